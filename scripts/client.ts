@@ -1,0 +1,144 @@
+/** The typed supabase-js client and the one way in which the Node side calls the SQL functions. */
+import { createClient, type SupabaseClient } from '@supabase/supabase-js';
+import type { z } from 'zod';
+import type { Database } from './database.types.ts';
+import { answers } from './migrate/answers.ts';
+
+export type Client = SupabaseClient<Database>;
+
+type Functions = Database['public']['Functions'];
+
+/** A function of schema public that the Node side knows the answer of. */
+export type FunctionName = keyof typeof answers & keyof Functions;
+
+/** What a call of that function gives, parsed. */
+export type Answer<Name extends FunctionName> = z.output<(typeof answers)[Name]>;
+
+/** The arguments of that function, as `supabase gen types` reads them from the database. */
+export type Arguments<Name extends FunctionName> = Functions[Name]['Args'];
+
+/**
+ * A call that failed, whoever it was that failed it.
+ *
+ * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `HTTP`, `ANSWER`. The detail that
+ * PostgreSQL gives is left out on purpose: it quotes row values.
+ */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly status: number;
+
+  constructor(problem: { code: string; message: string; hint?: string | undefined; status?: number }) {
+    super(problem.message);
+    this.code = problem.code;
+    this.hint = problem.hint;
+    this.status = problem.status ?? 0;
+  }
+}
+
+/** Connects to a project's Data API with a secret key. Nothing is kept and nothing is refreshed in the background. */
+export function connect(url: string, secretKey: string): Client {
+  return createClient<Database>(url, secretKey, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+}
+
+/**
+ * The longest that a call may take. The server ends a statement of the service role after 8 s unless somebody raised
+ * that, so what takes this long is a connection that died without telling.
+ */
+const longestCallMs = 60_000;
+
+/** Calls one SQL function and parses what it answers. Throws a {@link CallError}, whatever went wrong. */
+export async function call<Name extends FunctionName>(
+  client: Client,
+  name: Name,
+  args: Arguments<Name>,
+): Promise<Answer<Name>> {
+  const signal = AbortSignal.timeout(longestCallMs);
+  // supabase-js would retry some of these by itself, without a word: retrying is decided in one place, retry.ts.
+  const { data, error, status } = await client
+    .rpc(name, args as never)
+    .abortSignal(signal)
+    .retry(false);
+  if (error) throw explain(error, status, signal.aborted);
+
+  const parsed = answers[name].safeParse(data);
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => issue.path.join('.') || '(whole)').join(', ');
+    throw new CallError({
+      code: 'ANSWER',
+      message: `${name} gave an answer that this version does not understand (${where}).`,
+      hint: 'The engine in the database and this command are of different versions: push the migrations of this version.',
+      status,
+    });
+  }
+  return parsed.data as Answer<Name>;
+}
+
+const sqlState = /^[0-9A-Z]{5}$/;
+
+/** SQLSTATE classes whose messages are about the server or the schema; the others may quote values of rows. */
+const quotesNoRows = /^(IM|08|25|28|3D|40|42|53|54|55|57|58)/;
+
+function explain(
+  error: { code?: string | null; message?: string; details?: string | null; hint?: string | null },
+  status: number,
+  timedOut: boolean,
+): CallError {
+  const code = error.code ?? '';
+  const hint = error.hint ?? undefined;
+
+  if (timedOut) {
+    return new CallError({
+      code: 'TIMEOUT',
+      message: `No answer within ${longestCallMs / 1000} s.`,
+      hint: 'The batch either was committed whole or not at all; run the same command again.',
+      status,
+    });
+  }
+  if (status === 0) {
+    return new CallError({
+      code: 'NETWORK',
+      message: `The connection was lost or could not be made (${networkCause(`${error.message} ${error.details}`)}).`,
+      hint: 'Check SUPABASE_URL, that the project is not paused, and the network.',
+    });
+  }
+  if (code === 'PGRST202' || code === '42883') {
+    return new CallError({
+      code,
+      message: 'The functions of Imago are not installed on this project, or of another version.',
+      hint: 'Install them with: npx supabase db push',
+      status,
+    });
+  }
+  if (code === '42501' || status === 401 || status === 403) {
+    return new CallError({
+      code: code || 'HTTP',
+      message: `The project refused the key (${code || `HTTP ${status}`}).`,
+      hint: 'Use the secret key (sb_secret_…) or the service_role key of this very project, as SUPABASE_SECRET_KEY.',
+      status,
+    });
+  }
+  if (sqlState.test(code)) {
+    const message = quotesNoRows.test(code)
+      ? (error.message ?? `SQLSTATE ${code}`)
+      : `The database refused the call with SQLSTATE ${code}.`;
+    return new CallError({ code, message, hint: quotesNoRows.test(code) ? hint : undefined, status });
+  }
+  if (code.startsWith('PGRST')) {
+    return new CallError({ code, message: error.message ?? code, hint, status });
+  }
+  return new CallError({
+    code: 'HTTP',
+    message: `The server answered HTTP ${status}.`,
+    hint: status === 404 ? 'Is SUPABASE_URL the URL of the project, like https://<ref>.supabase.co?' : hint,
+    status,
+  });
+}
+
+/** The short name of what went wrong below HTTP, like ECONNREFUSED; supabase-js hides it in a stack trace. */
+function networkCause(text: string): string {
+  return text.match(/\b(E[A-Z_]{4,}|UND_ERR_[A-Z_]+|CERT_[A-Z_]+)\b/)?.[0] ?? 'closed half-way';
+}

@@ -1,0 +1,141 @@
+/**
+ * What the functions in schema public answer, as zod schemas.
+ *
+ * Only what the callers decide by is strict. Everything else is passed on as it came, so that an engine that tells
+ * more than this version knows is no error.
+ */
+import { z } from 'zod';
+
+/** A counter. SQL answers null for "does not apply here". */
+const count = z
+  .number()
+  .nullish()
+  .transform((value) => value ?? 0);
+
+const number = z.number().nullish();
+const text = z.string().nullish();
+
+/** Rows per relation, `public.posts` -> 96313. */
+export const rowCounts = z
+  .record(z.string(), z.number())
+  .nullish()
+  .transform((rows) => rows ?? {});
+
+/** What went wrong, in the words that may be shown to people: code, message and hint, never row values. */
+export const problem = z.looseObject({ code: text, message: text, hint: text });
+
+/** States of a batch call that the command acts on. */
+export const batchStatus = z.enum(['preparing', 'working', 'done', 'paused', 'busy', 'deferred', 'failed']);
+
+/** `migrate_batch` and `rollback_batch`. */
+export const batchAnswer = z.looseObject({
+  status: batchStatus,
+  has_more: z.boolean(),
+  processed: count,
+  migrated: count,
+  skipped: count,
+  failed: count,
+  rolled_back: count,
+  /** Of the whole plan so far, unlike the counters above, which are this call's. */
+  failures_left: count,
+  conflicts: count,
+  duration_ms: number,
+  retry_after_ms: number,
+  rows: rowCounts,
+  run: z.union([z.number(), z.string()]).nullish(),
+  direction: z.enum(['forward', 'rollback']).nullish(),
+  state: text,
+  error: problem.nullish(),
+  next: text,
+});
+
+/** `get_detailed_migration_progress`. */
+export const progressAnswer = z.looseObject({
+  state: text,
+  phase: text,
+  direction: text,
+  total_users: count,
+  migrated_users: count,
+  pending_users: count,
+  failed_users: count,
+  held_users: count,
+  conflicts: count,
+  migration_completion_percentage: number,
+  users_per_minute: number,
+  eta_seconds: number,
+  started_at: text,
+  updated_at: text,
+  total_is_estimate: z.boolean().nullish(),
+});
+
+/** `get_migration_statistics`. */
+export const statisticsAnswer = z.looseObject({
+  total_users: count,
+  migrated_users: count,
+  users_needing_migration: count,
+  total_avatars: count,
+  migrated_avatars: count,
+  migration_completion_percentage: number,
+});
+
+/** `get_migration_performance_stats`: shown as it comes. */
+export const performanceAnswer = z.looseObject({});
+
+/** `rollback_user_migration`. `conflicts` says why a user stayed as he is. */
+export const rollbackUserAnswer = z.looseObject({
+  rolled_back: z.union([z.boolean(), z.number()]),
+  restored: rowCounts,
+  removed: rowCounts,
+  conflicts: z
+    .array(z.looseObject({ relation: text, key: z.unknown(), reason: text }))
+    .nullish()
+    .transform((conflicts) => conflicts ?? []),
+});
+
+/** `pause_migration`, `resume_migration`, `cancel_migration`, `retry_failed_migrations`. */
+export const transitionAnswer = z.looseObject({
+  state: text,
+  direction: z.enum(['forward', 'rollback']).nullish(),
+});
+
+/** `dry_run_migration`, of each mode. */
+export const dryRunAnswer = z.looseObject({
+  mode: text,
+  status: text,
+  has_more: z.boolean().nullish(),
+  processed: count,
+  migrated: count,
+  failed: count,
+  failures: z.array(z.looseObject({})).nullish(),
+  rows: rowCounts,
+  side_effects: z.array(z.unknown()).nullish(),
+  undeclared: z.array(z.unknown()).nullish(),
+  wal_bytes: number,
+  rows_per_second: number,
+  locks_held_ms: number,
+  estimate: z.looseObject({}).nullish(),
+  problems: z.array(z.looseObject({ severity: text, object: text, message: text, hint: text })).nullish(),
+  error: problem.nullish(),
+});
+
+/** Every function that the Node side calls, with the schema of what it answers. */
+export const answers = {
+  migrate_batch: batchAnswer,
+  rollback_batch: batchAnswer,
+  get_detailed_migration_progress: progressAnswer,
+  get_migration_statistics: statisticsAnswer,
+  get_migration_performance_stats: performanceAnswer,
+  rollback_user_migration: rollbackUserAnswer,
+  pause_migration: transitionAnswer,
+  resume_migration: transitionAnswer,
+  cancel_migration: transitionAnswer,
+  retry_failed_migrations: transitionAnswer,
+  dry_run_migration: dryRunAnswer,
+} as const;
+
+export type BatchAnswer = z.output<typeof batchAnswer>;
+export type ProgressAnswer = z.output<typeof progressAnswer>;
+export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
+export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
+export type DryRunAnswer = z.output<typeof dryRunAnswer>;
+export type Problem = z.output<typeof problem>;

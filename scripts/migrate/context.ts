@@ -1,0 +1,25 @@
+/** What every action works with. */
+import type { Caller } from './caller.ts';
+import { commandLine, planFlags } from './invocation.ts';
+import type { Options } from './options.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface Context {
+  options: Options;
+  terminal: Terminal;
+  caller: Caller;
+  /** The first Ctrl-C. */
+  signal: AbortSignal;
+  /** How the command is typed. */
+  program: string;
+  databaseUrl: string | undefined;
+  /** False when nobody but this command can be driving batches. */
+  shared: boolean;
+  /** One line of NDJSON on stdout. */
+  emit: (line: Record<string, unknown>) => void;
+}
+
+/** The command line for a next step on the same plan. */
+export function nextCommand(context: Context, ...flags: string[]): string {
+  return commandLine(context.program, [...planFlags(context.options), ...flags]);
+}

@@ -1,0 +1,188 @@
+/** Drives batches: one loop per worker, each with one call at a time, until there is nothing left. */
+import { CallError } from '../client.ts';
+import type { BatchAnswer, Problem } from './answers.ts';
+import type { Caller } from './caller.ts';
+import { backoffMs, isTransient, pause } from './retry.ts';
+
+/** What the calls of one invocation did, summed up. */
+export interface Tally {
+  batches: number;
+  processed: number;
+  migrated: number;
+  skipped: number;
+  failed: number;
+  rolledBack: number;
+  /** Of the whole plan, by the latest answer. */
+  conflicts: number;
+  /** Answers that said busy or deferred. */
+  waits: number;
+  rows: Record<string, number>;
+}
+
+export type Verdict =
+  | { outcome: 'done' }
+  | { outcome: 'paused' }
+  /** Somebody gave the run up; `opened` when a call that came too late has begun another one. */
+  | { outcome: 'cancelled'; opened: boolean }
+  | { outcome: 'interrupted' }
+  /** Somebody holds what the batches need, for longer than is worth waiting. */
+  | { outcome: 'stalled' }
+  /** SQL stopped the run; with `thenRollback` it has turned into a rollback that wants to be driven. */
+  | { outcome: 'stopped'; problem: Problem; thenRollback: boolean }
+  | { outcome: 'error'; error: unknown };
+
+export type Driven = Verdict & { tally: Tally };
+
+export interface Drive {
+  caller: Caller;
+  direction: 'forward' | 'rollback';
+  /** One batch. */
+  batch: (signal: AbortSignal) => Promise<BatchAnswer>;
+  workers: number;
+  /** When it comes the running batches end and no new one begins. */
+  signal: AbortSignal;
+  onAnswer: (answer: BatchAnswer, tally: Tally) => void;
+  /** How long nobody may get on before the command gives up. */
+  patienceMs?: number;
+}
+
+/** Rows that somebody else holds are usually free within seconds; who holds them for minutes has forgotten them. */
+const patienceMs = 5 * 60_000;
+
+export function newTally(): Tally {
+  return {
+    batches: 0,
+    processed: 0,
+    migrated: 0,
+    skipped: 0,
+    failed: 0,
+    rolledBack: 0,
+    conflicts: 0,
+    waits: 0,
+    rows: {},
+  };
+}
+
+/** Runs the workers until SQL says that all is done, or something ends it earlier. Never throws for a failed call. */
+export async function drive(options: Drive): Promise<Driven> {
+  const tally = newTally();
+  const ended = new AbortController();
+  const stop = AbortSignal.any([options.signal, ended.signal]);
+  let verdict: Verdict | undefined;
+  let run: BatchAnswer['run'];
+  let movedAt = performance.now();
+
+  const settle = (reached: Verdict): void => {
+    // The first one is the cause, what the others hear afterwards are its consequences.
+    verdict ??= reached;
+    ended.abort();
+  };
+
+  // The first call may create the run and prepare the plan, one step a call: the others would only stand in line.
+  const prepared = Promise.withResolvers<void>();
+  stop.addEventListener('abort', () => prepared.resolve(), { once: true });
+
+  const work = async (isFirst: boolean): Promise<void> => {
+    if (!isFirst) await prepared.promise;
+    let waited = 0;
+    // A call that was under way when another worker heard "done" has begun a new run: that one is ended, too.
+    let straggling = false;
+    while (!(straggling ? options.signal : stop).aborted) {
+      let answer: BatchAnswer;
+      try {
+        answer = await options.batch(straggling ? options.signal : stop);
+      } catch (error) {
+        // Interrupted while waiting for a second try: nothing is wrong with the run.
+        if (!(stop.aborted && isTransient(error))) settle({ outcome: 'error', error });
+        return;
+      }
+      add(tally, answer);
+      options.onAnswer(answer, tally);
+      if (answer.status !== 'preparing') prepared.resolve();
+
+      run ??= answer.run;
+      straggling = verdict?.outcome === 'done' && answer.run !== run && answer.has_more;
+      const reached = conclusion(answer, options.direction) ?? replaced(answer, run, verdict);
+      if (reached) return settle(reached);
+
+      if (answer.status !== 'busy' && answer.status !== 'deferred') {
+        movedAt = performance.now();
+        waited = 0;
+        continue;
+      }
+      if (performance.now() - movedAt > (options.patienceMs ?? patienceMs))
+        return settle({ outcome: 'stalled' });
+      waited += 1;
+      tally.waits += 1;
+      await pause(waitMs(answer, waited), straggling ? options.signal : stop);
+    }
+  };
+
+  await Promise.all(Array.from({ length: options.workers }, (_, index) => work(index === 0)));
+  return { ...(verdict ?? { outcome: 'interrupted' }), tally };
+}
+
+function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict | undefined {
+  if (direction === 'forward' && answer.direction === 'rollback') {
+    // The error budget was used up, by a batch of another worker or of another command.
+    const problem = answer.error ?? {
+      code: 'IM020',
+      message: 'too many users could not be moved',
+      hint: undefined,
+    };
+    return { outcome: 'stopped', problem, thenRollback: answer.status !== 'failed' };
+  }
+  if (answer.state === 'cancelled') return { outcome: 'cancelled', opened: false };
+  switch (answer.status) {
+    case 'done':
+      return { outcome: 'done' };
+    case 'paused':
+      return { outcome: 'paused' };
+    case 'failed':
+      return {
+        outcome: 'stopped',
+        problem: answer.error ?? { code: undefined, message: undefined, hint: undefined },
+        thenRollback: answer.next === 'rollback',
+      };
+    case 'working':
+      return answer.has_more ? undefined : { outcome: 'done' };
+    default:
+      return undefined;
+  }
+}
+
+/** Another run than before, and nobody said that the first one was done: it was cancelled between two calls. */
+function replaced(
+  answer: BatchAnswer,
+  run: BatchAnswer['run'],
+  verdict: Verdict | undefined,
+): Verdict | undefined {
+  if (verdict?.outcome === 'done' || answer.run === run) return undefined;
+  return { outcome: 'cancelled', opened: true };
+}
+
+/** As long as SQL asks for, a little longer at random so that the workers do not come back all at once. */
+function waitMs(answer: BatchAnswer, waited: number): number {
+  const asked = answer.retry_after_ms ?? 0;
+  return asked > 0 ? asked * (1 + Math.random() / 4) : backoffMs(waited);
+}
+
+function add(tally: Tally, answer: BatchAnswer): void {
+  tally.batches += 1;
+  tally.processed += answer.processed;
+  tally.migrated += answer.migrated;
+  tally.skipped += answer.skipped;
+  tally.failed += answer.failed;
+  tally.rolledBack += answer.rolled_back;
+  tally.conflicts = answer.conflicts;
+  for (const [relation, rows] of Object.entries(answer.rows)) {
+    tally.rows[relation] = (tally.rows[relation] ?? 0) + rows;
+  }
+}
+
+/** The error of a verdict as code, message and hint. */
+export function problemOf(error: unknown): { code: string; message: string; hint?: string | undefined } {
+  if (error instanceof CallError) return { code: error.code, message: error.message, hint: error.hint };
+  const { name, message, hint } = error as Error & { hint?: string };
+  return { code: name, message, hint };
+}

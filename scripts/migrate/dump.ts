@@ -1,0 +1,176 @@
+/** A full logical backup with pg_dump, taken before anything changes. */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import postgres from 'postgres';
+import { bytes, duration } from './figures.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
+
+const run = promisify(execFile);
+
+export interface DumpRequest {
+  file: string;
+  databaseUrl: string | undefined;
+  /** The project that will be migrated; the dump must be of the same one. */
+  projectUrl: string | undefined;
+  /** The pg_dump to use instead of the one on PATH. */
+  program: string | undefined;
+  signal: AbortSignal;
+}
+
+/** A dump that could not be taken: nothing was changed, the migration must not start. */
+export class DumpError extends Error {
+  override readonly name = 'DumpError';
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Checks what can be known without a connection. Throws a UsageError. */
+export function checkDump(request: Pick<DumpRequest, 'file' | 'databaseUrl' | 'projectUrl'>): void {
+  if (request.databaseUrl === undefined) {
+    throw new UsageError(
+      '--dump needs a connection to the database itself, and DATABASE_URL is not set.',
+      'Set it to the connection string that the dashboard shows under Connect (direct, or session pooler on port 5432).',
+    );
+  }
+  const url = URL.parse(request.databaseUrl);
+  if (!url?.protocol.startsWith('postgres') || !url.hostname) {
+    throw new UsageError('DATABASE_URL is not a URL like postgresql://user:password@host:5432/postgres.');
+  }
+  if (url.port === '6543') {
+    throw new UsageError(
+      'DATABASE_URL goes to the transaction pooler (port 6543), through which pg_dump cannot work.',
+      'Use the direct connection or the session pooler (port 5432).',
+    );
+  }
+  const [api, database] = [projectRef(request.projectUrl), databaseRef(url)];
+  if (api && database && api !== database) {
+    throw new UsageError(
+      `DATABASE_URL belongs to project ${database}, SUPABASE_URL to project ${api}: the dump would be of the wrong database.`,
+    );
+  }
+  if (existsSync(request.file)) {
+    throw new UsageError(
+      `${request.file} exists already.`,
+      'Name a new file: an older backup is never overwritten.',
+    );
+  }
+}
+
+/** Takes the dump. The file appears under its name only when it is complete. */
+export async function takeDump(request: DumpRequest, terminal: Terminal): Promise<void> {
+  checkDump(request);
+  const url = new URL(request.databaseUrl ?? '');
+  const program = request.program ?? 'pg_dump';
+  const [own, server] = [await programVersion(program), await serverVersion(url.href)];
+  if (own.major < server) {
+    throw new DumpError(
+      `${program} is version ${own.text}, the server is PostgreSQL ${server}: pg_dump must not be older than the server.`,
+      `Install the client tools of PostgreSQL ${server} and put them on PATH, or name the program in PG_DUMP.`,
+    );
+  }
+
+  const startedAt = performance.now();
+  terminal.info(`Dumping the database to ${request.file} with pg_dump ${own.text} …`);
+  const part = `${request.file}.part`;
+  // A plain script for *.sql, to be read and run by psql; otherwise the compressed format of pg_restore.
+  const format = request.file.endsWith('.sql') ? 'plain' : 'custom';
+  try {
+    await pgDump(program, ['--format', format, '--file', part, '--no-password'], url, request.signal);
+    await rename(part, request.file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  const { size } = await stat(request.file);
+  terminal.info(
+    `Dumped ${bytes(size)} in ${duration(performance.now() - startedAt)}. Restore with: ${format === 'plain' ? 'psql -f' : 'pg_restore -d <database>'} ${request.file}`,
+  );
+}
+
+async function programVersion(program: string): Promise<{ major: number; text: string }> {
+  let stdout: string;
+  try {
+    ({ stdout } = await run(program, ['--version']));
+  } catch {
+    throw new DumpError(
+      `No pg_dump was found (${program}).`,
+      'Install the PostgreSQL client tools, or name the program in PG_DUMP. Supabase also keeps daily backups of its own.',
+    );
+  }
+  const text = /(\d+)[.\d]*/.exec(stdout);
+  if (!text) throw new DumpError(`${program} does not look like pg_dump: it tells no version.`);
+  return { major: Number(text[1]), text: text[0] };
+}
+
+async function serverVersion(databaseUrl: string): Promise<number> {
+  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 10, onnotice: () => {} });
+  try {
+    const [row] = await sql<
+      { version: number }[]
+    >`select current_setting('server_version_num')::int as version`;
+    return Math.floor((row?.version ?? 0) / 10_000);
+  } catch (error) {
+    const { code, errno } = error as { code?: string; errno?: string };
+    throw new DumpError(
+      `The database of DATABASE_URL cannot be reached (${code ?? errno ?? 'no reason given'}).`,
+      'Check host, port and password.',
+    );
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+async function pgDump(program: string, args: string[], url: URL, signal: AbortSignal): Promise<void> {
+  const child = spawn(program, args, {
+    env: { ...process.env, ...connectionEnvironment(url) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    signal,
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-2000);
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(signal.aborted ? new DumpError('The dump was interrupted.') : error),
+    );
+    child.once('close', (code) =>
+      code === 0
+        ? resolve()
+        : reject(new DumpError(`pg_dump failed (exit code ${code}).`, said.trim() || undefined)),
+    );
+  });
+}
+
+/** The connection as libpq's variables: what stands in argv can be read by every user of the machine. */
+function connectionEnvironment(url: URL): Record<string, string> {
+  const settings: Record<string, string> = {
+    PGHOST: url.hostname.replace(/^\[|\]$/g, ''),
+    PGPORT: url.port || '5432',
+    PGUSER: decodeURIComponent(url.username) || 'postgres',
+    PGDATABASE: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+    PGAPPNAME: 'imago',
+  };
+  if (url.password) settings.PGPASSWORD = decodeURIComponent(url.password);
+  const sslMode = url.searchParams.get('sslmode');
+  if (sslMode) settings.PGSSLMODE = sslMode;
+  return settings;
+}
+
+function projectRef(url: string | undefined): string | undefined {
+  return url && /^([a-z0-9]{20})\.supabase\.(co|in)$/.exec(URL.parse(url)?.hostname ?? '')?.[1];
+}
+
+function databaseRef(url: URL): string | undefined {
+  return (
+    /^db\.([a-z0-9]{20})\.supabase\.(co|in)$/.exec(url.hostname)?.[1] ??
+    /^postgres\.([a-z0-9]{20})$/.exec(decodeURIComponent(url.username))?.[1]
+  );
+}

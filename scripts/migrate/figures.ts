@@ -1,0 +1,39 @@
+/** Numbers as people read them. */
+
+export function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** One user, 2 users. */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${whole(value)} ${value === 1 ? one : many}`;
+}
+
+/** 850 ms, 4.2 s, 3 min 12 s, 2 h 5 min. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(Math.round(seconds) / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds) % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** 512 B, 3.4 kB, 12.0 MB. */
+export function bytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
+  return power === 0 ? `${Math.round(value)} B` : `${(value / 1000 ** power).toFixed(1)} ${units[power]}`;
+}
+
+/** Never rounds up to 100: that means done. */
+export function percent(part: number, all: number): string {
+  if (all <= 0 || part >= all) return '100 %';
+  return `${Math.floor((part / all) * 1000) / 10} %`;
+}
+
+/** `public.posts 96,313 · public.follows 40,112`, the most first; `public.avatars:removed` is what went. */
+export function perRelation(rows: Record<string, number>): string {
+  const sorted = Object.entries(rows).sort(([, a], [, b]) => b - a);
+  return sorted.map(([relation, count]) => `${relation.replace(':', ' ')} ${whole(count)}`).join(' · ');
+}

@@ -1,0 +1,193 @@
+/** The actions that change nothing: figures, watching, dry runs. */
+import postgres from 'postgres';
+import { CallError } from '../client.ts';
+import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from './answers.ts';
+import { type Context, nextCommand } from './context.ts';
+import { counted } from './figures.ts';
+import { Progress } from './progress.ts';
+import type { Ending } from './report.ts';
+import { pause } from './retry.ts';
+import { setAside } from './work.ts';
+
+/** `--stats-only`. Having read the figures is all that was asked for, so the exit code is 0 whatever they say. */
+export async function stats(context: Context): Promise<Ending> {
+  const { caller, options, signal } = context;
+  const { plan } = options;
+  const progress = await caller.call('get_detailed_migration_progress', { plan }, signal);
+  const statistics = await caller.call('get_migration_statistics', { plan }, signal);
+  const performance = await caller.call('get_migration_performance_stats', { plan }, signal);
+  return {
+    status: 'done',
+    message: 'Nothing was changed.',
+    next: [suggestion(context, progress)],
+    progress,
+    statistics,
+    performance,
+  };
+}
+
+function suggestion(context: Context, progress: ProgressAnswer): string {
+  if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
+  if (progress.pending_users > 0) return `Migrate: ${nextCommand(context)}`;
+  if (progress.failed_users > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
+  return `Take it back: ${nextCommand(context, '--rollback')}`;
+}
+
+const unfinished = new Set(['pending', 'running']);
+const pollEveryMs = 1_000;
+
+/** `--watch`: shows a run that somebody else drives, until it ends. */
+export async function watch(context: Context): Promise<Ending> {
+  const { caller, options, terminal, signal } = context;
+  const { plan } = options;
+  let progress = await caller.call('get_detailed_migration_progress', { plan }, signal);
+  if (unfinished.has(progress.state ?? '') && !context.shared) {
+    return {
+      status: 'left',
+      message: 'A run is unfinished, but nobody is driving it.',
+      next: [`Go on with it: ${nextCommand(context)}`],
+      progress,
+    };
+  }
+  const position = () => ({
+    done: progress.migrated_users,
+    total: progress.total_users,
+    failed: progress.failed_users,
+    workers: undefined,
+    isEstimate: progress.total_is_estimate ?? false,
+  });
+  const shown = new Progress(terminal, position());
+  const started = performance.now();
+  try {
+    for (;;) {
+      if (options.json) context.emit({ type: 'progress', at: new Date().toISOString(), ...progress });
+      shown.update(position());
+      if (!unfinished.has(progress.state ?? '')) break;
+      await pause(pollEveryMs, signal);
+      if (signal.aborted) {
+        return { status: 'interrupted', message: 'Stopped watching; the run goes on.', next: [], progress };
+      }
+      progress = await caller.call('get_detailed_migration_progress', { plan }, signal);
+    }
+  } finally {
+    shown.stop();
+  }
+  return { ...watched(context, progress), progress, durationMs: performance.now() - started };
+}
+
+function watched(context: Context, progress: ProgressAnswer): Ending {
+  switch (progress.state) {
+    case 'succeeded':
+      return { status: 'done', message: 'The run is finished.', next: [] };
+    case 'failed':
+      if (progress.pending_users === 0 && progress.failed_users > 0) return setAside(context, progress);
+      return {
+        status: 'failed',
+        message: 'The run has failed.',
+        next: [`Mend the cause, then: ${nextCommand(context, '--retry-failed')}`],
+      };
+    case 'paused':
+      return {
+        status: 'left',
+        message: 'The run is paused.',
+        next: [`Go on: ${nextCommand(context, '--resume')}`],
+      };
+    case 'cancelled':
+      return {
+        status: 'left',
+        message: 'The run was cancelled.',
+        next: [`Start again: ${nextCommand(context)}`],
+      };
+    default:
+      return {
+        status: 'left',
+        message: 'No run is under way.',
+        next: [`Start one: ${nextCommand(context)}`],
+      };
+  }
+}
+
+/** `--dry-run`: runs it and takes it back; `preflight` only looks. */
+export async function dryRun(context: Context): Promise<Ending> {
+  const { options, terminal } = context;
+  const { plan, batchSize, maxMs } = options;
+  const args = {
+    plan,
+    mode: options.dryRun,
+    ...(batchSize !== undefined && { batch_size: batchSize }),
+    ...(maxMs !== undefined && { max_ms: maxMs }),
+  };
+  const direct = options.dryRun === 'full' ? context.databaseUrl : undefined;
+  if (direct)
+    terminal.info('Running everything in one transaction that is taken back; this can take a while …');
+  const startedAt = performance.now();
+  const answer = direct
+    ? await dryRunDirectly(direct, args, context.signal)
+    : await context.caller.call('dry_run_migration', args, context.signal);
+  return { ...judged(context, answer), dryRun: answer, durationMs: performance.now() - startedAt };
+}
+
+/** All of it in one transaction fits no API call on a real database, so a database connection is used where one is known. */
+async function dryRunDirectly(
+  databaseUrl: string,
+  args: { plan: string; mode: string; batch_size?: number; max_ms?: number },
+  signal: AbortSignal,
+): Promise<DryRunAnswer> {
+  const sql = postgres(databaseUrl, {
+    max: 1,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: { application_name: 'imago', statement_timeout: 0 },
+  });
+  try {
+    const query = sql<{ answer: unknown }[]>`
+      select public.dry_run_migration(plan => ${args.plan}, mode => ${args.mode},
+        batch_size => ${args.batch_size ?? null}, max_ms => ${args.max_ms ?? 5000}) as answer`;
+    const cancel = () => query.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    const [row] = await query.finally(() => signal.removeEventListener('abort', cancel));
+    return dryRunAnswer.parse(row?.answer);
+  } catch (error) {
+    const { code, message, hint } = error as { code?: string; message: string; hint?: string };
+    throw new CallError({
+      code: code ?? 'NETWORK',
+      message: code?.startsWith('IM')
+        ? message
+        : `The dry run over DATABASE_URL failed (${code ?? 'no reason given'}).`,
+      hint,
+    });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+function judged(context: Context, answer: DryRunAnswer): Ending {
+  if (answer.status === 'failed') {
+    return {
+      status: 'failed',
+      message: 'The dry run failed. Nothing was changed.',
+      next: ['Mend the cause and try again.'],
+      ...(answer.error && { error: answer.error }),
+    };
+  }
+  const errors = (answer.problems ?? []).filter(({ severity }) => severity === 'error').length;
+  if (errors > 0) {
+    return {
+      status: 'left',
+      message: `${counted(errors, 'problem')} must be mended first. Nothing was changed.`,
+      next: [`Then look again: ${nextCommand(context, '--dry-run=preflight')}`],
+    };
+  }
+  if (answer.failed > 0) {
+    return {
+      status: 'left',
+      message: `${counted(answer.failed, 'user')} would be set aside. Nothing was changed.`,
+      next: ['Mend them before, or migrate and retry them later.', `Migrate: ${nextCommand(context)}`],
+    };
+  }
+  return {
+    status: 'done',
+    message: `${answer.mode === 'preflight' ? 'No problem found' : 'It works'}. Nothing was changed.`,
+    next: [`Migrate: ${nextCommand(context)}`],
+  };
+}

@@ -1,0 +1,109 @@
+/** The bar while batches run; in a pipe a line every few seconds instead. */
+import { type Bar, SingleBar } from 'cli-progress';
+import { counted, duration, percent, whole } from './figures.ts';
+import type { Terminal } from './terminal.ts';
+
+/** In a pipe or a log file nobody watches: one line so often is enough. */
+const lineEveryMs = 5_000;
+
+/** The rate is that of the last few seconds, so that it follows what happens and still does not flicker. */
+const rateWindowMs = 10_000;
+
+/** What there is to show. */
+export interface Position {
+  done: number;
+  total: number;
+  failed: number;
+  /** Unknown when somebody else drives. */
+  workers: number | undefined;
+  isEstimate?: boolean;
+}
+
+/** Shows how far the run is. Nothing is shown where the log level hides it. */
+export class Progress {
+  readonly #terminal: Terminal;
+  readonly #samples: { at: number; done: number }[] = [];
+  #bar: Bar | undefined;
+  #position: Position;
+  #shownAt = Date.now();
+
+  constructor(terminal: Terminal, position: Position) {
+    this.#terminal = terminal;
+    this.#position = position;
+    this.#sample();
+    if (terminal.stream.isTTY && terminal.shows('info')) {
+      this.#bar = newBar(terminal);
+      terminal.lastLine = { hide: () => this.#bar?.stop(), show: () => this.#start() };
+      this.#start();
+    }
+  }
+
+  /** Users a second, lately. */
+  get rate(): number {
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    if (!first || !last || last.at === first.at) return 0;
+    return Math.max(0, (last.done - first.done) / ((last.at - first.at) / 1000));
+  }
+
+  update(position: Position): void {
+    this.#position = position;
+    this.#sample();
+    this.#bar?.setTotal(Math.max(1, position.total));
+    this.#bar?.update(Math.min(position.done, Math.max(1, position.total)), this.#payload());
+    if (this.#bar || !this.#terminal.shows('info') || Date.now() - this.#shownAt < lineEveryMs) return;
+    this.#shownAt = Date.now();
+    const { users, share, rate, left, failed, workers } = this.#payload();
+    this.#terminal.info(`${users} (${share}), ${[rate, left, failed, workers].filter(Boolean).join(', ')}`);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#terminal.lastLine = undefined;
+  }
+
+  #start(): void {
+    const total = Math.max(1, this.#position.total);
+    this.#bar?.start(total, Math.min(this.#position.done, total), this.#payload());
+  }
+
+  #sample(): void {
+    const now = Date.now();
+    this.#samples.push({ at: now, done: this.#position.done });
+    while (this.#samples.length > 2 && now - (this.#samples[0]?.at ?? now) > rateWindowMs)
+      this.#samples.shift();
+  }
+
+  #payload() {
+    const { done, total, failed, workers, isEstimate } = this.#position;
+    const rate = this.rate;
+    return {
+      users: `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
+      share: percent(done, total),
+      rate: `${whole(rate)}/s`,
+      left: rate > 0 && total > done ? `${duration(((total - done) / rate) * 1000)} left` : '',
+      failed: failed > 0 ? this.#terminal.paint.red(`${whole(failed)} failed`) : '0 failed',
+      workers: workers === undefined ? '' : counted(workers, 'worker'),
+    };
+  }
+}
+
+function newBar(terminal: Terminal): SingleBar {
+  return new SingleBar({
+    stream: terminal.stream,
+    format: '{bar} {share} · {users} · {rate} · {left} · {failed} · {workers}',
+    formatBar: (share, options) => {
+      const full = Math.round(share * 24);
+      return `${terminal.paint.green((options.barCompleteString ?? '').slice(0, full))}${(options.barIncompleteString ?? '').slice(0, 24 - full)}`;
+    },
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    fps: 8,
+    forceRedraw: true,
+    hideCursor: true,
+    linewrap: false,
+    clearOnComplete: true,
+    // Ctrl-C is ours: the running batches are let end first.
+    gracefulExit: false,
+  });
+}

@@ -1,0 +1,262 @@
+/** What an invocation ends with: one object for machines, a table for people. */
+import Table from 'cli-table3';
+import type {
+  DryRunAnswer,
+  Problem,
+  ProgressAnswer,
+  RollbackUserAnswer,
+  StatisticsAnswer,
+} from './answers.ts';
+import type { Tally } from './drive.ts';
+import { bytes, counted, duration, percent, perRelation, whole } from './figures.ts';
+import type { Action } from './options.ts';
+import { colours } from './terminal.ts';
+
+export type Status =
+  | 'done'
+  /** Work or failures are left. */
+  | 'left'
+  | 'failed'
+  | 'interrupted'
+  | 'usage'
+  /** Somebody was asked and said no. */
+  | 'declined';
+
+export const exitCodes: Record<Status, number> = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  left: 3,
+  declined: 3,
+  interrupted: 130,
+};
+
+/** What an action hands over for the end. */
+export interface Ending {
+  status: Status;
+  /** What happened, in a sentence. */
+  message: string;
+  /** What to do next: sentences and command lines. */
+  next: string[];
+  error?: Problem;
+  tally?: Tally;
+  /** How long the batches ran. */
+  durationMs?: number;
+  workers?: number;
+  progress?: ProgressAnswer;
+  statistics?: StatisticsAnswer;
+  performance?: Record<string, unknown>;
+  dryRun?: DryRunAnswer;
+  rolledBackUser?: RollbackUserAnswer;
+  /** The state that a transition led to. */
+  state?: string;
+}
+
+export interface Frame {
+  action: Action;
+  plan: string;
+  target?: { kind: 'embedded' | 'project'; url: string };
+  calls: number;
+  retries: number;
+  lostReplies: number;
+}
+
+/** The one object of `--json`. Names are stable; fields that an action has nothing to say about are left out. */
+export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
+  const { tally, durationMs } = ending;
+  const moved = tally && (frame.action === 'rollback' ? tally.rolledBack : tally.migrated);
+  return {
+    type: 'result',
+    action: frame.action,
+    plan: frame.plan,
+    target: frame.target,
+    status: ending.status,
+    exit_code: exitCodes[ending.status],
+    message: ending.message,
+    error: ending.error,
+    next: ending.next,
+    calls: frame.calls,
+    retries: frame.retries,
+    lost_replies: frame.lostReplies,
+    workers: ending.workers,
+    duration_ms: durationMs === undefined ? undefined : Math.round(durationMs),
+    users_per_second: moved && durationMs ? Math.round(moved / (durationMs / 1000)) : undefined,
+    ...(tally && {
+      batches: tally.batches,
+      processed: tally.processed,
+      migrated: tally.migrated,
+      skipped: tally.skipped,
+      failed: tally.failed,
+      rolled_back: tally.rolledBack,
+      conflicts: tally.conflicts,
+      rows: tally.rows,
+    }),
+    state: ending.state,
+    rolled_back_user: ending.rolledBackUser,
+    dry_run: ending.dryRun,
+    progress: ending.progress,
+    statistics: ending.statistics,
+    performance: ending.performance,
+  };
+}
+
+/** The table that people read at the end. */
+export function toTable(frame: Frame, ending: Ending): string {
+  const paint = colours(process.stdout);
+  const rows: [string, string][] = [];
+  const add = (name: string, value: string | undefined): void => {
+    if (value) rows.push([name, value]);
+  };
+  const colour =
+    ending.status === 'done' ? paint.green : ending.status === 'failed' ? paint.red : paint.yellow;
+
+  add('Result', colour(ending.message));
+  if (ending.error) add('Error', errorText(ending.error));
+  if (ending.tally) addWork(add, frame, ending, ending.tally);
+  if (ending.rolledBackUser) addUser(add, ending.rolledBackUser);
+  if (ending.dryRun) addDryRun(add, ending.dryRun);
+  if (ending.statistics) addStatistics(add, ending.statistics);
+  if (ending.performance) addPerformance(add, ending.performance);
+  if (ending.progress) addProgress(add, ending.progress);
+  add('Next', ending.next.join('\n'));
+
+  const width = Math.max(60, Math.min(process.stdout.columns ?? 110, 130));
+  const first = 2 + Math.max(...rows.map(([name]) => name.length));
+  const table = new Table({
+    colWidths: [first, width - first - 3],
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  table.push(...rows.map(([name, value]) => [paint.bold(name), value]));
+  return table.toString();
+}
+
+type Add = (name: string, value: string | undefined) => void;
+
+function errorText({ code, message, hint }: Problem): string {
+  return [[code, message].filter(Boolean).join(': '), hint].filter(Boolean).join('\n');
+}
+
+function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
+  const ms = ending.durationMs ?? 0;
+  // A run that the error budget turned round has done both.
+  if (tally.migrated > 0 || (frame.action !== 'rollback' && tally.rolledBack === 0)) {
+    add('Migrated', pace(tally.migrated, ms));
+  }
+  if (tally.rolledBack > 0 || frame.action === 'rollback') add('Taken back', pace(tally.rolledBack, ms));
+  add('Rows', perRelation(tally.rows));
+  const calls = [
+    counted(tally.batches, 'batch', 'batches'),
+    ending.workers && counted(ending.workers, 'worker'),
+    tally.waits > 0 && counted(tally.waits, 'wait'),
+    frame.retries > 0 && counted(frame.retries, 'call tried again', 'calls tried again'),
+    frame.lostReplies > 0 && 'batches whose reply was lost are done but not counted here',
+  ];
+  add('Work', calls.filter(Boolean).join(' · '));
+}
+
+function pace(users: number, ms: number): string {
+  const rate = users > 0 && ms > 0 ? ` (${whole(users / (ms / 1000))}/s)` : '';
+  return `${counted(users, 'user')} in ${duration(ms)}${rate}`;
+}
+
+function addUser(add: Add, user: RollbackUserAnswer): void {
+  add('Restored', perRelation(user.restored));
+  add('Removed', perRelation(user.removed));
+  const conflicts = user.conflicts.map(
+    ({ relation, key, reason }) => `${relation ?? ''} ${keyText(key)}: ${reason ?? ''}`,
+  );
+  add('Conflicts', conflicts.slice(0, 10).join('\n'));
+}
+
+function keyText(key: unknown): string {
+  return typeof key === 'object' && key !== null ? JSON.stringify(key) : String(key ?? '');
+}
+
+function addDryRun(add: Add, dry: DryRunAnswer): void {
+  if (dry.mode !== 'preflight') {
+    add(
+      'Tried',
+      `${counted(dry.processed, 'user')}, ${whole(dry.migrated)} moved, ${whole(dry.failed)} failed`,
+    );
+    add('Rows', perRelation(dry.rows));
+    add('Cost', cost(dry));
+  }
+  add('Estimate', objectText(dry.estimate));
+  add('Failures', listText(dry.failures));
+  add('Side effects', listText(dry.side_effects));
+  add('Undeclared', listText(dry.undeclared));
+  const problems = (dry.problems ?? []).map(({ severity, object, message, hint }) =>
+    [`${severity ?? 'problem'}${object ? ` ${object}` : ''}: ${message ?? ''}`, hint && `  ${hint}`]
+      .filter(Boolean)
+      .join('\n'),
+  );
+  add('Problems', problems.join('\n') || (dry.mode === 'preflight' ? 'none' : undefined));
+}
+
+function cost(dry: DryRunAnswer): string {
+  return [
+    typeof dry.rows_per_second === 'number' && `${whole(dry.rows_per_second)} rows/s`,
+    typeof dry.wal_bytes === 'number' && `${bytes(dry.wal_bytes)} WAL`,
+    typeof dry.locks_held_ms === 'number' && `locks held for ${duration(dry.locks_held_ms)}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** `wal_bytes: 1234` as `wal bytes 1,234`. What is nested is for --json. */
+function objectText(object: Record<string, unknown> | null | undefined): string {
+  return Object.entries(object ?? {})
+    .filter(([, value]) => value !== null && typeof value !== 'object')
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${scalarText(name, value)}`)
+    .join(' · ');
+}
+
+function scalarText(name: string, value: unknown): string {
+  if (typeof value !== 'number') return String(value);
+  if (name.endsWith('bytes')) return bytes(value);
+  if (name.endsWith('seconds')) return duration(value * 1000);
+  return Number.isInteger(value) ? whole(value) : String(Math.round(value * 100) / 100);
+}
+
+function listText(list: readonly unknown[] | null | undefined): string {
+  if (!list?.length) return '';
+  const lines = list
+    .slice(0, 10)
+    .map((entry) =>
+      typeof entry === 'object' && entry !== null
+        ? objectText(entry as Record<string, unknown>)
+        : String(entry),
+    );
+  if (list.length > lines.length) lines.push(`… and ${whole(list.length - lines.length)} more (--json)`);
+  return lines.join('\n');
+}
+
+function addStatistics(add: Add, statistics: StatisticsAnswer): void {
+  add(
+    'Avatars',
+    `${whole(statistics.total_avatars)}, ${whole(statistics.migrated_avatars)} of them by migration`,
+  );
+}
+
+function addPerformance(add: Add, performance: Record<string, unknown>): void {
+  add('Performance', objectText(performance));
+}
+
+function addProgress(add: Add, progress: ProgressAnswer): void {
+  const total = progress.total_users;
+  const state = [progress.state, progress.phase].filter(Boolean).join(', ');
+  add('State', state);
+  const about = progress.total_is_estimate ? 'about ' : '';
+  add(
+    'Users',
+    `${whole(progress.migrated_users)} of ${about}${counted(total, 'user')} migrated (${percent(progress.migrated_users, total)})`,
+  );
+  const left = [
+    `${whole(progress.pending_users)} pending`,
+    `${whole(progress.failed_users)} failed`,
+    progress.held_users > 0 && `${whole(progress.held_users)} held (rolled back alone)`,
+    progress.conflicts > 0 && counted(progress.conflicts, 'conflict'),
+  ];
+  add('Left', left.filter(Boolean).join(' · '));
+}

@@ -1,0 +1,213 @@
+/** One invocation of the command, from the arguments to the exit code. */
+import { connect } from '../client.ts';
+import { Caller } from './caller.ts';
+import { confirmed } from './confirm.ts';
+import type { Context } from './context.ts';
+import { problemOf } from './drive.ts';
+import { checkDump, takeDump } from './dump.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { onInterrupt } from './interrupt.ts';
+import { commandLine, programName, resumeFlags } from './invocation.ts';
+import { dryRun, stats, watch } from './look.ts';
+import { type Action, HelpShown, type Options, parseOptions } from './options.ts';
+import { type Ending, exitCodes, type Frame, toJson, toTable } from './report.ts';
+import { halt, resume, rollbackUser } from './steer.ts';
+import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from './target.ts';
+import { Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
+import { work } from './work.ts';
+
+/** What each action does. */
+const doing: Record<Action, (context: Context) => Promise<Ending>> = {
+  migrate: (context) => work(context, 'forward'),
+  rollback: (context) => work(context, 'rollback'),
+  'rollback-user': rollbackUser,
+  'dry-run': dryRun,
+  stats,
+  watch,
+  pause: (context) => halt(context, 'pause'),
+  cancel: (context) => halt(context, 'cancel'),
+  resume: (context) => resume(context, 'resume'),
+  'retry-failed': (context) => resume(context, 'retry-failed'),
+};
+
+const changing = new Set<Action>([
+  'migrate',
+  'rollback',
+  'rollback-user',
+  'pause',
+  'cancel',
+  'resume',
+  'retry-failed',
+]);
+
+/** Where the command works, reachable. */
+interface Reached {
+  url: string;
+  secretKey: string;
+  databaseUrl: string | undefined;
+  shared: boolean;
+  release(): Promise<void>;
+}
+
+/** Runs the command with these arguments (without node and script) and gives its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = programName();
+  let options: Options;
+  let environment: Environment;
+  let target: ProjectTarget | EmbeddedTarget;
+  try {
+    options = parseOptions(argv, program);
+    environment = readEnvironment();
+    target = chooseTarget(environment, options);
+    if (options.dump !== undefined && target.kind === 'project') {
+      checkDump({ file: options.dump, databaseUrl: target.databaseUrl, projectUrl: target.url });
+    }
+  } catch (error) {
+    if (error instanceof HelpShown) return 0;
+    if (!(error instanceof UsageError)) throw error;
+    return refuse(error, argv);
+  }
+
+  const level = environment.MIGRATION_LOG_LEVEL ?? 'info';
+  const terminal = new Terminal(level);
+  const interrupt = onInterrupt(
+    () => terminal.warn('Stopping: the running batches are let end. Ctrl-C again leaves at once.'),
+    () => {
+      const again = commandLine(program, resumeFlags(options));
+      terminal.warn(`Left at once. What was committed stays; the rest was taken back. Go on: ${again}`);
+    },
+  );
+
+  let reached: Reached | undefined;
+  let caller: Caller | undefined;
+  let ending: Ending;
+  try {
+    // First of all, before anything is started, asked or changed.
+    sayTarget(terminal, target, options);
+    if (target.kind === 'project' && changing.has(options.action)) {
+      if (!(await confirmed(options, terminal, interrupt.signal))) {
+        throw new Declined(interrupt.signal.aborted);
+      }
+    }
+    reached = await reach(target, options, terminal);
+    caller = new Caller(connect(reached.url, reached.secretKey), terminal, options.verbose);
+    const { databaseUrl, shared } = reached;
+    const context: Context = {
+      options: withBatchSize(options, environment),
+      terminal,
+      caller,
+      signal: interrupt.signal,
+      program,
+      databaseUrl,
+      shared,
+      emit: writeLine,
+    };
+    if (options.dump !== undefined) {
+      const projectUrl = target.kind === 'project' ? target.url : undefined;
+      const { signal } = interrupt;
+      await takeDump(
+        { file: options.dump, databaseUrl, projectUrl, program: environment.PG_DUMP, signal },
+        terminal,
+      );
+    }
+    ending = interrupt.signal.aborted ? stopped : await doing[options.action](context);
+  } catch (error) {
+    ending = interrupt.signal.aborted ? stopped : endingOf(error);
+  } finally {
+    await reached?.release();
+    interrupt.release();
+  }
+
+  const frame: Frame = {
+    action: options.action,
+    plan: options.plan,
+    ...(reached && { target: { kind: target.kind, url: reached.url } }),
+    calls: caller?.calls ?? 0,
+    retries: caller?.retries ?? 0,
+    lostReplies: caller?.lostReplies ?? 0,
+  };
+  if (options.json) writeLine(toJson(frame, ending));
+  else if (caller) process.stdout.write(`${toTable(frame, ending)}\n`);
+  else terminal.error(ending.error?.message ?? ending.message, ending.error?.hint ?? ending.next.join('\n'));
+  return exitCodes[ending.status];
+}
+
+/** Interrupted before there was anything to let end. */
+const stopped: Ending = { status: 'interrupted', message: 'Stopped. Nothing is lost.', next: [] };
+
+/** The question was answered with no, or with Ctrl-C. */
+class Declined extends Error {
+  override readonly name = 'Declined';
+  readonly interrupted: boolean;
+
+  constructor(interrupted: boolean) {
+    super('Nothing was changed.');
+    this.interrupted = interrupted;
+  }
+}
+
+function endingOf(error: unknown): Ending {
+  if (error instanceof Declined) {
+    return { status: error.interrupted ? 'interrupted' : 'declined', message: error.message, next: [] };
+  }
+  const problem = problemOf(error);
+  const isUsage = error instanceof UsageError || usageCodes.has(problem.code);
+  return {
+    status: isUsage ? 'usage' : 'failed',
+    message: isUsage ? 'This cannot be done so. Nothing was changed.' : 'Failed.',
+    error: problem,
+    next: [],
+  };
+}
+
+/** Refusals of SQL that are about what was typed: no such plan, a size or a value outside its range. */
+const usageCodes = new Set(['IM001', 'IM002', 'IM015']);
+
+function sayTarget(terminal: Terminal, target: ProjectTarget | EmbeddedTarget, options: Options): void {
+  const where = target.kind === 'project' ? target.url : 'the embedded Supabase (SUPABASE_URL is not set)';
+  terminal.info(`Target: ${terminal.paint.bold(where)}, plan ${options.plan}`);
+}
+
+async function reach(
+  target: ProjectTarget | EmbeddedTarget,
+  options: Options,
+  terminal: Terminal,
+): Promise<Reached> {
+  if (target.kind === 'project') {
+    return { ...target, shared: true, release: async () => {} };
+  }
+  // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
+  const { ensureEmbedded } = await import('../embedded/supabase.ts');
+  const { sample, reset } = options;
+  const embedded = await ensureEmbedded({ ...(sample !== undefined && { sample }), ...(reset && { reset }) });
+  terminal.info(
+    `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
+  );
+  return embedded;
+}
+
+/** MIGRATION_BATCH_SIZE is for the actions that have batches of a chosen size, and --batch-size goes before it. */
+function withBatchSize(options: Options, environment: Environment): Options {
+  const size = environment.MIGRATION_BATCH_SIZE;
+  return size === undefined || options.batchSize !== undefined ? options : { ...options, batchSize: size };
+}
+
+/** Wrong usage: said on stderr, and with --json as the one object as well. */
+function refuse(error: UsageError, argv: readonly string[]): number {
+  new Terminal('info').error(error.message, error.hint);
+  if (argv.includes('--json')) {
+    writeLine({
+      type: 'result',
+      status: 'usage',
+      exit_code: exitCodes.usage,
+      message: error.message,
+      error: { code: 'usage', message: error.message, hint: error.hint },
+    });
+  }
+  return exitCodes.usage;
+}
+
+function writeLine(line: Record<string, unknown>): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

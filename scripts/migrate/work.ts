@@ -1,0 +1,276 @@
+/** The actions that move users: forward and back, by batches. */
+import { availableParallelism } from 'node:os';
+import type { BatchAnswer, ProgressAnswer } from './answers.ts';
+import type { Context } from './context.ts';
+import { nextCommand } from './context.ts';
+import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
+import { counted } from './figures.ts';
+import { commandLine, resumeFlags } from './invocation.ts';
+import { Progress } from './progress.ts';
+import type { Ending } from './report.ts';
+
+export type Direction = 'forward' | 'rollback';
+
+/** Two batches at once use a server's pauses; more help only where it has the processors. `--workers` says otherwise. */
+export function workersFor(context: Context): number {
+  return context.options.workers ?? Math.min(2, availableParallelism());
+}
+
+/** Counting a big table takes a moment: how far others have come is looked up this often at most. */
+const lookEveryMs = 5_000;
+
+/** Drives batches in one direction until done, and back again where SQL decides so. */
+export async function work(context: Context, direction: Direction): Promise<Ending> {
+  const { caller, options, terminal, signal } = context;
+  const plan = options.plan;
+  const workers = workersFor(context);
+  const before = await caller.call('get_detailed_migration_progress', { plan }, signal);
+  terminal.info(
+    `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
+  );
+
+  const startedAt = performance.now();
+  let driven = await driveShown(context, direction, workers, before);
+  let tally = driven.tally;
+  let turned: Driven | undefined;
+  if (driven.outcome === 'stopped' && driven.thenRollback) {
+    turned = driven;
+    const { code, message } = driven.problem;
+    terminal.warn(
+      `The run was stopped (${[code, message].filter(Boolean).join(': ')}) and is being taken back.`,
+    );
+    const middle = await caller.call('get_detailed_migration_progress', { plan }, signal);
+    driven = await driveShown(context, 'rollback', workers, middle);
+    tally = sum(tally, driven.tally);
+  }
+  const durationMs = performance.now() - startedAt;
+
+  // A batch that was called in the same moment as somebody's --cancel has begun a run that nobody wants.
+  if (driven.outcome === 'cancelled' && driven.opened) await caller.call('cancel_migration', { plan });
+  const ending = conclude(context, turned ? 'rollback' : direction, driven);
+  const after = await lastLook(context);
+  const full: Ending = { ...ending, tally, durationMs, workers, ...after };
+  if (turned) return afterTurning(full, turned);
+  return after.progress && full.status === 'done' ? weigh(context, direction, full, after.progress) : full;
+}
+
+async function driveShown(
+  context: Context,
+  direction: Direction,
+  workers: number,
+  before: ProgressAnswer,
+): Promise<Driven> {
+  const { caller, options, terminal, signal } = context;
+  const total = direction === 'forward' ? before.total_users : before.migrated_users;
+  const shown = {
+    done: direction === 'forward' ? before.migrated_users : 0,
+    total,
+    failed: direction === 'forward' ? before.failed_users : before.conflicts,
+    workers,
+    isEstimate: before.total_is_estimate ?? false,
+  };
+  const progress = new Progress(terminal, shown);
+  let prepared = false;
+  let lookedAt = performance.now();
+  let looking = false;
+
+  /** Corrects the bar by what the database knows: other callers, lost replies, people who signed up. */
+  const look = async (): Promise<void> => {
+    if (looking || performance.now() - lookedAt < lookEveryMs) return;
+    looking = true;
+    try {
+      const now = await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
+      if (direction === 'forward') {
+        shown.total = now.total_users;
+        shown.done = now.migrated_users;
+        shown.failed = now.failed_users;
+      } else {
+        shown.done = Math.max(0, shown.total - now.migrated_users);
+        shown.failed = now.conflicts;
+      }
+    } catch (error) {
+      // The batches themselves decide on the run; a look that fails costs only a stale bar.
+      terminal.debug(`Progress could not be read (${problemOf(error).code}).`);
+    } finally {
+      looking = false;
+      lookedAt = performance.now();
+    }
+  };
+
+  const onAnswer = (answer: BatchAnswer): void => {
+    if (answer.status === 'preparing') {
+      if (!prepared) terminal.info('Preparing the plan: only additions, each in a short transaction.');
+      prepared = true;
+    }
+    shown.done += direction === 'forward' ? answer.migrated : answer.rolled_back;
+    shown.failed = direction === 'forward' ? answer.failures_left : answer.conflicts;
+    progress.update(shown);
+    void look();
+  };
+
+  try {
+    return await drive({
+      caller,
+      direction,
+      batch: batchCall(context, direction),
+      workers,
+      signal,
+      onAnswer,
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/**
+ * One batch. Only what was typed is passed: what holds for a run is fixed when it is created, and SQL refuses a call
+ * that contradicts it.
+ */
+function batchCall({ caller, options }: Context, direction: Direction) {
+  const { plan, maxMs, batchSize, maxFailures, onFailure } = options;
+  const budget = { plan, ...(maxMs !== undefined && { max_ms: maxMs }) };
+  if (direction === 'rollback') {
+    const args = { ...budget, ...(options.force && { force: true }) };
+    return (signal: AbortSignal) => caller.call('rollback_batch', args, signal);
+  }
+  const args = {
+    ...budget,
+    ...(batchSize !== undefined && { batch_size: batchSize }),
+    ...(!options.backup && { backup: false }),
+    ...(maxFailures !== undefined && { max_failures: maxFailures }),
+    ...(onFailure !== undefined && { on_failure: onFailure }),
+  };
+  return (signal: AbortSignal) => caller.call('migrate_batch', args, signal);
+}
+
+function conclude(context: Context, direction: Direction, driven: Driven): Ending {
+  const again = commandLine(context.program, resumeFlags(context.options));
+  const what = direction === 'forward' ? 'migration' : 'rollback';
+  switch (driven.outcome) {
+    case 'done':
+      return { status: 'done', message: direction === 'forward' ? 'All done.' : 'All taken back.', next: [] };
+    case 'paused':
+      return {
+        status: 'left',
+        message: `The ${what} is paused.`,
+        next: [`Go on: ${nextCommand(context, '--resume')}`],
+      };
+    case 'cancelled':
+      return { status: 'left', message: `The ${what} was cancelled.`, next: [`Start again: ${again}`] };
+    case 'interrupted':
+      return {
+        status: 'interrupted',
+        message: 'Stopped. The running batches have ended; nothing is lost.',
+        next: [`Go on: ${again}`],
+      };
+    case 'stalled':
+      return {
+        status: 'left',
+        message:
+          'Nothing could be moved for minutes: another transaction holds rows or tables that are needed.',
+        next: ['End that transaction (pg_stat_activity shows it).', `Then go on: ${again}`],
+      };
+    case 'stopped':
+      return {
+        status: 'failed',
+        message: `The ${what} was stopped.`,
+        error: driven.problem,
+        next: [
+          `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,
+          ...(direction === 'forward' ? [`Or take it back: ${nextCommand(context, '--rollback')}`] : []),
+        ],
+      };
+    case 'error':
+      return {
+        status: 'failed',
+        message: `The ${what} could not go on. What was committed stays; nothing is lost.`,
+        error: problemOf(driven.error),
+        next: [`Once that is mended, go on: ${again}`],
+      };
+  }
+}
+
+/** A run that exceeded its error budget has failed, even where it was taken back completely. */
+function afterTurning(ending: Ending, stopped: Driven): Ending {
+  const complete = ending.status === 'done';
+  return {
+    ...ending,
+    status: ending.status === 'interrupted' ? 'interrupted' : 'failed',
+    message: complete
+      ? 'The run was stopped by its error budget and has been taken back.'
+      : `The run was stopped by its error budget; taking it back is not finished. ${ending.message}`,
+    ...(stopped.outcome === 'stopped' && !ending.error && { error: stopped.problem }),
+  };
+}
+
+/** "Done" says that nothing more can be moved now; whether something was set aside decides on the exit code. */
+function weigh(context: Context, direction: Direction, ending: Ending, progress: ProgressAnswer): Ending {
+  if (direction === 'rollback') {
+    if (progress.conflicts === 0 && ending.tally?.conflicts === 0) {
+      return { ...ending, next: [`Forward again: ${nextCommand(context)}`] };
+    }
+    const users = counted(Math.max(progress.conflicts, ending.tally?.conflicts ?? 0), 'user');
+    return {
+      ...ending,
+      status: 'left',
+      message: `All taken back except ${users} with conflicts, who keep what was changed since.`,
+      next: [
+        "See them: select entity, detail from migration_log where event = 'conflict'",
+        `Restore over later changes: ${nextCommand(context, '--rollback', '--force')}`,
+      ],
+    };
+  }
+  if (progress.failed_users > 0) return { ...ending, ...setAside(context, progress) };
+  if (progress.pending_users > 0) {
+    return {
+      ...ending,
+      status: 'left',
+      message: `${counted(progress.pending_users, 'user')} came in meanwhile.`,
+      next: [`Go on: ${commandLine(context.program, resumeFlags(context.options))}`],
+    };
+  }
+  return { ...ending, next: [`Take it back at any time: ${nextCommand(context, '--rollback')}`] };
+}
+
+/** Users are set aside; everything else is done. */
+export function setAside(
+  context: Context,
+  progress: ProgressAnswer,
+): Pick<Ending, 'status' | 'message' | 'next'> {
+  return {
+    status: 'left',
+    message: `All done except ${counted(progress.failed_users, 'user')} set aside.`,
+    next: [
+      "See why: select entity, sqlstate, detail from migration_log where level in ('warning', 'error')",
+      `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,
+    ],
+  };
+}
+
+/** The figures after the work. They are worth a few tries, but not worth hiding the result. */
+async function lastLook({
+  caller,
+  options,
+  terminal,
+}: Context): Promise<Pick<Ending, 'progress' | 'statistics'>> {
+  try {
+    const { plan } = options;
+    const progress = await caller.call('get_detailed_migration_progress', { plan });
+    return { progress, statistics: await caller.call('get_migration_statistics', { plan }) };
+  } catch (error) {
+    terminal.warn(`The figures at the end could not be read (${problemOf(error).message})`);
+    return {};
+  }
+}
+
+function sum(one: Tally, other: Tally): Tally {
+  const both = newTally();
+  for (const tally of [one, other]) {
+    const { rows, ...counts } = tally;
+    for (const [name, value] of Object.entries(counts)) both[name as Exclude<keyof Tally, 'rows'>] += value;
+    for (const [relation, value] of Object.entries(rows))
+      both.rows[relation] = (both.rows[relation] ?? 0) + value;
+  }
+  both.conflicts = other.conflicts;
+  return both;
+}

@@ -1,0 +1,25 @@
+create or replace function public.get_migration_statistics(plan text default 'avatars')
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  found_plan imago.plan := imago.find_plan(plan);
+  total bigint;
+  pending bigint := 0;
+  own jsonb;
+begin
+  if pg_catalog.to_regclass(format('%I.%I', found_plan.source_schema, found_plan.source_table)) is null then
+    perform imago.raise_error('IM006', plan, format('%I.%I table is missing', found_plan.source_schema, found_plan.source_table));
+  end if;
+  execute format('select count(*) from %I.%I', found_plan.source_schema, found_plan.source_table) into total;
+  pending := imago.count_pending(found_plan);
+  execute format('select %I.statistics()', found_plan.name) into own;
+  return jsonb_build_object(
+    'plan', plan, 'total_users', total, 'migrated_users', greatest(0, total - pending), 'users_needing_migration', pending,
+    'migration_completion_percentage', imago.percentage(greatest(0, total - pending), pending)) || own;
+end
+$$;
+comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';

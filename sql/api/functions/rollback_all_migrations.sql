@@ -1,0 +1,27 @@
+create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default false)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  result jsonb;
+  rolled_back bigint := 0;
+  rows jsonb := '{}';
+  rounds integer := 0;
+begin
+  loop
+    result := public.rollback_batch(plan, 3600000, force);
+    rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
+    rows := imago.add_counts(rows, result -> 'rows');
+    rounds := rounds + 1;
+    exit when not (result ->> 'has_more')::boolean or result ->> 'status' not in ('working', 'deferred') or rounds >= 100000;
+  end loop;
+  if (result ->> 'has_more')::boolean then
+    perform imago.raise_error('IM016', plan);
+  end if;
+  return result || jsonb_build_object('rolled_back', rolled_back, 'rows', rows);
+end
+$$;
+comment on function public.rollback_all_migrations(text, boolean) is 'Imago: takes a whole migration back in one transaction. For big ones call rollback_batch until has_more is false instead: it commits as it goes and fits the API''s timeout.';

@@ -1,0 +1,48 @@
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text)
+returns imago.attempt
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.attempt;
+  detail text;
+begin
+  begin
+    set constraints all deferred;
+    if run.direction = 'forward' then
+      result := imago.move_forward(run, plan, keys, path);
+    else
+      result := imago.move_back(run, plan, keys, path);
+    end if;
+    result.outcome := 'moved';
+    return result;
+  exception
+    when query_canceled then
+      if not imago.timed_out() then
+        raise;
+      end if;
+      result := null;
+      result.outcome := 'timeout';
+      result.sqlstate := '57014';
+    when others or assert_failure then
+      result := null;
+      get stacked diagnostics
+        result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
+        result.column_name = column_name, detail = pg_exception_detail;
+      result.outcome := case
+        when result.sqlstate = 'IM010' then 'bad'
+        when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
+        when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
+        else 'bad'
+      end;
+      if result.sqlstate = 'IM010' then
+        select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
+      end if;
+  end;
+  result.moved := 0;
+  result.rows := '{}';
+  return result;
+end
+$$;
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again.';

@@ -1,0 +1,29 @@
+create or replace function imago.bad_keys(plan imago.plan, segment text[], attempt imago.attempt)
+returns text[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  free text[];
+  result text[];
+begin
+  if attempt.bad_keys is not null then
+    return attempt.bad_keys;
+  end if;
+  if cardinality(segment) = 1 then
+    return segment;
+  end if;
+  if attempt.outcome <> 'blocked' then
+    return '{}';
+  end if;
+  free := imago.lock_entities(plan, segment, true);
+  execute format(
+    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$I.%3$I
+     where %1$I = any ($1::%4$s[]) and %1$I::text <> all ($2)',
+    plan.key_column, plan.source_schema, plan.source_table, plan.key_type)
+  into result using segment, free;
+  return result;
+end
+$$;
+comment on function imago.bad_keys(imago.plan, text[], imago.attempt) is 'The entities of a failed segment that are known to be the cause; empty when only halving can tell.';

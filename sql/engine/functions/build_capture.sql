@@ -1,0 +1,67 @@
+create or replace function imago.build_capture(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attributes constant text :=
+    'returns trigger language plpgsql volatile security definer
+     set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
+     set extra_float_digits = 1 set bytea_output = ''hex''';
+  fired constant text := format(
+    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer + 1)::text, true);',
+    'imago.fired_' || write.id);
+  body text;
+  touch text[] := imago.touch_columns(write.relation, write.columns);
+begin
+  if write.inserts then
+    body := format(
+      'insert into imago_undo.%I (batch, entity, op, %s, print)
+       select current_setting(''imago.batch'')::bigint, n.%I, ''i'', %s, %s from new_rows n;',
+      write.undo_table,
+      imago.undo_list('key_%1$s', write.relation, write.key_columns),
+      write.entity_column,
+      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.undo_print('n', write.inserted_columns));
+    execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
+      format('begin if imago.batch_open(true) then %s %s end if; return null; end', body, fired));
+  end if;
+
+  body := '';
+  if write.columns <> '{}' then
+    body := format(
+      'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
+       select current_setting(''imago.batch'')::bigint, n.%I, ''u'', %s, %s, %s
+       from old_rows o join new_rows n on %s where %s;',
+      write.undo_table,
+      imago.undo_list('key_%1$s', write.relation, write.key_columns),
+      imago.undo_list('before_%1$s', write.relation, write.columns),
+      imago.undo_list('after_%1$s', write.relation, write.columns),
+      write.entity_column,
+      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
+      imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+  end if;
+  if write.inserts then
+    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along.
+    body := body || format(
+      ' update imago_undo.%1$I j set print = %2$s from new_rows n where j.entity = n.%3$I and j.op = ''i'' and %4$s;',
+      write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
+      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '));
+  end if;
+  execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
+    format('begin if imago.batch_open(true) then %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+      body, fired, imago.undeclared_probe(write)));
+
+  if touch <> '{}' then
+    execute format(
+      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile set search_path = '''' as %L',
+      write.undo_table || '_keep',
+      format('begin %s return new; end', (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c)));
+  end if;
+end
+$$;
+comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';

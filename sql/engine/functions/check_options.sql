@@ -1,0 +1,25 @@
+create or replace function imago.check_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if backup is null then
+    perform imago.raise_error('IM004', 'backup');
+  end if;
+  if dry_run is null then
+    perform imago.raise_error('IM004', 'dry_run');
+  end if;
+  if coalesce(on_failure, '') not in ('stop', 'rollback') then
+    perform imago.raise_error('IM015', 'on_failure', coalesce(on_failure, 'null'), 'stop or rollback');
+  end if;
+  if max_failures !~ '^[0-9]{1,9}$' and max_failures !~ '^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$' then
+    perform imago.raise_error('IM015', 'max_failures', max_failures, 'a number, or a percentage such as 2%');
+  end if;
+  if on_failure = 'rollback' and not backup then
+    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop, when backup is false: without a journal there is no way back');
+  end if;
+end
+$$;
+comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015).';

@@ -1,0 +1,35 @@
+create or replace function imago.cut_lanes(run imago.run, plan imago.plan, size integer default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  wanted integer := least(
+    imago.setting_number('lanes'),
+    greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
+  bounds text[];
+begin
+  execute format(
+    'select array_agg(b::text order by b)
+     from (
+       select distinct on (part) b
+       from (
+         select b, ntile($4) over (order by b) as part
+         from pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+         where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited
+       ) parts
+       where part < $4
+       order by part, b desc
+     ) cuts',
+    plan.key_type)
+  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
+
+  insert into imago.lane (run, pass, number, lower_key, upper_key, batch_size)
+  select run.id, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
+  from unnest(array['main', 'late']) pass
+  cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
+  where pass = 'late' or not run.late_only;
+end
+$$;
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';

@@ -1,0 +1,41 @@
+create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  problems jsonb;
+  result jsonb;
+begin
+  if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
+    perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
+  end if;
+  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(imago.find_plan(plan_name)) p;
+  if mode = 'preflight' then
+    return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
+  end if;
+  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
+    perform imago.raise_error('IM006', plan_name, (
+      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
+      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
+  end if;
+
+  begin
+    result := imago.rehearse(plan_name, mode, batch_size, max_ms);
+    raise exception using errcode = 'IMDRY', message = 'taken back';
+  exception
+    when sqlstate 'IMDRY' then null;
+    when query_canceled then
+      if not imago.timed_out() then
+        raise;
+      end if;
+      perform imago.raise_error('IM018');
+  end;
+  if result -> 'undeclared' <> '[]' then
+    perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
+  end if;
+  return result || jsonb_build_object('problems', problems);
+end
+$$;
+comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';

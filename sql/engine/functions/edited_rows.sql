@@ -1,0 +1,40 @@
+create or replace function imago.edited_rows(plan imago.plan, keys text[])
+returns table (entity text, relation text, row_key text, reason text)
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  key_join text;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null order by w.position loop
+    key_join := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    if write.columns <> '{}' then
+      return query execute format(
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
+         from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
+        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
+        imago.undo_rows(write, plan.key_type), write.relation, key_join,
+        imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
+        imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
+      using keys;
+    end if;
+    if write.inserts then
+      return query execute format(
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text
+         from imago_undo.%3$I j join %4$s t on %5$s
+         where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
+        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
+        write.undo_table, write.relation, key_join, plan.key_type, imago.undo_print('t', write.inserted_columns))
+      using keys;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';

@@ -1,0 +1,15 @@
+create or replace function imago.entity_exists(plan imago.plan, entity text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result boolean;
+begin
+  execute format('select exists (select from %I.%I where %I = $1::%s)', plan.source_schema, plan.source_table, plan.key_column, plan.key_type)
+    into result using entity;
+  return result;
+end
+$$;
+comment on function imago.entity_exists(imago.plan, text) is 'Whether the source has a row with this key.';

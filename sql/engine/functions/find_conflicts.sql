@@ -1,0 +1,26 @@
+create or replace function imago.find_conflicts(run imago.run, plan imago.plan, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  conflicts jsonb := '[]';
+  more jsonb;
+  good text[] := keys;
+begin
+  if not run.force then
+    select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts from imago.edited_rows(plan, keys) e;
+  end if;
+  more := conflicts;
+  loop
+    select coalesce(array_agg(k), '{}') into good from unnest(good) k
+    where k not in (select c ->> 'entity' from jsonb_array_elements(more) c);
+    select coalesce(jsonb_agg(to_jsonb(r)), '[]') into more from imago.referenced_rows(plan, good) r;
+    exit when more = '[]';
+    conflicts := conflicts || more;
+  end loop;
+  return conflicts;
+end
+$$;
+comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';

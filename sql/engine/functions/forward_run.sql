@@ -1,0 +1,27 @@
+create or replace function imago.forward_run(plan_name text, backup boolean, max_failures text, on_failure text)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.unfinished_run(plan_name);
+begin
+  if run.id is null then
+    run := imago.last_run(plan_name);
+    if run.direction = 'forward' and run.state = 'failed' and run.error_code <> 'set_aside' then
+      return run;
+    end if;
+    run := imago.open_run(plan_name, 'forward', backup, max_failures, on_failure);
+  end if;
+  if run.direction = 'rollback' then
+    if run.caused_by is null then
+      perform imago.raise_error('IM017', plan_name, plan_name);
+    end if;
+    return run;
+  end if;
+  perform imago.check_settings(run, backup, max_failures, on_failure);
+  return run;
+end
+$$;
+comment on function imago.forward_run(text, boolean, text, text) is 'The run that a forward call works on: the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';

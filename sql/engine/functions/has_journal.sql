@@ -1,0 +1,19 @@
+create or replace function imago.has_journal(plan imago.plan, entity text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  found_one boolean := false;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null loop
+    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
+      into found_one using entity;
+    exit when found_one;
+  end loop;
+  return found_one;
+end
+$$;
+comment on function imago.has_journal(imago.plan, text) is 'Whether anything was written for this entity that has not been taken back.';

@@ -1,0 +1,14 @@
+create or replace function imago.index_warning(relation text, name text, purpose text)
+returns table (severity text, object text, message text, hint text)
+language sql
+stable
+set search_path = ''
+as $$
+  select 'warning', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
+    format('create index concurrently on %s (%I);', relation, name)
+  from pg_catalog.pg_attribute a
+  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name
+    and not exists (
+      select from pg_catalog.pg_index i where i.indrelid = a.attrelid and i.indkey[0] = a.attnum and i.indisvalid)
+$$;
+comment on function imago.index_warning(text, text, text) is 'A warning with the statement to run, where a column that the plan searches has no index.';

@@ -1,0 +1,38 @@
+create or replace function imago.install_capture(write_id integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  touch text[];
+  prefix text;
+begin
+  select w.* into strict write from imago.plan_write w where w.id = write_id;
+  prefix := write.undo_table;
+
+  execute format(
+    'create or replace trigger "!imago_guard" before insert or update on %s for each statement
+       when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', write.relation);
+
+  perform imago.build_capture(write);
+  if write.inserts then
+    execute format(
+      'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_insert');
+  end if;
+  execute format(
+    'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
+       when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_update');
+
+  touch := imago.touch_columns(write.relation, write.columns);
+  if touch <> '{}' then
+    execute format(
+      'create or replace trigger "~imago_keep" before update on %s for each row
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_keep');
+  end if;
+  update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
+end
+$$;
+comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation.';

@@ -1,0 +1,42 @@
+create or replace function imago.install_undo(write_id integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  plan imago.plan;
+  undo text;
+  definition text;
+  entity_type text;
+begin
+  select w.* into strict write from imago.plan_write w where w.id = write_id;
+  select p.* into strict plan from imago.plan p where p.name = write.plan;
+  undo := coalesce(write.undo_table, imago.undo_name(write.plan, write.relation));
+
+  update imago.plan_write w set
+    undo_table = undo,
+    key_columns = imago.primary_key(write.relation),
+    inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
+  where w.id = write_id
+  returning * into write;
+
+  select string_agg(format('key_%s %s not null', c.ordinal, c.kept), ', ') into definition
+  from imago.undo_columns(write.relation, write.key_columns) c;
+  definition := definition || coalesce((
+    select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
+    from imago.undo_columns(write.relation, write.columns) c), '');
+  select c.kept into entity_type from imago.undo_columns(write.relation, array[write.entity_column]) c;
+
+  execute format(
+    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
+    undo, entity_type, definition);
+  execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
+  execute format('revoke all on imago_undo.%I from public', undo);
+  execute format('comment on table imago_undo.%I is %L', undo, format(
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted; print is their fingerprint.',
+    write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
+end
+$$;
+comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';

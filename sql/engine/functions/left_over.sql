@@ -1,0 +1,24 @@
+create or replace function imago.left_over(run imago.run, plan imago.plan, most integer)
+returns text[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  source text;
+  keys text[];
+begin
+  if run.direction = 'forward' then
+    source := format('select entity from %I.pending', plan.name);
+  else
+    select string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union ') into source
+    from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
+  end if;
+  execute format(
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
+       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2)) limit $3) first_ones', source)
+  into keys using plan.name, run.direction, most;
+  return keys;
+end
+$$;
+comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';

@@ -1,0 +1,31 @@
+create or replace function imago.migrate_entity(plan_name text, entity text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+  attempt imago.attempt;
+  started timestamptz := clock_timestamp();
+begin
+  if entity is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
+  run := imago.entity_run(plan, 'forward');
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  if not imago.entity_exists(plan, entity) then
+    perform imago.raise_error('IM013', plan_name);
+  end if;
+  delete from imago.failure f
+  where f.plan = plan_name and f.entity = migrate_entity.entity and f.direction = 'forward';
+  attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
+  perform imago.raise_attempt(plan_name, attempt);
+  return jsonb_build_object(
+    'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
+    'rows', attempt.rows, 'run', run.id,
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
+end
+$$;
+comment on function imago.migrate_entity(text, text) is 'Moves one entity now, whatever its lane is doing.';

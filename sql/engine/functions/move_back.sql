@@ -1,0 +1,46 @@
+create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text)
+returns imago.attempt
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.attempt;
+  conflicts jsonb;
+  good text[];
+  started timestamptz := clock_timestamp();
+  lsn pg_lsn := pg_current_wal_insert_lsn();
+begin
+  result.moved := 0;
+  result.rows := '{}';
+  perform imago.lock_entities(plan, keys);
+  perform imago.lock_inserted(plan, keys);
+  -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
+  conflicts := imago.find_conflicts(run, plan, keys);
+  select coalesce(array_agg(k), '{}') into good from unnest(keys) k
+  where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
+
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, 'rollback', path, false, cardinality(keys))
+  returning id into result.batch;
+  if conflicts <> '[]' then
+    result.bad_keys := imago.record_conflicts(run, conflicts);
+  end if;
+
+  perform set_config('imago.batch', result.batch::text, true);
+  result.rows := imago.restore_rows(run, plan, good);
+  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good));
+  set constraints all immediate;
+  perform set_config('imago.batch', '', true);
+
+  result.moved := cardinality(good);
+  update imago.batch b set
+    moved = result.moved,
+    rows = result.rows,
+    ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
+    wal_bytes = pg_current_wal_insert_lsn() - lsn
+  where b.id = result.batch;
+  return result;
+end
+$$;
+comment on function imago.move_back(imago.run, imago.plan, text[], text) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal.';

@@ -1,0 +1,56 @@
+create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
+returns imago.attempt
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.attempt;
+  todo text[];
+  still text[];
+  started timestamptz := clock_timestamp();
+  lsn pg_lsn := pg_current_wal_insert_lsn();
+  counts jsonb;
+  write_id integer;
+begin
+  result.moved := 0;
+  result.rows := '{}';
+  todo := imago.lock_entities(plan, keys);
+  -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
+  todo := imago.pending_keys(plan, todo);
+  if todo = '{}' then
+    return result;
+  end if;
+
+  -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, run.direction, path, run.backup, cardinality(todo))
+  returning id into result.batch;
+  for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
+  counts := imago.rows_written(plan.name);
+  perform set_config('imago.batch', result.batch::text, true);
+  execute format('select %I.apply($1::%s[])', plan.name, plan.key_type) using todo;
+  set constraints all immediate;
+  perform set_config('imago.batch', '', true);
+  if run.backup then
+    perform imago.settle_batch(result.batch, plan, todo);
+  end if;
+  result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
+
+  still := imago.pending_keys(plan, todo);
+  if still <> '{}' then
+    raise exception using errcode = 'IM010', message = 'still pending', detail = to_jsonb(still)::text;
+  end if;
+  result.moved := cardinality(todo);
+  update imago.batch b set
+    moved = result.moved,
+    rows = result.rows,
+    ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
+    wal_bytes = pg_current_wal_insert_lsn() - lsn
+  where b.id = result.batch;
+  return result;
+end
+$$;
+comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, inside the caller''s subtransaction: lock, re-read pending, apply, settle the journal, prove that nothing is left pending.';

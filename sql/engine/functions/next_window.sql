@@ -1,0 +1,30 @@
+create or replace function imago.next_window(plan imago.plan, from_offset bigint)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  first_key text;
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  result bigint;
+  pending constant text := format(
+    'select p.entity::text from %1$I.pending p
+     where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
+  boundary text;
+begin
+  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source) into boundary using from_offset;
+  if boundary is not null then
+    execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
+  end if;
+  if first_key is null then
+    execute pending || ' order by p.entity limit 1' into first_key using plan.name;
+  end if;
+  if first_key is null then
+    return null;
+  end if;
+  execute format('select count(*) from %s where %I < $1::%s', source, plan.key_column, plan.key_type) into result using first_key;
+  return result;
+end
+$$;
+comment on function imago.next_window(imago.plan, bigint) is 'Offset of the first pending entity at or after an offset, else of the first anywhere; null when nothing is left. The truth, not a guess.';

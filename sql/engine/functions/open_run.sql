@@ -1,0 +1,33 @@
+create or replace function imago.open_run(
+  plan_name text,
+  direction text,
+  backup boolean default true,
+  max_failures text default null,
+  on_failure text default 'stop',
+  force boolean default false,
+  caused_by bigint default null
+)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  last imago.run := imago.last_run(plan_name);
+begin
+  insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
+  values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
+          coalesce(direction = 'forward' and last.direction = 'forward'
+                   and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
+  on conflict do nothing
+  returning r.* into run;
+  if run.id is null then
+    return imago.unfinished_run(plan_name);
+  end if;
+  perform imago.write_log(plan_name, run.id, 'info', 'run',
+    jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures));
+  return run;
+end
+$$;
+comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created.';

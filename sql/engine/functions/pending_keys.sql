@@ -1,0 +1,17 @@
+create or replace function imago.pending_keys(plan imago.plan, keys text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result text[];
+begin
+  execute format(
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %I.pending where entity = any ($1::%s[])',
+    plan.name, plan.key_type)
+  into result using keys;
+  return result;
+end
+$$;
+comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order.';

@@ -1,0 +1,16 @@
+create or replace function imago.phase(plan imago.plan, run imago.run)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when run.id is null then 'not started'
+    when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
+    when plan.prepared_at is null or run.state = 'pending' then 'prepare'
+    when run.state = 'succeeded' then 'validate'
+    when exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done) then 'backfill'
+    else 'late pass'
+  end
+$$;
+comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, rollback.';

@@ -1,0 +1,29 @@
+create or replace function imago.pointing_columns(plan text, target text)
+returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
+language sql
+stable
+set search_path = ''
+as $$
+  select w.relation, array[p.key], imago.primary_key(target), w
+  from imago.plan_write w
+  cross join lateral jsonb_each_text(w.points_to) p
+  where w.plan = pointing_columns.plan and p.value = target
+  union all
+  select
+    c.conrelid::pg_catalog.regclass::text,
+    (select array_agg(a.attname::text order by k.n)
+     from unnest(c.conkey) with ordinality k(attnum, n)
+     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum),
+    (select array_agg(a.attname::text order by k.n)
+     from unnest(c.confkey) with ordinality k(attnum, n)
+     join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
+    null::imago.plan_write
+  from pg_catalog.pg_constraint c
+  where c.contype = 'f' and c.confrelid = target::pg_catalog.regclass and c.conparentid = 0
+    and not exists (
+      select from imago.plan_write w
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+      where w.plan = pointing_columns.plan and w.relation::pg_catalog.regclass = c.conrelid
+        and w.points_to ->> a.attname = target and cardinality(c.conkey) = 1)
+$$;
+comment on function imago.pointing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';

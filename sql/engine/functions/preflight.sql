@@ -1,0 +1,21 @@
+create or replace function imago.preflight(plan imago.plan)
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+begin
+  return query select * from imago.check_relation(source);
+  return query select * from imago.check_column(source, plan.key_column, '{uuid,integer,bigint,text,"character varying"}');
+  if pg_catalog.to_regclass(source) is not null and not exists (
+    select from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indnkeyatts = 1 and a.attname = plan.key_column) then
+    return query select 'error', format('%s.%I', source, plan.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+  end if;
+  return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
+end
+$$;
+comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';

@@ -1,0 +1,65 @@
+create or replace function imago.prepare_step(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan;
+  step imago.plan_step;
+  write imago.plan_write;
+  problems jsonb;
+  name text;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  perform imago.find_plan(plan_name);
+  begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    select p.* into plan from imago.plan p where p.name = plan_name for update;
+  exception when lock_not_available or deadlock_detected then
+    return imago.prepare_answer(plan_name, null, 'busy');
+  end;
+  if plan.prepared_at is not null then
+    return imago.prepare_answer(plan_name, null, 'prepared');
+  end if;
+
+  if not exists (select from imago.plan_step s where s.plan = plan_name and s.done_at is not null) then
+    select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
+    if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
+      perform imago.raise_error('IM006', plan_name, (
+        select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
+        from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
+    end if;
+    perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
+    perform imago.find_key_type(plan_name);
+  end if;
+
+  begin
+    perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+    select s.* into step from imago.plan_step s where s.plan = plan_name and s.done_at is null order by s.position limit 1;
+    if found then
+      name := step.name;
+      execute format('select %I.%I()', plan_name, step.routine);
+      update imago.plan_step s set done_at = clock_timestamp() where s.plan = plan_name and s.position = step.position;
+    else
+      select w.* into write from imago.plan_write w where w.plan = plan_name and w.captured_at is null order by w.position limit 1;
+      if found then
+        name := 'journal ' || write.relation;
+        perform imago.install_undo(write.id);
+        perform imago.install_capture(write.id);
+      else
+        name := 'statistics';
+        perform imago.ensure_statistics(plan_name);
+        update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+      end if;
+    end if;
+  exception when lock_not_available or deadlock_detected then
+    perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
+    return imago.prepare_answer(plan_name, name, 'busy');
+  end;
+  perform set_config('lock_timeout', old_timeout, true);
+  perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
+  return imago.prepare_answer(plan_name, name, 'preparing');
+end
+$$;
+comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then statistics. One relation a call, with a short lock timeout.';

@@ -1,0 +1,13 @@
+create or replace function imago.primary_key(relation text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(a.attname::text order by k.position)
+  from pg_catalog.pg_index i
+  cross join lateral unnest(i.indkey::smallint[]) with ordinality k(attnum, position)
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indrelid = relation::pg_catalog.regclass and i.indisprimary
+$$;
+comment on function imago.primary_key(text) is 'Columns of the primary key in order, or null.';

@@ -1,0 +1,52 @@
+create or replace function imago.progress(plan_name text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run := imago.unfinished_run(plan_name);
+  source record;
+  counts record;
+  pending bigint;
+  moved bigint;
+  per_minute numeric;
+begin
+  if run.id is null then
+    run := imago.last_run(plan_name);
+  end if;
+  select * into source from imago.count_source(plan);
+  select
+    count(distinct f.entity) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
+    count(distinct f.entity) filter (where f.kind = 'held') as held,
+    count(distinct f.entity) filter (where f.kind = 'conflict') as conflicts
+    into counts
+  from imago.failure f where f.plan = plan_name;
+
+  if run.direction is not distinct from 'rollback' or plan.prepared_at is null or not source.is_estimate then
+    pending := imago.count_pending(plan);
+  else
+    pending := imago.estimate_pending(run, source.total);
+  end if;
+  moved := greatest(0, source.total - pending);
+  per_minute := imago.recent_rate(run.id);
+  return jsonb_build_object(
+    'plan', plan_name, 'run', run.id, 'direction', run.direction,
+    'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
+    'total_users', source.total, 'migrated_users', moved, 'pending_users', pending,
+    'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
+    'migration_completion_percentage', imago.percentage(moved, pending),
+    'users_per_minute', round(per_minute),
+    'eta_seconds', case when run.state = 'running' and per_minute > 0
+      then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
+    'lanes', coalesce((
+      select jsonb_agg(jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
+                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.pass desc, l.number)
+      from imago.lane l where l.run = run.id), '[]'),
+    'started_at', run.started_at,
+    'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
+    'total_is_estimate', source.is_estimate);
+end
+$$;
+comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';

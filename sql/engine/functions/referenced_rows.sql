@@ -1,0 +1,47 @@
+create or replace function imago.referenced_rows(plan imago.plan, keys text[])
+returns table (entity text, relation text, row_key text, reason text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  removed imago.plan_write;
+  reference record;
+  condition text;
+  journal text;
+begin
+  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.inserts and w.undo_table is not null loop
+    for reference in select p.* from imago.pointing_columns(plan.name, removed.relation) p loop
+      if reference.pointing is not null then
+        -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
+        journal := format(
+          'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
+          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
+        condition := format('exists (%s and o.entity <> all ($1::%s[]))', journal, plan.key_type);
+        if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
+          condition := format('(%s or not exists (%s))', condition, journal);
+        end if;
+      elsif reference.relation::pg_catalog.regclass = removed.relation::pg_catalog.regclass then
+        condition := format(
+          'not exists (select from imago_undo.%I o where o.entity = i.entity and o.op = ''i'' and %s)', removed.undo_table,
+          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', removed.relation, removed.key_columns, ' and '));
+      else
+        condition := 'true';
+      end if;
+      return query execute format(
+        'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
+         from imago_undo.%4$I i join %5$s t on %6$s join %7$s r on %8$s
+         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
+        removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
+        replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
+        imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
+        reference.relation,
+        (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
+         from unnest(reference.columns) with ordinality u(c, n)),
+        plan.key_type, condition)
+      using keys;
+    end loop;
+  end loop;
+end
+$$;
+comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';

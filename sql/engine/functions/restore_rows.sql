@@ -1,0 +1,38 @@
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  counts jsonb := '{}';
+  expected bigint;
+  restored bigint;
+begin
+  for write in
+    select w.* from imago.plan_write w
+    where w.plan = plan.name and w.columns <> '{}' and w.undo_table is not null order by w.position desc
+  loop
+    execute format(
+      'with j as (%1$s), restored as (
+         update %2$s t set %3$s from j where %4$s and (%5$s) and (%6$s) returning 1
+       )
+       select (select count(*) from j join %2$s t on %4$s where (%5$s) and (%6$s)), (select count(*) from restored)',
+      imago.undo_rows(write, plan.key_type), write.relation,
+      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns),
+      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '),
+      case when run.force then 'true'
+        else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
+    into expected, restored using keys;
+    if restored < expected then
+      -- Somebody changed a row between the check and the update: look again in a later batch.
+      raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+    end if;
+    counts := counts || jsonb_build_object(write.relation, restored);
+  end loop;
+  return counts;
+end
+$$;
+comment on function imago.restore_rows(imago.run, imago.plan, text[]) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';

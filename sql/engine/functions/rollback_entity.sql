@@ -1,0 +1,38 @@
+create or replace function imago.rollback_entity(plan_name text, entity text, force boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+  attempt imago.attempt;
+  started timestamptz := clock_timestamp();
+begin
+  if entity is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
+  if force is null then
+    perform imago.raise_error('IM004', 'force');
+  end if;
+  perform imago.check_journal(plan_name);
+  run := imago.entity_run(plan, 'rollback');
+  run.force := force;
+  run.direction := 'rollback';
+  if not imago.has_journal(plan, entity) then
+    return imago.entity_answer(plan_name, entity, attempt, false, started);
+  end if;
+
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
+  perform imago.raise_attempt(plan_name, attempt);
+  if attempt.moved = 1 then
+    delete from imago.failure f where f.plan = plan_name and f.entity = rollback_entity.entity and f.kind = 'conflict';
+    run.direction := 'forward';
+    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
+  end if;
+  return imago.entity_answer(plan_name, entity, attempt, attempt.moved = 1, started);
+end
+$$;
+comment on function imago.rollback_entity(text, text, boolean) is 'Takes one entity back through the journal and holds it.';

@@ -1,0 +1,14 @@
+create or replace function imago.rows_written(plan text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(
+    w.relation,
+    pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)), '{}')
+  from imago.plan_write w
+  join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
+  where w.plan = rows_written.plan
+$$;
+comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';

@@ -1,0 +1,30 @@
+create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.unfinished_run(plan_name);
+  started imago.run;
+begin
+  perform imago.check_journal(plan_name);
+  if run.direction = 'forward' then
+    perform imago.transit(run.id, 'supersede', 'rollback');
+    run := null;
+  end if;
+  if run.id is null then
+    delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';
+    run := imago.open_run(plan_name, 'rollback', force => force, caused_by => caused_by);
+  elsif run.force <> force then
+    perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);
+  end if;
+  if run.state = 'pending' then
+    perform imago.start_run(run.id);
+    select r.* into started from imago.run r where r.id = run.id;
+    return started;
+  end if;
+  return run;
+end
+$$;
+comment on function imago.start_rollback(text, boolean, bigint) is 'The rollback run of a plan: the unfinished one, or a new one that takes over from the forward run.';

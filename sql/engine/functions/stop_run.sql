@@ -1,0 +1,25 @@
+create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  failures bigint;
+begin
+  if code = 'IM020' then
+    select count(*) into failures from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
+  end if;
+  begin
+    perform imago.transit(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
+    if run.on_failure = 'rollback' and run.direction = 'forward' then
+      perform imago.start_rollback(run.plan, false, run.id);
+    end if;
+  exception when sqlstate 'IM016' or sqlstate 'IM008' then
+    -- Another worker holds or has already stopped the run; it has seen the same.
+    return 'busy';
+  end;
+  return 'failed';
+end
+$$;
+comment on function imago.stop_run(imago.run, text, text) is 'Stops a run as failed and, where the run asks for it, opens its rollback.';

@@ -1,0 +1,44 @@
+create or replace function imago.transit(run_id bigint, event text, reason text default null, error_code text default null)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  next_state text;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+  begin
+    select r.* into strict run from imago.run r where r.id = run_id for update;
+  exception when lock_not_available or deadlock_detected then
+    select r.* into run from imago.run r where r.id = run_id;
+    perform imago.raise_error('IM016', run.plan);
+  end;
+  perform set_config('lock_timeout', old_timeout, true);
+
+  select t.to_state into next_state
+  from imago.transition t
+  where t.event = transit.event and t.from_state = run.state;
+  if not found then
+    perform imago.raise_error(
+      'IM008', event, run.plan, run.state,
+      coalesce((select string_agg(distinct t.event, ', ') from imago.transition t
+                where t.from_state = run.state and t.event in ('pause', 'resume', 'cancel', 'retry')), 'nothing; start a new run'));
+  end if;
+
+  update imago.run r set
+    state = next_state,
+    reason = transit.reason,
+    error_code = transit.error_code,
+    started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
+    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end
+  where r.id = run_id;
+  perform imago.write_log(
+    run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
+    jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));
+  return next_state;
+end
+$$;
+comment on function imago.transit(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';

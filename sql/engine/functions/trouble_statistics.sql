@@ -1,0 +1,24 @@
+create or replace function imago.trouble_statistics(run imago.run)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with lines as (
+    select l.event, l.sqlstate from imago.log l where l.plan = run.plan and l.run = run.id
+  ), processed as (
+    select coalesce(sum(l.processed), 0) as amount from imago.lane l where l.run = run.id
+  )
+  select jsonb_build_object(
+    'error_rate', round((select count(*) from lines where event in ('failed', 'too_large'))::numeric
+      / nullif((select amount from processed), 0), 6),
+    'errors_by_sqlstate', coalesce((
+      select jsonb_object_agg(s.sqlstate, s.n) from (
+        select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large') group by 1) s), '{}'),
+    'deferred_batches', (select count(*) from lines where event = 'deferred'),
+    'halved_batches', (select count(*) from lines where event = 'halved'),
+    'timed_out_batches', (select count(*) from lines where event = 'timeout'),
+    'lock_timeouts_55P03', (select count(*) from lines where sqlstate = '55P03'),
+    'deadlocks_40P01', (select count(*) from lines where sqlstate = '40P01'))
+$$;
+comment on function imago.trouble_statistics(imago.run) is 'Errors, deferrals, halvings, lock timeouts and deadlocks of a run, from its log.';

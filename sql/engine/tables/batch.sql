@@ -1,0 +1,17 @@
+create table imago.batch (
+  id bigint generated always as identity primary key,
+  run bigint not null references imago.run on delete cascade,
+  direction text not null,
+  path text not null,
+  journaled boolean not null,
+  xid xid8 not null default pg_current_xact_id(),
+  size integer not null,
+  moved integer not null default 0,
+  halvings integer not null default 0,
+  ms numeric,
+  wal_bytes bigint,
+  rows jsonb not null default '{}',
+  created_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
+create index batch_run_idx on imago.batch (run, id);

@@ -1,0 +1,18 @@
+create table imago.failure (
+  id bigint generated always as identity primary key,
+  plan text not null references imago.plan on delete cascade,
+  run bigint,
+  entity text not null,
+  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'held', 'conflict')),
+  direction text not null default 'forward',
+  sqlstate text,
+  constraint_name text,
+  table_name text,
+  column_name text,
+  row_key text,
+  reason text,
+  created_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
+create index failure_entity_idx on imago.failure (plan, entity);
+create unique index failure_set_aside_key on imago.failure (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');

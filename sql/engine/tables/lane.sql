@@ -1,0 +1,22 @@
+create table imago.lane (
+  run bigint not null references imago.run on delete cascade,
+  pass text not null check (pass in ('main', 'late')),
+  number integer not null,
+  lower_key text,
+  upper_key text,
+  cursor_key text,
+  batch_size integer not null default 100,
+  processed bigint not null default 0,
+  moved bigint not null default 0,
+  failed bigint not null default 0,
+  deferrals integer not null default 0,
+  done boolean not null default false,
+  waits_for text[],
+  waits_since timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
+  primary key (run, pass, number)
+) with (fillfactor = 50);
+comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, each with its own cursor. Its row lock is the lease.';
+comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
+comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
+comment on column imago.lane.waits_for is 'On the first late lane: virtual transactions that were writing the plan''s tables when the last lane ended.';

@@ -1,0 +1,27 @@
+create table imago.run (
+  id bigint generated always as identity primary key,
+  plan text not null references imago.plan on delete cascade,
+  direction text not null check (direction in ('forward', 'rollback')),
+  state text not null default 'pending'
+    check (state in ('pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled')),
+  reason text,
+  error_code text,
+  backup boolean not null default true,
+  force boolean not null default false,
+  max_failures text,
+  on_failure text not null default 'stop' check (on_failure in ('stop', 'rollback')),
+  caused_by bigint references imago.run on delete set null,
+  late_only boolean not null default false,
+  total bigint,
+  total_is_estimate boolean not null default true,
+  created_at timestamptz not null default clock_timestamp(),
+  started_at timestamptz,
+  finished_at timestamptz
+);
+comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
+comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
+comment on column imago.run.late_only is 'The plan was walked before: only the late pass is needed.';
+
+create unique index run_unfinished_key on imago.run (plan) where state in ('pending', 'running', 'paused');
+comment on index imago.run_unfinished_key is 'At most one unfinished run a plan.';
+create index run_plan_idx on imago.run (plan, id);

@@ -1,0 +1,17 @@
+create table imago.setting (
+  name text primary key,
+  value text not null,
+  note text not null
+);
+comment on table imago.setting is 'What an operator may tune. Read at each call.';
+
+insert into imago.setting (name, value, note) values
+  ('engine_version', '1', 'version of the engine; clients refuse a newer one than they know'),
+  ('lanes', '16', 'lanes cut for a large source; several per expected caller, so that early finishers find work'),
+  ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
+  ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
+  ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
+  ('sub_batch_ms', '400', 'duration that the size of a sub-batch aims at'),
+  ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
+  ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
+  ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight');

@@ -1,0 +1,14 @@
+create or replace function avatars.first_column(relation text, variadic names text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select n.name
+  from unnest(names) with ordinality n(name, position)
+  join pg_catalog.pg_attribute a
+    on a.attrelid = pg_catalog.to_regclass(relation) and a.attname = n.name and a.attnum > 0 and not a.attisdropped
+  order by n.position
+  limit 1
+$$;
+comment on function avatars.first_column(text, text[]) is 'The first of the names that the relation has as a column, or null.';

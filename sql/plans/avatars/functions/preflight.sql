@@ -1,0 +1,35 @@
+create or replace function avatars.preflight()
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query select * from imago.check_relation('public.posts');
+  return query select * from imago.check_relation('public.follows');
+  return query select * from imago.check_relation('public.avatars', must_exist => false);
+  return query select * from imago.check_column('public.users', 'id', '{uuid}');
+  if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
+    return query select 'error', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
+  end if;
+  if pg_catalog.to_regclass('public.avatars') is not null then
+    return query select * from imago.check_column('public.avatars', 'id', '{uuid}');
+    return query select * from imago.check_column('public.avatars', 'owner_user_id', '{uuid}');
+    return query select * from imago.check_column('public.avatars', 'name', '{text,"character varying"}');
+    return query select * from avatars.unknown_columns();
+  end if;
+  return query
+    select c.* from (values ('public.users', 'active_avatar_id'), ('public.posts', 'avatar_id'), ('public.follows', 'avatar_id'),
+                            ('public.posts', avatars.author_column()), ('public.follows', avatars.followed_column())) v(relation, name)
+    cross join lateral imago.check_column(v.relation, v.name, '{uuid}') c
+    where avatars.first_column(v.relation, v.name) is not null;
+  if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
+    return query select 'warning', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
+      'Posts without an avatar are for manual review.';
+  end if;
+  return query select * from imago.index_warning('public.posts', avatars.author_column(), 'the walk');
+  return query select * from imago.index_warning('public.follows', avatars.followed_column(), 'the walk');
+  return query select * from imago.index_warning('public.avatars', 'owner_user_id', 'the walk');
+end
+$$;
+comment on function avatars.preflight() is 'What speaks against starting the avatars plan on this app: missing tables and columns, wrong types, owners, missing indexes.';

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import postgres, { type Options, type Sql } from 'postgres';
+import { inject } from 'vitest';
+import { connect as connectTo, type Role } from '../../scripts/embedded/cluster.ts';
+import { createSample } from '../../scripts/embedded/sample.ts';
+import { TEMPLATE } from './cluster.ts';
+
+/** What a test database holds besides the migrations. */
+export type App = 'sample' | 'guide' | 'none';
+
+/** A database of its own for one test. */
+export interface TestDatabase {
+  name: string;
+  /** As the role postgres, which is no superuser. */
+  url: string;
+  sql: Sql;
+  /** Another session, independent of sql, one connection unless told otherwise; drop() ends it. */
+  connect(options?: Options<Record<string, never>> & { role?: Role }): Sql;
+  drop(): Promise<void>;
+}
+
+let count = 0;
+
+/** A new database with the migrations applied and, where asked for, an app with some users. */
+export async function freshDatabase(
+  options: { app?: App; users?: number; template?: string } = {},
+): Promise<TestDatabase> {
+  const { port, password } = inject('cluster');
+  const name = `test_${process.pid}_${++count}`;
+  const url = (role = 'postgres', database = 'postgres') =>
+    `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
+
+  await onServer((sql) => sql.unsafe(`create database ${name} template ${options.template ?? TEMPLATE}`));
+  const sql = postgres(url('postgres', name), { max: 10, onnotice: () => {} });
+  const others: Sql[] = [];
+  const db: TestDatabase = {
+    name,
+    url: url('postgres', name),
+    sql,
+    connect({ role = 'postgres', ...rest } = {}) {
+      const other = connectTo({ url }, role, name, rest);
+      others.push(other);
+      return other;
+    },
+    async drop() {
+      await Promise.all([sql, ...others].map((client) => client.end({ timeout: 0 })));
+      await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+    },
+  };
+
+  try {
+    if (options.app === 'sample') await createSample(sql, options.users ?? 200);
+    if (options.app === 'guide') await createGuide(sql, options.users ?? 200);
+  } catch (error) {
+    await db.drop();
+    throw error;
+  }
+  return db;
+
+  async function onServer(work: (sql: Sql) => Promise<unknown>): Promise<void> {
+    const admin = postgres(url(), { max: 1, onnotice: () => {} });
+    await work(admin).finally(() => admin.end());
+  }
+}
+
+async function createGuide(sql: Sql, users: number): Promise<void> {
+  const text = await readFile(new URL('./guide.sql', import.meta.url), 'utf8');
+  await sql.begin(async (tx) => {
+    await tx`select set_config('guide.users', ${String(users)}, true)`;
+    await tx.unsafe(text);
+  });
+}
