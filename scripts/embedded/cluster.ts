@@ -21,6 +21,10 @@ export interface ClusterOptions {
   /** The folder of the cluster: data, log and marker live in it. */
   folder: string;
   version?: PostgresVersion;
+  /** The port to take if it is free; otherwise any. */
+  port?: number | undefined;
+  /** The password of a cluster that is created now; otherwise a random one. */
+  password?: string;
   /** Configuration parameters, over the defaults. */
   settings?: Record<string, string>;
 }
@@ -89,13 +93,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
   const created = marker === undefined;
   if (!marker) {
-    marker = { version, password: randomBytes(18).toString('base64url') };
+    marker = { version, password: options.password ?? randomBytes(18).toString('base64url') };
     // Without a marker the data folder is missing, or what an interrupted first start left.
     await rm(path.join(home, 'data'), { recursive: true, force: true });
     await initialise(home, native, version, marker.password, account);
   }
 
-  const cluster = await launch(home, native, marker, { ...DEFAULT_SETTINGS, ...options.settings }, account);
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+  const cluster = await launch(home, native, marker, settings, options.port, account);
   if (created) {
     try {
       await createRoles(cluster);
@@ -284,12 +289,13 @@ async function launch(
   native: string,
   marker: Marker,
   settings: Record<string, string>,
+  wantedPort: number | undefined,
   account: Account | undefined,
 ): Promise<Cluster> {
   const data = path.join(home, 'data');
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    const port = await freePort();
+    const port = await freePort(wantedPort);
     const logStart = statSync(logFile(home), { throwIfNoEntry: false })?.size ?? 0;
     const log = openSync(logFile(home), 'a', 0o600);
     const child = spawn(
@@ -400,7 +406,7 @@ function servesFolder(pid: number, data: string): boolean {
   }
 }
 
-function alive(pid: number): boolean {
+export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     // Where nobody reaps orphans, as in a container without an init, an ended process keeps its number.
@@ -428,11 +434,12 @@ async function endProcess(pid: number, first: NodeJS.Signals): Promise<void> {
   throw new Error(`process ${pid} does not end`);
 }
 
-async function freePort(): Promise<number> {
+/** A free port on the loopback interface: the wanted one if nobody has it. */
+export async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
   return await new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', (error) => (wanted === 0 ? reject(error) : resolve(freePort())));
+    server.listen(wanted, '127.0.0.1', () => {
       const address = server.address();
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });

@@ -41,27 +41,46 @@ grant usage on schema public to anon, authenticated, service_role;
 create schema auth;
 grant usage on schema auth to postgres, anon, authenticated, service_role;
 
+-- The columns of Supabase's own table that applications and the Auth server use.
 create table auth.users (
   instance_id uuid,
   id uuid primary key,
-  aud character varying(255),
-  role character varying(255),
-  email character varying(255),
-  encrypted_password character varying(255),
+  aud varchar(255) default 'authenticated',
+  role varchar(255) default 'authenticated',
+  email varchar(255),
+  encrypted_password varchar(255),
   email_confirmed_at timestamptz,
+  invited_at timestamptz,
+  confirmation_token varchar(255),
+  confirmation_sent_at timestamptz,
+  recovery_token varchar(255),
+  recovery_sent_at timestamptz,
+  email_change_token_new varchar(255),
+  email_change varchar(255),
+  email_change_sent_at timestamptz,
   last_sign_in_at timestamptz,
-  raw_app_meta_data jsonb,
-  raw_user_meta_data jsonb,
+  raw_app_meta_data jsonb default '{}',
+  raw_user_meta_data jsonb default '{}',
   is_super_admin boolean,
-  created_at timestamptz,
-  updated_at timestamptz,
-  phone text unique default null,
+  created_at timestamptz default now(),
+  updated_at timestamptz default now(),
+  phone text unique,
   phone_confirmed_at timestamptz,
+  phone_change text,
+  phone_change_token varchar(255),
+  phone_change_sent_at timestamptz,
+  confirmed_at timestamptz generated always as (least(email_confirmed_at, phone_confirmed_at)) stored,
+  email_change_token_current varchar(255),
+  email_change_confirm_status smallint default 0 check (email_change_confirm_status between 0 and 2),
   banned_until timestamptz,
+  reauthentication_token varchar(255),
+  reauthentication_sent_at timestamptz,
   is_sso_user boolean not null default false,
   deleted_at timestamptz,
   is_anonymous boolean not null default false
 );
+
+create unique index users_email_partial_key on auth.users (email) where not is_sso_user;
 
 alter table auth.users enable row level security;
 grant all on auth.users to postgres;
@@ -99,3 +118,26 @@ as $$
     nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
   )::text
 $$;
+
+-- As on Supabase: the Data API hears of every change of the schema and looks at it anew.
+create schema extensions;
+grant usage on schema extensions to postgres, anon, authenticated, service_role;
+
+create function extensions.pgrst_ddl_watch()
+returns event_trigger
+language plpgsql
+as $$
+begin
+  notify pgrst, 'reload schema';
+end
+$$;
+
+create event trigger pgrst_ddl_watch on ddl_command_end
+  when tag in (
+    'CREATE SCHEMA', 'ALTER SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE VIEW',
+    'ALTER VIEW', 'CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE TRIGGER', 'CREATE TYPE', 'ALTER TYPE', 'CREATE RULE', 'COMMENT'
+  )
+  execute function extensions.pgrst_ddl_watch();
+
+create event trigger pgrst_drop_watch on sql_drop
+  execute function extensions.pgrst_ddl_watch();

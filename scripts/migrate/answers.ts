@@ -78,8 +78,17 @@ export const statisticsAnswer = z.looseObject({
   migration_completion_percentage: number,
 });
 
-/** `get_migration_performance_stats`: shown as it comes. */
-export const performanceAnswer = z.looseObject({});
+/** `get_migration_performance_stats`. */
+export const performanceAnswer = z.looseObject({
+  users_per_minute_now: number,
+  users_per_minute_average: number,
+  batches: count,
+  batch_ms: z.record(z.string(), z.number().nullable()).nullish(),
+  errors_by_sqlstate: rowCounts,
+  deferred_batches: count,
+  halved_batches: count,
+  timed_out_batches: count,
+});
 
 /** `rollback_user_migration`. `conflicts` says why a user stayed as he is. */
 export const rollbackUserAnswer = z.looseObject({
@@ -136,6 +145,7 @@ export const answers = {
 export type BatchAnswer = z.output<typeof batchAnswer>;
 export type ProgressAnswer = z.output<typeof progressAnswer>;
 export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
+export type PerformanceAnswer = z.output<typeof performanceAnswer>;
 export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
 export type DryRunAnswer = z.output<typeof dryRunAnswer>;
 export type Problem = z.output<typeof problem>;

@@ -45,7 +45,7 @@ export interface Ending {
   workers?: number;
   progress?: ProgressAnswer;
   statistics?: StatisticsAnswer;
-  performance?: Record<string, unknown>;
+  performance?: PerformanceAnswer;
   dryRun?: DryRunAnswer;
   rolledBackUser?: RollbackUserAnswer;
   /** The state that a transition led to. */
@@ -126,6 +126,7 @@ export function toTable(frame: Frame, ending: Ending): string {
     colWidths: [first, width - first - 3],
     wordWrap: true,
     style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   table.push(...rows.map(([name, value]) => [paint.bold(name), value]));
   return table.toString();
@@ -235,12 +236,34 @@ function listText(list: readonly unknown[] | null | undefined): string {
 function addStatistics(add: Add, statistics: StatisticsAnswer): void {
   add(
     'Avatars',
-    `${whole(statistics.total_avatars)}, ${whole(statistics.migrated_avatars)} of them by migration`,
+    `${whole(statistics.total_avatars)} in all · ${whole(statistics.migrated_avatars)} made by the migration`,
   );
 }
 
-function addPerformance(add: Add, performance: Record<string, unknown>): void {
-  add('Performance', objectText(performance));
+/** The figures that people ask for first; --json has all of them. */
+function addPerformance(add: Add, performance: PerformanceAnswer): void {
+  if (performance.batches === 0) return;
+  const now = performance.users_per_minute_now;
+  add(
+    'Rate',
+    [
+      typeof now === 'number' && `${whole(now)} users a minute now`,
+      typeof performance.users_per_minute_average === 'number' &&
+        `${whole(performance.users_per_minute_average)} on average`,
+    ]
+      .filter(Boolean)
+      .join(' · '),
+  );
+  const times = Object.entries(performance.batch_ms ?? {}).filter(([, ms]) => typeof ms === 'number');
+  const percentiles = times.map(([name, ms]) => `${name} ${duration(ms as number)}`);
+  add('Batches', [whole(performance.batches), ...percentiles].join(' · '));
+  const troubles = Object.entries({
+    ...performance.errors_by_sqlstate,
+    deferred: performance.deferred_batches,
+    halved: performance.halved_batches,
+    'timed out': performance.timed_out_batches,
+  }).filter(([, times]) => times > 0);
+  add('Troubles', troubles.map(([name, times]) => `${name} ${whole(times)}`).join(' · '));
 }
 
 function addProgress(add: Add, progress: ProgressAnswer): void {

@@ -22,4 +22,4 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
-grant select on imago.log to service_role;
+grant select on imago.log, imago.batch, imago.run to service_role;

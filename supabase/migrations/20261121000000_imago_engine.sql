@@ -226,6 +226,7 @@ create table imago.lane (
   done boolean not null default false,
   waits_for text[],
   waits_since timestamptz,
+  moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, pass, number)
 ) with (fillfactor = 50);
@@ -233,6 +234,7 @@ comment on table imago.lane is 'Contiguous ranges of the key space, open at both
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
 
 -- sql/engine/tables/batch.sql
 create table imago.batch (
@@ -348,6 +350,20 @@ as $$
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
+-- sql/engine/functions/allowed_events.sql
+create or replace function imago.allowed_events(state text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- start, succeed, fail and supersede are edges too, and happen by themselves.
+  select coalesce(string_agg(t.event, ', ' order by t.event), 'nothing; migrate_batch starts a new run')
+  from imago.transition t
+  where t.from_state = allowed_events.state and t.event in ('pause', 'resume', 'cancel', 'retry')
+$$;
+comment on function imago.allowed_events(text) is 'What people may ask of a run in this state, for the hint of IM008.';
+
 -- sql/engine/functions/allowed_failures.sql
 create or replace function imago.allowed_failures(run imago.run)
 returns bigint
@@ -363,6 +379,23 @@ as $$
   end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
+
+-- sql/engine/functions/analyze_journal.sql
+create or replace function imago.analyze_journal(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  undo text;
+begin
+  for undo in select w.undo_table from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+    execute format('analyze imago_undo.%I', undo);
+  end loop;
+end
+$$;
+comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large: it may have been empty when autovacuum last looked.';
 
 -- sql/engine/functions/answer.sql
 create or replace function imago.answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
@@ -614,21 +647,15 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
-  run imago.run;
+  run imago.run := imago.last_run(plan_name);
 begin
-  run := imago.unfinished_run(plan_name);
-  if run.id is null then
-    run := imago.last_run(plan_name);
-  end if;
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  perform imago.transit(run.id, event, reason => case event when 'retry' then 'asked for' end);
-  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction,
-    'state', (select r.state from imago.run r where r.id = run.id));
+  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', imago.transit(run.id, event));
 end
 $$;
-comment on function imago.change_state(text, text) is 'pause, resume, cancel or retry for the newest run of a plan.';
+comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';
 
 -- sql/engine/functions/check_column.sql
 create or replace function imago.check_column(relation text, name text, types text[])
@@ -786,18 +813,17 @@ comment on function imago.clear_set_aside(imago.run, text[]) is 'Forgets failure
 
 -- sql/engine/functions/close_lanes.sql
 create or replace function imago.close_lanes(run_id bigint)
-returns boolean
+returns void
 language sql
 volatile
 set search_path = ''
 as $$
   with free as (
     select l.run, l.pass, l.number from imago.lane l where l.run = run_id and not l.done for update skip locked
-  ), closed as (
-    update imago.lane l set done = true, updated_at = clock_timestamp() from free f
-    where l.run = f.run and l.pass = f.pass and l.number = f.number returning 1
   )
-  select count(*) >= 0 from closed
+  update imago.lane l set done = true, updated_at = clock_timestamp()
+  from free f
+  where l.run = f.run and l.pass = f.pass and l.number = f.number
 $$;
 comment on function imago.close_lanes(bigint) is 'Closes lanes of a run that windows have walked to the end; lanes that somebody holds are theirs to close.';
 
@@ -940,7 +966,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        imago.undo_rows(write, plan.key_type), write.relation, key_join,
+        imago.undo_rows(write, plan, keys), write.relation, key_join,
         imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -1024,31 +1050,40 @@ volatile
 set search_path = ''
 as $$
 declare
-  run imago.run := imago.unfinished_run(plan.name);
+  run imago.run;
 begin
-  if direction = 'forward' and run.direction = 'rollback' then
-    perform imago.raise_error('IM017', plan.name, plan.name);
-  end if;
   if direction = 'forward' and plan.prepared_at is null then
     perform imago.raise_error('IM005', plan.name, plan.name);
   end if;
-  if run.id is null then
-    run := imago.last_run(plan.name);
-    if run.id is null and direction = 'rollback' then
-      perform imago.raise_error('IM022', plan.name);
+  loop
+    run := imago.unfinished_run(plan.name);
+    if run.id is null then
+      run := imago.last_run(plan.name);
+      if run.id is null and direction = 'rollback' then
+        perform imago.raise_error('IM022', plan.name);
+      end if;
+      if direction = 'forward' and (run.id is null or run.direction = 'rollback' or run.state in ('succeeded', 'cancelled')
+                                    or run.error_code = 'set_aside') then
+        run := imago.open_run(plan.name, 'forward');
+      end if;
     end if;
-    if direction = 'forward' and (run.id is null or run.direction = 'rollback' or run.state = 'succeeded'
-                                  or run.state = 'cancelled' or run.error_code = 'set_aside') then
-      run := imago.open_run(plan.name, 'forward');
+    if direction = 'forward' and run.direction = 'rollback' then
+      perform imago.raise_error('IM017', plan.name, plan.name);
     end if;
-  end if;
-  if run.state = 'failed' and run.error_code is distinct from 'set_aside' and direction = 'forward' then
-    perform imago.raise_error('IM024', plan.name, plan.name);
-  end if;
-  if run.state = 'pending' then
-    perform imago.start_run(run.id);
-  end if;
-  return imago.share_run(run.id, direction);
+    if run.state = 'failed' and run.error_code is distinct from 'set_aside' and direction = 'forward' then
+      perform imago.raise_error('IM024', plan.name, plan.name);
+    end if;
+    if run.state = 'pending' then
+      perform imago.start_run(run.id);
+    end if;
+    run := imago.share_run(run.id);
+    if run.state = 'paused' and direction = 'forward' then
+      perform imago.raise_error('IM019', plan.name, plan.name);
+    end if;
+    -- A forward run that ended, or was taken over, between our look and our hold on it is not the one.
+    exit when run.state = 'running' or direction = 'rollback';
+  end loop;
+  return run;
 end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
@@ -1212,8 +1247,8 @@ $$;
 comment on function imago.find_plan(text) is 'The plan of this name, or IM001.';
 
 -- sql/engine/functions/finish_run.sql
-create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz)
-returns text
+create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
+returns imago.moves
 language plpgsql
 volatile
 set search_path = ''
@@ -1221,13 +1256,14 @@ as $$
 declare
   lane imago.lane;
   todo text[];
-  moves imago.moves;
   left_aside bigint;
+  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane is the lease of the end: one caller at a time.
   select l.* into lane from imago.lane l where l.run = run.id and l.pass = 'late' and l.number = 1 for update skip locked;
   if not found then
-    return 'busy';
+    result.outcome := 'busy';
+    return result;
   end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
@@ -1237,26 +1273,34 @@ begin
   end if;
   if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan)
      and clock_timestamp() < lane.waits_since + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0) then
-    return 'deferred';
+    result.outcome := 'deferred';
+    return result;
   end if;
 
-  todo := imago.left_over(run, plan, 1000);
-  if todo <> '{}' then
-    moves := imago.move_keys(run, plan, todo, 'finish', 1000, deadline, 10, lane.deferrals);
-    update imago.lane l set
-      moved = l.moved + moves.moved, failed = l.failed + moves.failed, processed = l.processed + moves.moved,
-      deferrals = case moves.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
-    where l.run = run.id and l.pass = 'late' and l.number = 1;
-    return case moves.outcome
-      when 'stop' then imago.stop_run(run, 'IM021', moves.sqlstate)
-      when 'budget' then imago.stop_run(run, 'IM020', null)
-      when 'deferred' then 'deferred'
-      else 'working'
+  if not imago.proved_by_walk(lane) then
+    begin
+      todo := imago.left_over(run, plan, 1000);
+    exception when query_canceled then
+      if not imago.timed_out() then
+        raise;
+      end if;
+      result.outcome := 'incomplete';
+      return result;
     end;
+  end if;
+  if todo <> '{}' then
+    result := imago.move_keys(run, plan, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
+    update imago.lane l set
+      moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
+      deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
+    where l.run = run.id and l.pass = 'late' and l.number = 1;
+    result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
+    return result;
   end if;
 
   if run.direction = 'rollback' and not imago.remove_capture(plan) then
-    return 'deferred';
+    result.outcome := 'deferred';
+    return result;
   end if;
   select count(distinct f.entity) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
@@ -1266,13 +1310,28 @@ begin
     else
       perform imago.transit(run.id, 'succeed');
     end if;
+    result.outcome := 'done';
   exception when sqlstate 'IM016' then
-    return 'busy';
+    result.outcome := 'busy';
   end;
-  return 'done';
+  return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz) is 'Ends a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is, then succeeds or fails.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Ends a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is, then succeeds or fails. Outcome incomplete: looking for what is left does not fit a call.';
+
+-- sql/engine/functions/first_size.sql
+create or replace function imago.first_size(lane imago.lane)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((
+    select l.batch_size from imago.lane l
+    where l.run = lane.run and l.pass = lane.pass and l.processed > 0
+    order by l.updated_at desc limit 1), lane.batch_size)
+$$;
+comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
 
 -- sql/engine/functions/forward_run.sql
 create or replace function imago.forward_run(plan_name text, backup boolean, max_failures text, on_failure text)
@@ -1302,6 +1361,17 @@ begin
 end
 $$;
 comment on function imago.forward_run(text, boolean, text, text) is 'The run that a forward call works on: the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+
+-- sql/engine/functions/gate.sql
+create or replace function imago.gate(run_id bigint)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select pg_catalog.hashtextextended('imago run ' || run_id, 0)
+$$;
+comment on function imago.gate(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
 
 -- sql/engine/functions/guard_batch.sql
 create or replace function imago.guard_batch()
@@ -1535,6 +1605,7 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'user_id');
@@ -1548,6 +1619,7 @@ begin
   where f.plan = plan_name and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
+  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
@@ -1586,6 +1658,10 @@ returns imago.attempt
 language plpgsql
 volatile
 set search_path = ''
+-- A table that fills while we work has no statistics, or those of when it was empty: without this the planner reads all
+-- of it for each batch, and cached foreign key checks go on doing so.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   result imago.attempt;
@@ -1634,6 +1710,10 @@ returns imago.attempt
 language plpgsql
 volatile
 set search_path = ''
+-- A table that fills while we work has no statistics, or those of when it was empty: without this the planner reads all
+-- of it for each batch, and cached foreign key checks go on doing so.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   result imago.attempt;
@@ -1712,6 +1792,7 @@ declare
   segment text[];
   aside text[] := '{}';
   bad text[];
+  started timestamptz;
 begin
   result := row('done', 0, 0, 0, 0, size, null, '{}');
   while first <= cardinality(keys) loop
@@ -1727,6 +1808,11 @@ begin
 
     select coalesce(array_agg(k order by n), '{}') into segment
     from unnest(keys[first:last]) with ordinality s(k, n) where k <> all (aside);
+    if segment = '{}' then
+      first := last + 1;
+      continue;
+    end if;
+    started := clock_timestamp();
     result.attempts := result.attempts + 1;
     attempt := imago.attempt_batch(run, plan, segment, path);
     if attempt.outcome = 'moved' then
@@ -1734,6 +1820,7 @@ begin
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
       result.rows := imago.add_counts(result.rows, attempt.rows);
       perform imago.clear_set_aside(run, segment);
+      size := imago.next_size(cardinality(segment), clock_timestamp() - started, null);
       first := last + 1;
       continue;
     end if;
@@ -1744,13 +1831,14 @@ begin
       exit;
     end if;
     if attempt.outcome = 'timeout' then
-      -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
-      if cardinality(segment) = 1 and result.attempts = 1 then
+      -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
+      -- large; any other timeout asks for a smaller batch.
+      if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
         perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call');
         result.failed := result.failed + 1;
         first := last + 1;
       end if;
-      result.outcome := 'timeout';
+      result.outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
       result.next_size := greatest(1, cardinality(segment) / 4);
       exit;
     end if;
@@ -1779,7 +1867,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in key order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in key order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
 -- sql/engine/functions/move_window.sql
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
@@ -1794,8 +1882,12 @@ declare
   keys text[];
   todo text[];
   moves imago.moves;
+  ending imago.moves;
   next_offset bigint;
+  status text := 'working';
+  attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
@@ -1814,24 +1906,34 @@ begin
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
-  -- One more than the deferrals that are allowed: a blocked user of a window is set aside at once, the others move.
-  moves := imago.move_keys(run, plan, todo, 'window', greatest(1, cardinality(todo)), started + interval '6 s',
-                           imago.setting_number('max_sub_batches'), imago.setting_number('deferrals'));
-  next_offset := case when moves.outcome in ('done', 'budget') then imago.next_window(plan, batch_offset + cardinality(keys)) else batch_offset end;
-  if next_offset is null then
-    perform imago.finish_run(run, plan, started + interval '7 s')
-    where not exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done)
-       or imago.close_lanes(run.id);
-  elsif moves.outcome = 'budget' then
-    perform imago.stop_run(run, 'IM020', null);
-  elsif moves.outcome = 'stop' then
-    perform imago.stop_run(run, 'IM021', moves.sqlstate);
+  -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
+  -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
+  moves := imago.move_keys(run, plan, todo, 'window', 1, started + interval '6 s', attempts_left, imago.setting_number('deferrals'));
+  next_offset := batch_offset;
+  if moves.outcome = 'done' then
+    next_offset := imago.next_window(plan, batch_offset, cardinality(keys), moves.moved > 0);
   end if;
+
+  if moves.outcome in ('budget', 'stop') then
+    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
+  elsif next_offset is null then
+    perform imago.close_lanes(run.id);
+    ending := imago.finish_run(run, plan, started + interval '7 s', attempts_left - moves.attempts);
+    moves.moved := moves.moved + ending.moved;
+    moves.rows := imago.add_counts(moves.rows, ending.rows);
+    status := 'done';
+    -- Transactions in flight may bring more, or have brought more just now. In all other cases nothing is pending.
+    if ending.outcome not in ('done', 'busy', 'incomplete') then
+      status := case ending.outcome when 'deferred' then 'deferred' else 'working' end;
+      next_offset := batch_offset;
+    end if;
+  end if;
+  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
-    'plan', plan_name, 'run', run.id, 'processed', cardinality(keys), 'migrated', moves.moved,
-    'skipped', cardinality(keys) - moves.moved - moves.failed, 'failed', moves.failed,
+    'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
+    'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
-    'status', case when moves.outcome in ('budget', 'stop') then 'failed' when next_offset is null then 'done' else 'working' end,
+    'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;
@@ -1886,7 +1988,7 @@ $$;
 comment on function imago.next_size(integer, interval, integer) is 'Size of the next sub-batch: towards sub_batch_ms, at most four times as large, at once as small as needed.';
 
 -- sql/engine/functions/next_window.sql
-create or replace function imago.next_window(plan imago.plan, from_offset bigint)
+create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
 returns bigint
 language plpgsql
 volatile
@@ -1901,7 +2003,8 @@ declare
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source) into boundary using from_offset;
+  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source)
+    into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
   end if;
@@ -1913,9 +2016,15 @@ begin
   end if;
   execute format('select count(*) from %s where %I < $1::%s', source, plan.key_column, plan.key_type) into result using first_key;
   return result;
+exception when query_canceled then
+  -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.
+  if not imago.timed_out() or not moved then
+    raise;
+  end if;
+  return case when boundary is null then 0 else batch_offset + size end;
 end
 $$;
-comment on function imago.next_window(imago.plan, bigint) is 'Offset of the first pending entity at or after an offset, else of the first anywhere; null when nothing is left. The truth, not a guess.';
+comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
 
 -- sql/engine/functions/open_run.sql
 create or replace function imago.open_run(
@@ -1934,17 +2043,23 @@ set search_path = ''
 as $$
 declare
   run imago.run;
-  last imago.run := imago.last_run(plan_name);
+  last imago.run;
 begin
-  insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
-  values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
-          coalesce(direction = 'forward' and last.direction = 'forward'
-                   and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
-  on conflict do nothing
-  returning r.* into run;
-  if run.id is null then
-    return imago.unfinished_run(plan_name);
-  end if;
+  loop
+    last := imago.last_run(plan_name);
+    insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
+    values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
+            coalesce(direction = 'forward' and last.direction = 'forward'
+                     and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
+    on conflict do nothing
+    returning r.* into run;
+    exit when run.id is not null;
+    run := imago.unfinished_run(plan_name);
+    -- Null when that run has ended meanwhile.
+    if run.id is not null then
+      return run;
+    end if;
+  end loop;
   perform imago.write_log(plan_name, run.id, 'info', 'run',
     jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures));
   return run;
@@ -1959,7 +2074,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select count(*) > imago.allowed_failures(run)
+  select count(*) > imago.allowed_failures(over_budget.run)
   from imago.failure f
   where f.run = over_budget.run.id and f.kind in ('failed', 'too_large')
 $$;
@@ -2223,6 +2338,18 @@ end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
 
+-- sql/engine/functions/proved_by_walk.sql
+create or replace function imago.proved_by_walk(lane imago.lane)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select lane.moved_before is not distinct from sum(l.moved)
+  from imago.lane l where l.run = lane.run and l.pass = lane.pass
+$$;
+comment on function imago.proved_by_walk(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
+
 -- sql/engine/functions/raise_attempt.sql
 create or replace function imago.raise_attempt(plan_name text, attempt imago.attempt)
 returns void
@@ -2319,7 +2446,8 @@ begin
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
           imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
-        condition := format('exists (%s and o.entity <> all ($1::%s[]))', journal, plan.key_type);
+        -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
+        condition := format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal);
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
@@ -2333,14 +2461,19 @@ begin
       return query execute format(
         'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
          from imago_undo.%4$I i join %5$s t on %6$s join %7$s r on %8$s
-         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
+         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s
+           and r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
+                                    where i.entity = any ($1::%9$s[]) and i.op = ''i''))',
         removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
         replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
         imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
-        plan.key_type, condition)
+        plan.key_type, condition,
+        -- The same once more as an array: one index look-up for each removed row, instead of a join over the whole table.
+        reference.columns[1], reference.target_columns[1],
+        imago.undo_list('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
       using keys;
     end loop;
   end loop;
@@ -2513,7 +2646,7 @@ begin
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where p.pointing is not null loop
-      execute format('update %1$s r set %2$I = null where r.%2$I in %3$s', reference.relation, reference.columns[1], inserted) using keys;
+      execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
@@ -2542,26 +2675,35 @@ declare
   counts jsonb := '{}';
   expected bigint;
   restored bigint;
+  journal text;
+  join_key text;
+  changed text;
+  missed boolean;
 begin
   for write in
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
+    journal := imago.undo_rows(write, plan, keys);
+    join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    changed := imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
       'with j as (%1$s), restored as (
          update %2$s t set %3$s from j where %4$s and (%5$s) and (%6$s) returning 1
        )
-       select (select count(*) from j join %2$s t on %4$s where (%5$s) and (%6$s)), (select count(*) from restored)',
-      imago.undo_rows(write, plan.key_type), write.relation,
-      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns),
-      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '),
+       select (select count(*) from j), (select count(*) from restored)',
+      journal, write.relation,
+      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into expected, restored using keys;
+    -- Rows that are gone, or were back already, are fine. One that still differs was changed between the check and the update.
     if restored < expected then
-      -- Somebody changed a row between the check and the update: look again in a later batch.
-      raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+      execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
+        into missed using keys;
+      if missed then
+        raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+      end if;
     end if;
     counts := counts || jsonb_build_object(write.relation, restored);
   end loop;
@@ -2585,17 +2727,16 @@ begin
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  if run.state = 'failed' then
+  if run.state = 'running' then
+    run := imago.share_run(run.id);
+  end if;
+  if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
-  elsif run.state <> 'running' then
-    perform imago.raise_error('IM008', 'retry', plan_name, run.state,
-      coalesce((select string_agg(t.event, ', ' order by t.event) from imago.transition t
-                where t.from_state = run.state and t.event in ('pause', 'resume', 'cancel', 'retry')), 'migrate_batch starts a new run'));
   end if;
   delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
   get diagnostics retried = row_count;
   -- Lanes that were walked are walked once more by the late pass; the others simply go on.
-  update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null
+  update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null, moved_before = null
   where l.run = run.id and l.pass = 'late';
   return jsonb_build_object('plan', plan_name, 'run', run.id, 'retried', retried, 'direction', run.direction,
     'state', (select r.state from imago.run r where r.id = run.id));
@@ -2690,11 +2831,13 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+-- The columns that on conflict infers its index by cannot be qualified.
+#variable_conflict use_column
 begin
   insert into imago.failure as f (plan, run, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason)
   values (run.plan, run.id, entity, kind, run.direction, sqlstate,
           nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason)
-  on conflict (plan, entity, direction) where failure.kind in ('failed', 'deferred', 'too_large', 'held')
+  on conflict (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
     table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, created_at = clock_timestamp();
@@ -2812,7 +2955,7 @@ $$;
 comment on function imago.settle_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written: first image before, the table''s own value after. Only relations captured more than once need it.';
 
 -- sql/engine/functions/share_run.sql
-create or replace function imago.share_run(run_id bigint, direction text)
+create or replace function imago.share_run(run_id bigint, wait_ms integer default imago.setting_number('state_lock_timeout_ms'))
 returns imago.run
 language plpgsql
 volatile
@@ -2820,16 +2963,19 @@ set search_path = ''
 as $$
 declare
   run imago.run;
+  old_timeout text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+  perform set_config('lock_timeout', wait_ms::text, true);
+  -- Row locks are not fair: without the gate, callers whose batches overlap would keep a transition waiting for ever.
+  perform pg_advisory_xact_lock_shared(imago.gate(run_id));
   select r.* into run from imago.run r where r.id = run_id for share;
-  if run.state = 'paused' and direction = 'forward' then
-    perform imago.raise_error('IM019', run.plan, run.plan);
-  end if;
+  perform set_config('lock_timeout', old_timeout, true);
   return run;
+exception when lock_not_available or deadlock_detected then
+  perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
 end
 $$;
-comment on function imago.share_run(bigint, text) is 'Holds a run''s row for share, so that no transition happens under a batch, and re-reads its state.';
+comment on function imago.share_run(bigint, integer) is 'Holds a run for share, so that no transition happens under a batch, and re-reads its state; IM016 when a transition is waiting or under way.';
 
 -- sql/engine/functions/start_rollback.sql
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
@@ -2854,6 +3000,7 @@ begin
     perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);
   end if;
   if run.state = 'pending' then
+    perform imago.analyze_journal(plan_name);
     perform imago.start_run(run.id);
     select r.* into started from imago.run r where r.id = run.id;
     return started;
@@ -2874,9 +3021,16 @@ declare
   run imago.run;
   plan imago.plan;
   source record;
+  old_timeout text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-  select r.* into run from imago.run r where r.id = run_id for update;
+  begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    perform pg_advisory_xact_lock(imago.gate(run_id));
+    select r.* into run from imago.run r where r.id = run_id for update;
+  exception when lock_not_available or deadlock_detected then
+    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
+  end;
+  perform set_config('lock_timeout', old_timeout, true);
   if run.state <> 'pending' then
     return run.state;
   end if;
@@ -3018,12 +3172,12 @@ declare
   next_state text;
   old_timeout text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    perform pg_advisory_xact_lock(imago.gate(run_id));
     select r.* into strict run from imago.run r where r.id = run_id for update;
   exception when lock_not_available or deadlock_detected then
-    select r.* into run from imago.run r where r.id = run_id;
-    perform imago.raise_error('IM016', run.plan);
+    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
   end;
   perform set_config('lock_timeout', old_timeout, true);
 
@@ -3031,10 +3185,7 @@ begin
   from imago.transition t
   where t.event = transit.event and t.from_state = run.state;
   if not found then
-    perform imago.raise_error(
-      'IM008', event, run.plan, run.state,
-      coalesce((select string_agg(distinct t.event, ', ') from imago.transition t
-                where t.from_state = run.state and t.event in ('pause', 'resume', 'cancel', 'retry')), 'nothing; start a new run'));
+    perform imago.raise_error('IM008', event, run.plan, run.state, imago.allowed_events(run.state));
   end if;
 
   update imago.run r set
@@ -3167,20 +3318,31 @@ $$;
 comment on function imago.undo_print(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
 
 -- sql/engine/functions/undo_rows.sql
-create or replace function imago.undo_rows(write imago.plan_write, key_type text)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[])
 returns text
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
+  written_again boolean;
   keys text := imago.undo_list('key_%1$s', write.relation, write.key_columns);
-  source text := format('imago_undo.%I u where u.entity = any ($1::%s[]) and u.op = ''u''', write.undo_table, key_type);
+  source text := format('imago_undo.%I u where u.entity = any ($1::%s[]) and u.op = ''u''', write.undo_table, plan.key_type);
 begin
   if write.inserts then
     source := source || format(
       ' and not exists (select from imago_undo.%I i where i.entity = u.entity and i.op = ''i'' and %s)',
       write.undo_table, imago.undo_list('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
+  end if;
+  execute format(
+    'select exists (select from imago_undo.%I u where u.entity = any ($1::%s[]) group by u.entity having min(u.batch) < max(u.batch))',
+    write.undo_table, plan.key_type)
+  into written_again using entities;
+  if not written_again then
+    return format('select u.entity, %s, %s, %s from %s',
+      imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
+      imago.undo_list('u.before_%1$s', write.relation, write.columns),
+      imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
   end if;
   return format(
     'select f.entity, %1$s, %2$s, %3$s from
@@ -3193,7 +3355,7 @@ begin
     imago.undo_list('f.key_%1$s = l.key_%1$s', write.relation, write.key_columns, ' and '));
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, text) is 'SQL: the updates of the entities $1, one row for each row written: before of the first batch, after of the last.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: before of the first batch, after of the last.';
 
 -- sql/engine/functions/undo_type.sql
 create or replace function imago.undo_type(type oid, modifier integer)
@@ -3231,6 +3393,20 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
+-- sql/engine/functions/walk_again.sql
+create or replace function imago.walk_again(run_id bigint)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update imago.lane l set
+    done = false, cursor_key = null, batch_size = least(l.batch_size, 500), deferrals = 0,
+    moved_before = (select sum(late.moved) from imago.lane late where late.run = run_id and late.pass = 'late')
+  where l.run = run_id and l.pass = 'late'
+$$;
+comment on function imago.walk_again(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
+
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
 returns jsonb
@@ -3251,33 +3427,42 @@ declare
   deadline timestamptz := clock_timestamp() + make_interval(secs => max_ms / 1000.0);
   old_timeout text := current_setting('lock_timeout');
 begin
+  begin
+    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+  exception when sqlstate 'IM016' then
+    return imago.answer(run_id, 'busy', '{}', '{}', started);
+  end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  select r.* into run from imago.run r where r.id = run_id for share;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
     outcome := case run.state when 'succeeded' then 'done' when 'cancelled' then 'working' else run.state end;
+  elsif imago.over_budget(run) then
+    outcome := imago.stop_run(run, 'IM020', null);
   end if;
 
   while outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
-    if lane is null then
-      outcome := case
-        when exists (select from imago.lane l where l.run = run.id and not l.done) then 'busy'
-        else imago.finish_run(run, plan, deadline)
-      end;
-      totals := imago.add_counts(totals, '{"finishes": 1}');
-      continue;
+    if lane.run is not null then
+      moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
+    elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
+      outcome := 'busy';
+      exit;
+    else
+      moves := imago.finish_run(run, plan, deadline, attempts_left);
     end if;
-
-    moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
     totals := imago.add_counts(totals, jsonb_build_object(
-      'processed', moves.resolved, 'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
+      -- What the late pass only looks at has been counted by the main pass.
+      'processed', case when lane.pass = 'main' or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
-      when 'deferred' then outcome := 'deferred';
+      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
       when 'timeout' then exit;
+      when 'incomplete' then
+        perform imago.walk_again(run.id);
+        exit;
       when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
       when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
       else null;
@@ -3312,19 +3497,28 @@ declare
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}');
+  if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
+    lane.batch_size := imago.first_size(lane);
+  end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
       keys := imago.next_keys(run, plan, lane);
       todo := imago.movable_keys(run, plan, lane, keys);
-    exception when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      lane.batch_size := greatest(1, lane.batch_size / 4);
-      total.outcome := 'timeout';
-      exit;
+    exception
+      when query_canceled then
+        -- A size of one that does not fit cannot be made smaller: the caller has to know.
+        if not imago.timed_out() or lane.batch_size = 1 then
+          raise;
+        end if;
+        lane.batch_size := greatest(1, lane.batch_size / 4);
+        total.outcome := 'timeout';
+        exit;
+      when syntax_error_or_access_rule_violation then
+        total.outcome := 'stop';
+        total.sqlstate := sqlstate;
+        exit;
     end;
     if keys is null then
       lane.done := true;
@@ -3342,7 +3536,10 @@ begin
       total.resolved := total.resolved + cardinality(keys);
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
-      lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      -- The rest of a lane says nothing about the size that fits the next one.
+      if cardinality(keys) >= lane.batch_size then
+        lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      end if;
     else
       if moves.resolved > 0 then
         lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);
@@ -3414,7 +3611,13 @@ create view public.migration_log
 with (security_invoker = true)
 as
 select l.created_at, l.plan, l.run, l.batch, l.level, l.event, l.entity, l.sqlstate, l.detail
-from imago.log l;
+from imago.log l
+union all
+select
+  b.created_at, r.plan, b.run, b.id, 'debug', case b.direction when 'rollback' then 'rollback' else 'batch' end, null, null,
+  jsonb_build_object('path', b.path, 'size', b.size, 'moved', b.moved, 'ms', b.ms, 'rows', b.rows)
+from imago.batch b
+join imago.run r on r.id = b.run;
 comment on view public.migration_log is 'Imago: what happened, newest last by created_at. Keys, codes and counts, no personal data.';
 
 -- sql/api/functions/cancel_migration.sql
@@ -3554,7 +3757,11 @@ begin
       return imago.answer(run.id, 'preparing', '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
-    perform imago.start_run(run.id, batch_size);
+    begin
+      perform imago.start_run(run.id, batch_size);
+    exception when sqlstate 'IM016' then
+      return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp());
+    end;
   end if;
   return imago.work(run.id, max_ms, batch_size);
 end
@@ -3743,4 +3950,4 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
-grant select on imago.log to service_role;
+grant select on imago.log, imago.batch, imago.run to service_role;

@@ -40,7 +40,11 @@ begin
       return imago.answer(run.id, 'preparing', '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
-    perform imago.start_run(run.id, batch_size);
+    begin
+      perform imago.start_run(run.id, batch_size);
+    exception when sqlstate 'IM016' then
+      return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp());
+    end;
   end if;
   return imago.work(run.id, max_ms, batch_size);
 end

@@ -6,18 +6,12 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
-  run imago.run;
+  run imago.run := imago.last_run(plan_name);
 begin
-  run := imago.unfinished_run(plan_name);
-  if run.id is null then
-    run := imago.last_run(plan_name);
-  end if;
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  perform imago.transit(run.id, event, reason => case event when 'retry' then 'asked for' end);
-  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction,
-    'state', (select r.state from imago.run r where r.id = run.id));
+  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', imago.transit(run.id, event));
 end
 $$;
-comment on function imago.change_state(text, text) is 'pause, resume, cancel or retry for the newest run of a plan.';
+comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';

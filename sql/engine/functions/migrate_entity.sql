@@ -9,6 +9,7 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'user_id');
@@ -22,6 +23,7 @@ begin
   where f.plan = plan_name and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
+  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,

@@ -3,6 +3,10 @@ returns imago.attempt
 language plpgsql
 volatile
 set search_path = ''
+-- A table that fills while we work has no statistics, or those of when it was empty: without this the planner reads all
+-- of it for each batch, and cached foreign key checks go on doing so.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   result imago.attempt;

@@ -23,6 +23,7 @@ declare
   segment text[];
   aside text[] := '{}';
   bad text[];
+  started timestamptz;
 begin
   result := row('done', 0, 0, 0, 0, size, null, '{}');
   while first <= cardinality(keys) loop
@@ -38,6 +39,11 @@ begin
 
     select coalesce(array_agg(k order by n), '{}') into segment
     from unnest(keys[first:last]) with ordinality s(k, n) where k <> all (aside);
+    if segment = '{}' then
+      first := last + 1;
+      continue;
+    end if;
+    started := clock_timestamp();
     result.attempts := result.attempts + 1;
     attempt := imago.attempt_batch(run, plan, segment, path);
     if attempt.outcome = 'moved' then
@@ -45,6 +51,7 @@ begin
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
       result.rows := imago.add_counts(result.rows, attempt.rows);
       perform imago.clear_set_aside(run, segment);
+      size := imago.next_size(cardinality(segment), clock_timestamp() - started, null);
       first := last + 1;
       continue;
     end if;
@@ -55,13 +62,14 @@ begin
       exit;
     end if;
     if attempt.outcome = 'timeout' then
-      -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
-      if cardinality(segment) = 1 and result.attempts = 1 then
+      -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
+      -- large; any other timeout asks for a smaller batch.
+      if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
         perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call');
         result.failed := result.failed + 1;
         first := last + 1;
       end if;
-      result.outcome := 'timeout';
+      result.outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
       result.next_size := greatest(1, cardinality(segment) / 4);
       exit;
     end if;
@@ -90,4 +98,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in key order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in key order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';

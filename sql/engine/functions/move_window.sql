@@ -10,8 +10,12 @@ declare
   keys text[];
   todo text[];
   moves imago.moves;
+  ending imago.moves;
   next_offset bigint;
+  status text := 'working';
+  attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
@@ -30,24 +34,34 @@ begin
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
-  -- One more than the deferrals that are allowed: a blocked user of a window is set aside at once, the others move.
-  moves := imago.move_keys(run, plan, todo, 'window', greatest(1, cardinality(todo)), started + interval '6 s',
-                           imago.setting_number('max_sub_batches'), imago.setting_number('deferrals'));
-  next_offset := case when moves.outcome in ('done', 'budget') then imago.next_window(plan, batch_offset + cardinality(keys)) else batch_offset end;
-  if next_offset is null then
-    perform imago.finish_run(run, plan, started + interval '7 s')
-    where not exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done)
-       or imago.close_lanes(run.id);
-  elsif moves.outcome = 'budget' then
-    perform imago.stop_run(run, 'IM020', null);
-  elsif moves.outcome = 'stop' then
-    perform imago.stop_run(run, 'IM021', moves.sqlstate);
+  -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
+  -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
+  moves := imago.move_keys(run, plan, todo, 'window', 1, started + interval '6 s', attempts_left, imago.setting_number('deferrals'));
+  next_offset := batch_offset;
+  if moves.outcome = 'done' then
+    next_offset := imago.next_window(plan, batch_offset, cardinality(keys), moves.moved > 0);
   end if;
+
+  if moves.outcome in ('budget', 'stop') then
+    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
+  elsif next_offset is null then
+    perform imago.close_lanes(run.id);
+    ending := imago.finish_run(run, plan, started + interval '7 s', attempts_left - moves.attempts);
+    moves.moved := moves.moved + ending.moved;
+    moves.rows := imago.add_counts(moves.rows, ending.rows);
+    status := 'done';
+    -- Transactions in flight may bring more, or have brought more just now. In all other cases nothing is pending.
+    if ending.outcome not in ('done', 'busy', 'incomplete') then
+      status := case ending.outcome when 'deferred' then 'deferred' else 'working' end;
+      next_offset := batch_offset;
+    end if;
+  end if;
+  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
-    'plan', plan_name, 'run', run.id, 'processed', cardinality(keys), 'migrated', moves.moved,
-    'skipped', cardinality(keys) - moves.moved - moves.failed, 'failed', moves.failed,
+    'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
+    'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
-    'status', case when moves.outcome in ('budget', 'stop') then 'failed' when next_offset is null then 'done' else 'working' end,
+    'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;

@@ -1,4 +1,4 @@
-create or replace function imago.next_window(plan imago.plan, from_offset bigint)
+create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
 returns bigint
 language plpgsql
 volatile
@@ -13,7 +13,8 @@ declare
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source) into boundary using from_offset;
+  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source)
+    into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
   end if;
@@ -25,6 +26,12 @@ begin
   end if;
   execute format('select count(*) from %s where %I < $1::%s', source, plan.key_column, plan.key_type) into result using first_key;
   return result;
+exception when query_canceled then
+  -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.
+  if not imago.timed_out() or not moved then
+    raise;
+  end if;
+  return case when boundary is null then 0 else batch_offset + size end;
 end
 $$;
-comment on function imago.next_window(imago.plan, bigint) is 'Offset of the first pending entity at or after an offset, else of the first anywhere; null when nothing is left. The truth, not a guess.';
+comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';

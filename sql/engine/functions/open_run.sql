@@ -14,17 +14,23 @@ set search_path = ''
 as $$
 declare
   run imago.run;
-  last imago.run := imago.last_run(plan_name);
+  last imago.run;
 begin
-  insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
-  values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
-          coalesce(direction = 'forward' and last.direction = 'forward'
-                   and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
-  on conflict do nothing
-  returning r.* into run;
-  if run.id is null then
-    return imago.unfinished_run(plan_name);
-  end if;
+  loop
+    last := imago.last_run(plan_name);
+    insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
+    values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
+            coalesce(direction = 'forward' and last.direction = 'forward'
+                     and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
+    on conflict do nothing
+    returning r.* into run;
+    exit when run.id is not null;
+    run := imago.unfinished_run(plan_name);
+    -- Null when that run has ended meanwhile.
+    if run.id is not null then
+      return run;
+    end if;
+  end loop;
   perform imago.write_log(plan_name, run.id, 'info', 'run',
     jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures));
   return run;

@@ -4,7 +4,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select count(*) > imago.allowed_failures(run)
+  select count(*) > imago.allowed_failures(over_budget.run)
   from imago.failure f
   where f.run = over_budget.run.id and f.kind in ('failed', 'too_large')
 $$;

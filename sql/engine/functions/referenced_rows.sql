@@ -17,7 +17,8 @@ begin
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
           imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
-        condition := format('exists (%s and o.entity <> all ($1::%s[]))', journal, plan.key_type);
+        -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
+        condition := format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal);
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
@@ -31,14 +32,19 @@ begin
       return query execute format(
         'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
          from imago_undo.%4$I i join %5$s t on %6$s join %7$s r on %8$s
-         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
+         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s
+           and r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
+                                    where i.entity = any ($1::%9$s[]) and i.op = ''i''))',
         removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
         replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
         imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
-        plan.key_type, condition)
+        plan.key_type, condition,
+        -- The same once more as an array: one index look-up for each removed row, instead of a join over the whole table.
+        reference.columns[1], reference.target_columns[1],
+        imago.undo_list('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
       using keys;
     end loop;
   end loop;

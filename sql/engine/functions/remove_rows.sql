@@ -18,7 +18,7 @@ begin
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where p.pointing is not null loop
-      execute format('update %1$s r set %2$I = null where r.%2$I in %3$s', reference.relation, reference.columns[1], inserted) using keys;
+      execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;

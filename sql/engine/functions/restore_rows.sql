@@ -9,26 +9,35 @@ declare
   counts jsonb := '{}';
   expected bigint;
   restored bigint;
+  journal text;
+  join_key text;
+  changed text;
+  missed boolean;
 begin
   for write in
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
+    journal := imago.undo_rows(write, plan, keys);
+    join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    changed := imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
       'with j as (%1$s), restored as (
          update %2$s t set %3$s from j where %4$s and (%5$s) and (%6$s) returning 1
        )
-       select (select count(*) from j join %2$s t on %4$s where (%5$s) and (%6$s)), (select count(*) from restored)',
-      imago.undo_rows(write, plan.key_type), write.relation,
-      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns),
-      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '),
+       select (select count(*) from j), (select count(*) from restored)',
+      journal, write.relation,
+      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into expected, restored using keys;
+    -- Rows that are gone, or were back already, are fine. One that still differs was changed between the check and the update.
     if restored < expected then
-      -- Somebody changed a row between the check and the update: look again in a later batch.
-      raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+      execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
+        into missed using keys;
+      if missed then
+        raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+      end if;
     end if;
     counts := counts || jsonb_build_object(write.relation, restored);
   end loop;

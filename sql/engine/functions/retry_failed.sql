@@ -12,17 +12,16 @@ begin
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  if run.state = 'failed' then
+  if run.state = 'running' then
+    run := imago.share_run(run.id);
+  end if;
+  if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
-  elsif run.state <> 'running' then
-    perform imago.raise_error('IM008', 'retry', plan_name, run.state,
-      coalesce((select string_agg(t.event, ', ' order by t.event) from imago.transition t
-                where t.from_state = run.state and t.event in ('pause', 'resume', 'cancel', 'retry')), 'migrate_batch starts a new run'));
   end if;
   delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
   get diagnostics retried = row_count;
   -- Lanes that were walked are walked once more by the late pass; the others simply go on.
-  update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null
+  update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null, moved_before = null
   where l.run = run.id and l.pass = 'late';
   return jsonb_build_object('plan', plan_name, 'run', run.id, 'retried', retried, 'direction', run.direction,
     'state', (select r.state from imago.run r where r.id = run.id));

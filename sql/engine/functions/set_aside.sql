@@ -13,11 +13,13 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+-- The columns that on conflict infers its index by cannot be qualified.
+#variable_conflict use_column
 begin
   insert into imago.failure as f (plan, run, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason)
   values (run.plan, run.id, entity, kind, run.direction, sqlstate,
           nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason)
-  on conflict (plan, entity, direction) where failure.kind in ('failed', 'deferred', 'too_large', 'held')
+  on conflict (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
     table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, created_at = clock_timestamp();

@@ -20,6 +20,7 @@ begin
     perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);
   end if;
   if run.state = 'pending' then
+    perform imago.analyze_journal(plan_name);
     perform imago.start_run(run.id);
     select r.* into started from imago.run r where r.id = run.id;
     return started;

@@ -9,12 +9,12 @@ declare
   next_state text;
   old_timeout text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    perform pg_advisory_xact_lock(imago.gate(run_id));
     select r.* into strict run from imago.run r where r.id = run_id for update;
   exception when lock_not_available or deadlock_detected then
-    select r.* into run from imago.run r where r.id = run_id;
-    perform imago.raise_error('IM016', run.plan);
+    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
   end;
   perform set_config('lock_timeout', old_timeout, true);
 
@@ -22,10 +22,7 @@ begin
   from imago.transition t
   where t.event = transit.event and t.from_state = run.state;
   if not found then
-    perform imago.raise_error(
-      'IM008', event, run.plan, run.state,
-      coalesce((select string_agg(distinct t.event, ', ') from imago.transition t
-                where t.from_state = run.state and t.event in ('pause', 'resume', 'cancel', 'retry')), 'nothing; start a new run'));
+    perform imago.raise_error('IM008', event, run.plan, run.state, imago.allowed_events(run.state));
   end if;
 
   update imago.run r set

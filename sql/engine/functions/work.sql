@@ -17,34 +17,42 @@ declare
   deadline timestamptz := clock_timestamp() + make_interval(secs => max_ms / 1000.0);
   old_timeout text := current_setting('lock_timeout');
 begin
+  begin
+    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+  exception when sqlstate 'IM016' then
+    return imago.answer(run_id, 'busy', '{}', '{}', started);
+  end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  select r.* into run from imago.run r where r.id = run_id for share;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
     outcome := case run.state when 'succeeded' then 'done' when 'cancelled' then 'working' else run.state end;
+  elsif imago.over_budget(run) then
+    outcome := imago.stop_run(run, 'IM020', null);
   end if;
 
   while outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
-    if lane is null then
-      outcome := case
-        when exists (select from imago.lane l where l.run = run.id and not l.done) then 'busy'
-        else imago.finish_run(run, plan, deadline)
-      end;
-      totals := imago.add_counts(totals, '{"finishes": 1}');
-      continue;
+    if lane.run is not null then
+      moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
+    elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
+      outcome := 'busy';
+      exit;
+    else
+      moves := imago.finish_run(run, plan, deadline, attempts_left);
     end if;
-
-    moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
     totals := imago.add_counts(totals, jsonb_build_object(
       -- What the late pass only looks at has been counted by the main pass.
-      'processed', case when lane.pass = 'main' or run.late_only then moves.resolved else moves.moved + moves.failed end, 'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
+      'processed', case when lane.pass = 'main' or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
-      when 'deferred' then outcome := 'deferred';
+      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
       when 'timeout' then exit;
+      when 'incomplete' then
+        perform imago.walk_again(run.id);
+        exit;
       when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
       when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
       else null;

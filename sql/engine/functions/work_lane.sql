@@ -19,19 +19,28 @@ declare
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}');
+  if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
+    lane.batch_size := imago.first_size(lane);
+  end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
       keys := imago.next_keys(run, plan, lane);
       todo := imago.movable_keys(run, plan, lane, keys);
-    exception when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      lane.batch_size := greatest(1, lane.batch_size / 4);
-      total.outcome := 'timeout';
-      exit;
+    exception
+      when query_canceled then
+        -- A size of one that does not fit cannot be made smaller: the caller has to know.
+        if not imago.timed_out() or lane.batch_size = 1 then
+          raise;
+        end if;
+        lane.batch_size := greatest(1, lane.batch_size / 4);
+        total.outcome := 'timeout';
+        exit;
+      when syntax_error_or_access_rule_violation then
+        total.outcome := 'stop';
+        total.sqlstate := sqlstate;
+        exit;
     end;
     if keys is null then
       lane.done := true;
@@ -49,7 +58,10 @@ begin
       total.resolved := total.resolved + cardinality(keys);
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
-      lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      -- The rest of a lane says nothing about the size that fits the next one.
+      if cardinality(keys) >= lane.batch_size then
+        lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      end if;
     else
       if moves.resolved > 0 then
         lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);

@@ -13,6 +13,7 @@ create table imago.lane (
   done boolean not null default false,
   waits_for text[],
   waits_since timestamptz,
+  moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, pass, number)
 ) with (fillfactor = 50);
@@ -20,3 +21,4 @@ comment on table imago.lane is 'Contiguous ranges of the key space, open at both
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';

@@ -1,0 +1,267 @@
+/** Runs one method on a database of its own, measures it and checks what it did. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Sql } from 'postgres';
+import { connect } from '../scripts/embedded/cluster.ts';
+import { type Method, type MethodKey, methodOf } from './methods.ts';
+import { copyTemplate, dropDatabase, type Server, type Sums, sumsOf, type Template } from './server.ts';
+import { type Done, doneSchema, type Order } from './work.ts';
+
+/** What one run of one method took. */
+export interface Measurement {
+  method: MethodKey;
+  /** Users of the database; a method with `most` moves fewer of them. */
+  users: number;
+  moved: number;
+  seconds: number;
+  usersPerSecond: number;
+  /** Of the whole server, from a checkpoint before the method to its end. */
+  walBytesPerUser: number;
+  /** Peak memory of the process that drives the method. */
+  clientBytes: number;
+  /** Peak private memory of the server's processes for this database, all together; unknown outside Linux. */
+  serverBytes: number | undefined;
+  /** What is not as it should be afterwards; empty when all is right. */
+  wrong: Record<string, unknown>;
+}
+
+/** How often memory is looked at. It grows over seconds; looking must not cost the method anything. */
+const sampleMs = 100;
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+
+/** Measures a method on a fresh copy of a template; with `thenBack` the rollback on the same copy as well. */
+export async function measure(
+  server: Server,
+  template: Template,
+  key: MethodKey,
+  thenBack = false,
+): Promise<Measurement[]> {
+  const method = methodOf(key);
+  const database = await copyTemplate(server, template, method.isImago);
+  try {
+    const results = [await measureOn(server, template, method, database)];
+    if (thenBack) {
+      // As forward: no dead rows, fresh statistics. Autovacuum does the same within minutes.
+      const sql = connect(server.cluster, 'supabase_admin', database);
+      await sql.unsafe('vacuum analyze').finally(() => sql.end());
+      results.push(await measureOn(server, template, methodOf('r'), database));
+    }
+    return results;
+  } finally {
+    await dropDatabase(server, database);
+  }
+}
+
+async function measureOn(
+  server: Server,
+  template: Template,
+  method: Method,
+  database: string,
+): Promise<Measurement> {
+  const { admin } = server;
+  const databaseUrl = server.cluster.url('postgres', database);
+  const api = method.overHttp ? await startApi(databaseUrl) : undefined;
+  const users = Math.min(template.users, method.most ?? template.users);
+  let done: Done;
+  let walBytes: number;
+  let serverBytes: number | undefined;
+  try {
+    await admin.unsafe('checkpoint');
+    const [before] = await admin<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`;
+    const watch = watchMemory(server.cluster.pid, database);
+    done =
+      method.key === 'e'
+        ? await runCommand(users, api as Api)
+        : await runWork({ method: method.key, users, databaseUrl, ...(api && { api }) });
+    serverBytes = await watch.stop();
+    const [after] = await admin<{ bytes: number }[]>`
+      select (pg_current_wal_insert_lsn() - ${before?.lsn ?? '0/0'}::pg_lsn)::float8 as bytes`;
+    walBytes = after?.bytes ?? 0;
+  } finally {
+    await api?.stop();
+  }
+  const sql = connect(server.cluster, 'postgres', database);
+  const wrong = await findWrong(sql, method, template, users, done.moved).finally(() => sql.end());
+  return {
+    method: method.key,
+    users: template.users,
+    moved: done.moved,
+    seconds: done.seconds,
+    usersPerSecond: done.moved / done.seconds,
+    walBytesPerUser: walBytes / done.moved,
+    clientBytes: done.clientBytes,
+    serverBytes,
+    wrong,
+  };
+}
+
+async function runWork(order: Order): Promise<Done> {
+  const output = await run(['bench/work.ts', JSON.stringify(order)], {});
+  return doneSchema.parse(JSON.parse(output));
+}
+
+/** The command as somebody types it, from start to exit code. */
+async function runCommand(users: number, api: Api): Promise<Done> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
+  const memory = path.join(folder, 'memory');
+  try {
+    const started = performance.now();
+    await run(
+      [
+        '--import',
+        path.join(project, 'bench/memory.ts'),
+        'scripts/migrate.ts',
+        '--yes',
+        '--json',
+        '--workers',
+        '1',
+      ],
+      { SUPABASE_URL: api.url, SUPABASE_SECRET_KEY: api.secretKey, BENCH_MEMORY_FILE: memory },
+      // Where no .env of the project can name another target.
+      folder,
+    );
+    const seconds = (performance.now() - started) / 1000;
+    return { seconds, moved: users, clientBytes: Number(await readFile(memory, 'utf8')) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Api {
+  url: string;
+  secretKey: string;
+  stop(): Promise<void>;
+}
+
+async function startApi(databaseUrl: string): Promise<Api> {
+  const secretKey = `sb_secret_${randomBytes(16).toString('hex')}`;
+  const child = startNode(['bench/api.ts', databaseUrl, secretKey], {}, project);
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout?.once('data', (chunk) => resolve(String(chunk).trim()));
+    child.once('exit', (code) => reject(new Error(`the Data API ended with exit code ${code}`)));
+  });
+  return {
+    url,
+    secretKey,
+    stop: async () => {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill();
+      await gone;
+    },
+  };
+}
+
+/** Runs a script of the project to its end and gives what it printed. */
+async function run(args: string[], env: NodeJS.ProcessEnv, cwd = project): Promise<string> {
+  const child = startNode(args, env, cwd);
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) throw new Error(`${args[0]} ended with exit code ${code}: ${output}`);
+  return output;
+}
+
+const children = new Set<ChildProcess>();
+
+function startNode(args: string[], env: NodeJS.ProcessEnv, cwd: string): ChildProcess {
+  const absolute = args.map((arg) => (/^(bench|scripts)\//.test(arg) ? path.join(project, arg) : arg));
+  const child = spawn(process.execPath, absolute, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** Ends what is being measured. */
+export function endChildren(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+/** What a method left undone or did wrong, by name. */
+async function findWrong(
+  sql: Sql,
+  method: Method,
+  template: Template,
+  users: number,
+  moved: number,
+): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = moved === users ? {} : { moved, expected: users };
+  if (method.key === 'r') {
+    const sums: Sums = await sumsOf(sql);
+    for (const [table, sum] of Object.entries(sums))
+      if (sum !== template.sums[table]) found[table] = 'changed';
+    const [left] = await sql`
+      select (select count(*) from public.avatars)::integer as avatars,
+             (select count(*) from public.users where active_avatar_id is not null)::integer as users,
+             (select count(*) from public.posts where avatar_id is not null)::integer as posts,
+             (select count(*) from public.follows where avatar_id is not null)::integer as follows`;
+    return { ...found, ...positive(left) };
+  }
+  if (users < template.users) {
+    const [row] = await sql<{ count: number }[]>`select count(*)::integer as count from public.avatars`;
+    return row?.count === users ? found : { ...found, avatars: row?.count };
+  }
+  const text = await readFile(new URL('./sql/wrong.sql', import.meta.url), 'utf8');
+  const [row] = await sql.unsafe(text);
+  return { ...found, ...positive(row) };
+}
+
+function positive(row: Record<string, number> | undefined): Record<string, number> {
+  return Object.fromEntries(Object.entries(row ?? {}).filter(([, count]) => count !== 0));
+}
+
+/** Samples the private memory of the server's processes that work for a database. */
+function watchMemory(postmaster: number, database: string): { stop(): Promise<number | undefined> } {
+  const ended = new AbortController();
+  let peak: number | undefined;
+  const watching = (async () => {
+    while (!ended.signal.aborted) {
+      const now = backendMemory(postmaster, database);
+      if (now !== undefined) peak = Math.max(peak ?? 0, now);
+      await delay(sampleMs, undefined, { signal: ended.signal }).catch(() => {});
+    }
+  })();
+  return {
+    async stop() {
+      ended.abort();
+      await watching;
+      return peak;
+    },
+  };
+}
+
+/** Private memory now: what is shared (buffers, code) is the same for every method. Undefined where /proc is missing. */
+function backendMemory(postmaster: number, database: string): number | undefined {
+  let children: string;
+  try {
+    children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  let sum = 0;
+  for (const child of children.trim().split(' ')) {
+    try {
+      if (!readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(` ${database} `)) continue;
+      const status = readFileSync(`/proc/${child}/status`, 'utf8');
+      sum += Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+    } catch {
+      // It ended between two looks.
+    }
+  }
+  return sum;
+}

@@ -1,0 +1,99 @@
+/** The options of `npm run bench`. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { type MethodKey, methods } from './methods.ts';
+
+export interface Options {
+  users: number;
+  /** What is measured at this number of users. */
+  only: readonly MethodKey[];
+  /** Numbers of users at which (b) is measured. */
+  scale: readonly number[];
+  rounds: number;
+  json: boolean;
+  /** The file whose block of results is rewritten. */
+  markdown: string | undefined;
+}
+
+/** Wrong usage, or --help: already said, only the exit code is left. */
+export class Stop extends Error {
+  override readonly name = 'Stop';
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super();
+    this.exitCode = exitCode;
+  }
+}
+
+/** A user follows two others, the nearest and the seventh: fewer users than this would follow themselves. */
+const fewestUsers = 10;
+
+/** Parses the arguments (without node and script). */
+export function parseOptions(argv: readonly string[]): Options {
+  const command = new Command('npm run bench')
+    .usage('-- [options]')
+    .description(
+      'Measures Imago against other ways to do the same migration, on a PostgreSQL server of its own.',
+    )
+    .option('--users <n>', 'users, with 5 posts and 2 follows each', users, 100_000)
+    .option('--only <letters>', 'only these lines, like a,b,f', letters)
+    .option(
+      '--scale <n,n,…>',
+      'users at which (b) is measured; none skips it (default: users / 10, × 1, × 10)',
+      sizes,
+    )
+    .option('--rounds <n>', 'how often a, b, c, d and r are measured; the best counts', wholeNumber, 2)
+    .option('--json', 'one JSON object on stdout instead of the tables')
+    .option('--markdown [file]', 'write the tables into this file as well (default: docs/benchmarks.md)')
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', `\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}`)
+    .exitOverride();
+  try {
+    command.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new Stop(error.exitCode === 0 ? 0 : 2);
+  }
+  const given = command.opts<{
+    users: number;
+    only?: MethodKey[];
+    scale?: number[];
+    rounds: number;
+    json?: boolean;
+    markdown?: string | true;
+  }>();
+  const tenths = [given.users / 10, given.users, given.users * 10].map(Math.round);
+  return {
+    users: given.users,
+    only: given.only ?? methods.map((method) => method.key),
+    // Whoever names lines wants these and no others.
+    scale: given.scale ?? (given.only ? [] : tenths.filter((size) => size >= fewestUsers)),
+    rounds: given.rounds,
+    json: given.json ?? false,
+    markdown: given.markdown === true ? 'docs/benchmarks.md' : given.markdown,
+  };
+}
+
+function wholeNumber(value: string): number {
+  if (!/^[1-9]\d{0,7}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above zero.');
+  return Number(value);
+}
+
+function users(value: string): number {
+  const number = wholeNumber(value);
+  if (number < fewestUsers) throw new InvalidArgumentError(`It must be at least ${fewestUsers}.`);
+  return number;
+}
+
+function letters(value: string): MethodKey[] {
+  const known = methods.map((method) => method.key);
+  const unknown = value.split(',').filter((letter) => !known.includes(letter as MethodKey));
+  if (unknown.length > 0) {
+    throw new InvalidArgumentError(`There is no line ${unknown.join(', ')}; there are ${known.join(', ')}.`);
+  }
+  return known.filter((key) => value.split(',').includes(key));
+}
+
+function sizes(value: string): number[] {
+  return value === 'none' ? [] : value.split(',').map(users);
+}

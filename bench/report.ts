@@ -1,0 +1,183 @@
+/** What came out: the lines, their ratios, and whether each target is reached. */
+import Table from 'cli-table3';
+import { bytes, counted, whole } from '../scripts/migrate/figures.ts';
+import type { Machine } from './machine.ts';
+import type { Measurement } from './measure.ts';
+import { type MethodKey, methods } from './methods.ts';
+
+export interface Results {
+  machine: Machine;
+  users: number;
+  rounds: number;
+  /** The best run of each line. */
+  lines: Measurement[];
+  /** The best run of (b) at each number of users. */
+  scale: Measurement[];
+}
+
+export interface Target {
+  /** As the table says it. */
+  text: string;
+  measured: number;
+  reached: boolean;
+}
+
+/** The faster of two runs of the same thing: noise only ever slows down. */
+export function best(runs: readonly Measurement[]): Measurement[] {
+  const fastest = new Map<string, Measurement>();
+  for (const run of runs) {
+    const key = `${run.method} ${run.users}`;
+    const known = fastest.get(key);
+    if (!known || run.usersPerSecond > known.usersPerSecond) fastest.set(key, run);
+  }
+  return [...fastest.values()];
+}
+
+/** The targets that can be judged with these lines. */
+export function targets(results: Results): Target[] {
+  const speed = (key: MethodKey) => results.lines.find((line) => line.method === key)?.usersPerSecond;
+  const found: Target[] = [];
+  const atLeast = (text: string, ratio: number | undefined, bound: number): void => {
+    if (ratio !== undefined) found.push({ text, measured: ratio, reached: ratio >= bound });
+  };
+  const atMost = (text: string, ratio: number | undefined, bound: number): void => {
+    if (ratio !== undefined) found.push({ text, measured: ratio, reached: ratio <= bound });
+  };
+
+  atMost('b takes at most 1.1 times as long as a', over(speed('a'), speed('b')), 1.1);
+  atMost('b takes at most 1.15 times as long as d', over(speed('d'), speed('b')), 1.15);
+  atLeast('c is at least 1.6 times as fast as b', over(speed('c'), speed('b')), 1.6);
+  atMost('e takes at most 1.1 times as long as b', over(speed('b'), speed('e')), 1.1);
+  atLeast('b is at least 3 times as fast as f', over(speed('b'), speed('f')), 3);
+  atLeast('b is at least 15 times as fast as g', over(speed('b'), speed('g')), 15);
+  atLeast('r is at least as fast as b', over(speed('r'), speed('b')), 1);
+
+  const bySize = [...results.scale].sort((one, other) => one.users - other.users);
+  const [smallest, largest] = [bySize[0], bySize.at(-1)];
+  if (smallest && largest && smallest !== largest) {
+    const [few, many] = [whole(smallest.users), whole(largest.users)];
+    atLeast(
+      `b at ${many} is at least 0.9 times as fast as at ${few}`,
+      over(largest.usersPerSecond, smallest.usersPerSecond),
+      0.9,
+    );
+    atMost(
+      `b's client takes at most 1.1 times the memory at ${many} as at ${few}`,
+      over(largest.clientBytes, smallest.clientBytes),
+      1.1,
+    );
+  }
+  return found;
+}
+
+/** For people: tables on a terminal. */
+export function toText(results: Results): string {
+  const parts = [
+    machineText(results.machine),
+    `${counted(results.users, 'user')}, 5 posts and 2 follows each:`,
+    terminalTable(lineRows(results)),
+  ];
+  if (results.scale.length > 0) parts.push('(b) by number of users:', terminalTable(scaleRows(results)));
+  const judged = targets(results);
+  if (judged.length > 0) parts.push('Targets:', terminalTable(targetRows(judged)));
+  return parts.join('\n');
+}
+
+/** For docs/benchmarks.md: the same tables. */
+export function toMarkdown(results: Results): string {
+  const { users, rounds } = results;
+  const parts = [
+    `${machineText(results.machine)}`,
+    `${counted(users, 'user')}, 5 posts and 2 follows each. ${
+      rounds > 1
+        ? `a, b, c, d, e and r are the best of ${rounds} rounds in turn; the others were run once.`
+        : ''
+    }`.trim(),
+    markdownTable(lineRows(results)),
+  ];
+  if (results.scale.length > 0) parts.push('(b) by number of users:', markdownTable(scaleRows(results)));
+  const judged = targets(results);
+  if (judged.length > 0) parts.push('Targets:', markdownTable(targetRows(judged)));
+  return parts.join('\n\n');
+}
+
+/** For machines. */
+export function toJson(results: Results): Record<string, unknown> {
+  return { ...results, targets: targets(results) };
+}
+
+const titles = [
+  '',
+  'line',
+  'users/s',
+  'relative to a',
+  'seconds',
+  'WAL per user',
+  'client memory',
+  'server memory',
+];
+
+function lineRows(results: Results): string[][] {
+  const plain = results.lines.find((line) => line.method === 'a');
+  const rows = methods.flatMap(({ key, title, most }) => {
+    const line = results.lines.find((candidate) => candidate.method === key);
+    if (!line) return [];
+    const ratio = over(line.usersPerSecond, plain?.usersPerSecond);
+    const subset = most && line.moved < line.users ? ` (on ${whole(line.moved)} of them)` : '';
+    return [[key, title + subset, ...figures(line, ratio)]];
+  });
+  rows.sort(([one], [other]) => (one ?? '').localeCompare(other ?? ''));
+  return [titles, ...rows];
+}
+
+function scaleRows(results: Results): string[][] {
+  const bySize = [...results.scale].sort((one, other) => one.users - other.users);
+  return [
+    [
+      'users',
+      ...titles.slice(2).map((title) => (title === 'relative to a' ? 'relative to the first' : title)),
+    ],
+    ...bySize.map((line) => [
+      whole(line.users),
+      ...figures(line, over(line.usersPerSecond, bySize[0]?.usersPerSecond)),
+    ]),
+  ];
+}
+
+function targetRows(judged: readonly Target[]): string[][] {
+  return [
+    ['target', 'measured', 'reached'],
+    ...judged.map(({ text, measured, reached }) => [text, measured.toFixed(2), reached ? 'yes' : 'no']),
+  ];
+}
+
+function figures(line: Measurement, ratio: number | undefined): string[] {
+  return [
+    whole(line.usersPerSecond),
+    ratio === undefined ? '' : ratio.toFixed(2),
+    line.seconds.toFixed(1),
+    bytes(line.walBytesPerUser),
+    bytes(line.clientBytes),
+    line.serverBytes === undefined ? '' : bytes(line.serverBytes),
+  ];
+}
+
+function machineText(machine: Machine): string {
+  const settings = Object.entries(machine.settings).map(([name, value]) => `${name} ${value}`);
+  return `${machine.cpu}, ${counted(machine.cores, 'core')}, ${bytes(machine.memoryBytes)} memory, ${machine.platform}; PostgreSQL ${machine.postgres} (${settings.join(', ')}); Node ${machine.node}.`;
+}
+
+function terminalTable([head, ...rows]: string[][]): string {
+  const table = new Table({ head: head ?? [], style: { head: [], border: [], compact: true } });
+  table.push(...rows);
+  return table.toString();
+}
+
+function markdownTable([head, ...rows]: string[][]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head ?? []), line((head ?? []).map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function over(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : one / other;
+}

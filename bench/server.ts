@@ -1,0 +1,114 @@
+/** The PostgreSQL server of a benchmark and the databases on it. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Sql } from 'postgres';
+import { type Cluster, connect, removeCluster, startCluster } from '../scripts/embedded/cluster.ts';
+import { pushMigrations } from '../scripts/embedded/push.ts';
+import { createSample } from '../scripts/embedded/sample.ts';
+
+export interface Server {
+  cluster: Cluster;
+  /** Of the superuser: for checkpoints and the position in the WAL. */
+  admin: Sql;
+  remove(): Promise<void>;
+}
+
+/** A database that others are copied from. */
+export interface Template {
+  name: string;
+  users: number;
+  /** A sum over the rows of each table of the app, without what the plan adds. */
+  sums: Sums;
+}
+
+export type Sums = Record<string, string>;
+
+/** What the app has of its own in each table that the plan writes. */
+const appColumns: Record<string, string[]> = {
+  users: ['id', 'username', 'display_name', 'bio', 'avatar_url', 'created_at', 'updated_at'],
+  posts: ['id', 'user_id', 'body', 'created_at', 'updated_at'],
+  follows: ['id', 'follower_id', 'followed_id', 'created_at', 'updated_at'],
+};
+
+/** Starts a server in a temporary folder, with the settings of the embedded Supabase. */
+export async function startServer(): Promise<Server> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
+  const cluster = await startCluster({ folder });
+  const admin = connect(cluster, 'supabase_admin');
+  return {
+    cluster,
+    admin,
+    async remove() {
+      await admin.end({ timeout: 0 });
+      await cluster.stop('immediate');
+      await removeCluster(folder);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Creates a database with the sample app's tables, so many users, Imago, and the avatars plan prepared. */
+export async function createTemplate(server: Server, users: number): Promise<Template> {
+  const name = `users_${users}`;
+  await server.admin.unsafe(`create database ${name} owner postgres template postgres`);
+  const sql = connect(server.cluster, 'postgres', name);
+  const superuser = connect(server.cluster, 'supabase_admin', name);
+  try {
+    await createSample(sql, 0);
+    const rows = await readFile(new URL('./app.sql', import.meta.url), 'utf8');
+    await superuser.begin(async (tx) => {
+      await tx`select set_config('bench.users', ${String(users)}, true)`;
+      await tx.unsafe(rows);
+    });
+    await pushMigrations(server.cluster.url('postgres', name));
+    for (;;) {
+      const [row] = await sql<{ more: boolean }[]>`
+        select (public.prepare_migration() ->> 'has_more')::boolean as more`;
+      if (!row?.more) break;
+    }
+    // Each method starts from tables without dead rows, with up-to-date statistics and hint bits set.
+    await superuser.unsafe('vacuum (freeze, analyze)');
+    return { name, users, sums: await sumsOf(sql) };
+  } finally {
+    await Promise.all([sql.end(), superuser.end()]);
+  }
+}
+
+/** A copy of a template, written out to disk, with or without Imago's triggers. */
+export async function copyTemplate(server: Server, template: Template, isImago: boolean): Promise<string> {
+  const name = `bench_${randomBytes(4).toString('hex')}`;
+  await server.admin.unsafe(
+    `create database ${name} owner postgres template ${template.name} strategy file_copy`,
+  );
+  if (!isImago) {
+    const sql = connect(server.cluster, 'postgres', name);
+    await dropTriggers(sql).finally(() => sql.end());
+  }
+  return name;
+}
+
+export async function dropDatabase(server: Server, name: string): Promise<void> {
+  await server.admin.unsafe(`drop database ${name} with (force)`);
+}
+
+/** For each table the sum of a hash over its rows, in whatever order they lie. */
+export async function sumsOf(sql: Sql): Promise<Sums> {
+  const sums: Sums = {};
+  for (const [table, columns] of Object.entries(appColumns)) {
+    const [row] = await sql<{ sum: string }[]>`
+      select count(*) || ' ' || coalesce(sum(hashtextextended(row(${sql(columns)})::text, 0)), 0) as sum
+      from public.${sql(table)}`;
+    sums[table] = row?.sum ?? '';
+  }
+  return sums;
+}
+
+async function dropTriggers(sql: Sql): Promise<void> {
+  const triggers = await sql<{ name: string; relation: string }[]>`
+    select tgname as name, tgrelid::regclass::text as relation
+    from pg_trigger
+    where tgname ~ '^[!~]imago_'`;
+  for (const { name, relation } of triggers) await sql`drop trigger ${sql(name)} on ${sql(relation)}`;
+}

@@ -1,0 +1,72 @@
+/**
+ * Writes the tables of docs/*.md that stand in SQL already (errors, transitions, settings) between their markers.
+ * `--check` changes nothing and fails on drift.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+
+/** The rows that a file of sql/engine/tables inserts. They hold nothing but string literals. */
+function insertedRows(table: string): string[][] {
+  const text = readFileSync(join(root, `sql/engine/tables/${table}.sql`), 'utf8');
+  const values = text.slice(text.search(/^insert into /m));
+  const rows = [...values.matchAll(/^ {2}\(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)[,;]$/gm)];
+  return rows.map(([, row = '']) =>
+    [...row.matchAll(/'((?:[^']|'')*)'/g)].map(([, value = '']) => value.replaceAll("''", "'")),
+  );
+}
+
+/** A message as a reader meets it: what is filled in is left open, %2$L stands for a quoted name. */
+function filledIn(format: string): string {
+  return format.replaceAll(/%\d\$L/g, "'…'").replaceAll(/%\d\$s/g, '…');
+}
+
+function errors(): string {
+  const entries = insertedRows('error').map(([code = '', message = '', hint = '', cause = '']) =>
+    [`### ${code}`, `\`${filledIn(message)}\``, `- Cause: ${cause}\n- Remedy: ${filledIn(hint)}`].join(
+      '\n\n',
+    ),
+  );
+  return entries.join('\n\n');
+}
+
+function table(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function transitions(): string {
+  const rows = insertedRows('transition').map(([event, from, to, sentence = '']) => [
+    `${from}`,
+    `${event}`,
+    `${to}`,
+    sentence,
+  ]);
+  return table(['from', 'event', 'to', 'when'], rows);
+}
+
+function settings(): string {
+  const rows = insertedRows('setting').map(([name, value = '', note = '']) => [`\`${name}\``, value, note]);
+  return table(['setting', 'default', 'what it is'], rows);
+}
+
+const blocks: [file: string, marker: string, body: () => string][] = [
+  ['docs/errors.md', 'errors', errors],
+  ['docs/architecture.md', 'transitions', transitions],
+  ['docs/sql.md', 'settings', settings],
+];
+
+const check = process.argv.includes('--check');
+for (const [file, marker, body] of blocks) {
+  const path = join(root, file);
+  const text = readFileSync(path, 'utf8');
+  const [begin, end] = [`<!-- begin ${marker}: built by npm run build:docs -->`, `<!-- end ${marker} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file} lacks the lines ${begin} and ${end}.`);
+  const wanted = `${text.slice(0, from + begin.length)}\n\n${body()}\n\n${text.slice(to)}`;
+  if (wanted === text) continue;
+  console.error(`${check ? 'Differs from sql/' : 'Built'}: ${file} (${marker})`);
+  if (!check) writeFileSync(path, wanted);
+  else process.exitCode = 1;
+}
+if (process.exitCode) console.error('Run `npm run build:docs` and commit the result.');

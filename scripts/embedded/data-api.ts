@@ -1,0 +1,176 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { App } from '@supabase/lite';
+import { createPostgresConnection } from '@supabase/lite/postgres';
+import postgres from 'postgres';
+import { type Cluster, freePort } from './cluster.ts';
+
+/** Keys of an embedded Supabase, in the form that hosted projects have them. */
+export interface Keys {
+  publishableKey: string;
+  secretKey: string;
+  jwtSecret: string;
+}
+
+/** The Data API and Auth on one cluster. */
+export interface DataApi {
+  answer(request: Request, peerAddress: string | null): Promise<Response>;
+  /** Looks at the schema anew, as it does by itself on `notify pgrst`. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the Data API allows itself and everybody: hosted Supabase's timeouts of the role authenticator. */
+const TIMEOUT_MS = 8000;
+
+/** Connections to the database, more than any sensible number of workers. */
+const POOL = 20;
+
+/** Opens the Data API and Auth of @supabase/lite on the cluster's database. */
+export async function openDataApi(cluster: Cluster, keys: Keys, url: string): Promise<DataApi> {
+  await createAuthTables(cluster);
+
+  const connection = createPostgresConnection({
+    url: cluster.url('postgres'),
+    postgresOptions: {
+      max: POOL,
+      onnotice: () => {},
+      connection: { statement_timeout: TIMEOUT_MS, lock_timeout: TIMEOUT_MS },
+    },
+  });
+  Object.assign(connection, {
+    // Left to itself it grants all tables of every schema with row security to the API's roles. The roles exist and
+    // have the rights that migrations gave them, so answer that requests switch roles and do nothing else.
+    ensureRlsContext: async () => true,
+    normalizeDbError: asPostgrest,
+  });
+  const app = new App({
+    connection,
+    api: { enabled: true, schemas: ['public'], max_rows: 1000, pg_safe_update: true, external_url: url },
+    auth: {
+      enabled: true,
+      site_url: url,
+      publishable_key: keys.publishableKey,
+      secret_key: keys.secretKey,
+      jwt_secret: keys.jwtSecret,
+    },
+    db: { migrations: { enabled: false } },
+    options: { server: { disableStudio: true } },
+  });
+  await app.init();
+
+  const listener = postgres(cluster.url('postgres'), { max: 1, onnotice: () => {} });
+  await listener.listen('pgrst', () => void connection.clearSchemaCache());
+
+  return {
+    answer: async (request, peerAddress) => await app.fetch(request, { peerAddress }),
+    reload: async () => await connection.clearSchemaCache(),
+    close: async () => {
+      await Promise.all([listener.end({ timeout: 1 }), connection.driver.end({ timeout: 1 })]);
+    },
+  };
+}
+
+/** Sessions, identities and so on, which only a superuser may create in schema auth. */
+async function createAuthTables(cluster: Cluster): Promise<void> {
+  const connection = createPostgresConnection({
+    url: cluster.url('supabase_admin'),
+    postgresOptions: { max: 1, onnotice: () => {} },
+  });
+  try {
+    const app = new App({ connection, auth: { enabled: true }, db: { migrations: { enabled: false } } });
+    await app.ensureSystemSchema();
+    await connection.driver.unsafe('grant all on all tables in schema auth to postgres');
+  } finally {
+    await connection.close();
+  }
+}
+
+/** SQLSTATEs, or beginnings of them, and the status that PostgREST gives them; all others are 400. */
+const STATUSES: [start: string, status: number][] = [
+  ['08', 503],
+  ['09', 500],
+  ['0L', 403],
+  ['0P', 403],
+  ['25', 500],
+  ['28', 403],
+  ['2D', 500],
+  ['38', 500],
+  ['39', 500],
+  ['3B', 500],
+  ['40', 500],
+  ['54', 500],
+  ['57', 500],
+  ['58', 500],
+  ['F0', 500],
+  ['HV', 500],
+  ['P0001', 400],
+  ['P0', 500],
+  ['XX', 500],
+];
+
+/** What @supabase/lite passes on by itself: the rest it would turn into `SUP`, without code, detail and hint. */
+const PASSED_ON = /^(21|22|42|53|55|PT|PGRST$|23502$|23503$|23505$|25006$)/;
+
+/** A database error in the form that makes @supabase/lite answer as PostgREST does, with the error's own SQLSTATE. */
+function asPostgrest(error: unknown): unknown {
+  if (!(error instanceof postgres.PostgresError) || PASSED_ON.test(error.code)) return error;
+  const { code, message, detail = null, hint = null } = error;
+  const status = STATUSES.find(([start]) => code.startsWith(start))?.[1] ?? 400;
+  return {
+    code: 'PGRST',
+    message: JSON.stringify({ code, message, details: detail, hint }),
+    detail: JSON.stringify({ status, headers: {} }),
+  };
+}
+
+/** Serves requests on a loopback port, the wanted one if it is free, by a handler that may change or be missing. */
+export async function serveHttp(
+  wantedPort: number | undefined,
+  handler: () => DataApi | undefined,
+): Promise<{ server: Server; url: string }> {
+  const server = createServer((incoming, outgoing) => {
+    answer(incoming, outgoing, handler()).catch((error) => {
+      console.error(error);
+      if (!outgoing.headersSent) outgoing.writeHead(500);
+      outgoing.end();
+    });
+  });
+  const port = await freePort(wantedPort);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+async function answer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  api: DataApi | undefined,
+): Promise<void> {
+  if (!api) {
+    outgoing.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
+    outgoing.end(JSON.stringify({ code: 'PGRST002', message: 'The database is starting', details: null, hint: null }));
+    return;
+  }
+  const headers = new Headers();
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    headers.append(incoming.rawHeaders[i] as string, incoming.rawHeaders[i + 1] as string);
+  }
+  const withBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
+  const request = new Request(new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`), {
+    method: incoming.method ?? 'GET',
+    headers,
+    ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
+  });
+  const response = await api.answer(request, incoming.socket.remoteAddress ?? null);
+  outgoing.statusCode = response.status;
+  for (const [name, value] of response.headers) {
+    if (name !== 'set-cookie') outgoing.setHeader(name, value);
+  }
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) outgoing.setHeader('set-cookie', cookies);
+  outgoing.end(Buffer.from(await response.arrayBuffer()));
+}

@@ -1,0 +1,3 @@
+import { expect, test } from 'vitest';
+
+test('the module loads', () => expect(true).toBe(true));
