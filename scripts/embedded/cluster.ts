@@ -9,6 +9,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { z } from 'zod';
+import { listenOnLoopback } from './loopback.ts';
 
 /** The PostgreSQL versions that come with the project. */
 export type PostgresVersion = 15 | 17;
@@ -83,7 +84,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const native = await nativeFolder(version, account);
 
   await makeHome(home, account);
-  await stopLeftover(options.folder);
+  await stopLeftover(home);
 
   let marker = await readMarker(home);
   if (marker && marker.version !== version) {
@@ -113,15 +114,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster;
 }
 
-/** Stops a server that an earlier process left running on this folder, and removes a stale lock file. */
-export async function stopLeftover(folder: string): Promise<void> {
-  const data = path.join(homeOf(folder), 'data');
+/** Stops a server that an earlier process left running on this folder. */
+async function stopLeftover(home: string): Promise<void> {
+  const data = path.join(home, 'data');
   const lock = await readLock(data);
-  if (!lock) return;
+  if (!lock || !alive(lock.pid)) return;
   if (servesFolder(lock.pid, data)) {
     await endProcess(lock.pid, 'SIGINT');
+    return;
   }
-  await rm(path.join(data, 'postmaster.pid'), { force: true });
+  // Its number went to an unrelated process, before which PostgreSQL would give up. Its parent's number, ours, it passes
+  // over. The file itself must stay: by it PostgreSQL recognises backends that outlived their postmaster.
+  const file = path.join(data, 'postmaster.pid');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace(/^\d+/, String(process.pid)));
 }
 
 /** Removes a cluster with its data; it must not be running. */
@@ -394,7 +400,6 @@ async function readLock(data: string): Promise<{ pid: number; ready: boolean } |
 
 /** Whether a process is a PostgreSQL server on this data folder, and not one that got the same number later. */
 function servesFolder(pid: number, data: string): boolean {
-  if (!alive(pid)) return false;
   try {
     const command =
       process.platform === 'linux'
@@ -406,7 +411,7 @@ function servesFolder(pid: number, data: string): boolean {
   }
 }
 
-export function alive(pid: number): boolean {
+function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     // Where nobody reaps orphans, as in a container without an init, an ended process keeps its number.
@@ -434,14 +439,9 @@ async function endProcess(pid: number, first: NodeJS.Signals): Promise<void> {
   throw new Error(`process ${pid} does not end`);
 }
 
-/** A free port on the loopback interface: the wanted one if nobody has it. */
-export async function freePort(wanted = 0): Promise<number> {
+async function freePort(wanted?: number): Promise<number> {
   const server = createServer();
-  return await new Promise((resolve, reject) => {
-    server.once('error', (error) => (wanted === 0 ? reject(error) : resolve(freePort())));
-    server.listen(wanted, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
+  const port = await listenOnLoopback(server, wanted);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { App } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
-import { type Cluster, freePort } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import { listenOnLoopback } from './loopback.ts';
 
 /** Keys of an embedded Supabase, in the form that hosted projects have them. */
 export interface Keys {
@@ -87,6 +88,14 @@ async function createAuthTables(cluster: Cluster): Promise<void> {
   }
 }
 
+/** What PostgREST answers while it has no database. */
+const DATABASE_AWAY = {
+  code: 'PGRST001',
+  message: 'Database client error. Retrying the connection.',
+  details: null,
+  hint: null,
+};
+
 /** SQLSTATEs, or beginnings of them, and the status that PostgREST gives them; all others are 400. */
 const STATUSES: [start: string, status: number][] = [
   ['08', 503],
@@ -113,14 +122,28 @@ const STATUSES: [start: string, status: number][] = [
 /** What @supabase/lite passes on by itself: the rest it would turn into `SUP`, without code, detail and hint. */
 const PASSED_ON = /^(21|22|42|53|55|PT|PGRST$|23502$|23503$|23505$|25006$)/;
 
+/** What the driver and the system call a connection that went or did not come about. */
+const CONNECTION_LOST = /^(CONNECTION_|CONNECT_TIMEOUT$|ECONN|EPIPE$)/;
+
 /** A database error in the form that makes @supabase/lite answer as PostgREST does, with the error's own SQLSTATE. */
 function asPostgrest(error: unknown): unknown {
-  if (!(error instanceof postgres.PostgresError) || PASSED_ON.test(error.code)) return error;
-  const { code, message, detail = null, hint = null } = error;
-  const status = STATUSES.find(([start]) => code.startsWith(start))?.[1] ?? 400;
+  if (error instanceof postgres.PostgresError) {
+    if (PASSED_ON.test(error.code)) return error;
+    const { code, message, detail = null, hint = null } = error;
+    const status = STATUSES.find(([start]) => code.startsWith(start))?.[1] ?? 400;
+    return raised(status, { code, message, details: detail, hint });
+  }
+  if (error instanceof Error && 'code' in error && CONNECTION_LOST.test(String(error.code))) {
+    return raised(503, DATABASE_AWAY);
+  }
+  return error;
+}
+
+/** The documented way to name status and body in full, `raise sqlstate 'PGRST'`. */
+function raised(status: number, body: object): unknown {
   return {
     code: 'PGRST',
-    message: JSON.stringify({ code, message, details: detail, hint }),
+    message: JSON.stringify(body),
     detail: JSON.stringify({ status, headers: {} }),
   };
 }
@@ -137,11 +160,7 @@ export async function serveHttp(
       outgoing.end();
     });
   });
-  const port = await freePort(wantedPort);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
+  await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
@@ -152,7 +171,9 @@ async function answer(
 ): Promise<void> {
   if (!api) {
     outgoing.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-    outgoing.end(JSON.stringify({ code: 'PGRST002', message: 'The database is starting', details: null, hint: null }));
+    outgoing.end(
+      JSON.stringify({ code: 'PGRST002', message: 'The database is starting', details: null, hint: null }),
+    );
     return;
   }
   const headers = new Headers();
@@ -160,11 +181,14 @@ async function answer(
     headers.append(incoming.rawHeaders[i] as string, incoming.rawHeaders[i + 1] as string);
   }
   const withBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
-  const request = new Request(new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`), {
-    method: incoming.method ?? 'GET',
-    headers,
-    ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
-  });
+  const request = new Request(
+    new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`),
+    {
+      method: incoming.method ?? 'GET',
+      headers,
+      ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
+    },
+  );
   const response = await api.answer(request, incoming.socket.remoteAddress ?? null);
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) {

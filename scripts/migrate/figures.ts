@@ -33,7 +33,9 @@ export function percent(part: number, all: number): string {
 }
 
 /** `public.posts 96,313 · public.follows 40,112`, the most first; `public.avatars:removed` is what went. */
-export function perRelation(rows: Record<string, number>): string {
-  const sorted = Object.entries(rows).sort(([, a], [, b]) => b - a);
+export function breakdown(rows: Record<string, number>): string {
+  const sorted = Object.entries(rows)
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a);
   return sorted.map(([relation, count]) => `${relation.replace(':', ' ')} ${whole(count)}`).join(' · ');
 }

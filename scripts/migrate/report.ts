@@ -2,13 +2,14 @@
 import Table from 'cli-table3';
 import type {
   DryRunAnswer,
+  PerformanceAnswer,
   Problem,
   ProgressAnswer,
   RollbackUserAnswer,
   StatisticsAnswer,
 } from './answers.ts';
 import type { Tally } from './drive.ts';
-import { bytes, counted, duration, percent, perRelation, whole } from './figures.ts';
+import { breakdown, bytes, counted, duration, percent, whole } from './figures.ts';
 import type { Action } from './options.ts';
 import { colours } from './terminal.ts';
 
@@ -145,7 +146,7 @@ function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
     add('Migrated', pace(tally.migrated, ms));
   }
   if (tally.rolledBack > 0 || frame.action === 'rollback') add('Taken back', pace(tally.rolledBack, ms));
-  add('Rows', perRelation(tally.rows));
+  add('Rows', breakdown(tally.rows));
   const calls = [
     counted(tally.batches, 'batch', 'batches'),
     ending.workers && counted(ending.workers, 'worker'),
@@ -162,8 +163,8 @@ function pace(users: number, ms: number): string {
 }
 
 function addUser(add: Add, user: RollbackUserAnswer): void {
-  add('Restored', perRelation(user.restored));
-  add('Removed', perRelation(user.removed));
+  add('Restored', breakdown(user.restored));
+  add('Removed', breakdown(user.removed));
   const conflicts = user.conflicts.map(
     ({ relation, key, reason }) => `${relation ?? ''} ${keyText(key)}: ${reason ?? ''}`,
   );
@@ -180,7 +181,7 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
       'Tried',
       `${counted(dry.processed, 'user')}, ${whole(dry.migrated)} moved, ${whole(dry.failed)} failed`,
     );
-    add('Rows', perRelation(dry.rows));
+    add('Rows', breakdown(dry.rows));
     add('Cost', cost(dry));
   }
   add('Estimate', objectText(dry.estimate));
@@ -257,13 +258,13 @@ function addPerformance(add: Add, performance: PerformanceAnswer): void {
   const times = Object.entries(performance.batch_ms ?? {}).filter(([, ms]) => typeof ms === 'number');
   const percentiles = times.map(([name, ms]) => `${name} ${duration(ms as number)}`);
   add('Batches', [whole(performance.batches), ...percentiles].join(' · '));
-  const troubles = Object.entries({
+  const troubles: Record<string, number> = {
     ...performance.errors_by_sqlstate,
     deferred: performance.deferred_batches,
     halved: performance.halved_batches,
     'timed out': performance.timed_out_batches,
-  }).filter(([, times]) => times > 0);
-  add('Troubles', troubles.map(([name, times]) => `${name} ${whole(times)}`).join(' · '));
+  };
+  add('Troubles', breakdown(troubles));
 }
 
 function addProgress(add: Add, progress: ProgressAnswer): void {

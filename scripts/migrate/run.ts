@@ -1,4 +1,5 @@
 /** One invocation of the command, from the arguments to the exit code. */
+import path from 'node:path';
 import { connect } from '../client.ts';
 import { Caller } from './caller.ts';
 import { confirmed } from './confirm.ts';
@@ -40,6 +41,8 @@ const changing = new Set<Action>([
   'resume',
   'retry-failed',
 ]);
+
+const looking = new Set<Action>(['stats', 'watch']);
 
 /** Where the command works, reachable. */
 interface Reached {
@@ -89,6 +92,9 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (!(await confirmed(options, terminal, interrupt.signal))) {
         throw new Declined(interrupt.signal.aborted);
       }
+    }
+    if (target.kind === 'embedded' && looking.has(options.action) && !(await embeddedExists())) {
+      throw new NothingThere(commandLine(program, []));
     }
     reached = await reach(target, options, terminal);
     caller = new Caller(connect(reached.url, reached.secretKey), terminal, options.verbose);
@@ -147,7 +153,21 @@ class Declined extends Error {
   }
 }
 
+/** Figures were asked for, and the embedded database has yet to be made. */
+class NothingThere extends Error {
+  override readonly name = 'NothingThere';
+  readonly start: string;
+
+  constructor(start: string) {
+    super('There is no embedded database yet, so there are no figures. Nothing was changed.');
+    this.start = start;
+  }
+}
+
 function endingOf(error: unknown): Ending {
+  if (error instanceof NothingThere) {
+    return { status: 'left', message: error.message, next: [`Make it and migrate: ${error.start}`] };
+  }
   if (error instanceof Declined) {
     return { status: error.interrupted ? 'interrupted' : 'declined', message: error.message, next: [] };
   }
@@ -180,11 +200,21 @@ async function reach(
   // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
   const { ensureEmbedded } = await import('../embedded/supabase.ts');
   const { sample, reset } = options;
-  const embedded = await ensureEmbedded({ ...(sample !== undefined && { sample }), ...(reset && { reset }) });
+  const onStep = (step: string): void => terminal.info(`${step} …`);
+  const embedded = await ensureEmbedded({ sample, reset, onStep });
   terminal.info(
     `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
   );
   return embedded;
+}
+
+/** Whether there is an embedded database at all. Figures are no reason to make one. */
+async function embeddedExists(): Promise<boolean> {
+  const [{ clusterExists }, { defaultFolder }] = await Promise.all([
+    import('../embedded/cluster.ts'),
+    import('../embedded/state.ts'),
+  ]);
+  return clusterExists(path.join(defaultFolder, 'postgres'));
 }
 
 /** MIGRATION_BATCH_SIZE is for the actions that have batches of a chosen size, and --batch-size goes before it. */

@@ -532,10 +532,11 @@ begin
     select from imago.batch b
     where b.id = named::bigint
       and b.xid = pg_current_xact_id_if_assigned()
+      and b.ms is null
       and (not capturing or (b.journaled and b.direction = 'forward')));
 end
 $$;
-comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened. Any role can set a setting; nobody can forge the row.';
+comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';
 
 -- sql/engine/functions/batch_statistics.sql
 create or replace function imago.batch_statistics(run_id bigint)
@@ -888,7 +889,7 @@ begin
        where part < $4
        order by part, b desc
      ) cuts',
-    plan.key_type)
+    coalesce(plan.key_type, 'text'))
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
 
   insert into imago.lane (run, pass, number, lower_key, upper_key, batch_size)
@@ -1492,12 +1493,13 @@ begin
   where w.id = write_id
   returning * into write;
 
-  select string_agg(format('key_%s %s not null', c.ordinal, c.kept), ', ') into definition
+  select string_agg(format('key_%s %s %s not null', c.ordinal, c.kept, c.collation), ', ') into definition
   from imago.undo_columns(write.relation, write.key_columns) c;
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.undo_columns(write.relation, write.columns) c), '');
-  select c.kept into entity_type from imago.undo_columns(write.relation, array[write.entity_column]) c;
+  select concat_ws(' ', c.kept, c.collation) into entity_type
+  from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
@@ -1536,7 +1538,8 @@ begin
   if run.direction = 'forward' then
     source := format('select entity from %I.pending', plan.name);
   else
-    select string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union ') into source
+    select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
+      into source
     from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
   end if;
   execute format(
@@ -1638,7 +1641,8 @@ as $$
 declare
   todo text[] := coalesce(keys, '{}');
 begin
-  -- The late pass finds most entities moved: it reads before it locks, and it tries blocked ones once more.
+  -- The late pass finds most entities moved: it reads before it locks, and it tries once more
+  -- those whose reason may have passed.
   if lane.pass = 'late' and run.direction = 'forward' then
     todo := imago.pending_keys(plan, todo);
   end if;
@@ -1684,6 +1688,9 @@ begin
   returning id into result.batch;
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts);
+  end if;
+  if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.entity = any (good);
   end if;
 
   perform set_config('imago.batch', result.batch::text, true);
@@ -1947,25 +1954,24 @@ volatile
 set search_path = ''
 as $$
 declare
-  range text;
   source text;
+  walked text := case run.direction when 'forward' then format('%I', plan.key_column) else 'entity' end;
+  range text;
   keys text[];
 begin
   -- A bound that is null drops out of the text, so that the planner sees one plain index range.
   range := concat_ws(' and ',
-    case when coalesce(lane.cursor_key, lane.lower_key) is not null then format('%%1$s > $1::%s', plan.key_type) end,
-    case when lane.upper_key is not null then format('%%1$s <= $2::%s', plan.key_type) end);
+    case when coalesce(lane.cursor_key, lane.lower_key) is not null then format('%s > $1::%s', walked, plan.key_type) end,
+    case when lane.upper_key is not null then format('%s <= $2::%s', walked, plan.key_type) end);
   range := coalesce(nullif(range, ''), 'true');
   if run.direction = 'forward' then
-    source := format(
-      'select %1$I as k from %2$I.%3$I where ' || format(range, format('%I', plan.key_column)) || ' order by 1 limit $3',
-      plan.key_column, plan.source_schema, plan.source_table);
+    source := format('select %s as k from %I.%I where %s order by 1 limit $3', walked, plan.source_schema, plan.source_table, range);
   else
     select string_agg(
-      format('(select distinct entity as k from imago_undo.%I where ' || format(range, 'entity') || ' order by 1 limit $3)', w.undo_table), ' union ')
+      format('(select distinct entity as k from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union ')
       into source
     from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
-    source := format('select k from (%s) journaled order by k limit $3', source);
+    source := format('select k from (%s) journaled order by k limit $3', coalesce(source, 'select null::text as k where false'));
   end if;
   execute format('select array_agg(k::text order by k) from (%s) next', source)
     into keys using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
@@ -2151,12 +2157,16 @@ as $$
      join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
     null::imago.plan_write
   from pg_catalog.pg_constraint c
-  where c.contype = 'f' and c.confrelid = target::pg_catalog.regclass and c.conparentid = 0
+  where c.contype = 'f' and c.conparentid = 0
+    and (c.confrelid = target::pg_catalog.regclass
+         or c.confrelid in (select t.relid from pg_catalog.pg_partition_tree(target::pg_catalog.regclass) t))
+    -- A key of several columns no longer refers to anything when the declared one of them is null.
     and not exists (
       select from imago.plan_write w
-      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-      where w.plan = pointing_columns.plan and w.relation::pg_catalog.regclass = c.conrelid
-        and w.points_to ->> a.attname = target and cardinality(c.conkey) = 1)
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+      where w.plan = pointing_columns.plan
+        and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
+        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
 $$;
 comment on function imago.pointing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
 
@@ -2413,18 +2423,24 @@ set search_path = ''
 as $$
 declare
   entities text[];
+  known text[];
 begin
   select array_agg(distinct c ->> 'entity') into entities from jsonb_array_elements(conflicts) c;
-  delete from imago.failure f where f.plan = run.plan and f.kind = 'conflict' and f.entity = any (entities);
+  with forgotten as (
+    delete from imago.failure f where f.plan = run.plan and f.kind = 'conflict' and f.entity = any (entities)
+    returning f.run, f.entity
+  )
+  select coalesce(array_agg(distinct o.entity), '{}') into known from forgotten o where o.run = record_conflicts.run.id;
   insert into imago.failure (plan, run, entity, kind, direction, table_name, row_key, reason)
   select run.plan, run.id, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
   from jsonb_array_elements(conflicts) c;
   insert into imago.log (plan, run, level, event, entity, detail)
-  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' from jsonb_array_elements(conflicts) c;
-  return entities;
+  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' from jsonb_array_elements(conflicts) c
+  where c ->> 'entity' <> all (known);
+  return array(select e from unnest(entities) e where e <> all (known));
 end
 $$;
-comment on function imago.record_conflicts(imago.run, jsonb) is 'Writes conflicts down (keys and reasons) and returns the entities that stay as they are.';
+comment on function imago.record_conflicts(imago.run, jsonb) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
 
 -- sql/engine/functions/referenced_rows.sql
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
@@ -2436,6 +2452,7 @@ as $$
 declare
   removed imago.plan_write;
   reference record;
+  other imago.plan_write;
   condition text;
   journal text;
 begin
@@ -2451,12 +2468,16 @@ begin
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
-      elsif reference.relation::pg_catalog.regclass = removed.relation::pg_catalog.regclass then
-        condition := format(
-          'not exists (select from imago_undo.%I o where o.entity = i.entity and o.op = ''i'' and %s)', removed.undo_table,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', removed.relation, removed.key_columns, ' and '));
       else
-        condition := 'true';
+        -- Rows that go with the same entities do not count.
+        select w.* into other from imago.plan_write w
+        where w.plan = plan.name and w.inserts and w.undo_table is not null
+          and w.relation::pg_catalog.regclass = coalesce(
+            pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
+        condition := case when other.id is null then 'true' else format(
+          'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
+          other.undo_table, plan.key_type,
+          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
         'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
@@ -2640,7 +2661,7 @@ declare
   inserted text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position
+    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
@@ -2756,6 +2777,7 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'user_id');
@@ -2774,8 +2796,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
+  perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
-    delete from imago.failure f where f.plan = plan_name and f.entity = rollback_entity.entity and f.kind = 'conflict';
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
   end if;
@@ -2851,7 +2873,7 @@ $$;
 comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text) is 'Records an entity that could not be moved, or must not be, and logs it.';
 
 -- sql/engine/functions/set_aside_keys.sql
-create or replace function imago.set_aside_keys(plan text, direction text, deferred_too boolean default true)
+create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true)
 returns setof text
 language sql
 stable
@@ -2860,9 +2882,9 @@ as $$
   select f.entity from imago.failure f
   where f.plan = set_aside_keys.plan
     and f.direction = set_aside_keys.direction
-    and (deferred_too or f.kind <> 'deferred')
+    and (passing_too or f.kind <> 'deferred' and (f.kind <> 'conflict' or f.reason not like 'referenced by %'))
 $$;
-comment on function imago.set_aside_keys(text, text, boolean) is 'Entities that batches of this direction leave alone.';
+comment on function imago.set_aside_keys(text, text, boolean) is 'Entities that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
 
 -- sql/engine/functions/setting_number.sql
 create or replace function imago.setting_number(name text)
@@ -2937,8 +2959,8 @@ begin
          where j.weight > 0',
         write.undo_table, plan.key_type,
         imago.undo_list('key_%1$s', write.relation, write.key_columns),
-        imago.undo_list('before_%1$s::text as image_%1$s', write.relation, write.columns),
-        imago.undo_list('after_%1$s::text', write.relation, write.columns),
+        imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
+        imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),
         imago.undo_list('image_%1$s', write.relation, write.columns),
         imago.undo_list('image_%1$s', write.relation, write.columns),
         imago.undo_list('before_%1$s', write.relation, write.columns),
@@ -3251,7 +3273,7 @@ comment on function imago.undeclared_probe(imago.plan_write) is 'SQL for the cap
 
 -- sql/engine/functions/undo_columns.sql
 create or replace function imago.undo_columns(relation text, columns text[])
-returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean)
+returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collation text)
 language sql
 stable
 set search_path = ''
@@ -3261,19 +3283,18 @@ as $$
     a.attname::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
     imago.undo_type(a.atttypid, a.atttypmod),
-    exists (
-      select from pg_catalog.pg_operator o
-      where o.oprname = '=' and o.oprcanhash
-        and o.oprleft = imago.undo_type(a.atttypid, -1)::pg_catalog.regtype and o.oprright = o.oprleft)
-    or imago.undo_type(a.atttypid, -1) ~ '\[\]$'
-       and imago.undo_type(a.atttypid, -1) !~ '^(json|xml|point|line|box|polygon|path|lseg|circle)\[\]$',
-    not a.attnotnull
+    imago.undo_type(a.atttypid, -1) in (
+      'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
+      'timestamp without time zone', 'timestamp with time zone'),
+    not a.attnotnull,
+    (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
+     from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
   from unnest(columns) with ordinality c(name, ordinal)
   join pg_catalog.pg_attribute a
     on a.attrelid = relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
   order by c.ordinal
 $$;
-comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type in the journal, and whether that type can be compared by its value (json and xml are compared as text).';
+comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
 
 -- sql/engine/functions/undo_list.sql
 create or replace function imago.undo_list(template text, relation text, columns text[], separator text default ', ')
@@ -3283,11 +3304,11 @@ stable
 set search_path = ''
 as $$
   select string_agg(
-    format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text' end),
+    format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text collate "C"' end),
     separator order by c.ordinal)
   from imago.undo_columns(relation, columns) c
 $$;
-comment on function imago.undo_list(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by.';
+comment on function imago.undo_list(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
 
 -- sql/engine/functions/undo_name.sql
 create or replace function imago.undo_name(plan text, relation text)
@@ -3297,12 +3318,12 @@ immutable
 set search_path = ''
 as $$
   select case
-    when octet_length(name) <= 45 then name
-    else left(name, 36) || '_' || left(md5(name), 8)
+    when relation ~ '^public\.[a-z0-9_]+$' and octet_length(name) <= 45 then name
+    else left(name, 36) || '_' || left(md5(undo_name.plan || ' ' || relation), 8)
   end
   from (select undo_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
 $$;
-comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late.';
+comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
 
 -- sql/engine/functions/undo_print.sql
 create or replace function imago.undo_print(alias text, columns text[])
@@ -3864,16 +3885,21 @@ declare
   result jsonb;
   rolled_back bigint := 0;
   rows jsonb := '{}';
-  rounds integer := 0;
+  deferrals integer := 0;
 begin
   loop
     result := public.rollback_batch(plan, 3600000, force);
     rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
     rows := imago.add_counts(rows, result -> 'rows');
-    rounds := rounds + 1;
-    exit when not (result ->> 'has_more')::boolean or result ->> 'status' not in ('working', 'deferred') or rounds >= 100000;
+    exit when result ->> 'status' not in ('working', 'deferred');
+    -- Somebody's lock is waited for a few times, not for ever: all that we have taken back is locked meanwhile.
+    deferrals := case result ->> 'status' when 'deferred' then deferrals + 1 else 0 end;
+    exit when deferrals > 10;
   end loop;
-  if (result ->> 'has_more')::boolean then
+  if result ->> 'status' = 'failed' then
+    raise exception using
+      errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
+  elsif (result ->> 'has_more')::boolean then
     perform imago.raise_error('IM016', plan);
   end if;
   return result || jsonb_build_object('rolled_back', rolled_back, 'rows', rows);

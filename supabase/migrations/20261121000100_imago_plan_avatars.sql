@@ -207,8 +207,12 @@ begin
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
   create policy "everybody reads avatars" on public.avatars for select using (true);
-  create policy "owners write their avatars" on public.avatars for all to authenticated
+  create policy "owners add avatars" on public.avatars for insert to authenticated
+    with check (owner_user_id = (select auth.uid()));
+  create policy "owners change their avatars" on public.avatars for update to authenticated
     using (owner_user_id = (select auth.uid())) with check (owner_user_id = (select auth.uid()));
+  create policy "owners remove their avatars" on public.avatars for delete to authenticated
+    using (owner_user_id = (select auth.uid()));
   grant select on public.avatars to anon;
   grant select, insert, update, delete on public.avatars to authenticated, service_role;
 end

@@ -15,7 +15,8 @@ begin
     select from imago.batch b
     where b.id = named::bigint
       and b.xid = pg_current_xact_id_if_assigned()
+      and b.ms is null
       and (not capturing or (b.journaled and b.direction = 'forward')));
 end
 $$;
-comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened. Any role can set a setting; nobody can forge the row.';
+comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';

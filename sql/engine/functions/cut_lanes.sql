@@ -22,7 +22,7 @@ begin
        where part < $4
        order by part, b desc
      ) cuts',
-    plan.key_type)
+    coalesce(plan.key_type, 'text'))
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
 
   insert into imago.lane (run, pass, number, lower_key, upper_key, batch_size)

@@ -11,7 +11,8 @@ begin
   if run.direction = 'forward' then
     source := format('select entity from %I.pending', plan.name);
   else
-    select string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union ') into source
+    select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
+      into source
     from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
   end if;
   execute format(

@@ -7,7 +7,8 @@ as $$
 declare
   todo text[] := coalesce(keys, '{}');
 begin
-  -- The late pass finds most entities moved: it reads before it locks, and it tries blocked ones once more.
+  -- The late pass finds most entities moved: it reads before it locks, and it tries once more
+  -- those whose reason may have passed.
   if lane.pass = 'late' and run.direction = 'forward' then
     todo := imago.pending_keys(plan, todo);
   end if;

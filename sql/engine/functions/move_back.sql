@@ -30,6 +30,9 @@ begin
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts);
   end if;
+  if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.entity = any (good);
+  end if;
 
   perform set_config('imago.batch', result.batch::text, true);
   result.rows := imago.restore_rows(run, plan, good);

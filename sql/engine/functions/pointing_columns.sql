@@ -19,11 +19,15 @@ as $$
      join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
     null::imago.plan_write
   from pg_catalog.pg_constraint c
-  where c.contype = 'f' and c.confrelid = target::pg_catalog.regclass and c.conparentid = 0
+  where c.contype = 'f' and c.conparentid = 0
+    and (c.confrelid = target::pg_catalog.regclass
+         or c.confrelid in (select t.relid from pg_catalog.pg_partition_tree(target::pg_catalog.regclass) t))
+    -- A key of several columns no longer refers to anything when the declared one of them is null.
     and not exists (
       select from imago.plan_write w
-      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-      where w.plan = pointing_columns.plan and w.relation::pg_catalog.regclass = c.conrelid
-        and w.points_to ->> a.attname = target and cardinality(c.conkey) = 1)
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+      where w.plan = pointing_columns.plan
+        and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
+        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
 $$;
 comment on function imago.pointing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';

@@ -7,6 +7,7 @@ as $$
 declare
   removed imago.plan_write;
   reference record;
+  other imago.plan_write;
   condition text;
   journal text;
 begin
@@ -22,12 +23,16 @@ begin
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
-      elsif reference.relation::pg_catalog.regclass = removed.relation::pg_catalog.regclass then
-        condition := format(
-          'not exists (select from imago_undo.%I o where o.entity = i.entity and o.op = ''i'' and %s)', removed.undo_table,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', removed.relation, removed.key_columns, ' and '));
       else
-        condition := 'true';
+        -- Rows that go with the same entities do not count.
+        select w.* into other from imago.plan_write w
+        where w.plan = plan.name and w.inserts and w.undo_table is not null
+          and w.relation::pg_catalog.regclass = coalesce(
+            pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
+        condition := case when other.id is null then 'true' else format(
+          'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
+          other.undo_table, plan.key_type,
+          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
         'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text

@@ -12,7 +12,7 @@ declare
   inserted text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position
+    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',

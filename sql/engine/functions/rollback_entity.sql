@@ -9,6 +9,7 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'user_id');
@@ -27,8 +28,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
+  perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
-    delete from imago.failure f where f.plan = plan_name and f.entity = rollback_entity.entity and f.kind = 'conflict';
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
   end if;

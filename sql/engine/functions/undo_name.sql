@@ -5,9 +5,9 @@ immutable
 set search_path = ''
 as $$
   select case
-    when octet_length(name) <= 45 then name
-    else left(name, 36) || '_' || left(md5(name), 8)
+    when relation ~ '^public\.[a-z0-9_]+$' and octet_length(name) <= 45 then name
+    else left(name, 36) || '_' || left(md5(undo_name.plan || ' ' || relation), 8)
   end
   from (select undo_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
 $$;
-comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late.';
+comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';

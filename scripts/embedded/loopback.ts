@@ -1,0 +1,22 @@
+import type { AddressInfo, Server } from 'node:net';
+
+/** Lets a server listen on a port of the loopback interface, the wanted one if it is free; returns the port. */
+export async function listenOnLoopback(server: Server, wanted = 0): Promise<number> {
+  try {
+    await listen(server, wanted);
+  } catch (error) {
+    if (wanted === 0) throw error;
+    await listen(server, 0);
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

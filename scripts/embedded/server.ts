@@ -1,0 +1,260 @@
+/**
+ * The process behind the embedded Supabase: it owns PostgreSQL and the Data API of one folder for as long as a command
+ * holds a connection to its control port. A command that dies, by kill -9 too, lets go of its connection; the last
+ * one's end stops the server. Started by supabase.ts with the folder as its only argument.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { type Cluster, connect, removeCluster, startCluster } from './cluster.ts';
+import { type DataApi, openDataApi, serveHttp } from './data-api.ts';
+import { listenOnLoopback } from './loopback.ts';
+import { pendingMigrations, pushMigrations } from './push.ts';
+import { createSample, SAMPLE_USERS, sampleUsers } from './sample.ts';
+import {
+  type Endpoints,
+  type Hello,
+  helloSchema,
+  type Outcome,
+  type Reply,
+  readSettings,
+  writeSettings,
+  writeState,
+} from './state.ts';
+
+interface Holder {
+  socket: Socket;
+  kind: Hello['kind'];
+}
+
+const folder = path.resolve(process.argv[2] ?? '');
+const clusterFolder = path.join(folder, 'postgres');
+const holders = new Set<Holder>();
+let cluster: Cluster | undefined;
+let api: DataApi | undefined;
+let closing = false;
+/** Starting, resetting and preparing happen one after the other. */
+let queue: Promise<unknown> = Promise.resolve();
+
+if (!takeLock()) {
+  tell({ type: 'busy' });
+  process.exit();
+}
+
+const settings = readSettings(folder);
+const http = await serveHttp(settings.apiPort, () => api);
+// Half-open, so that whoever lets go last can wait for the end.
+const control = createServer({ allowHalfOpen: true }, welcome);
+const controlPort = await listenOnLoopback(control);
+const token = crypto.randomUUID();
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void close());
+// Until the command that started us holds a connection, its process stands for it.
+process.on('disconnect', closeIfUnused);
+
+try {
+  await inTurn(start);
+  tell({ type: 'listening' });
+} catch (error) {
+  tell({ type: 'failed', message: messageOf(error) });
+  await close();
+}
+
+/** One server a folder: the lock is the operating system's, so that it goes with the process however that ends. */
+function takeLock(): boolean {
+  const lock = new DatabaseSync(path.join(folder, 'lock'), { timeout: 0 });
+  try {
+    lock.exec('begin exclusive');
+    // Closing the database would release the lock; keep it reachable for as long as the process lives.
+    process.once('exit', () => lock.close());
+    return true;
+  } catch {
+    lock.close();
+    return false;
+  }
+}
+
+function tell(outcome: Outcome): void {
+  if (process.connected) process.send?.(outcome);
+}
+
+async function start(): Promise<void> {
+  const started = await startCluster({
+    folder: clusterFolder,
+    password: settings.password,
+    port: settings.databasePort,
+  });
+  cluster = started;
+  void started.gone.then(() => recover(started));
+  api = await openDataApi(started, settings, http.url);
+  settings.databasePort = started.port;
+  settings.apiPort = Number(new URL(http.url).port);
+  writeSettings(folder, settings);
+  writeState(folder, {
+    ...endpoints(started),
+    pid: process.pid,
+    postgresPid: started.pid,
+    control: { port: controlPort, token },
+  });
+}
+
+async function stop(): Promise<void> {
+  const stopped = cluster;
+  const closed = api;
+  cluster = undefined;
+  api = undefined;
+  await closed?.close();
+  await stopped?.stop();
+}
+
+/** PostgreSQL ended though nobody asked it to: start it again, on the same port. */
+async function recover(ended: Cluster): Promise<void> {
+  await inTurn(async () => {
+    if (closing || cluster !== ended) return;
+    console.error('PostgreSQL ended unexpectedly, starting it again');
+    await stop();
+    await start();
+  }).catch(async (error) => {
+    console.error(error);
+    await close();
+  });
+}
+
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const result = queue.then(work);
+  queue = result.catch(() => {});
+  return result;
+}
+
+function endpoints({ url }: Cluster): Endpoints {
+  return {
+    url: http.url,
+    publishableKey: settings.publishableKey,
+    secretKey: settings.secretKey,
+    databaseUrl: url('postgres'),
+  };
+}
+
+/** A connection to the control port. Its first line says who it is, anything after that is of no meaning. */
+function welcome(socket: Socket): void {
+  let holder: Holder | undefined;
+  const reply = (message: Reply) => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`));
+  // A command that was killed resets its connection: `close` follows.
+  socket.on('error', () => {});
+  const leave = () => {
+    if (holder) holders.delete(holder);
+    closeIfUnused();
+    // The last one's connection ends with this process.
+    if (!closing) socket.end();
+  };
+  socket.once('end', leave);
+  socket.once('close', leave);
+  const lines = createInterface({ input: socket });
+  // readline passes the socket's errors on.
+  lines.on('error', () => {});
+  lines.once('line', (line) => {
+    const hello = readHello(line);
+    if (!hello || closing) {
+      socket.destroy();
+      return;
+    }
+    holder = { socket, kind: hello.kind };
+    holders.add(holder);
+    reply({ type: 'welcome' });
+    const self = holder;
+    inTurn(() => prepare(hello, self, (text) => reply({ type: 'step', text }))).then(
+      (ready) => reply({ type: 'ready', endpoints: ready }),
+      (error) => {
+        reply({ type: 'failed', message: messageOf(error) });
+        socket.end();
+      },
+    );
+  });
+}
+
+function readHello(line: string): Hello | undefined {
+  try {
+    const hello = helloSchema.parse(JSON.parse(line));
+    const given = Buffer.from(hello.token);
+    const wanted = Buffer.from(token);
+    return given.length === wanted.length && timingSafeEqual(given, wanted) ? hello : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Brings the database to where a command wants it: reset if asked, migrations applied, the sample app in it. */
+async function prepare(hello: Hello, self: Holder, step: (text: string) => void): Promise<Endpoints> {
+  if (hello.reset) {
+    const busy = [...holders].some((other) => other !== self && other.kind === 'command');
+    if (busy) {
+      throw new Error(
+        '--reset would take the database away from another command that is using it: end that one first',
+      );
+    }
+    step('Starting over with an empty database');
+    await stop();
+    await removeCluster(clusterFolder);
+    await start();
+  }
+  if (!cluster) throw new Error('PostgreSQL is not running');
+  const sql = connect(cluster);
+  try {
+    const pending = await pendingMigrations(sql);
+    if (pending.length > 0) {
+      step(
+        `Applying ${pending.length === 1 ? 'one migration' : `${pending.length} migrations`} with supabase db push`,
+      );
+      await pushMigrations(cluster.url('postgres'));
+    }
+    const [table] = await sql<
+      { exists: boolean }[]
+    >`select to_regclass('public.users') is not null as exists`;
+    const users = await sampleUsers(sql);
+    if (!table?.exists) {
+      const wanted = hello.sample ?? SAMPLE_USERS;
+      step(`Creating the sample app with ${wanted.toLocaleString('en')} users`);
+      await createSample(sql, wanted);
+    } else if (hello.sample !== null && hello.sample !== users) {
+      const holds =
+        users === undefined ? 'an app of its own' : `the sample app with ${users.toLocaleString('en')} users`;
+      throw new Error(
+        `The embedded database holds ${holds}. To have one with ${hello.sample.toLocaleString('en')} users instead, add --reset: what is in it is lost then`,
+      );
+    }
+    await api?.reload();
+    return endpoints(cluster);
+  } finally {
+    await sql.end();
+  }
+}
+
+function closeIfUnused(): void {
+  if (holders.size === 0 && !process.connected) void close();
+}
+
+/** Stops everything. A preparation under way fails as its database goes, and nobody is left to hear of it. */
+async function close(): Promise<void> {
+  if (closing) return;
+  closing = true;
+  try {
+    await stop();
+    http.server.close();
+    http.server.closeAllConnections();
+    rmSync(path.join(folder, 'state.json'), { force: true });
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  }
+  // Commands that wait for the end see their connection close, after everything else has.
+  for (const { socket } of holders) socket.destroy();
+  process.exit();
+}
+
+function messageOf(error: unknown): string {
+  console.error(error);
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+/** `npm run local`: keeps the embedded Supabase running until Ctrl-C. */
+import { Command, InvalidArgumentError } from 'commander';
+import pc from 'picocolors';
+import { type EmbeddedSupabase, ensureEmbedded } from './embedded/supabase.ts';
+
+const program = new Command('local')
+  .description(
+    'Keeps an embedded Supabase running: PostgreSQL, Data API and Auth, for development, without Docker.',
+  )
+  .option('--sample <n>', 'users of the sample app (default: what is there, 20,000 in a new database)', users)
+  .option('--reset', 'start over with a new database', false)
+  .addHelpText(
+    'after',
+    `
+It listens on the loopback interface only. Its data is in .imago/ and stays there until --reset. The other commands find
+it by themselves while it runs: npm run migrate in another terminal works on it.`,
+  )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+const { sample, reset } = program.parse().opts<{ sample?: number; reset: boolean }>();
+
+// While it starts, a signal ends this process, and with its connection the server goes. Later, it is let go of in order.
+let whenAsked = (): void => process.exit(130);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => whenAsked());
+
+try {
+  const embedded = await ensureEmbedded({
+    sample,
+    reset,
+    keeper: true,
+    onStep: (text) => console.error(pc.dim(text)),
+  });
+  const asked = new Promise<true>((resolve) => {
+    whenAsked = () => resolve(true);
+  });
+  introduce(embedded);
+  if (await Promise.race([asked, embedded.ended])) {
+    console.error(pc.dim('\nStopping'));
+    await embedded.release();
+  } else {
+    console.error(pc.red('The embedded Supabase was ended from outside. Its log is .imago/server.log.'));
+    process.exitCode = 1;
+  }
+} catch (error) {
+  console.error(pc.red(error instanceof Error ? error.message : String(error)));
+  process.exitCode = 1;
+}
+
+/** The facts on stdout, in the form of an .env file; all else is for people. */
+function introduce({ url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase): void {
+  console.error(
+    pc.green(shared ? 'The embedded Supabase was running already.' : 'The embedded Supabase is running.'),
+  );
+  console.log(
+    [
+      `SUPABASE_URL=${url}`,
+      `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
+      `SUPABASE_SECRET_KEY=${secretKey}`,
+      `DATABASE_URL=${databaseUrl}`,
+    ].join('\n'),
+  );
+  console.error(
+    [
+      '',
+      `Migrate it from another terminal:  ${pc.bold('npm run migrate')}`,
+      `Watch it by SQL:                   ${pc.bold('select public.get_detailed_migration_progress();')}`,
+      `Ctrl-C stops it; its data stays.   ${pc.bold('npm run local -- --reset')} starts over.`,
+    ].join('\n'),
+  );
+}
+
+function users(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number > 10_000_000) {
+    throw new InvalidArgumentError('It takes a whole number from 0 to 10,000,000.');
+  }
+  return number;
+}

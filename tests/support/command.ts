@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { Cluster } from '../../scripts/embedded/cluster.ts';
+import { openDataApi, serveHttp } from '../../scripts/embedded/data-api.ts';
+import { type App, freshDatabase, type TestDatabase } from './database.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const keys = {
+  publishableKey: 'sb_publishable_test',
+  secretKey: 'sb_secret_test',
+  jwtSecret: 'a secret of at least thirty-two characters',
+};
+
+/** A database with an app, and the Data API on it, as the command sees a project. */
+export interface Project {
+  db: TestDatabase;
+  url: string;
+  publishableKey: string;
+  /** What makes the command work on it. */
+  environment: Record<string, string>;
+}
+
+/** A project of its own for one test, gone with it. */
+export async function freshProject(options: { app?: App; users?: number } = {}): Promise<Project> {
+  const db = await freshDatabase({ app: 'sample', users: 300, ...options });
+  const url = (role = 'postgres') => {
+    const address = new URL(db.url);
+    address.username = role;
+    return address.href;
+  };
+  const { server, url: apiUrl } = await serveHttp(undefined, () => api);
+  const api = await openDataApi({ url } as Cluster, keys, apiUrl);
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    await api.close();
+    await db.drop();
+  });
+  return {
+    db,
+    url: apiUrl,
+    publishableKey: keys.publishableKey,
+    environment: { SUPABASE_URL: apiUrl, SUPABASE_SECRET_KEY: keys.secretKey, DATABASE_URL: db.url },
+  };
+}
+
+/** How a command ended. */
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** stdout as the one JSON object that --json promises; throws when it is anything else. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that differ from action to action
+  json(): any;
+}
+
+/** A running command. */
+export interface Running {
+  child: ChildProcess;
+  finished: Promise<Finished>;
+  /** Resolves as soon as stderr holds this text. */
+  says(text: string): Promise<void>;
+}
+
+/** Starts the command as a process of its own, without a terminal, with nothing of the tester's environment that it reads. */
+export function startCommand(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  { script = 'scripts/migrate.ts', cwd = root }: { script?: string; cwd?: string } = {},
+): Running {
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, [path.join(root, script), ...args], {
+    cwd,
+    env: { PATH, HOME, SUPABASE_URL: '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const waiting: { text: string; resolve: () => void }[] = [];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+    for (const { text, resolve } of waiting) if (stderr.includes(text)) resolve();
+  });
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) }));
+  });
+  const says = async (text: string): Promise<void> => {
+    const said = new Promise<void>((resolve) => {
+      waiting.push({ text, resolve });
+      if (stderr.includes(text)) resolve();
+    });
+    const ended = finished.then(() => {
+      if (!stderr.includes(text)) throw new Error(`it ended without saying "${text}":\n${stderr}${stdout}`);
+    });
+    await Promise.race([said, ended]);
+  };
+  return { child, finished, says };
+}
+
+/** Runs the command to its end. */
+export async function runCommand(...args: Parameters<typeof startCommand>): Promise<Finished> {
+  return await startCommand(...args).finished;
+}

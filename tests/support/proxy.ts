@@ -1,0 +1,80 @@
+import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What happens to one request on its way. */
+export type Fault =
+  | 'none'
+  /** It never arrives: the connection is cut before anything is passed on. */
+  | 'cut'
+  /** It arrives and is done; the answer is lost with the connection. */
+  | 'lose-reply'
+  /** The answer breaks off half-way. */
+  | 'break-off'
+  /** A gateway in front of the server has no server, without asking it. */
+  | 503
+  /** Too many requests. */
+  | 429;
+
+export interface Proxy {
+  url: string;
+  /** Names of the functions that were called, in order, with what happened to them. */
+  log: { name: string; fault: Fault }[];
+  /** Decides on each call of a function, by its name and how many calls of it there were before. */
+  decide: (name: string, before: number) => Fault;
+  close(): Promise<void>;
+}
+
+/** A network between the command and the Data API that does to single calls what networks do. */
+export async function startProxy(target: string, decide: Proxy['decide'] = () => 'none'): Promise<Proxy> {
+  const proxy: Proxy = { url: '', log: [], decide, close: async () => {} };
+  const server = createServer((incoming, outgoing) => {
+    const name = new URL(incoming.url ?? '/', target).pathname.split('/').at(-1) ?? '';
+    const fault = proxy.decide(name, proxy.log.filter((entry) => entry.name === name).length);
+    proxy.log.push({ name, fault });
+    pass(target, fault, incoming, outgoing);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  proxy.close = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return proxy;
+}
+
+function pass(target: string, fault: Fault, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (fault === 'cut') {
+    incoming.socket.destroy();
+    return;
+  }
+  if (fault === 503 || fault === 429) {
+    incoming.resume();
+    outgoing.writeHead(fault, { 'content-type': 'text/html' }).end('<h1>Try later</h1>');
+    return;
+  }
+  const { method, headers } = incoming;
+  const onward = send(
+    new URL(incoming.url ?? '/', target),
+    { method, headers: { ...headers, host: new URL(target).host } },
+    (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        // By now the server has committed.
+        if (fault === 'lose-reply') {
+          outgoing.socket?.destroy();
+          return;
+        }
+        const body = Buffer.concat(chunks);
+        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': body.length });
+        if (fault === 'break-off') {
+          outgoing.write(body.subarray(0, body.length / 2), () => outgoing.socket?.destroy());
+        } else {
+          outgoing.end(body);
+        }
+      });
+    },
+  );
+  onward.on('error', () => outgoing.socket?.destroy());
+  incoming.pipe(onward);
+}
