@@ -67,7 +67,7 @@ async function measureOn(
 ): Promise<Measurement> {
   const { admin } = server;
   const databaseUrl = server.cluster.url('postgres', database);
-  const api = method.overHttp ? await startApi(databaseUrl) : undefined;
+  const api = method.overHttp ? await startApi(server, database) : undefined;
   const users = Math.min(template.users, method.most ?? template.users);
   let done: Done;
   let walBytes: number;
@@ -140,9 +140,22 @@ interface Api {
   stop(): Promise<void>;
 }
 
-async function startApi(databaseUrl: string): Promise<Api> {
+async function startApi({ cluster }: Server, database: string): Promise<Api> {
   const secretKey = `sb_secret_${randomBytes(16).toString('hex')}`;
-  const child = startNode(['bench/api.ts', databaseUrl, secretKey], {}, project);
+  const settings = {
+    urls: Object.fromEntries(
+      (['postgres', 'supabase_admin', 'authenticator'] as const).map((role) => [
+        role,
+        cluster.url(role, database),
+      ]),
+    ),
+    keys: {
+      publishableKey: 'sb_publishable_bench',
+      secretKey,
+      jwtSecret: randomBytes(32).toString('hex'),
+    },
+  };
+  const child = startNode(['bench/api.ts'], { BENCH_API: JSON.stringify(settings) }, project);
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout?.once('data', (chunk) => resolve(String(chunk).trim()));
     child.once('exit', (code) => reject(new Error(`the Data API ended with exit code ${code}`)));

@@ -130,9 +130,10 @@ async function stopLeftover(home: string): Promise<void> {
   await writeFile(file, text.replace(/^\d+/, String(process.pid)));
 }
 
-/** Removes a cluster with its data; it must not be running. */
+/** Removes a cluster with its data, stopping it if it still runs. */
 export async function removeCluster(folder: string): Promise<void> {
   const home = homeOf(folder);
+  await stopLeftover(home);
   await rm(path.join(home, 'data'), { recursive: true, force: true });
   for (const file of [markerFile(home), logFile(home)]) await rm(file, { force: true });
   if (home !== path.resolve(folder)) await rm(home, { recursive: true, force: true });
@@ -144,7 +145,7 @@ export function clusterExists(folder: string): boolean {
 }
 
 /** Where the cluster of a folder keeps its files: there, or where the server's account can reach them. */
-export function homeOf(folder: string): string {
+function homeOf(folder: string): string {
   const wanted = path.resolve(folder);
   const account = serverAccount();
   if (!account || reachable(wanted, account)) return wanted;

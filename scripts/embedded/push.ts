@@ -24,8 +24,17 @@ export async function pendingMigrations(sql: Sql): Promise<string[]> {
 export async function pushMigrations(databaseUrl: string): Promise<void> {
   const { code, output } = await runCli(['db', 'push', `--remote=${databaseUrl}`, '--yes']);
   if (code !== 0) {
-    throw new Error(`supabase db push failed:\n${output.replaceAll(databaseUrl, 'the database').trim()}`);
+    throw new Error(`supabase db push failed:\n${essence(output.replaceAll(databaseUrl, 'the database'))}`);
   }
+}
+
+/** The output without the CLI's remarks on the connection and on itself. */
+function essence(output: string): string {
+  const remark = /^(Target:|│|▲|Confirmed by|Try rerunning|A new version|We recommend)/;
+  return output
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !remark.test(line))
+    .join('\n');
 }
 
 async function runCli(args: string[]): Promise<{ code: number | null; output: string }> {

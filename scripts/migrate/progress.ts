@@ -52,8 +52,7 @@ export class Progress {
     this.#bar?.update(Math.min(position.done, Math.max(1, position.total)), this.#payload());
     if (this.#bar || !this.#terminal.shows('info') || Date.now() - this.#shownAt < lineEveryMs) return;
     this.#shownAt = Date.now();
-    const { users, share, rate, left, failed, workers } = this.#payload();
-    this.#terminal.info(`${users} (${share}), ${[rate, left, failed, workers].filter(Boolean).join(', ')}`);
+    this.#terminal.info(this.#payload().figures);
   }
 
   stop(): void {
@@ -74,24 +73,26 @@ export class Progress {
       this.#samples.shift();
   }
 
-  #payload() {
+  #payload(): { figures: string } {
     const { done, total, failed, workers, isEstimate } = this.#position;
     const rate = this.rate;
-    return {
-      users: `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
-      share: percent(done, total),
-      rate: `${whole(rate)}/s`,
-      left: rate > 0 && total > done ? `${duration(((total - done) / rate) * 1000)} left` : '',
-      failed: failed > 0 ? this.#terminal.paint.red(`${whole(failed)} failed`) : '0 failed',
-      workers: workers === undefined ? '' : counted(workers, 'worker'),
-    };
+    const failures = `${whole(failed)} failed`;
+    const figures = [
+      percent(done, total),
+      `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
+      `${whole(rate)}/s`,
+      rate > 0 && total > done && `${duration(((total - done) / rate) * 1000)} left`,
+      failed > 0 ? this.#terminal.paint.red(failures) : failures,
+      workers !== undefined && counted(workers, 'worker'),
+    ];
+    return { figures: figures.filter(Boolean).join(' · ') };
   }
 }
 
 function newBar(terminal: Terminal): SingleBar {
   return new SingleBar({
     stream: terminal.stream,
-    format: '{bar} {share} · {users} · {rate} · {left} · {failed} · {workers}',
+    format: '{bar} {figures}',
     formatBar: (share, options) => {
       const full = Math.round(share * 24);
       return `${terminal.paint.green((options.barCompleteString ?? '').slice(0, full))}${(options.barIncompleteString ?? '').slice(0, 24 - full)}`;

@@ -277,7 +277,9 @@ function addProgress(add: Add, progress: ProgressAnswer): void {
     `${whole(progress.migrated_users)} of ${about}${counted(total, 'user')} migrated (${percent(progress.migrated_users, total)})`,
   );
   const left = [
-    `${whole(progress.pending_users)} pending`,
+    progress.direction === 'rollback'
+      ? `${whole(progress.migrated_users)} to take back`
+      : `${whole(progress.pending_users)} pending`,
     `${whole(progress.failed_users)} failed`,
     progress.held_users > 0 && `${whole(progress.held_users)} held (rolled back alone)`,
     progress.conflicts > 0 && counted(progress.conflicts, 'conflict'),

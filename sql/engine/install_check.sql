@@ -3,29 +3,23 @@ do $$
 declare
   taken text;
 begin
-  select string_agg(format('%s (returns %s)', p.oid::regprocedure, pg_catalog.format_type(p.prorettype, null)), ', ' order by p.oid)
-    into taken
-  from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  where n.nspname = 'public'
-    and p.proname in (
-      'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
-      'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
-      'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
-      'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
-    );
-  if taken is not null then
-    raise exception using
-      errcode = 'IM012',
-      message = format('names that Imago needs are taken in schema public: %s', taken),
-      hint = 'Rename or drop these functions, then push again. Nothing has been changed.';
-  end if;
-
-  select string_agg(name, ', ') into taken
+  select string_agg(name, ', ' order by position, name) into taken
   from (
-    select 'public.migration_log' as name where pg_catalog.to_regclass('public.migration_log') is not null
+    select 1 as position, format('%s (returns %s)', p.oid::pg_catalog.regprocedure, pg_catalog.pg_get_function_result(p.oid)) as name
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::pg_catalog.regnamespace
+      and p.proname in (
+        'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
+        'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
+        'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
+        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
+      )
     union all
-    select 'schema ' || nspname from pg_catalog.pg_namespace where nspname in ('imago', 'imago_undo')
+    -- Every table, view and composite type is a type as well.
+    select 2, 'public.migration_log' where pg_catalog.to_regtype('public.migration_log') is not null
+    union all
+    -- Schema avatars belongs to the plan that the next migration brings.
+    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo', 'avatars')
   ) names;
   if taken is not null then
     raise exception using

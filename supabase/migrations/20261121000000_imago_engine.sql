@@ -8,29 +8,23 @@ do $$
 declare
   taken text;
 begin
-  select string_agg(format('%s (returns %s)', p.oid::regprocedure, pg_catalog.format_type(p.prorettype, null)), ', ' order by p.oid)
-    into taken
-  from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  where n.nspname = 'public'
-    and p.proname in (
-      'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
-      'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
-      'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
-      'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
-    );
-  if taken is not null then
-    raise exception using
-      errcode = 'IM012',
-      message = format('names that Imago needs are taken in schema public: %s', taken),
-      hint = 'Rename or drop these functions, then push again. Nothing has been changed.';
-  end if;
-
-  select string_agg(name, ', ') into taken
+  select string_agg(name, ', ' order by position, name) into taken
   from (
-    select 'public.migration_log' as name where pg_catalog.to_regclass('public.migration_log') is not null
+    select 1 as position, format('%s (returns %s)', p.oid::pg_catalog.regprocedure, pg_catalog.pg_get_function_result(p.oid)) as name
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::pg_catalog.regnamespace
+      and p.proname in (
+        'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
+        'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
+        'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
+        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
+      )
     union all
-    select 'schema ' || nspname from pg_catalog.pg_namespace where nspname in ('imago', 'imago_undo')
+    -- Every table, view and composite type is a type as well.
+    select 2, 'public.migration_log' where pg_catalog.to_regtype('public.migration_log') is not null
+    union all
+    -- Schema avatars belongs to the plan that the next migration brings.
+    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo', 'avatars')
   ) names;
   if taken is not null then
     raise exception using
@@ -326,7 +320,7 @@ set search_path = ''
 as $$
   select so_far || more || jsonb_build_object('rows', imago.add_counts(so_far -> 'rows', more -> 'rows')) || (
     select jsonb_object_agg(n, coalesce((so_far ->> n)::numeric, 0) + coalesce((more ->> n)::numeric, 0))
-    from unnest(array['processed', 'migrated', 'skipped', 'failed', 'sub_batches']) n)
+    from unnest(array['processed', 'migrated', 'skipped', 'failed', 'sub_batches', 'duration_ms']) n)
 $$;
 comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work; the rest is the newer one''s.';
 
@@ -2185,7 +2179,7 @@ begin
   if pg_catalog.to_regclass(source) is not null and not exists (
     select from pg_catalog.pg_index i
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indnkeyatts = 1 and a.attname = plan.key_column) then
+    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = plan.key_column) then
     return query select 'error', format('%s.%I', source, plan.key_column), 'is not unique', 'The walk needs a unique index on the key.';
   end if;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
@@ -2234,6 +2228,7 @@ begin
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
+  perform set_config('lock_timeout', old_timeout, true);
   if plan.prepared_at is not null then
     return imago.prepare_answer(plan_name, null, 'prepared');
   end if;
@@ -2269,6 +2264,7 @@ begin
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
+    perform set_config('lock_timeout', old_timeout, true);
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
   end;
@@ -2525,12 +2521,20 @@ declare
   pending bigint := imago.count_pending(plan) + moved;
 begin
   written := imago.add_counts(imago.table_counters(), before, -1);
-  with others as (
-    select w.key as name, w.value::bigint as amount, imago.explained_by_trigger(plan.name, w.key) as explained
+  with written_tables as (
+    select split_part(w.key, ' ', 1) as kind, substr(w.key, strpos(w.key, ' ') + 1) as name, w.value::bigint as amount
     from jsonb_each_text(written) w
     where w.value::bigint > 0
-      and not exists (
-        select from imago.plan_write p where p.plan = plan.name and p.relation::pg_catalog.regclass = w.key::pg_catalog.regclass)
+  ), others as (
+    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    from written_tables t
+    where not exists (
+      select from imago.plan_write p
+      where p.plan = plan.name
+        and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+    group by t.name
     union all
     select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
       imago.explained_by_trigger(plan.name, l.detail ->> 'relation', l.detail ->> 'column')
@@ -2607,6 +2611,10 @@ begin
     step := imago.work(run.id, work_ms, batch_size);
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
     exit when mode = 'sample' or step ->> 'status' not in ('working', 'deferred');
+    -- The timer is not armed again: without this the rest would run on past the caller's timeout.
+    if imago.timed_out() then
+      perform imago.raise_error('IM018');
+    end if;
   end loop;
   perform set_config('imago.dry', '', true);
   return imago.rehearsal_report(plan, run, answer, before, first_log, started)
@@ -2638,6 +2646,8 @@ begin
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
   update imago.plan p set prepared_at = null where p.name = plan.name;
+  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  update imago.plan_step s set done_at = null where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name;
   return true;
 exception when lock_not_available or deadlock_detected then
@@ -3112,11 +3122,14 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select coalesce(jsonb_object_agg(s.relid::pg_catalog.regclass::text, s.n_tup_ins + s.n_tup_upd + s.n_tup_del), '{}')
+  select coalesce(jsonb_object_agg(format('%s %s', k.kind, s.relid::pg_catalog.regclass), k.rows), '{}')
   from pg_catalog.pg_stat_xact_user_tables s
-  where s.schemaname not in ('imago', 'imago_undo') and s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
+  cross join lateral (
+    values ('insert', s.n_tup_ins), ('update', s.n_tup_upd), ('delete', s.n_tup_del)
+  ) k(kind, rows)
+  where s.schemaname not in ('imago', 'imago_undo') and k.rows > 0
 $$;
-comment on function imago.table_counters() is 'Rows that this session has written so far in each table, unflushed work of before included; take differences.';
+comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';
 
 -- sql/engine/functions/take_lane.sql
 create or replace function imago.take_lane(run_id bigint)
@@ -3258,16 +3271,25 @@ language sql
 stable
 set search_path = ''
 as $$
+  -- Rows that the plan has inserted go back whole, and generated columns by themselves: neither needs declaring.
   select format(
     'insert into imago.log (plan, level, event, detail)
-     select %L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %L, ''column'', a.key)
-     from (select o, n from old_rows o join new_rows n on %s limit 1000) changed
+     select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
+     from (
+       select o, n from old_rows o join new_rows n on %3$s
+       where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
+       limit 1000
+     ) changed
      cross join lateral jsonb_each(to_jsonb(o)) b join lateral jsonb_each(to_jsonb(n)) a on a.key = b.key
-     where a.value is distinct from b.value and a.key <> all (%L::text[])
+     where a.value is distinct from b.value and a.key <> all (%7$L::text[])
      group by a.key;',
     write.plan, write.relation,
     (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(write.key_columns) c),
-    write.columns)
+    write.undo_table, write.entity_column,
+    imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+    write.columns || array(
+      select a.attname::text from pg_catalog.pg_attribute a
+      where a.attrelid = write.relation::pg_catalog.regclass and a.attgenerated <> '' and not a.attisdropped))
 $$;
 comment on function imago.undeclared_probe(imago.plan_write) is 'SQL for the capture function: in a dry run, notes columns that changed and are not declared.';
 

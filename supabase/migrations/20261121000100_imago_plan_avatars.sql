@@ -142,6 +142,63 @@ as $$
 $$;
 comment on function avatars.followed_column() is 'The column of follows that names the followed user, or null: such follows are avatar-based already.';
 
+-- sql/plans/avatars/functions/index_follows.sql
+create or replace function avatars.index_follows()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.index_reference('public.follows', 'avatar_id')
+$$;
+comment on function avatars.index_follows() is 'Prepare step: the index by which rollback finds what points at an avatar in follows.';
+
+-- sql/plans/avatars/functions/index_posts.sql
+create or replace function avatars.index_posts()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.index_reference('public.posts', 'avatar_id')
+$$;
+comment on function avatars.index_posts() is 'Prepare step: the index by which rollback finds what points at an avatar in posts.';
+
+-- sql/plans/avatars/functions/index_reference.sql
+create or replace function avatars.index_reference(relation text, name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing jsonb := (select to_jsonb(w) from imago.index_warning(relation, name, 'rollback') w);
+begin
+  if missing is null then
+    return;
+  end if;
+  -- Building blocks writers while the table is read once: about a second for 1 GB. A larger table is left to the statement
+  -- that does not block, which the warning names.
+  if pg_catalog.pg_total_relation_size(relation) < 1024 * 1024 * 1024::bigint then
+    execute format('create index on %s (%I) where %2$I is not null', relation, name);
+  else
+    perform imago.write_log('avatars', null, 'warning', 'preflight', missing);
+  end if;
+end
+$$;
+comment on function avatars.index_reference(text, text) is 'Creates the index on a column that points at avatars, where it is missing and the table is below 1 GB.';
+
+-- sql/plans/avatars/functions/index_users.sql
+create or replace function avatars.index_users()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.index_reference('public.users', 'active_avatar_id')
+$$;
+comment on function avatars.index_users() is 'Prepare step: the index by which rollback finds what points at an avatar in users.';
+
 -- sql/plans/avatars/functions/preflight.sql
 create or replace function avatars.preflight()
 returns table (severity text, object text, message text, hint text)
@@ -265,11 +322,10 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.follows add constraint follows_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
-    create index if not exists follows_avatar_id_idx on public.follows (avatar_id) where avatar_id is not null;
   end if;
 end
 $$;
-comment on function avatars.prepare_follows() is 'Prepare step: follows.avatar_id with foreign key and index, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_follows() is 'Prepare step: follows.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
 -- sql/plans/avatars/functions/prepare_posts.sql
 create or replace function avatars.prepare_posts()
@@ -284,11 +340,10 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
-    create index if not exists posts_avatar_id_idx on public.posts (avatar_id) where avatar_id is not null;
   end if;
 end
 $$;
-comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key and index, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
 -- sql/plans/avatars/functions/prepare_users.sql
 create or replace function avatars.prepare_users()
@@ -303,11 +358,10 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.users add constraint users_active_avatar_id_fkey
       foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
-    create index if not exists users_active_avatar_id_idx on public.users (active_avatar_id) where active_avatar_id is not null;
   end if;
 end
 $$;
-comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and index, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
 -- sql/plans/avatars/functions/prepare_views.sql
 create or replace function avatars.prepare_views()
@@ -391,8 +445,11 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
-  ('avatars', 6, 'views', 'prepare_views'),
-  ('avatars', 7, 'declaration', 'prepare_declaration');
+  ('avatars', 6, 'index on users.active_avatar_id', 'index_users'),
+  ('avatars', 7, 'index on posts.avatar_id', 'index_posts'),
+  ('avatars', 8, 'index on follows.avatar_id', 'index_follows'),
+  ('avatars', 9, 'views', 'prepare_views'),
+  ('avatars', 10, 'declaration', 'prepare_declaration');
 
 do $$
 declare

@@ -1,26 +1,65 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { connect, removeCluster, startCluster } from '../../scripts/embedded/cluster.ts';
+import {
+  connect,
+  type PostgresVersion,
+  removeCluster,
+  startCluster,
+} from '../../scripts/embedded/cluster.ts';
 import { pendingMigrations, pushMigrations } from '../../scripts/embedded/push.ts';
 
-/** The database that every test database is a copy of: Supabase's roles and schemas, and the migrations. */
-export const TEMPLATE = 'template_imago';
+/** The database that test databases are copies of: Supabase's roles and schemas, and the migrations. */
+export const MIGRATED = 'template_imago';
+
+/** The same without the migrations. */
+export const BARE = 'template_supabase';
+
+/** Where test databases are made. */
+export interface TestServer {
+  port: number;
+  password: string;
+}
+
+/** A PostgreSQL server of its own, for tests that need another version or that end it. */
+export interface TestCluster extends TestServer {
+  /** Process id of the postmaster. */
+  pid(): number;
+  /** Ends it without a word, as a crash or the machine's failure does. */
+  crash(): Promise<void>;
+  /** Starts it again on the same port. */
+  restart(): Promise<void>;
+  remove(): Promise<void>;
+}
 
 declare module 'vitest' {
   interface ProvidedContext {
-    cluster: { port: number; password: string };
+    cluster: TestServer;
   }
 }
 
+const PREFIX = 'imago-test-';
+
 /** One PostgreSQL server for a whole run of vitest, gone with it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'imago-test-'));
-  const cluster = await startCluster({
-    folder,
-    settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200', shared_buffers: '128MB' },
-  });
+  await removeForgotten();
+  const cluster = await testCluster();
+  project.provide('cluster', { port: cluster.port, password: cluster.password });
+  return cluster.remove;
+}
+
+/** Starts a server in a temporary folder, with both templates. */
+export async function testCluster(options: { version?: PostgresVersion } = {}): Promise<TestCluster> {
+  const folder = await mkdtemp(path.join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const start = (port?: number) =>
+    startCluster({
+      folder,
+      port,
+      version: options.version ?? 17,
+      settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200', shared_buffers: '128MB' },
+    });
+  let cluster = await start();
   const remove = async () => {
     await cluster.stop('immediate');
     await removeCluster(folder);
@@ -28,15 +67,46 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   try {
     const sql = connect(cluster);
-    // The database postgres stays as the roles file left it.
-    await sql.unsafe(`create database ${TEMPLATE} template postgres`).finally(() => sql.end());
-    const template = connect(cluster, 'postgres', TEMPLATE);
-    const pending = await pendingMigrations(template).finally(() => template.end());
-    if (pending.length > 0) await pushMigrations(cluster.url('postgres', TEMPLATE));
+    await sql.unsafe(`create database ${BARE} template postgres`);
+    await sql.unsafe(`create database ${MIGRATED} template postgres`);
+    await sql.end();
+    const migrated = connect(cluster, 'postgres', MIGRATED);
+    const pending = await pendingMigrations(migrated).finally(() => migrated.end());
+    if (pending.length > 0) await pushMigrations(cluster.url('postgres', MIGRATED));
   } catch (error) {
     await remove();
     throw error;
   }
-  project.provide('cluster', { port: cluster.port, password: cluster.password });
-  return remove;
+  const { port, password } = cluster;
+  return {
+    port,
+    password,
+    pid: () => cluster.pid,
+    crash: () => cluster.stop('immediate'),
+    async restart() {
+      cluster = await start(port);
+      if (cluster.port !== port) throw new Error(`port ${port} was taken while the server was down`);
+    },
+    remove,
+  };
+}
+
+/** Ends and removes the servers of runs that were killed: their folders name a process that is no more. */
+async function removeForgotten(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (!owner || alive(Number(owner))) continue;
+    const folder = path.join(tmpdir(), name);
+    await removeCluster(folder);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -3,7 +3,7 @@ import postgres, { type Options, type Sql } from 'postgres';
 import { inject } from 'vitest';
 import { connect as connectTo, type Role } from '../../scripts/embedded/cluster.ts';
 import { createSample } from '../../scripts/embedded/sample.ts';
-import { TEMPLATE } from './cluster.ts';
+import { BARE, MIGRATED, type TestServer } from './cluster.ts';
 
 /** What a test database holds besides the migrations. */
 export type App = 'sample' | 'guide' | 'none';
@@ -19,18 +19,29 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+/** What freshDatabase makes. */
+export interface DatabaseOptions {
+  /** Nothing but Imago unless told otherwise. */
+  app?: App;
+  /** 200 unless told otherwise. */
+  users?: number;
+  /** False for a database that `supabase db push` has not seen yet. */
+  migrated?: boolean;
+  /** The server to make it on, if not the one that all tests share. */
+  on?: TestServer;
+}
+
 let count = 0;
 
 /** A new database with the migrations applied and, where asked for, an app with some users. */
-export async function freshDatabase(
-  options: { app?: App; users?: number; template?: string } = {},
-): Promise<TestDatabase> {
-  const { port, password } = inject('cluster');
+export async function freshDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
+  const { port, password } = options.on ?? inject('cluster');
+  const template = options.migrated === false ? BARE : MIGRATED;
   const name = `test_${process.pid}_${++count}`;
   const url = (role = 'postgres', database = 'postgres') =>
     `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
 
-  await onServer((sql) => sql.unsafe(`create database ${name} template ${options.template ?? TEMPLATE}`));
+  await onServer((sql) => sql.unsafe(`create database ${name} template ${template}`));
   const sql = postgres(url('postgres', name), { max: 10, onnotice: () => {} });
   const others: Sql[] = [];
   const db: TestDatabase = {

@@ -39,9 +39,10 @@ export async function createTally(
     await tx`
       insert into imago.plan_write (plan, position, relation, entity_column, columns)
       values ('tally', 1, ${source}, ${key}, '{done}')`;
-    await tx.unsafe(`insert into ${source} ("${key}", label) select k::${keyType}, 'item' from unnest($1::text[]) k`, [
-      keys.map(String),
-    ] as never[]);
+    await tx.unsafe(
+      `insert into ${source} ("${key}", label) select k::${keyType}, 'item' from unnest($1::text[]) k`,
+      [keys.map(String)] as never[],
+    );
     await tx.unsafe(`analyze ${source}`);
   });
 }

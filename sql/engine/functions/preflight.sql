@@ -12,7 +12,7 @@ begin
   if pg_catalog.to_regclass(source) is not null and not exists (
     select from pg_catalog.pg_index i
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indnkeyatts = 1 and a.attname = plan.key_column) then
+    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = plan.key_column) then
     return query select 'error', format('%s.%I', source, plan.key_column), 'is not unique', 'The walk needs a unique index on the key.';
   end if;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);

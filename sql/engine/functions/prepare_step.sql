@@ -19,6 +19,7 @@ begin
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
+  perform set_config('lock_timeout', old_timeout, true);
   if plan.prepared_at is not null then
     return imago.prepare_answer(plan_name, null, 'prepared');
   end if;
@@ -54,6 +55,7 @@ begin
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
+    perform set_config('lock_timeout', old_timeout, true);
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
   end;

@@ -20,12 +20,20 @@ declare
   pending bigint := imago.count_pending(plan) + moved;
 begin
   written := imago.add_counts(imago.table_counters(), before, -1);
-  with others as (
-    select w.key as name, w.value::bigint as amount, imago.explained_by_trigger(plan.name, w.key) as explained
+  with written_tables as (
+    select split_part(w.key, ' ', 1) as kind, substr(w.key, strpos(w.key, ' ') + 1) as name, w.value::bigint as amount
     from jsonb_each_text(written) w
     where w.value::bigint > 0
-      and not exists (
-        select from imago.plan_write p where p.plan = plan.name and p.relation::pg_catalog.regclass = w.key::pg_catalog.regclass)
+  ), others as (
+    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    from written_tables t
+    where not exists (
+      select from imago.plan_write p
+      where p.plan = plan.name
+        and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+    group by t.name
     union all
     select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
       imago.explained_by_trigger(plan.name, l.detail ->> 'relation', l.detail ->> 'column')

@@ -48,6 +48,10 @@ begin
     step := imago.work(run.id, work_ms, batch_size);
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
     exit when mode = 'sample' or step ->> 'status' not in ('working', 'deferred');
+    -- The timer is not armed again: without this the rest would run on past the caller's timeout.
+    if imago.timed_out() then
+      perform imago.raise_error('IM018');
+    end if;
   end loop;
   perform set_config('imago.dry', '', true);
   return imago.rehearsal_report(plan, run, answer, before, first_log, started)

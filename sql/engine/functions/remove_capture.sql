@@ -18,6 +18,8 @@ begin
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
   update imago.plan p set prepared_at = null where p.name = plan.name;
+  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  update imago.plan_step s set done_at = null where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name;
   return true;
 exception when lock_not_available or deadlock_detected then

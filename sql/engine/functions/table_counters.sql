@@ -4,8 +4,11 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select coalesce(jsonb_object_agg(s.relid::pg_catalog.regclass::text, s.n_tup_ins + s.n_tup_upd + s.n_tup_del), '{}')
+  select coalesce(jsonb_object_agg(format('%s %s', k.kind, s.relid::pg_catalog.regclass), k.rows), '{}')
   from pg_catalog.pg_stat_xact_user_tables s
-  where s.schemaname not in ('imago', 'imago_undo') and s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
+  cross join lateral (
+    values ('insert', s.n_tup_ins), ('update', s.n_tup_upd), ('delete', s.n_tup_del)
+  ) k(kind, rows)
+  where s.schemaname not in ('imago', 'imago_undo') and k.rows > 0
 $$;
-comment on function imago.table_counters() is 'Rows that this session has written so far in each table, unflushed work of before included; take differences.';
+comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';

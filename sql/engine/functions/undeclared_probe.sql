@@ -4,15 +4,24 @@ language sql
 stable
 set search_path = ''
 as $$
+  -- Rows that the plan has inserted go back whole, and generated columns by themselves: neither needs declaring.
   select format(
     'insert into imago.log (plan, level, event, detail)
-     select %L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %L, ''column'', a.key)
-     from (select o, n from old_rows o join new_rows n on %s limit 1000) changed
+     select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
+     from (
+       select o, n from old_rows o join new_rows n on %3$s
+       where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
+       limit 1000
+     ) changed
      cross join lateral jsonb_each(to_jsonb(o)) b join lateral jsonb_each(to_jsonb(n)) a on a.key = b.key
-     where a.value is distinct from b.value and a.key <> all (%L::text[])
+     where a.value is distinct from b.value and a.key <> all (%7$L::text[])
      group by a.key;',
     write.plan, write.relation,
     (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(write.key_columns) c),
-    write.columns)
+    write.undo_table, write.entity_column,
+    imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+    write.columns || array(
+      select a.attname::text from pg_catalog.pg_attribute a
+      where a.attrelid = write.relation::pg_catalog.regclass and a.attgenerated <> '' and not a.attisdropped))
 $$;
 comment on function imago.undeclared_probe(imago.plan_write) is 'SQL for the capture function: in a dry run, notes columns that changed and are not declared.';

@@ -7,8 +7,11 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
-  ('avatars', 6, 'views', 'prepare_views'),
-  ('avatars', 7, 'declaration', 'prepare_declaration');
+  ('avatars', 6, 'index on users.active_avatar_id', 'index_users'),
+  ('avatars', 7, 'index on posts.avatar_id', 'index_posts'),
+  ('avatars', 8, 'index on follows.avatar_id', 'index_follows'),
+  ('avatars', 9, 'views', 'prepare_views'),
+  ('avatars', 10, 'declaration', 'prepare_declaration');
 
 do $$
 declare

@@ -10,8 +10,7 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
-    create index if not exists posts_avatar_id_idx on public.posts (avatar_id) where avatar_id is not null;
   end if;
 end
 $$;
-comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key and index, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
