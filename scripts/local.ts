@@ -1,6 +1,9 @@
 /** `npm run local`: keeps the embedded Supabase running until Ctrl-C. */
+import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import { homeOf } from './embedded/cluster.ts';
+import { defaultFolder } from './embedded/state.ts';
 import { type EmbeddedSupabase, ensureEmbedded } from './embedded/supabase.ts';
 
 const program = new Command('local')
@@ -12,8 +15,9 @@ const program = new Command('local')
   .addHelpText(
     'after',
     `
-It listens on the loopback interface only. Its data is in .imago/ and stays there until --reset. The other commands find
-it by themselves while it runs: npm run migrate in another terminal works on it.`,
+It listens on the loopback interface only. Its data is in .imago/ (or in the folder that IMAGO_FOLDER names) and stays
+there until --reset. The other commands find it by themselves while it runs: npm run migrate in another terminal works
+on it.`,
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
@@ -38,7 +42,11 @@ try {
     console.error(pc.dim('\nStopping'));
     await embedded.release();
   } else {
-    console.error(pc.red('The embedded Supabase was ended from outside. Its log is .imago/server.log.'));
+    console.error(
+      pc.red(
+        `The embedded Supabase was ended from outside. Its log: ${path.join(defaultFolder, 'server.log')}`,
+      ),
+    );
     process.exitCode = 1;
   }
 } catch (error) {
@@ -64,7 +72,8 @@ function introduce({ url, publishableKey, secretKey, databaseUrl, shared }: Embe
       '',
       `Migrate it from another terminal:  ${pc.bold('npm run migrate')}`,
       `Watch it by SQL:                   ${pc.bold('select public.get_detailed_migration_progress();')}`,
-      `Ctrl-C stops it; its data stays.   ${pc.bold('npm run local -- --reset')} starts over.`,
+      `Ctrl-C stops it; its data stays in ${homeOf(path.join(defaultFolder, 'postgres'))}.`,
+      `Start over:                        ${pc.bold('npm run local -- --reset')}`,
     ].join('\n'),
   );
 }

@@ -85,6 +85,7 @@ describe('options', () => {
     [['--dry-run=half'], 'sample, full, preflight'],
     [['--rollback', '--user', 'ada'], 'a UUID'],
     [['--user', '7b4e1c3e-0000-4000-8000-000000000001'], 'needs --rollback'],
+    [['--plan', 'other', '--rollback', '--user', '7b4e1c3e-0000-4000-8000-000000000001'], 'plan avatars'],
     [['--force'], '--force belongs to --rollback'],
     [['--pause', '--resume'], 'exclude each other'],
     [['--stats-only', '--rollback'], 'exclude each other'],

@@ -499,10 +499,7 @@ describe('removing an avatar', () => {
     ['set null', 'uuid references public.avatars (id) on delete set null'],
     ['set default', 'uuid default null references public.avatars (id) on delete set default'],
     ['restrict', 'uuid not null references public.avatars (id) on delete restrict'],
-    [
-      'no action, deferred',
-      'uuid not null references public.avatars (id) deferrable initially deferred',
-    ],
+    ['no action, deferred', 'uuid not null references public.avatars (id) deferrable initially deferred'],
   ] as const;
 
   test.each(references)('never touches rows that refer to it: on delete %s', async (_, column) => {

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { z } from 'zod';
 import { listenOnLoopback } from './loopback.ts';
+import { alive, endProcess } from './processes.ts';
 
 /** The PostgreSQL versions that come with the project. */
 export type PostgresVersion = 15 | 17;
@@ -53,7 +54,6 @@ const UNPRIVILEGED = 'nobody';
 const ROOT_HOME = '/var/lib/imago';
 
 const START_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 20;
 
 const DEFAULT_SETTINGS: Record<string, string> = {
@@ -79,7 +79,7 @@ interface Account {
 /** Starts the cluster in a folder, creating it first where there is none, and recovering what a killed process left. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const version = options.version ?? 17;
-  const account = serverAccount();
+  const account = serverAccount(options.folder);
   const home = homeOf(options.folder);
   const native = await nativeFolder(version, account);
 
@@ -145,9 +145,9 @@ export function clusterExists(folder: string): boolean {
 }
 
 /** Where the cluster of a folder keeps its files: there, or where the server's account can reach them. */
-function homeOf(folder: string): string {
+export function homeOf(folder: string): string {
   const wanted = path.resolve(folder);
-  const account = serverAccount();
+  const account = serverAccount(wanted);
   if (!account || reachable(wanted, account)) return wanted;
   return path.join(ROOT_HOME, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
 }
@@ -168,8 +168,11 @@ export function connect(
   });
 }
 
-function serverAccount(): Account | undefined {
+/** Who runs the server of a folder when we are root: whom its data belongs to already, else an account of no rights. */
+function serverAccount(folder: string): Account | undefined {
   if (userInfo().uid !== 0) return undefined;
+  const data = statSync(path.join(folder, 'data'), { throwIfNoEntry: false });
+  if (data && data.uid !== 0) return { uid: data.uid, gid: data.gid };
   const entry = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
@@ -410,34 +413,6 @@ function servesFolder(pid: number, data: string): boolean {
   } catch {
     return false;
   }
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // Where nobody reaps orphans, as in a container without an init, an ended process keeps its number.
-    return process.platform !== 'linux' || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Asks a process to end, then tells it to, and returns when it is gone. */
-async function endProcess(pid: number, first: NodeJS.Signals): Promise<void> {
-  for (const signal of [first, 'SIGQUIT', 'SIGKILL'] as const) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
-      throw error;
-    }
-    const deadline = Date.now() + STOP_TIMEOUT_MS;
-    while (Date.now() < deadline) {
-      if (!alive(pid)) return;
-      await delay(POLL_MS);
-    }
-  }
-  throw new Error(`process ${pid} does not end`);
 }
 
 async function freePort(wanted?: number): Promise<number> {

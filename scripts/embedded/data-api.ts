@@ -29,7 +29,7 @@ const TIMEOUT_MS = 8000;
 const POOL = 20;
 
 /** Opens the Data API and Auth of @supabase/lite on the cluster's database. */
-export async function openDataApi(cluster: Cluster, keys: Keys, url: string): Promise<DataApi> {
+export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url: string): Promise<DataApi> {
   await createAuthTables(cluster);
 
   const connection = createPostgresConnection({
@@ -74,7 +74,7 @@ export async function openDataApi(cluster: Cluster, keys: Keys, url: string): Pr
 }
 
 /** Sessions, identities and so on, which only a superuser may create in schema auth. */
-async function createAuthTables(cluster: Cluster): Promise<void> {
+async function createAuthTables(cluster: Pick<Cluster, 'url'>): Promise<void> {
   const connection = createPostgresConnection({
     url: cluster.url('supabase_admin'),
     postgresOptions: { max: 1, onnotice: () => {} },

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { projectFolder } from './push.ts';
 
-/** Where the embedded Supabase keeps everything, unless told otherwise; git ignores it. */
-export const defaultFolder = path.join(projectFolder, '.imago');
+/** Where the embedded Supabase keeps everything: IMAGO_FOLDER, or .imago in the project, which git ignores. */
+export const defaultFolder = path.resolve(process.env.IMAGO_FOLDER || path.join(projectFolder, '.imago'));
 
 /** What stays the same as long as the folder exists: keys and, if they are free, ports. */
 const settingsSchema = z.object({

@@ -48,9 +48,13 @@ const RETRY_MS = 50;
 /** Starts the embedded Supabase, or joins the one that is running, and prepares its database. */
 export async function ensureEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedSupabase> {
   const folder = path.resolve(options.folder ?? defaultFolder);
-  await mkdir(folder, { recursive: true });
-  // PostgreSQL's own account needs to pass through when we are root; the files with secrets are closed by themselves.
-  await chmod(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
+  try {
+    await mkdir(folder, { recursive: true });
+    // PostgreSQL's own account needs to pass through when we are root; the files with secrets are closed by themselves.
+    await chmod(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
+  } catch (cause) {
+    throw new Error(`${folder} cannot be used by this user: ${(cause as Error).message}`, { cause });
+  }
 
   const deadline = Date.now() + START_TIMEOUT_MS;
   let started: Starter | undefined;

@@ -4,6 +4,7 @@ import { CallError } from '../client.ts';
 import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from './answers.ts';
 import { type Context, nextCommand } from './context.ts';
 import { counted } from './figures.ts';
+import { usersLeft } from './left.ts';
 import { Progress } from './progress.ts';
 import type { Ending } from './report.ts';
 import { pause } from './retry.ts';
@@ -28,7 +29,7 @@ export async function stats(context: Context): Promise<Ending> {
 
 function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
-  if (progress.pending_users > 0) return `Migrate: ${nextCommand(context)}`;
+  if (usersLeft(progress) > 0) return `Migrate: ${nextCommand(context)}`;
   if (progress.failed_users > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
   return `Take it back: ${nextCommand(context, '--rollback')}`;
 }
@@ -64,6 +65,8 @@ export async function watch(context: Context): Promise<Ending> {
       shown.update(position());
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);
+      // Whoever read the lines has gone.
+      if (process.stdout.destroyed) break;
       if (signal.aborted) {
         return { status: 'interrupted', message: 'Stopped watching; the run goes on.', next: [], progress };
       }
@@ -80,7 +83,7 @@ function watched(context: Context, progress: ProgressAnswer): Ending {
     case 'succeeded':
       return { status: 'done', message: 'The run is finished.', next: [] };
     case 'failed':
-      if (progress.pending_users === 0 && progress.failed_users > 0) return setAside(context, progress);
+      if (usersLeft(progress) === 0 && progress.failed_users > 0) return setAside(context, progress);
       return {
         status: 'failed',
         message: 'The run has failed.',

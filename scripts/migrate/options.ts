@@ -53,7 +53,7 @@ Examples:
   npm run migrate -- --rollback                     take everything back
   npm run migrate -- --rollback --user <uuid>       take one user back
   npm run migrate -- --retry-failed                 try again what was set aside
-  npm run migrate -- --json --yes                   for scripts: one JSON object on stdout
+  npm run -s migrate -- --json --yes                for scripts: one JSON object on stdout
 
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
   DATABASE_URL (--dump), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
@@ -79,6 +79,11 @@ function uuid(value: string): string {
   return parsed.data;
 }
 
+function planName(value: string): string {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(value)) return value;
+  throw new InvalidArgumentError('It must be the name of a plan, like avatars.');
+}
+
 function failureLimit(value: string): string {
   const percentage = /^(\d+(?:\.\d+)?)%$/.exec(value);
   if (percentage ? Number(percentage[1]) <= 100 : /^\d{1,9}$/.test(value)) return value;
@@ -92,7 +97,7 @@ function parser(name: string): Command {
     .description(
       'Runs a migration plan in batches, forward or back, and can be stopped and resumed at any time.',
     )
-    .option('--plan <name>', 'the plan to run', 'avatars')
+    .option('--plan <name>', 'the plan to run', planName, 'avatars')
     .option('--stats-only', 'print the figures, change nothing')
     .addOption(
       new Option('--dry-run [mode]', 'run it and take it back; preflight only looks')
@@ -132,7 +137,7 @@ function parser(name: string): Command {
 }
 
 const parsedSchema = z.object({
-  plan: z.string().min(1).max(63),
+  plan: z.string(),
   statsOnly: z.boolean().optional(),
   dryRun: z.enum(['sample', 'full', 'preflight']).optional(),
   rollback: z.boolean().optional(),
@@ -255,6 +260,9 @@ function settle(parsed: Parsed): Options {
   if (parsed.user !== undefined && action === 'rollback') action = 'rollback-user';
   if (parsed.user !== undefined && action !== 'rollback-user') {
     throw new UsageError('--user takes one user back and needs --rollback.');
+  }
+  if (action === 'rollback-user' && parsed.plan !== 'avatars') {
+    throw new UsageError('--user is for the plan avatars: the users of other plans are not its entities.');
   }
   if (parsed.force && action !== 'rollback' && action !== 'rollback-user') {
     throw new UsageError('--force belongs to --rollback.', '--yes answers questions beforehand.');

@@ -10,6 +10,7 @@ import type {
 } from './answers.ts';
 import type { Tally } from './drive.ts';
 import { breakdown, bytes, counted, duration, percent, whole } from './figures.ts';
+import { usersLeft } from './left.ts';
 import type { Action } from './options.ts';
 import { colours } from './terminal.ts';
 
@@ -279,7 +280,7 @@ function addProgress(add: Add, progress: ProgressAnswer): void {
   const left = [
     progress.direction === 'rollback'
       ? `${whole(progress.migrated_users)} to take back`
-      : `${whole(progress.pending_users)} pending`,
+      : `${whole(usersLeft(progress))} pending`,
     `${whole(progress.failed_users)} failed`,
     progress.held_users > 0 && `${whole(progress.held_users)} held (rolled back alone)`,
     progress.conflicts > 0 && counted(progress.conflicts, 'conflict'),

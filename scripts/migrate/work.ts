@@ -1,11 +1,12 @@
 /** The actions that move users: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
-import type { BatchAnswer, ProgressAnswer } from './answers.ts';
+import { type BatchAnswer, type ProgressAnswer, progressAnswer } from './answers.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
 import { counted } from './figures.ts';
 import { commandLine, resumeFlags } from './invocation.ts';
+import { usersLeft } from './left.ts';
 import { Progress } from './progress.ts';
 import type { Ending } from './report.ts';
 
@@ -24,7 +25,7 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   const { caller, options, terminal, signal } = context;
   const plan = options.plan;
   const workers = workersFor(context);
-  const before = await caller.call('get_detailed_migration_progress', { plan }, signal);
+  const before = await firstLook(context);
   terminal.info(
     `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
   );
@@ -52,6 +53,19 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   const full: Ending = { ...ending, tally, durationMs, workers, ...after };
   if (turned) return afterTurning(full, turned);
   return after.progress && full.status === 'done' ? weigh(context, direction, full, after.progress) : full;
+}
+
+/** SQLSTATEs, and PostgREST's code, of an app that lacks a table. */
+const missingTable = new Set(['IM006', '42P01', 'PGRST205']);
+
+/** Where the run stands. Where there is nothing to count, the first batch says more precisely what the plan misses. */
+async function firstLook({ caller, options, signal }: Context): Promise<ProgressAnswer> {
+  try {
+    return await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
+  } catch (error) {
+    if (!missingTable.has(problemOf(error).code)) throw error;
+    return progressAnswer.parse({});
+  }
 }
 
 async function driveShown(
@@ -221,14 +235,16 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
     };
   }
   if (progress.failed_users > 0) return { ...ending, ...setAside(context, progress) };
-  if (progress.pending_users > 0) {
+  const left = progress.total_is_estimate ? 0 : usersLeft(progress);
+  if (left > 0) {
     return {
       ...ending,
       status: 'left',
-      message: `${counted(progress.pending_users, 'user')} came in meanwhile.`,
+      message: `All done, and ${counted(left, 'user')} came in meanwhile.`,
       next: [`Go on: ${commandLine(context.program, resumeFlags(context.options))}`],
     };
   }
+  // Held users were taken back alone on purpose: they are nothing that is left to do.
   return { ...ending, next: [`Take it back at any time: ${nextCommand(context, '--rollback')}`] };
 }
 

@@ -79,7 +79,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM004', '%1$s must not be null', 'Give a value for %1$s.', 'An argument that has no default was null.'),
   ('IM005', 'plan %1$s is not prepared', 'Call select prepare_migration(%2$L) until has_more is false, or use migrate_batch, which prepares by itself.', 'The columns, tables or undo journal that the plan writes are not there yet.'),
   ('IM006', 'plan %1$s cannot start here: %2$s', 'Mend each of these and start again. Nothing has been changed.', 'The preflight found something that the plan needs missing, of the wrong type or not ours to change.'),
-  ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Leave %3$s out, or cancel the run first.', 'What holds for a run is fixed by the call that creates it.'),
+  ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Call with %3$s %4$s, as the run was, or cancel the run first.', 'What holds for a run is fixed by the call that creates it. Left out, backup is true, on_failure is stop and force is false.'),
   ('IM008', 'cannot %1$s: the run of plan %2$s is %3$s', 'Allowed now: %4$s.', 'The state machine (imago.transition) has no such edge.'),
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the entity is still pending after apply', 'Look at what the plan''s apply does for this entity; for avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
@@ -576,8 +576,10 @@ declare
     'returns trigger language plpgsql volatile security definer
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
      set extra_float_digits = 1 set bytea_output = ''hex''';
+  -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   fired constant text := format(
-    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer + 1)::text, true);',
+    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
+       + case when pg_trigger_depth() > 1 then 2 else 1 end)::text, true);',
     'imago.fired_' || write.id);
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
@@ -599,7 +601,7 @@ begin
   if write.columns <> '{}' then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select current_setting(''imago.batch'')::bigint, n.%I, ''u'', %s, %s, %s
+       select current_setting(''imago.batch'')::bigint, n.%I, case when pg_trigger_depth() > 1 then ''n'' else ''u'' end, %s, %s, %s
        from old_rows o join new_rows n on %s where %s;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
@@ -624,10 +626,14 @@ begin
       body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
+    body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
+    -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
+    if (select c.relkind from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass) = 'p' then
+      body := format('if imago.batch_open() then %s end if;', body);
+    end if;
     execute format(
-      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile set search_path = '''' as %L',
-      write.undo_table || '_keep',
-      format('begin %s return new; end', (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c)));
+      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile security definer set search_path = '''' as %L',
+      write.undo_table || '_keep', format('begin %s return new; end', body));
   end if;
 end
 $$;
@@ -762,7 +768,7 @@ begin
     perform imago.raise_error('IM007', run.id::text, run.plan, 'backup', run.backup::text, backup::text);
   end if;
   if max_failures is not null and max_failures is distinct from run.max_failures then
-    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'the default'), max_failures);
+    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'null'), max_failures);
   end if;
   if on_failure <> run.on_failure then
     perform imago.raise_error('IM007', run.id::text, run.plan, 'on_failure', run.on_failure, on_failure);
@@ -1297,6 +1303,7 @@ begin
     result.outcome := 'deferred';
     return result;
   end if;
+  perform imago.forget_moved(run, plan);
   select count(distinct f.entity) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
@@ -1327,6 +1334,27 @@ as $$
     order by l.updated_at desc limit 1), lane.batch_size)
 $$;
 comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
+
+-- sql/engine/functions/forget_moved.sql
+create or replace function imago.forget_moved(run imago.run, plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  aside text[];
+begin
+  select array_agg(f.entity) into aside
+  from imago.failure f
+  where f.plan = run.plan and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  if run.direction = 'forward' and aside is not null then
+    perform imago.clear_set_aside(run, array(
+      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))));
+  end if;
+end
+$$;
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
 
 -- sql/engine/functions/forward_run.sql
 create or replace function imago.forward_run(plan_name text, backup boolean, max_failures text, on_failure text)
@@ -1499,6 +1527,7 @@ begin
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
+  execute format('create index if not exists %I on imago_undo.%I (batch) where op = ''n''', left(undo, 50) || '_nested_idx', undo);
   execute format('revoke all on imago_undo.%I from public', undo);
   execute format('comment on table imago_undo.%I is %L', undo, format(
     'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted; print is their fingerprint.',
@@ -2635,7 +2664,7 @@ as $$
 declare
   write imago.plan_write;
 begin
-  if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
     return true;
   end if;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null loop
@@ -2923,12 +2952,16 @@ declare
   write imago.plan_write;
   key_join text;
   same_key text;
+  entities text[];
 begin
   for write in
     select w.* from imago.plan_write w
     where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+    execute format('select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
+                   write.undo_table)
+    into entities using batch, keys;
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
 
     if write.inserts then
@@ -2936,18 +2969,18 @@ begin
         'update imago_undo.%1$I j set print = %2$s from %3$s t
          where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
         write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, plan.key_type)
-      using batch, keys;
+      using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
            and not exists (select from %3$s t where %4$s)',
         write.undo_table, plan.key_type, write.relation, key_join)
-      using batch, keys;
+      using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j using imago_undo.%1$I i
-         where j.batch = $1 and j.op = ''u'' and j.entity = any ($2::%2$s[])
+         where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
            and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
         write.undo_table, plan.key_type, same_key)
-      using batch, keys;
+      using batch, entities;
     end if;
 
     if write.columns <> '{}' then
@@ -2955,7 +2988,7 @@ begin
       -- often an after as a before, so the first is the one that is once more a before: no order needed.
       execute format(
         'with taken as (
-           delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''u'' and j.entity = any ($2::%2$s[]) returning j.*
+           delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
          ), images as (
            select entity, %3$s, %4$s, 1 as weight from taken
            union all
@@ -2979,7 +3012,7 @@ begin
         imago.undo_list('j.image_%1$s::%4$s', write.relation, write.columns),
         imago.undo_list('t.%2$I::%4$s', write.relation, write.columns),
         write.relation, key_join)
-      using batch, keys;
+      using batch, entities;
     end if;
   end loop;
 end

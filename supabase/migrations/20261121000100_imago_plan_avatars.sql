@@ -218,8 +218,21 @@ begin
     return query select * from imago.check_column('public.avatars', 'id', '{uuid}');
     return query select * from imago.check_column('public.avatars', 'owner_user_id', '{uuid}');
     return query select * from imago.check_column('public.avatars', 'name', '{text,"character varying"}');
+    -- Where the app has no such column it is added; the mark is looked for in it.
+    return query
+      select c.* from imago.check_column('public.avatars', 'metadata', '{jsonb}') c
+      where avatars.first_column('public.avatars', 'metadata') is not null;
+    return query select * from avatars.unfit_columns();
     return query select * from avatars.unknown_columns();
   end if;
+  return query
+    select c.*
+    from unnest(array['display_name', 'username', 'bio', 'avatar_url', 'profile_image_url']) v(name)
+    join pg_catalog.pg_attribute a
+      on a.attrelid = pg_catalog.to_regclass('public.users') and a.attname = v.name and not a.attisdropped
+    join pg_catalog.pg_type t on t.oid = a.atttypid and t.typcategory <> 'S'
+    cross join lateral imago.check_column('public.users', v.name, '{text,"character varying"}') c
+    where avatars.first_column('avatars.default_avatar', 'owner_user_id') is null;
   return query
     select c.* from (values ('public.users', 'active_avatar_id'), ('public.posts', 'avatar_id'), ('public.follows', 'avatar_id'),
                             ('public.posts', avatars.author_column()), ('public.follows', avatars.followed_column())) v(relation, name)
@@ -417,6 +430,31 @@ begin
 end
 $$;
 comment on function avatars.statistics() is 'What get_migration_statistics adds for this plan: avatars in all, and those that carry the mark.';
+
+-- sql/plans/avatars/functions/unfit_columns.sql
+create or replace function avatars.unfit_columns()
+returns table (severity text, object text, message text, hint text)
+language sql
+stable
+set search_path = ''
+as $$
+  select c.severity, c.object, c.message,
+    c.hint || ' Or create the view avatars.default_avatar yourself with a value that fits.'
+  from (
+    values
+      ('bio', '{text}'::text[]), ('avatar_image_url', '{text}'), ('niche', '{text}'), ('personality_prompt', '{text}'),
+      ('personality_traits', '{text[]}')
+  ) v(name, types)
+  join pg_catalog.pg_attribute a
+    on a.attrelid = pg_catalog.to_regclass('public.avatars') and a.attname = v.name and not a.attisdropped
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  cross join lateral imago.check_column('public.avatars', v.name, v.types) c
+  where avatars.first_column('avatars.default_avatar', 'owner_user_id') is null
+    and not (v.types = '{text}' and t.typcategory = 'S')
+    and not (v.types = '{text[]}' and t.typcategory = 'A' and t.typelem in (
+      select e.oid from pg_catalog.pg_type e where e.typcategory = 'S'))
+$$;
+comment on function avatars.unfit_columns() is 'Columns of an existing avatars table whose type cannot hold what the default avatar has for them.';
 
 -- sql/plans/avatars/functions/unknown_columns.sql
 create or replace function avatars.unknown_columns()

@@ -8,6 +8,7 @@ import {
   removeCluster,
   startCluster,
 } from '../../scripts/embedded/cluster.ts';
+import { alive } from '../../scripts/embedded/processes.ts';
 import { pendingMigrations, pushMigrations } from '../../scripts/embedded/push.ts';
 
 /** The database that test databases are copies of: Supabase's roles and schemas, and the migrations. */
@@ -99,14 +100,5 @@ async function removeForgotten(): Promise<void> {
     const folder = path.join(tmpdir(), name);
     await removeCluster(folder);
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

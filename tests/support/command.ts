@@ -52,7 +52,6 @@ export interface Finished {
   stdout: string;
   stderr: string;
   /** stdout as the one JSON object that --json promises; throws when it is anything else. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that differ from action to action
   json(): any;
 }
 

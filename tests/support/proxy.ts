@@ -1,15 +1,22 @@
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { until } from './until.ts';
+
+const SLOW_MS = 60;
 
 /** What happens to one request on its way. */
 export type Fault =
   | 'none'
+  /** It takes a while longer. */
+  | 'slow'
   /** It never arrives: the connection is cut before anything is passed on. */
   | 'cut'
   /** It arrives and is done; the answer is lost with the connection. */
   | 'lose-reply'
   /** The answer breaks off half-way. */
   | 'break-off'
+  /** It arrives and is done; no answer ever comes. */
+  | 'hang'
   /** A gateway in front of the server has no server, without asking it. */
   | 503
   /** Too many requests. */
@@ -21,12 +28,25 @@ export interface Proxy {
   log: { name: string; fault: Fault }[];
   /** Decides on each call of a function, by its name and how many calls of it there were before. */
   decide: (name: string, before: number) => Fault;
+  /** Resolves when the function has been called so many times in all. */
+  passed(name: string, times: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /** A network between the command and the Data API that does to single calls what networks do. */
 export async function startProxy(target: string, decide: Proxy['decide'] = () => 'none'): Promise<Proxy> {
-  const proxy: Proxy = { url: '', log: [], decide, close: async () => {} };
+  const proxy: Proxy = {
+    url: '',
+    log: [],
+    decide,
+    async passed(name, times) {
+      await until(
+        `${name} has been called ${times} times`,
+        async () => proxy.log.filter((entry) => entry.name === name).length >= times,
+      );
+    },
+    close: async () => {},
+  };
   const server = createServer((incoming, outgoing) => {
     const name = new URL(incoming.url ?? '/', target).pathname.split('/').at(-1) ?? '';
     const fault = proxy.decide(name, proxy.log.filter((entry) => entry.name === name).length);
@@ -61,6 +81,7 @@ function pass(target: string, fault: Fault, incoming: IncomingMessage, outgoing:
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => {
         // By now the server has committed.
+        if (fault === 'hang') return;
         if (fault === 'lose-reply') {
           outgoing.socket?.destroy();
           return;
@@ -70,7 +91,7 @@ function pass(target: string, fault: Fault, incoming: IncomingMessage, outgoing:
         if (fault === 'break-off') {
           outgoing.write(body.subarray(0, body.length / 2), () => outgoing.socket?.destroy());
         } else {
-          outgoing.end(body);
+          setTimeout(() => outgoing.end(body), fault === 'slow' ? SLOW_MS : 0);
         }
       });
     },

@@ -9,8 +9,10 @@ declare
     'returns trigger language plpgsql volatile security definer
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
      set extra_float_digits = 1 set bytea_output = ''hex''';
+  -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   fired constant text := format(
-    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer + 1)::text, true);',
+    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
+       + case when pg_trigger_depth() > 1 then 2 else 1 end)::text, true);',
     'imago.fired_' || write.id);
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
@@ -32,7 +34,7 @@ begin
   if write.columns <> '{}' then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select current_setting(''imago.batch'')::bigint, n.%I, ''u'', %s, %s, %s
+       select current_setting(''imago.batch'')::bigint, n.%I, case when pg_trigger_depth() > 1 then ''n'' else ''u'' end, %s, %s, %s
        from old_rows o join new_rows n on %s where %s;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
@@ -57,10 +59,14 @@ begin
       body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
+    body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
+    -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
+    if (select c.relkind from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass) = 'p' then
+      body := format('if imago.batch_open() then %s end if;', body);
+    end if;
     execute format(
-      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile set search_path = '''' as %L',
-      write.undo_table || '_keep',
-      format('begin %s return new; end', (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c)));
+      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile security definer set search_path = '''' as %L',
+      write.undo_table || '_keep', format('begin %s return new; end', body));
   end if;
 end
 $$;

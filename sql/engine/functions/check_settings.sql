@@ -9,7 +9,7 @@ begin
     perform imago.raise_error('IM007', run.id::text, run.plan, 'backup', run.backup::text, backup::text);
   end if;
   if max_failures is not null and max_failures is distinct from run.max_failures then
-    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'the default'), max_failures);
+    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'null'), max_failures);
   end if;
   if on_failure <> run.on_failure then
     perform imago.raise_error('IM007', run.id::text, run.plan, 'on_failure', run.on_failure, on_failure);

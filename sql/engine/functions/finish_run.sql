@@ -53,6 +53,7 @@ begin
     result.outcome := 'deferred';
     return result;
   end if;
+  perform imago.forget_moved(run, plan);
   select count(distinct f.entity) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin

@@ -34,6 +34,7 @@ begin
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
+  execute format('create index if not exists %I on imago_undo.%I (batch) where op = ''n''', left(undo, 50) || '_nested_idx', undo);
   execute format('revoke all on imago_undo.%I from public', undo);
   execute format('comment on table imago_undo.%I is %L', undo, format(
     'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted; print is their fingerprint.',

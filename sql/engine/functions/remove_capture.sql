@@ -7,7 +7,7 @@ as $$
 declare
   write imago.plan_write;
 begin
-  if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
     return true;
   end if;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null loop

@@ -13,12 +13,16 @@ declare
   write imago.plan_write;
   key_join text;
   same_key text;
+  entities text[];
 begin
   for write in
     select w.* from imago.plan_write w
     where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+    execute format('select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
+                   write.undo_table)
+    into entities using batch, keys;
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
 
     if write.inserts then
@@ -26,18 +30,18 @@ begin
         'update imago_undo.%1$I j set print = %2$s from %3$s t
          where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
         write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, plan.key_type)
-      using batch, keys;
+      using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
            and not exists (select from %3$s t where %4$s)',
         write.undo_table, plan.key_type, write.relation, key_join)
-      using batch, keys;
+      using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j using imago_undo.%1$I i
-         where j.batch = $1 and j.op = ''u'' and j.entity = any ($2::%2$s[])
+         where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
            and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
         write.undo_table, plan.key_type, same_key)
-      using batch, keys;
+      using batch, entities;
     end if;
 
     if write.columns <> '{}' then
@@ -45,7 +49,7 @@ begin
       -- often an after as a before, so the first is the one that is once more a before: no order needed.
       execute format(
         'with taken as (
-           delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''u'' and j.entity = any ($2::%2$s[]) returning j.*
+           delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
          ), images as (
            select entity, %3$s, %4$s, 1 as weight from taken
            union all
@@ -69,7 +73,7 @@ begin
         imago.undo_list('j.image_%1$s::%4$s', write.relation, write.columns),
         imago.undo_list('t.%2$I::%4$s', write.relation, write.columns),
         write.relation, key_join)
-      using batch, keys;
+      using batch, entities;
     end if;
   end loop;
 end

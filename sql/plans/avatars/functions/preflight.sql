@@ -16,8 +16,21 @@ begin
     return query select * from imago.check_column('public.avatars', 'id', '{uuid}');
     return query select * from imago.check_column('public.avatars', 'owner_user_id', '{uuid}');
     return query select * from imago.check_column('public.avatars', 'name', '{text,"character varying"}');
+    -- Where the app has no such column it is added; the mark is looked for in it.
+    return query
+      select c.* from imago.check_column('public.avatars', 'metadata', '{jsonb}') c
+      where avatars.first_column('public.avatars', 'metadata') is not null;
+    return query select * from avatars.unfit_columns();
     return query select * from avatars.unknown_columns();
   end if;
+  return query
+    select c.*
+    from unnest(array['display_name', 'username', 'bio', 'avatar_url', 'profile_image_url']) v(name)
+    join pg_catalog.pg_attribute a
+      on a.attrelid = pg_catalog.to_regclass('public.users') and a.attname = v.name and not a.attisdropped
+    join pg_catalog.pg_type t on t.oid = a.atttypid and t.typcategory <> 'S'
+    cross join lateral imago.check_column('public.users', v.name, '{text,"character varying"}') c
+    where avatars.first_column('avatars.default_avatar', 'owner_user_id') is null;
   return query
     select c.* from (values ('public.users', 'active_avatar_id'), ('public.posts', 'avatar_id'), ('public.follows', 'avatar_id'),
                             ('public.posts', avatars.author_column()), ('public.follows', avatars.followed_column())) v(relation, name)

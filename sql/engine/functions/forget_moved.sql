@@ -1,0 +1,19 @@
+create or replace function imago.forget_moved(run imago.run, plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  aside text[];
+begin
+  select array_agg(f.entity) into aside
+  from imago.failure f
+  where f.plan = run.plan and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  if run.direction = 'forward' and aside is not null then
+    perform imago.clear_set_aside(run, array(
+      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))));
+  end if;
+end
+$$;
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities that are not pending any more: moved by the caller that had them locked, or deleted by the app.';

@@ -1,0 +1,124 @@
+import type { Sql } from 'postgres';
+import { expect } from 'vitest';
+import { migrateAll, rollbackAll } from './imago.ts';
+
+/** The name of every plan that createPlan makes. */
+export const PLAN = 'trial';
+
+/** What a plan writes; the relation is written as SQL writes it. */
+export interface Write {
+  relation: string;
+  entity: string;
+  inserts?: boolean;
+  columns?: string[];
+  points_to?: Record<string, string>;
+}
+
+/** A plan in a few words, on tables that are there already. */
+export interface PlanParts {
+  schema?: string;
+  table: string;
+  key: string;
+  keyType: 'uuid' | 'integer' | 'bigint' | 'text';
+  /** When a row s of the source has yet to be moved. */
+  pending: string;
+  /** PL/pgSQL statements that move the entities named by `keys`. */
+  apply: string;
+  writes: Write[];
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/** The body of a function between dollars that it does not hold itself. */
+const body = (text: string) => `$imago_test$ begin ${text} end $imago_test$`;
+
+/** Registers a plan and gives it its schema. */
+export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
+  const schema = parts.schema ?? 'public';
+  const source = `${quoted(schema)}.${quoted(parts.table)}`;
+  await sql.begin(async (tx) => {
+    await tx.unsafe(`
+      create schema ${PLAN};
+      create function ${PLAN}.preflight() returns table (severity text, object text, message text, hint text)
+        language sql stable as 'select null::text, null::text, null::text, null::text where false';
+      create function ${PLAN}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+      create view ${PLAN}.pending as select s.${quoted(parts.key)} as entity from ${source} s where ${parts.pending};
+      create function ${PLAN}.apply(keys ${parts.keyType}[]) returns void language plpgsql set search_path = ''
+        as ${body(parts.apply)};`);
+    await tx`
+      insert into imago.plan (name, title, source_schema, source_table, key_column)
+      values (${PLAN}, 'A plan of a test', ${schema}, ${parts.table}, ${parts.key})`;
+    for (const [position, write] of parts.writes.entries()) {
+      await tx`
+        insert into imago.plan_write (plan, position, relation, entity_column, inserts, columns, points_to)
+        values (${PLAN}, ${position + 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
+                ${write.columns ?? []}, ${tx.json(write.points_to ?? {})})`;
+    }
+  });
+}
+
+/** Gives a plan that has run another second act: who is pending now, and what happens to them. */
+export async function changePlan(
+  sql: Sql,
+  parts: Pick<PlanParts, 'schema' | 'table' | 'key' | 'keyType' | 'pending' | 'apply'>,
+): Promise<void> {
+  const source = `${quoted(parts.schema ?? 'public')}.${quoted(parts.table)}`;
+  await sql.unsafe(`
+    create or replace view ${PLAN}.pending as select s.${quoted(parts.key)} as entity from ${source} s where ${parts.pending};
+    create or replace function ${PLAN}.apply(keys ${parts.keyType}[]) returns void language plpgsql set search_path = ''
+      as ${body(parts.apply)};`);
+}
+
+/** Every row of some tables as text, in an order of its own. */
+export async function contents(sql: Sql, tables: string[]): Promise<Record<string, string[]>> {
+  const result: Record<string, string[]> = {};
+  for (const table of tables) {
+    const rows = await sql.unsafe<{ row: string }[]>(
+      `select t::text as row from ${table} t order by t::text collate "C"`,
+    );
+    result[table] = rows.map(({ row }) => row);
+  }
+  return result;
+}
+
+/** Runs the plan to its end, where nothing may be set aside, and looks at its journal. */
+export async function forward(sql: Sql, batchSize = 3): Promise<void> {
+  const last = (await migrateAll(sql, { plan: PLAN, batch_size: batchSize })).at(-1);
+  const failures = await sql`select entity, kind, sqlstate, table_name, column_name from imago.failure`;
+  expect([...failures]).toEqual([]);
+  expect(last).toMatchObject({ status: 'done', state: 'succeeded', failures_left: 0, error: null });
+  await expectOneRowEach(sql);
+}
+
+/** Takes the plan back to its start, where nothing may be in conflict. */
+export async function back(sql: Sql): Promise<void> {
+  const last = (await rollbackAll(sql, { plan: PLAN })).at(-1);
+  const reasons = await sql`select entity, kind, sqlstate, table_name, row_key, reason from imago.failure`;
+  expect([...reasons]).toEqual([]);
+  expect(last).toMatchObject({ status: 'done', state: 'succeeded', conflicts: 0, error: null });
+}
+
+/** The journal holds one row for each row that a batch wrote, and nothing that is not settled. */
+export async function expectOneRowEach(sql: Sql): Promise<void> {
+  const writes = await sql<{ undo: string; keys: number }[]>`
+    select undo_table as undo, cardinality(key_columns) as keys from imago.plan_write where plan = ${PLAN}`;
+  expect(writes.length).toBeGreaterThan(0);
+  for (const { undo, keys } of writes) {
+    const columns = Array.from({ length: keys }, (_, i) => `key_${i + 1}`).join(', ');
+    const doubles = await sql.unsafe(
+      `select batch, ${columns}, count(*) from imago_undo.${quoted(undo)} group by batch, ${columns} having count(*) > 1`,
+    );
+    expect([...doubles]).toEqual([]);
+    const unsettled = await sql.unsafe(`select from imago_undo.${quoted(undo)} where op not in ('i', 'u')`);
+    expect(unsettled.length).toBe(0);
+  }
+}
+
+/** The rows of one undo table, by relation, in the order of batch and key. */
+export async function journal(sql: Sql, relation: string): Promise<Record<string, unknown>[]> {
+  const [write] = await sql<{ undo: string }[]>`
+    select undo_table as undo from imago.plan_write where plan = ${PLAN} and relation = ${relation}`;
+  return [
+    ...(await sql.unsafe(`select * from imago_undo.${quoted(write?.undo ?? '')} order by batch, key_1`)),
+  ];
+}
