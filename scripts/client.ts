@@ -2,7 +2,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { z } from 'zod';
 import type { Database } from './database.types.ts';
-import { answers } from './migrate/answers.ts';
+import { answers, stateChange } from './migrate/answers.ts';
 
 export type Client = SupabaseClient<Database>;
 
@@ -75,6 +75,20 @@ export async function call<Name extends FunctionName>(
     });
   }
   return parsed.data as Answer<Name>;
+}
+
+/** The state that a run ended in, by the log; undefined while it has not. */
+export async function endOfRun(client: Client, run: number): Promise<string | undefined> {
+  const { data, error, status } = await client
+    .from('migration_log')
+    .select('detail')
+    .eq('run', run)
+    .eq('event', 'state')
+    .order('created_at', { ascending: false })
+    .limit(1)
+    .retry(false);
+  if (error) throw explain(error, status, false);
+  return stateChange.parse(data)[0]?.detail.to;
 }
 
 const sqlState = /^[0-9A-Z]{5}$/;

@@ -11,16 +11,10 @@ export type Database = {
           Views: {
             "migration_log": {
                   Row: {
-                    "batch": number | null,"created_at": string,"detail": NonNullable<Json>,"entity": string | null,"event": string,"level": string,"plan": string | null,"run": number | null,"sqlstate": string | null
+                    "batch": number | null,"created_at": string | null,"detail": Json | null,"entity": string | null,"event": string | null,"level": string | null,"plan": string | null,"run": number | null,"sqlstate": string | null
                   }
                   ComputedFields: never
-                  Insert: {
-                           "batch"?: number | null,"created_at"?: string | null,"detail"?: Json | null,"entity"?: string | null,"event"?: string | null,"level"?: string | null,"plan"?: string | null,"run"?: number | null,"sqlstate"?: string | null
-                         }
-                        Update: {
-                           "batch"?: number | null,"created_at"?: string | null,"detail"?: Json | null,"entity"?: string | null,"event"?: string | null,"level"?: string | null,"plan"?: string | null,"run"?: number | null,"sqlstate"?: string | null
-                         }
-                        Relationships: [
+                  Relationships: [
                     
                   ]
                 }

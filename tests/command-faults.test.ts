@@ -38,6 +38,19 @@ describe('a bad network', () => {
     expect(await checksums(project.db.sql)).toEqual(before);
   });
 
+  test('the reply that all is done lost: that is not taken for a cancelled run', async () => {
+    const project = await freshProject();
+    const { proxy, environment } = await throughProxy(project);
+    proxy.decide = (name) => (name === 'migrate_batch' && proxy.lost === 0 ? 'lose-done' : 'none');
+    const finished = await runCommand(['--yes', '--json', '--workers', '1'], environment);
+    expect(proxy.lost).toBe(1);
+    expect(finished.code).toBe(0);
+    expect(finished.json()).toMatchObject({ status: 'done', lost_replies: 1 });
+    await expectAllMigrated(project.db.sql);
+    const unfinished = "select count(*)::int from imago.run where state in ('pending', 'running', 'paused')";
+    expect(await value(project.db.sql, unfinished)).toBe(0);
+  });
+
   test('every kind of fault in turn, on every call', async () => {
     const project = await freshProject();
     const faults: Fault[] = [

@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest';
 import { CallError } from '../scripts/client.ts';
 import { type BatchAnswer, batchAnswer } from '../scripts/migrate/answers.ts';
-import type { Caller } from '../scripts/migrate/caller.ts';
 import { drive } from '../scripts/migrate/drive.ts';
 import { backoffMs, isTransient, retrying } from '../scripts/migrate/retry.ts';
 
@@ -81,13 +80,13 @@ describe('the batch loop', () => {
   /** Drives over these answers, one a call, the last one for ever. */
   async function driven(
     answers: (BatchAnswer | Error)[],
-    options: { workers?: number; patienceMs?: number } = {},
+    options: { workers?: number; patienceMs?: number; ended?: string } = {},
   ) {
     let calls = 0;
     let running = 0;
     let most = 0;
     const result = await drive({
-      caller: {} as Caller,
+      endOfRun: async () => options.ended,
       direction: 'forward',
       workers: options.workers ?? 1,
       signal: new AbortController().signal,
@@ -173,10 +172,18 @@ describe('the batch loop', () => {
       outcome: 'cancelled',
       opened: false,
     });
-    expect(await driven([answer({}), answer({ run: 2 })])).toMatchObject({
+    expect(await driven([answer({}), answer({ run: 2 })], { ended: 'cancelled' })).toMatchObject({
       outcome: 'cancelled',
       opened: true,
     });
+  });
+
+  test('a run whose end was told in a lost reply is followed by the next one', async () => {
+    const result = await driven(
+      [answer({}), answer({ run: 2 }), answer({ run: 2 }), answer({ run: 2, status: 'done' })],
+      { ended: 'succeeded' },
+    );
+    expect(result).toMatchObject({ outcome: 'done', calls: 4 });
   });
 
   test('a run that a straggler began after the end is brought to its end', async () => {

@@ -47,10 +47,15 @@ async function everything(sql: Sql): Promise<Record<string, unknown>> {
 }
 
 /** What a whole run did: rows per relation, and entities moved and set aside. */
-function total(answers: (BatchResult | Answer)[]): { migrated: number; failed: number; rows: Record<string, number> } {
+function total(answers: (BatchResult | Answer)[]): {
+  migrated: number;
+  failed: number;
+  rows: Record<string, number>;
+} {
   const rows: Record<string, number> = {};
   for (const answer of answers) {
-    for (const [relation, count] of Object.entries<number>(answer.rows)) rows[relation] = (rows[relation] ?? 0) + count;
+    for (const [relation, count] of Object.entries<number>(answer.rows))
+      rows[relation] = (rows[relation] ?? 0) + count;
   }
   const sum = (field: string) => answers.reduce((so, answer) => so + Number(answer[field] ?? 0), 0);
   return { migrated: sum('migrated'), failed: sum('failed'), rows };
@@ -82,7 +87,8 @@ describe('a full dry run', () => {
     expect(dry).toMatchObject({ dry_run: true, mode: 'full', status: 'done', undeclared: [], failed });
     expect(dry.locks_held_ms === null).toBe(prepared);
     expect(dry.failures).toHaveLength(failed);
-    if (failed) expect(dry.failures[0]).toMatchObject({ kind: 'failed', sqlstate: '23514', constraint: 'no_poison' });
+    if (failed)
+      expect(dry.failures[0]).toMatchObject({ kind: 'failed', sqlstate: '23514', constraint: 'no_poison' });
     expect(dry.wal_bytes).toBeGreaterThan(0);
     expect(dry.rows_per_second).toBeGreaterThan(0);
     expect(dry.estimate.users).toBe(250);
@@ -123,7 +129,9 @@ describe('a full dry run', () => {
     const left = await value<string>(db.sql, 'select count(*) from avatars.pending');
     expect((await dryRun(db.sql, 'full')).migrated).toBe(Number(left));
     await rollbackAll(db.sql);
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe('0');
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      '0',
+    );
   });
 
   test('ends with IM018 where the caller has too little time', async () => {
@@ -197,7 +205,11 @@ describe('what a plan writes and does not declare', () => {
   test.each([
     ['a table', `insert into public.audit (what) values ('x');`, 'public.audit'],
     ['a column', `update public.items set label = 'other' where id = any (keys);`, 'public."items".label'],
-    ['rows of a declared table', `insert into public.items (id, done) select k + 100, true from unnest(keys) k;`, 'public.items'],
+    [
+      'rows of a declared table',
+      `insert into public.items (id, done) select k + 100, true from unnest(keys) k;`,
+      'public.items',
+    ],
     ['rows deleted', `delete from public.items where id = keys[1] + 1;`, 'public.items'],
   ])('%s is refused with IM014', async (_, body, object) => {
     const db = await database({ app: 'none' });
@@ -205,7 +217,10 @@ describe('what a plan writes and does not declare', () => {
     const before = await everything(db.sql);
     for (const mode of ['sample', 'full']) {
       const error = await refusal(dryRun(db.sql, mode, 'tally'));
-      expect([error.code, error.message]).toEqual(['IM014', `plan tally writes what it does not declare: ${object}`]);
+      expect([error.code, error.message]).toEqual([
+        'IM014',
+        `plan tally writes what it does not declare: ${object}`,
+      ]);
     }
     await prepareAll(db.sql, 'tally');
     expect((await refusal(dryRun(db.sql, 'full', 'tally'))).code).toBe('IM014');
@@ -218,8 +233,14 @@ describe('what a plan writes and does not declare', () => {
   test('a generated column follows by itself', async () => {
     const db = await database({ app: 'none' });
     await tallyOf(db, '');
-    await db.sql.unsafe(`alter table public.items add column open boolean generated always as (not done) stored`);
-    expect(await dryRun(db.sql, 'full', 'tally')).toMatchObject({ migrated: 5, undeclared: [], side_effects: [] });
+    await db.sql.unsafe(
+      `alter table public.items add column open boolean generated always as (not done) stored`,
+    );
+    expect(await dryRun(db.sql, 'full', 'tally')).toMatchObject({
+      migrated: 5,
+      undeclared: [],
+      side_effects: [],
+    });
   });
 
   test('a row that the plan has inserted may be written again', async () => {
@@ -254,7 +275,12 @@ describe('what a plan writes and does not declare', () => {
     await db.sql`
       insert into imago.plan_write (plan, position, relation, entity_column, inserts)
       values ('tally', 2, 'public.made', 'item', true)`;
-    expect(await dryRun(db.sql, 'full', 'tally')).toMatchObject({ migrated: 5, undeclared: [], side_effects: [] });
+    expect(await dryRun(db.sql, 'full', 'tally')).toMatchObject({
+      migrated: 5,
+      rows: { 'public.made': 5 },
+      undeclared: [],
+      side_effects: [],
+    });
   });
 });
 
@@ -304,7 +330,13 @@ describe('preflight', () => {
     const before = await everything(db.sql);
     await db.sql.begin(async (tx) => {
       const report = await dryRun(tx as unknown as Sql, 'preflight');
-      expect(report).toMatchObject({ plan: 'avatars', mode: 'preflight', dry_run: true, status: 'done', has_more: false });
+      expect(report).toMatchObject({
+        plan: 'avatars',
+        mode: 'preflight',
+        dry_run: true,
+        status: 'done',
+        has_more: false,
+      });
       expect(report.problems).toEqual([
         {
           severity: 'warning',
@@ -329,7 +361,9 @@ describe('preflight', () => {
   test('does not wait for anybody', async () => {
     const db = await database({ app: 'sample', users: 10 });
     const holder = await db.connect().reserve();
-    await holder.unsafe('begin; lock table public.users, public.posts, public.follows in access exclusive mode');
+    await holder.unsafe(
+      'begin; lock table public.users, public.posts, public.follows in access exclusive mode',
+    );
     const caller = db.connect();
     await caller`set lock_timeout = '1ms'`;
     expect(await dryRun(caller, 'preflight')).toMatchObject({ problems: [] });

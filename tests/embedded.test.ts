@@ -17,6 +17,9 @@ import { startCommand } from './support/command.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { checksums } from './support/imago.ts';
 
+/** Generous, for machines that do other things too. */
+const WITHIN = { timeout: 30_000 };
+
 describe('the roles are as on Supabase', () => {
   let db: TestDatabase;
   beforeAll(async () => {
@@ -269,7 +272,7 @@ describe('the embedded Supabase', () => {
         await sql`create table public.notes (id integer)`;
         await sql`grant select on public.notes to service_role`;
       });
-      await expect.poll(async () => (await secret.from('notes').select()).data).toEqual([]);
+      await expect.poll(async () => (await secret.from('notes').select()).data, WITHIN).toEqual([]);
       await bySql(embedded, (sql) => sql`drop table public.notes`);
     });
   });
@@ -283,7 +286,7 @@ describe('the embedded Supabase', () => {
     await first.release();
     expect(await usersIn(second)).toBe(40);
     await second.release();
-    await expect.poll(() => alive(pid)).toBe(false);
+    await expect.poll(() => alive(pid), WITHIN).toBe(false);
     expect(readState(folder)).toBeUndefined();
   });
 
@@ -346,7 +349,7 @@ describe('the embedded Supabase', () => {
     const embedded = await hold();
     const { postgresPid } = state();
     process.kill(postgresPid, 'SIGKILL');
-    await expect.poll(async () => await usersIn(embedded), { timeout: 20_000 }).toBe(40);
+    await expect.poll(async () => await usersIn(embedded), WITHIN).toBe(40);
     expect(state()).toMatchObject({ databaseUrl: embedded.databaseUrl });
     expect(state().postgresPid).not.toBe(postgresPid);
   });
@@ -354,10 +357,13 @@ describe('the embedded Supabase', () => {
   test('ends when the only command that uses it is killed', async () => {
     const holder = holderProcess(folder);
     onTestFinished(() => void holder.kill('SIGKILL'));
-    await new Promise((resolve) => holder.stdout?.once('data', resolve));
+    await new Promise((resolve, reject) => {
+      holder.stdout?.once('data', resolve);
+      holder.once('exit', (code) => reject(new Error(`it ended with exit code ${code}`)));
+    });
     const { pid, postgresPid } = state();
     holder.kill('SIGKILL');
-    await expect.poll(() => alive(pid) || alive(postgresPid), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => alive(pid) || alive(postgresPid), WITHIN).toBe(false);
   });
 
   test('refuses another number of users than it has, and says what to do', async () => {
@@ -394,7 +400,7 @@ describe('the embedded Supabase', () => {
       `SUPABASE_SECRET_KEY=${secretKey}`,
       `DATABASE_URL=${databaseUrl}`,
     ]);
-    await expect.poll(() => alive(pid)).toBe(false);
+    await expect.poll(() => alive(pid), WITHIN).toBe(false);
     expect(existsSync(path.join(folder, 'state.json'))).toBe(false);
   });
 

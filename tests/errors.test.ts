@@ -3,7 +3,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from './support/avatars.ts';
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
-import { migrateAll } from './support/imago.ts';
+import { migrateAll, rollbackAll } from './support/imago.ts';
 import { createTally } from './support/tally.ts';
 
 /** What a caller is told: an error of the call, or the error in its answer. */
@@ -28,7 +28,8 @@ afterEach(async () => {
   await Promise.all(databases.splice(0).map((db) => db.drop()));
 });
 
-const anyUser = (db: TestDatabase) => value<string>(db.sql, 'select id from public.users order by id limit 1');
+const anyUser = (db: TestDatabase) =>
+  value<string>(db.sql, 'select id from public.users order by id limit 1');
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Makes the move of every user fail. */
@@ -48,40 +49,53 @@ async function failed(db: TestDatabase, args: Record<string, unknown> = {}): Pro
   return answer.error;
 }
 
+/** How to get an error: what has to be there, then the calls that all end in it. */
+interface Case {
+  users?: number;
+  /** False where the plan must not be prepared. */
+  prepared?: boolean;
+  before?: (db: TestDatabase) => Promise<unknown>;
+  calls?: [name: string, args?: Record<string, unknown>][];
+  /** Instead of calls: other ways to be told. */
+  told?: ((db: TestDatabase) => Promise<Told>)[];
+}
+
+/** Functions that take a plan. */
+const OF_A_PLAN = [
+  'migrate_batch',
+  'dry_run_migration',
+  'get_migration_statistics',
+  'rollback_batch',
+  'rollback_all_migrations',
+  'get_detailed_migration_progress',
+  'get_migration_performance_stats',
+  'prepare_migration',
+  'pause_migration',
+  'resume_migration',
+  'cancel_migration',
+  'retry_failed_migrations',
+];
+
+const canary = async (db: TestDatabase) =>
+  await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
+const oneUserOfTen = (db: TestDatabase) => call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+
 /** For each code of imago.error, the ways to get it. */
-const CASES: Record<string, (() => Promise<Told>)[]> = {
-  IM001: [
-    'migrate_batch',
-    'get_migration_statistics',
-    'rollback_batch',
-    'rollback_all_migrations',
-    'get_detailed_migration_progress',
-    'get_migration_performance_stats',
-    'prepare_migration',
-    'pause_migration',
-    'resume_migration',
-    'cancel_migration',
-    'retry_failed_migrations',
-    'dry_run_migration',
-  ].map((name) => async () => {
-    const db = await database(1, false);
-    return await refusal(call(db.sql, name, { plan: 'avatarz' }));
-  }),
-  IM002: [0, -1, 10_001].flatMap((batch_size) =>
-    ['migrate_batch', 'migrate_users_batch', 'dry_run_migration'].map((name) => async () => {
-      const db = await database(1);
-      return await refusal(call(db.sql, name, { batch_size }));
-    }),
-  ),
-  IM003: [
-    async () => {
-      const db = await database(1);
-      return await refusal(call(db.sql, 'migrate_users_batch', { batch_size: 1, batch_offset: -1 }));
-    },
-  ],
-  IM004: (
-    [
-      ['migrate_batch', { plan: null }],
+const CASES: Record<string, Case> = {
+  IM001: { prepared: false, calls: OF_A_PLAN.map((name) => [name, { plan: 'avatarz' }]) },
+  IM002: {
+    prepared: false,
+    calls: [0, -1, 10_001].flatMap((batch_size) => [
+      ['migrate_batch', { batch_size }],
+      ['migrate_users_batch', { batch_size }],
+      ['dry_run_migration', { batch_size }],
+    ]),
+  },
+  IM003: { prepared: false, calls: [['migrate_users_batch', { batch_size: 1, batch_offset: -1 }]] },
+  IM004: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [
+      ...OF_A_PLAN.map((name): [string, Record<string, unknown>] => [name, { plan: null }]),
       ['migrate_batch', { max_ms: null }],
       ['migrate_batch', { backup: null }],
       ['migrate_batch', { dry_run: null }],
@@ -93,105 +107,65 @@ const CASES: Record<string, (() => Promise<Told>)[]> = {
       ['rollback_batch', { force: null }],
       ['rollback_batch', { max_ms: null }],
       ['rollback_all_migrations', { force: null }],
-      ['pause_migration', { plan: null }],
-    ] as const
-  ).map(([name, args]) => async () => {
-    const db = await database(1);
-    await call(db.sql, 'migrate_batch');
-    return await refusal(call(db.sql, name, args));
-  }),
-  IM005: [
-    async () => {
-      const db = await database(1, false);
-      return await refusal(call(db.sql, 'migrate_users_batch'));
-    },
-    async () => {
-      const db = await database(1, false);
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
-    },
-  ],
-  IM006: ['migrate_batch', 'prepare_migration', 'dry_run_migration'].map((name) => async () => {
-    const db = await database(1, false);
-    await db.sql`alter table public.users alter column id drop default, drop constraint users_pkey cascade`;
-    return await refusal(call(db.sql, name));
-  }),
-  IM007: [
-    async () => {
-      const db = await database(1, false);
-      await call(db.sql, 'migrate_batch', { max_failures: '3' });
-      return await refusal(call(db.sql, 'migrate_batch', { max_failures: '4' }));
-    },
-  ],
-  IM008: [
-    async () => {
-      const db = await database(1);
-      await call(db.sql, 'migrate_batch');
-      return await refusal(call(db.sql, 'resume_migration'));
-    },
-  ],
-  IM009: [
-    async () => {
-      const db = await database(3);
-      await call(db.sql, 'migrate_batch', { backup: false });
-      return await refusal(call(db.sql, 'rollback_batch'));
-    },
-    async () => {
-      const db = await database(3);
-      await call(db.sql, 'migrate_batch', { backup: false });
-      return await refusal(call(db.sql, 'rollback_user_migration', { user_id: await anyUser(db) }));
-    },
-    async () => {
-      const db = await database(3);
-      await call(db.sql, 'migrate_batch', { backup: false });
-      return await refusal(call(db.sql, 'rollback_all_migrations'));
-    },
-  ],
-  IM010: [
-    async () => {
-      const db = await database(1);
-      await db.sql`create or replace function avatars.apply(keys uuid[]) returns void language sql as ''`;
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
-    },
-  ],
-  IM011: [
-    async () => {
-      const db = await database(1);
-      await db.sql`drop view avatars.default_avatar`;
-      await db.sql`
+    ],
+  },
+  IM005: { prepared: false, calls: [['migrate_users_batch']], told: [canary] },
+  IM006: {
+    prepared: false,
+    before: (db) => db.sql`alter table public.users drop constraint users_pkey cascade`,
+    calls: [['migrate_batch'], ['prepare_migration'], ['dry_run_migration']],
+  },
+  IM007: {
+    prepared: false,
+    before: (db) => call(db.sql, 'migrate_batch', { max_failures: '3' }),
+    calls: [['migrate_batch', { max_failures: '4' }]],
+  },
+  IM008: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [['resume_migration'], ['pause_migration'], ['cancel_migration'], ['retry_failed_migrations']],
+  },
+  IM009: {
+    before: (db) => call(db.sql, 'migrate_batch', { backup: false }),
+    calls: [
+      ['rollback_batch'],
+      ['rollback_all_migrations'],
+      ['rollback_user_migration', { user_id: NOBODY }],
+    ],
+  },
+  IM010: {
+    before: (db) =>
+      db.sql`create or replace function avatars.apply(keys uuid[]) returns void language sql as ''`,
+    told: [canary],
+  },
+  IM011: {
+    before: (db) =>
+      db.sql.unsafe(`
+        drop view avatars.default_avatar;
         create view avatars.default_avatar as
-        select u.id as owner_user_id, 'A'::text as name from public.users u, generate_series(1, 2)`;
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
-    },
-  ],
-  IM012: [
-    async () => {
-      // The first file of the migration, once more: everything that it looks for is there.
-      const db = await database(1, false);
-      const check = await readFile(new URL('../sql/engine/install_check.sql', import.meta.url), 'utf8');
-      return await refusal(db.sql.unsafe(check));
-    },
-    async () => {
-      const db = await database(1, false);
-      const check = await readFile(new URL('../sql/plans/avatars/schema.sql', import.meta.url), 'utf8');
-      return await refusal(db.sql.unsafe(check));
-    },
-  ],
-  IM013: [
-    async () => {
-      const db = await database(1);
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: NOBODY }));
-    },
-  ],
-  IM014: [
-    async () => {
-      const db = await database(1, false);
+        select u.id as owner_user_id, 'A'::text as name from public.users u, generate_series(1, 2)`),
+    told: [canary],
+  },
+  IM012: {
+    prepared: false,
+    // The first statements of each migration, once more: everything that they look for is there.
+    told: ['engine/install_check.sql', 'plans/avatars/schema.sql'].map((file) => async (db) => {
+      return await refusal(db.sql.unsafe(await readFile(new URL(`../sql/${file}`, import.meta.url), 'utf8')));
+    }),
+  },
+  IM013: { calls: [['migrate_user_to_avatar_centric', { user_id: NOBODY }]] },
+  IM014: {
+    prepared: false,
+    before: async (db) => {
       await db.sql`create table public.elsewhere (id integer)`;
-      await createTally(db.sql, 'integer', [1, 2, 3], { body: 'insert into public.elsewhere select unnest(keys);' });
-      return await refusal(call(db.sql, 'dry_run_migration', { plan: 'tally' }));
+      await createTally(db.sql, 'integer', [1, 2, 3], {
+        body: 'insert into public.elsewhere select unnest(keys);',
+      });
     },
-  ],
-  IM015: (
-    [
+    calls: [['dry_run_migration', { plan: 'tally' }]],
+  },
+  IM015: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [
       ['migrate_batch', { max_ms: 0 }],
       ['migrate_batch', { max_ms: 3_600_001 }],
       ['migrate_batch', { max_failures: 'few' }],
@@ -203,110 +177,82 @@ const CASES: Record<string, (() => Promise<Told>)[]> = {
       ['rollback_batch', { max_ms: -5 }],
       ['dry_run_migration', { mode: 'quick' }],
       ['dry_run_migration', { mode: null }],
-    ] as const
-  ).map(([name, args]) => async () => {
-    const db = await database(1);
-    return await refusal(call(db.sql, name, args));
-  }),
-  IM016: [
-    async () => {
-      const db = await database(10);
-      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+    ],
+  },
+  IM016: {
+    before: async (db) => {
+      await oneUserOfTen(db);
       await db.sql`update imago.setting set value = '100' where name = 'state_lock_timeout_ms'`;
       const other = db.connect();
       await other`begin`;
       await call(other, 'migrate_batch', { max_ms: 1, batch_size: 1 });
-      return await refusal(call(db.sql, 'pause_migration'));
     },
-  ],
-  IM017: (
-    [
-      ['migrate_batch', {}],
-      ['migrate_users_batch', {}],
+    calls: [['pause_migration'], ['cancel_migration']],
+  },
+  IM017: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`select imago.start_rollback('avatars', false)`;
+    },
+    calls: [
+      ['migrate_batch'],
+      ['migrate_users_batch'],
       ['migrate_user_to_avatar_centric', { user_id: NOBODY }],
-    ] as const
-  ).map(([name, args]) => async () => {
-    const db = await database(10);
-    await migrateAll(db.sql);
-    await db.sql`select imago.start_rollback('avatars', false)`;
-    return await refusal(call(db.sql, name, args));
-  }),
-  IM018: [
-    async () => {
-      const db = await database(20);
-      await db.sql.unsafe(`
+    ],
+  },
+  IM018: {
+    users: 20,
+    before: (db) =>
+      db.sql.unsafe(`
         create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return new; end $$;
-        create trigger slow before update on public.users for each row execute function public.slow();`);
-      const hasty = db.connect({ connection: { statement_timeout: 700 } });
-      return await refusal(call(hasty, 'dry_run_migration', { plan: 'avatars', mode: 'full' }));
-    },
-  ],
-  IM019: [
-    async () => {
-      const db = await database(10);
-      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+        create trigger slow before update on public.users for each row execute function public.slow();`),
+    told: [
+      async (db) => {
+        const hasty = db.connect({ connection: { statement_timeout: 700 } });
+        return await refusal(call(hasty, 'dry_run_migration', { plan: 'avatars', mode: 'full' }));
+      },
+    ],
+  },
+  IM019: {
+    before: async (db) => {
+      await oneUserOfTen(db);
       await call(db.sql, 'pause_migration');
-      return await refusal(call(db.sql, 'migrate_users_batch'));
     },
-    async () => {
-      const db = await database(10);
-      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
-      await call(db.sql, 'pause_migration');
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
-    },
-  ],
-  IM020: [
-    async () => {
-      const db = await database(10);
+    calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
+  },
+  IM020: { before: (db) => poison(db), told: [(db) => failed(db, { max_failures: '2' })] },
+  IM021: {
+    before: (db) => db.sql`alter table public.avatars drop column niche cascade`,
+    told: [(db) => failed(db)],
+  },
+  IM022: {
+    prepared: false,
+    calls: [
+      ['pause_migration'],
+      ['resume_migration'],
+      ['cancel_migration'],
+      ['retry_failed_migrations'],
+      ['rollback_batch'],
+      ['rollback_all_migrations'],
+      ['rollback_user_migration', { user_id: NOBODY }],
+    ],
+  },
+  IM023: { before: (db) => poison(db), told: [canary] },
+  IM024: {
+    before: async (db) => {
       await poison(db);
-      return await failed(db, { max_failures: '2' });
+      await failed(db, { max_failures: '2' });
     },
-  ],
-  IM021: [
-    async () => {
-      const db = await database(10);
-      await db.sql`alter table public.avatars drop column niche cascade`;
-      return await failed(db);
-    },
-  ],
-  IM022: [
-    'pause_migration',
-    'resume_migration',
-    'cancel_migration',
-    'retry_failed_migrations',
-    'rollback_batch',
-    'rollback_all_migrations',
-  ].map((name) => async () => {
-    const db = await database(1);
-    return await refusal(call(db.sql, name));
-  }),
-  IM023: [
-    async () => {
-      const db = await database(1);
-      await poison(db);
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
-    },
-  ],
-  IM024: (
-    [
-      ['migrate_users_batch', {}],
-      ['migrate_user_to_avatar_centric', { user_id: NOBODY }],
-    ] as const
-  ).map(([name, args]) => async () => {
-    const db = await database(10);
-    await poison(db);
-    await failed(db, { max_failures: '2' });
-    return await refusal(call(db.sql, name, args));
-  }),
-  IM025: [
-    async () => {
-      const db = await database(1);
+    calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
+  },
+  IM025: {
+    before: async (db) => {
       const other = db.connect();
       await other`begin`;
       await other`update public.users set bio = bio`;
-      return await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
     },
-  ],
+    told: [canary],
+  },
 };
 
 describe('error codes', () => {
@@ -316,23 +262,32 @@ describe('error codes', () => {
     expect(Object.keys(CASES).sort()).toEqual(codes.map((row) => row.code));
   });
 
-  test.each(Object.entries(CASES))('%s, with its message and its hint filled in', async (code, cases) => {
-    const db = await database(1, false);
-    const [texts] = await db.sql<{ message: string; hint: string }[]>`
+  test.each(Object.entries(CASES))(
+    '%s, with its message and its hint filled in',
+    async (code, { users, prepared, before, calls, told }) => {
+      const db = await database(users, prepared);
+      await before?.(db);
+      const [texts] = await db.sql<{ message: string; hint: string }[]>`
       select message, hint from imago.error where code = ${code}`;
-    for (const raise of cases) {
-      const told = await raise();
-      expect(told.code).toBe(code);
-      expect(told.message).toMatch(filledIn(texts?.message ?? ''));
-      expect(told.hint).toMatch(filledIn(texts?.hint ?? ''));
-      await Promise.all(databases.splice(1).map((used) => used.drop()));
-    }
-  });
+      const all = [
+        ...(calls ?? []).map(
+          ([name, args]) => [JSON.stringify([name, args]), () => refusal(call(db.sql, name, args))] as const,
+        ),
+        ...(told ?? []).map((way) => [way.toString(), () => way(db)] as const),
+      ];
+      for (const [what, raise] of all) {
+        const error = await raise();
+        expect([what, error.code]).toEqual([what, code]);
+        expect(error.message).toMatch(filledIn(texts?.message ?? ''));
+        expect(error.hint).toMatch(filledIn(texts?.hint ?? ''));
+      }
+    },
+  );
 
   /** A text of imago.error as a pattern: each %1$s stands for something that is not empty. */
   function filledIn(text: string): RegExp {
     const literal = text.split(/%\d\$[sIL]/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    return new RegExp(`^${literal.join('[^%]+')}$`, 's');
+    return new RegExp(`^${literal.join('(?:(?!%\\d\\$).)+')}$`, 's');
   }
 });
 
@@ -349,16 +304,29 @@ describe('what people wrote about themselves', () => {
     for (const error of errors) {
       checked++;
       const told = error as Record<string, unknown>;
-      expect(JSON.stringify([told.message, told.detail, told.hint, told.constraint_name, told.column_name])).not.toContain(SECRET);
+      expect(
+        JSON.stringify([told.message, told.detail, told.hint, told.constraint_name, told.column_name]),
+      ).not.toContain(SECRET);
     }
-    for (const table of ['imago.log', 'imago.failure', 'imago.run', 'imago.batch', 'imago.lane', 'public.migration_log']) {
+    for (const table of [
+      'imago.log',
+      'imago.failure',
+      'imago.run',
+      'imago.batch',
+      'imago.lane',
+      'public.migration_log',
+    ]) {
       const rows = await db.sql.unsafe(`select * from ${table}`);
       expect([table, JSON.stringify(rows).includes(SECRET)]).toEqual([table, false]);
     }
   }
 
   const poisons: [string, string, string][] = [
-    ['a check constraint', `alter table public.avatars add constraint short check (length(bio) < 3 or bio not like 'SECRET%')`, '23514'],
+    [
+      'a check constraint',
+      `alter table public.avatars add constraint short check (length(bio) < 3 or bio not like 'SECRET%')`,
+      '23514',
+    ],
     [
       'a trigger that quotes the row',
       `create function public.tell() returns trigger language plpgsql as $$ begin
@@ -368,10 +336,18 @@ describe('what people wrote about themselves', () => {
     ],
     ['an over-long name', `alter table public.avatars alter column name type varchar(5)`, '22001'],
     ['a unique bio', `create unique index one_bio on public.avatars (left(bio, 6))`, '23505'],
-    ['a cast in a trigger', `create function public.cast_it() returns trigger language plpgsql as $$ begin
+    [
+      'a cast in a trigger',
+      `create function public.cast_it() returns trigger language plpgsql as $$ begin
          perform new.bio::integer; return new; end $$;
-       create trigger cast_it before insert on public.avatars for each row execute function public.cast_it()`, '22P02'],
-    ['an error in a column expression', `alter table public.avatars add column n integer generated always as (length(bio) / (length(bio) - length(bio))) stored`, '22012'],
+       create trigger cast_it before insert on public.avatars for each row execute function public.cast_it()`,
+      '22P02',
+    ],
+    [
+      'an error in a column expression',
+      `alter table public.avatars add column n integer generated always as (length(bio) / (length(bio) - length(bio))) stored`,
+      '22012',
+    ],
   ];
 
   test.each(poisons)('stays out of errors and logs: %s', async (_, sql, sqlstate) => {
@@ -388,9 +364,28 @@ describe('what people wrote about themselves', () => {
     }
     errors.push(await call(db.sql, 'migrate_users_batch', { batch_size: 10 }));
     errors.push(...(await migrateAll(db.sql)));
-    errors.push(await call(db.sql, 'dry_run_migration'), await call(db.sql, 'get_migration_performance_stats'));
+    errors.push(
+      await call(db.sql, 'dry_run_migration'),
+      await call(db.sql, 'get_migration_performance_stats'),
+    );
     errors.push(await call(db.sql, 'get_detailed_migration_progress'));
     expect(await value(db.sql, 'select distinct sqlstate from imago.failure')).toBe(sqlstate);
     await expectNoSecret(db, errors);
+  });
+
+  test('stays out of the journal and of conflicts', async () => {
+    const db = await database(20);
+    await db.sql`update public.users set username = ${`${SECRET}-u`}, display_name = ${`${SECRET}-n`}, bio = ${`${SECRET}-b`}`;
+    await migrateAll(db.sql);
+    const tables = await db.sql`select undo_table as name from imago.plan_write where plan = 'avatars'`;
+    expect(tables.length).toBe(4);
+    for (const { name } of tables) {
+      expect(JSON.stringify(await db.sql`select * from imago_undo.${db.sql(name)}`)).not.toContain(SECRET);
+    }
+    await db.sql`update public.avatars set bio = ${`${SECRET} of an avatar`}`;
+    const answers = await rollbackAll(db.sql);
+    expect(answers.at(-1)?.conflicts).toBe(20);
+    expect(JSON.stringify(answers)).not.toContain(SECRET);
+    await expectNoSecret(db, []);
   });
 });

@@ -1,253 +1,495 @@
+import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
-import { expectAllMigrated } from './support/avatars.ts';
-import { type Answer, call, value } from './support/call.ts';
+import { expectAllMigrated, prepareAll } from './support/avatars.ts';
+import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
-import { checksums, migrateAll, rollbackAll } from './support/imago.ts';
-import { expectNothingDangles } from './support/state.ts';
+import { migrateAll, rollbackAll } from './support/imago.ts';
+import {
+  allChecksums,
+  expectNoTraces,
+  expectNothingDangles,
+  UNTOUCHED,
+  userStates,
+} from './support/state.ts';
 import { pidOf, untilBlocked } from './support/until.ts';
 
 const databases: TestDatabase[] = [];
 
-async function database(users: number): Promise<TestDatabase> {
+/** The sample app, with waits that are short, or long where a wait is to end by what the other does. */
+async function database(users: number, waits: 'short' | 'long' = 'short'): Promise<TestDatabase> {
   const db = await freshDatabase({ app: 'sample', users });
   databases.push(db);
-  // Waiting for locks is what these tests are about: long enough for a slow machine, never reached by a fast one.
-  await db.sql`update imago.setting set value = '15000' where name in ('lock_timeout_ms', 'state_lock_timeout_ms')`;
+  await prepareAll(db.sql);
+  await db.sql`
+    update imago.setting set value = ${waits === 'short' ? '60' : '20000'}
+    where name in ('lock_timeout_ms', 'state_lock_timeout_ms')`;
   return db;
 }
-
-/** Calls until nothing more can be prepared. */
-async function prepare(db: TestDatabase): Promise<void> {
-  while ((await call(db.sql, 'prepare_migration'))['has_more']);
-}
-
-/** A transaction of the app that stays open until it is let go. */
-async function holdOpen(db: TestDatabase, work: string, args: unknown[] = []) {
-  const session = db.connect();
-  const pid = await pidOf(session);
-  await session.unsafe('begin');
-  await session.unsafe(work, args as never[]);
-  return { pid, commit: () => session.unsafe('commit'), rollback: () => session.unsafe('rollback') };
-}
-
-const firstUser = (db: TestDatabase) =>
-  value<string>(db.sql, 'select id from public.users order by id limit 1');
-const activeAvatar = (db: TestDatabase, user: string) =>
-  value<string>(db.sql, 'select active_avatar_id from public.users where id = $1', [user]);
 
 afterEach(async () => {
   await Promise.all(databases.splice(0).map((db) => db.drop()));
 });
 
-describe('the app writes while users move', () => {
-  test.each([
-    ['a post', 'insert into public.posts (user_id, body) values ($1, $2)', 'in flight'],
-    [
-      'a follow',
-      `insert into public.follows (followed_id, follower_id)
-       select $1, u.id from public.users u
-       where u.id <> $1 and $2::text is not null
-         and not exists (select from public.follows f where f.followed_id = $1 and f.follower_id = u.id)
-       limit 1`,
-      'in flight',
-    ],
-  ])('%s that commits after its user was moved is moved by a later call', async (_, statement, body) => {
-    const db = await database(50);
-    const user = await firstUser(db);
-    await prepare(db);
-    await db.sql`update imago.setting set value = '0' where name = 'writer_wait_ms'`;
-    const app = await holdOpen(db, statement, [user, body]);
+/** A session with an open transaction. */
+async function transaction(db: TestDatabase): Promise<Sql> {
+  const one = db.connect();
+  await one`begin`;
+  return one;
+}
 
-    await migrateAll(db.sql);
-    await app.commit();
-    expect((await call(db.sql, 'get_migration_statistics'))['users_needing_migration']).toBe(1);
+/** Starts a statement that will wait for somebody's lock, and returns when it does. */
+async function waiting<T>(
+  db: TestDatabase,
+  statement: (one: Sql) => Promise<T>,
+): Promise<{ answer: Promise<T> }> {
+  const one = db.connect();
+  const pid = await pidOf(one);
+  const answer = statement(one);
+  answer.catch(() => {});
+  await untilBlocked(db.sql, pid);
+  return { answer };
+}
 
-    const results = await migrateAll(db.sql);
-    expect(results.reduce((sum, result) => sum + result.migrated, 0)).toBe(1);
-    await expectAllMigrated(db.sql);
-    await rollbackAll(db.sql);
-    expect((await call(db.sql, 'get_migration_statistics'))['migrated_users']).toBe(0);
+/** The user with the most posts, who is followed too, and his avatar once he has one. */
+async function author(sql: Sql): Promise<{ id: string; avatar: string }> {
+  const [row] = await sql<{ id: string; avatar: string }[]>`
+    select u.id, u.active_avatar_id as avatar from public.users u
+    where exists (select from public.follows f where f.followed_id = u.id)
+    order by (select count(*) from public.posts p where p.user_id = u.id) desc, u.id limit 1`;
+  if (!row) throw new Error('nobody has posts and followers');
+  return row;
+}
+
+/** Calls until the answer has this status. */
+async function callUntil(sql: Sql, name: string, status: string): Promise<Answer> {
+  for (let calls = 0; calls < 100; calls++) {
+    const answer = await call(sql, name);
+    if (answer.status === status) return answer;
+    if (!answer.has_more) throw new Error(`${name} ended as ${answer.status}, never ${status}`);
+  }
+  throw new Error(`${name} was never ${status}`);
+}
+
+const conflicts = async (sql: Sql) => [
+  ...(await sql<{ entity: string; relation: string; reason: string }[]>`
+    select distinct entity, table_name as relation, reason from imago.failure where kind = 'conflict' order by 1, 2, 3`),
+];
+
+describe('a transaction that adds rows to a user who is being migrated', () => {
+  test('is waited for, and its post and follow are found', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    const { id } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body) values (${id}, 'in flight')`;
+    await app`insert into public.follows (follower_id, followed_id)
+      select u.id, ${id} from public.users u
+      where u.id <> ${id} and not exists (select from public.follows f where f.follower_id = u.id and f.followed_id = ${id}) limit 1`;
+    expect(await callUntil(sql, 'migrate_batch', 'deferred')).toMatchObject({ has_more: true });
+    await expectAllMigrated(sql);
+    await app`commit`;
+    await migrateAll(sql);
+    await expectAllMigrated(sql);
+    expect(await value(sql, `select count(*)::int from public.posts where body = 'in flight'`)).toBe(1);
   });
 
-  test('the end of a run waits for transactions that were writing, so that their rows are moved by it', async () => {
-    const db = await database(50);
-    const user = await firstUser(db);
-    await prepare(db);
-    const app = await holdOpen(db, 'insert into public.posts (user_id, body) values ($1, $2)', [
-      user,
-      'late',
-    ]);
+  test.each([
+    ['canary', (sql: Sql, id: string) => call(sql, 'migrate_user_to_avatar_centric', { user_id: id })],
+    ['window', (sql: Sql) => call(sql, 'migrate_users_batch', { batch_size: 60 })],
+  ])('is found by a later call: %s', async (_, move) => {
+    const db = await database(60);
+    const { sql } = db;
+    const { id } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body) values (${id}, 'in flight')`;
+    await move(sql, id);
+    expect((await userStates(sql)).get(id)?.written.active).not.toBeNull();
+    await app`commit`;
+    expect(
+      await value(sql, 'select count(*)::int from public.posts where avatar_id is null and user_id = $1', [
+        id,
+      ]),
+    ).toBe(1);
+    await migrateAll(sql);
+    await expectAllMigrated(sql);
+  });
 
-    let last: Answer = {};
-    do last = await call(db.sql, 'migrate_batch');
-    while (last['status'] === 'working' || last['status'] === 'preparing');
-    expect(last['status']).toBe('deferred');
-    expect(last['has_more']).toBe(true);
-
-    await app.commit();
-    await migrateAll(db.sql);
-    await expectAllMigrated(db.sql);
-    expect(await value<string>(db.sql, 'select state from imago.run order by id desc limit 1')).toBe(
-      'succeeded',
-    );
-    expect(await value<number>(db.sql, 'select count(*)::int from imago.run')).toBe(1);
+  test('and stays open for too long is found by the next run', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    await sql`update imago.setting set value = '1' where name = 'writer_wait_ms'`;
+    const original = await allChecksums(sql);
+    const { id } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body) values (${id}, 'in flight')`;
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    await app`commit`;
+    expect(await call(sql, 'get_migration_statistics')).toMatchObject({ users_needing_migration: 1 });
+    expect((await migrateAll(sql)).reduce((sum, answer) => sum + answer.migrated, 0)).toBe(1);
+    await expectAllMigrated(sql);
+    await rollbackAll(sql);
+    await sql`delete from public.posts where body = 'in flight'`;
+    expect(await allChecksums(sql)).toMatchObject(original);
   });
 });
 
-describe('the app refers to an avatar while it is taken back', () => {
-  test('a post in flight is waited for and detached, not lost and not dangling', async () => {
-    const db = await database(40);
-    await migrateAll(db.sql);
-    const user = await firstUser(db);
-    const avatar = await activeAvatar(db, user);
-    const app = await holdOpen(
-      db,
-      'insert into public.posts (user_id, body, avatar_id) values ($1, $2, $3)',
-      [user, 'written during the rollback', avatar],
-    );
-    const mover = db.connect();
-    const pid = await pidOf(mover);
-    const rollback = call(mover, 'rollback_user_migration', { user_id: user });
-    await untilBlocked(db.sql, pid);
-    await app.commit();
+describe('a transaction that refers to an avatar that is being rolled back', () => {
+  const BADGES =
+    'create table public.badges (id int primary key, avatar uuid not null references public.avatars (id) on delete cascade)';
 
-    expect((await rollback)['rolled_back']).toBe(true);
-    const [post] =
-      await db.sql`select avatar_id from public.posts where body = 'written during the rollback'`;
-    expect(post).toEqual({ avatar_id: null });
-    await expectNothingDangles(db.sql);
+  test('keeps the avatar once it has committed: nothing of the app cascades', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    await migrateAll(sql);
+    await sql.unsafe(BADGES);
+    const { id, avatar } = await author(sql);
+    const before = await userStates(sql);
+    const app = await transaction(db);
+    await app`insert into public.badges values (1, ${avatar})`;
+    expect((await refusal(call(sql, 'rollback_user_migration', { user_id: id }))).code).toBe('IM025');
+    await callUntil(sql, 'rollback_batch', 'deferred');
+    await app`commit`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ status: 'done', conflicts: 1 });
+    expect(await conflicts(sql)).toEqual([
+      { entity: id, relation: 'public.avatars', reason: 'referenced by public.badges' },
+    ]);
+    expect([...(await sql`select avatar from public.badges`)]).toEqual([{ avatar }]);
+    for (const [user, state] of await userStates(sql)) {
+      expect(state).toEqual(
+        user === id ? before.get(user) : { own: before.get(user)?.own, written: UNTOUCHED },
+      );
+    }
+    await expectNothingDangles(sql);
   });
 
-  test.each(['cascade', 'set null', 'restrict'])(
-    'a row of another table in flight (on delete %s) makes a conflict and stays',
-    async (rule) => {
-      const db = await database(40);
-      await migrateAll(db.sql);
-      await db.sql.unsafe(
-        `create table public.badges (id serial primary key, avatar_id uuid references public.avatars on delete ${rule})`,
-      );
-      const user = await firstUser(db);
-      const avatar = await activeAvatar(db, user);
-      const app = await holdOpen(db, 'insert into public.badges (avatar_id) values ($1)', [avatar]);
-      const mover = db.connect();
-      const pid = await pidOf(mover);
-      const rollback = call(mover, 'rollback_user_migration', { user_id: user, force: true });
-      await untilBlocked(db.sql, pid);
-      await app.commit();
+  test('and takes it back does not keep it', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    await sql.unsafe(BADGES);
+    const app = await transaction(db);
+    await app`insert into public.badges values (1, ${(await author(sql)).avatar})`;
+    await callUntil(sql, 'rollback_batch', 'deferred');
+    await app`rollback`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
 
-      const answer = await rollback;
-      expect(answer['rolled_back']).toBe(false);
-      expect(answer['conflicts']).toEqual([
-        { relation: 'public.avatars', key: avatar, reason: expect.stringContaining('badges') },
-      ]);
-      expect(await value(db.sql, 'select avatar_id from public.badges')).toBe(avatar);
-      expect(await activeAvatar(db, user)).toBe(avatar);
+  test('keeps the avatar also when the rollback has waited for it', async () => {
+    const db = await database(60, 'long');
+    const { sql } = db;
+    await migrateAll(sql);
+    await sql.unsafe(BADGES);
+    const { id, avatar } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.badges values (1, ${avatar})`;
+    const { answer } = await waiting(db, (one) => call(one, 'rollback_user_migration', { user_id: id }));
+    await app`commit`;
+    expect(await answer).toMatchObject({
+      rolled_back: false,
+      conflicts: [{ relation: 'public.avatars', key: avatar, reason: 'referenced by public.badges' }],
+    });
+    expect([...(await sql`select avatar from public.badges`)]).toEqual([{ avatar }]);
+  });
+
+  test('by a post loses the reference, not the post', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    await migrateAll(sql);
+    const { id, avatar } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body, avatar_id) values (${id}, 'in flight', ${avatar})`;
+    await callUntil(sql, 'rollback_batch', 'deferred');
+    await app`commit`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect([...(await sql`select avatar_id from public.posts where body = 'in flight'`)]).toEqual([
+      { avatar_id: null },
+    ]);
+    await expectNothingDangles(sql);
+    await expectNoTraces(sql);
+  });
+
+  test('for longer than the rollback waits is set aside, and nothing else is', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    await migrateAll(sql);
+    const { id, avatar } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body, avatar_id) values (${id}, 'in flight', ${avatar})`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({
+      status: 'done',
+      state: 'failed',
+      failures_left: 1,
+    });
+    expect([...(await sql`select entity, kind from imago.failure`)]).toEqual([
+      { entity: id, kind: 'deferred' },
+    ]);
+    for (const [user, state] of await userStates(sql)) {
+      expect({ user, back: state.written.active === null }).toEqual({ user, back: user !== id });
+    }
+    await app`commit`;
+    await call(sql, 'retry_failed_migrations');
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', failures_left: 0 });
+    await expectNothingDangles(sql);
+    await expectNoTraces(sql);
+  });
+
+  test.each([
+    ['a row that cascades', (avatar: string) => `insert into public.badges values (1, '${avatar}')`],
+    [
+      'a post',
+      (avatar: string) =>
+        `insert into public.posts (user_id, body, avatar_id)
+         select owner_user_id, 'late', id from public.avatars where id = '${avatar}'`,
+    ],
+    [
+      'an active avatar',
+      (avatar: string) =>
+        `update public.users set active_avatar_id = '${avatar}'
+         where id = (select owner_user_id from public.avatars where id = '${avatar}')`,
+    ],
+  ])(
+    'and comes after the rollback has begun is refused, or let through when that is undone: %s',
+    async (_, statement) => {
+      const db = await database(60, 'long');
+      const { sql } = db;
+      await migrateAll(sql);
+      await sql.unsafe(BADGES);
+      const { id, avatar } = await author(sql);
+
+      const undone = await transaction(db);
+      expect(await call(undone, 'rollback_user_migration', { user_id: id })).toMatchObject({
+        rolled_back: true,
+      });
+      const through = await waiting(db, (one) => one.begin((tx) => tx.unsafe(statement(avatar))));
+      await undone`rollback`;
+      expect((await through.answer).count).toBeGreaterThan(0);
+      await expectNothingDangles(sql);
+      await sql`delete from public.badges`;
+
+      const done = await transaction(db);
+      expect(await call(done, 'rollback_user_migration', { user_id: id, force: true })).toMatchObject({
+        rolled_back: true,
+      });
+      const refused = await waiting(db, (one) => one.begin((tx) => tx.unsafe(statement(avatar))));
+      await done`commit`;
+      expect((await refusal(refused.answer)).code).toBe('23503');
+      await expectNothingDangles(sql);
     },
   );
+});
 
-  test('a reference that comes after the avatar has gone is refused, as by any foreign key', async () => {
-    const db = await database(40);
-    await migrateAll(db.sql);
-    const user = await firstUser(db);
-    const avatar = await activeAvatar(db, user);
-    const rollback = await holdOpen(db, 'select public.rollback_user_migration($1)', [user]);
-    const app = db.connect();
-    const pid = await pidOf(app);
-    const insert =
-      app`insert into public.posts (user_id, body, avatar_id) values (${user}, 'too late', ${avatar})`.then(
-        () => 'inserted',
-        (error: { code: string }) => error.code,
+describe('a transaction that changes what is being rolled back', () => {
+  /** A statement of the app, and the conflict that it makes once committed. */
+  const CHANGES: [name: string, statement: string, conflict: string | null][] = [
+    [
+      'renames the avatar',
+      `update public.avatars set name = 'mine' where owner_user_id = $1 and id = $2`,
+      'public.avatars edited',
+    ],
+    [
+      'activates another avatar',
+      `with own as (insert into public.avatars (owner_user_id, name) values ($1, 'own') returning id)
+       update public.users set active_avatar_id = own.id from own where users.id = $1 and $2::uuid is not null`,
+      'public.users changed',
+    ],
+    [
+      'gives a post another avatar',
+      `with own as (insert into public.avatars (owner_user_id, name) values ($1, 'own') returning id)
+       update public.posts set avatar_id = own.id from own where user_id = $1 and $2::uuid is not null`,
+      'public.posts changed',
+    ],
+    ['edits posts', `update public.posts set body = 'edited' where user_id = $1 and avatar_id = $2`, null],
+    ['deletes posts', `delete from public.posts where user_id = $1 and avatar_id = $2`, null],
+    [
+      'takes the avatar off the posts',
+      `update public.posts set avatar_id = null where user_id = $1 and avatar_id = $2`,
+      null,
+    ],
+    ['deletes the avatar', `delete from public.avatars where owner_user_id = $1 and id = $2`, null],
+    ['deletes the user', `delete from public.users where id = $1 and active_avatar_id = $2`, null],
+  ];
+
+  test.each(CHANGES)('waits or is waited for, and then counts: %s', async (_, statement, conflict) => {
+    for (const waits of ['short', 'long'] as const) {
+      const db = await database(40, waits);
+      const { sql } = db;
+      await migrateAll(sql);
+      const { id, avatar } = await author(sql);
+      const app = await transaction(db);
+      await app.unsafe(statement, [id, avatar]);
+      if (waits === 'short') {
+        await callUntil(sql, 'rollback_batch', 'deferred');
+        await app`commit`;
+      } else {
+        const { answer } = await waiting(db, (one) => call(one, 'rollback_batch'));
+        await app`commit`;
+        expect(['working', 'deferred', 'done']).toContain((await answer).status);
+      }
+      const before = (await userStates(sql)).get(id);
+      const last = (await rollbackAll(sql)).at(-1);
+      expect(last).toMatchObject({
+        status: 'done',
+        state: conflict ? 'failed' : 'succeeded',
+        conflicts: conflict ? 1 : 0,
+      });
+      expect((await conflicts(sql)).map((c) => `${c.entity} ${c.relation} ${c.reason}`)).toEqual(
+        conflict ? [`${id} ${conflict}`] : [],
       );
-    await untilBlocked(db.sql, pid);
-    await rollback.commit();
-    expect(await insert).toBe('23503');
-    await expectNothingDangles(db.sql);
-  });
-
-  test('an edit in flight keeps its value and makes a conflict', async () => {
-    const db = await database(40);
-    await migrateAll(db.sql);
-    const user = await firstUser(db);
-    const app = await holdOpen(db, 'update public.avatars set name = $2 where owner_user_id = $1', [
-      user,
-      'mine',
-    ]);
-    const mover = db.connect();
-    const pid = await pidOf(mover);
-    const rollback = call(mover, 'rollback_user_migration', { user_id: user });
-    await untilBlocked(db.sql, pid);
-    await app.commit();
-    expect(await rollback).toMatchObject({ rolled_back: false, conflicts: [{ reason: 'edited' }] });
-    expect(await value(db.sql, 'select name from public.avatars where owner_user_id = $1', [user])).toBe(
-      'mine',
-    );
+      const after = await userStates(sql);
+      if (conflict) expect(after.get(id)).toEqual(before);
+      for (const [user, state] of after) {
+        if (user !== id || !conflict) expect(state.written).toEqual(UNTOUCHED);
+      }
+      await expectNothingDangles(sql);
+    }
   });
 });
 
 describe('two movers on one user', () => {
-  const paths: [name: string, statement: string][] = [
-    ['lane', 'select public.migrate_batch(batch_size => 5)'],
-    ['window', 'select public.migrate_users_batch(5, 0)'],
+  /** Each moves the user and leaves others, so that it does not end the run. */
+  const PATHS: [string, (sql: Sql, user: { id: string; place: number }) => Promise<Answer>][] = [
+    ['lane', (sql) => call(sql, 'migrate_batch', { batch_size: 100, max_ms: 1 })],
     [
-      'canary',
-      'select public.migrate_user_to_avatar_centric((select id from public.users order by id limit 1))',
+      'window',
+      (sql, { place }) =>
+        call(sql, 'migrate_users_batch', { batch_size: 15, batch_offset: place < 15 ? 0 : 15 }),
     ],
+    ['canary', (sql, { id }) => call(sql, 'migrate_user_to_avatar_centric', { user_id: id })],
   ];
-  const pairs = paths.flatMap(([first, one]) =>
-    paths.map(([second, two]) => [first, second, one, two] as const),
-  );
+  const PAIRS = PATHS.flatMap(([one, first]) =>
+    PATHS.map(([two, second]) => ({ one, first, two, second })),
+  ).filter(({ one, two }) => one !== 'lane' || two !== 'lane');
 
-  test.each(pairs)('%s first, then %s: one avatar', async (_first, _second, one, two) => {
-    const db = await database(20);
-    await prepare(db);
-    // The run exists and its lanes are cut, so that neither path has to start it.
-    await call(db.sql, 'migrate_user_to_avatar_centric', {
-      user_id: await value(db.sql, 'select id from public.users order by id desc limit 1'),
-    });
-    const first = await holdOpen(db, one);
-    const other = db.connect();
-    const pid = await pidOf(other);
-    const ended = { now: false };
-    const second = other.unsafe(two).then(() => {
-      ended.now = true;
-    });
-    // Either it waits for the user's lock, or (two lanes) it found the lane taken and came back busy.
-    while (!ended.now) {
-      const [row] =
-        await db.sql`select from pg_stat_activity where pid = ${pid} and wait_event_type = 'Lock'`;
-      if (row) break;
+  test.each(PAIRS)('$one first, then $two: he is moved once', async ({ one, first, two, second }) => {
+    for (const waits of ['short', 'long'] as const) {
+      const db = await database(30, waits);
+      const { sql } = db;
+      const original = await allChecksums(sql);
+      const { id } = await author(sql);
+      const place = await value<number>(sql, 'select count(*)::int from public.users where id < $1', [id]);
+      const user = { id, place };
+      // The run is there before either of them, as it is when a migration is under way.
+      const starter = await value<string>(
+        sql,
+        'select id from public.users where id <> $1 order by id limit 1',
+        [id],
+      );
+      await call(sql, 'migrate_user_to_avatar_centric', { user_id: starter });
+
+      const holder = await transaction(db);
+      await first(holder, user);
+      expect((await userStates(holder)).get(id)?.written.active).not.toBeNull();
+      if (waits === 'long') {
+        const { answer } = await waiting(db, (other) => second(other, user));
+        await holder`commit`;
+        expect(await answer).toMatchObject(
+          two === 'canary' ? { migrated: false, skipped: true } : { failed: 0 },
+        );
+      } else if (two === 'canary') {
+        expect((await refusal(second(sql, user))).code).toBe('IM025');
+        await holder`commit`;
+      } else {
+        const answer = await second(sql, user);
+        expect(['working', 'deferred', 'busy']).toContain(answer.status);
+        await holder`commit`;
+      }
+      expect((await migrateAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', failures_left: 0 });
+      await expectAllMigrated(sql);
+      await rollbackAll(sql);
+      expect({ one, two, waits, ...(await allChecksums(sql)) }).toMatchObject(original);
+      await expectNoTraces(sql);
     }
-    await first.commit();
-    await second;
-    await migrateAll(db.sql);
-    await expectAllMigrated(db.sql);
-    expect(
-      await value(
-        db.sql,
-        'select max(n)::int from (select count(*) n from public.avatars group by owner_user_id) a',
-      ),
-    ).toBe(1);
+  });
+
+  test('two rollbacks of one user: the second finds nothing left', async () => {
+    const db = await database(30, 'long');
+    const { sql } = db;
+    await migrateAll(sql);
+    const { id } = await author(sql);
+    const holder = await transaction(db);
+    expect(await call(holder, 'rollback_user_migration', { user_id: id })).toMatchObject({
+      rolled_back: true,
+    });
+    const { answer } = await waiting(db, (one) => call(one, 'rollback_user_migration', { user_id: id }));
+    await holder`commit`;
+    expect(await answer).toMatchObject({ conflicts: [], restored: {}, removed: {} });
+    expect((await userStates(sql)).get(id)?.written).toEqual(UNTOUCHED);
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    await expectNoTraces(sql);
   });
 });
 
-test('a rollback that is asked for while a batch is in flight waits for it, bounded, and takes all of it back', async () => {
-  const db = await database(60);
-  const before = await checksums(db.sql);
-  await prepare(db);
-  await call(db.sql, 'migrate_batch', { batch_size: 1, max_ms: 1 });
-  const batch = await holdOpen(db, 'select public.migrate_batch(batch_size => 10, max_ms => 1)');
+describe('a change of direction while a batch is in flight', () => {
+  test('rollback is busy until the forward batch has ended, then works', async () => {
+    const db = await database(60);
+    const { sql } = db;
+    const original = await allChecksums(sql);
+    await call(sql, 'migrate_batch', { batch_size: 10, max_ms: 1 });
+    const holder = await transaction(db);
+    expect(await call(holder, 'migrate_batch', { batch_size: 10, max_ms: 1 })).toMatchObject({
+      migrated: 10,
+    });
 
-  await db.sql`update imago.setting set value = '50' where name = 'state_lock_timeout_ms'`;
-  const busy = await call(db.sql, 'rollback_batch');
-  expect(busy).toMatchObject({ status: 'busy', has_more: true, direction: 'rollback' });
+    expect(await call(sql, 'rollback_batch')).toMatchObject({
+      status: 'busy',
+      has_more: true,
+      rolled_back: 0,
+    });
+    expect((await refusal(call(sql, 'rollback_all_migrations'))).code).toBe('IM016');
+    await holder`commit`;
+    const answers = await rollbackAll(sql);
+    expect(answers.reduce((sum, answer) => sum + answer.rolled_back, 0)).toBe(20);
+    expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
 
-  await db.sql`update imago.setting set value = '15000' where name = 'state_lock_timeout_ms'`;
-  const mover = db.connect();
-  const pid = await pidOf(mover);
-  const rollback = rollbackAll(mover);
-  await untilBlocked(db.sql, pid);
-  await batch.commit();
-  await rollback;
-  expect(await checksums(db.sql)).toEqual(before);
-  expect(await value(db.sql, 'select count(*)::int from public.avatars')).toBe(0);
+  test('rollback that waits takes back what the batch in flight commits', async () => {
+    const db = await database(60, 'long');
+    const { sql } = db;
+    const original = await allChecksums(sql);
+    await call(sql, 'migrate_batch', { batch_size: 10, max_ms: 1 });
+    const holder = await transaction(db);
+    await call(holder, 'migrate_batch', { batch_size: 10, max_ms: 1 });
+    const { answer } = await waiting(db, (one) => call(one, 'rollback_batch'));
+    await holder`commit`;
+    const rest = (await answer).has_more ? await rollbackAll(sql) : [];
+    expect([await answer, ...rest].reduce((sum, one) => sum + one.rolled_back, 0)).toBe(20);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('forward is busy while a rollback begins, then refused', async () => {
+    const db = await database(150);
+    const { sql } = db;
+    await migrateAll(sql);
+    const holder = await transaction(db);
+    expect(await call(holder, 'rollback_batch', { max_ms: 1 })).toMatchObject({ has_more: true });
+    const meanwhile = await call(sql, 'migrate_batch').catch((error) => error);
+    expect(['busy', 'IM016']).toContain(meanwhile.status ?? meanwhile.code);
+    await holder`commit`;
+    for (const name of ['migrate_batch', 'migrate_users_batch']) {
+      expect((await refusal(call(sql, name))).code).toBe('IM017');
+    }
+    await rollbackAll(sql);
+    await expectNoTraces(sql);
+  });
+
+  test('a user rolled back alone while his batch is in flight is taken back once it is there', async () => {
+    const db = await database(60, 'long');
+    const { sql } = db;
+    const { id } = await author(sql);
+    await call(sql, 'migrate_user_to_avatar_centric', {
+      user_id: await value(sql, 'select id from public.users where id <> $1 order by id limit 1', [id]),
+    });
+    const holder = await transaction(db);
+    await call(holder, 'migrate_batch', { batch_size: 100 });
+    const { answer } = await waiting(db, (one) => call(one, 'rollback_user_migration', { user_id: id }));
+    await holder`commit`;
+    expect(await answer).toMatchObject({ rolled_back: true, conflicts: [] });
+    expect((await userStates(sql)).get(id)?.written).toEqual(UNTOUCHED);
+  });
 });

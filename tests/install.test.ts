@@ -76,19 +76,16 @@ async function migrationsText(): Promise<string> {
 }
 
 describe('supabase db push', () => {
-  test('on an empty database, twice; the app comes later', async () => {
+  test('on an empty database; the app comes later', async () => {
     const db = await database({ migrated: false });
     expect((await pendingMigrations(db.sql)).length).toBeGreaterThan(1);
     await pushMigrations(db.url);
     expect(await pendingMigrations(db.sql)).toEqual([]);
-    const installed = await catalog(db.sql);
-    await pushMigrations(db.url);
-    expect(await catalog(db.sql)).toEqual(installed);
     await createSample(db.sql, 100);
     await forthAndBack(db.sql);
   });
 
-  test('on a database with the app and its rows: touches no table of it; again with the run half done', async () => {
+  test('on a database with the app and its rows: touches no table of it; twice, with the run half done', async () => {
     const db = await database({ migrated: false, app: 'sample', users: 100 });
     const [tables, sums] = [await tablesOfApp(db.sql), await checksums(db.sql)];
     await pushMigrations(db.url);
@@ -96,28 +93,37 @@ describe('supabase db push', () => {
     expect(await checksums(db.sql)).toEqual(sums);
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 30 });
+    const installed = await catalog(db.sql);
     await pushMigrations(db.url);
+    expect(await catalog(db.sql)).toEqual(installed);
     expect(await avatarFaults(db.sql)).toMatchObject({ users_without_active_avatar: 70 });
     await forthAndBackFrom(db.sql, sums);
   });
 
-  test('on PostgreSQL 15: empty, with the app, twice, forward and back', async () => {
+  test('on PostgreSQL 15: empty and with the app, forward and back', async () => {
     const cluster = await testCluster({ version: 15 });
     try {
       const empty = await freshDatabase({ on: cluster, app: 'guide', users: 60 });
       expect(await value(empty.sql, 'show server_version')).toMatch(/^15\./);
-      const before = await checksums(empty.sql, { users: ['active_avatar_id'], posts: ['avatar_id'], follows: ['avatar_id'] });
+      const before = await checksums(empty.sql, {
+        users: ['active_avatar_id'],
+        posts: ['avatar_id'],
+        follows: ['avatar_id'],
+      });
       await migrateAll(empty.sql);
       await expectAllMigrated(empty.sql, { author: 'author_id', followed: 'following_id' });
       await rollbackAll(empty.sql);
       expect(
-        await checksums(empty.sql, { users: ['active_avatar_id'], posts: ['avatar_id'], follows: ['avatar_id'] }),
+        await checksums(empty.sql, {
+          users: ['active_avatar_id'],
+          posts: ['avatar_id'],
+          follows: ['avatar_id'],
+        }),
       ).toEqual(before);
       await empty.drop();
 
       const db = await freshDatabase({ on: cluster, migrated: false, app: 'sample', users: 100 });
       const tables = await tablesOfApp(db.sql);
-      await pushMigrations(db.url);
       await pushMigrations(db.url);
       expect(await tablesOfApp(db.sql)).toEqual(tables);
       const dry = await call(db.sql, 'dry_run_migration', { mode: 'full' });
@@ -145,9 +151,11 @@ describe('supabase db push', () => {
     expect(message).toContain('IM012');
     expect(await catalog(db.sql)).toEqual(before);
     expect(await checksums(db.sql)).toEqual(sums);
-    await db.sql.unsafe('drop function public.migrate_batch(integer); drop view public.migration_log; drop schema avatars');
-    await pushMigrations(db.url);
-    await forthAndBack(db.sql);
+    await db.sql.unsafe(
+      'drop function public.migrate_batch(integer); drop view public.migration_log; drop schema avatars',
+    );
+    await db.sql.unsafe(await migrationsText());
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
   });
 
   test.each([
@@ -161,7 +169,11 @@ describe('supabase db push', () => {
       `create function public.pause_migration(a integer, b integer) returns table (c integer) language sql as 'select 1'`,
       'pause_migration(integer,integer) (returns TABLE(c integer))',
     ],
-    ['a procedure', `create procedure public.rollback_batch() language sql as 'select 1'`, 'rollback_batch()'],
+    [
+      'a procedure',
+      `create procedure public.rollback_batch() language sql as 'select 1'`,
+      'rollback_batch()',
+    ],
     ['a table', 'create table public.migration_log (id integer)', 'public.migration_log'],
     ['a type', `create type public.migration_log as enum ('a')`, 'public.migration_log'],
     ['the schema of the engine', 'create schema imago', 'schema imago'],
@@ -193,22 +205,30 @@ describe('starting on an app that does not fit', () => {
     for (const name of ['migrate_batch', 'prepare_migration', 'dry_run_migration']) {
       const error = await refusal(call(db.sql, name));
       expect(error.code).toBe('IM006');
-      expect(error.message.replace('plan avatars cannot start here: ', '').split('; ').sort()).toEqual(problems);
+      expect(error.message.replace('plan avatars cannot start here: ', '').split('; ').sort()).toEqual(
+        problems,
+      );
       expect(error.hint).toContain('Nothing has been changed');
     }
     expect([await catalog(db.sql), await checksums(db.sql)]).toEqual(before);
-    expect(await value(db.sql, 'select (select count(*) from imago.run) + (select count(*) from imago.log)')).toBe('0');
+    expect(
+      await value(db.sql, 'select (select count(*) from imago.run) + (select count(*) from imago.log)'),
+    ).toBe('0');
   }
 
   test('foreign-owned tables are named', async () => {
     const db = await database({ app: 'guide', users: 10 });
     const admin = db.connect({ role: 'supabase_admin' });
-    await admin.unsafe('alter table public.users owner to supabase_admin; alter table public.avatars owner to supabase_admin');
+    await admin.unsafe(
+      'alter table public.users owner to supabase_admin; alter table public.avatars owner to supabase_admin',
+    );
     await expectRefused(db, [
       'public.avatars is owned by supabase_admin, not by postgres',
       'public.users is owned by supabase_admin, not by postgres',
     ]);
-    await admin.unsafe('alter table public.users owner to postgres; alter table public.avatars owner to postgres');
+    await admin.unsafe(
+      'alter table public.users owner to postgres; alter table public.avatars owner to postgres',
+    );
     expect((await prepareAll(db.sql)).length).toBeGreaterThan(5);
   });
 
@@ -261,7 +281,9 @@ describe('starting on an app that does not fit', () => {
       from public.users`);
     await migrateAll(db.sql);
     await expectAllMigrated(db.sql, { author: 'author_id', followed: 'following_id' });
-    expect(await value(db.sql, `select count(*) from public.avatars where voice = 'high' and "Moto" = 7`)).toBe('18');
+    expect(
+      await value(db.sql, `select count(*) from public.avatars where voice = 'high' and "Moto" = 7`),
+    ).toBe('18');
   });
 
   test('columns of an existing avatars table whose type does not fit are named', async () => {
@@ -272,7 +294,7 @@ describe('starting on an app that does not fit', () => {
         alter column personality_traits type jsonb using to_jsonb(personality_traits), add column metadata json;`);
     await expectRefused(db, [
       'public.avatars.metadata has type json',
-      'public.avatars.niche has type niche',
+      'public.avatars.niche has type public.niche',
       'public.avatars.personality_traits has type jsonb',
     ]);
   });
@@ -319,7 +341,9 @@ describe('build:sql', () => {
 describe('preparing', () => {
   test('warns of missing indexes with the statement to run, and goes on', async () => {
     const db = await database({ app: 'guide', users: 20 });
-    await db.sql.unsafe('drop index public.posts_author_id_idx, public.follows_following_id_idx, public.avatars_owner_user_id_idx');
+    await db.sql.unsafe(
+      'drop index public.posts_author_id_idx, public.follows_following_id_idx, public.avatars_owner_user_id_idx',
+    );
     const first = await call(db.sql, 'prepare_migration');
     expect(first).toMatchObject({ status: 'preparing', has_more: true });
     const statements = [
@@ -328,7 +352,8 @@ describe('preparing', () => {
       'create index concurrently on public.avatars (owner_user_id);',
     ];
     expect(first.warnings.map((warning: Answer) => warning.hint)).toEqual(statements);
-    const logged = await db.sql`select detail from public.migration_log where event = 'preflight' and level = 'warning'`;
+    const logged =
+      await db.sql`select detail from public.migration_log where event = 'preflight' and level = 'warning'`;
     expect(logged.map((row) => row.detail.hint)).toEqual(statements);
     for (const statement of statements) await db.sql.unsafe(statement);
     const { problems } = await call(db.sql, 'dry_run_migration', { mode: 'preflight' });
@@ -344,10 +369,16 @@ describe('preparing', () => {
     const first = await call(db.sql, 'migrate_batch');
     expect(first.status).toBe('preparing');
     expect(first.warnings).toEqual([
-      expect.objectContaining({ severity: 'warning', object: 'public.posts', hint: expect.stringContaining('manual review') }),
+      expect.objectContaining({
+        severity: 'warning',
+        object: 'public.posts',
+        hint: expect.stringContaining('manual review'),
+      }),
     ]);
     expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
-    expect(await value(db.sql, `select count(*) from imago.plan_write where relation = 'public.posts'`)).toBe('0');
+    expect(await value(db.sql, `select count(*) from imago.plan_write where relation = 'public.posts'`)).toBe(
+      '0',
+    );
     expect(await value(db.sql, 'select count(*) from public.posts where avatar_id is not null')).toBe('0');
   });
 
@@ -369,7 +400,11 @@ describe('preparing', () => {
     ).toBe(steps.length);
 
     const prepared = await catalog(db.sql);
-    expect(await call(db.sql, 'prepare_migration')).toMatchObject({ status: 'prepared', has_more: false, step: null });
+    expect(await call(db.sql, 'prepare_migration')).toMatchObject({
+      status: 'prepared',
+      has_more: false,
+      step: null,
+    });
     await db.sql.unsafe(`
       update imago.plan_step set done_at = null;
       update imago.plan_write set captured_at = null;
@@ -378,7 +413,11 @@ describe('preparing', () => {
     const again = await catalog(db.sql);
     expect({ ...again, triggers: '' }).toEqual({ ...prepared, triggers: '' });
     // Replaced triggers keep what they say.
-    const said = (text = '') => text.replace(/\d+ CREATE/g, 'CREATE').split(', ').sort();
+    const said = (text = '') =>
+      text
+        .replace(/\d+ CREATE/g, 'CREATE')
+        .split(', ')
+        .sort();
     expect(said(again.triggers)).toEqual(said(prepared.triggers));
     await forthAndBack(db.sql);
   });
@@ -387,11 +426,20 @@ describe('preparing', () => {
     const db = await database({ app: 'sample', users: 20 });
     await db.sql`update imago.setting set value = '20' where name = 'ddl_lock_timeout_ms'`;
     const holder = await db.connect().reserve();
-    await holder.unsafe('begin; select from public.users for update; select from public.posts limit 1');
-    expect(await call(db.sql, 'prepare_migration')).toMatchObject({ status: 'busy', has_more: true, retry_after_ms: 300 });
-    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ status: 'preparing', has_more: true, retry_after_ms: 300 });
+    await holder.unsafe('begin; update public.users set bio = bio');
+    expect(await call(db.sql, 'prepare_migration')).toMatchObject({
+      status: 'busy',
+      has_more: true,
+      retry_after_ms: 300,
+    });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({
+      status: 'preparing',
+      has_more: true,
+      retry_after_ms: 300,
+    });
     expect(await value(db.sql, `select to_regclass('public.avatars')`)).toBeNull();
-    const deferred = await db.sql`select level, sqlstate, detail from public.migration_log where event = 'prepare_deferred'`;
+    const deferred =
+      await db.sql`select level, sqlstate, detail from public.migration_log where event = 'prepare_deferred'`;
     expect([...deferred]).toEqual([
       { level: 'warning', sqlstate: '55P03', detail: { step: 'table avatars' } },
       { level: 'warning', sqlstate: '55P03', detail: { step: 'table avatars' } },
@@ -415,7 +463,8 @@ describe('preparing', () => {
     const steps = await Promise.all(callers.map((caller) => prepareAll(caller)));
     const all = steps.flat();
     expect(new Set(all).size).toBe(all.length);
-    const logged = await db.sql`select detail ->> 'step' as step from imago.log where event = 'prepare' order by id`;
+    const logged =
+      await db.sql`select detail ->> 'step' as step from imago.log where event = 'prepare' order by id`;
     expect(logged.map((row) => row.step)).toHaveLength(all.length);
     await Promise.all(callers.map((caller) => migrateAll(caller)));
     await expectAllMigrated(db.sql);

@@ -46,8 +46,14 @@ describe('what each call returns', () => {
   test('prepare_migration: a step a call, until has_more is false', async () => {
     const db = await database('sample', 20);
     const first = await call(db.sql, 'prepare_migration', { plan: 'avatars' });
-    expect(first).toMatchObject({ plan: 'avatars', step: 'table avatars', status: 'preparing', has_more: true });
-    const steps = await db.sql`select name from imago.plan_step where plan = 'avatars' order by position offset 1`;
+    expect(first).toMatchObject({
+      plan: 'avatars',
+      step: 'table avatars',
+      status: 'preparing',
+      has_more: true,
+    });
+    const steps =
+      await db.sql`select name from imago.plan_step where plan = 'avatars' order by position offset 1`;
     expect(await prepareAll(db.sql)).toEqual([
       ...steps.map((step) => step.name),
       'journal public.avatars',
@@ -56,7 +62,11 @@ describe('what each call returns', () => {
       'journal public.follows',
       'statistics',
     ]);
-    expect(await call(db.sql, 'prepare_migration')).toMatchObject({ status: 'prepared', has_more: false, step: null });
+    expect(await call(db.sql, 'prepare_migration')).toMatchObject({
+      status: 'prepared',
+      has_more: false,
+      step: null,
+    });
     expect(await value(db.sql, 'select count(*) from public.avatars')).toBe('0');
   });
 
@@ -73,13 +83,23 @@ describe('what each call returns', () => {
       next_offset: 10,
       duration_ms: expect.any(Number),
     });
-    expect(await call(db.sql, 'migrate_users_batch')).toMatchObject({ processed: 30, migrated: 20, skipped: 10 });
+    expect(await call(db.sql, 'migrate_users_batch')).toMatchObject({
+      processed: 30,
+      migrated: 20,
+      skipped: 10,
+    });
   });
 
   test('migrate_batch: the same fields, a status and the rows written per relation', async () => {
     const db = await database('sample', 120);
     const before = await call(db.sql, 'migrate_batch', { plan: 'avatars' });
-    expect(before).toMatchObject({ status: 'preparing', has_more: true, processed: 0, rows: {}, error: null });
+    expect(before).toMatchObject({
+      status: 'preparing',
+      has_more: true,
+      processed: 0,
+      rows: {},
+      error: null,
+    });
     const answers = await migrateAll(db.sql);
     expect(answers.at(-1)).toMatchObject({ status: 'done', has_more: false, state: 'succeeded' });
     for (const answer of answers) {
@@ -96,9 +116,12 @@ describe('what each call returns', () => {
       });
     }
     const total = (field: string) => answers.reduce((sum, answer) => sum + Number(answer[field]), 0);
-    expect([total('processed'), total('migrated'), total('skipped'), total('failed')]).toEqual([120, 120, 0, 0]);
+    expect([total('processed'), total('migrated'), total('skipped'), total('failed')]).toEqual([
+      120, 120, 0, 0,
+    ]);
     const rows = answers.reduce<Record<string, number>>((sum, answer) => {
-      for (const [relation, count] of Object.entries(answer.rows)) sum[relation] = (sum[relation] ?? 0) + count;
+      for (const [relation, count] of Object.entries(answer.rows))
+        sum[relation] = (sum[relation] ?? 0) + count;
       return sum;
     }, {});
     expect(rows).toEqual({
@@ -108,19 +131,36 @@ describe('what each call returns', () => {
       'public.follows': Number(await value(db.sql, 'select count(*) from public.follows')),
     });
     await expectAllMigrated(db.sql);
-    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ status: 'done', has_more: false, migrated: 0 });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({
+      status: 'done',
+      has_more: false,
+      migrated: 0,
+    });
   });
 
   test('migrate_user_to_avatar_centric and rollback_user_migration', async () => {
     const db = await database('sample', 20);
     await prepareAll(db.sql);
-    const user_id = await value<string>(db.sql, 'select user_id from public.posts group by 1 order by count(*) desc limit 1');
+    const user_id = await value<string>(
+      db.sql,
+      'select user_id from public.posts group by 1 order by count(*) desc limit 1',
+    );
     const moved = await call(db.sql, 'migrate_user_to_avatar_centric', { user_id });
-    expect(moved).toMatchObject({ entity: user_id, migrated: true, skipped: false, rows: { 'public.avatars': 1, 'public.users': 1 } });
-    expect(await call(db.sql, 'migrate_user_to_avatar_centric', { user_id })).toMatchObject({ migrated: false, skipped: true });
+    expect(moved).toMatchObject({
+      entity: user_id,
+      migrated: true,
+      skipped: false,
+      rows: { 'public.avatars': 1, 'public.users': 1 },
+    });
+    expect(await call(db.sql, 'migrate_user_to_avatar_centric', { user_id })).toMatchObject({
+      migrated: false,
+      skipped: true,
+    });
 
     const back = await call(db.sql, 'rollback_user_migration', { user_id, force: false });
-    const posts = Number(await value(db.sql, 'select count(*) from public.posts where user_id = $1', [user_id]));
+    const posts = Number(
+      await value(db.sql, 'select count(*) from public.posts where user_id = $1', [user_id]),
+    );
     expect(back).toMatchObject({
       entity: user_id,
       rolled_back: true,
@@ -128,7 +168,10 @@ describe('what each call returns', () => {
       removed: { 'public.avatars': 1 },
       conflicts: [],
     });
-    expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({ held_users: 1, migrated_users: 0 });
+    expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
+      held_users: 1,
+      migrated_users: 0,
+    });
   });
 
   test('get_migration_statistics, before, in the middle and after', async () => {
@@ -196,7 +239,11 @@ describe('what each call returns', () => {
 
   test('get_migration_performance_stats, before and after', async () => {
     const db = await database('sample', 200);
-    expect(await call(db.sql, 'get_migration_performance_stats')).toMatchObject({ state: 'none', run: null, batches: 0 });
+    expect(await call(db.sql, 'get_migration_performance_stats')).toMatchObject({
+      state: 'none',
+      run: null,
+      batches: 0,
+    });
     await migrateAll(db.sql, { batch_size: 50 });
     const stats = await call(db.sql, 'get_migration_performance_stats');
     expect(stats).toMatchObject({
@@ -205,7 +252,12 @@ describe('what each call returns', () => {
       users_per_minute_now: expect.any(Number),
       users_per_minute_average: expect.any(Number),
       average_ms_per_user: expect.any(Number),
-      batch_ms: { p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number), max: expect.any(Number) },
+      batch_ms: {
+        p50: expect.any(Number),
+        p95: expect.any(Number),
+        p99: expect.any(Number),
+        max: expect.any(Number),
+      },
       error_rate: 0,
       errors_by_sqlstate: {},
       rows: { 'public.avatars': 200, 'public.users': 200 },
@@ -226,7 +278,12 @@ describe('what each call returns', () => {
     const original = await checksums(db.sql);
     await migrateAll(db.sql);
     const answers = await rollbackAll(db.sql);
-    expect(answers.at(-1)).toMatchObject({ status: 'done', has_more: false, direction: 'rollback', conflicts: 0 });
+    expect(answers.at(-1)).toMatchObject({
+      status: 'done',
+      has_more: false,
+      direction: 'rollback',
+      conflicts: 0,
+    });
     expect(answers.reduce((sum, answer) => sum + answer.rolled_back, 0)).toBe(60);
     expect(await checksums(db.sql)).toEqual(original);
     await migrateAll(db.sql);
@@ -243,7 +300,11 @@ describe('what each call returns', () => {
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_users_batch', { batch_size: 10 });
     expect(await call(db.sql, 'pause_migration')).toMatchObject({ plan: 'avatars', state: 'paused' });
-    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ status: 'paused', has_more: true, migrated: 0 });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({
+      status: 'paused',
+      has_more: true,
+      migrated: 0,
+    });
     expect(await call(db.sql, 'resume_migration')).toMatchObject({ state: 'running' });
     expect(await call(db.sql, 'cancel_migration')).toMatchObject({ state: 'cancelled' });
     const error = await refusal(call(db.sql, 'retry_failed_migrations'));
@@ -266,7 +327,9 @@ describe('what each call returns', () => {
       'detail',
     ]);
     const events = await db.sql`select distinct event from public.migration_log`;
-    expect(events.map((row) => row.event)).toEqual(expect.arrayContaining(['run', 'prepare', 'state', 'batch']));
+    expect(events.map((row) => row.event)).toEqual(
+      expect.arrayContaining(['run', 'prepare', 'state', 'batch']),
+    );
     expect(
       await db.sql`select detail ->> 'from' as from, detail ->> 'to' as to from public.migration_log where event = 'state' order by created_at`,
     ).toEqual([
@@ -285,7 +348,10 @@ describe('windows', () => {
     await prepareAll(db.sql);
     for (let offset = 0; offset < 350; offset += 100) {
       const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 100, batch_offset: offset });
-      expect(answer).toMatchObject({ processed: Math.min(100, 350 - offset), migrated: Math.min(100, 350 - offset) });
+      expect(answer).toMatchObject({
+        processed: Math.min(100, 350 - offset),
+        migrated: Math.min(100, 350 - offset),
+      });
       const left = await pendingUsers(db);
       expect(answer.has_more).toBe(left > 0);
       expect(answer.next_offset).toBe(left > 0 ? offset + 100 : null);
@@ -299,7 +365,14 @@ describe('windows', () => {
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
     const again = await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
-    expect(again).toMatchObject({ processed: 50, migrated: 0, skipped: 50, failed: 0, has_more: true, next_offset: 50 });
+    expect(again).toMatchObject({
+      processed: 50,
+      migrated: 0,
+      skipped: 50,
+      failed: 0,
+      has_more: true,
+      next_offset: 50,
+    });
   });
 
   test('while has_more, next_offset leads to work that is left, also behind the window', async () => {
@@ -322,7 +395,10 @@ describe('windows', () => {
     while (answer.has_more) {
       expect(++calls).toBeLessThan(10);
       const before = await pendingUsers(db);
-      answer = await call(db.sql, 'migrate_users_batch', { batch_size: 70, batch_offset: answer.next_offset });
+      answer = await call(db.sql, 'migrate_users_batch', {
+        batch_size: 70,
+        batch_offset: answer.next_offset,
+      });
       expect(answer.migrated).toBeGreaterThan(0);
       expect(await pendingUsers(db)).toBe(before - answer.migrated);
     }
@@ -337,7 +413,10 @@ describe('windows', () => {
     await db.sql`insert into public.users (id, display_name) values ('00000000-0000-0000-0000-000000000001', 'First')`;
     const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 61, batch_offset: 40 });
     expect(answer).toMatchObject({ processed: 61, migrated: 59, skipped: 2, has_more: true, next_offset: 0 });
-    expect(await call(db.sql, 'migrate_users_batch', { batch_size: 1, batch_offset: 0 })).toMatchObject({ migrated: 1, has_more: false });
+    expect(await call(db.sql, 'migrate_users_batch', { batch_size: 1, batch_offset: 0 })).toMatchObject({
+      migrated: 1,
+      has_more: false,
+    });
     await expectAllMigrated(db.sql);
   });
 
@@ -378,7 +457,10 @@ describe('users who sign up during the run', () => {
     const other = db.connect();
     await other`begin`;
     await other`insert into public.users (id, display_name) values ('00000000-0000-0000-0000-00000000000a', 'Late')`;
-    await until('the run waits for the writer', async () => (await call(db.sql, 'migrate_batch')).status === 'deferred');
+    await until(
+      'the run waits for the writer',
+      async () => (await call(db.sql, 'migrate_batch')).status === 'deferred',
+    );
     expect(await pendingUsers(db)).toBe(0);
     await other`commit`;
     const answers = await migrateAll(db.sql);
@@ -406,7 +488,11 @@ describe('keys', () => {
       migration_completion_percentage: 100,
       state: 'succeeded',
     });
-    expect(await call(db.sql, 'migrate_users_batch')).toMatchObject({ processed: 0, has_more: false, next_offset: null });
+    expect(await call(db.sql, 'migrate_users_batch')).toMatchObject({
+      processed: 0,
+      has_more: false,
+      next_offset: null,
+    });
     expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ status: 'done', rolled_back: 0 });
   });
 
@@ -421,15 +507,32 @@ describe('keys', () => {
     await expectAllMigrated(db.sql);
   });
 
-  const series = (count: number, key: (i: number) => string | number) => Array.from({ length: count }, (_, i) => key(i));
+  const series = (count: number, key: (i: number) => string | number) =>
+    Array.from({ length: count }, (_, i) => key(i));
   const hex = (i: number) => (i * 2654435761).toString(16).padStart(12, '0').slice(-12);
   const cases: [string, KeyType, (string | number)[]][] = [
     ['random uuids', 'uuid', series(300, (i) => `${hex(i).slice(-8)}-0000-4000-8000-${hex(i)}`)],
-    ['clustered uuids', 'uuid', series(300, (i) => `018f0000-0000-7000-8000-${i.toString(16).padStart(12, '0')}`)],
-    ['sparse bigints', 'bigint', ['-9223372036854775808', '9223372036854775807', ...series(100, (i) => (i - 50) * 1e13 + i)]],
-    ['clustered integers', 'integer', [...series(200, (i) => i), ...series(200, (i) => 2e9 + i), -2147483648, 2147483647]],
+    [
+      'clustered uuids',
+      'uuid',
+      series(300, (i) => `018f0000-0000-7000-8000-${i.toString(16).padStart(12, '0')}`),
+    ],
+    [
+      'sparse bigints',
+      'bigint',
+      ['-9223372036854775808', '9223372036854775807', ...series(100, (i) => (i - 50) * 1e13 + i)],
+    ],
+    [
+      'clustered integers',
+      'integer',
+      [...series(200, (i) => i), ...series(200, (i) => 2e9 + i), -2147483648, 2147483647],
+    ],
     ['enough bigints for several lanes', 'bigint', series(9000, (i) => i * i)],
-    ['text with quotes and Unicode', 'text', ['', "o'brien", '"', 'Ä', '王', 'a,b', '{x}', '%', ' ', ...series(200, (i) => `k ${hex(i)}`)]],
+    [
+      'text with quotes and Unicode',
+      'text',
+      ['', "o'brien", '"', 'Ä', '王', 'a,b', '{x}', '%', ' ', ...series(200, (i) => `k ${hex(i)}`)],
+    ],
   ];
   test.each(cases)('%s', async (_, type, keys) => {
     const db = await database('none');
@@ -437,7 +540,9 @@ describe('keys', () => {
     const answers = await migrateAll(db.sql, { plan: 'tally', batch_size: Math.ceil(keys.length / 9) });
     expect(answers.reduce((sum, answer) => sum + answer.migrated, 0)).toBe(keys.length);
     expect(await itemsLeft(db.sql, 'Odd Items')).toBe(0);
-    expect((await rollbackAll(db.sql, { plan: 'tally' })).reduce((sum, answer) => sum + answer.rolled_back, 0)).toBe(keys.length);
+    expect(
+      (await rollbackAll(db.sql, { plan: 'tally' })).reduce((sum, answer) => sum + answer.rolled_back, 0),
+    ).toBe(keys.length);
     expect(await itemsLeft(db.sql, 'Odd Items')).toBe(keys.length);
   });
 });
@@ -451,7 +556,9 @@ describe('the app that is there', () => {
     await migrateAll(db.sql);
     await expectAllMigrated(db.sql, { author: 'author_id', followed: 'following_id' });
     for (const { owner_user_id, id } of owned) {
-      expect(await value(db.sql, 'select active_avatar_id from public.users where id = $1', [owner_user_id])).toBe(id);
+      expect(
+        await value(db.sql, 'select active_avatar_id from public.users where id = $1', [owner_user_id]),
+      ).toBe(id);
     }
     expect(
       await db.sql`select from public.avatars where metadata @> '{"migrated": true}' and owner_user_id in (select owner_user_id from public.avatars where metadata is null)`,
@@ -476,9 +583,12 @@ describe('the app that is there', () => {
       update public.users u set active_avatar_id = a.id
       from (select distinct on (owner_user_id) owner_user_id, id from public.avatars order by owner_user_id, created_at desc) a
       where a.owner_user_id = u.id`;
-    const active = await db.sql`select id, active_avatar_id from public.users where active_avatar_id is not null order by id`;
+    const active =
+      await db.sql`select id, active_avatar_id from public.users where active_avatar_id is not null order by id`;
     await migrateAll(db.sql);
-    expect(await db.sql`select id, active_avatar_id from public.users where id = any (${active.map((row) => row.id)}) order by id`).toEqual(active);
+    expect(
+      await db.sql`select id, active_avatar_id from public.users where id = any (${active.map((row) => row.id)}) order by id`,
+    ).toEqual(active);
     await expectAllMigrated(db.sql, { author: 'author_id', followed: 'following_id' });
   });
 
@@ -490,7 +600,8 @@ describe('the app that is there', () => {
     expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
     expect(await checksums(db.sql, { posts: ['avatar_id'] })).toEqual(posts);
     expect(await value(db.sql, 'select count(*) from public.posts where avatar_id is not null')).toBe('0');
-    const warnings = await db.sql`select detail from public.migration_log where event = 'preflight' and detail ->> 'object' = 'public.posts'`;
+    const warnings =
+      await db.sql`select detail from public.migration_log where event = 'preflight' and detail ->> 'object' = 'public.posts'`;
     expect(warnings[0]?.detail.hint).toContain('manual review');
     expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is null')).toBe('0');
   });
@@ -503,10 +614,13 @@ describe('the app that is there', () => {
       update public.follows f set avatar_id = a.id
       from (select distinct on (owner_user_id) owner_user_id, id from public.avatars order by owner_user_id, created_at desc) a
       where a.owner_user_id = f.following_id`;
-    const kept = await db.sql`select id, avatar_id from public.follows where avatar_id is not null order by id`;
+    const kept =
+      await db.sql`select id, avatar_id from public.follows where avatar_id is not null order by id`;
     expect(kept.length).toBeGreaterThan(2);
     await migrateAll(db.sql);
-    expect(await db.sql`select id, avatar_id from public.follows where id = any (${kept.map((row) => row.id)}) order by id`).toEqual(kept);
+    expect(
+      await db.sql`select id, avatar_id from public.follows where id = any (${kept.map((row) => row.id)}) order by id`,
+    ).toEqual(kept);
     await expectAllMigrated(db.sql, { author: 'author_id', followed: 'following_id' });
   });
 
@@ -530,7 +644,12 @@ describe('the app that is there', () => {
       from public.users u`);
     await migrateAll(db.sql);
     await expectAllMigrated(db.sql);
-    expect(await value(db.sql, `select count(*) from public.avatars where name like 'Mr %' and niche = 'travel' and bio is null and metadata ->> 'by' = 'us'`)).toBe('50');
+    expect(
+      await value(
+        db.sql,
+        `select count(*) from public.avatars where name like 'Mr %' and niche = 'travel' and bio is null and metadata ->> 'by' = 'us'`,
+      ),
+    ).toBe('50');
   });
 
   test('a user for whom the view has no row is set aside with IM010, everybody else is moved', async () => {
@@ -545,11 +664,19 @@ describe('the app that is there', () => {
        from public.users u where u.id not in (${ids.map((id) => `'${id}'`).join(', ')})`,
     );
     const answers = await migrateAll(db.sql);
-    expect(answers.at(-1)).toMatchObject({ status: 'done', has_more: false, state: 'failed', failures_left: 3 });
+    expect(answers.at(-1)).toMatchObject({
+      status: 'done',
+      has_more: false,
+      state: 'failed',
+      failures_left: 3,
+    });
     expect(await db.sql`select entity, kind, sqlstate from imago.failure order by entity`).toEqual(
       ids.map((entity) => ({ entity, kind: 'failed', sqlstate: 'IM010' })),
     );
-    expect(await avatarFaults(db.sql)).toMatchObject({ users_without_active_avatar: 3, users_with_two_default_avatars: 0 });
+    expect(await avatarFaults(db.sql)).toMatchObject({
+      users_without_active_avatar: 3,
+      users_with_two_default_avatars: 0,
+    });
     const error = await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: ids[0] }));
     expect(error.code).toBe('IM010');
   });
@@ -569,9 +696,13 @@ describe('the app that is there', () => {
     );
     const answers = await migrateAll(db.sql);
     expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'failed', failures_left: 1 });
-    expect(await db.sql`select entity, kind, sqlstate from imago.failure`).toEqual([{ entity: twice, kind: 'failed', sqlstate }]);
+    expect(await db.sql`select entity, kind, sqlstate from imago.failure`).toEqual([
+      { entity: twice, kind: 'failed', sqlstate },
+    ]);
     expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is null')).toBe('1');
-    expect(await value(db.sql, 'select count(*) from public.avatars where owner_user_id = $1', [twice])).toBe('0');
+    expect(await value(db.sql, 'select count(*) from public.avatars where owner_user_id = $1', [twice])).toBe(
+      '0',
+    );
     expect(await value(db.sql, 'select count(*) from public.avatars')).toBe('119');
   });
 });
@@ -583,7 +714,12 @@ describe('who may call', () => {
       select p.oid::regprocedure::text as name, p.provolatile as volatility, p.prosecdef as definer, p.proconfig as config
       from pg_proc p where p.pronamespace = 'public'::regnamespace and obj_description(p.oid) like 'Imago: %'`;
     expect(functions.map((row) => row.name).sort()).toEqual([...API].sort());
-    expect(functions.filter((row) => row.volatility === 's').map((row) => row.name).sort()).toEqual([
+    expect(
+      functions
+        .filter((row) => row.volatility === 's')
+        .map((row) => row.name)
+        .sort(),
+    ).toEqual([
       'get_detailed_migration_progress(text)',
       'get_migration_performance_stats(text)',
       'get_migration_statistics(text)',
@@ -591,31 +727,44 @@ describe('who may call', () => {
     expect(functions.every((row) => row.definer && row.config?.includes('search_path=""'))).toBe(true);
   });
 
-  test.each(['anon', 'authenticated'] as const)('%s gets 42501 from every function and sees nothing of Imago', async (role) => {
-    const db = await database('sample', 10);
-    await migrateAll(db.sql);
-    const outsider = db.connect({ role });
-    for (const signature of API) {
-      const [, name, types] = /^(\w+)\((.*)\)$/.exec(signature) ?? [];
-      const nulls = (types ?? '').split(',').map((type) => `null::${type}`);
-      const error = await refusal(outsider.unsafe(`select public.${name}(${nulls.join(', ')})`));
-      expect([name, error.code]).toEqual([name, '42501']);
-    }
-    for (const relation of ['public.migration_log', 'imago.log', 'imago.run', 'imago.failure', 'imago.plan', 'imago.setting', 'avatars.pending', 'avatars.default_avatar']) {
-      const error = await refusal(outsider.unsafe(`select * from ${relation}`));
-      expect([relation, error.code]).toEqual([relation, '42501']);
-    }
-    const undo = await db.sql`select relname from pg_class where relnamespace = 'imago_undo'::regnamespace and relkind = 'r'`;
-    expect(undo.length).toBe(4);
-    for (const { relname } of undo) {
-      expect((await refusal(outsider.unsafe(`select * from imago_undo.${relname}`))).code).toBe('42501');
-    }
-    // Nor may they execute anything inside.
-    const open = await db.sql`
+  test.each(['anon', 'authenticated'] as const)(
+    '%s gets 42501 from every function and sees nothing of Imago',
+    async (role) => {
+      const db = await database('sample', 10);
+      await migrateAll(db.sql);
+      const outsider = db.connect({ role });
+      for (const signature of API) {
+        const [, name, types] = /^(\w+)\((.*)\)$/.exec(signature) ?? [];
+        const nulls = (types ?? '').split(',').map((type) => `null::${type}`);
+        const error = await refusal(outsider.unsafe(`select public.${name}(${nulls.join(', ')})`));
+        expect([name, error.code]).toEqual([name, '42501']);
+      }
+      for (const relation of [
+        'public.migration_log',
+        'imago.log',
+        'imago.run',
+        'imago.failure',
+        'imago.plan',
+        'imago.setting',
+        'avatars.pending',
+        'avatars.default_avatar',
+      ]) {
+        const error = await refusal(outsider.unsafe(`select * from ${relation}`));
+        expect([relation, error.code]).toEqual([relation, '42501']);
+      }
+      const undo =
+        await db.sql`select relname from pg_class where relnamespace = 'imago_undo'::regnamespace and relkind = 'r'`;
+      expect(undo.length).toBe(4);
+      for (const { relname } of undo) {
+        expect((await refusal(outsider.unsafe(`select * from imago_undo.${relname}`))).code).toBe('42501');
+      }
+      // Nor may they execute anything inside.
+      const open = await db.sql`
       select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where n.nspname in ('imago', 'avatars', 'imago_undo') and has_schema_privilege(${role}, n.oid, 'usage')`;
-    expect(open).toHaveLength(0);
-  });
+      expect(open).toHaveLength(0);
+    },
+  );
 
   test('service_role can call everything', async () => {
     const db = await database('sample', 60);
@@ -638,7 +787,9 @@ describe('who may call', () => {
     expect((await service`select * from public.migration_log`).length).toBeGreaterThan(10);
     // And nothing but what the log shows is his to read.
     expect((await refusal(service`select * from imago.failure`)).code).toBe('42501');
-    expect((await refusal(service`insert into imago.log (level, event) values ('info', 'forged')`)).code).toBe('42501');
+    expect(
+      (await refusal(service`insert into imago.log (level, event) values ('info', 'forged')`)).code,
+    ).toBe('42501');
   });
 
   test('every function, view, table and schema has a comment', async () => {

@@ -450,45 +450,50 @@ describe('one user rolled back alone', () => {
     await expectAllMigrated(sql);
   });
 
-  test('costs the same among 100,000 journaled users: no table is read as a whole', async () => {
-    const { sql } = await database('sample', 40);
+  test('costs the same among 100,000 others: no table is read as a whole', async () => {
+    const { sql, connect } = await database('sample', 40);
     await migrateAll(sql);
-    const [user = ''] = await busyUsers(sql, app);
-    // Rows of the app first, then their journal, as batches would have written them.
-    await sql.begin(async (tx) => {
-      await tx.unsafe(`
-        create temp table big on commit drop as
-          select md5('big ' || i)::uuid as owner, md5('big avatar ' || i)::uuid as avatar, md5('big post ' || i)::uuid as post
-          from generate_series(1, 100000) i;
-        insert into public.users (id, username) select owner, 'big' from big;
-        insert into public.avatars (id, owner_user_id, name, metadata) select avatar, owner, 'big', '{"migrated": true}' from big;
-        update public.users set active_avatar_id = avatar from big where id = owner;
-        insert into public.posts (id, user_id, body, avatar_id) select post, owner, '', avatar from big;
-        insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, 0 from big;
-        insert into imago_undo.avatars_public_users (batch, entity, op, key_1, after_1) select 1, owner, 'u', owner, avatar from big;
-        insert into imago_undo.avatars_public_posts (batch, entity, op, key_1, after_1) select 1, owner, 'u', post, avatar from big;`);
-    });
+    const [user = '', other = ''] = await busyUsers(sql, app);
+    // Rows and journal as batches would have left them; written without looking at foreign keys, which takes longest.
+    const admin = connect({ role: 'supabase_admin' });
+    await admin.unsafe(`
+      begin;
+      set local session_replication_role = replica;
+      create temp table big on commit drop as
+        select md5('big ' || i)::uuid as owner, md5('big avatar ' || i)::uuid as avatar, md5('big post ' || i)::uuid as post
+        from generate_series(1, 100000) i;
+      insert into public.users (id, username, active_avatar_id) select owner, 'big', avatar from big;
+      insert into public.avatars (id, owner_user_id, name, metadata) select avatar, owner, 'big', '{"migrated": true}' from big;
+      insert into public.posts (id, user_id, body, avatar_id) select post, owner, '', avatar from big;
+      insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, 0 from big;
+      insert into imago_undo.avatars_public_users (batch, entity, op, key_1, after_1) select 1, owner, 'u', owner, avatar from big;
+      insert into imago_undo.avatars_public_posts (batch, entity, op, key_1, after_1) select 1, owner, 'u', post, avatar from big;
+      commit;`);
 
-    const scanned = await sql.begin(async (tx) => {
-      const counters = async () =>
-        new Map(
-          (
-            await tx<{ name: string; read: number }[]>`
-              select relid::regclass::text as name, seq_tup_read::int as read from pg_stat_xact_user_tables`
-          ).map((row) => [row.name, row.read]),
-        );
-      const start = await counters();
-      expect(await rollbackUser(tx, user)).toMatchObject({ rolled_back: true });
-      return [...(await counters())].map(([name, read]) => [name, read - (start.get(name) ?? 0)] as const);
-    });
-    expect(scanned.map(([name]) => name)).toContain('imago_undo.avatars_public_posts');
-    for (const [name, read] of scanned) expect({ name, few: read < 1000 }).toEqual({ name, few: true });
+    const one = connect();
+    const read = async () =>
+      new Map(
+        (
+          await one<{ name: string; read: number }[]>`
+            select relid::regclass::text as name, seq_tup_read::int as read from pg_stat_xact_user_tables`
+        ).map((row) => [row.name, row.read]),
+      );
+    await one`begin`;
+    const before = await read();
+    expect(await rollbackUser(one, user)).toMatchObject({ rolled_back: true });
+    const after = await read();
+    await one`commit`;
+    expect([...after.keys()]).toContain('imago_undo.avatars_public_posts');
+    for (const [name, rows] of after) {
+      expect({ name, few: rows - (before.get(name) ?? 0) < 1000 }).toEqual({ name, few: true });
+    }
 
-    const [other = ''] = await busyUsers(sql, app);
-    const [plan] = await sql.unsafe(
+    const [plan] = await one.unsafe(
       `explain (analyze, buffers, format json) select public.rollback_user_migration('${other}')`,
     );
-    expect(plan?.['QUERY PLAN'][0].Plan['Shared Hit Blocks']).toBeLessThan(5000);
+    const { 'Shared Hit Blocks': hit, 'Shared Read Blocks': missed } = plan?.['QUERY PLAN'][0].Plan;
+    // A table of 100,000 rows has 1,500 pages and more.
+    expect(hit + missed).toBeLessThan(4000);
     expect((await userStates(sql)).get(other)?.written).toEqual(UNTOUCHED);
   });
 });
@@ -571,17 +576,14 @@ describe('removing an avatar', () => {
 
 describe('rollback_all_migrations', () => {
   test('takes everything back in one transaction', async () => {
-    const { sql } = await database('guide', 120);
+    const { sql, connect } = await database('guide', 120);
     const original = await allChecksums(sql);
     await migrateAll(sql, { batch_size: 50 });
     const migrated = await allChecksums(sql);
-    const undone = new Error('taken back');
-    await expect(
-      sql.begin(async (tx) => {
-        expect(await call(tx, 'rollback_all_migrations')).toMatchObject({ status: 'done', rolled_back: 120 });
-        throw undone;
-      }),
-    ).rejects.toBe(undone);
+    const one = connect();
+    await one`begin`;
+    expect(await call(one, 'rollback_all_migrations')).toMatchObject({ status: 'done', rolled_back: 120 });
+    await one`rollback`;
     expect(await allChecksums(sql)).toEqual(migrated);
     const answer = await call(sql, 'rollback_all_migrations');
     expect(answer).toMatchObject({ status: 'done', state: 'succeeded', rolled_back: 120, conflicts: 0 });

@@ -61,7 +61,8 @@ async function runIn(db: TestDatabase, state: string): Promise<string> {
 describe('the state machine', () => {
   test('is the table imago.transition, a sentence an edge', async () => {
     const db = await database(1);
-    const edges = await db.sql`select event || ' ' || from_state as edge, to_state, sentence from imago.transition`;
+    const edges =
+      await db.sql`select event || ' ' || from_state as edge, to_state, sentence from imago.transition`;
     expect(Object.fromEntries(edges.map((row) => [row.edge, row.to_state]))).toEqual(EDGES);
     for (const row of edges) expect(row.sentence).toMatch(/^[A-Z].*\.$/);
   });
@@ -112,7 +113,8 @@ describe('the state machine', () => {
     for (const state of STATES) {
       const run = await runIn(db, state);
       // Failures of a run that goes on may be retried as well; its state stays.
-      const next = EDGES[`${event} ${state}`] ?? (event === 'retry' && state === 'running' ? 'running' : undefined);
+      const next =
+        EDGES[`${event} ${state}`] ?? (event === 'retry' && state === 'running' ? 'running' : undefined);
       if (next) {
         expect(await call(db.sql, name, { plan: 'avatars' })).toMatchObject({
           plan: 'avatars',
@@ -180,7 +182,10 @@ describe('a run under way', () => {
       from imago.run r, unnest(array['main', 'late']) p, generate_series(1, 8) n`;
     const working = work(db, 6);
     await until('a third is moved', async () => {
-      return Number(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')) >= 200;
+      return (
+        Number(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')) >=
+        200
+      );
     });
 
     const started = Date.now();
@@ -192,12 +197,15 @@ describe('a run under way', () => {
       expect(answers.at(-1)).toMatchObject({ status: 'paused', has_more: true });
       for (const answer of answers) expect(['working', 'busy', 'paused']).toContain(answer.status);
     }
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(moved);
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      moved,
+    );
     expect(Number(moved)).toBeLessThan(600);
     expect((await refusal(call(db.sql, 'migrate_users_batch'))).code).toBe('IM019');
 
     await call(db.sql, 'resume_migration');
-    for (const answers of await Promise.all(work(db, 6))) expect(answers.at(-1)).toMatchObject({ status: 'done' });
+    for (const answers of await Promise.all(work(db, 6)))
+      expect(answers.at(-1)).toMatchObject({ status: 'done' });
     await expectAllMigrated(db.sql);
   });
 
@@ -209,7 +217,11 @@ describe('a run under way', () => {
     const other = db.connect();
     await other`begin`;
     await call(other, 'pause_migration');
-    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ status: 'busy', has_more: true, retry_after_ms: 50 });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({
+      status: 'busy',
+      has_more: true,
+      retry_after_ms: 50,
+    });
     expect((await refusal(call(db.sql, 'migrate_users_batch'))).code).toBe('IM016');
     expect((await refusal(call(db.sql, 'cancel_migration'))).code).toBe('IM016');
     await other`rollback`;
@@ -227,10 +239,14 @@ describe('a run under way', () => {
     const pid = await pidOf(pauser);
     const pausing = call(pauser, 'pause_migration');
     await untilBlocked(db.sql, pid);
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe('10');
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      '10',
+    );
     await worker`commit`;
     expect(await pausing).toMatchObject({ state: 'paused' });
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe('20');
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      '20',
+    );
   });
 
   test('cancelled, what was moved stays; the next call starts a new run, which skips it', async () => {
@@ -238,7 +254,9 @@ describe('a run under way', () => {
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 20 });
     expect(await call(db.sql, 'cancel_migration')).toMatchObject({ state: 'cancelled' });
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe('20');
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      '20',
+    );
     const answers = await migrateAll(db.sql);
     expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'succeeded', run: 2 });
     expect(answers.reduce((sum, answer) => sum + answer.migrated, 0)).toBe(30);
@@ -261,7 +279,9 @@ describe('a run under way', () => {
       await call(db.sql, 'resume_migration');
     }
     expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
-    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe('0');
+    expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
+      '0',
+    );
   });
 
   test('settings are fixed by the call that creates the run', async () => {

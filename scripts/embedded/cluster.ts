@@ -118,16 +118,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 async function stopLeftover(home: string): Promise<void> {
   const data = path.join(home, 'data');
   const lock = await readLock(data);
-  if (!lock || !alive(lock.pid)) return;
-  if (servesFolder(lock.pid, data)) {
-    await endProcess(lock.pid, 'SIGINT');
-    return;
-  }
-  // Its number went to an unrelated process, before which PostgreSQL would give up. Its parent's number, ours, it passes
-  // over. The file itself must stay: by it PostgreSQL recognises backends that outlived their postmaster.
+  if (!lock) return;
+  if (alive(lock.pid) && servesFolder(lock.pid, data)) await endProcess(lock.pid, 'SIGINT');
+
+  // What a killed server leaves names a process that may exist again as another one, or still as one that nobody reaps,
+  // and PostgreSQL would not start beside it. Its parent's number, ours, it passes over. The file itself must stay: by it
+  // PostgreSQL recognises backends that outlived their postmaster.
   const file = path.join(data, 'postmaster.pid');
-  const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replace(/^\d+/, String(process.pid)));
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text !== undefined) await writeFile(file, text.replace(/^\d+/, String(process.pid)));
 }
 
 /** Removes a cluster with its data, stopping it if it still runs. */

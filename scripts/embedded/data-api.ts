@@ -37,6 +37,8 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
     postgresOptions: {
       max: POOL,
       onnotice: () => {},
+      // Back at once after PostgreSQL was, and not after the 20 seconds that its own backoff goes up to.
+      backoff: () => 0.1,
       connection: { statement_timeout: TIMEOUT_MS, lock_timeout: TIMEOUT_MS },
     },
   });
@@ -68,7 +70,7 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
     answer: async (request, peerAddress) => await app.fetch(request, { peerAddress }),
     reload: async () => await connection.clearSchemaCache(),
     close: async () => {
-      await Promise.all([listener.end({ timeout: 1 }), connection.driver.end({ timeout: 1 })]);
+      await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
     },
   };
 }

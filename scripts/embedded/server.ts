@@ -1,7 +1,8 @@
 /**
  * The process behind the embedded Supabase: it owns PostgreSQL and the Data API of one folder for as long as a command
  * holds a connection to its control port. A command that dies, by kill -9 too, lets go of its connection; the last
- * one's end stops the server. Started by supabase.ts with the folder as its only argument.
+ * one's end stops the server. Started by supabase.ts with the folder as argument, and --reset if
+ * whatever is there must go first.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -40,7 +41,7 @@ let closing = false;
 let queue: Promise<unknown> = Promise.resolve();
 
 if (!takeLock()) {
-  tell({ type: 'busy' });
+  await tell({ type: 'busy' });
   process.exit();
 }
 
@@ -56,10 +57,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.on('disconnect', closeIfUnused);
 
 try {
-  await inTurn(start);
-  tell({ type: 'listening' });
+  await inTurn(async () => {
+    if (process.argv[3] === '--reset') await removeCluster(clusterFolder);
+    await start();
+  });
+  await tell({ type: 'listening' });
 } catch (error) {
-  tell({ type: 'failed', message: messageOf(error) });
+  await tell({ type: 'failed', message: messageOf(error) });
   await close();
 }
 
@@ -77,8 +81,9 @@ function takeLock(): boolean {
   }
 }
 
-function tell(outcome: Outcome): void {
-  if (process.connected) process.send?.(outcome);
+/** Tells the command that started us; one that has died meanwhile is told nothing. */
+async function tell(outcome: Outcome): Promise<void> {
+  if (process.connected) await new Promise<unknown>((resolve) => process.send?.(outcome, resolve));
 }
 
 async function start(): Promise<void> {

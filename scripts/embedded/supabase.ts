@@ -69,7 +69,7 @@ export async function ensureEmbedded(options: EmbeddedOptions = {}): Promise<Emb
         throw new Error(`The embedded Supabase did not start in time. Its log: ${logFile(folder)}`);
       }
       options.onStep?.('Starting PostgreSQL');
-      started = await startServer(folder);
+      started = await startServer(folder, options.reset ?? false);
       // Another command is starting it, or it is about to stop: look again soon.
       if (!started) await delay(RETRY_MS);
     }
@@ -84,29 +84,32 @@ interface Starter {
 }
 
 /** Starts the server process; undefined when another one has the folder. */
-async function startServer(folder: string): Promise<Starter | undefined> {
+async function startServer(folder: string, reset: boolean): Promise<Starter | undefined> {
   const log = openSync(logFile(folder), 'a', 0o600);
-  const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [folder], {
-    // A session of its own: Ctrl-C is for the command, which then lets go.
-    detached: true,
-    // node:sqlite, of which it needs the file lock, is announced as experimental.
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', log, log, 'ipc'],
-  });
+  const child = fork(
+    fileURLToPath(new URL('./server.ts', import.meta.url)),
+    [folder, ...(reset ? ['--reset'] : [])],
+    {
+      // A session of its own: Ctrl-C is for the command, which then lets go.
+      detached: true,
+      // node:sqlite, of which it needs the file lock, is announced as experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', log, log, 'ipc'],
+    },
+  );
   closeSync(log);
   const outcome = await new Promise<Outcome>((resolve) => {
     child.once('message', (message) => resolve(outcomeSchema.parse(message)));
     child.once('error', (error) => resolve({ type: 'failed', message: error.message }));
-    child.once('exit', (code, signal) => {
-      resolve({ type: 'failed', message: `its process ended (${signal ?? `exit code ${code}`})` });
+    child.once('exit', async (code, signal) => {
+      const tail = (await readFile(logFile(folder), 'utf8')).trim().split('\n').slice(-5).join('\n');
+      const ended = `its process ended (${signal ?? `exit code ${code}`}). The end of ${logFile(folder)}:`;
+      resolve({ type: 'failed', message: `${ended}\n${tail}` });
     });
   });
   if (outcome.type === 'busy') return undefined;
   if (outcome.type === 'failed') {
-    const tail = (await readFile(logFile(folder), 'utf8')).trim().split('\n').slice(-5).join('\n');
-    throw new Error(
-      `The embedded Supabase did not start: ${outcome.message}\n\nThe end of ${logFile(folder)}:\n${tail}`,
-    );
+    throw new Error(`The embedded Supabase did not start: ${outcome.message}`);
   }
   return {
     alive: () => child.exitCode === null && child.signalCode === null,
@@ -133,7 +136,8 @@ async function join(
     token: state.control.token,
     kind: options.keeper ? 'keeper' : 'command',
     sample: options.sample ?? null,
-    reset: options.reset ?? false,
+    // A server of our own has started over already.
+    reset: options.reset === true && !ours,
   };
   socket.write(`${JSON.stringify(hello)}\n`);
 

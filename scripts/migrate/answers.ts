@@ -107,6 +107,9 @@ export const transitionAnswer = z.looseObject({
   direction: z.enum(['forward', 'rollback']).nullish(),
 });
 
+/** Lines of `migration_log` on transitions. */
+export const stateChange = z.array(z.looseObject({ detail: z.looseObject({ to: z.string() }) }));
+
 /** `dry_run_migration`, of each mode. */
 export const dryRunAnswer = z.looseObject({
   mode: text,

@@ -5,6 +5,7 @@ import {
   type CallError,
   type Client,
   call,
+  endOfRun,
   type FunctionName,
 } from '../client.ts';
 import { duration } from './figures.ts';
@@ -33,7 +34,21 @@ export class Caller {
     args: Arguments<Name>,
     signal?: AbortSignal,
   ): Promise<Answer<Name>> {
-    return await retrying(() => this.#once(name, args), {
+    return await this.#retried(name, () => call(this.#client, name, args), signal);
+  }
+
+  /** The state that a run ended in. */
+  async endOfRun(run: number, signal?: AbortSignal): Promise<string | undefined> {
+    const look = async () => ({ state: await endOfRun(this.#client, run) });
+    return (await this.#retried('migration_log', look, signal)).state;
+  }
+
+  async #retried<Result extends object>(
+    name: string,
+    work: () => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
+    return await retrying(() => this.#once(name, work), {
       limit: this.#answered ? limits.driving : limits.first,
       ...(signal && { signal }),
       onRetry: (error, attempt, waitMs) => {
@@ -47,7 +62,7 @@ export class Caller {
     });
   }
 
-  async #once<Name extends FunctionName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
+  async #once<Result extends object>(name: string, work: () => Promise<Result>): Promise<Result> {
     const startedAt = performance.now();
     const say = (outcome: string): void => {
       const line = `${name} ${duration(performance.now() - startedAt)} ${outcome}`;
@@ -56,7 +71,7 @@ export class Caller {
     };
     this.calls += 1;
     try {
-      const answer = await call(this.#client, name, args);
+      const answer = await work();
       this.#answered = true;
       say(summary(answer));
       return answer;

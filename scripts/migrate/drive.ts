@@ -1,7 +1,6 @@
 /** Drives batches: one loop per worker, each with one call at a time, until there is nothing left. */
 import { CallError } from '../client.ts';
 import type { BatchAnswer, Problem } from './answers.ts';
-import type { Caller } from './caller.ts';
 import { backoffMs, isTransient, pause } from './retry.ts';
 
 /** What the calls of one invocation did, summed up. */
@@ -34,10 +33,11 @@ export type Verdict =
 export type Driven = Verdict & { tally: Tally };
 
 export interface Drive {
-  caller: Caller;
   direction: 'forward' | 'rollback';
   /** One batch. */
   batch: (signal: AbortSignal) => Promise<BatchAnswer>;
+  /** The state that an earlier run ended in. */
+  endOfRun: (run: number) => Promise<string | undefined>;
   workers: number;
   /** When it comes the running batches end and no new one begins. */
   signal: AbortSignal;
@@ -82,6 +82,15 @@ export async function drive(options: Drive): Promise<Driven> {
   const prepared = Promise.withResolvers<void>();
   stop.addEventListener('abort', () => prepared.resolve(), { once: true });
 
+  const wasCancelled = async (earlier: BatchAnswer['run']): Promise<boolean> => {
+    try {
+      return (await options.endOfRun(Number(earlier))) === 'cancelled';
+    } catch (error) {
+      settle({ outcome: 'error', error });
+      return false;
+    }
+  };
+
   const work = async (isFirst: boolean): Promise<void> => {
     if (!isFirst) await prepared.promise;
     let waited = 0;
@@ -100,10 +109,15 @@ export async function drive(options: Drive): Promise<Driven> {
       options.onAnswer(answer, tally);
       if (answer.status !== 'preparing') prepared.resolve();
 
-      run ??= answer.run;
-      straggling = verdict?.outcome === 'done' && answer.run !== run && answer.has_more;
-      const reached = conclusion(answer, options.direction) ?? replaced(answer, run, verdict);
+      const reached = conclusion(answer, options.direction);
       if (reached) return settle(reached);
+      run ??= answer.run;
+      if (answer.run !== run) {
+        straggling = verdict?.outcome === 'done';
+        if (!straggling && (await wasCancelled(run))) return settle({ outcome: 'cancelled', opened: true });
+        // Its end was told to another worker, or in a reply that never came; the new run finds what is left.
+        if (!straggling) run = answer.run;
+      }
 
       if (answer.status !== 'busy' && answer.status !== 'deferred') {
         movedAt = performance.now();
@@ -149,16 +163,6 @@ function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict
     default:
       return undefined;
   }
-}
-
-/** Another run than before, and nobody said that the first one was done: it was cancelled between two calls. */
-function replaced(
-  answer: BatchAnswer,
-  run: BatchAnswer['run'],
-  verdict: Verdict | undefined,
-): Verdict | undefined {
-  if (verdict?.outcome === 'done' || answer.run === run) return undefined;
-  return { outcome: 'cancelled', opened: true };
 }
 
 /** As long as SQL asks for, a little longer at random so that the workers do not come back all at once. */

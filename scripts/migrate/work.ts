@@ -123,8 +123,9 @@ async function driveShown(
   };
 
   try {
+    const endOfRun = (run: number) => caller.endOfRun(run, signal);
     return await drive({
-      caller,
+      endOfRun,
       direction,
       batch: batchCall(context, direction),
       workers,

@@ -13,6 +13,8 @@ export type Fault =
   | 'cut'
   /** It arrives and is done; the answer is lost with the connection. */
   | 'lose-reply'
+  /** The same, but only if the answer is that all is done. */
+  | 'lose-done'
   /** The answer breaks off half-way. */
   | 'break-off'
   /** It arrives and is done; no answer ever comes. */
@@ -26,6 +28,8 @@ export interface Proxy {
   url: string;
   /** Names of the functions that were called, in order, with what happened to them. */
   log: { name: string; fault: Fault }[];
+  /** Replies lost so far. */
+  lost: number;
   /** Decides on each call of a function, by its name and how many calls of it there were before. */
   decide: (name: string, before: number) => Fault;
   /** Resolves when the function has been called so many times in all. */
@@ -38,6 +42,7 @@ export async function startProxy(target: string, decide: Proxy['decide'] = () =>
   const proxy: Proxy = {
     url: '',
     log: [],
+    lost: 0,
     decide,
     async passed(name, times) {
       await until(
@@ -51,7 +56,7 @@ export async function startProxy(target: string, decide: Proxy['decide'] = () =>
     const name = new URL(incoming.url ?? '/', target).pathname.split('/').at(-1) ?? '';
     const fault = proxy.decide(name, proxy.log.filter((entry) => entry.name === name).length);
     proxy.log.push({ name, fault });
-    pass(target, fault, incoming, outgoing);
+    pass(proxy, target, fault, incoming, outgoing);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -62,7 +67,13 @@ export async function startProxy(target: string, decide: Proxy['decide'] = () =>
   return proxy;
 }
 
-function pass(target: string, fault: Fault, incoming: IncomingMessage, outgoing: ServerResponse): void {
+function pass(
+  proxy: Proxy,
+  target: string,
+  fault: Fault,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
   if (fault === 'cut') {
     incoming.socket.destroy();
     return;
@@ -82,11 +93,12 @@ function pass(target: string, fault: Fault, incoming: IncomingMessage, outgoing:
       answer.on('end', () => {
         // By now the server has committed.
         if (fault === 'hang') return;
-        if (fault === 'lose-reply') {
+        const body = Buffer.concat(chunks);
+        if (fault === 'lose-reply' || (fault === 'lose-done' && /"status": ?"done"/.test(String(body)))) {
+          proxy.lost += 1;
           outgoing.socket?.destroy();
           return;
         }
-        const body = Buffer.concat(chunks);
         outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': body.length });
         if (fault === 'break-off') {
           outgoing.write(body.subarray(0, body.length / 2), () => outgoing.socket?.destroy());

@@ -24,7 +24,11 @@ begin
     return imago.dry_run(plan, 'sample', batch_size, max_ms);
   end if;
 
-  run := imago.forward_run(plan, backup, max_failures, on_failure);
+  begin
+    run := imago.forward_run(plan, backup, max_failures, on_failure);
+  exception when sqlstate 'IM016' then
+    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp());
+  end;
   if run.direction = 'rollback' then
     result := imago.work(run.id, max_ms, batch_size);
     return result || case result ->> 'status'

@@ -20,7 +20,7 @@ begin
   begin
     run := imago.start_rollback(plan, force);
   exception when sqlstate 'IM016' then
-    return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp()) || '{"direction": "rollback"}';
+    return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated' || '{"direction": "rollback", "rolled_back": 0}';
   end;
   return imago.work(run.id, max_ms);
 end

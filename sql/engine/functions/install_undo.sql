@@ -22,12 +22,12 @@ begin
   where w.id = write_id
   returning * into write;
 
-  select string_agg(format('key_%s %s %s not null', c.ordinal, c.kept, c.collation), ', ') into definition
+  select string_agg(format('key_%s %s %s not null', c.ordinal, c.kept, c.collated), ', ') into definition
   from imago.undo_columns(write.relation, write.key_columns) c;
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.undo_columns(write.relation, write.columns) c), '');
-  select concat_ws(' ', c.kept, c.collation) into entity_type
+  select concat_ws(' ', c.kept, c.collated) into entity_type
   from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
   execute format(

@@ -15,15 +15,23 @@ as $$
 declare
   run imago.run;
   last imago.run;
+  old_timeout text := current_setting('lock_timeout');
 begin
   loop
     last := imago.last_run(plan_name);
-    insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
-    values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
-            coalesce(direction = 'forward' and last.direction = 'forward'
-                     and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
-    on conflict do nothing
-    returning r.* into run;
+    -- Whoever has created a run and not committed it yet is waited for, a bounded time.
+    begin
+      perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+      insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
+      values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
+              coalesce(direction = 'forward' and last.direction = 'forward'
+                       and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
+      on conflict do nothing
+      returning r.* into run;
+      perform set_config('lock_timeout', old_timeout, true);
+    exception when lock_not_available or deadlock_detected then
+      perform imago.raise_error('IM016', plan_name);
+    end;
     exit when run.id is not null;
     run := imago.unfinished_run(plan_name);
     -- Null when that run has ended meanwhile.
@@ -36,4 +44,4 @@ begin
   return run;
 end
 $$;
-comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created.';
+comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';

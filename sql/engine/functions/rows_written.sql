@@ -6,7 +6,9 @@ set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(
     w.relation,
-    pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)), '{}')
+    -- Rows of a partitioned table are counted on its partitions.
+    (select sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(t.oid))
+     from (select c.oid union select p.relid from pg_catalog.pg_partition_tree(c.oid) p) t(oid))), '{}')
   from imago.plan_write w
   join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
   where w.plan = rows_written.plan

@@ -1,5 +1,5 @@
 create or replace function imago.undo_columns(relation text, columns text[])
-returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collation text)
+returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
 language sql
 stable
 set search_path = ''
