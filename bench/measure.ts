@@ -123,7 +123,12 @@ async function runCommand(users: number, api: Api): Promise<Done> {
         '--workers',
         '1',
       ],
-      { SUPABASE_URL: api.url, SUPABASE_SECRET_KEY: api.secretKey, BENCH_MEMORY_FILE: memory },
+      {
+        SUPABASE_URL: api.url,
+        SUPABASE_SECRET_KEY: api.secretKey,
+        BENCH_MEMORY_FILE: memory,
+        MIGRATION_LOG_LEVEL: 'warn',
+      },
       // Where no .env of the project can name another target.
       folder,
     );

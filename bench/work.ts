@@ -23,6 +23,9 @@ export type Done = z.output<typeof doneSchema>;
 /** Rows a page in the methods that go by pages. */
 const pageSize = 1000;
 
+/** Nobody else is on the database, so whoever waits longer than this waits for ever. */
+const patienceMs = 60_000;
+
 const answerSchema = z.object({
   status: z.string(),
   has_more: z.boolean(),
@@ -69,13 +72,17 @@ async function batches(
     let isDone = false;
     const counts = sessions.map(async (sql) => {
       let moved = 0;
+      let movedAt = performance.now();
       while (!isDone) {
         const [row] = await batch(sql);
         const answer = answerSchema.parse((row as { answer?: unknown } | undefined)?.answer);
         if (answer.failed > 0 || ['failed', 'paused'].includes(answer.status)) {
           throw new Error(`Imago answered ${JSON.stringify(answer)}`);
         }
-        moved += answer.migrated + answer.rolled_back;
+        const now = answer.migrated + answer.rolled_back;
+        moved += now;
+        if (now > 0) movedAt = performance.now();
+        else if (performance.now() - movedAt > patienceMs) throw new Error(`nothing moves: ${answer.status}`);
         if (!answer.has_more) isDone = true;
         else if (answer.retry_after_ms > 0) await delay(answer.retry_after_ms);
       }

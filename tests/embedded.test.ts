@@ -371,20 +371,6 @@ describe('the embedded Supabase', () => {
     await expect(hold({ sample: 41 })).rejects.toThrow(/holds the sample app with 40 users.*--reset/);
   });
 
-  test('starts over beside a keeper, and not under another command', async () => {
-    const command = await hold();
-    await expect(hold({ reset: true })).rejects.toThrow(/another command/);
-    expect(await usersIn(command)).toBe(40);
-    await command.release();
-
-    const keeper = await hold({ keeper: true });
-    const fresh = await hold({ reset: true, sample: 30 });
-    expect(fresh).toMatchObject({ url: keeper.url, databaseUrl: keeper.databaseUrl, shared: true });
-    expect(await usersIn(keeper)).toBe(30);
-    await fresh.release();
-    await hold({ reset: true, sample: 40 });
-  });
-
   test('npm run local prints what others need and stops on Ctrl-C', async () => {
     const local = startCommand(['--sample', '40'], { IMAGO_FOLDER: folder }, { script: 'scripts/local.ts' });
     await local.says('is running');
@@ -408,6 +394,18 @@ describe('the embedded Supabase', () => {
     const { code, stdout } = await startCommand(['--sample', 'many'], {}, { script: 'scripts/local.ts' })
       .finished;
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+
+  test('starts over beside a keeper, and not under another command', async () => {
+    const command = await hold();
+    await expect(hold({ reset: true })).rejects.toThrow(/another command/);
+    expect(await usersIn(command)).toBe(40);
+    await command.release();
+
+    const keeper = await hold({ keeper: true });
+    const fresh = await hold({ reset: true, sample: 30 });
+    expect(fresh).toMatchObject({ url: keeper.url, databaseUrl: keeper.databaseUrl, shared: true });
+    expect(await usersIn(keeper)).toBe(30);
   });
 });
 

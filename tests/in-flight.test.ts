@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from './support/avatars.ts';
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
@@ -15,11 +15,33 @@ import { pidOf, untilBlocked } from './support/until.ts';
 
 const databases: TestDatabase[] = [];
 
+/** What the databases of these tests are copies of: prepared for the plan, or migrated by it. */
+const templates: Partial<Record<'prepared' | 'migrated', string>> = {};
+const kept: TestDatabase[] = [];
+
+beforeAll(async () => {
+  for (const state of ['prepared', 'migrated'] as const) {
+    const db = await freshDatabase({ app: 'sample', users: 40 });
+    kept.push(db);
+    await prepareAll(db.sql);
+    if (state === 'migrated') await migrateAll(db.sql);
+    await db.sql.end();
+    templates[state] = db.name;
+  }
+});
+
+afterAll(async () => {
+  await Promise.all(kept.map((db) => db.drop()));
+});
+
 /** The sample app, with waits that are short, or long where a wait is to end by what the other does. */
-async function database(users: number, waits: 'short' | 'long' = 'short'): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users });
+async function database(
+  state: 'prepared' | 'migrated',
+  waits: 'short' | 'long' = 'short',
+): Promise<TestDatabase> {
+  const template = templates[state];
+  const db = await freshDatabase({ app: 'none', ...(template ? { template } : {}) });
   databases.push(db);
-  await prepareAll(db.sql);
   await db.sql`
     update imago.setting set value = ${waits === 'short' ? '60' : '20000'}
     where name in ('lock_timeout_ms', 'state_lock_timeout_ms')`;
@@ -77,7 +99,7 @@ const conflicts = async (sql: Sql) => [
 
 describe('a transaction that adds rows to a user who is being migrated', () => {
   test('is waited for, and its post and follow are found', async () => {
-    const db = await database(60);
+    const db = await database('prepared');
     const { sql } = db;
     const { id } = await author(sql);
     const app = await transaction(db);
@@ -95,9 +117,9 @@ describe('a transaction that adds rows to a user who is being migrated', () => {
 
   test.each([
     ['canary', (sql: Sql, id: string) => call(sql, 'migrate_user_to_avatar_centric', { user_id: id })],
-    ['window', (sql: Sql) => call(sql, 'migrate_users_batch', { batch_size: 60 })],
+    ['window', (sql: Sql) => call(sql, 'migrate_users_batch', { batch_size: 40 })],
   ])('is found by a later call: %s', async (_, move) => {
-    const db = await database(60);
+    const db = await database('prepared');
     const { sql } = db;
     const { id } = await author(sql);
     const app = await transaction(db);
@@ -115,7 +137,7 @@ describe('a transaction that adds rows to a user who is being migrated', () => {
   });
 
   test('and stays open for too long is found by the next run', async () => {
-    const db = await database(60);
+    const db = await database('prepared');
     const { sql } = db;
     await sql`update imago.setting set value = '1' where name = 'writer_wait_ms'`;
     const original = await allChecksums(sql);
@@ -138,9 +160,8 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
     'create table public.badges (id int primary key, avatar uuid not null references public.avatars (id) on delete cascade)';
 
   test('keeps the avatar once it has committed: nothing of the app cascades', async () => {
-    const db = await database(60);
+    const db = await database('migrated');
     const { sql } = db;
-    await migrateAll(sql);
     await sql.unsafe(BADGES);
     const { id, avatar } = await author(sql);
     const before = await userStates(sql);
@@ -163,7 +184,7 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
   });
 
   test('and takes it back does not keep it', async () => {
-    const db = await database(60);
+    const db = await database('prepared');
     const { sql } = db;
     const original = await allChecksums(sql);
     await migrateAll(sql);
@@ -178,9 +199,8 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
   });
 
   test('keeps the avatar also when the rollback has waited for it', async () => {
-    const db = await database(60, 'long');
+    const db = await database('migrated', 'long');
     const { sql } = db;
-    await migrateAll(sql);
     await sql.unsafe(BADGES);
     const { id, avatar } = await author(sql);
     const app = await transaction(db);
@@ -195,9 +215,8 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
   });
 
   test('by a post loses the reference, not the post', async () => {
-    const db = await database(60);
+    const db = await database('migrated');
     const { sql } = db;
-    await migrateAll(sql);
     const { id, avatar } = await author(sql);
     const app = await transaction(db);
     await app`insert into public.posts (user_id, body, avatar_id) values (${id}, 'in flight', ${avatar})`;
@@ -212,9 +231,8 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
   });
 
   test('for longer than the rollback waits is set aside, and nothing else is', async () => {
-    const db = await database(60);
+    const db = await database('migrated');
     const { sql } = db;
-    await migrateAll(sql);
     const { id, avatar } = await author(sql);
     const app = await transaction(db);
     await app`insert into public.posts (user_id, body, avatar_id) values (${id}, 'in flight', ${avatar})`;
@@ -253,9 +271,8 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
   ])(
     'and comes after the rollback has begun is refused, or let through when that is undone: %s',
     async (_, statement) => {
-      const db = await database(60, 'long');
+      const db = await database('migrated', 'long');
       const { sql } = db;
-      await migrateAll(sql);
       await sql.unsafe(BADGES);
       const { id, avatar } = await author(sql);
 
@@ -314,9 +331,8 @@ describe('a transaction that changes what is being rolled back', () => {
 
   test.each(CHANGES)('waits or is waited for, and then counts: %s', async (_, statement, conflict) => {
     for (const waits of ['short', 'long'] as const) {
-      const db = await database(40, waits);
+      const db = await database('migrated', waits);
       const { sql } = db;
-      await migrateAll(sql);
       const { id, avatar } = await author(sql);
       const app = await transaction(db);
       await app.unsafe(statement, [id, avatar]);
@@ -365,7 +381,7 @@ describe('two movers on one user', () => {
 
   test.each(PAIRS)('$one first, then $two: he is moved once', async ({ one, first, two, second }) => {
     for (const waits of ['short', 'long'] as const) {
-      const db = await database(30, waits);
+      const db = await database('prepared', waits);
       const { sql } = db;
       const original = await allChecksums(sql);
       const { id } = await author(sql);
@@ -405,9 +421,8 @@ describe('two movers on one user', () => {
   });
 
   test('two rollbacks of one user: the second finds nothing left', async () => {
-    const db = await database(30, 'long');
+    const db = await database('migrated', 'long');
     const { sql } = db;
-    await migrateAll(sql);
     const { id } = await author(sql);
     const holder = await transaction(db);
     expect(await call(holder, 'rollback_user_migration', { user_id: id })).toMatchObject({
@@ -424,7 +439,7 @@ describe('two movers on one user', () => {
 
 describe('a change of direction while a batch is in flight', () => {
   test('rollback is busy until the forward batch has ended, then works', async () => {
-    const db = await database(60);
+    const db = await database('prepared');
     const { sql } = db;
     const original = await allChecksums(sql);
     await call(sql, 'migrate_batch', { batch_size: 10, max_ms: 1 });
@@ -448,7 +463,7 @@ describe('a change of direction while a batch is in flight', () => {
   });
 
   test('rollback that waits takes back what the batch in flight commits', async () => {
-    const db = await database(60, 'long');
+    const db = await database('prepared', 'long');
     const { sql } = db;
     const original = await allChecksums(sql);
     await call(sql, 'migrate_batch', { batch_size: 10, max_ms: 1 });
@@ -463,9 +478,8 @@ describe('a change of direction while a batch is in flight', () => {
   });
 
   test('forward is busy while a rollback begins, then refused', async () => {
-    const db = await database(150);
+    const db = await database('migrated');
     const { sql } = db;
-    await migrateAll(sql);
     const holder = await transaction(db);
     expect(await call(holder, 'rollback_batch', { max_ms: 1 })).toMatchObject({ has_more: true });
     const meanwhile = await call(sql, 'migrate_batch').catch((error) => error);
@@ -479,7 +493,7 @@ describe('a change of direction while a batch is in flight', () => {
   });
 
   test('a user rolled back alone while his batch is in flight is taken back once it is there', async () => {
-    const db = await database(60, 'long');
+    const db = await database('prepared', 'long');
     const { sql } = db;
     const { id } = await author(sql);
     await call(sql, 'migrate_user_to_avatar_centric', {

@@ -106,13 +106,13 @@ async function start(): Promise<void> {
   });
 }
 
-async function stop(): Promise<void> {
+async function stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
   const stopped = cluster;
   const closed = api;
   cluster = undefined;
   api = undefined;
   await closed?.close();
-  await stopped?.stop();
+  await stopped?.stop(mode);
 }
 
 /** PostgreSQL ended though nobody asked it to: start it again, on the same port. */
@@ -201,7 +201,7 @@ async function prepare(hello: Hello, self: Holder, step: (text: string) => void)
       );
     }
     step('Starting over with an empty database');
-    await stop();
+    await stop('immediate');
     await removeCluster(clusterFolder);
     await start();
   }

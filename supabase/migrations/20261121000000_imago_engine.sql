@@ -367,8 +367,8 @@ set search_path = ''
 as $$
   select case
     when run.direction = 'rollback' then 9223372036854775807
-    when run.max_failures is null then greatest(100, ceil(coalesce(run.total, 0) * 0.01))::bigint
-    when run.max_failures ~ '%$' then ceil(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
+    when run.max_failures is null then greatest(100, floor(coalesce(run.total, 0) * 0.01))::bigint
+    when run.max_failures ~ '%$' then floor(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
     else run.max_failures::bigint
   end
 $$;
@@ -638,6 +638,21 @@ begin
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
+
+-- sql/engine/functions/call_deadline.sql
+create or replace function imago.call_deadline(max_ms integer)
+returns timestamptz
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Past 70 % of the caller's statement timeout no new sub-batch begins: the timeout may also fall where nobody can catch it.
+  select least(
+    clock_timestamp() + make_interval(secs => max_ms / 1000.0),
+    case when s.setting::integer > 0 then statement_timestamp() + make_interval(secs => 0.7 * s.setting::integer / 1000.0) end)
+  from pg_catalog.pg_settings s where s.name = 'statement_timeout'
+$$;
+comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
 -- sql/engine/functions/change_state.sql
 create or replace function imago.change_state(plan_name text, event text)
@@ -1283,12 +1298,17 @@ begin
   if not imago.proved_by_walk(lane) then
     begin
       todo := imago.left_over(run, plan, 1000);
-    exception when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      result.outcome := 'incomplete';
-      return result;
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        result.outcome := 'incomplete';
+        return result;
+      when syntax_error_or_access_rule_violation then
+        result.outcome := 'stop';
+        result.sqlstate := sqlstate;
+        return result;
     end;
   end if;
   if todo <> '{}' then
@@ -3517,7 +3537,7 @@ declare
   outcome text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
-  deadline timestamptz := clock_timestamp() + make_interval(secs => max_ms / 1000.0);
+  deadline timestamptz := imago.call_deadline(max_ms);
   old_timeout text := current_setting('lock_timeout');
 begin
   begin

@@ -6,8 +6,8 @@ set search_path = ''
 as $$
   select case
     when run.direction = 'rollback' then 9223372036854775807
-    when run.max_failures is null then greatest(100, ceil(coalesce(run.total, 0) * 0.01))::bigint
-    when run.max_failures ~ '%$' then ceil(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
+    when run.max_failures is null then greatest(100, floor(coalesce(run.total, 0) * 0.01))::bigint
+    when run.max_failures ~ '%$' then floor(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
     else run.max_failures::bigint
   end
 $$;

@@ -31,12 +31,17 @@ begin
   if not imago.proved_by_walk(lane) then
     begin
       todo := imago.left_over(run, plan, 1000);
-    exception when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      result.outcome := 'incomplete';
-      return result;
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        result.outcome := 'incomplete';
+        return result;
+      when syntax_error_or_access_rule_violation then
+        result.outcome := 'stop';
+        result.sqlstate := sqlstate;
+        return result;
     end;
   end if;
   if todo <> '{}' then

@@ -14,7 +14,7 @@ declare
   outcome text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
-  deadline timestamptz := clock_timestamp() + make_interval(secs => max_ms / 1000.0);
+  deadline timestamptz := imago.call_deadline(max_ms);
   old_timeout text := current_setting('lock_timeout');
 begin
   begin
