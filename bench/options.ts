@@ -42,11 +42,11 @@ export function parseOptions(argv: readonly string[]): Options {
       'users at which (b) is measured; none skips it (default: users / 10, × 1, × 10)',
       sizes,
     )
-    .option('--rounds <n>', 'how often a, b, c, d and r are measured; the best counts', wholeNumber, 2)
+    .option('--rounds <n>', 'how often a, b, c, d, e and r are measured; the best counts', wholeNumber, 2)
     .option('--json', 'one JSON object on stdout instead of the tables')
     .option('--markdown [file]', 'write the tables into this file as well (default: docs/benchmarks.md)')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', `\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}`)
+    .addHelpText('after', `\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`)
     .exitOverride();
   try {
     command.parse(argv, { from: 'user' });

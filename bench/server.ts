@@ -12,6 +12,7 @@ export interface Server {
   cluster: Cluster;
   /** Of the superuser: for checkpoints and the position in the WAL. */
   admin: Sql;
+  /** Stops the server and removes its files; a second call waits for the first. */
   remove(): Promise<void>;
 }
 
@@ -37,16 +38,15 @@ export async function startServer(): Promise<Server> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
   const cluster = await startCluster({ folder });
   const admin = connect(cluster, 'supabase_admin');
-  return {
-    cluster,
-    admin,
-    async remove() {
-      await admin.end({ timeout: 0 });
-      await cluster.stop('immediate');
-      await removeCluster(folder);
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  let removed: Promise<void> | undefined;
+  return { cluster, admin, remove: () => (removed ??= remove()) };
+
+  async function remove(): Promise<void> {
+    await admin.end({ timeout: 0 });
+    await cluster.stop('immediate');
+    await removeCluster(folder);
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Creates a database with the sample app's tables, so many users, Imago, and the avatars plan prepared. */

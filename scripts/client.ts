@@ -154,5 +154,5 @@ function explain(
 
 /** The short name of what went wrong below HTTP, like ECONNREFUSED; supabase-js hides it in a stack trace. */
 function networkCause(text: string): string {
-  return text.match(/\b(E[A-Z_]{4,}|UND_ERR_[A-Z_]+|CERT_[A-Z_]+)\b/)?.[0] ?? 'closed half-way';
+  return text.match(/\b(E[A-Z_]{4,}|UND_ERR_[A-Z_]+|CERT_[A-Z_]+)\b/)?.[0] ?? 'no answer';
 }

@@ -40,7 +40,7 @@ async function database(
   waits: 'short' | 'long' = 'short',
 ): Promise<TestDatabase> {
   const template = templates[state];
-  const db = await freshDatabase({ app: 'none', ...(template ? { template } : {}) });
+  const db = await freshDatabase(template ? { template } : {});
   databases.push(db);
   await db.sql`
     update imago.setting set value = ${waits === 'short' ? '60' : '20000'}
@@ -371,7 +371,7 @@ describe('two movers on one user', () => {
     [
       'window',
       (sql, { place }) =>
-        call(sql, 'migrate_users_batch', { batch_size: 15, batch_offset: place < 15 ? 0 : 15 }),
+        call(sql, 'migrate_users_batch', { batch_size: 15, batch_offset: place - (place % 15) }),
     ],
     ['canary', (sql, { id }) => call(sql, 'migrate_user_to_avatar_centric', { user_id: id })],
   ];

@@ -27,6 +27,8 @@ export interface DatabaseOptions {
   users?: number;
   /** False for a database that `supabase db push` has not seen yet. */
   migrated?: boolean;
+  /** The name of a database to copy instead; nobody may be connected to it. */
+  template?: string;
   /** The server to make it on, if not the one that all tests share. */
   on?: TestServer;
 }
@@ -36,7 +38,7 @@ let count = 0;
 /** A new database with the migrations applied and, where asked for, an app with some users. */
 export async function freshDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
   const { port, password } = options.on ?? inject('cluster');
-  const template = options.migrated === false ? BARE : MIGRATED;
+  const template = options.template ?? (options.migrated === false ? BARE : MIGRATED);
   const name = `test_${process.pid}_${++count}`;
   const url = (role = 'postgres', database = 'postgres') =>
     `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
