@@ -435,7 +435,7 @@ describe('a statement timeout', () => {
       `if new.id in (${quoted(large)}) then perform pg_sleep(1.2); end if;`,
     );
     const answers = await migrateAll(hasty(db, 1000));
-    expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'failed', failures_left: 3 });
+    expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'failed', failures_left: 2 });
     expect(await failures(db)).toEqual(
       large.map((entity) => ({ entity, kind: 'too_large', sqlstate: '57014' })),
     );

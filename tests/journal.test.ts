@@ -868,6 +868,52 @@ describe('columns like updated_at', () => {
   });
 });
 
+test('a row that the app put in place of one of ours is not ours to take away', async () => {
+  const { sql } = await database();
+  await sql.unsafe(`${ITEMS} create table public.profiles (item int primary key, label text);`);
+  await createPlan(sql, {
+    ...items,
+    pending: 'not exists (select from public.profiles p where p.item = s.id)',
+    apply: 'insert into public.profiles select id, label from public.items where id = any (keys);',
+    writes: [{ relation: 'public.profiles', entity: 'item', inserts: true }],
+  });
+  await forward(sql);
+  await sql`delete from public.profiles where item in (2, 3)`;
+  await sql`insert into public.profiles values (2, 'mine')`;
+  expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ conflicts: 1 });
+  expect([...(await sql`select * from public.profiles`)]).toEqual([{ item: 2, label: 'mine' }]);
+});
+
+test('a value that can no longer be restored keeps its entity where it is', async () => {
+  const { sql } = await database();
+  await sql.unsafe(`${ITEMS}
+    create table public.teams (id int primary key);
+    insert into public.teams select generate_series(1, 11);
+    alter table public.items add team int references public.teams;
+    update public.items set team = id;`);
+  await createPlan(sql, {
+    ...items,
+    pending: 's.team <> 11',
+    apply: 'update public.items set team = 11, stage = 11 where id = any (keys);',
+    writes: [{ relation: 'public.items', entity: 'id', columns: ['team', 'stage'] }],
+  });
+  await forward(sql);
+  await sql`delete from public.teams where id = 4`;
+  expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
+    state: 'failed',
+    failures_left: 1,
+  });
+  expect([...(await sql`select entity, kind, sqlstate, constraint_name from imago.failure`)]).toEqual([
+    { entity: '4', kind: 'failed', sqlstate: '23503', constraint_name: 'items_team_fkey' },
+  ]);
+  expect([...(await sql`select id, stage from public.items where team = 11`)]).toEqual([
+    { id: 4, stage: 11 },
+  ]);
+  await sql`insert into public.teams values (4)`;
+  await back(sql);
+  expect(await value(sql, 'select count(*)::int from public.items where team = id')).toBe(10);
+});
+
 test('an entity whose apply raises leaves nothing in the journal', async () => {
   const { sql } = await database();
   await sql.unsafe(`${ITEMS} alter table public.items add check (id <> 5 or stage is distinct from 10);`);

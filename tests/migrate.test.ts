@@ -547,6 +547,66 @@ describe('keys', () => {
   });
 });
 
+describe('progress', () => {
+  /** Looks at the progress again and again until the work has ended; it must never lie. */
+  async function watched(db: TestDatabase, plan: string, work: Promise<unknown>): Promise<number[]> {
+    const client = db.connect();
+    let going = true;
+    const seen: number[] = [];
+    const ended = work.finally(() => {
+      going = false;
+    });
+    const watching = (async () => {
+      while (going) {
+        const progress = await call(client, 'get_detailed_migration_progress', { plan });
+        const percentage = progress.migration_completion_percentage;
+        expect(percentage).toBeLessThanOrEqual(100);
+        expect(progress.migrated_users).toBeLessThanOrEqual(progress.total_users);
+        if (percentage === 100) expect(progress.pending_users).toBe(0);
+        seen.push(percentage);
+      }
+    })();
+    await Promise.all([ended, watching]);
+    return seen;
+  }
+  const inOrder = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
+
+  test('that is counted never passes 100 and never goes back', async () => {
+    const db = await database('sample', 400);
+    const seen = await watched(db, 'avatars', migrateAll(db.sql, { batch_size: 15 }));
+    expect(seen[0]).toBe(0);
+    expect(new Set(seen).size).toBeGreaterThan(2);
+    expect(seen).toEqual(inOrder(seen));
+  });
+
+  test('that is estimated never passes 100 and never goes back, with deletions and a failure', async () => {
+    const db = await database('none');
+    const keys = Array.from({ length: 104_000 }, (_, i) => i);
+    await createTally(db.sql, 'bigint', keys, { body: `if 777 = any (keys) then raise 'no'; end if;` });
+    const deleting = async () => {
+      const app = db.connect();
+      // Rows that are walked already and rows that are still to come.
+      for (let i = 0; i < 20; i++) {
+        await app`delete from public.items where id in (select id from public.items where id % 997 = ${i} for update skip locked)`;
+      }
+    };
+    const work = Promise.all([
+      migrateAll(db.sql, { plan: 'tally' }),
+      migrateAll(db.sql, { plan: 'tally' }),
+      deleting(),
+    ]);
+    const seen = await watched(db, 'tally', work);
+    expect(new Set(seen).size).toBeGreaterThan(2);
+    expect(seen).toEqual(inOrder(seen));
+    expect(await itemsLeft(db.sql)).toBe(1);
+    expect(await call(db.sql, 'get_detailed_migration_progress', { plan: 'tally' })).toMatchObject({
+      failed_users: 1,
+      pending_users: 1,
+      total_is_estimate: true,
+    });
+  });
+});
+
 describe('the app that is there', () => {
   test('a user who owns avatars gets his oldest activated, and no second one', async () => {
     const db = await database('guide', 90);

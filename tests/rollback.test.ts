@@ -572,6 +572,35 @@ describe('removing an avatar', () => {
     expect(await value(sql, 'select count(*)::int from public.avatars')).toBe(0);
     await expectNoTraces(sql);
   });
+
+  test('waits for what goes back later in the same rollback', async () => {
+    const { sql } = await database('sample', 220);
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    // The first user's avatar is referred to by the last one's: two batches.
+    await sql`alter table public.avatars add column parent uuid references public.avatars (id) on delete cascade`;
+    await sql`
+      update public.avatars set parent = (select active_avatar_id from public.users order by id limit 1)
+      where owner_user_id = (select id from public.users order by id desc limit 1)`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await value(sql, `select count(*)::int from imago.log where event = 'conflict'`)).toBe(1);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('takes no post with it by a foreign key of several columns', async () => {
+    const { sql } = await database('sample', 40);
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    await sql.unsafe(`
+      alter table public.avatars add unique (id, owner_user_id);
+      alter table public.posts add foreign key (avatar_id, user_id)
+        references public.avatars (id, owner_user_id) on delete cascade;`);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    expect(await rollbackUser(sql, user)).toMatchObject({ rolled_back: true, conflicts: [] });
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await allChecksums(sql)).toMatchObject(original);
+  });
 });
 
 describe('rollback_all_migrations', () => {

@@ -3,6 +3,7 @@ import { expectAllMigrated, prepareAll } from './support/avatars.ts';
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll, rollbackAll } from './support/imago.ts';
+import { startWithLanes } from './support/lanes.ts';
 import { pidOf, until, untilBlocked } from './support/until.ts';
 
 const STATES = ['pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled'];
@@ -169,17 +170,9 @@ describe('a run under way', () => {
   test('pauses although callers are at work all the time, loses nothing, and goes on when resumed', async () => {
     const db = await database(600);
     await prepareAll(db.sql);
-    // Two lanes and windows would do; what matters is that calls overlap, so that somebody always holds the run.
+    // Their calls overlap, so that somebody holds the run all the time.
     await slow(db, 0.005);
-    await db.sql`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
-    await db.sql`select imago.start_run(id) from imago.run`;
-    await db.sql`delete from imago.lane`;
-    await db.sql`
-      insert into imago.lane (run, pass, number, lower_key, upper_key)
-      select r.id, p, n,
-        case when n > 1 then lpad(to_hex((n - 1) * 32), 2, '0') || '000000-0000-0000-0000-000000000000' end,
-        case when n < 8 then lpad(to_hex(n * 32), 2, '0') || '000000-0000-0000-0000-000000000000' end
-      from imago.run r, unnest(array['main', 'late']) p, generate_series(1, 8) n`;
+    await startWithLanes(db.sql, 8);
     const working = work(db, 6);
     await until('a third is moved', async () => {
       return (

@@ -58,7 +58,7 @@ insert into imago.setting (name, value, note) values
   ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
-  ('sub_batch_ms', '400', 'duration that the size of a sub-batch aims at'),
+  ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
   ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight');
@@ -240,7 +240,6 @@ create table imago.batch (
   xid xid8 not null default pg_current_xact_id(),
   size integer not null,
   moved integer not null default 0,
-  halvings integer not null default 0,
   ms numeric,
   wal_bytes bigint,
   rows jsonb not null default '{}',
@@ -814,6 +813,23 @@ begin
 end
 $$;
 comment on function imago.check_size(integer, integer) is 'Refuses sizes and budgets outside their range (IM002, IM004, IM015).';
+
+-- sql/engine/functions/check_source.sql
+create or replace function imago.check_source(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+begin
+  if pg_catalog.to_regclass(source) is null then
+    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
+  end if;
+end
+$$;
+comment on function imago.check_source(imago.plan) is 'Refuses to count what is not there (IM006).';
 
 -- sql/engine/functions/clear_set_aside.sql
 create or replace function imago.clear_set_aside(run imago.run, keys text[])
@@ -2373,6 +2389,7 @@ begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
+  perform imago.check_source(plan);
   select * into source from imago.count_source(plan);
   select
     count(distinct f.entity) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
@@ -2381,7 +2398,10 @@ begin
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if run.direction is not distinct from 'rollback' or plan.prepared_at is null or not source.is_estimate then
+  if plan.prepared_at is null and source.is_estimate then
+    -- An exact count would not fit the estimated total.
+    pending := source.total;
+  elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
     pending := imago.count_pending(plan);
   else
     pending := imago.estimate_pending(run, source.total);
@@ -3814,9 +3834,7 @@ declare
   pending bigint := 0;
   own jsonb;
 begin
-  if pg_catalog.to_regclass(format('%I.%I', found_plan.source_schema, found_plan.source_table)) is null then
-    perform imago.raise_error('IM006', plan, format('%I.%I table is missing', found_plan.source_schema, found_plan.source_table));
-  end if;
+  perform imago.check_source(found_plan);
   execute format('select count(*) from %I.%I', found_plan.source_schema, found_plan.source_table) into total;
   pending := imago.count_pending(found_plan);
   execute format('select %I.statistics()', found_plan.name) into own;

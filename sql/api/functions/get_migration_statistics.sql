@@ -11,9 +11,7 @@ declare
   pending bigint := 0;
   own jsonb;
 begin
-  if pg_catalog.to_regclass(format('%I.%I', found_plan.source_schema, found_plan.source_table)) is null then
-    perform imago.raise_error('IM006', plan, format('%I.%I table is missing', found_plan.source_schema, found_plan.source_table));
-  end if;
+  perform imago.check_source(found_plan);
   execute format('select count(*) from %I.%I', found_plan.source_schema, found_plan.source_table) into total;
   pending := imago.count_pending(found_plan);
   execute format('select %I.statistics()', found_plan.name) into own;

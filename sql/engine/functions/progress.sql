@@ -16,6 +16,7 @@ begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
+  perform imago.check_source(plan);
   select * into source from imago.count_source(plan);
   select
     count(distinct f.entity) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
@@ -24,7 +25,10 @@ begin
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if run.direction is not distinct from 'rollback' or plan.prepared_at is null or not source.is_estimate then
+  if plan.prepared_at is null and source.is_estimate then
+    -- An exact count would not fit the estimated total.
+    pending := source.total;
+  elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
     pending := imago.count_pending(plan);
   else
     pending := imago.estimate_pending(run, source.total);

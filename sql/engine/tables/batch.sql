@@ -7,7 +7,6 @@ create table imago.batch (
   xid xid8 not null default pg_current_xact_id(),
   size integer not null,
   moved integer not null default 0,
-  halvings integer not null default 0,
   ms numeric,
   wal_bytes bigint,
   rows jsonb not null default '{}',

@@ -11,7 +11,7 @@ insert into imago.setting (name, value, note) values
   ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
-  ('sub_batch_ms', '400', 'duration that the size of a sub-batch aims at'),
+  ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
   ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight');

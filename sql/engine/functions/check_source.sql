@@ -1,0 +1,15 @@
+create or replace function imago.check_source(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+begin
+  if pg_catalog.to_regclass(source) is null then
+    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
+  end if;
+end
+$$;
+comment on function imago.check_source(imago.plan) is 'Refuses to count what is not there (IM006).';
