@@ -220,7 +220,17 @@ const CASES: Record<string, Case> = {
     },
     calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
   },
-  IM020: { before: (db) => poison(db), told: [(db) => failed(db, { max_failures: '2' })] },
+  IM020: {
+    before: (db) => poison(db),
+    told: [
+      (db) => failed(db, { max_failures: '2' }),
+      async (db) => {
+        await db.sql`update imago.run set state = 'running', max_failures = '0'`;
+        await db.sql`delete from imago.failure`;
+        return (await call(db.sql, 'migrate_users_batch', { batch_size: 5 })).error;
+      },
+    ],
+  },
   IM021: {
     before: (db) => db.sql`alter table public.avatars drop column niche cascade`,
     told: [(db) => failed(db)],

@@ -3,6 +3,7 @@ import { avatarFaults, expectAllMigrated, prepareAll } from './support/avatars.t
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { checksums, migrateAll } from './support/imago.ts';
+import { startWithLanes } from './support/lanes.ts';
 import { pidOf, until } from './support/until.ts';
 
 const databases: TestDatabase[] = [];
@@ -527,6 +528,26 @@ describe('the error budget', () => {
     expect(await call(db.sql, 'retry_failed_migrations')).toMatchObject({ state: 'running' });
     expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
     await expectAllMigrated(db.sql);
+  });
+
+  test('stops all callers, although somebody works on the run all the time', async () => {
+    const db = await database(400);
+    await poison(db);
+    await startWithLanes(db.sql, 8, '5');
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const caller = db.connect();
+        for (;;) {
+          const answer = await call(caller, 'migrate_batch', { max_ms: 100, batch_size: 10 });
+          if (!answer.has_more || answer.status === 'failed') return answer;
+        }
+      }),
+    );
+    for (const answer of answers)
+      expect(answer).toMatchObject({ status: 'failed', error: { code: 'IM020' } });
+    expect(await value(db.sql, 'select state from imago.run')).toBe('failed');
+    // Each caller may have found some more before it heard of it, and no more than that.
+    expect((await failures(db)).length).toBeLessThan(60);
   });
 
   test('as many as allowed do not stop it', async () => {

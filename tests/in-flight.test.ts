@@ -506,4 +506,20 @@ describe('a change of direction while a batch is in flight', () => {
     expect(await answer).toMatchObject({ rolled_back: true, conflicts: [] });
     expect((await userStates(sql)).get(id)?.written).toEqual(UNTOUCHED);
   });
+
+  test('the end of a rollback waits for a table to be free, in one transaction not for ever', async () => {
+    const db = await database('migrated');
+    const { sql } = db;
+    const migrated = await userStates(sql);
+    const { id } = await author(sql);
+    const app = await transaction(db);
+    await app`insert into public.posts (user_id, body) values (${id}, 'in flight')`;
+    expect((await refusal(call(sql, 'rollback_all_migrations'))).code).toBe('IM016');
+    expect(await userStates(sql)).toEqual(migrated);
+    expect(await callUntil(sql, 'rollback_batch', 'deferred')).toMatchObject({ has_more: true });
+    for (const state of (await userStates(sql)).values()) expect(state.written).toEqual(UNTOUCHED);
+    await app`commit`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    await expectNoTraces(sql);
+  });
 });

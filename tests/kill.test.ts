@@ -43,6 +43,15 @@ beforeAll(async () => {
   const sql = connect(cluster);
   await createSample(sql, USERS);
   original = await checksums(sql);
+  // A call takes its size from the lane; a rollback that grew as it does would be done after a few calls.
+  await sql.unsafe(`
+    create function public.keep_small() returns trigger language plpgsql as $$
+    begin
+      new.batch_size := least(new.batch_size, 3);
+      return new;
+    end
+    $$;
+    create trigger keep_small before insert or update on imago.lane for each row execute function public.keep_small()`);
   await sql.end();
   const superuser = connect(cluster, 'supabase_admin');
   await passForLarge(superuser);
@@ -219,9 +228,12 @@ async function killAt(sql: Sql, name: Direction, trigger: string, kind: Kind): P
   if (kind !== 'process') expect(await migrated(after)).toBe(before);
   await expectWhole(after);
 
-  const next = await call(after, name, SMALL[name]);
-  expect(next).toMatchObject({ status: 'working', failed: 0 });
-  expect(next[name === 'migrate_batch' ? 'migrated' : 'rolled_back']).toBeGreaterThan(0);
+  // The next call goes on where that one was; one that only finds its lane to be at its end moves nobody.
+  for (let moved = 0; moved === 0; ) {
+    const next = await call(after, name, SMALL[name]);
+    expect(next).toMatchObject({ status: 'working', failed: 0 });
+    moved = next[name === 'migrate_batch' ? 'migrated' : 'rolled_back'];
+  }
   await expectWhole(after);
   return after;
 }
@@ -247,7 +259,6 @@ test('at each stage of a batch, forward and back', async () => {
   await expectWhole(sql);
 
   expect(await call(sql, 'rollback_batch', SMALL.rollback_batch)).toMatchObject({ status: 'working' });
-  await sql`update imago.lane set batch_size = 3 where not done`;
   for (const trigger of Object.values(STAGES.rollback_batch)) {
     for (const kind of KINDS) sql = await killAt(sql, 'rollback_batch', trigger, kind);
   }
@@ -366,7 +377,6 @@ test('twenty times at random moments, forward and back', async () => {
   expect(await count(sql, 'imago.run')).toBe(1);
 
   await call(sql, 'rollback_batch', SMALL.rollback_batch);
-  await sql`update imago.lane set batch_size = 3 where not done`;
   for (let i = 0; i < BACK; i++) {
     const target = USERS - Math.floor(((i + random()) * USERS * 0.3) / BACK);
     sql = await killOnce(

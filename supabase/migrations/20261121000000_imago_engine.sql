@@ -1409,6 +1409,10 @@ begin
     if run.direction = 'forward' and run.state = 'failed' and run.error_code <> 'set_aside' then
       return run;
     end if;
+    -- A call that began before the run ended was meant for that run.
+    if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp() then
+      return run;
+    end if;
     run := imago.open_run(plan_name, 'forward', backup, max_failures, on_failure);
   end if;
   if run.direction = 'rollback' then
@@ -1568,7 +1572,7 @@ begin
   execute format('create index if not exists %I on imago_undo.%I (batch) where op = ''n''', left(undo, 50) || '_nested_idx', undo);
   execute format('revoke all on imago_undo.%I from public', undo);
   execute format('comment on table imago_undo.%I is %L', undo, format(
-    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted; print is their fingerprint.',
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated.',
     write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
 end
 $$;
@@ -1656,6 +1660,28 @@ begin
 end
 $$;
 comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for.';
+
+-- sql/engine/functions/lock_run.sql
+create or replace function imago.lock_run(run_id bigint)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+  perform pg_advisory_xact_lock(imago.gate(run_id));
+  select r.* into run from imago.run r where r.id = run_id for update;
+  perform set_config('lock_timeout', old_timeout, true);
+  return run;
+exception when lock_not_available or deadlock_detected then
+  perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
+end
+$$;
+comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
 
 -- sql/engine/functions/migrate_entity.sql
 create or replace function imago.migrate_entity(plan_name text, entity text)
@@ -1981,7 +2007,7 @@ begin
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
-  moves := imago.move_keys(run, plan, todo, 'window', 1, started + interval '6 s', attempts_left, imago.setting_number('deferrals'));
+  moves := imago.move_keys(run, plan, todo, 'window', 1, imago.call_deadline(6000), attempts_left, imago.setting_number('deferrals'));
   next_offset := batch_offset;
   if moves.outcome = 'done' then
     next_offset := imago.next_window(plan, batch_offset, cardinality(keys), moves.moved > 0);
@@ -1991,7 +2017,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    ending := imago.finish_run(run, plan, started + interval '7 s', attempts_left - moves.attempts);
+    ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
     moves.moved := moves.moved + ending.moved;
     moves.rows := imago.add_counts(moves.rows, ending.rows);
     status := 'done';
@@ -2007,6 +2033,7 @@ begin
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
+    'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;
@@ -2842,9 +2869,8 @@ begin
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  if run.state = 'running' then
-    run := imago.share_run(run.id);
-  end if;
+  -- Alone: workers hold lanes, and here all late ones are opened again.
+  run := imago.lock_run(run.id);
   if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
   end if;
@@ -3016,10 +3042,12 @@ begin
     where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-    execute format('select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
-                   write.undo_table)
-    into entities using batch, keys;
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+    -- Triggers of the app may have written rows of entities that are not of this batch.
+    execute format(
+      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
+      write.undo_table)
+    into entities using batch, keys;
 
     if write.inserts then
       execute format(
@@ -3140,19 +3168,10 @@ volatile
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  run imago.run := imago.lock_run(run_id);
   plan imago.plan;
   source record;
-  old_timeout text := current_setting('lock_timeout');
 begin
-  begin
-    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-    perform pg_advisory_xact_lock(imago.gate(run_id));
-    select r.* into run from imago.run r where r.id = run_id for update;
-  exception when lock_not_available or deadlock_detected then
-    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
-  end;
-  perform set_config('lock_timeout', old_timeout, true);
   if run.state <> 'pending' then
     return run.state;
   end if;
@@ -3293,19 +3312,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  run imago.run := imago.lock_run(run_id);
   next_state text;
-  old_timeout text := current_setting('lock_timeout');
 begin
-  begin
-    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-    perform pg_advisory_xact_lock(imago.gate(run_id));
-    select r.* into strict run from imago.run r where r.id = run_id for update;
-  exception when lock_not_available or deadlock_detected then
-    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
-  end;
-  perform set_config('lock_timeout', old_timeout, true);
-
   select t.to_state into next_state
   from imago.transition t
   where t.event = transit.event and t.from_state = run.state;

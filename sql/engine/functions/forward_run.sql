@@ -12,6 +12,10 @@ begin
     if run.direction = 'forward' and run.state = 'failed' and run.error_code <> 'set_aside' then
       return run;
     end if;
+    -- A call that began before the run ended was meant for that run.
+    if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp() then
+      return run;
+    end if;
     run := imago.open_run(plan_name, 'forward', backup, max_failures, on_failure);
   end if;
   if run.direction = 'rollback' then

@@ -36,7 +36,7 @@ begin
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
-  moves := imago.move_keys(run, plan, todo, 'window', 1, started + interval '6 s', attempts_left, imago.setting_number('deferrals'));
+  moves := imago.move_keys(run, plan, todo, 'window', 1, imago.call_deadline(6000), attempts_left, imago.setting_number('deferrals'));
   next_offset := batch_offset;
   if moves.outcome = 'done' then
     next_offset := imago.next_window(plan, batch_offset, cardinality(keys), moves.moved > 0);
@@ -46,7 +46,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    ending := imago.finish_run(run, plan, started + interval '7 s', attempts_left - moves.attempts);
+    ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
     moves.moved := moves.moved + ending.moved;
     moves.rows := imago.add_counts(moves.rows, ending.rows);
     status := 'done';
@@ -62,6 +62,7 @@ begin
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
+    'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;

@@ -12,9 +12,8 @@ begin
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  if run.state = 'running' then
-    run := imago.share_run(run.id);
-  end if;
+  -- Alone: workers hold lanes, and here all late ones are opened again.
+  run := imago.lock_run(run.id);
   if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
   end if;

@@ -20,10 +20,12 @@ begin
     where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-    execute format('select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
-                   write.undo_table)
-    into entities using batch, keys;
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+    -- Triggers of the app may have written rows of entities that are not of this batch.
+    execute format(
+      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
+      write.undo_table)
+    into entities using batch, keys;
 
     if write.inserts then
       execute format(

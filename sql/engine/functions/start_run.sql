@@ -5,19 +5,10 @@ volatile
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  run imago.run := imago.lock_run(run_id);
   plan imago.plan;
   source record;
-  old_timeout text := current_setting('lock_timeout');
 begin
-  begin
-    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-    perform pg_advisory_xact_lock(imago.gate(run_id));
-    select r.* into run from imago.run r where r.id = run_id for update;
-  exception when lock_not_available or deadlock_detected then
-    perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
-  end;
-  perform set_config('lock_timeout', old_timeout, true);
   if run.state <> 'pending' then
     return run.state;
   end if;
