@@ -9,7 +9,7 @@ const settings = z
     urls: z.object({ postgres: z.string(), supabase_admin: z.string(), authenticator: z.string() }),
     keys: z.object({ publishableKey: z.string(), secretKey: z.string(), jwtSecret: z.string() }),
   })
-  .parse(JSON.parse(process.env['BENCH_API'] ?? ''));
+  .parse(JSON.parse(process.env.BENCH_API ?? ''));
 
 let api: Awaited<ReturnType<typeof openDataApi>> | undefined;
 const { url } = await serveHttp(undefined, () => api);

@@ -27,11 +27,13 @@ export interface Measurement {
   clientBytes: number;
   /** Peak private memory of the server's processes for this database, all together; unknown outside Linux. */
   serverBytes: number | undefined;
+  /** Processor time of these processes: less disturbed by what else the machine does than the seconds are. */
+  serverCpuSeconds: number | undefined;
   /** What is not as it should be afterwards; empty when all is right. */
   wrong: Record<string, unknown>;
 }
 
-/** How often memory is looked at. It grows over seconds; looking must not cost the method anything. */
+/** How often the server's processes are looked at: memory grows over seconds, and looking must cost nothing. */
 const sampleMs = 100;
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -71,16 +73,16 @@ async function measureOn(
   const users = Math.min(template.users, method.most ?? template.users);
   let done: Done;
   let walBytes: number;
-  let serverBytes: number | undefined;
+  let use: ServerUse | undefined;
   try {
     await admin.unsafe('checkpoint');
     const [before] = await admin<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`;
-    const watch = watchMemory(server.cluster.pid, database);
+    const watch = watchServer(server.cluster.pid, database);
     done =
       method.key === 'e'
         ? await runCommand(users, api as Api)
         : await runWork({ method: method.key, users, databaseUrl, ...(api && { api }) });
-    serverBytes = await watch.stop();
+    use = await watch.stop();
     const [after] = await admin<{ bytes: number }[]>`
       select (pg_current_wal_insert_lsn() - ${before?.lsn ?? '0/0'}::pg_lsn)::float8 as bytes`;
     walBytes = after?.bytes ?? 0;
@@ -97,7 +99,8 @@ async function measureOn(
     usersPerSecond: done.moved / done.seconds,
     walBytesPerUser: walBytes / done.moved,
     clientBytes: done.clientBytes,
-    serverBytes,
+    serverBytes: use?.bytes,
+    serverCpuSeconds: use?.cpuSeconds,
     wrong,
   };
 }
@@ -243,14 +246,28 @@ function positive(row: Record<string, number> | undefined): Record<string, numbe
   return Object.fromEntries(Object.entries(row ?? {}).filter(([, count]) => count !== 0));
 }
 
-/** Samples the private memory of the server's processes that work for a database. */
-function watchMemory(postmaster: number, database: string): { stop(): Promise<number | undefined> } {
+/** What the server's processes that work for a database use. */
+interface ServerUse {
+  /** Private memory: what is shared (buffers, code) is the same for every method. */
+  bytes: number;
+  cpuSeconds: number;
+}
+
+/** Samples them until stopped: their peak of memory, and their processor time in all. */
+function watchServer(postmaster: number, database: string): { stop(): Promise<ServerUse | undefined> } {
   const ended = new AbortController();
-  let peak: number | undefined;
+  let bytes: number | undefined;
+  /** By process, since some end before the others. */
+  const ticks = new Map<string, number>();
   const watching = (async () => {
     while (!ended.signal.aborted) {
-      const now = backendMemory(postmaster, database);
-      if (now !== undefined) peak = Math.max(peak ?? 0, now);
+      const now = processesOf(postmaster, database);
+      if (now)
+        bytes = Math.max(
+          bytes ?? 0,
+          now.reduce((sum, process) => sum + process.bytes, 0),
+        );
+      for (const process of now ?? []) ticks.set(process.id, process.ticks);
       await delay(sampleMs, undefined, { signal: ended.signal }).catch(() => {});
     }
   })();
@@ -258,28 +275,42 @@ function watchMemory(postmaster: number, database: string): { stop(): Promise<nu
     async stop() {
       ended.abort();
       await watching;
-      return peak;
+      if (bytes === undefined) return undefined;
+      return {
+        bytes,
+        cpuSeconds: [...ticks.values()].reduce((sum, value) => sum + value, 0) / ticksPerSecond,
+      };
     },
   };
 }
 
-/** Private memory now: what is shared (buffers, code) is the same for every method. Undefined where /proc is missing. */
-function backendMemory(postmaster: number, database: string): number | undefined {
+/** The kernel's unit of processor time, the same on every Linux. */
+const ticksPerSecond = 100;
+
+/** The server's processes for a database at this moment; undefined where there is no /proc to ask. */
+function processesOf(
+  postmaster: number,
+  database: string,
+): { id: string; bytes: number; ticks: number }[] | undefined {
   let children: string;
   try {
     children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8');
   } catch {
     return undefined;
   }
-  let sum = 0;
-  for (const child of children.trim().split(' ')) {
-    try {
-      if (!readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(` ${database} `)) continue;
-      const status = readFileSync(`/proc/${child}/status`, 'utf8');
-      sum += Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-    } catch {
-      // It ended between two looks.
-    }
-  }
-  return sum;
+  return children
+    .trim()
+    .split(' ')
+    .flatMap((id) => {
+      try {
+        if (!readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(` ${database} `)) return [];
+        const memory = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1];
+        // After the name in brackets, which may hold anything: utime and stime are the 14th and 15th of all.
+        const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+        return [{ id, bytes: Number(memory ?? 0) * 1024, ticks: Number(fields[11]) + Number(fields[12]) }];
+      } catch {
+        // It ended between two looks.
+        return [];
+      }
+    });
 }

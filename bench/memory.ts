@@ -14,5 +14,5 @@ export function peakMemory(): number {
   return Number(kilobytes ?? process.resourceUsage().maxRSS) * 1024;
 }
 
-const file = process.env['BENCH_MEMORY_FILE'];
+const file = process.env.BENCH_MEMORY_FILE;
 if (file) process.once('exit', () => writeFileSync(file, String(peakMemory())));

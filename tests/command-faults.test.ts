@@ -4,15 +4,15 @@ import { expectAllMigrated } from './support/avatars.ts';
 import { value } from './support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from './support/command.ts';
 import { checksums } from './support/imago.ts';
-import { type Fault, type Proxy, startProxy } from './support/proxy.ts';
+import { type Fault, type Proxy as FaultProxy, startProxy } from './support/proxy.ts';
 
 /** Small batches, so that there are many calls. */
 const small = ['--batch-size', '20', '--max-ms', '30'];
 
 async function throughProxy(
   project: Project,
-  decide?: Proxy['decide'],
-): Promise<{ proxy: Proxy; environment: Record<string, string> }> {
+  decide?: FaultProxy['decide'],
+): Promise<{ proxy: FaultProxy; environment: Record<string, string> }> {
   const proxy = await startProxy(project.url, decide);
   onTestFinished(() => proxy.close());
   return { proxy, environment: { ...project.environment, SUPABASE_URL: proxy.url } };

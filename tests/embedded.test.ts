@@ -16,6 +16,7 @@ import { testCluster } from './support/cluster.ts';
 import { startCommand } from './support/command.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { checksums } from './support/imago.ts';
+import { until } from './support/until.ts';
 
 /** Generous, for machines that do other things too. */
 const WITHIN = { timeout: 30_000 };
@@ -233,6 +234,9 @@ describe('the embedded Supabase', () => {
         grant execute on function public.fail to service_role`);
       });
       const secret = client(embedded, embedded.secretKey);
+      await until('the Data API has heard of the new function', async () => {
+        return (await secret.rpc('fail', { code: 'IM001' })).error?.code !== 'PGRST202';
+      });
       for (const [code, status] of [
         ['IM001', 400],
         ['P0001', 400],

@@ -33,7 +33,7 @@ let folder: string;
 let cluster: Cluster;
 let database: string;
 let original: Record<string, string>;
-let clients: Sql[] = [];
+const clients: Sql[] = [];
 const children = new Set<ChildProcess>();
 
 beforeAll(async () => {

@@ -75,6 +75,9 @@ export async function drive(options: Drive): Promise<Driven> {
   const settle = (reached: Verdict): void => {
     // The first one is the cause, what the others hear afterwards are its consequences.
     verdict ??= reached;
+    // But a run that was opened in the moment of a cancel has to be ended, whichever worker heard of the cancel first.
+    if (verdict.outcome === 'cancelled' && reached.outcome === 'cancelled' && reached.opened)
+      verdict = reached;
     ended.abort();
   };
 
