@@ -29,7 +29,7 @@ export const methods: readonly Method[] = [
   { key: 'd', title: 'Imago without the journal', ...imago },
   { key: 'c', title: 'Imago, two workers', ...imago },
   { key: 'e', title: 'Imago over HTTP, by the command', ...imago, overHttp: true, repeated: true },
-  { key: 'f', title: 'PL/pgSQL loop, user by user', ...naive },
+  { key: 'f', title: 'PL/pgSQL loop user by user, 100 a call', ...naive },
   { key: 'g', title: 'one HTTP call per user', ...imago, overHttp: true, repeated: false, most: singles },
   { key: 'h', title: 'LIMIT/OFFSET pages of 1,000', ...naive },
   { key: 'i', title: 'where avatar_id is null limit 1,000', ...naive },

@@ -23,6 +23,9 @@ export type Done = z.output<typeof doneSchema>;
 /** Rows a page in the methods that go by pages. */
 const pageSize = 1000;
 
+/** Users a call where they are gone through one by one, as the guide has it. */
+const guideSize = 100;
+
 /** Nobody else is on the database, so whoever waits longer than this waits for ever. */
 const patienceMs = 60_000;
 
@@ -36,11 +39,11 @@ const answerSchema = z.object({
 });
 
 const work: Record<Order['method'], (order: Order) => Promise<Pick<Done, 'seconds' | 'moved'>>> = {
-  a: (order) => script(order, 'one-transaction'),
+  a: oneTransaction,
   b: (order) => batches(order, 1, (sql) => sql`select public.migrate_batch() as answer`),
   c: (order) => batches(order, 2, (sql) => sql`select public.migrate_batch() as answer`),
   d: (order) => batches(order, 1, (sql) => sql`select public.migrate_batch(backup => false) as answer`),
-  f: (order) => script(order, 'user-by-user'),
+  f: userByUser,
   g: calls,
   h: offsetPages,
   i: nullPages,
@@ -54,11 +57,28 @@ if (import.meta.main) {
 }
 
 /** One file of SQL, as it is. */
-async function script(order: Order, name: string): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  const text = await statement(name);
+async function oneTransaction(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
+  const text = await statement('one-transaction');
   return await timed(order, 1, async ([sql]) => {
     await sql?.unsafe(text);
     return order.users;
+  });
+}
+
+/** Calls of a function that goes through 100 users one by one, a transaction each call. */
+async function userByUser(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
+  const sql = session(order);
+  await sql.unsafe(await statement('user-by-user')).finally(() => sql.end());
+  return await timed(order, 1, async ([sql]) => {
+    let moved = 0;
+    for (;;) {
+      const rows = await sql?.unsafe<{ moved: number }[]>('select guide.migrate_users($1) as moved', [
+        guideSize,
+      ]);
+      const now = rows?.[0]?.moved ?? 0;
+      if (now === 0) return moved;
+      moved += now;
+    }
   });
 }
 

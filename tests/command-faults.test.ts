@@ -7,7 +7,7 @@ import { checksums } from './support/imago.ts';
 import { type Fault, type Proxy as FaultProxy, startProxy } from './support/proxy.ts';
 
 /** Small batches, so that there are many calls. */
-const small = ['--batch-size', '20', '--max-ms', '30'];
+const small = ['--batch-size', '20', '--max-ms', '1'];
 
 async function throughProxy(
   project: Project,
