@@ -29,12 +29,17 @@ export interface Measurement {
   serverBytes: number | undefined;
   /** Processor time of these processes: less disturbed by what else the machine does than the seconds are. */
   serverCpuSeconds: number | undefined;
+  /** Median time of rolling back one user alone afterwards, on the server. */
+  oneBackMs?: number;
   /** What is not as it should be afterwards; empty when all is right. */
   wrong: Record<string, unknown>;
 }
 
 /** How often the server's processes are looked at: memory grows over seconds, and looking must cost nothing. */
 const sampleMs = 100;
+
+/** How many users are rolled back alone: enough for a median that the first call's planning does not move. */
+const onesBack = 25;
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 
@@ -48,16 +53,41 @@ export async function measure(
   const method = methodOf(key);
   const database = await copyTemplate(server, template, method.isImago);
   try {
-    const results = [await measureOn(server, template, method, database)];
+    const forward = await measureOn(server, template, method, database);
+    const results = [forward];
     if (thenBack) {
       // As forward: no dead rows, fresh statistics. Autovacuum does the same within minutes.
       const sql = connect(server.cluster, 'supabase_admin', database);
       await sql.unsafe('vacuum analyze').finally(() => sql.end());
       results.push(await measureOn(server, template, methodOf('r'), database));
+    } else if (key === 'b') {
+      forward.oneBackMs = await timeOneBack(server, database, template.users);
     }
     return results;
   } finally {
     await dropDatabase(server, database);
+  }
+}
+
+/** Takes some users back, one by one, from all over the key space. */
+async function timeOneBack(server: Server, database: string, users: number): Promise<number> {
+  const sql = connect(server.cluster, 'postgres', database);
+  try {
+    const people = await sql<{ id: string }[]>`
+      select id from public.users tablesample bernoulli (${Math.min(100, (400 * onesBack) / users)}) limit ${onesBack}`;
+    const times: number[] = [];
+    for (const { id } of people) {
+      const [row] = await sql<{ ms: number; rolled_back: boolean }[]>`
+        with back as materialized (select clock_timestamp() as began, public.rollback_user_migration(${id}) as answer)
+        select (answer -> 'rolled_back')::text <> '0' as rolled_back,
+               extract(epoch from clock_timestamp() - began)::float8 * 1000 as ms
+        from back`;
+      if (!row?.rolled_back) throw new Error('a user was not rolled back');
+      times.push(row.ms);
+    }
+    return times.sort((one, other) => one - other)[Math.floor(times.length / 2)] ?? Number.NaN;
+  } finally {
+    await sql.end();
   }
 }
 

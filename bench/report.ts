@@ -137,10 +137,12 @@ function scaleRows(results: Results): string[][] {
     [
       'users',
       ...titles.slice(2).map((title) => (title === 'relative to a' ? 'relative to the first' : title)),
+      'one user back',
     ],
     ...bySize.map((line) => [
       whole(line.users),
       ...figures(line, over(line.usersPerSecond, bySize[0]?.usersPerSecond)),
+      line.oneBackMs === undefined ? '' : `${line.oneBackMs.toFixed(1)} ms`,
     ]),
   ];
 }

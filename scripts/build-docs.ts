@@ -1,9 +1,12 @@
 /**
- * Writes the tables of docs/*.md that stand in SQL already (errors, transitions, settings) between their markers.
+ * Writes the tables of docs/*.md that stand in SQL or in the edge functions already (errors, transitions, settings,
+ * statuses) between their markers.
  * `--check` changes nothing and fails on drift.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { problems } from '../functions/_shared/problems.ts';
+import { statusRules } from '../functions/_shared/statuses.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -50,7 +53,31 @@ function settings(): string {
   return table(['setting', 'default', 'what it is'], rows);
 }
 
+/** Codes link to their entry in the list where they have one. */
+function statuses(): string {
+  const written = (code: string) =>
+    code.startsWith('IM') ? `[${code}](#${code.toLowerCase()})` : `\`${code}\``;
+  const rows = statusRules.map(({ status, codes, meaning, code }) => [
+    `${status}`,
+    codes.map(written).join(', '),
+    code ? `${meaning}: answered as \`${code}\`` : meaning,
+  ]);
+  return table(['status', 'SQLSTATE, class or code of PostgREST', 'what they have in common'], rows);
+}
+
+function refusals(): string {
+  const rows = Object.entries(problems).map(([code, { status, message, hint }]) => [
+    `\`${code}\``,
+    `${status}`,
+    message,
+    hint,
+  ]);
+  return table(['code', 'status', 'message', 'hint'], rows);
+}
+
 const blocks: [file: string, marker: string, body: () => string][] = [
+  ['docs/errors.md', 'refusals', refusals],
+  ['docs/errors.md', 'statuses', statuses],
   ['docs/errors.md', 'errors', errors],
   ['docs/architecture.md', 'transitions', transitions],
   ['docs/sql.md', 'settings', settings],
@@ -65,7 +92,7 @@ for (const [file, marker, body] of blocks) {
   if (from < 0 || to < from) throw new Error(`${file} lacks the lines ${begin} and ${end}.`);
   const wanted = `${text.slice(0, from + begin.length)}\n\n${body()}\n\n${text.slice(to)}`;
   if (wanted === text) continue;
-  console.error(`${check ? 'Differs from sql/' : 'Built'}: ${file} (${marker})`);
+  console.error(`${check ? 'Differs from its source' : 'Built'}: ${file} (${marker})`);
   if (!check) writeFileSync(path, wanted);
   else process.exitCode = 1;
 }

@@ -1,42 +1,44 @@
-/** Builds supabase/migrations/*.sql from sql/, in the order of sql/manifest.json. `--check` changes nothing and fails on drift. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { z } from 'zod';
+/**
+ * Builds supabase/migrations/*.sql from sql/, in the order of sql/manifest.json; those that were released stay as they
+ * are. `--check` changes nothing and fails on drift. `--release` notes that all of them are released now.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import {
+  buildMigration,
+  migrationChecksum,
+  migrationFile,
+  readManifest,
+  readReleased,
+  root,
+  writeReleased,
+} from './manifest.ts';
 
-const root = join(import.meta.dirname, '..');
-const manifestSchema = z.record(z.string().regex(/^\d{14}_\w+$/), z.array(z.string()));
-
-/** Files of one manifest entry: a file itself, a folder (ending in /) as its .sql files by name. */
-function expand(entry: string): string[] {
-  if (!entry.endsWith('/')) return [entry];
-  return readdirSync(join(root, 'sql', entry))
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((name) => entry + name);
-}
-
-/** The text of one migration. SQL functions check their bodies when created, in whatever order: so that check is off. */
-function buildMigration(entries: string[]): string {
-  const files = entries.flatMap(expand);
-  const parts = files.map(
-    (file) => `-- sql/${file}\n${readFileSync(join(root, 'sql', file), 'utf8').trim()}\n`,
-  );
-  const head = '-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.\n';
-  return [head, 'set local check_function_bodies = off;\n', ...parts].join('\n');
-}
-
-const manifest = manifestSchema.parse(JSON.parse(readFileSync(join(root, 'sql/manifest.json'), 'utf8')));
 const check = process.argv.includes('--check');
+const manifest = readManifest();
+const released = readReleased();
 const drifted: string[] = [];
+const edited: string[] = [];
 for (const [name, entries] of Object.entries(manifest)) {
-  const path = join(root, 'supabase/migrations', `${name}.sql`);
+  const path = migrationFile(name);
+  if (name in released) {
+    if (migrationChecksum(name) !== released[name]) edited.push(relative(root, path));
+    continue;
+  }
   const text = buildMigration(entries);
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
-  drifted.push(`supabase/migrations/${name}.sql`);
+  drifted.push(relative(root, path));
   if (!check) writeFileSync(path, text);
 }
 if (drifted.length > 0) console.error(`${check ? 'Differs from sql/' : 'Built'}: ${drifted.join(', ')}`);
 if (check && drifted.length > 0) {
   console.error('Run `npm run build:sql` and commit the result.');
-  process.exit(1);
+  process.exitCode = 1;
+}
+if (edited.length > 0) {
+  console.error(`Released, and changed since: ${edited.join(', ')}`);
+  console.error('Restore it, and write what is new as a migration of its own (docs/install.md).');
+  process.exitCode = 1;
+} else if (process.argv.includes('--release')) {
+  writeReleased(Object.fromEntries(Object.keys(manifest).map((name) => [name, migrationChecksum(name)])));
 }

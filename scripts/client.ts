@@ -1,8 +1,9 @@
 /** The typed supabase-js client and the one way in which the Node side calls the SQL functions. */
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { z } from 'zod';
+import { answers } from '../functions/_shared/answers.ts';
+import { engineAnswer, knownEngine } from '../functions/_shared/engine.ts';
 import type { Database } from './database.types.ts';
-import { answers, stateChange } from './migrate/answers.ts';
 
 export type Client = SupabaseClient<Database>;
 
@@ -20,7 +21,7 @@ export type Arguments<Name extends FunctionName> = Functions[Name]['Args'];
 /**
  * A call that failed, whoever it was that failed it.
  *
- * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `HTTP`, `ANSWER`. The detail that
+ * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `HTTP`, `ANSWER`, `ENGINE`. The detail that
  * PostgreSQL gives is left out on purpose: it quotes row values.
  */
 export class CallError extends Error {
@@ -56,6 +57,18 @@ export async function call<Name extends FunctionName>(
   name: Name,
   args: Arguments<Name>,
 ): Promise<Answer<Name>> {
+  await expectKnownEngine(client);
+  const parsed = answers[name].safeParse(await request(client, name, args));
+  if (!parsed.success) throw notUnderstood(name, parsed.error);
+  return parsed.data as Answer<Name>;
+}
+
+/** Calls one SQL function, of whatever version, and gives what it answers. Throws a {@link CallError}. */
+export async function request<Name extends keyof Functions>(
+  client: Client,
+  name: Name,
+  args: Functions[Name]['Args'],
+): Promise<unknown> {
   const signal = AbortSignal.timeout(longestCallMs);
   // supabase-js would retry some of these by itself, without a word: retrying is decided in one place, retry.ts.
   const { data, error, status } = await client
@@ -63,32 +76,45 @@ export async function call<Name extends FunctionName>(
     .abortSignal(signal)
     .retry(false);
   if (error) throw explain(error, status, signal.aborted);
-
-  const parsed = answers[name].safeParse(data);
-  if (!parsed.success) {
-    const where = parsed.error.issues.map((issue) => issue.path.join('.') || '(whole)').join(', ');
-    throw new CallError({
-      code: 'ANSWER',
-      message: `${name} gave an answer that this version does not understand (${where}).`,
-      hint: 'The engine in the database and this command are of different versions: push the migrations of this version.',
-      status,
-    });
-  }
-  return parsed.data as Answer<Name>;
+  return data;
 }
 
-/** The state that a run ended in, by the log; undefined while it has not. */
-export async function endOfRun(client: Client, run: number): Promise<string | undefined> {
-  const { data, error, status } = await client
-    .from('migration_log')
-    .select('detail')
-    .eq('run', run)
-    .eq('event', 'state')
-    .order('created_at', { ascending: false })
-    .limit(1)
-    .retry(false);
-  if (error) throw explain(error, status, false);
-  return stateChange.parse(data)[0]?.detail.to;
+/** An answer in a form that this version does not know. */
+export function notUnderstood(name: string, { issues }: z.ZodError): CallError {
+  const where = issues.map((issue) => issue.path.join('.') || '(whole)').join(', ');
+  return new CallError({
+    code: 'ANSWER',
+    message: `${name} gave an answer that this version does not understand (${where}).`,
+    hint: 'The engine in the database and this command are of different versions: push the migrations of this version.',
+    status: 200,
+  });
+}
+
+const knownEngines = new WeakMap<Client, Promise<void>>();
+
+/** Refuses an engine that is newer than this command knows: before the first call, so that it does nothing to it. */
+async function expectKnownEngine(client: Client): Promise<void> {
+  const known = knownEngines.get(client) ?? askEngine(client);
+  knownEngines.set(client, known);
+  try {
+    await known;
+  } catch (error) {
+    // Whoever tries again asks again.
+    knownEngines.delete(client);
+    throw error;
+  }
+}
+
+async function askEngine(client: Client): Promise<void> {
+  const parsed = engineAnswer.safeParse(await request(client, 'get_engine_version', undefined as never));
+  if (!parsed.success) throw notUnderstood('get_engine_version', parsed.error);
+  if (parsed.data.version <= knownEngine) return;
+  throw new CallError({
+    code: 'ENGINE',
+    message: `The engine in the database is version ${parsed.data.version}, and this command knows up to ${knownEngine}. It does nothing to it.`,
+    hint: 'Upgrade the package imago (or pull the newer version of the repository).',
+    status: 200,
+  });
 }
 
 const sqlState = /^[0-9A-Z]{5}$/;

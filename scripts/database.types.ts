@@ -23,11 +23,20 @@ export type Database = {
             "cancel_migration":
 { Args: { "plan"?: string }; Returns: Json
                            },
+"cleanup_migration":
+{ Args: { "dry_run"?: boolean,"older_than"?: string,"plan"?: string }; Returns: Json
+                           },
 "dry_run_migration":
 { Args: { "batch_size"?: number,"max_ms"?: number,"mode"?: string,"plan"?: string }; Returns: Json
                            },
+"finalize_migration":
+{ Args: { "allow_data_loss"?: boolean,"dry_run"?: boolean,"plan"?: string }; Returns: Json
+                           },
 "get_detailed_migration_progress":
 { Args: { "plan"?: string }; Returns: Json
+                           },
+"get_engine_version":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "get_migration_performance_stats":
 { Args: { "plan"?: string }; Returns: Json
@@ -35,8 +44,23 @@ export type Database = {
 "get_migration_statistics":
 { Args: { "plan"?: string }; Returns: Json
                            },
+"get_run_history":
+{ Args: { "plan"?: string,"points"?: number }; Returns: Json
+                           },
+"get_user_gigs":
+{ Args: { "include_profile_gigs"?: boolean,"user_id": number }; Returns: Json
+                           },
+"get_user_profile_gig":
+{ Args: { "user_id": number }; Returns: Json
+                           },
+"inspect_installation":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"log_request":
+{ Args: { "action": string,"caller": string,"plan": string }; Returns: Json
+                           },
 "migrate_batch":
-{ Args: { "backup"?: boolean,"batch_size"?: number,"dry_run"?: boolean,"max_failures"?: string,"max_ms"?: number,"on_failure"?: string,"plan"?: string }; Returns: Json
+{ Args: { "backup"?: boolean,"batch_size"?: number,"dry_run"?: boolean,"max_failures"?: string,"max_ms"?: number,"on_failure"?: string,"plan"?: string,"run"?: number }; Returns: Json
                            },
 "migrate_user_to_avatar_centric":
 { Args: { "user_id": string }; Returns: Json
@@ -60,10 +84,19 @@ export type Database = {
 { Args: { "force"?: boolean,"plan"?: string }; Returns: Json
                            },
 "rollback_batch":
-{ Args: { "force"?: boolean,"max_ms"?: number,"plan"?: string }; Returns: Json
+{ Args: { "force"?: boolean,"max_ms"?: number,"plan"?: string,"run"?: number }; Returns: Json
                            },
 "rollback_user_migration":
 { Args: { "force"?: boolean,"user_id": string }; Returns: Json
+                           },
+"schedule_migration":
+{ Args: { "every"?: string,"plan"?: string }; Returns: Json
+                           },
+"unschedule_migration":
+{ Args: { "plan"?: string }; Returns: Json
+                           },
+"validate_migration":
+{ Args: { "detailed"?: boolean,"dry_run"?: boolean,"fix_issues"?: boolean,"max_ms"?: number,"plan"?: string }; Returns: Json
                            }
           }
           Enums: {

@@ -1,4 +1,5 @@
 /** `npm run local`: keeps the embedded Supabase running until Ctrl-C. */
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
@@ -8,20 +9,29 @@ import { type EmbeddedSupabase, ensureEmbedded } from './embedded/supabase.ts';
 
 const program = new Command('local')
   .description(
-    'Keeps an embedded Supabase running: PostgreSQL, Data API and Auth, for development, without Docker.',
+    'Keeps an embedded Supabase running: PostgreSQL, Data API, Auth and edge functions, for development, without Docker.',
   )
   .option('--sample <n>', 'users of the sample app (default: what is there, 20,000 in a new database)', users)
+  .option(
+    '--app <file.sql>',
+    'make this app instead of the sample app; it reads the setting sample.users',
+    sqlFile,
+  )
   .option('--reset', 'start over with a new database', false)
   .addHelpText(
     'after',
     `
 It listens on the loopback interface only. Its data is in .imago/ (or in the folder that IMAGO_FOLDER names) and stays
 there until --reset. The other commands find it by themselves while it runs: npm run migrate in another terminal works
-on it.`,
+on it.
+
+Its edge functions take the secret key, or the token of a signed-in user with a role. Sign up with supabase-js, then give
+the role by SQL, as on hosted Supabase, and sign in:
+  update auth.users set raw_app_meta_data = raw_app_meta_data || '{"imago_role": "operator"}' where email = '…';`,
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-const { sample, reset } = program.parse().opts<{ sample?: number; reset: boolean }>();
+const { sample, app, reset } = program.parse().opts<{ sample?: number; app?: string; reset: boolean }>();
 
 // While it starts, a signal ends this process, and with its connection the server goes. Later, it is let go of in order.
 let whenAsked = (): void => process.exit(130);
@@ -30,6 +40,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 try {
   const embedded = await ensureEmbedded({
     sample,
+    app,
     reset,
     keeper: true,
     onStep: (text) => console.error(pc.dim(text)),
@@ -72,10 +83,16 @@ function introduce({ url, publishableKey, secretKey, databaseUrl, shared }: Embe
       '',
       `Migrate it from another terminal:  ${pc.bold('npm run migrate')}`,
       `Watch it by SQL:                   ${pc.bold('select public.get_detailed_migration_progress();')}`,
+      `Call its edge functions:           ${pc.bold(`${url}/functions/v1/NAME`)}`,
       `Ctrl-C stops it; its data stays in ${homeOf(path.join(defaultFolder, 'postgres'))}.`,
       `Start over:                        ${pc.bold('npm run local -- --reset')}`,
     ].join('\n'),
   );
+}
+
+function sqlFile(value: string): string {
+  if (statSync(value, { throwIfNoEntry: false })?.isFile()) return value;
+  throw new InvalidArgumentError('It must be a file of SQL.');
 }
 
 function users(value: string): number {

@@ -1,11 +1,6 @@
 /** `npm run migrate`: runs a migration plan in batches. `npm run migrate -- --help` lists the options. */
+import { outliveReaders } from './command/streams.ts';
 import { run } from './migrate/run.ts';
 
-// A reader that goes away, like head, or a terminal that is closed, must not end batches half-way.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-  });
-}
-
+outliveReaders();
 process.exitCode = await run(process.argv.slice(2));

@@ -1,7 +1,7 @@
 /** Retries and the batch loop, without a network: what is tried again, how often, and when it ends. */
 import { describe, expect, test } from 'vitest';
+import { type BatchAnswer, batchAnswer } from '../functions/_shared/answers.ts';
 import { CallError } from '../scripts/client.ts';
-import { type BatchAnswer, batchAnswer } from '../scripts/migrate/answers.ts';
 import { drive } from '../scripts/migrate/drive.ts';
 import { backoffMs, isTransient, retrying } from '../scripts/migrate/retry.ts';
 
@@ -80,19 +80,20 @@ describe('the batch loop', () => {
   /** Drives over these answers, one a call, the last one for ever. */
   async function driven(
     answers: (BatchAnswer | Error)[],
-    options: { workers?: number; patienceMs?: number; ended?: string } = {},
+    options: { workers?: number; patienceMs?: number } = {},
   ) {
     let calls = 0;
     let running = 0;
     let most = 0;
+    const runs: (number | undefined)[] = [];
     const result = await drive({
-      endOfRun: async () => options.ended,
       direction: 'forward',
       workers: options.workers ?? 1,
       signal: new AbortController().signal,
       onAnswer: () => {},
       ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
-      batch: async () => {
+      batch: async (_, run) => {
+        runs.push(run);
         const next = answers[Math.min(calls, answers.length - 1)] as BatchAnswer | Error;
         calls += 1;
         running += 1;
@@ -103,7 +104,7 @@ describe('the batch loop', () => {
         return next;
       },
     });
-    return { ...result, calls, most };
+    return { ...result, calls, most, runs };
   }
 
   test('ends with done and sums up', async () => {
@@ -120,6 +121,14 @@ describe('the batch loop', () => {
       failed: 1,
       rows: { 'public.posts': 9, 'public.users': 3 },
     });
+  });
+
+  test('busy before the run is there tells nothing about its direction', async () => {
+    const result = await driven([
+      answer({ status: 'busy', run: null, direction: 'rollback' }),
+      answer({ status: 'done', run: 7 }),
+    ]);
+    expect(result).toMatchObject({ outcome: 'done', calls: 2 });
   });
 
   test('while the plan is prepared one worker is enough', async () => {
@@ -167,38 +176,23 @@ describe('the batch loop', () => {
     expect(result).toMatchObject({ outcome: 'stopped', thenRollback: true });
   });
 
-  test('a run that somebody cancelled is not begun anew', async () => {
-    expect(await driven([answer({}), answer({ state: 'cancelled' })])).toMatchObject({
-      outcome: 'cancelled',
-      opened: false,
-    });
-    expect(await driven([answer({}), answer({ run: 2 })], { ended: 'cancelled' })).toMatchObject({
-      outcome: 'cancelled',
-      opened: true,
-    });
+  test('a run that somebody cancelled ends it', async () => {
+    const result = await driven([answer({}), answer({ status: 'cancelled', state: 'cancelled' })]);
+    expect(result).toMatchObject({ outcome: 'cancelled', calls: 2 });
   });
 
-  test('a run whose end was told in a lost reply is followed by the next one', async () => {
-    const result = await driven(
-      [answer({}), answer({ run: 2 }), answer({ run: 2 }), answer({ run: 2, status: 'done' })],
-      { ended: 'succeeded' },
-    );
-    expect(result).toMatchObject({ outcome: 'done', calls: 4 });
+  test('every call names the run of the first answer', async () => {
+    const steps = [answer({ status: 'preparing' }), answer({}), answer({}), answer({ status: 'done' })];
+    expect((await driven(steps)).runs).toEqual([undefined, 1, 1, 1]);
+    // Not even the other workers' first calls may open another one.
+    const { runs } = await driven([...steps.slice(0, 3), ...steps], { workers: 4 });
+    expect(runs.slice(1).every((run) => run === 1)).toBe(true);
   });
 
-  test('a run that a straggler began after the end is brought to its end', async () => {
-    const result = await driven(
-      [
-        answer({}),
-        answer({ status: 'done' }),
-        answer({ run: 2 }),
-        answer({ run: 2 }),
-        answer({ run: 2, status: 'done' }),
-      ],
-      { workers: 2 },
-    );
-    expect(result.outcome).toBe('done');
-    expect(result.calls).toBe(5);
+  test('an answer without a run is followed by a call without one', async () => {
+    const waiting = answer({ status: 'busy', run: null, retry_after_ms: 1 });
+    const { runs } = await driven([waiting, answer({ run: 2 }), answer({ run: 2, status: 'done' })]);
+    expect(runs).toEqual([undefined, undefined, 2]);
   });
 
   test('an error of one worker ends them all', async () => {

@@ -28,6 +28,7 @@ describe('options', () => {
       force: false,
       reset: false,
       json: false,
+      viaFunction: false,
       yes: false,
       verbose: false,
     });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call } from './support/call.ts';
+import { installCron } from './support/cron.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll } from './support/imago.ts';
 
@@ -173,6 +174,8 @@ describe('docs/sql.md', () => {
     }
     await look('retry_failed_migrations');
     await look('rollback_batch');
+    await installCron(db);
+    for (const name of ['schedule_migration', 'unschedule_migration']) await look(name);
     expect(missing).toEqual([]);
   });
 
@@ -257,9 +260,11 @@ describe('everything that the pages name exists', () => {
       select proname as name from pg_proc where pronamespace = 'public'::regnamespace`;
     const known = new Set(functions.map(({ name }) => name));
     const called = pages.flatMap(({ file, text }) =>
-      [...text.matchAll(/\b((?:migrate|rollback|prepare|pause|resume|cancel|retry|dry_run|get)_\w+)\(/g)].map(
-        ([, name = '']) => ({ file, name }),
-      ),
+      [
+        ...text.matchAll(
+          /\b((?:migrate|rollback|prepare|pause|resume|cancel|retry|dry_run|get|schedule|unschedule)_\w+)\(/g,
+        ),
+      ].map(([, name = '']) => ({ file, name })),
     );
     expect(called.filter(({ name }) => !known.has(name)).map(({ file, name }) => `${file}: ${name}`)).toEqual(
       [],

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from './support/avatars.ts';
 import { type Answer, call, refusal, value } from './support/call.ts';
+import { createApp } from './support/conformance/app.ts';
+import { finalize } from './support/conformance/steps.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll, rollbackAll } from './support/imago.ts';
 import { createTally } from './support/tally.ts';
@@ -74,11 +76,37 @@ const OF_A_PLAN = [
   'resume_migration',
   'cancel_migration',
   'retry_failed_migrations',
+  'validate_migration',
+  'get_run_history',
 ];
 
 const canary = async (db: TestDatabase) =>
   await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
 const oneUserOfTen = (db: TestDatabase) => call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+
+/** A migrated app in which a follow points to the avatar of the follower. */
+async function wrongFollow(db: TestDatabase): Promise<void> {
+  await migrateAll(db.sql);
+  await db.sql`
+    update public.follows f set avatar_id = (select active_avatar_id from public.users u where u.id = f.follower_id)
+    where f.id = (select id from public.follows order by id limit 1)`;
+}
+
+/** The error that a whole validation tells of the check on wrong follows. */
+function checkError(
+  args: Record<string, unknown>,
+  statementTimeout = 0,
+): (db: TestDatabase) => Promise<Told> {
+  return async (db) => {
+    const client = db.connect();
+    await client.unsafe(`set statement_timeout = ${statementTimeout}`);
+    let answer: Answer;
+    do {
+      answer = await call(client, 'validate_migration', args);
+    } while (answer.has_more);
+    return answer.checks.find(({ name }: Answer) => name === 'follows_with_wrong_avatar').error;
+  };
+}
 
 /** For each code of imago.error, the ways to get it. */
 const CASES: Record<string, Case> = {
@@ -263,13 +291,109 @@ const CASES: Record<string, Case> = {
     },
     told: [canary],
   },
+  IM026: {
+    before: async (db) => {
+      await wrongFollow(db);
+      await db.sql.unsafe(
+        "create or replace function avatars.fix_follows(keys uuid[]) returns void language sql as 'select'",
+      );
+    },
+    told: [checkError({ fix_issues: true })],
+  },
+  IM027: {
+    before: async (db) => {
+      await oneUserOfTen(db);
+      await call(db.sql, 'pause_migration');
+    },
+    calls: [['validate_migration', { fix_issues: true }]],
+  },
+  IM028: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`
+        update imago.plan_check
+        set query = 'select f.id as key, f.followed_id as entity from public.follows f, pg_sleep(60)'
+        where name = 'follows_with_wrong_avatar'`;
+    },
+    told: [checkError({}, 800)],
+  },
+  IM029: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`update imago.plan_check set query = 'select no_such_column' where name = 'follows_with_wrong_avatar'`;
+    },
+    told: [checkError({})],
+  },
+  IM030: {
+    before: async (db) => {
+      await wrongFollow(db);
+      await db.sql`drop function avatars.fix_follows`;
+    },
+    told: [checkError({ fix_issues: true })],
+  },
+  IM035: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
+      values ('avatars', 50, 'nothing', 'public.users', 'nowhere', 'select')`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM036: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
+      values ('avatars', 50, 'likes', 'public.posts', 'user_id', 'delete from public.likes where post_id in (select id from new_rows)'),
+        ('avatars', 51, 'comments', 'public.posts', 'user_id',
+         'with n as (select * from new_rows) update public.comments c set body = n.body from n where c.post_id = n.id')`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM044: {
+    prepared: false,
+    before: async (db) => {
+      await db.sql`create table public.pairs (a integer, b integer, primary key (a, b))`;
+      await db.sql`insert into imago.plan_write (plan, position, relation, inserts) values ('avatars', 50, 'public.pairs', true)`;
+    },
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM045: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts)
+      values ('avatars', 50, 7, 'public.likes', 'user_id', true)`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM048: {
+    prepared: false,
+    before: async (db) => {
+      await createApp(db.sql, 'tests/support/profile_gigs.sql', 10);
+      await migrateAll(db.sql, { plan: 'profile_gigs' });
+      await db.sql`create view public.skilled as select id from public."User" where cardinality(skills) > 0`;
+    },
+    told: [(db) => refusal(finalize(db.sql, 'profile_gigs'))],
+  },
+};
+
+/** Codes that are raised where more is needed than a call or two, and the tests that do so. */
+const ELSEWHERE: Record<string, readonly string[]> = {
+  'schedule.test.ts': ['IM031', 'IM032', 'IM033'],
+  'states.test.ts': ['IM034'],
+  'finalize.test.ts': ['IM038', 'IM039', 'IM041', 'IM042', 'IM043'],
+  'cleanup.test.ts': ['IM040'],
+  'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
 };
 
 describe('error codes', () => {
   test('each of imago.error has a case, and the other way round', async () => {
     const db = await database(1, false);
     const codes = await db.sql`select code from imago.error order by code`;
-    expect(Object.keys(CASES).sort()).toEqual(codes.map((row) => row.code));
+    expect([...Object.keys(CASES), ...Object.values(ELSEWHERE).flat()].sort()).toEqual(
+      codes.map((row) => row.code),
+    );
+  });
+
+  test.each(Object.entries(ELSEWHERE))('%s has the cases that it is said to have', async (file, codes) => {
+    const text = await readFile(new URL(file, import.meta.url), 'utf8');
+    expect(codes.filter((code) => !text.includes(`'${code}'`))).toEqual([]);
   });
 
   test.each(Object.entries(CASES))(

@@ -313,7 +313,14 @@ describe('build:sql', () => {
 
     const copy = await mkdtemp(path.join(tmpdir(), 'imago-build-'));
     try {
-      for (const part of ['scripts/build-sql.ts', 'sql', 'supabase/migrations', 'package.json']) {
+      for (const part of [
+        'scripts/build-sql.ts',
+        'scripts/manifest.ts',
+        'scripts/package.ts',
+        'sql',
+        'supabase/migrations',
+        'package.json',
+      ]) {
         await cp(path.join(projectFolder, part), path.join(copy, part), { recursive: true });
       }
       await symlink(path.join(projectFolder, 'node_modules'), path.join(copy, 'node_modules'));
@@ -408,6 +415,7 @@ describe('preparing', () => {
     await db.sql.unsafe(`
       update imago.plan_step set done_at = null;
       update imago.plan_write set captured_at = null;
+      update imago.plan_sync set installed_at = null;
       update imago.plan set prepared_at = null;`);
     expect(await prepareAll(db.sql)).toEqual(steps);
     const again = await catalog(db.sql);

@@ -3,18 +3,19 @@ import { avatarFaults, expectAllMigrated, prepareAll } from './support/avatars.t
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { type App, freshDatabase, type TestDatabase } from './support/database.ts';
 import { checksums, migrateAll, rollbackAll } from './support/imago.ts';
+import { stopSync } from './support/sync.ts';
 import { createTally, itemsLeft, type KeyType } from './support/tally.ts';
 import { until } from './support/until.ts';
 
 /** The functions that people call. */
 const API = [
   'migrate_users_batch(integer,integer)',
-  'migrate_batch(text,integer,integer,boolean,boolean,text,text)',
+  'migrate_batch(text,integer,integer,boolean,boolean,text,text,bigint)',
   'migrate_user_to_avatar_centric(uuid)',
   'dry_run_migration(text,text,integer,integer)',
   'get_migration_statistics(text)',
   'rollback_user_migration(uuid,boolean)',
-  'rollback_batch(text,integer,boolean)',
+  'rollback_batch(text,integer,boolean,bigint)',
   'rollback_all_migrations(text,boolean)',
   'get_detailed_migration_progress(text)',
   'get_migration_performance_stats(text)',
@@ -23,6 +24,15 @@ const API = [
   'resume_migration(text)',
   'cancel_migration(text)',
   'retry_failed_migrations(text)',
+  'schedule_migration(text,interval)',
+  'unschedule_migration(text)',
+  'finalize_migration(text,boolean,boolean)',
+  'cleanup_migration(text,interval,boolean)',
+  'validate_migration(text,boolean,boolean,integer,boolean)',
+  'get_run_history(text,integer)',
+  'log_request(text,text,text)',
+  'get_engine_version()',
+  'inspect_installation()',
 ];
 
 const databases: TestDatabase[] = [];
@@ -53,13 +63,16 @@ describe('what each call returns', () => {
       has_more: true,
     });
     const steps =
-      await db.sql`select name from imago.plan_step where plan = 'avatars' order by position offset 1`;
+      await db.sql`select name from imago.plan_step where plan = 'avatars' and phase = 'prepare' order by position offset 1`;
     expect(await prepareAll(db.sql)).toEqual([
       ...steps.map((step) => step.name),
       'journal public.avatars',
       'journal public.users',
       'journal public.posts',
       'journal public.follows',
+      'sync new users',
+      'sync new posts',
+      'sync new follows',
       'statistics',
     ]);
     expect(await call(db.sql, 'prepare_migration')).toMatchObject({
@@ -410,6 +423,7 @@ describe('windows', () => {
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db, 60) });
     await call(db.sql, 'migrate_users_batch', { batch_size: 40, batch_offset: 0 });
+    await stopSync(db.sql);
     await db.sql`insert into public.users (id, display_name) values ('00000000-0000-0000-0000-000000000001', 'First')`;
     const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 61, batch_offset: 40 });
     expect(answer).toMatchObject({ processed: 61, migrated: 59, skipped: 2, has_more: true, next_offset: 0 });
@@ -472,6 +486,7 @@ describe('users who sign up during the run', () => {
   test('after the end, the next call finds them', async () => {
     const db = await database('sample', 40);
     await migrateAll(db.sql);
+    await stopSync(db.sql);
     await db.sql`insert into public.users (display_name) select 'After ' || i from generate_series(1, 7) i`;
     const answers = await migrateAll(db.sql);
     expect(answers.reduce((sum, answer) => sum + answer.migrated, 0)).toBe(7);
@@ -768,7 +783,7 @@ describe('the app that is there', () => {
 });
 
 describe('who may call', () => {
-  test('the list of functions is complete, and three of them change nothing', async () => {
+  test('the list of functions is complete, and those that only look change nothing', async () => {
     const db = await database('none');
     const functions = await db.sql`
       select p.oid::regprocedure::text as name, p.provolatile as volatility, p.prosecdef as definer, p.proconfig as config
@@ -781,8 +796,11 @@ describe('who may call', () => {
         .sort(),
     ).toEqual([
       'get_detailed_migration_progress(text)',
+      'get_engine_version()',
       'get_migration_performance_stats(text)',
       'get_migration_statistics(text)',
+      'get_run_history(text,integer)',
+      'inspect_installation()',
     ]);
     expect(functions.every((row) => row.definer && row.config?.includes('search_path=""'))).toBe(true);
   });
@@ -795,7 +813,7 @@ describe('who may call', () => {
       const outsider = db.connect({ role });
       for (const signature of API) {
         const [, name, types] = /^(\w+)\((.*)\)$/.exec(signature) ?? [];
-        const nulls = (types ?? '').split(',').map((type) => `null::${type}`);
+        const nulls = (types ?? '').split(',').flatMap((type) => (type ? [`null::${type}`] : []));
         const error = await refusal(outsider.unsafe(`select public.${name}(${nulls.join(', ')})`));
         expect([name, error.code]).toEqual([name, '42501']);
       }

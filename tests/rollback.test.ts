@@ -12,6 +12,7 @@ import {
   UNTOUCHED,
   userStates,
 } from './support/state.ts';
+import { resumeSync, stopSync } from './support/sync.ts';
 
 /** The two apps and the names by which they call the author of a post and the followed user. */
 const APPS = [
@@ -171,10 +172,13 @@ describe.each(APPS)('the $app app', (app) => {
     const givesAway = take();
     const receives = take();
     await sql`update public.posts set ${sql(app.author)} = ${receives} where ${sql(app.author)} = ${givesAway}`;
+    // One whom sync did not see: his avatars are all the app's.
+    await stopSync(sql);
     const newcomer = await value<string>(
       sql,
       `insert into public.users (username) values ('newcomer') returning id`,
     );
+    await resumeSync(sql);
     await sql`update public.users set active_avatar_id = ${await makeAvatar(sql, newcomer)} where id = ${newcomer}`;
 
     // What is one.
@@ -278,6 +282,7 @@ describe.each(APPS)('the $app app', (app) => {
     await call(sql, 'retry_failed_migrations');
     expect((await migrateAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', failures_left: 0 });
 
+    await stopSync(sql);
     const [newcomer] = await sql<{ id: string }[]>`
       insert into public.users (username) values ('later') returning id`;
     const before = await allChecksums(sql);

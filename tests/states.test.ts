@@ -257,6 +257,22 @@ describe('a run under way', () => {
     await expectAllMigrated(db.sql);
   });
 
+  test.each([
+    ['while the plan is prepared', 1],
+    ['before its first batch', 0],
+  ])('paused %s and resumed, the run begins', async (_, steps) => {
+    const db = await database(30);
+    if (steps === 0) await prepareAll(db.sql);
+    await db.sql`select imago.open_run('avatars', 'forward')`;
+    if (steps > 0) await call(db.sql, 'migrate_batch');
+    await call(db.sql, 'pause_migration');
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ status: 'paused', processed: 0 });
+    await call(db.sql, 'resume_migration');
+    await Promise.all([migrateAll(db.connect()), migrateAll(db.connect())]);
+    await expectAllMigrated(db.sql);
+    expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(1);
+  });
+
   test('a paused run can be rolled back, and a rollback paused, resumed and finished', async () => {
     const db = await database(50);
     await prepareAll(db.sql);
@@ -294,5 +310,153 @@ describe('a run under way', () => {
     }
     // max_failures alone has no default that could contradict.
     expect(await call(db.sql, 'migrate_batch', { on_failure: 'rollback' })).toMatchObject({ error: null });
+  });
+});
+
+describe('a caller that names its run', () => {
+  const runs = async (db: TestDatabase) =>
+    (await db.sql`select id, direction, state from imago.run order by id`).map(
+      ({ id, direction, state }) => `${id} ${direction} ${state}`,
+    );
+
+  /** The run that migrate_batch opens on a prepared plan, and its first few users. */
+  async function begun(db: TestDatabase, options: Record<string, unknown> = {}): Promise<number> {
+    await prepareAll(db.sql);
+    const { run } = await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10, ...options });
+    return run;
+  }
+
+  test.each([
+    ['migrate_batch', 'forward'],
+    ['rollback_batch', 'rollback'],
+  ])('and is busy at the very end opens no other one: %s', async (name, direction) => {
+    const db = await database(40);
+    await prepareAll(db.sql);
+    if (direction === 'rollback') await migrateAll(db.sql);
+    const { run } = await call(db.sql, name, { max_ms: 1, plan: 'avatars' });
+    const before = await runs(db);
+    const last = db.connect();
+    await last`begin`;
+    let ended = await call(last, name, { run });
+    while (ended.has_more) ended = await call(last, name, { run });
+    await db.sql`update imago.setting set value = '20' where name = 'lock_timeout_ms'`;
+    expect(await call(db.sql, name, { run })).toMatchObject({ status: 'busy', has_more: true, run });
+    await last`commit`;
+    for (let again = 0; again < 2; again += 1) {
+      expect(await call(db.sql, name, { run })).toMatchObject({
+        run,
+        direction,
+        status: 'done',
+        state: 'succeeded',
+        has_more: false,
+        processed: 0,
+      });
+    }
+    expect(await runs(db)).toEqual(before.map((line) => line.replace('running', 'succeeded')));
+  });
+
+  test('is told when that is cancelled or taken over, and moves nothing', async () => {
+    const db = await database(60);
+    const cancelled = await begun(db);
+    await call(db.sql, 'cancel_migration');
+    const overtaken = (await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10 })).run;
+    const back = (await call(db.sql, 'rollback_batch', { plan: 'avatars', max_ms: 1, force: true })).run;
+    const before = await runs(db);
+    for (const run of [cancelled, overtaken]) {
+      expect(await call(db.sql, 'migrate_batch', { run })).toMatchObject({
+        run,
+        status: 'cancelled',
+        state: 'cancelled',
+        has_more: true,
+        processed: 0,
+        error: null,
+      });
+    }
+    expect(await runs(db)).toEqual(before);
+    await db.sql`update imago.run set state = 'running', finished_at = null where id = ${back}`;
+    await call(db.sql, 'cancel_migration');
+    expect(await call(db.sql, 'rollback_batch', { run: back, force: true })).toMatchObject({
+      status: 'cancelled',
+      rolled_back: 0,
+    });
+    expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(3);
+  });
+
+  test('is told while a call is under way that it was cancelled, named or not', async () => {
+    const db = await database(40);
+    await begun(db);
+    const canceller = db.connect();
+    const caller = db.connect();
+    const pid = await pidOf(caller);
+    await db.sql`update imago.setting set value = '20000' where name = 'lock_timeout_ms'`;
+    await canceller`begin`;
+    await call(canceller, 'cancel_migration');
+    const calling = call(caller, 'migrate_batch');
+    await untilBlocked(db.sql, pid);
+    await canceller`commit`;
+    expect(await calling).toMatchObject({ run: 1, status: 'cancelled', processed: 0 });
+    expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(1);
+  });
+
+  test('is told why that failed, and that all is done where users are set aside', async () => {
+    const db = await database(40);
+    await prepareAll(db.sql);
+    const ids = (await db.sql`select id from public.users order by id limit 8`).map(({ id }) => `'${id}'`);
+    const refuse = (from: number, to: number) =>
+      db.sql.unsafe(`
+        alter table public.avatars drop constraint if exists nobody;
+        alter table public.avatars add constraint nobody check (owner_user_id not in (${ids.slice(from, to)}))`);
+    await refuse(0, 8);
+    const { run } = await call(db.sql, 'migrate_batch', { max_failures: '2' });
+    await expect(call(db.sql, 'migrate_batch', { run })).resolves.toMatchObject({
+      status: 'failed',
+      error: { code: 'IM020' },
+      next: null,
+    });
+    await refuse(0, 1);
+    await call(db.sql, 'retry_failed_migrations');
+    while ((await call(db.sql, 'migrate_batch', { run })).has_more);
+    expect(await call(db.sql, 'migrate_batch', { run })).toMatchObject({
+      status: 'done',
+      state: 'failed',
+      failures_left: 1,
+      error: null,
+    });
+    expect(await runs(db)).toEqual([`${run} forward failed`]);
+  });
+
+  test('that there is not, or of another plan or direction, is refused', async () => {
+    const db = await database(20);
+    const run = await begun(db);
+    await db.sql`
+      insert into imago.plan (name, title, source_schema, source_table, key_column)
+      select 'other', title, source_schema, source_table, key_column from imago.plan where name = 'avatars'`;
+    for (const [name, args, message] of [
+      ['migrate_batch', { run: 99 }, 'run 99 is not a forward run of plan avatars'],
+      ['rollback_batch', { run: 99 }, 'run 99 is not a rollback run of plan avatars'],
+      ['rollback_batch', { run }, `run ${run} is not a rollback run of plan avatars`],
+      ['migrate_batch', { plan: 'other', run }, `run ${run} is not a forward run of plan other`],
+    ] as const) {
+      const error = await refusal(call(db.sql, name, args));
+      expect([error.code, error.message]).toEqual(['IM034', message]);
+    }
+    expect((await refusal(call(db.sql, 'migrate_batch', { run, backup: false }))).code).toBe('IM007');
+    const back = (await call(db.sql, 'rollback_batch')).run;
+    expect((await refusal(call(db.sql, 'migrate_batch', { run: back }))).code).toBe('IM034');
+    expect((await refusal(call(db.sql, 'rollback_batch', { run: back, force: true }))).code).toBe('IM007');
+  });
+
+  test('is not given the last one while a new one is only about to be', async () => {
+    const db = await database(20);
+    await prepareAll(db.sql);
+    await migrateAll(db.sql);
+    await db.sql`update imago.setting set value = '40' where name = 'state_lock_timeout_ms'`;
+    const other = db.connect();
+    await other`begin`;
+    await call(other, 'migrate_batch');
+    for (const name of ['migrate_batch', 'rollback_batch']) {
+      expect(await call(db.sql, name, { plan: 'avatars' })).toMatchObject({ status: 'busy', run: null });
+    }
+    await other`rollback`;
   });
 });

@@ -1,18 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as WebStream } from 'node:stream/web';
 import { App } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
 import type { Cluster } from './cluster.ts';
+import { type Keys, openCredentials } from './credentials.ts';
+import type { Functions } from './functions.ts';
 import { listenOnLoopback } from './loopback.ts';
-
-/** Keys of an embedded Supabase, in the form that hosted projects have them. */
-export interface Keys {
-  publishableKey: string;
-  secretKey: string;
-  jwtSecret: string;
-}
+import { CONNECTION_LOST, reserveLiveOnly } from './reserving.ts';
 
 /** The Data API and Auth on one cluster. */
 export interface DataApi {
@@ -42,6 +41,7 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
       connection: { statement_timeout: TIMEOUT_MS, lock_timeout: TIMEOUT_MS },
     },
   });
+  reserveLiveOnly(connection.driver);
   Object.assign(connection, {
     // Left to itself it grants all tables of every schema with row security to the API's roles. The roles exist and
     // have the rights that migrations gave them, so answer that requests switch roles and do nothing else.
@@ -63,11 +63,15 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
   });
   await app.init();
 
+  const credentials = await openCredentials(keys, url);
   const listener = postgres(cluster.url('postgres'), { max: 1, onnotice: () => {} });
   await listener.listen('pgrst', () => void connection.clearSchemaCache());
 
   return {
-    answer: async (request, peerAddress) => await app.fetch(request, { peerAddress }),
+    async answer(request, peerAddress) {
+      const response = await app.fetch(await credentials.inward(request), { peerAddress });
+      return await credentials.outward(request, response);
+    },
     reload: async () => await connection.clearSchemaCache(),
     close: async () => {
       await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
@@ -85,6 +89,7 @@ async function createAuthTables(cluster: Pick<Cluster, 'url'>): Promise<void> {
     const app = new App({ connection, auth: { enabled: true }, db: { migrations: { enabled: false } } });
     await app.ensureSystemSchema();
     await connection.driver.unsafe('grant all on all tables in schema auth to postgres');
+    await connection.driver.unsafe(await readFile(new URL('./auth.sql', import.meta.url), 'utf8'));
   } finally {
     await connection.close();
   }
@@ -124,9 +129,6 @@ const STATUSES: [start: string, status: number][] = [
 /** What @supabase/lite passes on by itself: the rest it would turn into `SUP`, without code, detail and hint. */
 const PASSED_ON = /^(21|22|42|53|55|PT|PGRST$|23502$|23503$|23505$|25006$)/;
 
-/** What the driver and the system call a connection that went or did not come about. */
-const CONNECTION_LOST = /^(CONNECTION_|CONNECT_TIMEOUT$|ECONN|EPIPE$)/;
-
 /** A database error in the form that makes @supabase/lite answer as PostgREST does, with the error's own SQLSTATE. */
 function asPostgrest(error: unknown): unknown {
   if (error instanceof postgres.PostgresError) {
@@ -150,53 +152,67 @@ function raised(status: number, body: object): unknown {
   };
 }
 
-/** Serves requests on a loopback port, the wanted one if it is free, by a handler that may change or be missing. */
+/** Serves requests on a loopback port, the wanted one if it is free. The Data API may change, or be missing. */
 export async function serveHttp(
   wantedPort: number | undefined,
-  handler: () => DataApi | undefined,
+  api: () => Pick<DataApi, 'answer'> | undefined,
+  functions?: Pick<Functions, 'answer'>,
 ): Promise<{ server: Server; url: string }> {
+  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const request = requestOf(incoming, outgoing);
+    const isFunction = new URL(request.url).pathname.startsWith('/functions/v1/');
+    const response =
+      functions && isFunction
+        ? await functions.answer(request)
+        : await api()?.answer(request, incoming.socket.remoteAddress ?? null);
+    await send(response ?? starting(), outgoing);
+  };
   const server = createServer((incoming, outgoing) => {
-    answer(incoming, outgoing, handler()).catch((error) => {
-      console.error(error);
-      if (!outgoing.headersSent) outgoing.writeHead(500);
-      outgoing.end();
+    answer(incoming, outgoing).catch((error) => {
+      // Callers that have hung up are no news.
+      if (!outgoing.destroyed) console.error(error);
+      // What has begun must not look complete.
+      if (outgoing.headersSent) outgoing.destroy();
+      else outgoing.writeHead(500).end();
     });
   });
   await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-async function answer(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  api: DataApi | undefined,
-): Promise<void> {
-  if (!api) {
-    outgoing.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-    outgoing.end(
-      JSON.stringify({ code: 'PGRST002', message: 'The database is starting', details: null, hint: null }),
-    );
-    return;
-  }
+/** The request, aborted when its caller hangs up. */
+function requestOf(incoming: IncomingMessage, outgoing: ServerResponse): Request {
   const headers = new Headers();
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i] as string, incoming.rawHeaders[i + 1] as string);
   }
+  const hungUp = new AbortController();
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) hungUp.abort();
+  });
   const withBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
-  const request = new Request(
-    new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`),
-    {
-      method: incoming.method ?? 'GET',
-      headers,
-      ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
-    },
-  );
-  const response = await api.answer(request, incoming.socket.remoteAddress ?? null);
+  return new Request(new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`), {
+    method: incoming.method ?? 'GET',
+    headers,
+    signal: hungUp.signal,
+    ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
+  });
+}
+
+async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) {
     if (name !== 'set-cookie') outgoing.setHeader(name, value);
   }
   const cookies = response.headers.getSetCookie();
   if (cookies.length > 0) outgoing.setHeader('set-cookie', cookies);
-  outgoing.end(Buffer.from(await response.arrayBuffer()));
+  // Headers go ahead: whoever waits for a stream sees that it has begun.
+  outgoing.flushHeaders();
+  if (response.body) await pipeline(Readable.fromWeb(response.body as WebStream), outgoing);
+  else outgoing.end();
+}
+
+function starting(): Response {
+  const problem = { code: 'PGRST002', message: 'The database is starting', details: null, hint: null };
+  return Response.json(problem, { status: 503, headers: { 'retry-after': '1' } });
 }

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
+import { packageFolder } from '../package.ts';
 
 /** The folder that holds supabase/. */
-export const projectFolder = fileURLToPath(new URL('../../', import.meta.url));
+export const projectFolder = packageFolder;
 
 /** Versions (the leading digits) of the migrations that the project has and the database has not. */
 export async function pendingMigrations(sql: Sql): Promise<string[]> {

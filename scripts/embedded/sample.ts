@@ -6,11 +6,16 @@ export const SAMPLE_USERS = 20_000;
 
 /** Creates the tables of the sample app and its rows, in one transaction. */
 export async function createSample(sql: Sql, users: number): Promise<void> {
-  const text = await readFile(new URL('./sample.sql', import.meta.url), 'utf8');
+  const mark = `comment on table public.users is 'Sample app, ${Math.trunc(users)} users'`;
+  await createApp(sql, new URL('./sample.sql', import.meta.url), users, mark);
+}
+
+/** Creates another app from a file of SQL, which reads the setting sample.users, in one transaction. */
+export async function createApp(sql: Sql, file: string | URL, users: number, last = ''): Promise<void> {
+  const text = await readFile(file, 'utf8');
   await sql.begin(async (tx) => {
     await tx`select set_config('sample.users', ${String(users)}, true)`;
-    await tx.unsafe(text);
-    await tx.unsafe(`comment on table public.users is 'Sample app, ${Math.trunc(users)} users'`);
+    await tx.unsafe(`${text}\n${last}`);
   });
 }
 

@@ -1,7 +1,7 @@
 /**
- * The process behind the embedded Supabase: it owns PostgreSQL and the Data API of one folder for as long as a command
- * holds a connection to its control port. A command that dies, by kill -9 too, lets go of its connection; the last
- * one's end stops the server. Started by supabase.ts with the folder as argument, and --reset if
+ * The process behind the embedded Supabase: it owns PostgreSQL, the Data API and the edge functions of one folder for
+ * as long as a command holds a connection to its control port. A command that dies, by kill -9 too, lets go of its
+ * connection; the last one's end stops the server. Started by supabase.ts with the folder as argument, and --reset if
  * whatever is there must go first.
  */
 import { timingSafeEqual } from 'node:crypto';
@@ -11,10 +11,12 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { type Cluster, connect, removeCluster, startCluster } from './cluster.ts';
+import { publicHalf } from './credentials.ts';
 import { type DataApi, openDataApi, serveHttp } from './data-api.ts';
+import { functionsOnDemand } from './functions.ts';
 import { listenOnLoopback } from './loopback.ts';
 import { pendingMigrations, pushMigrations } from './push.ts';
-import { createSample, SAMPLE_USERS, sampleUsers } from './sample.ts';
+import { createApp, createSample, SAMPLE_USERS, sampleUsers } from './sample.ts';
 import {
   type Endpoints,
   type Hello,
@@ -46,7 +48,15 @@ if (!takeLock()) {
 }
 
 const settings = readSettings(folder);
-const http = await serveHttp(settings.apiPort, () => api);
+const http = await serveHttp(settings.apiPort, () => api, { answer: (request) => functions.answer(request) });
+const functions = functionsOnDemand({
+  apiUrl: http.url,
+  keys: {
+    publishable: { default: settings.publishableKey },
+    secret: { default: settings.secretKey },
+    jwks: publicHalf(settings.signingKey),
+  },
+});
 // Half-open, so that whoever lets go last can wait for the end.
 const control = createServer({ allowHalfOpen: true }, welcome);
 const controlPort = await listenOnLoopback(control);
@@ -215,14 +225,20 @@ async function prepare(hello: Hello, self: Holder, step: (text: string) => void)
       );
       await pushMigrations(cluster.url('postgres'));
     }
-    const [table] = await sql<
-      { exists: boolean }[]
-    >`select to_regclass('public.users') is not null as exists`;
+    const [tables] = await sql<{ exist: boolean }[]>`
+      select exists (select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')) as exist`;
     const users = await sampleUsers(sql);
-    if (!table?.exists) {
-      const wanted = hello.sample ?? SAMPLE_USERS;
+    const wanted = hello.sample ?? SAMPLE_USERS;
+    if (!tables?.exist && hello.app !== null) {
+      step(`Creating the app of ${path.basename(hello.app)} with ${wanted.toLocaleString('en')} users`);
+      await createApp(sql, hello.app, wanted);
+    } else if (!tables?.exist) {
       step(`Creating the sample app with ${wanted.toLocaleString('en')} users`);
       await createSample(sql, wanted);
+    } else if (hello.app !== null) {
+      throw new Error(
+        `The embedded database holds an app already. To have that of ${path.basename(hello.app)} instead, add --reset: what is in it is lost then`,
+      );
     } else if (hello.sample !== null && hello.sample !== users) {
       const holds =
         users === undefined ? 'an app of its own' : `the sample app with ${users.toLocaleString('en')} users`;
@@ -246,9 +262,10 @@ async function close(): Promise<void> {
   if (closing) return;
   closing = true;
   try {
-    await stop();
     http.server.close();
     http.server.closeAllConnections();
+    await functions.close();
+    await stop();
     rmSync(path.join(folder, 'state.json'), { force: true });
   } catch (error) {
     console.error(error);

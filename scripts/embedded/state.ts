@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectFolder } from './push.ts';
+import { userFolder } from '../package.ts';
 
 /** Where the embedded Supabase keeps everything: IMAGO_FOLDER, or .imago in the project, which git ignores. */
-export const defaultFolder = path.resolve(process.env.IMAGO_FOLDER || path.join(projectFolder, '.imago'));
+export const defaultFolder = path.resolve(process.env.IMAGO_FOLDER || path.join(userFolder(), '.imago'));
 
 /** What stays the same as long as the folder exists: keys and, if they are free, ports. */
 const settingsSchema = z.object({
@@ -15,6 +15,10 @@ const settingsSchema = z.object({
   publishableKey: z.string(),
   secretKey: z.string(),
   jwtSecret: z.string(),
+  /** Folders of earlier versions have none. */
+  signingKey: z
+    .looseObject({ kty: z.literal('EC'), kid: z.string(), x: z.string(), y: z.string(), d: z.string() })
+    .default(newSigningKey),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -43,6 +47,8 @@ export const helloSchema = z.object({
   kind: z.enum(['keeper', 'command']),
   /** Users of the sample app; null takes whatever is there. */
   sample: z.number().nullable(),
+  /** The SQL of another app, by its path; null is the sample app. */
+  app: z.string().nullable(),
   reset: z.boolean(),
 });
 export type Hello = z.infer<typeof helloSchema>;
@@ -74,6 +80,7 @@ export function readSettings(folder: string): Settings {
     publishableKey: `sb_publishable_${secret(24)}`,
     secretKey: `sb_secret_${secret(24)}`,
     jwtSecret: secret(48),
+    signingKey: newSigningKey(),
   };
   writeSettings(folder, settings);
   return settings;
@@ -91,6 +98,13 @@ export function readState(folder: string): State | undefined {
 
 export function writeState(folder: string, state: State): void {
   write(path.join(folder, 'state.json'), state);
+}
+
+/** For ES256, as hosted projects have one. */
+function newSigningKey() {
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+  const { x = '', y = '', d = '' } = key;
+  return { kty: 'EC' as const, crv: 'P-256', x, y, d, kid: randomUUID(), alg: 'ES256', use: 'sig' };
 }
 
 function secret(bytes: number): string {

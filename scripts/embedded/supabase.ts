@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { moduleFile } from '../package.ts';
 import {
   defaultFolder,
   type Endpoints,
@@ -20,6 +20,8 @@ import {
 export interface EmbeddedOptions {
   /** Users of the sample app. Without it whatever is there is taken, and an empty database gets 20,000. */
   sample?: number | undefined;
+  /** The file of SQL that makes another app instead; it reads the setting sample.users. */
+  app?: string | undefined;
   /** Starts over with a new database. */
   reset?: boolean;
   /** Only keeps it running, and lets others reset it. */
@@ -52,6 +54,8 @@ export async function ensureEmbedded(options: EmbeddedOptions = {}): Promise<Emb
     await mkdir(folder, { recursive: true });
     // PostgreSQL's own account needs to pass through when we are root; the files with secrets are closed by themselves.
     await chmod(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
+    // It holds keys, and may be in somebody's repository.
+    await writeFile(path.join(folder, '.gitignore'), '*\n');
   } catch (cause) {
     throw new Error(`${folder} cannot be used by this user: ${(cause as Error).message}`, { cause });
   }
@@ -86,17 +90,13 @@ interface Starter {
 /** Starts the server process; undefined when another one has the folder. */
 async function startServer(folder: string, reset: boolean): Promise<Starter | undefined> {
   const log = openSync(logFile(folder), 'a', 0o600);
-  const child = fork(
-    fileURLToPath(new URL('./server.ts', import.meta.url)),
-    [folder, ...(reset ? ['--reset'] : [])],
-    {
-      // A session of its own: Ctrl-C is for the command, which then lets go.
-      detached: true,
-      // node:sqlite, of which it needs the file lock, is announced as experimental.
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-      stdio: ['ignore', log, log, 'ipc'],
-    },
-  );
+  const child = fork(moduleFile(import.meta.url, './server'), [folder, ...(reset ? ['--reset'] : [])], {
+    // A session of its own: Ctrl-C is for the command, which then lets go.
+    detached: true,
+    // node:sqlite, of which it needs the file lock, is announced as experimental.
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', log, log, 'ipc'],
+  });
   closeSync(log);
   const outcome = await new Promise<Outcome>((resolve) => {
     child.once('message', (message) => resolve(outcomeSchema.parse(message)));
@@ -136,6 +136,7 @@ async function join(
     token: state.control.token,
     kind: options.keeper ? 'keeper' : 'command',
     sample: options.sample ?? null,
+    app: options.app === undefined ? null : path.resolve(options.app),
     // A server of our own has started over already.
     reset: options.reset === true && !ours,
   };

@@ -5,27 +5,29 @@ import {
   type CallError,
   type Client,
   call,
-  endOfRun,
   type FunctionName,
 } from '../client.ts';
 import { duration } from './figures.ts';
 import { limits, mayHaveHappened, retrying } from './retry.ts';
 import type { Terminal } from './terminal.ts';
+import type { ViaFunction } from './via-function.ts';
 
 export class Caller {
   readonly #client: Client;
   readonly #terminal: Terminal;
   readonly #verbose: boolean;
+  readonly #viaFunction: ViaFunction | undefined;
   #answered = false;
   calls = 0;
   retries = 0;
   /** Calls that may have been done although their reply never came. */
   lostReplies = 0;
 
-  constructor(client: Client, terminal: Terminal, verbose: boolean) {
+  constructor(client: Client, terminal: Terminal, verbose: boolean, viaFunction?: ViaFunction) {
     this.#client = client;
     this.#terminal = terminal;
     this.#verbose = verbose;
+    this.#viaFunction = viaFunction;
   }
 
   /** Calls the function until it answers, or throws the last error. The signal ends the waiting between tries. */
@@ -34,20 +36,7 @@ export class Caller {
     args: Arguments<Name>,
     signal?: AbortSignal,
   ): Promise<Answer<Name>> {
-    return await this.#retried(name, () => call(this.#client, name, args), signal);
-  }
-
-  /** The state that a run ended in. */
-  async endOfRun(run: number, signal?: AbortSignal): Promise<string | undefined> {
-    const look = async () => ({ state: await endOfRun(this.#client, run) });
-    return (await this.#retried('migration_log', look, signal)).state;
-  }
-
-  async #retried<Result extends object>(
-    name: string,
-    work: () => Promise<Result>,
-    signal: AbortSignal | undefined,
-  ): Promise<Result> {
+    const work = () => this.#viaFunction?.(name, args) ?? call(this.#client, name, args);
     return await retrying(() => this.#once(name, work), {
       limit: this.#answered ? limits.driving : limits.first,
       ...(signal && { signal }),

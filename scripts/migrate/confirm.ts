@@ -22,17 +22,26 @@ function question(options: Options): string {
 /** True when the action may go on. Throws a UsageError when nobody is there to answer. */
 export async function confirmed(options: Options, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
   if (options.yes) return true;
-  if (!process.stdin.isTTY) {
-    throw new UsageError(
-      'This changes a project that is not the embedded one, and nobody is here to be asked (stdin is no terminal).',
-      'Add --yes when you mean it.',
-    );
-  }
+  expectSomebody('This changes a project that is not the embedded one');
+  return await ask(question(options), terminal, signal);
+}
+
+/** Throws a UsageError where a question could not be answered. */
+export function expectSomebody(why: string): void {
+  if (process.stdin.isTTY) return;
+  throw new UsageError(
+    `${why}, and nobody is here to be asked (stdin is no terminal).`,
+    'Add --yes when you mean it.',
+  );
+}
+
+/** Asks a question; true when the answer is yes. */
+export async function ask(question: string, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: terminal.stream });
   // In raw mode the terminal does not turn Ctrl-C into a signal; readline tells instead.
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    const answer = await lines.question(`${question(options)} [y/N] `, { signal });
+    const answer = await lines.question(`${question} [y/N] `, { signal });
     return /^y(es)?$/i.test(answer.trim());
   } catch (error) {
     if (signal.aborted) return false;

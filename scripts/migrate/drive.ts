@@ -1,6 +1,7 @@
 /** Drives batches: one loop per worker, each with one call at a time, until there is nothing left. */
+
+import type { BatchAnswer, Problem } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
-import type { BatchAnswer, Problem } from './answers.ts';
 import { backoffMs, isTransient, pause } from './retry.ts';
 
 /** What the calls of one invocation did, summed up. */
@@ -21,8 +22,8 @@ export interface Tally {
 export type Verdict =
   | { outcome: 'done' }
   | { outcome: 'paused' }
-  /** Somebody gave the run up; `opened` when a call that came too late has begun another one. */
-  | { outcome: 'cancelled'; opened: boolean }
+  /** Somebody gave the run up, or it was taken over by a run in the other direction. */
+  | { outcome: 'cancelled' }
   | { outcome: 'interrupted' }
   /** Somebody holds what the batches need, for longer than is worth waiting. */
   | { outcome: 'stalled' }
@@ -34,10 +35,8 @@ export type Driven = Verdict & { tally: Tally };
 
 export interface Drive {
   direction: 'forward' | 'rollback';
-  /** One batch. */
-  batch: (signal: AbortSignal) => Promise<BatchAnswer>;
-  /** The state that an earlier run ended in. */
-  endOfRun: (run: number) => Promise<string | undefined>;
+  /** One batch, of the run that an earlier answer named: a call that comes too late then opens no other one. */
+  batch: (signal: AbortSignal, run: number | undefined) => Promise<BatchAnswer>;
   workers: number;
   /** When it comes the running batches end and no new one begins. */
   signal: AbortSignal;
@@ -69,15 +68,12 @@ export async function drive(options: Drive): Promise<Driven> {
   const ended = new AbortController();
   const stop = AbortSignal.any([options.signal, ended.signal]);
   let verdict: Verdict | undefined;
-  let run: BatchAnswer['run'];
+  let run: number | undefined;
   let movedAt = performance.now();
 
   const settle = (reached: Verdict): void => {
     // The first one is the cause, what the others hear afterwards are its consequences.
     verdict ??= reached;
-    // But a run that was opened in the moment of a cancel has to be ended, whichever worker heard of the cancel first.
-    if (verdict.outcome === 'cancelled' && reached.outcome === 'cancelled' && reached.opened)
-      verdict = reached;
     ended.abort();
   };
 
@@ -85,43 +81,25 @@ export async function drive(options: Drive): Promise<Driven> {
   const prepared = Promise.withResolvers<void>();
   stop.addEventListener('abort', () => prepared.resolve(), { once: true });
 
-  const wasCancelled = async (earlier: BatchAnswer['run']): Promise<boolean> => {
-    try {
-      return (await options.endOfRun(Number(earlier))) === 'cancelled';
-    } catch (error) {
-      settle({ outcome: 'error', error });
-      return false;
-    }
-  };
-
   const work = async (isFirst: boolean): Promise<void> => {
     if (!isFirst) await prepared.promise;
     let waited = 0;
-    // A call that was under way when another worker heard "done" has begun a new run: that one is ended, too.
-    let straggling = false;
-    while (!(straggling ? options.signal : stop).aborted) {
+    while (!stop.aborted) {
       let answer: BatchAnswer;
       try {
-        answer = await options.batch(straggling ? options.signal : stop);
+        answer = await options.batch(stop, run);
       } catch (error) {
         // Interrupted while waiting for a second try: nothing is wrong with the run.
         if (!(stop.aborted && isTransient(error))) settle({ outcome: 'error', error });
         return;
       }
+      run ??= answer.run == null ? undefined : Number(answer.run);
       add(tally, answer);
       options.onAnswer(answer, tally);
       if (answer.status !== 'preparing') prepared.resolve();
 
       const reached = conclusion(answer, options.direction);
       if (reached) return settle(reached);
-      run ??= answer.run;
-      if (answer.run !== run) {
-        straggling = verdict?.outcome === 'done';
-        if (!straggling && (await wasCancelled(run))) return settle({ outcome: 'cancelled', opened: true });
-        // Its end was told to another worker, or in a reply that never came; the new run finds what is left.
-        if (!straggling) run = answer.run;
-      }
-
       if (answer.status !== 'busy' && answer.status !== 'deferred') {
         movedAt = performance.now();
         waited = 0;
@@ -131,7 +109,7 @@ export async function drive(options: Drive): Promise<Driven> {
         return settle({ outcome: 'stalled' });
       waited += 1;
       tally.waits += 1;
-      await pause(waitMs(answer, waited), straggling ? options.signal : stop);
+      await pause(waitMs(answer, waited), stop);
     }
   };
 
@@ -140,7 +118,8 @@ export async function drive(options: Drive): Promise<Driven> {
 }
 
 function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict | undefined {
-  if (direction === 'forward' && answer.direction === 'rollback') {
+  // Without a run the answer tells of the last one only: the one that is wanted is being opened by somebody else.
+  if (direction === 'forward' && answer.direction === 'rollback' && answer.run != null) {
     // The error budget was used up, by a batch of another worker or of another command.
     const problem = answer.error ?? {
       code: 'IM020',
@@ -149,12 +128,13 @@ function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict
     };
     return { outcome: 'stopped', problem, thenRollback: answer.status !== 'failed' };
   }
-  if (answer.state === 'cancelled') return { outcome: 'cancelled', opened: false };
   switch (answer.status) {
     case 'done':
       return { outcome: 'done' };
     case 'paused':
       return { outcome: 'paused' };
+    case 'cancelled':
+      return { outcome: 'cancelled' };
     case 'failed':
       return {
         outcome: 'stopped',
@@ -175,7 +155,8 @@ function waitMs(answer: BatchAnswer, waited: number): number {
 }
 
 function add(tally: Tally, answer: BatchAnswer): void {
-  tally.batches += 1;
+  // An edge function calls many in one request, and says how many.
+  tally.batches += Number(answer.calls ?? 1);
   tally.processed += answer.processed;
   tally.migrated += answer.migrated;
   tally.skipped += answer.skipped;

@@ -39,3 +39,25 @@ export function breakdown(rows: Record<string, number>): string {
     .sort(([, a], [, b]) => b - a);
   return sorted.map(([relation, count]) => `${relation.replace(':', ' ')} ${whole(count)}`).join(' · ');
 }
+
+/** `wal_bytes: 1234` as `wal 1.2 kB`. What is nested is left out. */
+export function objectText(object: Record<string, unknown> | null | undefined): string {
+  return Object.entries(object ?? {})
+    .filter(([, value]) => value !== null && typeof value !== 'object')
+    .map(([name, value]) => `${nameText(name, value)} ${scalarText(name, value)}`)
+    .join(' · ');
+}
+
+/** Without the unit, which stands behind the number. */
+function nameText(name: string, value: unknown): string {
+  const bare = typeof value === 'number' ? name.replace(/_?(bytes|seconds|ms)$/, '') : name;
+  return bare.replaceAll('_', ' ') || 'time';
+}
+
+function scalarText(name: string, value: unknown): string {
+  if (typeof value !== 'number') return String(value);
+  if (name.endsWith('ms')) return duration(value);
+  if (name.endsWith('bytes')) return bytes(value);
+  if (name.endsWith('seconds')) return duration(value * 1000);
+  return Number.isInteger(value) ? whole(value) : String(Math.round(value * 100) / 100);
+}

@@ -4,12 +4,13 @@ import type { Options } from './options.ts';
 
 /** `npm run migrate`, `imago migrate`, or the script itself. */
 export function programName(
+  command: string,
   environment: NodeJS.ProcessEnv = process.env,
   script = process.argv[1] ?? '',
 ): string {
-  if (environment.npm_lifecycle_event === 'migrate') return 'npm run migrate';
-  if (path.basename(script).startsWith('imago')) return 'imago migrate';
-  return `node ${path.relative(process.cwd(), script) || 'scripts/migrate.ts'}`;
+  if (environment.npm_lifecycle_event === command) return `npm run ${command}`;
+  if (path.basename(script).startsWith('imago')) return `imago ${command}`;
+  return `node ${path.relative(process.cwd(), script) || `scripts/${command}.ts`}`;
 }
 
 /** The command line with these flags. */
@@ -19,7 +20,7 @@ export function commandLine(name: string, flags: readonly string[]): string {
 }
 
 /** The flags that say which plan, for any follow-up. */
-export function planFlags(options: Options): string[] {
+export function planFlags(options: Pick<Options, 'plan'>): string[] {
   return options.plan === 'avatars' ? [] : ['--plan', options.plan];
 }
 
@@ -27,6 +28,7 @@ export function planFlags(options: Options): string[] {
 export function resumeFlags(options: Options): string[] {
   const flags = planFlags(options);
   if (options.action === 'rollback') flags.push('--rollback');
+  if (options.viaFunction) flags.push('--via-function');
   if (options.force) flags.push('--force');
   if (!options.backup) flags.push('--no-backup');
   if (options.maxFailures !== undefined) flags.push('--max-failures', options.maxFailures);

@@ -1,5 +1,5 @@
 /** How many users are left to be moved. */
-import type { ProgressAnswer } from './answers.ts';
+import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
 
 /**
  * Users that a batch would still move: neither migrated nor set aside nor held. Counted so, and not by `pending_users`

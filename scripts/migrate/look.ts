@@ -1,7 +1,7 @@
 /** The actions that change nothing: figures, watching, dry runs. */
 import postgres from 'postgres';
+import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
-import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from './answers.ts';
 import { type Context, nextCommand } from './context.ts';
 import { counted } from './figures.ts';
 import { usersLeft } from './left.ts';
@@ -28,6 +28,9 @@ export async function stats(context: Context): Promise<Ending> {
 }
 
 function suggestion(context: Context, progress: ProgressAnswer): string {
+  if (progress.phase === 'cleaned up') return 'Nothing is left to do.';
+  if (progress.phase === 'finalized') return `Drop what is left of it: ${nextCommand(context, '--cleanup')}`;
+  if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
   if (usersLeft(progress) > 0) return `Migrate: ${nextCommand(context)}`;
   if (progress.failed_users > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;

@@ -1,7 +1,9 @@
 /** The options of `npm run migrate`, parsed and checked against each other. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
 import { UsageError } from './usage.ts';
+import { requestMs } from './via-function.ts';
 
 /** What one invocation does. Exactly one of these. */
 export type Action =
@@ -14,7 +16,9 @@ export type Action =
   | 'pause'
   | 'resume'
   | 'cancel'
-  | 'retry-failed';
+  | 'retry-failed'
+  | 'finalize'
+  | 'cleanup';
 
 export type DryRunMode = 'sample' | 'full' | 'preflight';
 
@@ -34,14 +38,17 @@ export interface Options {
   sample?: number;
   reset: boolean;
   dump?: string;
+  /** Through the edge functions, instead of the SQL functions. */
+  viaFunction: boolean;
+  /** With --finalize: also where the old side holds what the new one does not. */
+  allowDataLoss?: boolean;
+  /** With --cleanup: the verification period, as SQL reads it. */
+  olderThan?: string;
+  /** With --finalize and --cleanup: --dry-run, which only shows what would be done. */
+  preview?: boolean;
   json: boolean;
   yes: boolean;
   verbose: boolean;
-}
-
-/** --help was asked for and printed. */
-export class HelpShown extends Error {
-  override readonly name = 'HelpShown';
 }
 
 const examples = `
@@ -53,25 +60,14 @@ Examples:
   npm run migrate -- --rollback                     take everything back
   npm run migrate -- --rollback --user <uuid>       take one user back
   npm run migrate -- --retry-failed                 try again what was set aside
+  npm run migrate -- --finalize                     end it for good: no rollback afterwards
+  npm run migrate -- --cleanup                      a month later: drop the journal
   npm run -s migrate -- --json --yes                for scripts: one JSON object on stdout
 
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
-  DATABASE_URL (--dump), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
+  DATABASE_URL (--dump, --finalize), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
 
 Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 work or failures left, 130 interrupted.`;
-
-function wholeNumber(from: number, to: number) {
-  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(from).max(to));
-  return (value: string): number => {
-    const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-      throw new InvalidArgumentError(
-        `It must be a whole number from ${from} to ${to.toLocaleString('en-US')}.`,
-      );
-    }
-    return parsed.data;
-  };
-}
 
 function uuid(value: string): string {
   const parsed = z.guid().safeParse(value);
@@ -79,15 +75,15 @@ function uuid(value: string): string {
   return parsed.data;
 }
 
-function planName(value: string): string {
-  if (/^[a-z_][a-z0-9_]{0,62}$/.test(value)) return value;
-  throw new InvalidArgumentError('It must be the name of a plan, like avatars.');
-}
-
 function failureLimit(value: string): string {
   const percentage = /^(\d+(?:\.\d+)?)%$/.exec(value);
   if (percentage ? Number(percentage[1]) <= 100 : /^\d{1,9}$/.test(value)) return value;
   throw new InvalidArgumentError('It must be a number of users, like 250, or a percentage, like 2%.');
+}
+
+function period(value: string): string {
+  if (/^\d{1,6} ?(minute|hour|day|week|month|year)s?$/.test(value)) return value;
+  throw new InvalidArgumentError("It must be a period, like '30 days'.");
 }
 
 /** The option parser; also what `--help` shows. */
@@ -111,6 +107,13 @@ function parser(name: string): Command {
     .option('--resume', 'end the rest and go on')
     .option('--cancel', 'end the run where it is')
     .option('--retry-failed', 'try again what was set aside')
+    .option('--finalize', 'end the migration for good, step by step; with --dry-run only show the steps')
+    .option('--allow-data-loss', 'with --finalize: also where the old side holds what the new one does not')
+    .option(
+      '--cleanup',
+      'drop journal and log after the verification period; with --dry-run only say how much',
+    )
+    .option('--older-than <period>', "with --cleanup: the verification period (default: '30 days')", period)
     .option('--watch', "show the progress of somebody else's run")
     .option('--no-backup', 'write no undo journal; then there is no rollback')
     .option(
@@ -126,6 +129,7 @@ function parser(name: string): Command {
       failureLimit,
     )
     .addOption(new Option('--on-failure <what>', 'what to do then').choices(['stop', 'rollback']))
+    .option('--via-function', 'call the edge functions migrate and rollback instead of SQL')
     .option('--dump <file>', 'take a full logical backup with pg_dump first')
     .option('--sample <n>', 'embedded only: number of users in the sample app', wholeNumber(0, 10_000_000))
     .option('--reset', 'embedded only: start over with a fresh database')
@@ -155,8 +159,13 @@ const parsedSchema = z.object({
   maxFailures: z.string().optional(),
   onFailure: z.enum(['stop', 'rollback']).optional(),
   dump: z.string().min(1).optional(),
+  viaFunction: z.boolean().optional(),
   sample: z.number().optional(),
   reset: z.boolean().optional(),
+  finalize: z.boolean().optional(),
+  allowDataLoss: z.boolean().optional(),
+  cleanup: z.boolean().optional(),
+  olderThan: z.string().optional(),
   json: z.boolean().optional(),
   yes: z.boolean().optional(),
   verbose: z.boolean().optional(),
@@ -183,8 +192,13 @@ const flags: Partial<Record<keyof Parsed, string>> = {
   maxFailures: '--max-failures',
   onFailure: '--on-failure',
   dump: '--dump',
+  viaFunction: '--via-function',
   sample: '--sample',
   reset: '--reset',
+  finalize: '--finalize',
+  allowDataLoss: '--allow-data-loss',
+  cleanup: '--cleanup',
+  olderThan: '--older-than',
 };
 
 /** The options that choose the action; none of them means: migrate. */
@@ -196,6 +210,8 @@ const actions: Partial<Record<keyof Parsed, Action>> = {
   resume: 'resume',
   cancel: 'cancel',
   retryFailed: 'retry-failed',
+  finalize: 'finalize',
+  cleanup: 'cleanup',
   watch: 'watch',
 };
 
@@ -207,6 +223,7 @@ const driving = [
   'maxFailures',
   'onFailure',
   'dump',
+  'viaFunction',
   'sample',
 ] as const;
 
@@ -218,40 +235,31 @@ const usable: Record<Action, readonly (keyof Parsed)[]> = {
   migrate: [...driving, 'reset'],
   resume: driving,
   'retry-failed': driving,
-  rollback: ['force', 'maxMs', 'workers', 'dump'],
-  'rollback-user': ['user', 'force', 'dump'],
+  rollback: ['force', 'maxMs', 'workers', 'dump', 'viaFunction'],
+  'rollback-user': ['user', 'force', 'dump', 'viaFunction'],
   'dry-run': ['batchSize', 'maxMs', 'sample', 'reset'],
   stats: [],
   watch: [],
-  pause: [],
-  cancel: [],
+  pause: ['viaFunction'],
+  cancel: ['viaFunction'],
+  finalize: ['allowDataLoss', 'dryRun'],
+  cleanup: ['olderThan', 'dryRun'],
 };
 
-/** Parses the arguments (without node and script). Throws {@link UsageError} or {@link HelpShown}. */
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
 export function parseOptions(argv: readonly string[], name: string): Options {
-  const command = parser(name).exitOverride();
-  let complaint = '';
-  command.configureOutput({
-    writeErr: (text) => {
-      complaint += text;
-    },
-  });
-  try {
-    command.parse(argv, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) throw new HelpShown();
-    const message = (complaint || error.message).replace(/^error: /, '').trim();
-    throw new UsageError(message, `${name}${name.startsWith('npm') ? ' --' : ''} --help lists the options.`);
-  }
-  return settle(parsedSchema.parse(command.opts()));
+  return settle(parsedSchema.parse(readArguments(parser(name), argv)));
 }
 
 function settle(parsed: Parsed): Options {
   const given = (key: keyof Parsed): boolean =>
     key === 'backup' ? !parsed.backup : parsed[key] !== undefined && parsed[key] !== false;
 
-  const chosen = (Object.keys(actions) as (keyof Parsed)[]).filter(given);
+  // What cannot be taken back has a dry run of its own.
+  const ends = given('finalize') || given('cleanup');
+  const chosen = (Object.keys(actions) as (keyof Parsed)[]).filter(
+    (key) => given(key) && !(ends && key === 'dryRun'),
+  );
   if (chosen.length > 1) {
     throw new UsageError(`${chosen.map((key) => flags[key]).join(' and ')} exclude each other.`);
   }
@@ -275,6 +283,11 @@ function settle(parsed: Parsed): Options {
     );
   }
 
+  if (ends && given('dryRun') && parsed.dryRun !== 'sample') {
+    throw new UsageError(`--dry-run takes no mode with ${first && flags[first]}.`);
+  }
+  if (parsed.viaFunction) refuseBeyondFunctions(parsed);
+
   const { batchSize, maxMs, workers, user, maxFailures, onFailure, sample, dump } = parsed;
   return {
     action,
@@ -283,6 +296,7 @@ function settle(parsed: Parsed): Options {
     backup: parsed.backup,
     force: parsed.force ?? false,
     reset: parsed.reset ?? false,
+    viaFunction: parsed.viaFunction ?? false,
     json: parsed.json ?? false,
     yes: parsed.yes ?? false,
     verbose: parsed.verbose ?? false,
@@ -294,5 +308,23 @@ function settle(parsed: Parsed): Options {
     ...(onFailure !== undefined && { onFailure }),
     ...(sample !== undefined && { sample }),
     ...(dump !== undefined && { dump }),
+    ...(parsed.allowDataLoss && { allowDataLoss: true }),
+    ...(parsed.olderThan !== undefined && { olderThan: parsed.olderThan }),
+    ...(ends && given('dryRun') && { preview: true }),
   };
+}
+
+/** The edge functions take less than SQL does. */
+function refuseBeyondFunctions({ maxFailures, onFailure, maxMs }: Parsed): void {
+  if (maxFailures !== undefined || onFailure !== undefined) {
+    throw new UsageError(
+      `${maxFailures === undefined ? flags.onFailure : flags.maxFailures} cannot be combined with --via-function.`,
+      'Start the run without --via-function, and go on with it.',
+    );
+  }
+  if (maxMs !== undefined && (maxMs < requestMs.from || maxMs > requestMs.to)) {
+    throw new UsageError(
+      `With --via-function, --max-ms must be from ${requestMs.from} to ${requestMs.to.toLocaleString('en-US')}.`,
+    );
+  }
 }

@@ -89,7 +89,8 @@ export class Progress {
   }
 }
 
-function newBar(terminal: Terminal): SingleBar {
+/** A bar on the last line of the terminal, with the figures behind it. */
+export function newBar(terminal: Terminal): SingleBar {
   return new SingleBar({
     stream: terminal.stream,
     format: '{bar} {figures}',

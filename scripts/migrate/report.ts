@@ -7,9 +7,10 @@ import type {
   ProgressAnswer,
   RollbackUserAnswer,
   StatisticsAnswer,
-} from './answers.ts';
+} from '../../functions/_shared/answers.ts';
+import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
 import type { Tally } from './drive.ts';
-import { breakdown, bytes, counted, duration, percent, whole } from './figures.ts';
+import { breakdown, bytes, counted, duration, objectText, percent, whole } from './figures.ts';
 import { usersLeft } from './left.ts';
 import type { Action } from './options.ts';
 import { colours } from './terminal.ts';
@@ -52,6 +53,10 @@ export interface Ending {
   rolledBackUser?: RollbackUserAnswer;
   /** The state that a transition led to. */
   state?: string;
+  finalize?: FinalizeAnswer;
+  cleanup?: CleanupAnswer;
+  /** What steps of finalize or clean-up have said. */
+  warnings?: string[];
 }
 
 export interface Frame {
@@ -96,6 +101,9 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     state: ending.state,
     rolled_back_user: ending.rolledBackUser,
     dry_run: ending.dryRun,
+    finalize: ending.finalize,
+    cleanup: ending.cleanup,
+    warnings: ending.warnings,
     progress: ending.progress,
     statistics: ending.statistics,
     performance: ending.performance,
@@ -117,6 +125,7 @@ export function toTable(frame: Frame, ending: Ending): string {
   if (ending.tally) addWork(add, frame, ending, ending.tally);
   if (ending.rolledBackUser) addUser(add, ending.rolledBackUser);
   if (ending.dryRun) addDryRun(add, ending.dryRun);
+  add('Warnings', ending.warnings?.join('\n'));
   if (ending.statistics) addStatistics(add, ending.statistics);
   if (ending.performance) addPerformance(add, ending.performance);
   if (ending.progress) addProgress(add, ending.progress);
@@ -207,21 +216,6 @@ function cost(dry: DryRunAnswer): string {
     .join(' · ');
 }
 
-/** `wal_bytes: 1234` as `wal bytes 1,234`. What is nested is for --json. */
-function objectText(object: Record<string, unknown> | null | undefined): string {
-  return Object.entries(object ?? {})
-    .filter(([, value]) => value !== null && typeof value !== 'object')
-    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${scalarText(name, value)}`)
-    .join(' · ');
-}
-
-function scalarText(name: string, value: unknown): string {
-  if (typeof value !== 'number') return String(value);
-  if (name.endsWith('bytes')) return bytes(value);
-  if (name.endsWith('seconds')) return duration(value * 1000);
-  return Number.isInteger(value) ? whole(value) : String(Math.round(value * 100) / 100);
-}
-
 function listText(list: readonly unknown[] | null | undefined): string {
   if (!list?.length) return '';
   const lines = list
@@ -235,11 +229,30 @@ function listText(list: readonly unknown[] | null | undefined): string {
   return lines.join('\n');
 }
 
+/** What every plan counts; the rest is the plan's own, and is shown as it names it. */
+const countedByAll = new Set([
+  'plan',
+  'total_users',
+  'migrated_users',
+  'users_needing_migration',
+  'migration_completion_percentage',
+]);
+
 function addStatistics(add: Add, statistics: StatisticsAnswer): void {
-  add(
-    'Avatars',
-    `${whole(statistics.total_avatars)} in all · ${whole(statistics.migrated_avatars)} made by the migration`,
-  );
+  const { total_avatars: all, migrated_avatars: made, ...others } = statistics;
+  if (statistics.plan === 'avatars')
+    add('Avatars', `${whole(all)} in all · ${whole(made)} made by the migration`);
+  const own = Object.entries(others).filter(([name]) => !countedByAll.has(name));
+  add('Counted', own.map(([name, value]) => `${name.replaceAll('_', ' ')} ${figureText(value)}`).join(' · '));
+}
+
+/** A figure of a plan: a number, or numbers by name. */
+function figureText(value: unknown): string {
+  if (typeof value === 'number') return whole(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, amount]) => `${name} ${figureText(amount)}`)
+    .join(', ');
 }
 
 /** The figures that people ask for first; --json has all of them. */

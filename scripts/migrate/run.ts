@@ -1,21 +1,28 @@
 /** One invocation of the command, from the arguments to the exit code. */
 import path from 'node:path';
 import { connect } from '../client.ts';
+import { HelpShown } from '../command/arguments.ts';
+import { type Reached, reach, sayTarget } from '../command/reach.ts';
+import { refuse } from '../command/refuse.ts';
+import { writeLine } from '../command/streams.ts';
 import { Caller } from './caller.ts';
-import { confirmed } from './confirm.ts';
+import { cleanUp } from './cleanup.ts';
+import { confirmed, expectSomebody } from './confirm.ts';
 import type { Context } from './context.ts';
 import { problemOf } from './drive.ts';
 import { checkDump, takeDump } from './dump.ts';
 import { type Environment, readEnvironment } from './environment.ts';
+import { finalize } from './finalize.ts';
 import { onInterrupt } from './interrupt.ts';
 import { commandLine, programName, resumeFlags } from './invocation.ts';
 import { dryRun, stats, watch } from './look.ts';
-import { type Action, HelpShown, type Options, parseOptions } from './options.ts';
+import { type Action, type Options, parseOptions } from './options.ts';
 import { type Ending, exitCodes, type Frame, toJson, toTable } from './report.ts';
 import { halt, resume, rollbackUser } from './steer.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from './target.ts';
 import { Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
+import { viaFunction } from './via-function.ts';
 import { work } from './work.ts';
 
 /** What each action does. */
@@ -30,6 +37,8 @@ const doing: Record<Action, (context: Context) => Promise<Ending>> = {
   cancel: (context) => halt(context, 'cancel'),
   resume: (context) => resume(context, 'resume'),
   'retry-failed': (context) => resume(context, 'retry-failed'),
+  finalize,
+  cleanup: cleanUp,
 };
 
 const changing = new Set<Action>([
@@ -42,20 +51,15 @@ const changing = new Set<Action>([
   'retry-failed',
 ]);
 
-const looking = new Set<Action>(['stats', 'watch']);
+/** Of no use on a database that is yet to be made. */
+const looking = new Set<Action>(['stats', 'watch', 'finalize', 'cleanup']);
 
-/** Where the command works, reachable. */
-interface Reached {
-  url: string;
-  secretKey: string;
-  databaseUrl: string | undefined;
-  shared: boolean;
-  release(): Promise<void>;
-}
+/** They show what they will do before they ask, whatever the target is. */
+const ends = new Set<Action>(['finalize', 'cleanup']);
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const program = programName();
+  const program = programName('migrate');
   let options: Options;
   let environment: Environment;
   let target: ProjectTarget | EmbeddedTarget;
@@ -65,6 +69,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     target = chooseTarget(environment, options);
     if (options.dump !== undefined && target.kind === 'project') {
       checkDump({ file: options.dump, databaseUrl: target.databaseUrl, projectUrl: target.url });
+    }
+    if (ends.has(options.action) && !options.yes && !options.preview) {
+      expectSomebody('This cannot be taken back');
     }
   } catch (error) {
     if (error instanceof HelpShown) return 0;
@@ -87,7 +94,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   let ending: Ending;
   try {
     // First of all, before anything is started, asked or changed.
-    sayTarget(terminal, target, options);
+    sayTarget(terminal, target, options.plan);
     if (target.kind === 'project' && changing.has(options.action)) {
       if (!(await confirmed(options, terminal, interrupt.signal))) {
         throw new Declined(interrupt.signal.aborted);
@@ -96,8 +103,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (target.kind === 'embedded' && looking.has(options.action) && !(await embeddedExists())) {
       throw new NothingThere(commandLine(program, []));
     }
-    reached = await reach(target, options, terminal);
-    caller = new Caller(connect(reached.url, reached.secretKey), terminal, options.verbose);
+    reached = await reach(target, terminal, options);
+    const { url, secretKey } = reached;
+    const through = options.viaFunction ? viaFunction(url, secretKey) : undefined;
+    caller = new Caller(connect(url, secretKey), terminal, options.verbose, through);
     const { databaseUrl, shared } = reached;
     const context: Context = {
       options: withBatchSize(options, environment),
@@ -153,13 +162,13 @@ class Declined extends Error {
   }
 }
 
-/** Figures were asked for, and the embedded database has yet to be made. */
+/** What was asked for needs an embedded database that has yet to be made. */
 class NothingThere extends Error {
   override readonly name = 'NothingThere';
   readonly start: string;
 
   constructor(start: string) {
-    super('There is no embedded database yet, so there are no figures. Nothing was changed.');
+    super('There is no embedded database yet. Nothing was changed.');
     this.start = start;
   }
 }
@@ -184,30 +193,6 @@ function endingOf(error: unknown): Ending {
 /** Refusals of SQL that are about what was typed: no such plan, a size or a value outside its range. */
 const usageCodes = new Set(['IM001', 'IM002', 'IM015']);
 
-function sayTarget(terminal: Terminal, target: ProjectTarget | EmbeddedTarget, options: Options): void {
-  const where = target.kind === 'project' ? target.url : 'the embedded Supabase (SUPABASE_URL is not set)';
-  terminal.info(`Target: ${terminal.paint.bold(where)}, plan ${options.plan}`);
-}
-
-async function reach(
-  target: ProjectTarget | EmbeddedTarget,
-  options: Options,
-  terminal: Terminal,
-): Promise<Reached> {
-  if (target.kind === 'project') {
-    return { ...target, shared: true, release: async () => {} };
-  }
-  // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
-  const { ensureEmbedded } = await import('../embedded/supabase.ts');
-  const { sample, reset } = options;
-  const onStep = (step: string): void => terminal.info(`${step} …`);
-  const embedded = await ensureEmbedded({ sample, reset, onStep });
-  terminal.info(
-    `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
-  );
-  return embedded;
-}
-
 /** Whether there is an embedded database at all. Figures are no reason to make one. */
 async function embeddedExists(): Promise<boolean> {
   const [{ clusterExists }, { defaultFolder }] = await Promise.all([
@@ -221,23 +206,4 @@ async function embeddedExists(): Promise<boolean> {
 function withBatchSize(options: Options, environment: Environment): Options {
   const size = environment.MIGRATION_BATCH_SIZE;
   return size === undefined || options.batchSize !== undefined ? options : { ...options, batchSize: size };
-}
-
-/** Wrong usage: said on stderr, and with --json as the one object as well. */
-function refuse(error: UsageError, argv: readonly string[]): number {
-  new Terminal('info').error(error.message, error.hint);
-  if (argv.includes('--json')) {
-    writeLine({
-      type: 'result',
-      status: 'usage',
-      exit_code: exitCodes.usage,
-      message: error.message,
-      error: { code: 'usage', message: error.message, hint: error.hint },
-    });
-  }
-  return exitCodes.usage;
-}
-
-function writeLine(line: Record<string, unknown>): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
 }

@@ -18,7 +18,10 @@ export interface EmbeddedTarget {
 }
 
 /** Decides on the target and refuses what cannot work. Calls nobody and starts nothing. */
-export function chooseTarget(environment: Environment, options: Options): ProjectTarget | EmbeddedTarget {
+export function chooseTarget(
+  environment: Environment,
+  options: Partial<Pick<Options, 'sample' | 'reset'>>,
+): ProjectTarget | EmbeddedTarget {
   if (environment.SUPABASE_URL === undefined) return { kind: 'embedded' };
 
   for (const flag of ['sample', 'reset'] as const) {

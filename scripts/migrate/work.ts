@@ -1,6 +1,6 @@
 /** The actions that move users: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
-import { type BatchAnswer, type ProgressAnswer, progressAnswer } from './answers.ts';
+import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
@@ -46,8 +46,6 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   }
   const durationMs = performance.now() - startedAt;
 
-  // A batch that was called in the same moment as somebody's --cancel has begun a run that nobody wants.
-  if (driven.outcome === 'cancelled' && driven.opened) await caller.call('cancel_migration', { plan });
   const ending = conclude(context, turned ? 'rollback' : direction, driven);
   const after = await lastLook(context);
   const full: Ending = { ...ending, tally, durationMs, workers, ...after };
@@ -123,9 +121,7 @@ async function driveShown(
   };
 
   try {
-    const endOfRun = (run: number) => caller.endOfRun(run, signal);
     return await drive({
-      endOfRun,
       direction,
       batch: batchCall(context, direction),
       workers,
@@ -146,7 +142,8 @@ function batchCall({ caller, options }: Context, direction: Direction) {
   const budget = { plan, ...(maxMs !== undefined && { max_ms: maxMs }) };
   if (direction === 'rollback') {
     const args = { ...budget, ...(options.force && { force: true }) };
-    return (signal: AbortSignal) => caller.call('rollback_batch', args, signal);
+    return (signal: AbortSignal, run: number | undefined) =>
+      caller.call('rollback_batch', { ...args, ...(run !== undefined && { run }) }, signal);
   }
   const args = {
     ...budget,
@@ -155,7 +152,8 @@ function batchCall({ caller, options }: Context, direction: Direction) {
     ...(maxFailures !== undefined && { max_failures: maxFailures }),
     ...(onFailure !== undefined && { on_failure: onFailure }),
   };
-  return (signal: AbortSignal) => caller.call('migrate_batch', args, signal);
+  return (signal: AbortSignal, run: number | undefined) =>
+    caller.call('migrate_batch', { ...args, ...(run !== undefined && { run }) }, signal);
 }
 
 function conclude(context: Context, direction: Direction, driven: Driven): Ending {
@@ -196,6 +194,14 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
         ],
       };
     case 'error':
+      if (problemOf(driven.error).code === 'IM039') {
+        return {
+          status: 'failed',
+          message: 'Nothing was changed.',
+          error: problemOf(driven.error),
+          next: [],
+        };
+      }
       return {
         status: 'failed',
         message: `The ${what} could not go on. What was committed stays; nothing is lost.`,
@@ -234,6 +240,9 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
         `Restore over later changes: ${nextCommand(context, '--rollback', '--force')}`,
       ],
     };
+  }
+  if (progress.phase === 'finalized' || progress.phase === 'cleaned up') {
+    return { ...ending, message: 'The plan is finalized: there is nothing to migrate any more.', next: [] };
   }
   if (progress.failed_users > 0) return { ...ending, ...setAside(context, progress) };
   const left = progress.total_is_estimate ? 0 : usersLeft(progress);

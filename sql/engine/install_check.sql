@@ -12,7 +12,9 @@ begin
         'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
-        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
+        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
+        'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
+        'get_engine_version', 'inspect_installation', 'log_request'
       )
     union all
     -- Every table, view and composite type is a type as well.

@@ -17,7 +17,9 @@ begin
         'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
-        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations'
+        'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
+        'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
+        'get_engine_version', 'inspect_installation', 'log_request'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -61,7 +63,13 @@ insert into imago.setting (name, value, note) values
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
   ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
-  ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight');
+  ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
+  ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
+  ('proof_mb', '512', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
+  ('free_connections', '8', 'free connections below which validate_migration warns'),
+  ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
+  ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
 
 -- sql/engine/tables/error.sql
 create table imago.error (
@@ -97,7 +105,30 @@ insert into imago.error (code, message, hint, cause) values
   ('IM022', 'plan %1$s has no run', 'Start one with migrate_batch.', 'A transition was asked for before anything was started.'),
   ('IM023', 'the user of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again; retry_failed_migrations retries all.', 'apply failed for this one entity; nothing of it was kept.'),
   ('IM024', 'the run of plan %1$s has failed', 'Mend the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
-  ('IM025', 'the entity is locked by another transaction', 'Try again when that transaction has ended.', 'The row, or one that hangs on it, was locked longer than lock_timeout_ms.');
+  ('IM025', 'the entity is locked by another transaction', 'Try again when that transaction has ended.', 'The row, or one that hangs on it, was locked longer than lock_timeout_ms.'),
+  ('IM026', 'the fix of check %1$s left it unsatisfied', 'Mend these by hand, and report the fix: it promises to mend all that its check lists for an entity.', 'After the fix the check was evaluated again on the same entities and still listed some; their part of the batch was rolled back.'),
+  ('IM027', 'findings of plan %1$s cannot be fixed now: the newest run is %2$s and %3$s', 'Let the migration end first (migrate_batch until has_more is false), or take it back. Without fix_issues the checks can be read at any time.', 'Fixes are written under a run of their own, and a plan has at most one unfinished run.'),
+  ('IM028', 'check %1$s of plan %2$s does not fit a call, not even for one row of %3$s', 'Look for an index that the check lacks, or call over a connection without a statement timeout.', 'The smallest piece of the check ran into the caller''s statement timeout.'),
+  ('IM029', 'check %1$s of plan %2$s could not be evaluated: SQLSTATE %3$s', 'Look what has changed in the tables that the check reads, then validate again.', 'The query of the check failed, for example because a column has been dropped.'),
+  ('IM030', 'the fix of check %1$s was stopped: SQLSTATE %2$s', 'Look at select * from migration_log where level = ''error''. Findings that were fixed before stay fixed.', 'The server is in trouble, the fix does not fit the schema, or too many entities could not be fixed.'),
+  ('IM031', 'pg_cron is not enabled in this database', 'Enable it in the dashboard under Integrations, Cron, or run: create extension pg_cron. Without it, call migrate_batch from anywhere until has_more is false.', 'schedule_migration hands the batches to pg_cron, and there is no schema cron with its functions.'),
+  ('IM032', 'role %1$s may not use pg_cron', 'As the role that owns schema cron: grant usage on schema cron to %1$s; grant select on cron.job to %1$s.', 'pg_cron was enabled by a role that has not granted it to the owner of the functions.'),
+  ('IM033', 'pg_cron cannot run every %1$s', 'Allowed: 1 to 59 seconds; 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30 minutes; 1, 2, 3, 4, 6, 8, 12 or 24 hours.', 'pg_cron knows seconds below a minute; minutes and hours come at equal distances only where they divide an hour or a day.'),
+  ('IM034', 'run %1$s is not a %2$s run of plan %3$s', 'Pass the number that the first answer gave as run, to the same function and plan; or leave run out.', 'The argument run names a run that does not exist, or one of another plan or direction.'),
+  ('IM035', 'sync %1$s of plan %2$s cannot be installed: there is no %3$s', 'Declare it for what the app has (imago.plan_sync); a plan that finds the app''s columns writes its rows in a prepare step.', 'The relation of a sync, a column that it watches or its primary key is missing.'),
+  ('IM036', 'sync %1$s of plan %2$s writes %3$s, which the plan does not declare', 'Declare it (imago.plan_write), or stop writing it. What is not declared cannot be taken back.', 'The statement of a forward sync inserts or updates rows of a table that the journal does not know.'),
+  ('IM038', 'plan %1$s cannot be finalized: %2$s', 'Nothing was done. %3$s', 'Finalize ends a migration for good, so it begins, and closes the way back, only when everything is moved and no check of severity error fails.'),
+  ('IM039', 'plan %1$s is finalized and cannot be %2$s any more', 'Finalize closed the way back at %3$s (UTC). What it dropped is in your backups only.', 'finalize_migration has done a step that cannot be taken back.'),
+  ('IM040', 'plan %1$s cannot be cleaned up: %2$s', 'Nothing has been dropped. %3$s', 'Clean-up drops the journal, which is the way back, so it waits until the way back is closed or has been gone, and for the verification period.'),
+  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again. With 57014 it does not fit the statement timeout: call over a database connection without one.', 'A finalize or clean-up step of the plan ran into an error.'),
+  ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'Run this statement, then call again (npm run migrate -- --finalize does both for the steps of finalize, when DATABASE_URL is set): %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
+  ('IM043', 'finalizing plan %1$s would lose data: %2$s', 'Bring it to the new side, or accept the loss with allow_data_loss => true (--allow-data-loss).', 'The old side holds values that the new side does not.'),
+  ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
+  ('IM045', 'plan %1$s has no stage %2$s', 'Add it to imago.plan_stage, or correct the stage in imago.plan_write, imago.plan_sync or imago.plan_check.', 'What the plan declares names a stage that it does not walk.'),
+  ('IM048', 'columns that finalize of plan %1$s drops are still used by %2$s', 'Nothing was done. Drop these, or have them read the new side; then call again.', 'Views, policies or other objects of the app stand on columns that finalize drops, and nothing is dropped along with them.'),
+  ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
+  ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
+  ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.');
 
 -- sql/engine/tables/plan.sql
 create table imago.plan (
@@ -107,12 +138,40 @@ create table imago.plan (
   source_table text not null,
   key_column text not null,
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  stage integer not null default 1 check (stage = 1),
   prepared_at timestamptz,
+  finalizing_at timestamptz,
+  checking_since timestamptz,
+  checked_at timestamptz,
+  closed_at timestamptz,
+  finalized_at timestamptz,
+  cleaned_at timestamptz,
   created_at timestamptz not null default now()
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys) and the view pending.';
+comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
+comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
+comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
+comment on column imago.plan.checked_at is 'When no check failed, at last.';
+comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
+comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
+comment on column imago.plan.cleaned_at is 'When the journal was dropped: after finalize, or after everything was taken back.';
+
+-- sql/engine/tables/plan_stage.sql
+create table imago.plan_stage (
+  plan text not null references imago.plan on delete cascade,
+  number integer not null check (number > 1),
+  source_schema text not null,
+  source_table text not null,
+  key_column text not null,
+  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  primary key (plan, number)
+);
+comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys) and the view pending_<number>.';
+comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
+comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
 -- sql/engine/tables/plan_step.sql
 create table imago.plan_step (
@@ -120,18 +179,29 @@ create table imago.plan_step (
   position integer not null,
   name text not null,
   routine text not null,
+  phase text not null default 'prepare' check (phase in ('prepare', 'finalize', 'cleanup')),
+  direct boolean not null default false,
+  statement text,
+  reversible boolean not null default false,
+  only_after text check (only_after in ('finalize', 'rollback')),
   done_at timestamptz,
   primary key (plan, position),
-  unique (plan, name)
+  unique (plan, name),
+  check (direct = (statement is not null))
 );
-comment on table imago.plan_step is 'Ordered, idempotent prepare steps: one function of the plan''s schema each, run in a transaction of its own.';
-comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema.';
+comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
+comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.direct is 'The statement does not run inside a transaction, or not within a call; it runs over a database connection as long as the routine says false.';
+comment on column imago.plan_step.statement is 'For a direct step: one SQL statement, such as create index concurrently or validate constraint.';
+comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
+comment on column imago.plan_step.reversible is 'For finalize: the way back stays open after it. Direct steps always leave it open; all others close it, and the first of them removes our triggers, too.';
 
 -- sql/engine/tables/plan_write.sql
 create table imago.plan_write (
   id integer generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
   position integer not null,
+  stage integer not null default 1,
   relation text not null,
   entity_column text,
   inserts boolean not null default false,
@@ -142,12 +212,89 @@ create table imago.plan_write (
   inserted_columns text[],
   captured_at timestamptz,
   unique (plan, relation),
-  check (inserts or columns <> '{}')
+  check (inserts or columns <> '{}'),
+  check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
 );
 comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, and the columns that it sets or that it inserts rows.';
 comment on column imago.plan_write.position is 'Order of writing; rollback restores in the opposite order of reference: updates first, inserted rows last.';
+comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to.';
+comment on column imago.plan_write.entity_column is 'Null: inserted rows that several entities share. Each is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
 comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
+
+-- sql/engine/tables/plan_sync.sql
+create table imago.plan_sync (
+  plan text not null references imago.plan on delete cascade,
+  stage integer not null default 1,
+  position integer not null check (position between 1 and 99),
+  name text not null,
+  relation text not null,
+  events text[] not null default '{insert,update}'
+    check (events <> '{}' and events <@ array['insert', 'update', 'delete']),
+  columns text[],
+  entity_column text not null,
+  direction text not null default 'forward' check (direction in ('forward', 'back')),
+  statement text not null,
+  strict boolean not null default false,
+  creates boolean not null default false,
+  installed_at timestamptz,
+  primary key (plan, position),
+  unique (plan, name)
+);
+comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on: for each row a trigger that runs one SQL statement in the transaction of the app''s write.';
+comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on column imago.plan_sync.stage is 'The stage whose entities entity_column names.';
+comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
+comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
+comment on column imago.plan_sync.direction is 'forward: old side to new side, journaled and taken back by a rollback. back: new side to old side; what it writes is the app''s own and stays, and the journal of the new side moves along.';
+comment on column imago.plan_sync.statement is 'Reads new_rows and old_rows, the rows of the app''s statement that have changed (old_rows is empty for an insert, new_rows for a delete), and writes the other side.';
+comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
+comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off once the plan is being rolled back, and for entities that are held.';
+
+-- sql/engine/tables/plan_check.sql
+create table imago.plan_check (
+  id integer generated always as identity primary key,
+  plan text references imago.plan on delete cascade,
+  stage integer not null default 1,
+  position integer not null,
+  name text not null check (name ~ '^[a-z][a-z0-9_]{0,60}$'),
+  severity text not null check (severity in ('error', 'warning', 'manual')),
+  phase text not null check (phase in ('before', 'during', 'after')),
+  meaning text not null,
+  remedy text not null,
+  routine text,
+  source text,
+  key_column text,
+  query text,
+  counts boolean not null default false,
+  fix text,
+  unique nulls not distinct (plan, name),
+  check ((routine is null) <> (source is null)),
+  check (source is not null or query is null and fix is null and not counts)
+);
+comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
+comment on column imago.plan_check.plan is 'Null: holds for every plan.';
+comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
+comment on column imago.plan_check.phase is 'before: until something is moved; during: from then on; after: once the run has ended.';
+comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb: findings (object, message, hint each) and facts.';
+comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
+comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
+comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong; null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
+comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
+comment on column imago.plan_check.fix is 'Set-based function of the plan''s schema that mends all that is wrong with these entities; it writes declared columns only.';
+
+insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
+  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.look_at_requirements'),
+  (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it, or install Imago as a role that has it.', 'imago.look_at_rights'),
+  (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Give the role bypassrls, or run: alter table ... no force row level security.', 'imago.look_at_row_security'),
+  (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.look_at_unprotected_tables'),
+  (5, 'app_triggers', 'warning', 'before', 'A trigger of the app fires on rows that the plan writes; what it does is not taken back by a rollback.', 'Look what it does; a dry run lists the tables and columns that it wrote.', 'imago.look_at_app_triggers'),
+  (6, 'missing_indexes', 'warning', 'before', 'A column that the plan searches has no index, so that each batch reads the whole table.', 'Create the index before you start; concurrently, so that nobody waits.', 'imago.look_at_missing_indexes'),
+  (7, 'limitations', 'warning', 'before', 'The plan will leave something in this app as it is.', 'Read what it is; nothing needs to be done.', 'imago.look_at_limitations'),
+  (8, 'free_connections', 'warning', 'before', 'Few connections are free: workers of the migration would take them from the app.', 'Run with fewer workers, or through the connection pooler.', 'imago.look_at_connections'),
+  (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it with pg_terminate_backend.', 'imago.look_at_transactions'),
+  (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.look_at_sample'),
+  (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.look_at_undo_journal');
 
 -- sql/engine/tables/transition.sql
 create table imago.transition (
@@ -190,6 +337,7 @@ create table imago.run (
   on_failure text not null default 'stop' check (on_failure in ('stop', 'rollback')),
   caused_by bigint references imago.run on delete set null,
   late_only boolean not null default false,
+  validation bigint,
   total bigint,
   total_is_estimate boolean not null default true,
   created_at timestamptz not null default clock_timestamp(),
@@ -198,6 +346,7 @@ create table imago.run (
 );
 comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
+comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
 comment on column imago.run.late_only is 'The plan was walked before: only the late pass is needed.';
 
 create unique index run_unfinished_key on imago.run (plan) where state in ('pending', 'running', 'paused');
@@ -207,6 +356,7 @@ create index run_plan_idx on imago.run (plan, id);
 -- sql/engine/tables/lane.sql
 create table imago.lane (
   run bigint not null references imago.run on delete cascade,
+  stage integer not null default 1,
   pass text not null check (pass in ('main', 'late')),
   number integer not null,
   lower_key text,
@@ -222,12 +372,13 @@ create table imago.lane (
   waits_since timestamptz,
   moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
-  primary key (run, pass, number)
+  primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
 comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, each with its own cursor. Its row lock is the lease.';
+comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
-comment on column imago.lane.waits_for is 'On the first late lane: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
 
 -- sql/engine/tables/batch.sql
@@ -253,6 +404,7 @@ create table imago.failure (
   id bigint generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
   run bigint,
+  stage integer not null default 1,
   entity text not null,
   kind text not null check (kind in ('failed', 'deferred', 'too_large', 'held', 'conflict')),
   direction text not null default 'forward',
@@ -265,8 +417,9 @@ create table imago.failure (
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
+comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 create index failure_entity_idx on imago.failure (plan, entity);
-create unique index failure_set_aside_key on imago.failure (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
+create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
 
 -- sql/engine/tables/log.sql
 create table imago.log (
@@ -283,6 +436,52 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
+
+-- sql/engine/tables/validation.sql
+create table imago.validation (
+  id bigint generated always as identity primary key,
+  plan text not null references imago.plan on delete cascade,
+  phase text not null check (phase in ('before', 'during', 'after')),
+  fixes boolean not null,
+  dry_run boolean not null,
+  state text not null default 'checking' check (state in ('checking', 'fixing', 'done')),
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.validation is 'One validation of a plan, over as many calls as it takes. Its row lock is the lease.';
+create unique index validation_unfinished_key on imago.validation (plan, fixes, dry_run) where state <> 'done';
+comment on index imago.validation_unfinished_key is 'At most one unfinished validation a plan for the same options.';
+
+-- sql/engine/tables/validation_check.sql
+create table imago.validation_check (
+  validation bigint not null references imago.validation on delete cascade,
+  plan_check integer not null references imago.plan_check on delete cascade,
+  position integer not null,
+  applicable boolean not null default true,
+  done boolean not null default false,
+  cursor_key text,
+  size integer not null default 20,
+  piece_ms numeric,
+  checked bigint not null default 0,
+  total bigint not null default 1,
+  found bigint not null default 0,
+  remaining bigint,
+  fixed bigint not null default 0,
+  fixes_failed bigint not null default 0,
+  written jsonb not null default '{}',
+  deferrals integer not null default 0,
+  fix_size integer not null default 10,
+  keys text[] not null default '{}',
+  findings jsonb not null default '[]',
+  facts jsonb not null default '{}',
+  error jsonb,
+  primary key (validation, plan_check)
+) with (fillfactor = 50);
+comment on table imago.validation_check is 'How far a validation is with each check: cursor, counts and up to ten keys.';
+comment on column imago.validation_check.size is 'Rows of the source in the next piece.';
+comment on column imago.validation_check.piece_ms is 'What the slowest piece of a thousand rows or less has taken.';
+comment on column imago.validation_check.remaining is 'Counted again when fixing: what is still wrong. Null as long as nothing was to be fixed.';
+comment on column imago.validation_check.written is 'Rows that the fix has written (or, in a dry run, would have), by relation.';
 
 -- sql/engine/types.sql
 create type imago.attempt as (
@@ -343,6 +542,17 @@ as $$
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
+-- sql/engine/functions/added_by.sql
+create or replace function imago.added_by(plan_name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('Added by Imago plan %s.', plan_name)
+$$;
+comment on function imago.added_by(text) is 'What the comment of a column or table holds that a prepare step added: clean-up knows it by that, and by that only.';
+
 -- sql/engine/functions/allowed_events.sql
 create or replace function imago.allowed_events(state text)
 returns text
@@ -372,6 +582,17 @@ as $$
   end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
+
+-- sql/engine/functions/allows_data_loss.sql
+create or replace function imago.allows_data_loss()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(current_setting('imago.allow_data_loss', true), '') = 'on'
+$$;
+comment on function imago.allows_data_loss() is 'For finalize steps: whether the caller has said allow_data_loss.';
 
 -- sql/engine/functions/analyze_journal.sql
 create or replace function imago.analyze_journal(plan_name text)
@@ -406,8 +627,8 @@ declare
   conflicts bigint;
 begin
   select r.* into run from imago.run r where r.id = run_id;
-  select count(distinct f.entity) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
-         count(distinct f.entity) filter (where f.kind = 'conflict')
+  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
+         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
     into left_aside, conflicts
   from imago.failure f where f.plan = run.plan;
   return jsonb_build_object(
@@ -427,7 +648,7 @@ $$;
 comment on function imago.answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
 
 -- sql/engine/functions/attempt_batch.sql
-create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false)
 returns imago.attempt
 language plpgsql
 volatile
@@ -439,10 +660,12 @@ declare
 begin
   begin
     set constraints all deferred;
-    if run.direction = 'forward' then
+    if path like 'fix %' then
+      result := imago.move_fix(run, plan, keys, path);
+    elsif run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
-      result := imago.move_back(run, plan, keys, path);
+      result := imago.move_back(run, plan, keys, path, careful);
     end if;
     result.outcome := 'moved';
     return result;
@@ -460,21 +683,70 @@ begin
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
         result.column_name = column_name, detail = pg_exception_detail;
       result.outcome := case
-        when result.sqlstate = 'IM010' then 'bad'
+        when result.sqlstate in ('IM010', 'IM026') then 'bad'
         when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
         when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
         else 'bad'
       end;
-      if result.sqlstate = 'IM010' then
+      if result.sqlstate in ('IM010', 'IM026') then
         select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
       end if;
   end;
+  if result.sqlstate = '40IM1' and not careful then
+    return imago.attempt_batch(run, plan, keys, path, true);
+  end if;
   result.moved := 0;
   result.rows := '{}';
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again.';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+
+-- sql/engine/functions/attempt_step.sql
+create or replace function imago.attempt_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  outcome jsonb := '{"has_more": false, "warnings": []}';
+  name text := coalesce(step.name, 'triggers of Imago');
+  relation text;
+  broken text;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+  perform set_config('imago.allow_data_loss', case when allow_data_loss then 'on' else '' end, true);
+  if closing then
+    -- With the step itself: nothing is written in between that would not reach the other side.
+    perform imago.remove_triggers(plan);
+    update imago.plan p set closed_at = clock_timestamp() where p.name = plan.name;
+  end if;
+  if step.plan is not null then
+    outcome := imago.run_step(step);
+  end if;
+  perform set_config('imago.allow_data_loss', '', true);
+  perform set_config('lock_timeout', old_timeout, true);
+  return outcome;
+exception
+  when lock_not_available or deadlock_detected then
+    perform imago.write_log(plan.name, null, 'warning', coalesce(step.phase, 'finalize') || '_deferred', jsonb_build_object('step', name), null, sqlstate);
+    return null;
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    perform imago.raise_error('IM041', name, plan.name, sqlstate);
+  when others then
+    if sqlstate like 'IM%' then
+      raise;
+    end if;
+    get stacked diagnostics relation = table_name, broken = constraint_name;
+    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', sqlstate, nullif(relation, ''), nullif(broken, '')));
+end
+$$;
+comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all; null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
 
 -- sql/engine/functions/bad_keys.sql
 create or replace function imago.bad_keys(plan imago.plan, segment text[], attempt imago.attempt)
@@ -563,6 +835,20 @@ as $$
 $$;
 comment on function imago.batch_statistics(bigint) is 'Rates, times, sizes, rows and WAL of the batches of a run.';
 
+-- sql/engine/functions/begun_stages.sql
+create or replace function imago.begun_stages(run imago.run, plan imago.plan)
+returns setof imago.plan
+language sql
+stable
+set search_path = ''
+as $$
+  select s.*
+  from (select distinct l.stage as number from imago.lane l where l.run = begun_stages.run.id) n
+  cross join lateral imago.stage(begun_stages.plan, n.number) s
+  order by case run.direction when 'forward' then n.number else -n.number end
+$$;
+comment on function imago.begun_stages(imago.run, imago.plan) is 'The stages of a run whose lanes have been cut, in the order in which it works on them.';
+
 -- sql/engine/functions/build_capture.sql
 create or replace function imago.build_capture(write imago.plan_write)
 returns void
@@ -576,32 +862,39 @@ declare
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
      set extra_float_digits = 1 set bytea_output = ''hex''';
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
+  -- A sync is a trigger itself.
+  nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
   fired constant text := format(
     'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
-       + case when pg_trigger_depth() > 1 then 2 else 1 end)::text, true);',
-    'imago.fired_' || write.id);
+       + case when %2$s then 2 else 1 end)::text, true);',
+    'imago.fired_' || write.id, nested);
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
+  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
+  -- Rows that several entities share are entities of their own.
+  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   if write.inserts then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select current_setting(''imago.batch'')::bigint, n.%I, ''i'', %s, %s from new_rows n;',
+       select our_batch, n.%I, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       write.entity_column,
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('begin if imago.batch_open(true) then %s %s end if; return null; end', body, fired));
+      format('declare our_batch bigint; begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
   end if;
 
+  -- Executed as text: a static statement would keep the plan of its first time, and how many rows there were then. A join of
+  -- old and new rows that was planned for one row compares each with each.
   body := '';
   if write.columns <> '{}' then
-    body := format(
+    body := format('execute %L using our_batch, kind;', format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select current_setting(''imago.batch'')::bigint, n.%I, case when pg_trigger_depth() > 1 then ''n'' else ''u'' end, %s, %s, %s
-       from old_rows o join new_rows n on %s where %s;',
+       select $1, n.%I, $2, %s, %s, %s
+       from old_rows o join new_rows n on %s where %s',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       imago.undo_list('before_%1$s', write.relation, write.columns),
@@ -611,32 +904,166 @@ begin
       imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ')));
   end if;
   if write.inserts then
-    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along.
-    body := body || format(
-      ' update imago_undo.%1$I j set print = %2$s from new_rows n where j.entity = n.%3$I and j.op = ''i'' and %4$s;',
+    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
+    -- which somebody edited before stays and says so.
+    body := body || format(' execute %L using our_batch;', format(
+      'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
+       where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
-      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '));
+      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+      imago.undo_print('o', write.inserted_columns),
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('begin if imago.batch_open(true) then %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
-      body, fired, imago.undeclared_probe(write)));
+    format('declare our_batch bigint; kind "char" := case when %s then ''n'' else ''u'' end;
+            begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+      nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
     -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
-    if (select c.relkind from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass) = 'p' then
+    if partitioned then
       body := format('if imago.batch_open() then %s end if;', body);
     end if;
+    -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
+    -- without them; on a partitioned table it does.
     execute format(
-      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile security definer set search_path = '''' as %L',
-      write.undo_table || '_keep', format('begin %s return new; end', body));
+      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
+      write.undo_table || '_keep',
+      case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
+      format('begin %s return new; end', body));
   end if;
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
+
+-- sql/engine/functions/build_sync.sql
+create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine text := format('%s_sync_%s', sync.plan, sync.position);
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  entities constant text :=
+    'select coalesce(array_agg(distinct k), ''{}'') from (
+       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+  looks text := '';
+  calls text := '';
+  lock text := '';
+  event text;
+  follow text := '';
+  query text;
+begin
+  foreach event in array sync.events loop
+    looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
+      case event when 'delete' then 'imago_old' else 'imago_new' end,
+      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
+    calls := calls || format(' when %L then %s', upper(event),
+      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
+  end loop;
+  -- Whoever writes the source holds its row already.
+  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
+    lock := format(
+      'if imago.sync_is_settled(%1$L) then
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       else
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       end if;',
+      sync.plan, source, plan.key_column, plan.key_type);
+  end if;
+  if 'update' = any (sync.events) then
+    foreach query in array imago.sync_follow(sync) loop
+      follow := follow || format('execute %L; ', query);
+    end loop;
+    follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
+  end if;
+
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     security definer
+     set search_path = ''''
+     set lock_timeout = %L
+     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
+     set extra_float_digits = 1 set bytea_output = ''hex''
+     set enable_seqscan = off
+     set jit = off
+     as %L',
+    routine, imago.setting_number('lock_timeout_ms') || 'ms',
+    format(
+      '#variable_conflict use_column
+       declare
+         imago_rows bigint;
+         imago_row record;
+         imago_entities text[];
+         imago_batch bigint;
+         imago_began timestamptz := clock_timestamp();
+         imago_state text;
+         imago_constraint text;
+         imago_table text;
+       begin
+         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
+           return null;
+         end if;
+         case tg_op %1$s end case;
+         if imago_entities = ''{}'' then
+           return null;
+         end if;
+         loop
+           begin
+             %2$s
+             imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
+             if imago_batch is null then
+               return null;
+             end if;
+             perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
+             perform set_config(''imago.batch'', imago_batch::text, true);
+             case tg_op %5$s end case;
+             perform set_config(''imago.batch'', '''', true);
+             perform set_config(''imago.sync_depth'', '''', true);
+             %6$s
+             perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
+             return null;
+           exception when others or assert_failure then
+             get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
+             case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+               when ''raise'' then raise;
+               when ''leave'' then return null;
+               else null;
+             end case;
+           end;
+         end loop;
+       end',
+      looks, lock, sync.plan, sync.position, calls, follow));
+  execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
+  return routine;
+end
+$$;
+comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync, with its statement written out; returns its name. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
+
+-- sql/engine/functions/busy_validation.sql
+create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(imago.validation_answer(max(v.id), 'busy', detailed, started), '{}') || jsonb_build_object(
+    'plan', (busy_validation.plan).name, 'phase', coalesce(max(v.phase), imago.validation_phase(busy_validation.plan)),
+    'status', 'busy', 'has_more', true, 'retry_after_ms', 100)
+  from imago.validation v
+  where v.plan = (busy_validation.plan).name and v.fixes = busy_validation.fixes and v.dry_run = busy_validation.dry_run
+    and v.state <> 'done'
+$$;
+comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz) is 'What a second caller is answered: how far the validation was when the first one took it up.';
 
 -- sql/engine/functions/call_deadline.sql
 create or replace function imago.call_deadline(max_ms integer)
@@ -672,6 +1099,23 @@ end
 $$;
 comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';
 
+-- sql/engine/functions/check_clean.sql
+create or replace function imago.check_clean(plan_name text, max_ms integer, since timestamptz default null)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'has_more', answer -> 'has_more', 'percentage', answer -> 'percentage', 'clean', answer -> 'healthy',
+    'failing', (
+      select coalesce(jsonb_agg(jsonb_build_object('name', c ->> 'name', 'found', c -> 'left', 'error', c #> '{error,code}')), '[]')
+      from jsonb_array_elements(answer -> 'checks') c
+      where c ->> 'severity' = 'error' and (c ->> 'left')::bigint > 0 or c -> 'error' <> 'null'))
+  from imago.validate(plan_name, false, false, max_ms, false, since) answer
+$$;
+comment on function imago.check_clean(text, integer, timestamptz) is 'For steps that depend on the checks: one call''s worth of the same validation. Call until has_more is false; clean then says whether no check of severity error fails, failing names those. since: what was counted before is counted again.';
+
 -- sql/engine/functions/check_column.sql
 create or replace function imago.check_column(relation text, name text, types text[])
 returns table (severity text, object text, message text, hint text)
@@ -691,6 +1135,35 @@ as $$
 $$;
 comment on function imago.check_column(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
 
+-- sql/engine/functions/check_cron.sql
+create or replace function imago.check_cron()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  problem text := imago.cron_problem();
+begin
+  if problem is not null then
+    perform imago.raise_error(problem, current_user);
+  end if;
+end
+$$;
+comment on function imago.check_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
+
+-- sql/engine/functions/check_error.sql
+create or replace function imago.check_error(code text, variadic args text[])
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('code', e.code, 'message', format(e.message, variadic args), 'hint', format(e.hint, variadic args))
+  from imago.error e where e.code = check_error.code
+$$;
+comment on function imago.check_error(text, text[]) is 'An error of imago.error as code, message and hint, for answers that do not raise it.';
+
 -- sql/engine/functions/check_journal.sql
 create or replace function imago.check_journal(plan_name text)
 returns void
@@ -704,7 +1177,9 @@ begin
   select max(r.id) into bare
   from imago.run r
   where r.plan = plan_name and r.direction = 'forward' and not r.backup
-    and exists (select from imago.batch b where b.run = r.id and b.moved > 0);
+    and (exists (select from imago.batch b where b.run = r.id and b.moved > 0)
+         -- Its syncs kept none either.
+         or r.started_at is not null and exists (select from imago.plan_sync s where s.plan = plan_name));
   if bare is not null then
     perform imago.raise_error('IM009', plan_name, bare::text);
   end if;
@@ -738,6 +1213,44 @@ begin
 end
 $$;
 comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015).';
+
+-- sql/engine/functions/check_problems.sql
+create or replace function imago.check_problems(plan_name text, problems jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
+    perform imago.raise_error('IM006', plan_name, (
+      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
+      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
+  end if;
+end
+$$;
+comment on function imago.check_problems(text, jsonb) is 'Refuses to start where the preflight found errors (IM006).';
+
+-- sql/engine/functions/check_query.sql
+create or replace function imago.check_query(plan_check imago.plan_check)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result text := plan_check.query;
+begin
+  if pg_catalog.to_regclass(plan_check.source) is null then
+    return null;
+  end if;
+  if result is null then
+    execute format('select %I.check_query($1)', plan_check.plan) into result using plan_check.name;
+  end if;
+  return result;
+end
+$$;
+comment on function imago.check_query(imago.plan_check) is 'SQL listing key and entity of what a check finds; null where this app has no such tables or columns.';
 
 -- sql/engine/functions/check_relation.sql
 create or replace function imago.check_relation(relation text, must_exist boolean default true)
@@ -824,42 +1337,273 @@ as $$
 declare
   source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
-  if pg_catalog.to_regclass(source) is null then
+  -- Once it is finalized, clean-up may have dropped it.
+  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
     perform imago.raise_error('IM006', plan.name, source || ' table is missing');
   end if;
 end
 $$;
 comment on function imago.check_source(imago.plan) is 'Refuses to count what is not there (IM006).';
 
+-- sql/engine/functions/checked_lately.sql
+create or replace function imago.checked_lately(plan imago.plan)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  -- A few minutes: whoever finalizes in one go need not check twice, whoever comes back next week must.
+  select coalesce(plan.checked_at > clock_timestamp() - interval '5 minutes', false)
+    and not exists (
+      select from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize' and s.done_at > plan.checked_at)
+$$;
+comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
+
+-- sql/engine/functions/cleanup.sql
+create or replace function imago.cleanup(plan_name text, older_than interval)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  step imago.plan_step;
+  name text;
+  since timestamptz;
+  freed jsonb := '{}';
+  outcome jsonb;
+begin
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+    return imago.cleanup_answer(plan_name, null, 'busy');
+  end if;
+  perform imago.expect_cleanable(plan, older_than);
+  if not imago.hold_plan(plan_name, true) then
+    return imago.cleanup_answer(plan_name, null, 'busy');
+  end if;
+  plan := imago.find_plan(plan_name);
+  since := imago.expect_cleanable(plan, older_than);
+
+  step := imago.next_step(plan_name, 'cleanup');
+  if step.plan is not null then
+    name := step.name;
+    outcome := imago.attempt_step(plan, step, false, false);
+    if outcome is null then
+      return imago.cleanup_answer(plan_name, name, 'busy');
+    end if;
+  elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
+    name := 'journal';
+    freed := imago.drop_undo(plan_name);
+  else
+    name := 'old rows of the log';
+    freed := imago.drop_old_rows(plan_name, since);
+    if freed ->> 'log_rows' = '0' and freed ->> 'batch_rows' = '0' then
+      update imago.plan p set cleaned_at = clock_timestamp() where p.name = plan_name and p.cleaned_at is null;
+      return imago.cleanup_answer(plan_name, null, 'cleaned up');
+    end if;
+  end if;
+  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed
+    || case when outcome -> 'warnings' <> '[]' then jsonb_build_object('warnings', outcome -> 'warnings') else '{}' end);
+  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
+end
+$$;
+comment on function imago.cleanup(text, interval) is 'One call''s worth of clean-up: the next step of the plan, then the journal, then what the log holds of the migration, until nothing is left.';
+
+-- sql/engine/functions/cleanup_answer.sql
+create or replace function imago.cleanup_answer(plan_name text, step text, state text, freed jsonb default '{}', warnings jsonb default '[]')
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'plan', plan_name, 'state', state, 'step', step, 'has_more', state <> 'cleaned up',
+    'retry_after_ms', case state when 'busy' then 300 else 0 end, 'warnings', warnings,
+    'undo_tables', 0, 'log_rows', 0, 'batch_rows', 0, 'bytes_freed', 0) || freed
+$$;
+comment on function imago.cleanup_answer(text, text, text, jsonb, jsonb) is 'The JSON that cleanup_migration returns.';
+
+-- sql/engine/functions/cleanup_preview.sql
+create or replace function imago.cleanup_preview(plan imago.plan, before timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with undo as (
+    select count(*) as tables, coalesce(sum(u.bytes), 0) as bytes from imago.undo_bytes(plan.name) u
+  ), lines as (
+    select count(*) as rows, coalesce(sum(pg_catalog.pg_column_size(l.*)), 0) as bytes
+    from imago.log l where l.plan = plan.name and l.created_at < before
+  ), batches as (
+    select count(*) as rows, coalesce(sum(pg_catalog.pg_column_size(b.*)), 0) as bytes
+    from imago.batch b join imago.run r on r.id = b.run where r.plan = plan.name and b.created_at < before
+  )
+  select imago.cleanup_answer(plan.name, null, case when plan.cleaned_at is null then 'not started' else 'cleaned up' end, jsonb_build_object(
+      'undo_tables', u.tables, 'log_rows', l.rows, 'batch_rows', b.rows, 'bytes_freed', u.bytes + l.bytes + b.bytes))
+    || jsonb_build_object('dry_run', true, 'list', (
+      select coalesce(jsonb_agg(s.name order by s.position), '[]') from imago.plan_step s
+      where s.plan = plan.name and s.phase = 'cleanup' and s.done_at is null
+        and coalesce(s.only_after = case when plan.finalized_at is not null then 'finalize' else 'rollback' end, true)))
+  from undo u, lines l, batches b
+$$;
+comment on function imago.cleanup_preview(imago.plan, timestamptz) is 'What clean-up would drop and how much space that would free. Changes nothing.';
+
+-- sql/engine/functions/cleanup_since.sql
+create or replace function imago.cleanup_since(plan imago.plan)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_run(plan.name);
+begin
+  if run.state in ('pending', 'running', 'paused') then
+    perform imago.raise_error('IM040', plan.name, format('run %s (%s) is %s', run.id, run.direction, run.state), 'Let it end, or cancel it with cancel_migration.');
+  elsif plan.finalized_at is not null then
+    return plan.finalized_at;
+  elsif plan.closed_at is not null then
+    perform imago.raise_error('IM040', plan.name, 'finalize has not ended', 'Call finalize_migration until has_more is false.');
+  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.left_over(run, plan, 1) = '{}' then
+    return run.finished_at;
+  end if;
+  perform imago.raise_error('IM040', plan.name, 'its journal is the way back', 'Finalize it first (finalize_migration), or take everything back.');
+  return null;
+end
+$$;
+comment on function imago.cleanup_since(imago.plan) is 'From when the verification period of a plan counts: when it was finalized, or taken back whole. Until then its journal is the way back (IM040).';
+
 -- sql/engine/functions/clear_set_aside.sql
-create or replace function imago.clear_set_aside(run imago.run, keys text[])
+create or replace function imago.clear_set_aside(run imago.run, keys text[], stage integer)
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
   delete from imago.failure f
-  where f.plan = run.plan and f.direction = run.direction and f.entity = any (keys)
+  where f.plan = run.plan and f.direction = run.direction and f.stage = clear_set_aside.stage and f.entity = any (keys)
     and f.kind in ('failed', 'deferred', 'too_large')
     and exists (select from imago.failure any_failure where any_failure.plan = run.plan)
 $$;
-comment on function imago.clear_set_aside(imago.run, text[]) is 'Forgets failures of entities that have been moved since.';
+comment on function imago.clear_set_aside(imago.run, text[], integer) is 'Forgets failures of entities that have been moved since.';
+
+-- sql/engine/functions/close_fix_run.sql
+create or replace function imago.close_fix_run(run imago.run)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  left_aside bigint;
+begin
+  select count(distinct (f.stage, f.entity)) into left_aside
+  from imago.failure f where f.plan = run.plan and f.direction = 'forward' and f.kind <> 'held';
+  if left_aside > 0 then
+    perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+  else
+    perform imago.transit(run.id, 'succeed');
+  end if;
+end
+$$;
+comment on function imago.close_fix_run(imago.run) is 'Ends a run of fixes as any other: succeeded, or failed where entities are set aside.';
 
 -- sql/engine/functions/close_lanes.sql
-create or replace function imago.close_lanes(run_id bigint)
+create or replace function imago.close_lanes(run_id bigint, stage integer default null)
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
   with free as (
-    select l.run, l.pass, l.number from imago.lane l where l.run = run_id and not l.done for update skip locked
+    select l.run, l.stage, l.pass, l.number from imago.lane l
+    where l.run = run_id and not l.done and (close_lanes.stage is null or l.stage = close_lanes.stage)
+    for update skip locked
   )
   update imago.lane l set done = true, updated_at = clock_timestamp()
   from free f
-  where l.run = f.run and l.pass = f.pass and l.number = f.number
+  where l.run = f.run and l.stage = f.stage and l.pass = f.pass and l.number = f.number
 $$;
-comment on function imago.close_lanes(bigint) is 'Closes lanes of a run that windows have walked to the end; lanes that somebody holds are theirs to close.';
+comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more; lanes that somebody holds are theirs to close.';
+
+-- sql/engine/functions/close_plan.sql
+create or replace function imago.close_plan(name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine regprocedure;
+begin
+  perform imago.find_plan(name);
+  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(name)) loop
+    execute format('revoke all on function %s from public, anon, authenticated', routine);
+  end loop;
+end
+$$;
+comment on function imago.close_plan(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
+
+-- sql/engine/functions/close_sync.sql
+create or replace function imago.close_sync(batch bigint, plan_name text, sync_position integer, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  plan imago.plan;
+  write imago.plan_write;
+  fired integer;
+  most integer := 0;
+  elsewhere boolean := false;
+  number bigint := batch;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  for write in select w.* from imago.plan_write w where w.plan = plan_name loop
+    fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
+    most := greatest(most, fired);
+    elsewhere := elsewhere or fired > 0 and write.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass;
+  end loop;
+  if most = 0 or sync.direction = 'back' then
+    delete from imago.batch b where b.id = close_sync.batch;
+    return;
+  end if;
+  if elsewhere or most > 1 then
+    plan := imago.stage(imago.find_plan(plan_name), sync.stage);
+  end if;
+  if elsewhere then
+    -- Rows of one entity may be written by two transactions that do not wait for each other before they come to the same row.
+    -- A number drawn while that row is locked says who was first.
+    update imago.batch b set id = default where b.id = close_sync.batch returning b.id into number;
+    for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+      execute format(
+        'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
+        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
+      using number, batch, entities;
+    end loop;
+  end if;
+  if most > 1 then
+    perform imago.settle_batch(number, plan, entities);
+  end if;
+  update imago.batch b set ms = round(extract(epoch from clock_timestamp() - b.created_at)::numeric * 1000, 3) where b.id = number;
+end
+$$;
+comment on function imago.close_sync(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
+
+-- sql/engine/functions/closes.sql
+create or replace function imago.closes(step imago.plan_step)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  -- After the last step only our triggers are left to be removed.
+  select step.plan is null or not (step.direct or step.reversible)
+$$;
+comment on function imago.closes(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
 
 -- sql/engine/functions/count_pending.sql
 create or replace function imago.count_pending(plan imago.plan)
@@ -869,17 +1613,70 @@ stable
 set search_path = ''
 as $$
 declare
-  result bigint;
+  staged imago.plan;
+  counted bigint;
+  result bigint := 0;
 begin
-  if pg_catalog.to_regclass(format('%I.pending', plan.name)) is null then
-    execute format('select count(*) from %I.%I', plan.source_schema, plan.source_table) into result;
-  else
-    execute format('select count(*) from %I.pending', plan.name) into result;
+  -- What pending reads may have been dropped, and nothing is moved any more.
+  if plan.closed_at is not null then
+    return 0;
   end if;
+  for staged in select s.* from imago.stages(plan) s loop
+    execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+      then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
+    into counted;
+    result := result + counted;
+  end loop;
   return result;
 end
 $$;
-comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them.';
+comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';
+
+-- sql/engine/functions/count_piece.sql
+create or replace function imago.count_piece(
+  plan_check imago.plan_check,
+  cursor_key text,
+  last_key text,
+  samples integer,
+  out amount bigint,
+  out keys text[],
+  out facts jsonb
+)
+language plpgsql
+stable
+set search_path = ''
+-- Pieces are small: each is an index range, also where statistics are old. The app keeps its other cores.
+set enable_seqscan = off
+set jit = off
+set max_parallel_workers_per_gather = 0
+as $$
+declare
+  query text := imago.check_query(plan_check);
+  range text := imago.piece_range(plan_check, cursor_key, last_key);
+begin
+  if plan_check.counts then
+    execute format(
+      'with piece as materialized (select f.* from (%s) f where %s)
+       select (select count(*) from piece where wrong),
+         (select jsonb_object_agg(s.name, s.amount) from (
+            select v.key as name, sum(v.value::bigint) as amount
+            from piece p cross join lateral jsonb_each_text(to_jsonb(p) - ''key'' - ''entity'' - ''wrong'') v group by v.key) s)',
+      query, range)
+    into amount, facts using cursor_key, last_key;
+  else
+    execute format('select count(*) from (%s) f where %s', query, range) into amount using cursor_key, last_key;
+  end if;
+  keys := '{}';
+  if amount > 0 and samples > 0 then
+    execute format(
+      'select coalesce(array_agg(k.key::text order by k.key), ''{}'') from (
+         select f.key from (%s) f where %s%s order by f.key limit $3) k',
+      query, range, case when plan_check.counts then ' and f.wrong' else '' end)
+    into keys using cursor_key, last_key, samples;
+  end if;
+end
+$$;
+comment on function imago.count_piece(imago.plan_check, text, text, integer, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up.';
 
 -- sql/engine/functions/count_source.sql
 create or replace function imago.count_source(plan imago.plan, out total bigint, out is_estimate boolean)
@@ -887,15 +1684,96 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  staged imago.plan;
+  counted bigint;
 begin
-  total := imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table));
+  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table))) into total from imago.stages(plan) s;
   is_estimate := total > 100000;
   if not is_estimate then
-    execute format('select count(*) from %I.%I', plan.source_schema, plan.source_table) into total;
+    total := 0;
+    for staged in
+      select s.* from imago.stages(plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+    loop
+      execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
+      total := total + counted;
+    end loop;
   end if;
 end
 $$;
-comment on function imago.count_source(imago.plan) is 'Entities of the plan: counted up to about 100,000, estimated (and marked so) above.';
+comment on function imago.count_source(imago.plan) is 'Entities of the plan, of all its stages: counted up to about 100,000, estimated (and marked so) above.';
+
+-- sql/engine/functions/create_plan.sql
+create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if pg_catalog.to_regnamespace(quote_ident(name)) is not null then
+    perform imago.raise_error('IM012', format('schema %s', name));
+  end if;
+  insert into imago.plan (name, title, source_schema, source_table, key_column)
+  values (create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column);
+
+  execute format('create schema %I', name);
+  execute format('comment on schema %I is %L', name, format('Imago plan %s: %s.', name, title));
+  execute format('revoke all on schema %I from public', name);
+  -- What a plan may leave out. It replaces them by its own where it has more to say.
+  execute format(
+    'create function %I.preflight() returns table (severity text, object text, message text, hint text)
+     language sql stable set search_path = '''' as $sql$ select null, null, null, null where false $sql$', name);
+  execute format('comment on function %I.preflight() is %L', name, 'What speaks against starting, besides what holds for every plan: nothing.');
+  execute format(
+    'create function %I.statistics() returns jsonb language sql stable set search_path = '''' as $sql$ select ''{}''::jsonb $sql$', name);
+  execute format('comment on function %I.statistics() is %L', name, 'What get_migration_statistics adds for this plan: nothing.');
+end
+$$;
+comment on function imago.create_plan(text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
+
+-- sql/engine/functions/cron_intervals.sql
+create or replace function imago.cron_intervals()
+returns table (every interval, label text, schedule text)
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Seconds as pg_cron knows them; in cron's own syntax only what divides an hour or a day comes at equal distances.
+  select make_interval(secs => n), n || case n when 1 then ' second' else ' seconds' end, n || ' seconds'
+  from generate_series(1, 59) n
+  union all
+  select make_interval(mins => n), n || case n when 1 then ' minute' else ' minutes' end,
+    case n when 1 then '* * * * *' else format('*/%s * * * *', n) end
+  from unnest(array[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30]) n
+  union all
+  select make_interval(hours => n), n || case n when 1 then ' hour' else ' hours' end,
+    case n when 1 then '0 * * * *' when 24 then '0 0 * * *' else format('0 */%s * * *', n) end
+  from unnest(array[1, 2, 3, 4, 6, 8, 12, 24]) n
+$$;
+comment on function imago.cron_intervals() is 'Every interval that pg_cron can keep, with its name and its schedule.';
+
+-- sql/engine/functions/cron_problem.sql
+create or replace function imago.cron_problem()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'cron' and p.proname = 'schedule' and p.pronargs = 3
+  ) then
+    return 'IM031';
+  elsif not has_schema_privilege('cron', 'usage') or not has_table_privilege('cron.job', 'select') then
+    return 'IM032';
+  end if;
+  return null;
+end
+$$;
+comment on function imago.cron_problem() is 'The code of what keeps this role from using pg_cron, or null.';
 
 -- sql/engine/functions/cut_lanes.sql
 create or replace function imago.cut_lanes(run imago.run, plan imago.plan, size integer default null)
@@ -925,14 +1803,158 @@ begin
     coalesce(plan.key_type, 'text'))
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
 
-  insert into imago.lane (run, pass, number, lower_key, upper_key, batch_size)
-  select run.id, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
+  insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
+  select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
   from unnest(array['main', 'late']) pass
   cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
   where pass = 'late' or not run.late_only;
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
+
+-- sql/engine/functions/drive_run.sql
+create or replace function imago.drive_run(run imago.run, max_ms integer)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if run.direction = 'rollback' then
+    return public.rollback_batch(run.plan, max_ms, run.force, run.id);
+  end if;
+  return public.migrate_batch(run.plan, max_ms,
+    backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
+end
+$$;
+comment on function imago.drive_run(imago.run, integer) is 'One call''s worth of a run, in its direction and with its settings.';
+
+-- sql/engine/functions/driven_run.sql
+create or replace function imago.driven_run(plan_name text, direction text, run_id bigint)
+returns imago.run
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r where r.id = run_id and r.plan = plan_name and r.direction = driven_run.direction;
+  if not found then
+    perform imago.raise_error('IM034', run_id::text, driven_run.direction, plan_name);
+  end if;
+  return run;
+end
+$$;
+comment on function imago.driven_run(text, text, bigint) is 'The run that a caller says it drives, or IM034.';
+
+-- sql/engine/functions/drop_empty_column.sql
+create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  holds boolean;
+begin
+  if not exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and not a.attisdropped
+      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by(plan_name) || '%') then
+    return null;
+  end if;
+  -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
+  if imago.is_large(relation) and exists (select from imago.index_warning(relation, name, 'clean-up')) then
+    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I has no index: it stays', relation, name)));
+  end if;
+  execute format('lock table %s in access exclusive mode', relation);
+  execute format('select exists (select from %s where %I is not null)', relation, name) into holds;
+  if holds then
+    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));
+  end if;
+  execute format('alter table %s drop column %I', relation, name);
+  return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
+end
+$$;
+comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column whose comment says that the plan added it, when it is empty; says what became of it.';
+
+-- sql/engine/functions/drop_empty_table.sql
+create or replace function imago.drop_empty_table(plan_name text, relation text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  holds boolean;
+begin
+  if pg_catalog.obj_description(pg_catalog.to_regclass(relation), 'pg_class') is null
+     or pg_catalog.obj_description(pg_catalog.to_regclass(relation), 'pg_class') not like '%' || imago.added_by(plan_name) || '%' then
+    return null;
+  end if;
+  execute format('lock table %s in access exclusive mode', relation);
+  execute format('select exists (select from %s)', relation) into holds;
+  if holds then
+    return jsonb_build_object('warnings', jsonb_build_array(format('%s holds rows: it stays', relation)));
+  end if;
+  -- Not cascading: what still refers to it keeps it.
+  execute format('drop table %s', relation);
+  return jsonb_build_object('warnings', jsonb_build_array(format('%s was empty: dropped', relation)));
+exception when dependent_objects_still_exist then
+  return jsonb_build_object('warnings', jsonb_build_array(format('%s is referred to: it stays', relation)));
+end
+$$;
+comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table whose comment says that the plan added it, when it is empty and nothing refers to it; says what became of it.';
+
+-- sql/engine/functions/drop_old_rows.sql
+create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with lines as (
+    delete from imago.log l
+    where l.id in (select o.id from imago.log o where o.plan = plan_name and o.created_at < before order by o.id limit 20000)
+    returning pg_catalog.pg_column_size(l.*) as bytes
+  ), batches as (
+    delete from imago.batch b
+    where b.id in (
+      select o.id from imago.batch o join imago.run r on r.id = o.run
+      where r.plan = plan_name and o.created_at < before order by o.id limit 20000)
+    returning pg_catalog.pg_column_size(b.*) as bytes
+  )
+  select jsonb_build_object(
+    'log_rows', (select count(*) from lines), 'batch_rows', (select count(*) from batches),
+    'bytes_freed', (select coalesce(sum(bytes), 0) from (select bytes from lines union all select bytes from batches) both_kinds))
+$$;
+comment on function imago.drop_old_rows(text, timestamptz) is 'Deletes lines of the log and batches of a plan up to a moment, so many a call; says how many and how much they held.';
+
+-- sql/engine/functions/drop_undo.sql
+create or replace function imago.drop_undo(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  suffix text;
+  result jsonb;
+begin
+  select jsonb_build_object('undo_tables', count(*), 'bytes_freed', coalesce(sum(u.bytes), 0)) into result from imago.undo_bytes(plan_name) u;
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+    execute format('drop table if exists imago_undo.%I', write.undo_table);
+    foreach suffix in array array['_insert', '_update', '_keep'] loop
+      execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
+    end loop;
+    update imago.plan_write w set undo_table = null where w.id = write.id;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.drop_undo(text) is 'Drops the undo tables of a plan with the functions that filled them; says how many and how much space they took.';
 
 -- sql/engine/functions/dry_run.sql
 create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer)
@@ -952,11 +1974,7 @@ begin
   if mode = 'preflight' then
     return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
-  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
-    perform imago.raise_error('IM006', plan_name, (
-      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
-      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
-  end if;
+  perform imago.check_problems(plan_name, problems);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, max_ms);
@@ -993,7 +2011,7 @@ declare
   write imago.plan_write;
   key_join text;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position loop
     key_join := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
@@ -1019,6 +2037,20 @@ end
 $$;
 comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
 
+-- sql/engine/functions/end_status.sql
+create or replace function imago.end_status(run imago.run)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when run.state = 'succeeded' or run.state = 'failed' and run.error_code = 'set_aside' then 'done'
+    else run.state
+  end
+$$;
+comment on function imago.end_status(imago.run) is 'The status that callers of a run that has ended, or is paused, are answered: done, failed, cancelled or paused.';
+
 -- sql/engine/functions/ensure_statistics.sql
 create or replace function imago.ensure_statistics(plan_name text)
 returns void
@@ -1029,15 +2061,36 @@ as $$
 declare
   plan imago.plan;
 begin
-  select p.* into plan from imago.plan p where p.name = plan_name;
-  if not exists (
-    select from pg_catalog.pg_stats s
-    where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
-    execute format('analyze %I.%I', plan.source_schema, plan.source_table);
-  end if;
+  for plan in select s.* from imago.stages(imago.find_plan(plan_name)) s loop
+    if not exists (
+      select from pg_catalog.pg_stats s
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      execute format('analyze %I.%I', plan.source_schema, plan.source_table);
+    end if;
+  end loop;
 end
 $$;
-comment on function imago.ensure_statistics(text) is 'Analyzes the source where it never was: lanes are cut by its statistics.';
+comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
+
+-- sql/engine/functions/enter_plan.sql
+create or replace function imago.enter_plan(plan_name text, direction text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
+  perform from imago.plan p where p.name = plan_name for share;
+  perform imago.expect_open(plan_name, direction);
+  -- Finalize begins anew after this run, with the same idempotent steps.
+  update imago.plan_step s set done_at = null where s.plan = plan_name and s.phase <> 'prepare' and s.done_at is not null;
+  update imago.plan p set finalizing_at = null, checking_since = null, checked_at = null
+  where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
+  update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
+end
+$$;
+comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun.';
 
 -- sql/engine/functions/entity_answer.sql
 create or replace function imago.entity_answer(plan_name text, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
@@ -1054,7 +2107,7 @@ as $$
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
-      where f.plan = plan_name and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
+      where f.plan = plan_name and f.stage = 1 and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1))
 $$;
 comment on function imago.entity_answer(text, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_user_migration returns.';
@@ -1111,6 +2164,7 @@ begin
       perform imago.start_run(run.id);
     end if;
     run := imago.share_run(run.id);
+    perform imago.expect_open(plan.name, direction);
     if run.state = 'paused' and direction = 'forward' then
       perform imago.raise_error('IM019', plan.name, plan.name);
     end if;
@@ -1158,8 +2212,8 @@ as $$
   select case
     when run.id is null then total
     when run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside'
-      then (select count(distinct f.entity) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    when run.late_only then (select count(distinct f.entity) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
+      then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
+    when run.late_only then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
     else greatest(
       total - (select coalesce(sum(l.processed), 0) - coalesce(sum(l.failed), 0) from imago.lane l where l.run = run.id and l.pass = 'main'),
       (select count(*) from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done))
@@ -1181,6 +2235,130 @@ as $$
         and not exists (select from pg_catalog.pg_class p where p.oid = pg_catalog.to_regclass(relation) and p.relkind = 'r')
 $$;
 comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
+
+-- sql/engine/functions/expect_cleanable.sql
+create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  since timestamptz := imago.cleanup_since(plan);
+begin
+  if since + older_than > clock_timestamp() then
+    perform imago.raise_error('IM040', plan.name,
+      format('its verification period ends on %s (UTC)', to_char((since + older_than) at time zone 'UTC', 'YYYY-MM-DD "at" HH24:MI')),
+      'Call again then. A shorter older_than ends it earlier.');
+  end if;
+  return since;
+end
+$$;
+comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up before the verification period is over, naming when it is (IM040); gives since when it counts.';
+
+-- sql/engine/functions/expect_finalizable.sql
+create or replace function imago.expect_finalizable(plan imago.plan, pending_too boolean default true)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reasons text;
+  remedies text;
+begin
+  select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
+  from imago.finalize_obstacles(plan, pending_too) with ordinality o(reason, remedy, n);
+  if reasons is not null then
+    perform imago.raise_error('IM038', plan.name, reasons, remedies);
+  end if;
+end
+$$;
+comment on function imago.expect_finalizable(imago.plan, boolean) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
+
+-- sql/engine/functions/expect_open.sql
+create or replace function imago.expect_open(plan_name text, direction text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+begin
+  if plan.closed_at is not null then
+    perform imago.raise_error('IM039', plan_name, case direction when 'rollback' then 'rolled back' else 'migrated' end,
+      to_char(plan.closed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'));
+  end if;
+end
+$$;
+comment on function imago.expect_open(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
+
+-- sql/engine/functions/expect_unedited.sql
+create or replace function imago.expect_unedited(plan imago.plan, keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  edited boolean;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
+    execute format(
+      'select exists (
+         select from imago_undo.%1$I j join %2$s t on %3$s
+         where j.entity = any ($1::%4$s[]) and j.op = ''i'' and j.print is distinct from %5$s)',
+      write.undo_table, write.relation, imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      plan.key_type, imago.undo_print('t', write.inserted_columns))
+    into edited using keys;
+    if edited then
+      raise exception using errcode = '40IM1', message = 'an inserted row was edited', table = write.relation;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.expect_unedited(imago.plan, text[]) is 'Raises 40IM1 when a row that was inserted for these entities was edited since.';
+
+-- sql/engine/functions/expect_unreferenced.sql
+create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reference record;
+  referenced boolean;
+begin
+  for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p loop
+    execute format(
+      'select exists (
+         select from imago_undo.%1$I j join %2$s t on %3$s join %4$s r on %5$s
+         where j.entity = any ($1::%6$s[]) and j.op = ''i''
+           and r.%7$I = any (array(select k.%8$I from imago_undo.%1$I j join %2$s k on %9$s
+                                   where j.entity = any ($1::%6$s[]) and j.op = ''i'')))',
+      write.undo_table, write.relation,
+      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      reference.relation,
+      (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
+       from unnest(reference.columns) with ordinality u(c, n)),
+      plan.key_type, reference.columns[1], reference.target_columns[1],
+      imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+    into referenced using keys;
+    if referenced then
+      raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = reference.relation;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored.';
 
 -- sql/engine/functions/explained_by_trigger.sql
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
@@ -1216,6 +2394,283 @@ as $$
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app, reached from the tables that the plan writes, names this table (or column), or cannot be read.';
 
+-- sql/engine/functions/fail_sync.sql
+create or replace function imago.fail_sync(
+  plan_name text,
+  sync_position integer,
+  entities text[],
+  sqlstate text,
+  constraint_name text,
+  table_name text,
+  began timestamptz
+)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  waited_for boolean;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if fail_sync.sqlstate in ('55P03', '40P01') then
+    -- Who waits for us may be who we wait for: a write on the old side, whose sync wants this row. One of the two has to let go
+    -- before deadlock_timeout (1 s), or the detector picks a write of the app.
+    waited_for := sync.direction = 'back' and not sync."strict" and exists (
+      select from pg_catalog.pg_locks l
+      where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
+    if clock_timestamp() < began + make_interval(secs =>
+         least(imago.setting_number('sync_wait_ms'), case when waited_for then 700 end) / 1000.0) then
+      return 'again';
+    end if;
+  end if;
+  -- Unquoted, PL/pgSQL takes it for its own word.
+  if sync."strict" then
+    return 'raise';
+  end if;
+  insert into imago.log (plan, level, event, entity, sqlstate, detail)
+  select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
+  from unnest(entities) k
+  limit 100;
+  return 'leave';
+end
+$$;
+comment on function imago.fail_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
+
+-- sql/engine/functions/finalize.sql
+create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan;
+  step imago.plan_step;
+  closing boolean;
+begin
+  -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+    return imago.finalize_answer(plan_name, null, 'busy');
+  end if;
+  plan := imago.find_plan(plan_name);
+  step := imago.next_step(plan_name, 'finalize');
+  if plan.finalized_at is not null then
+    return imago.finalize_answer(plan_name, null, 'finalized');
+  end if;
+  closing := plan.closed_at is null and imago.closes(step);
+  if plan.closed_at is null then
+    perform imago.expect_finalizable(plan);
+    if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
+      return imago.finalize_checks(plan);
+    end if;
+  end if;
+
+  if not imago.hold_plan(plan_name, closing) then
+    return imago.finalize_answer(plan_name, step.name, 'busy');
+  end if;
+  if plan.closed_at is null then
+    -- A run may have begun meanwhile, and even ended.
+    perform imago.expect_finalizable(plan, false);
+    if (imago.find_plan(plan_name)).finalizing_at is null then
+      return imago.finalize_answer(plan_name, step.name, 'busy');
+    end if;
+  end if;
+  return imago.finalize_step(plan, step, closing, allow_data_loss);
+end
+$$;
+comment on function imago.finalize(text, boolean) is 'One call''s worth of finalize: refuses while anything is left or in doubt, goes through the checks before the first step and once more before the one that closes the way back, else does the next step.';
+
+-- sql/engine/functions/finalize_answer.sql
+create or replace function imago.finalize_answer(plan_name text, step text, state text, warnings jsonb default '[]')
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'plan', plan_name, 'state', case when p.finalized_at is not null then 'finalized' else state end,
+    'step', step, 'step_number', (select s.number from imago.finalize_steps(p) s where s.name = step),
+    'steps', (select count(*) from imago.finalize_steps(p)),
+    'closed', p.closed_at is not null, 'has_more', p.finalized_at is null,
+    'retry_after_ms', case state when 'busy' then 300 else 0 end, 'warnings', coalesce(warnings, '[]'))
+  from imago.plan p where p.name = plan_name
+$$;
+comment on function imago.finalize_answer(text, text, text, jsonb) is 'The JSON that finalize_migration returns.';
+
+-- sql/engine/functions/finalize_checks.sql
+create or replace function imago.finalize_checks(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  since timestamptz := coalesce(plan.checking_since, clock_timestamp());
+  max_ms constant integer := 4000;
+  name constant text := case when plan.finalizing_at is null then 'checks' else 'checks once more' end;
+  answer jsonb;
+begin
+  answer := imago.check_clean(plan.name, max_ms, since);
+  if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
+    -- It may have been mended since that was counted: begin anew.
+    answer := imago.check_clean(plan.name, max_ms, clock_timestamp());
+  end if;
+  if answer -> 'failing' <> '[]' then
+    perform imago.raise_error('IM038', plan.name, (
+      select string_agg(format('check %s %s', f ->> 'name',
+          case when f ->> 'error' is null then 'finds ' || (f ->> 'found') else 'cannot be evaluated: ' || (f ->> 'error') end), '; ')
+      from jsonb_array_elements(answer -> 'failing') f),
+      'Call validate_migration to see what is wrong and what mends it.');
+  end if;
+  if not imago.hold_plan(plan.name, false) then
+    return imago.finalize_answer(plan.name, name, 'busy');
+  end if;
+  if (answer ->> 'has_more')::boolean then
+    update imago.plan p set checking_since = since where p.name = plan.name and p.checking_since is null;
+    return imago.finalize_answer(plan.name, name, 'checking') || jsonb_build_object('percentage', answer -> 'percentage');
+  end if;
+  update imago.plan p set
+    checking_since = null, checked_at = clock_timestamp(), finalizing_at = coalesce(p.finalizing_at, clock_timestamp())
+  where p.name = plan.name and p.closed_at is null;
+  perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_build_object('step', name));
+  return imago.finalize_answer(plan.name, name, 'finalizing');
+end
+$$;
+comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of the checks that stand before finalize; refuses as soon as one of severity error fails or cannot be evaluated (IM038).';
+
+-- sql/engine/functions/finalize_obstacles.sql
+create or replace function imago.finalize_obstacles(plan imago.plan, pending_too boolean)
+returns table (reason text, remedy text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_run(plan.name);
+  todo text[];
+  most constant integer := 1000;
+begin
+  if plan.prepared_at is null then
+    return query select
+      case when run.direction = 'rollback' then 'it was rolled back' else 'nothing has been migrated' end,
+      'Call migrate_batch until has_more is false.';
+    return;
+  end if;
+  if run.state in ('pending', 'running', 'paused') then
+    return query select format('run %s (%s) is %s', run.id, run.direction, run.state),
+      case run.direction
+        when 'forward' then 'Let the run end (migrate_batch until has_more is false), or cancel it with cancel_migration.'
+        else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
+  end if;
+  return query
+    select format('%s %s (%s%s)', count(distinct f.entity), k.word, (array_to_string((array_agg(distinct f.entity))[1:3], ', ')),
+        case when count(distinct f.entity) > 3 then ', …' else '' end), k.remedy
+    from imago.failure f
+    join (values
+      ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('held', 'held', 'Move who was rolled back alone again, in the plan avatars with migrate_user_to_avatar_centric, or roll everybody back.'),
+      ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
+    ) k(kind, word, remedy) on k.kind = f.kind
+    where f.plan = plan.name
+    group by k.word, k.remedy
+    order by k.word desc;
+  if not pending_too then
+    return;
+  end if;
+  run.direction := 'forward';
+  select array_agg(k) into todo
+  from imago.stages(plan) s
+  cross join lateral unnest(imago.left_over(run, s, most)) k;
+  if todo <> '{}' then
+    return query select format('%s%s pending (%s%s)', cardinality(todo), case when cardinality(todo) = most then ' or more' else '' end,
+        array_to_string(todo[1:3], ', '), case when cardinality(todo) > 3 then ', …' else '' end),
+      'Call migrate_batch until has_more is false.';
+  end if;
+exception when query_canceled then
+  if not imago.timed_out() then
+    raise;
+  end if;
+  perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+end
+$$;
+comment on function imago.finalize_obstacles(imago.plan, boolean) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and what is pending; each with up to three keys and what to do.';
+
+-- sql/engine/functions/finalize_preview.sql
+create or replace function imago.finalize_preview(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.finalize_answer(plan.name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
+      case when plan.finalizing_at is null then 'not started' else 'finalizing' end)
+    || jsonb_build_object(
+      'dry_run', true,
+      'list', (select jsonb_agg(to_jsonb(s) order by s.number) from imago.finalize_steps(plan) s),
+      'obstacles', (
+        select coalesce(jsonb_agg(to_jsonb(o)), '[]') from imago.finalize_obstacles(plan, true) o
+        where plan.closed_at is null))
+$$;
+comment on function imago.finalize_preview(imago.plan) is 'What finalize would do, step by step, and what stands in its way now, but for the checks. Changes nothing.';
+
+-- sql/engine/functions/finalize_step.sql
+create or replace function imago.finalize_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  outcome jsonb := imago.attempt_step(plan, step, closing, allow_data_loss);
+  name text := coalesce(step.name, 'triggers of Imago');
+begin
+  if outcome is null then
+    return imago.finalize_answer(plan.name, name, 'busy');
+  end if;
+  update imago.plan p set finalized_at = clock_timestamp()
+  where p.name = plan.name and p.closed_at is not null and (imago.next_step(plan.name, 'finalize')).plan is null;
+  perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
+    'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
+  return imago.finalize_answer(plan.name, name, 'finalizing', outcome -> 'warnings');
+end
+$$;
+comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step and writes down that it is done; after the last one the plan is finalized.';
+
+-- sql/engine/functions/finalize_steps.sql
+create or replace function imago.finalize_steps(plan imago.plan)
+returns table (number integer, name text, direct boolean, statement text, closes boolean, done boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  with own as (
+    select s.position, s.name, s.direct, s.statement, imago.closes(s) as closes, s.done_at is not null as done
+    from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize'
+  ), closing as (
+    -- Only the first of them closes the way back; the others find it closed.
+    select coalesce(min(o.position) filter (where o.closes), 2147483647) as position, coalesce(bool_or(o.closes), false) as own
+    from own o
+  ), steps as (
+    select o.position, 1 as place, o.name, o.direct, o.statement, o.position = c.position as closes, o.done from own o, closing c
+    union all
+    select null, 0, 'checks', false, null, false, plan.finalizing_at is not null
+    union all
+    select c.position, 0, 'checks once more', false, null, false, plan.closed_at is not null
+    from closing c where exists (select from own o where o.position < c.position)
+    union all
+    select c.position, 1, 'triggers of Imago', false, null, true, plan.closed_at is not null from closing c where not c.own
+  )
+  select row_number() over (order by s.position nulls first, s.place)::integer, s.name, s.direct, s.statement, s.closes, s.done
+  from steps s
+$$;
+comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has: the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
+
 -- sql/engine/functions/find_conflicts.sql
 create or replace function imago.find_conflicts(run imago.run, plan imago.plan, keys text[])
 returns jsonb
@@ -1244,6 +2699,22 @@ end
 $$;
 comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';
 
+-- sql/engine/functions/find_job.sql
+create or replace function imago.find_job(plan_name text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if imago.cron_problem() is not null then
+    return null;
+  end if;
+  return (select to_jsonb(j) from cron.job j where j.jobname = imago.job_name(plan_name) and j.username = current_user);
+end
+$$;
+comment on function imago.find_job(text) is 'The row of cron.job that drives a plan, or null.';
+
 -- sql/engine/functions/find_key_type.sql
 create or replace function imago.find_key_type(plan_name text)
 returns void
@@ -1251,12 +2722,10 @@ language sql
 volatile
 set search_path = ''
 as $$
-  update imago.plan p set key_type = case when c.kept like 'character varying%' then 'text' else c.kept end
-  from imago.plan s
-  cross join lateral imago.undo_columns(format('%I.%I', s.source_schema, s.source_table), array[s.key_column]) c
-  where p.name = plan_name and s.name = plan_name
+  update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+  update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name
 $$;
-comment on function imago.find_key_type(text) is 'Notes the type by which a plan''s entities are keyed.';
+comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';
 
 -- sql/engine/functions/find_plan.sql
 create or replace function imago.find_plan(name text)
@@ -1289,21 +2758,30 @@ set search_path = ''
 as $$
 declare
   lane imago.lane;
+  staged imago.plan;
   todo text[];
   left_aside bigint;
+  most constant integer := 1000;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
-  -- The first late lane is the lease of the end: one caller at a time.
-  select l.* into lane from imago.lane l where l.run = run.id and l.pass = 'late' and l.number = 1 for update skip locked;
+  -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
+  select l.* into lane from imago.lane l
+  where l.run = run.id and l.pass = 'late' and l.number = 1
+    and l.stage = (select case run.direction when 'forward' then max(b.stage) else min(b.stage) end from imago.lane b where b.run = run.id)
+  for update skip locked;
   if not found then
     result.outcome := 'busy';
+    return result;
+  end if;
+  if not lane.done then
+    -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
-    where l.run = run.id and l.pass = 'late' and l.number = 1;
+    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
   if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan)
      and clock_timestamp() < lane.waits_since + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0) then
@@ -1313,7 +2791,10 @@ begin
 
   if not imago.proved_by_walk(lane) then
     begin
-      todo := imago.left_over(run, plan, 1000);
+      for staged in select s.* from imago.begun_stages(run, plan) s loop
+        todo := imago.left_over(run, staged, most);
+        exit when todo <> '{}';
+      end loop;
     exception
       when query_canceled then
         if not imago.timed_out() then
@@ -1327,22 +2808,34 @@ begin
         return result;
     end;
   end if;
+  if cardinality(todo) = most then
+    result.outcome := 'incomplete';
+    return result;
+  end if;
   if todo <> '{}' then
-    result := imago.move_keys(run, plan, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
+    result := imago.move_keys(run, staged, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
     update imago.lane l set
       moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
       deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
-    where l.run = run.id and l.pass = 'late' and l.number = 1;
+    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
     result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
     return result;
   end if;
 
-  if run.direction = 'rollback' and not imago.remove_capture(plan) then
-    result.outcome := 'deferred';
+  staged := imago.next_stage(run, plan);
+  if staged.name is not null then
+    perform imago.cut_lanes(run, staged);
+    perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', staged.stage));
     return result;
   end if;
-  perform imago.forget_moved(run, plan);
-  select count(distinct f.entity) into left_aside
+  if run.direction = 'rollback' then
+    result.outcome := case imago.remove_capture(run, plan) when 'busy' then 'deferred' when 'more' then 'incomplete' else 'working' end;
+    if result.outcome <> 'working' then
+      return result;
+    end if;
+  end if;
+  perform imago.forget_moved(run, s) from imago.stages(plan) s;
+  select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
@@ -1357,7 +2850,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Ends a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is, then succeeds or fails. Outcome incomplete: looking for what is left does not fit a call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call.';
 
 -- sql/engine/functions/first_size.sql
 create or replace function imago.first_size(lane imago.lane)
@@ -1368,10 +2861,216 @@ set search_path = ''
 as $$
   select coalesce((
     select l.batch_size from imago.lane l
-    where l.run = lane.run and l.pass = lane.pass and l.processed > 0
+    where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.processed > 0
     order by l.updated_at desc limit 1), lane.batch_size)
 $$;
 comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
+
+-- sql/engine/functions/fix_check.sql
+create or replace function imago.fix_check(
+  run imago.run,
+  plan imago.plan,
+  item imago.validation_check,
+  dry_run boolean,
+  deadline timestamptz,
+  attempts_left integer,
+  out result imago.validation_check,
+  out outcome text,
+  out attempts integer
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan_check imago.plan_check;
+  step record;
+  size integer;
+begin
+  select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
+  plan := imago.stage(plan, plan_check.stage);
+  result := item;
+  outcome := 'done';
+  attempts := 0;
+  while not result.done loop
+    if attempts > 0 and (attempts >= attempts_left or clock_timestamp() >= deadline) then
+      outcome := 'time';
+      return;
+    end if;
+    size := imago.piece_size(result, deadline - clock_timestamp());
+    begin
+      -- A step is taken over as a whole, with what it has written, or not at all.
+      select * into step from imago.fix_piece(run, plan, plan_check, result, size, dry_run, deadline, attempts_left - attempts);
+      result := step.result;
+      outcome := step.outcome;
+      attempts := attempts + step.attempts + 1;
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        result.size := greatest(1, size / 4);
+        outcome := 'time';
+      when others then
+        result.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+        result.done := true;
+    end;
+    if outcome <> 'done' then
+      return;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.fix_check(imago.run, imago.plan, imago.validation_check, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'The second walk of one check, piece after piece until its end or that of the call''s budget (outcome time or deferred).';
+
+-- sql/engine/functions/fix_checks.sql
+create or replace function imago.fix_checks(validation imago.validation, plan imago.plan, deadline timestamptz)
+returns imago.validation_check[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  item imago.validation_check;
+  result imago.validation_check[] := '{}';
+  attempts_left integer := imago.setting_number('max_sub_batches');
+  step record;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  run := imago.open_fix_run(plan, validation.id);
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  for item in
+    select i.* from imago.validation_check i where i.validation = fix_checks.validation.id and not i.done order by i.position
+  loop
+    select * into step from imago.fix_check(run, plan, item, validation.dry_run, deadline, attempts_left);
+    result := result || step.result;
+    attempts_left := attempts_left - step.attempts;
+    exit when step.outcome <> 'done' or attempts_left <= 0 or clock_timestamp() >= deadline;
+  end loop;
+  perform imago.close_fix_run(run);
+  perform set_config('lock_timeout', old_timeout, true);
+  return result;
+end
+$$;
+comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call: whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
+
+-- sql/engine/functions/fix_piece.sql
+create or replace function imago.fix_piece(
+  run imago.run,
+  plan imago.plan,
+  plan_check imago.plan_check,
+  item imago.validation_check,
+  size integer,
+  dry_run boolean,
+  deadline timestamptz,
+  attempts_left integer,
+  out result imago.validation_check,
+  out outcome text,
+  out attempts integer
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  piece record;
+  entities text[] := '{}';
+  first_keys text[];
+  moves imago.moves;
+  counted record;
+  until_key text;
+  started timestamptz := clock_timestamp();
+begin
+  result := item;
+  outcome := 'done';
+  attempts := 0;
+  select * into piece from imago.piece_end(plan_check, item.cursor_key, size);
+  until_key := piece.last_key;
+  result.done := piece.last_key is null;
+  if plan_check.fix is not null then
+    select t.* into entities, first_keys from imago.fixable_entities(plan_check, plan, item.cursor_key, piece.last_key, dry_run) t;
+  end if;
+  if entities <> '{}' then
+    moves := imago.move_keys(run, plan, entities, 'fix ' || plan_check.name, item.fix_size, deadline, attempts_left, item.deferrals);
+    attempts := moves.attempts;
+    result.fixed := result.fixed + moves.moved;
+    result.fixes_failed := result.fixes_failed + moves.failed;
+    result.written := imago.add_counts(result.written, moves.rows);
+    result.fix_size := case moves.outcome when 'done' then least(1000, 4 * item.fix_size) else greatest(1, moves.next_size) end;
+    result.deferrals := case moves.outcome when 'deferred' then item.deferrals + 1 else 0 end;
+    if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.entity = any (entities)) then
+      result.error := imago.check_error('IM026', plan_check.name);
+    end if;
+    if moves.outcome in ('stop', 'budget') then
+      result.error := imago.check_error('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.remaining := greatest(0, result.found - result.fixed);
+      result.done := true;
+      return;
+    end if;
+    if moves.outcome <> 'done' then
+      -- All that lies before the last entity that is done belongs to entities that are.
+      outcome := case moves.outcome when 'deferred' then 'deferred' else 'time' end;
+      result.done := false;
+      until_key := case when moves.resolved > 0 then first_keys[moves.resolved] end;
+      if until_key is null then
+        return;
+      end if;
+      piece.rows := piece.rows * moves.resolved / cardinality(entities);
+    end if;
+  end if;
+
+  if not dry_run then
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, until_key, 0);
+    result.remaining := result.remaining + counted.amount;
+    result.facts := imago.add_counts(result.facts, counted.facts);
+  end if;
+  result.checked := result.checked + piece.rows;
+  result.cursor_key := until_key;
+  if outcome = 'done' then
+    result.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - started) * 1000);
+  end if;
+  if result.done then
+    result.total := greatest(1, result.checked);
+  end if;
+end
+$$;
+comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what is left of it.';
+
+-- sql/engine/functions/fixable_entities.sql
+create or replace function imago.fixable_entities(
+  plan_check imago.plan_check,
+  plan imago.plan,
+  cursor_key text,
+  last_key text,
+  first_time_only boolean,
+  out entities text[],
+  out first_keys text[]
+)
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+set max_parallel_workers_per_gather = 0
+as $$
+declare
+  query text := imago.check_query(plan_check);
+  key record := imago.walked_key(plan_check);
+begin
+  execute format(
+    'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
+     from (
+       select distinct on (f.entity) f.entity, f.key from (%1$s) f where %2$s and f.entity is not null order by f.entity, f.key
+     ) e
+     where e.entity::text not in (select imago.set_aside_keys($3, ''forward'', stage => $4)) %3$s',
+    query, imago.piece_range(plan_check, cursor_key, last_key),
+    case when first_time_only and cursor_key is not null then format(
+      'and not exists (select from (%s) p where p.entity = e.entity and p.key <= $1::%s)', query, key.type) end)
+  into entities, first_keys using cursor_key, last_key, plan.name, plan.stage;
+end
+$$;
+comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
 
 -- sql/engine/functions/forget_moved.sql
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
@@ -1385,25 +3084,37 @@ declare
 begin
   select array_agg(f.entity) into aside
   from imago.failure f
-  where f.plan = run.plan and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large');
   if run.direction = 'forward' and aside is not null then
     perform imago.clear_set_aside(run, array(
-      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))));
+      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))), plan.stage);
   end if;
 end
 $$;
-comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
 
 -- sql/engine/functions/forward_run.sql
-create or replace function imago.forward_run(plan_name text, backup boolean, max_failures text, on_failure text)
+create or replace function imago.forward_run(
+  plan_name text,
+  backup boolean,
+  max_failures text,
+  on_failure text,
+  driven bigint default null
+)
 returns imago.run
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  run imago.run := imago.unfinished_run(plan_name);
+  run imago.run;
 begin
+  if driven is not null then
+    run := imago.driven_run(plan_name, 'forward', driven);
+    perform imago.check_settings(run, backup, max_failures, on_failure);
+    return run;
+  end if;
+  run := imago.unfinished_run(plan_name);
   if run.id is null then
     run := imago.last_run(plan_name);
     if run.direction = 'forward' and run.state = 'failed' and run.error_code <> 'set_aside' then
@@ -1425,7 +3136,7 @@ begin
   return run;
 end
 $$;
-comment on function imago.forward_run(text, boolean, text, text) is 'The run that a forward call works on: the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
 -- sql/engine/functions/gate.sql
 create or replace function imago.gate(run_id bigint)
@@ -1466,7 +3177,7 @@ declare
   write imago.plan_write;
   found_one boolean := false;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
       into found_one using entity;
     exit when found_one;
@@ -1475,6 +3186,41 @@ begin
 end
 $$;
 comment on function imago.has_journal(imago.plan, text) is 'Whether anything was written for this entity that has not been taken back.';
+
+-- sql/engine/functions/has_sync.sql
+create or replace function imago.has_sync(plan text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from imago.plan_sync s where s.plan = has_sync.plan and s.installed_at is not null)
+$$;
+comment on function imago.has_sync(text) is 'Whether triggers of this plan follow what the app writes.';
+
+-- sql/engine/functions/hold_plan.sql
+create or replace function imago.hold_plan(plan_name text, run_too boolean)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_run(plan_name);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  if run_too and run.id is not null then
+    perform imago.lock_run(run.id);
+  end if;
+  perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+  perform from imago.plan p where p.name = plan_name for no key update;
+  perform set_config('lock_timeout', old_timeout, true);
+  return true;
+exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
+  return false;
+end
+$$;
+comment on function imago.hold_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
 -- sql/engine/functions/index_warning.sql
 create or replace function imago.index_warning(relation text, name text, purpose text)
@@ -1532,6 +3278,61 @@ end
 $$;
 comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation.';
 
+-- sql/engine/functions/install_sync.sql
+create or replace function imago.install_sync(plan_name text, sync_position integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  plan imago.plan;
+  missing text;
+  routine text;
+  event text;
+  explained json;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  plan := imago.stage(imago.find_plan(plan_name), sync.stage);
+  if pg_catalog.to_regclass(sync.relation) is null then
+    perform imago.raise_error('IM035', sync.name, plan_name, sync.relation);
+  end if;
+  if imago.primary_key(sync.relation) is null then
+    perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
+  end if;
+  select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
+  from unnest(sync.entity_column || coalesce(sync.columns, '{}')) c
+  where c <> all (imago.stored_columns(sync.relation));
+  if missing is not null then
+    perform imago.raise_error('IM035', sync.name, plan_name, missing);
+  end if;
+
+  foreach event in array sync.events loop
+    -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
+    execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
+      || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
+    into explained;
+    if imago.sync_undeclared(sync, explained) is not null then
+      perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
+    end if;
+  end loop;
+  -- PL/pgSQL wants to be told of a statement that answers rows.
+  routine := imago.build_sync(sync, plan, case
+    when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
+  foreach event in array sync.events loop
+    execute format(
+      'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
+      format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, sync.relation,
+      case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
+        else 'old table as imago_old new table as imago_new' end,
+      routine);
+  end loop;
+  update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
+end
+$$;
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation, after a look whether its statement fits the tables.';
+
 -- sql/engine/functions/install_undo.sql
 create or replace function imago.install_undo(write_id integer)
 returns void
@@ -1550,8 +3351,16 @@ begin
   select p.* into strict plan from imago.plan p where p.name = write.plan;
   undo := coalesce(write.undo_table, imago.undo_name(write.plan, write.relation));
 
+  if write.entity_column is null then
+    if cardinality(imago.primary_key(write.relation)) > 1 then
+      perform imago.raise_error('IM044', write.relation, write.plan);
+    end if;
+    write.stage := (
+      select - count(*) from imago.plan_write o where o.plan = write.plan and o.entity_column is null and o.position > write.position);
+  end if;
   update imago.plan_write w set
     undo_table = undo,
+    stage = write.stage,
     key_columns = imago.primary_key(write.relation),
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
@@ -1562,6 +3371,7 @@ begin
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.undo_columns(write.relation, write.columns) c), '');
+  plan := imago.stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
   from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
@@ -1569,7 +3379,9 @@ begin
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
-  execute format('create index if not exists %I on imago_undo.%I (batch) where op = ''n''', left(undo, 50) || '_nested_idx', undo);
+  execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,
+    -- Of another stage's batch all rows are settled, not only nested ones.
+    case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
   execute format('revoke all on imago_undo.%I from public', undo);
   execute format('comment on table imago_undo.%I is %L', undo, format(
     'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated.',
@@ -1577,6 +3389,250 @@ begin
 end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';
+
+-- sql/engine/functions/installed_functions.sql
+create or replace function imago.installed_functions()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with ours as (
+    select p.*, n.nspname
+    from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = any ((select imago.own_schemas())::name[]) and n.nspname <> 'imago_undo'
+       or p.oid = any ((select imago.public_functions())::oid[])
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', format('%I.%I', p.nspname, p.proname),
+    'arguments', pg_catalog.oidvectortypes(p.proargtypes),
+    'body', md5(p.prosrc),
+    'comment', md5(pg_catalog.obj_description(p.oid, 'pg_proc')),
+    'definer', p.prosecdef,
+    'path_is_set', coalesce(p.proconfig, '{}') @> array['search_path=""'],
+    'owner', p.proowner::pg_catalog.regrole::text,
+    'open_to', imago.open_to(coalesce(p.proacl, acldefault('f', p.proowner))),
+    'for_service_role', has_function_privilege('service_role', p.oid, 'execute')) order by p.nspname, p.proname), '[]')
+  from (
+    select * from ours
+    union all
+    -- A second one of the same name makes the Data API refuse both, and one without our comment is not ours any more.
+    select p.*, 'public' from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::pg_catalog.regnamespace and p.oid not in (select o.oid from ours o)
+      and p.proname in (select o.proname from ours o where o.nspname = 'public')
+  ) p
+$$;
+comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public: fingerprints of body and comment, owner, and who may call them.';
+
+-- sql/engine/functions/installed_jobs.sql
+create or replace function imago.installed_jobs()
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  problem text := imago.cron_problem();
+  jobs jsonb := '[]';
+begin
+  if problem is null then
+    select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'active', j.active, 'state', case
+      when not exists (select from imago.plan p where imago.job_name(p.name) = j.jobname) then 'orphaned'
+      else 'sound' end) order by j.jobname), '[]') into jobs
+    from cron.job j where j.jobname like 'imago %' and j.username = current_user;
+  end if;
+  return jsonb_build_object('available', problem is null, 'problem', problem, 'jobs', jobs);
+end
+$$;
+comment on function imago.installed_jobs() is 'Whether pg_cron can be used, and the jobs that drive plans: sound, or orphaned where no plan is of that name.';
+
+-- sql/engine/functions/installed_relations.sql
+create or replace function imago.installed_relations()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', format('%I.%I', n.nspname, c.relname),
+    'comment', md5(pg_catalog.obj_description(c.oid, 'pg_class')),
+    'open_to', imago.open_to(c.relacl),
+    'for_service_role', has_table_privilege('service_role', c.oid, 'select')) order by n.nspname, c.relname), '[]')
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v')
+    and (n.nspname = any ((select imago.own_schemas())::name[]) or c.oid = pg_catalog.to_regclass('public.migration_log'))
+$$;
+comment on function imago.installed_relations() is 'Our tables and views, and who of everybody may read or write them.';
+
+-- sql/engine/functions/installed_schemas.sql
+create or replace function imago.installed_schemas()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_agg(jsonb_build_object(
+    'name', n.nspname,
+    'owner', n.nspowner::pg_catalog.regrole::text,
+    'open_to', imago.open_to(n.nspacl)) order by n.nspname)
+  from pg_catalog.pg_namespace n
+  where n.nspname = any ((select imago.own_schemas())::name[])
+$$;
+comment on function imago.installed_schemas() is 'Our schemas: owner, and who of everybody may use them.';
+
+-- sql/engine/functions/installed_triggers.sql
+create or replace function imago.installed_triggers()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with expected as (
+    select w.plan, w.relation, t.name
+    from imago.plan_write w
+    cross join lateral (values
+      ('!imago_guard', true),
+      ('~imago_update', true),
+      ('~imago_insert', w.inserts),
+      ('~imago_keep', pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+    ) t(name, wanted)
+    where w.captured_at is not null and t.wanted
+    union all
+    select s.plan, s.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    from imago.plan_sync s
+    cross join lateral unnest(s.events) e
+    where s.installed_at is not null
+  ), present as (
+    select g.tgrelid, g.tgname, g.tgenabled, p.name as plan
+    from pg_catalog.pg_trigger g
+    join pg_catalog.pg_proc f on f.oid = g.tgfoid
+    -- A step of a plan may have put up triggers of its own; they go with the plan's.
+    left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
+    where not g.tgisinternal and g.tgparentid = 0 and g.tgname ~ '^[!~]imago_'
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
+    'name', coalesce(e.name, g.tgname),
+    'plan', coalesce(e.plan, g.plan),
+    'state', case
+      when g.tgname is null then 'missing'
+      when e.name is null and g.plan is null then 'orphaned'
+      when g.tgenabled = 'D' then 'disabled'
+      else 'sound' end) order by coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text), coalesce(e.name, g.tgname)), '[]')
+  from expected e
+  full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
+$$;
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables, guard, capture, keep and sync: sound, missing, disabled, or orphaned where no plan knows them any more.';
+
+-- sql/engine/functions/installed_undo.sql
+create or replace function imago.installed_undo()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with known as (
+    select w.plan, w.undo_table as name, 'table' as kind, w.captured_at is not null as wanted
+    from imago.plan_write w where w.undo_table is not null
+    union all
+    select w.plan, w.undo_table || suffix, 'function', false
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_keep']) suffix where w.undo_table is not null
+    union all
+    select s.plan, format('%s_sync_%s', s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+  ), present as (
+    select c.relname as name, 'table' as kind, pg_catalog.pg_total_relation_size(c.oid) as bytes
+    from pg_catalog.pg_class c where c.relnamespace = 'imago_undo'::pg_catalog.regnamespace and c.relkind = 'r'
+    union all
+    select p.proname, 'function', null from pg_catalog.pg_proc p where p.pronamespace = 'imago_undo'::pg_catalog.regnamespace
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'name', format('imago_undo.%I', coalesce(k.name, p.name)),
+    'kind', coalesce(k.kind, p.kind),
+    'plan', k.plan,
+    'bytes', p.bytes,
+    'state', case when p.name is null then 'missing' when k.name is null then 'orphaned' else 'sound' end)
+    order by coalesce(k.kind, p.kind) desc, coalesce(k.name, p.name)), '[]')
+  from known k
+  full join present p on p.name = k.name and p.kind = k.kind
+  where p.name is not null or k.wanted
+$$;
+comment on function imago.installed_undo() is 'Undo tables and the functions that fill them: sound, missing, or orphaned where no plan knows them any more.';
+
+-- sql/engine/functions/is_finalized.sql
+create or replace function imago.is_finalized(plan_name text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((select p.finalized_at is not null from imago.plan p where p.name = plan_name), false)
+$$;
+comment on function imago.is_finalized(text) is 'For clean-up steps: whether they come after finalize, or after everything was taken back.';
+
+-- sql/engine/functions/is_journaled.sql
+create or replace function imago.is_journaled(plan text, relation text, entity text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  result boolean;
+begin
+  if write.undo_table is null or pg_catalog.to_regclass(format('imago_undo.%I', write.undo_table)) is null then
+    return false;
+  end if;
+  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)',
+    write.undo_table, (
+      select case write.stage when 1 then p.key_type else (imago.stage(p, write.stage)).key_type end
+      from imago.plan p where p.name = is_journaled.plan)) into result using entity;
+  return result;
+end
+$$;
+comment on function imago.is_journaled(text, text, text) is 'Whether the journal says that rows of this entity were written in this relation. For queries of checks: a view on the undo table would keep it from being dropped.';
+
+-- sql/engine/functions/is_large.sql
+create or replace function imago.is_large(relation text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Of a partitioned table the partitions count; a plain one is not in its own partition tree.
+  select coalesce(sum(pg_catalog.pg_relation_size(t.oid)), 0) >= imago.setting_number('direct_mb') * 1024 * 1024::bigint
+  from (
+    select pg_catalog.to_regclass(relation)::oid as oid
+    union
+    select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(relation)) p
+  ) t
+$$;
+comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
+
+-- sql/engine/functions/job_name.sql
+create or replace function imago.job_name(plan_name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'imago ' || plan_name
+$$;
+comment on function imago.job_name(text) is 'Name of the pg_cron job that drives a plan; one job a plan.';
+
+-- sql/engine/functions/key_type.sql
+create or replace function imago.key_type(source_schema text, source_table text, key_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when c.kept like 'character varying%' then 'text' else c.kept end
+  from imago.undo_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
+$$;
+comment on function imago.key_type(text, text, text) is 'The type by which the rows of a table are keyed.';
 
 -- sql/engine/functions/last_run.sql
 create or replace function imago.last_run(plan text)
@@ -1601,23 +3657,23 @@ declare
   keys text[];
 begin
   if run.direction = 'forward' then
-    source := format('select entity from %I.pending', plan.name);
+    source := format('select entity from %s', imago.plan_object(plan, 'pending'));
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
   end if;
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2)) limit $3) first_ones', source)
-  into keys using plan.name, run.direction, most;
+       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
+  into keys using plan.name, run.direction, most, plan.stage;
   return keys;
 end
 $$;
-comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
+comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
 
 -- sql/engine/functions/lock_entities.sql
-create or replace function imago.lock_entities(plan imago.plan, keys text[], skip_locked boolean default false)
+create or replace function imago.lock_entities(plan imago.plan, keys text[], skip_locked boolean default false, alone boolean default false)
 returns text[]
 language plpgsql
 volatile
@@ -1628,13 +3684,14 @@ declare
 begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$I.%3$I where %1$I = any ($1::%4$s[]) order by %1$I for no key update %5$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, plan.key_type, case when skip_locked then 'skip locked' else '' end)
+       select %1$I as k from %2$I.%3$I where %1$I = any ($1::%4$s[]) order by %1$I for %5$s %6$s) locked',
+    plan.key_column, plan.source_schema, plan.source_table, plan.key_type,
+    case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, text[], boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free).';
+comment on function imago.lock_entities(imago.plan, text[], boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
 
 -- sql/engine/functions/lock_inserted.sql
 create or replace function imago.lock_inserted(plan imago.plan, keys text[])
@@ -1646,7 +3703,7 @@ as $$
 declare
   write imago.plan_write;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.inserts and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
     execute format(
       'select count(*) from (select from %1$s t where (%2$s) in
          (select %3$s from imago_undo.%4$I j where j.entity = any ($1::%5$s[]) and j.op = ''i'')
@@ -1674,7 +3731,8 @@ declare
 begin
   perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   perform pg_advisory_xact_lock(imago.gate(run_id));
-  select r.* into run from imago.run r where r.id = run_id for update;
+  -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
+  select r.* into run from imago.run r where r.id = run_id for no key update;
   perform set_config('lock_timeout', old_timeout, true);
   return run;
 exception when lock_not_available or deadlock_detected then
@@ -1682,6 +3740,246 @@ exception when lock_not_available or deadlock_detected then
 end
 $$;
 comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
+
+-- sql/engine/functions/look_at_app_triggers.sql
+create or replace function imago.look_at_app_triggers(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with triggers as (
+    select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
+      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
+      case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
+      t.tgfoid::pg_catalog.regproc::text as routine,
+      -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
+      t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
+        and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid in (select r from imago.plan_relations(plan) r)
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and t.tgname !~ '^[!~]imago_'
+  )
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', format('trigger %I on %s', tgname, relation),
+      'message', format('calls %s for %s on %s', routine, level, events),
+      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
+  from triggers
+$$;
+comment on function imago.look_at_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
+
+-- sql/engine/functions/look_at_connections.sql
+create or replace function imago.look_at_connections(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'findings', case when n.usable - n.used >= imago.setting_number('free_connections') then '[]' else jsonb_build_array(jsonb_build_object(
+      'object', 'connections', 'message', format('%s of %s are in use', n.used, n.usable),
+      'hint', 'Close idle ones, use the connection pooler, or run with --workers 1.')) end,
+    'facts', jsonb_build_object('used', n.used, 'free', greatest(0, n.usable - n.used), 'max_connections', current_setting('max_connections')::integer))
+  from (
+    select (select sum(d.numbackends) from pg_catalog.pg_stat_database d)::integer as used,
+      current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as usable
+  ) n
+$$;
+comment on function imago.look_at_connections(imago.plan) is 'Check: fewer connections than the setting free_connections are free for anyone but superusers.';
+
+-- sql/engine/functions/look_at_limitations.sql
+create or replace function imago.look_at_limitations(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.message not like 'has no index%'
+$$;
+comment on function imago.look_at_limitations(imago.plan) is 'Check: what else the preflight warns of.';
+
+-- sql/engine/functions/look_at_missing_indexes.sql
+create or replace function imago.look_at_missing_indexes(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.message like 'has no index%'
+$$;
+comment on function imago.look_at_missing_indexes(imago.plan) is 'Check: the indexes that the preflight misses, each with the statement to run.';
+
+-- sql/engine/functions/look_at_requirements.sql
+create or replace function imago.look_at_requirements(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'error'
+$$;
+comment on function imago.look_at_requirements(imago.plan) is 'Check: the errors of the preflight.';
+
+-- sql/engine/functions/look_at_rights.sql
+create or replace function imago.look_at_rights(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
+    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
+  from (
+    select plan.source_schema as name
+    union
+    select n.nspname from imago.plan_relations(plan) t
+    join pg_catalog.pg_class c on c.oid = t
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  ) s
+  join pg_catalog.pg_namespace n on n.nspname = s.name
+  cross join unnest(array['create', 'usage']) r(name)
+  where not pg_catalog.has_schema_privilege(n.oid, r.name)
+$$;
+comment on function imago.look_at_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';
+
+-- sql/engine/functions/look_at_row_security.sql
+create or replace function imago.look_at_row_security(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', t::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
+    'hint', format('alter role %I bypassrls; or: alter table %s no force row level security;', current_user, t)) order by t::text), '[]'))
+  from imago.plan_relations(plan) t
+  join pg_catalog.pg_class c on c.oid = t
+  where c.relrowsecurity and (c.relforcerowsecurity or not pg_catalog.pg_has_role(c.relowner, 'usage'))
+    and not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper))
+$$;
+comment on function imago.look_at_row_security(imago.plan) is 'Check: tables whose row level security hides rows from the role that Imago runs as.';
+
+-- sql/engine/functions/look_at_sample.sql
+create or replace function imago.look_at_sample(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sample jsonb;
+  failed_sqlstate text;
+  moved bigint;
+begin
+  begin
+    sample := imago.dry_run(plan.name, 'sample', null, 1000);
+  exception
+    -- What is missing, the check requirements has named.
+    when sqlstate 'IM006' then
+      return '{"findings": []}';
+    when others then
+      failed_sqlstate := sqlstate;
+      return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
+        'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
+        'hint', coalesce((select e.cause from imago.error e where e.code = failed_sqlstate), 'Call dry_run_migration to see why.'))));
+  end;
+  moved := greatest(1, (sample ->> 'migrated')::bigint);
+  return jsonb_build_object(
+    'findings', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
+        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
+      from jsonb_array_elements(sample -> 'failures') f), '[]'),
+    'facts', jsonb_build_object(
+      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
+      'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
+      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
+      'locks_held_ms', sample -> 'locks_held_ms'));
+end
+$$;
+comment on function imago.look_at_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
+
+-- sql/engine/functions/look_at_transactions.sql
+create or replace function imago.look_at_transactions(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with open as (
+    select format('session %s', a.pid) as object, coalesce(a.state, 'active') as state, a.xact_start as since,
+      format('select pg_terminate_backend(%s);', a.pid) as hint
+    from pg_catalog.pg_stat_activity a
+    where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
+    union all
+    select format('prepared transaction %s', x.transaction), 'prepared', x.prepared, 'Commit it or roll it back: see pg_prepared_xacts.'
+    from pg_catalog.pg_prepared_xacts x where x.database = pg_catalog.current_database()
+  )
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', o.object, 'message', format('%s, its transaction open for %s min', o.state, floor(extract(epoch from clock_timestamp() - o.since) / 60)),
+      'hint', o.hint) order by o.since) filter (where o.since < clock_timestamp() - imago.setting_number('long_transaction_ms') * interval '1 ms'), '[]'),
+    'facts', jsonb_build_object('longest_seconds', coalesce(floor(max(extract(epoch from clock_timestamp() - o.since))), 0)))
+  from open o
+$$;
+comment on function imago.look_at_transactions(imago.plan) is 'Check: transactions in this database that have been open for longer than long_transaction_ms.';
+
+-- sql/engine/functions/look_at_undo_journal.sql
+create or replace function imago.look_at_undo_journal(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with journal as (
+    select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
+    from imago.plan_write w
+    left join unnest(array['!imago_guard', '~imago_update', '~imago_insert']) t(name) on t.name <> '~imago_insert' or w.inserts
+    left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
+    where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
+  ), findings as (
+    select distinct format('imago_undo.%I', j.undo_table) as object, format('is missing: what was written to %s cannot be taken back', j.relation) as message,
+      'Restore from a backup if you need the way back.' as hint
+    from journal j where pg_catalog.to_regclass(format('imago_undo.%I', j.undo_table)) is null
+    union all
+    select format('trigger %I on %s', j.trigger_name, j.relation),
+      case when j.tgenabled is null then 'is missing: batches write without a journal' else 'is disabled: batches write without a journal' end,
+      case when j.tgenabled is null then 'Pause the migration; roll back and start again to have it installed anew.'
+        else format('alter table %s enable trigger %I;', j.relation, j.trigger_name) end
+    from journal j where j.tgenabled is null or j.tgenabled = 'D'
+  )
+  select jsonb_build_object('findings', coalesce((select jsonb_agg(to_jsonb(f) order by f.object) from findings f), '[]'),
+    'facts', jsonb_build_object('undo_tables', (select count(distinct j.undo_table) from journal j)))
+$$;
+comment on function imago.look_at_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or disabled.';
+
+-- sql/engine/functions/look_at_unprotected_tables.sql
+create or replace function imago.look_at_unprotected_tables(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', t::text, 'message', 'has no row level security, and API roles have rights on it',
+    'hint', format('alter table %s enable row level security; and write policies first.', t)) order by t::text), '[]'))
+  from imago.plan_relations(plan) t
+  join pg_catalog.pg_class c on c.oid = t
+  where not c.relrowsecurity
+    and exists (
+      select from pg_catalog.pg_roles r
+      where r.rolname in ('anon', 'authenticated')
+        and pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete'))
+$$;
+comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
 
 -- sql/engine/functions/migrate_entity.sql
 create or replace function imago.migrate_entity(plan_name text, entity text)
@@ -1706,7 +4004,7 @@ begin
     perform imago.raise_error('IM013', plan_name);
   end if;
   delete from imago.failure f
-  where f.plan = plan_name and f.entity = migrate_entity.entity and f.direction = 'forward';
+  where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
   perform set_config('lock_timeout', old_timeout, true);
@@ -1717,6 +4015,21 @@ begin
 end
 $$;
 comment on function imago.migrate_entity(text, text) is 'Moves one entity now, whatever its lane is doing.';
+
+-- sql/engine/functions/migrating_run.sql
+create or replace function imago.migrating_run(plan text)
+returns imago.run
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each write of the app.
+as $$
+begin
+  return (
+    select r from imago.run r where r.plan = migrating_run.plan and r.validation is null order by r.id desc limit 1);
+end
+$$;
+comment on function imago.migrating_run(text) is 'The newest run of the plan that moves entities, forward or back: not one that fixes findings.';
 
 -- sql/engine/functions/movable_keys.sql
 create or replace function imago.movable_keys(run imago.run, plan imago.plan, lane imago.lane, keys text[])
@@ -1736,7 +4049,7 @@ begin
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
     from unnest(todo) with ordinality t(k, n)
-    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late'));
+    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late', plan.stage));
   end if;
   return todo;
 end
@@ -1744,7 +4057,7 @@ $$;
 comment on function imago.movable_keys(imago.run, imago.plan, imago.lane, text[]) is 'Those of the keys that this lane is to move: not set aside, and in the late pass only pending ones.';
 
 -- sql/engine/functions/move_back.sql
-create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text, careful boolean)
 returns imago.attempt
 language plpgsql
 volatile
@@ -1756,17 +4069,21 @@ set jit = off
 as $$
 declare
   result imago.attempt;
-  conflicts jsonb;
+  conflicts jsonb := '[]';
   good text[];
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
   result.moved := 0;
   result.rows := '{}';
-  perform imago.lock_entities(plan, keys);
+  perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
   perform imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
-  conflicts := imago.find_conflicts(run, plan, keys);
+  if careful then
+    conflicts := imago.find_conflicts(run, plan, keys);
+  elsif not run.force then
+    perform imago.expect_unedited(plan, keys);
+  end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
@@ -1774,15 +4091,15 @@ begin
   values (run.id, 'rollback', path, false, cardinality(keys))
   returning id into result.batch;
   if conflicts <> '[]' then
-    result.bad_keys := imago.record_conflicts(run, conflicts);
+    result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
-    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.entity = any (good);
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good);
   end if;
 
   perform set_config('imago.batch', result.batch::text, true);
-  result.rows := imago.restore_rows(run, plan, good);
-  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good));
+  result.rows := imago.restore_rows(run, plan, good, careful);
+  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
   set constraints all immediate;
   perform set_config('imago.batch', '', true);
 
@@ -1796,7 +4113,67 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, text[], text) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal.';
+comment on function imago.move_back(imago.run, imago.plan, text[], text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+
+-- sql/engine/functions/move_fix.sql
+create or replace function imago.move_fix(run imago.run, plan imago.plan, keys text[], path text)
+returns imago.attempt
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  plan_check imago.plan_check;
+  result imago.attempt;
+  wrong record;
+  still record;
+  started timestamptz := clock_timestamp();
+  lsn pg_lsn := pg_current_wal_insert_lsn();
+  counts jsonb;
+  write_id integer;
+begin
+  select c.* into strict plan_check from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
+  result.moved := 0;
+  result.rows := '{}';
+  select * into wrong from imago.wrong_entities(plan_check, plan, imago.lock_entities(plan, keys));
+  if wrong.amount = 0 then
+    return result;
+  end if;
+
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, run.direction, path, run.backup, cardinality(wrong.keys))
+  returning id into result.batch;
+  for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
+  counts := imago.rows_written(plan.name);
+  still := wrong;
+  for round in 1..3 loop
+    perform set_config('imago.batch', result.batch::text, true);
+    execute format('select %I.%I($1::%s[])', plan.name, plan_check.fix, plan.key_type) using still.keys;
+    set constraints all immediate;
+    perform set_config('imago.batch', '', true);
+    select * into still from imago.wrong_entities(plan_check, plan, wrong.keys);
+    exit when still.amount = 0;
+  end loop;
+  if still.amount > 0 then
+    raise exception using errcode = 'IM026', message = 'left unsatisfied', detail = to_jsonb(still.keys)::text;
+  end if;
+  perform imago.settle_batch(result.batch, plan, wrong.keys);
+  result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
+  result.moved := wrong.amount;
+  update imago.batch b set
+    moved = cardinality(wrong.keys),
+    rows = result.rows,
+    ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
+    wal_bytes = pg_current_wal_insert_lsn() - lsn
+  where b.id = result.batch;
+  return result;
+end
+$$;
+comment on function imago.move_fix(imago.run, imago.plan, text[], text) is 'move_forward for a fix: lock, evaluate the check, fix, evaluate again (else IM026), settle the journal. Its result counts findings.';
 
 -- sql/engine/functions/move_forward.sql
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
@@ -1840,7 +4217,7 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', result.batch::text, true);
-    execute format('select %I.apply($1::%s[])', plan.name, plan.key_type) using still;
+    execute format('select %s($1::%s[])', imago.plan_object(plan, 'apply'), plan.key_type) using still;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
     still := imago.pending_keys(plan, todo);
@@ -1918,7 +4295,7 @@ begin
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
       result.rows := imago.add_counts(result.rows, attempt.rows);
-      perform imago.clear_set_aside(run, segment);
+      perform imago.clear_set_aside(run, segment, plan.stage);
       size := imago.next_size(cardinality(segment), clock_timestamp() - started, null);
       first := last + 1;
       continue;
@@ -1933,7 +4310,7 @@ begin
       -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
       -- large; any other timeout asks for a smaller batch.
       if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
-        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call');
+        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
         result.failed := result.failed + 1;
         first := last + 1;
       end if;
@@ -1953,7 +4330,7 @@ begin
       continue;
     end if;
     perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name)
+                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
     from unnest(bad) k;
     aside := aside || bad;
     result.failed := result.failed + cardinality(bad);
@@ -2063,7 +4440,7 @@ begin
     select string_agg(
       format('(select distinct entity as k from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union ')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
     source := format('select k from (%s) journaled order by k limit $3', coalesce(source, 'select null::text as k where false'));
   end if;
   execute format('select array_agg(k::text order by k) from (%s) next', source)
@@ -2072,6 +4449,18 @@ begin
 end
 $$;
 comment on function imago.next_keys(imago.run, imago.plan, imago.lane) is 'The next keys of a lane by keyset, batch_size of them; null at its end. Forward walks the source, rollback the journal.';
+
+-- sql/engine/functions/next_piece_size.sql
+create or replace function imago.next_piece_size(size integer, took_ms numeric)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select greatest(least(size, 10), least(200000,
+    size * least(8.0, greatest(0.0625, imago.setting_number('sub_batch_ms') / greatest(1.0, took_ms)))))::integer
+$$;
+comment on function imago.next_piece_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
 
 -- sql/engine/functions/next_size.sql
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
@@ -2095,6 +4484,44 @@ as $$
   from target t
 $$;
 comment on function imago.next_size(integer, interval, integer) is 'Size of the next sub-batch: towards sub_batch_ms, at most four times as large, at once as small as needed. A size that the caller has fixed is only reached again in the same way after a timeout.';
+
+-- sql/engine/functions/next_stage.sql
+create or replace function imago.next_stage(run imago.run, plan imago.plan)
+returns imago.plan
+language sql
+stable
+set search_path = ''
+as $$
+  select s.*
+  from (
+    select 1 as number
+    union all
+    select t.number from imago.plan_stage t where t.plan = next_stage.plan.name
+    union all
+    select w.stage from imago.plan_write w
+    where run.direction = 'rollback' and w.plan = next_stage.plan.name and w.entity_column is null and w.undo_table is not null
+  ) n
+  cross join lateral imago.stage(next_stage.plan, n.number) s
+  where not exists (select from imago.lane l where l.run = next_stage.run.id and l.stage = n.number)
+  order by case run.direction when 'forward' then n.number else -n.number end
+  limit 1
+$$;
+comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next: forward from the first, back from the last to the shared rows; null when all have been begun.';
+
+-- sql/engine/functions/next_step.sql
+create or replace function imago.next_step(plan_name text, phase text)
+returns imago.plan_step
+language sql
+stable
+set search_path = ''
+as $$
+  select s.* from imago.plan_step s
+  where s.plan = plan_name and s.phase = next_step.phase and s.done_at is null
+    and coalesce(s.only_after = case when imago.is_finalized(plan_name) then 'finalize' else 'rollback' end, true)
+  order by s.position
+  limit 1
+$$;
+comment on function imago.next_step(text, text) is 'The first step of a phase that is not done, or null; of clean-up those only that are for this end of the plan.';
 
 -- sql/engine/functions/next_window.sql
 create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
@@ -2135,6 +4562,71 @@ end
 $$;
 comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
 
+-- sql/engine/functions/open_findings.sql
+create or replace function imago.open_findings(validation_id bigint)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  validation imago.validation;
+begin
+  select v.* into validation from imago.validation v where v.id = validation_id;
+  if not validation.fixes or not exists (
+    select from imago.validation_check i join imago.plan_check c on c.id = i.plan_check
+    where i.validation = validation_id and i.found > 0 and c.fix is not null and i.error is null) then
+    return false;
+  end if;
+  -- Walked once more: what has a fix is fixed, what has none is counted again, for the fixes may have mended it.
+  update imago.validation_check i set
+    done = false, cursor_key = null, size = least(i.size, 1000), total = i.total + i.checked, remaining = 0,
+    facts = case when c.counts then '{}' else i.facts end
+  from imago.plan_check c
+  where c.id = i.plan_check and i.validation = validation_id and i.found > 0 and c.source is not null and i.error is null
+    and (c.fix is not null or not validation.dry_run);
+  return true;
+end
+$$;
+comment on function imago.open_findings(bigint) is 'Opens the checks that have found something for the second walk, which fixes; false when nothing can be fixed.';
+
+-- sql/engine/functions/open_fix_run.sql
+create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    insert into imago.run as r (plan, direction, late_only, validation)
+    values (plan.name, 'forward', true, validation_id)
+    on conflict do nothing
+    returning r.* into run;
+    if run.id is not null then
+      perform imago.enter_plan(plan.name, 'forward');
+    end if;
+    perform set_config('lock_timeout', old_timeout, true);
+  exception when lock_not_available or deadlock_detected then
+    perform imago.raise_error('IM016', plan.name);
+  end;
+  if run.id is null then
+    run := imago.unfinished_run(plan.name);
+    perform imago.raise_error('IM027', plan.name, coalesce(run.direction, 'forward'), coalesce(run.state, 'running'));
+  end if;
+  perform imago.start_run(run.id);
+  -- Nothing is walked; the lanes are there for retry_failed_migrations, which opens them again.
+  perform imago.close_lanes(run.id);
+  select r.* into run from imago.run r where r.id = run.id;
+  return run;
+end
+$$;
+comment on function imago.open_fix_run(imago.plan, bigint) is 'A forward run for the fixes of one call; IM027 where another run is unfinished, IM016 where one is just being opened.';
+
 -- sql/engine/functions/open_run.sql
 create or replace function imago.open_run(
   plan_name text,
@@ -2166,6 +4658,9 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
+      if run.id is not null then
+        perform imago.enter_plan(plan_name, direction);
+      end if;
       perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);
@@ -2184,6 +4679,56 @@ end
 $$;
 comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
 
+-- sql/engine/functions/open_sync.sql
+create or replace function imago.open_sync(plan_name text, sync_position integer, entities text[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  run imago.run;
+  write_id integer;
+  batch bigint;
+begin
+  select r.* into run from imago.run r
+  where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null
+  order by r.id desc limit 1;
+  -- Before the first run nothing is moved, and what is written will be moved by it.
+  if not found then
+    return null;
+  end if;
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if sync.creates and exists (select from imago.migrating_run(plan_name) r where r.direction = 'rollback') then
+    return null;
+  end if;
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
+  returning id into batch;
+  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
+  return batch;
+end
+$$;
+comment on function imago.open_sync(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
+
+-- sql/engine/functions/open_to.sql
+create or replace function imago.open_to(acl aclitem[])
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(distinct role order by role), '{}')
+  from (
+    select case when a.grantee = 0 then 'public' else a.grantee::pg_catalog.regrole::text end as role from aclexplode(acl) a
+  ) granted
+  where role in ('public', 'anon', 'authenticated')
+$$;
+comment on function imago.open_to(aclitem[]) is 'Who of everybody (public, anon, authenticated) a privilege was granted to.';
+
 -- sql/engine/functions/over_budget.sql
 create or replace function imago.over_budget(run imago.run)
 returns boolean
@@ -2197,6 +4742,19 @@ as $$
 $$;
 comment on function imago.over_budget(imago.run) is 'Whether more entities have failed in this run than max_failures allows.';
 
+-- sql/engine/functions/own_schemas.sql
+create or replace function imago.own_schemas()
+returns name[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(n.nspname order by n.nspname)
+  from pg_catalog.pg_namespace n
+  where n.nspname in ('imago', 'imago_undo') or exists (select from imago.plan p where p.name = n.nspname)
+$$;
+comment on function imago.own_schemas() is 'The schemas that belong to Imago: its own, that of the journal, and one a plan.';
+
 -- sql/engine/functions/pending_keys.sql
 create or replace function imago.pending_keys(plan imago.plan, keys text[])
 returns text[]
@@ -2208,8 +4766,8 @@ declare
   result text[];
 begin
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %I.pending where entity = any ($1::%s[])',
-    plan.name, plan.key_type)
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %s where entity = any ($1::%s[])',
+    imago.plan_object(plan, 'pending'), plan.key_type)
   into result using keys;
   return result;
 end
@@ -2236,6 +4794,9 @@ stable
 set search_path = ''
 as $$
   select case
+    when plan.cleaned_at is not null then 'cleaned up'
+    when plan.finalized_at is not null then 'finalized'
+    when plan.finalizing_at is not null then 'finalize'
     when run.id is null then 'not started'
     when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
     when plan.prepared_at is null or run.state = 'pending' then 'prepare'
@@ -2244,7 +4805,101 @@ as $$
     else 'late pass'
   end
 $$;
-comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, rollback.';
+comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, finalize, finalized, cleaned up, rollback, rolled back.';
+
+-- sql/engine/functions/piece_end.sql
+create or replace function imago.piece_end(plan_check imago.plan_check, cursor_key text, size integer, out last_key text, out rows bigint)
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  key record;
+begin
+  key := imago.walked_key(plan_check);
+  execute format(
+    'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
+    key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+  into last_key using cursor_key, size - 1;
+  rows := size;
+  if last_key is null then
+    execute format('select count(*) from %2$s where %1$s',
+      case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
+    into rows using cursor_key;
+  end if;
+end
+$$;
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source.';
+
+-- sql/engine/functions/piece_range.sql
+create or replace function imago.piece_range(plan_check imago.plan_check, cursor_key text, last_key text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- A bound that is null drops out of the text, so that the planner sees one plain index range.
+  select coalesce(nullif(concat_ws(' and ',
+    case when cursor_key is not null then format('f.key > $1::%s', k.type) end,
+    case when last_key is not null then format('f.key <= $2::%s', k.type) end), ''), 'true')
+  from imago.walked_key(plan_check) k
+$$;
+comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
+
+-- sql/engine/functions/piece_size.sql
+create or replace function imago.piece_size(item imago.validation_check, time_left interval)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  -- size fits sub_batch_ms; less time asks for less. A call that has no time left at all still goes a step forward.
+  select greatest(1, least(item.size, greatest(
+    least(item.size, 10),
+    item.size * extract(epoch from time_left) * 1000 / imago.setting_number('sub_batch_ms'))))::integer
+$$;
+comment on function imago.piece_size(imago.validation_check, interval) is 'Rows of a check''s next piece: what fits sub_batch_ms, less at the end of a call.';
+
+-- sql/engine/functions/plan_gate.sql
+create or replace function imago.plan_gate(plan_name text, purpose text)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
+$$;
+comment on function imago.plan_gate(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
+
+-- sql/engine/functions/plan_object.sql
+create or replace function imago.plan_object(plan imago.plan, name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
+$$;
+comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply or pending of a plan''s stage: that of the first has no number.';
+
+-- sql/engine/functions/plan_relations.sql
+create or replace function imago.plan_relations(plan imago.plan)
+returns setof regclass
+language sql
+stable
+set search_path = ''
+as $$
+  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s
+  where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  union
+  select pg_catalog.to_regclass(w.relation) from imago.plan_write w
+  where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null
+  union
+  select pg_catalog.to_regclass(c.source) from imago.plan_check c
+  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
+$$;
+comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
 
 -- sql/engine/functions/pointing_columns.sql
 create or replace function imago.pointing_columns(plan text, target text)
@@ -2289,16 +4944,21 @@ volatile
 set search_path = ''
 as $$
 declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  staged imago.plan;
+  source text;
 begin
-  return query select * from imago.check_relation(source);
-  return query select * from imago.check_column(source, plan.key_column, '{uuid,integer,bigint,text,"character varying"}');
-  if pg_catalog.to_regclass(source) is not null and not exists (
-    select from pg_catalog.pg_index i
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = plan.key_column) then
-    return query select 'error', format('%s.%I', source, plan.key_column), 'is not unique', 'The walk needs a unique index on the key.';
-  end if;
+  for staged in select s.* from imago.stages(plan) s loop
+    source := format('%I.%I', staged.source_schema, staged.source_table);
+    return query select * from imago.check_relation(source);
+    return query select * from imago.check_column(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    if pg_catalog.to_regclass(source) is not null and not exists (
+      select from pg_catalog.pg_index i
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+        and a.attname = staged.key_column) then
+      return query select 'error', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+    end if;
+  end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
 end
 $$;
@@ -2334,6 +4994,7 @@ declare
   plan imago.plan;
   step imago.plan_step;
   write imago.plan_write;
+  sync imago.plan_sync;
   problems jsonb;
   name text;
   old_timeout text := current_setting('lock_timeout');
@@ -2350,24 +5011,19 @@ begin
     return imago.prepare_answer(plan_name, null, 'prepared');
   end if;
 
-  if not exists (select from imago.plan_step s where s.plan = plan_name and s.done_at is not null) then
+  if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
-      perform imago.raise_error('IM006', plan_name, (
-        select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
-        from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
-    end if;
+    perform imago.check_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
     perform imago.find_key_type(plan_name);
   end if;
 
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-    select s.* into step from imago.plan_step s where s.plan = plan_name and s.done_at is null order by s.position limit 1;
+    select s.* into step from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is null order by s.position limit 1;
     if found then
       name := step.name;
-      execute format('select %I.%I()', plan_name, step.routine);
-      update imago.plan_step s set done_at = clock_timestamp() where s.plan = plan_name and s.position = step.position;
+      perform imago.run_step(step);
     else
       select w.* into write from imago.plan_write w where w.plan = plan_name and w.captured_at is null order by w.position limit 1;
       if found then
@@ -2375,9 +5031,15 @@ begin
         perform imago.install_undo(write.id);
         perform imago.install_capture(write.id);
       else
-        name := 'statistics';
-        perform imago.ensure_statistics(plan_name);
-        update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+        select s.* into sync from imago.plan_sync s where s.plan = plan_name and s.installed_at is null order by s.position limit 1;
+        if found then
+          name := 'sync ' || sync.name;
+          perform imago.install_sync(plan_name, sync.position);
+        else
+          name := 'statistics';
+          perform imago.ensure_statistics(plan_name);
+          update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+        end if;
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
@@ -2390,7 +5052,7 @@ begin
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
 
 -- sql/engine/functions/primary_key.sql
 create or replace function imago.primary_key(relation text)
@@ -2429,13 +5091,15 @@ begin
   perform imago.check_source(plan);
   select * into source from imago.count_source(plan);
   select
-    count(distinct f.entity) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
-    count(distinct f.entity) filter (where f.kind = 'held') as held,
-    count(distinct f.entity) filter (where f.kind = 'conflict') as conflicts
+    count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
+    count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
+    count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict') as conflicts
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if plan.prepared_at is null and source.is_estimate then
+  if plan.closed_at is not null then
+    pending := 0;
+  elsif plan.prepared_at is null and source.is_estimate then
     -- An exact count would not fit the estimated total.
     pending := source.total;
   elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
@@ -2455,12 +5119,14 @@ begin
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
     'lanes', coalesce((
-      select jsonb_agg(jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
-                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.pass desc, l.number)
+      select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
+                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
       from imago.lane l where l.run = run.id), '[]'),
     'started_at', run.started_at,
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
-    'total_is_estimate', source.is_estimate);
+    'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
+      'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
+    'total_is_estimate', source.is_estimate, 'scheduled', imago.scheduled(plan_name));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -2476,6 +5142,20 @@ as $$
   from imago.lane l where l.run = lane.run and l.pass = lane.pass
 $$;
 comment on function imago.proved_by_walk(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
+
+-- sql/engine/functions/public_functions.sql
+create or replace function imago.public_functions()
+returns oid[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(p.oid), '{}')
+  from pg_catalog.pg_proc p
+  where p.pronamespace = 'public'::pg_catalog.regnamespace
+    and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^Imago( plan [a-z][a-z0-9_]*)?: '
+$$;
+comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans''; their comments say so.';
 
 -- sql/engine/functions/raise_attempt.sql
 create or replace function imago.raise_attempt(plan_name text, attempt imago.attempt)
@@ -2526,13 +5206,13 @@ as $$
   select case when count(*) > 0 then
     60 * sum(b.moved) / greatest(0.1, extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000)
   end
-  from (select * from imago.batch b where b.run = run_id order by b.id desc limit 50) b
-  where b.created_at > (select max(l.created_at) - interval '60 s' from imago.batch l where l.run = run_id)
+  from (select * from imago.batch b where b.run = run_id and b.path <> 'sync' order by b.id desc limit 50) b
+  where b.created_at > (select max(l.created_at) - interval '60 s' from imago.batch l where l.run = run_id and l.path <> 'sync')
 $$;
 comment on function imago.recent_rate(bigint) is 'Entities a minute over the last minute of work, at most 50 batches.';
 
 -- sql/engine/functions/record_conflicts.sql
-create or replace function imago.record_conflicts(run imago.run, conflicts jsonb)
+create or replace function imago.record_conflicts(run imago.run, conflicts jsonb, stage integer)
 returns text[]
 language plpgsql
 volatile
@@ -2544,20 +5224,21 @@ declare
 begin
   select array_agg(distinct c ->> 'entity') into entities from jsonb_array_elements(conflicts) c;
   with forgotten as (
-    delete from imago.failure f where f.plan = run.plan and f.kind = 'conflict' and f.entity = any (entities)
+    delete from imago.failure f where f.plan = run.plan and f.kind = 'conflict' and f.stage = record_conflicts.stage and f.entity = any (entities)
     returning f.run, f.entity
   )
   select coalesce(array_agg(distinct o.entity), '{}') into known from forgotten o where o.run = record_conflicts.run.id;
-  insert into imago.failure (plan, run, entity, kind, direction, table_name, row_key, reason)
-  select run.plan, run.id, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
+  insert into imago.failure (plan, run, stage, entity, kind, direction, table_name, row_key, reason)
+  select run.plan, run.id, record_conflicts.stage, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
   from jsonb_array_elements(conflicts) c;
   insert into imago.log (plan, run, level, event, entity, detail)
-  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' from jsonb_array_elements(conflicts) c
+  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_detail(record_conflicts.stage)
+  from jsonb_array_elements(conflicts) c
   where c ->> 'entity' <> all (known);
   return array(select e from unnest(entities) e where e <> all (known));
 end
 $$;
-comment on function imago.record_conflicts(imago.run, jsonb) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
+comment on function imago.record_conflicts(imago.run, jsonb, integer) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
 
 -- sql/engine/functions/referenced_rows.sql
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
@@ -2573,22 +5254,24 @@ declare
   condition text;
   journal text;
 begin
-  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.inserts and w.undo_table is not null loop
+  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
     for reference in select p.* from imago.pointing_columns(plan.name, removed.relation) p loop
-      if reference.pointing is not null then
+      if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
           imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
-        condition := format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal);
+        condition := case when (reference.pointing).stage = plan.stage
+          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
       else
-        -- Rows that go with the same entities do not count.
+        -- Rows that go with the same entities do not count. To a row that several entities share, nothing may refer.
         select w.* into other from imago.plan_write w
-        where w.plan = plan.name and w.inserts and w.undo_table is not null
+        where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null
           and w.relation::pg_catalog.regclass = coalesce(
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(
@@ -2618,6 +5301,21 @@ begin
 end
 $$;
 comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';
+
+-- sql/engine/functions/refuse_data_loss.sql
+create or replace function imago.refuse_data_loss(plan_name text, what text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not imago.allows_data_loss() then
+    perform imago.raise_error('IM043', plan_name, what);
+  end if;
+end
+$$;
+comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';
 
 -- sql/engine/functions/rehearsal_report.sql
 create or replace function imago.rehearsal_report(
@@ -2669,7 +5367,7 @@ begin
   return answer - 'run' || jsonb_build_object(
     'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
                                                             'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
       from (select * from imago.failure f where f.run = rehearsal_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
@@ -2747,38 +5445,37 @@ $$;
 comment on function imago.rehearse(text, text, integer, integer) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
 
 -- sql/engine/functions/remove_capture.sql
-create or replace function imago.remove_capture(plan imago.plan)
-returns boolean
+create or replace function imago.remove_capture(run imago.run, plan imago.plan)
+returns text
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  write imago.plan_write;
 begin
   if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
-    return true;
+    return 'kept';
   end if;
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null loop
-    execute format('drop trigger if exists "!imago_guard" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_insert" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_update" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
-    update imago.plan_write w set captured_at = null where w.id = write.id;
-  end loop;
+  perform imago.remove_triggers(plan);
+  -- Who was writing when we last looked has ended, for we hold the tables: its sync may have added to the journal.
+  if exists (select from imago.begun_stages(run, plan) s where imago.left_over(run, s, 1) <> '{}') then
+    raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
+  end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
   -- The next run looks at the app anew and does the steps again: they are idempotent.
   update imago.plan_step s set done_at = null where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name;
-  return true;
-exception when lock_not_available or deadlock_detected then
-  return false;
+  return 'removed';
+exception
+  when lock_not_available or deadlock_detected then
+    return 'busy';
+  when sqlstate '40IM2' then
+    return 'more';
 end
 $$;
-comment on function imago.remove_capture(imago.plan) is 'Removes our triggers from the app''s tables once everything is back; false when a table is too busy to be locked just now.';
+comment on function imago.remove_capture(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
 
 -- sql/engine/functions/remove_rows.sql
-create or replace function imago.remove_rows(plan imago.plan, keys text[])
+create or replace function imago.remove_rows(plan imago.plan, keys text[], careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -2792,12 +5489,15 @@ declare
   inserted text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position desc
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
-    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where p.pointing is not null loop
+    if not careful then
+      perform imago.expect_unreferenced(plan, write, keys);
+    end if;
+    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
@@ -2807,16 +5507,72 @@ begin
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
   end loop;
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
   end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, text[]) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, text[], boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+
+-- sql/engine/functions/remove_sync.sql
+create or replace function imago.remove_sync(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  event text;
+begin
+  for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
+    foreach event in array sync.events loop
+      if pg_catalog.to_regclass(sync.relation) is not null then
+        execute format('drop trigger if exists %I on %s', format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), sync.relation);
+      end if;
+    end loop;
+    execute format('drop function if exists imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position));
+    update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;
+  end loop;
+end
+$$;
+comment on function imago.remove_sync(text) is 'Removes the sync triggers of a plan from the app''s tables. Waits for their locks as long as lock_timeout allows.';
+
+-- sql/engine/functions/remove_triggers.sql
+create or replace function imago.remove_triggers(plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  own record;
+begin
+  perform imago.remove_sync(plan.name);
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
+    execute format('drop trigger if exists "!imago_guard" on %s', write.relation);
+    execute format('drop trigger if exists "~imago_insert" on %s', write.relation);
+    execute format('drop trigger if exists "~imago_update" on %s', write.relation);
+    execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
+    update imago.plan_write w set captured_at = null where w.id = write.id;
+  end loop;
+  -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
+  for own in
+    select t.tgname, t.tgrelid::pg_catalog.regclass as relation
+    from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and t.tgname ~ '^[!~]imago_'
+    order by t.tgrelid, t.tgname
+  loop
+    execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
+  end loop;
+end
+$$;
+comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
 
 -- sql/engine/functions/restore_rows.sql
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[])
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -2834,7 +5590,7 @@ declare
 begin
   for write in
     select w.* from imago.plan_write w
-    where w.plan = plan.name and w.columns <> '{}' and w.undo_table is not null order by w.position desc
+    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
     journal := imago.undo_rows(write, plan, keys);
     join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
@@ -2849,12 +5605,12 @@ begin
       case when run.force then 'true'
         else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into expected, restored using keys;
-    -- Rows that are gone, or were back already, are fine. One that still differs was changed between the check and the update.
+    -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
     if restored < expected then
       execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
         into missed using keys;
       if missed then
-        raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+        raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;
     counts := counts || jsonb_build_object(write.relation, restored);
@@ -2862,7 +5618,7 @@ begin
   return counts;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, text[]) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+comment on function imago.restore_rows(imago.run, imago.plan, text[], boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
 
 -- sql/engine/functions/retry_failed.sql
 create or replace function imago.retry_failed(plan_name text)
@@ -2881,6 +5637,7 @@ begin
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
   run := imago.lock_run(run.id);
+  perform imago.expect_open(plan_name, run.direction);
   if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
   end if;
@@ -2954,6 +5711,159 @@ as $$
 $$;
 comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';
 
+-- sql/engine/functions/run_history.sql
+create or replace function imago.run_history(plan_name text, points integer)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with runs as (
+    -- Fixes of one validation are one line of the picture, although each call has a run of its own.
+    select min(r.id) as run, max(r.id) as last_run, array_agg(r.id) as ids,
+      case when r.validation is null then min(r.direction) else 'fix' end as direction,
+      min(coalesce(r.started_at, r.created_at)) as started_at, max(r.finished_at) as finished_at
+    from imago.run r
+    where r.plan = plan_name
+    group by r.validation, case when r.validation is null then r.id end
+    order by run desc
+    limit 50
+  )
+  select jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
+    'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
+    'started_at', u.started_at, 'finished_at', u.finished_at,
+    'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
+    'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'conflict')),
+    'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
+  from runs u
+$$;
+comment on function imago.run_history(text, integer) is 'The last 50 runs of a plan over time, for a picture: rate, batch size and failures.';
+
+-- sql/engine/functions/run_points.sql
+create or replace function imago.run_points(plan_name text, runs bigint[], started_at timestamptz, points integer)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with parts as (
+    select b.*, ntile(points) over (order by b.id) as part from imago.batch b where b.run = any (runs) and b.ms is not null and b.path <> 'sync'
+  ), buckets as (
+    select part, max(created_at + ms * interval '1 ms') as at, sum(moved) as moved, max(size) as size from parts group by part
+  ), spans as (
+    select k.*, extract(epoch from k.at - lag(k.at, 1, started_at) over (order by k.part)) as seconds from buckets k
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'at', s.at, 'users_per_minute', round(60 * s.moved / greatest(0.001, s.seconds)), 'batch_size', s.size,
+    'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
+                 and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.at)) order by s.part), '[]')
+  from spans s
+$$;
+comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'At most so many moments of some runs: entities a minute since the moment before, largest sub-batch, failures so far.';
+
+-- sql/engine/functions/run_step.sql
+create or replace function imago.run_step(step imago.plan_step)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  said text;
+  answer jsonb;
+begin
+  execute format('select %I.%I()', step.plan, step.routine) into said;
+  if step.direct and not coalesce(said::boolean, false) then
+    perform imago.raise_error('IM042', step.name, step.plan, step.statement);
+  end if;
+  answer := '{"has_more": false, "warnings": []}'::jsonb || case when said like '{%' then said::jsonb else '{}' end;
+  if not (answer ->> 'has_more')::boolean then
+    update imago.plan_step s set done_at = clock_timestamp() where s.plan = step.plan and s.position = step.position;
+  end if;
+  return answer;
+end
+$$;
+comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';
+
+-- sql/engine/functions/save_check.sql
+create or replace function imago.save_check(item imago.validation_check)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update imago.validation_check i set
+    done = item.done, cursor_key = item.cursor_key, size = item.size, piece_ms = item.piece_ms, checked = item.checked,
+    total = item.total, found = item.found, remaining = item.remaining, fixed = item.fixed, fixes_failed = item.fixes_failed,
+    written = item.written, deferrals = item.deferrals, fix_size = item.fix_size, keys = item.keys, findings = item.findings,
+    facts = item.facts, error = item.error
+  where i.validation = item.validation and i.plan_check = item.plan_check
+$$;
+comment on function imago.save_check(imago.validation_check) is 'Writes down how far a validation is with a check.';
+
+-- sql/engine/functions/schedule.sql
+create or replace function imago.schedule(plan_name text, every interval)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+  wanted record;
+  job text := imago.job_name(plan_name);
+  problems jsonb;
+begin
+  if every is null then
+    perform imago.raise_error('IM004', 'every');
+  end if;
+  select i.label, i.schedule into wanted from imago.cron_intervals() i where i.every = schedule.every;
+  if not found then
+    perform imago.raise_error('IM033', every::text);
+  end if;
+  perform imago.check_cron();
+
+  -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
+  perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
+  run := imago.unfinished_run(plan_name);
+  if run.id is null then
+    -- In a job nobody would see what the preflight says.
+    if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
+      select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
+      perform imago.check_problems(plan_name, problems);
+    end if;
+    run := imago.forward_run(plan_name, true, null, 'stop');
+    if run.state = 'failed' then
+      perform imago.raise_error('IM024', plan_name, plan_name);
+    end if;
+  end if;
+
+  -- cron.schedule changes a job of the same name, but leaves it switched off.
+  if not (imago.find_job(plan_name) ->> 'active')::boolean then
+    perform cron.unschedule(job);
+  end if;
+  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L)', plan_name));
+  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label));
+  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label,
+    'run', run.id, 'direction', run.direction, 'state', run.state);
+end
+$$;
+comment on function imago.schedule(text, interval) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished.';
+
+-- sql/engine/functions/scheduled.sql
+create or replace function imago.scheduled(plan_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((select i.label from imago.cron_intervals() i where i.schedule = j.job ->> 'schedule'), j.job ->> 'schedule')
+  from (select imago.find_job(plan_name) as job) j
+  where (j.job ->> 'active')::boolean
+$$;
+comment on function imago.scheduled(text) is 'How often pg_cron drives a plan, such as 10 seconds; null when it does not.';
+
 -- sql/engine/functions/server_statistics.sql
 create or replace function imago.server_statistics()
 returns jsonb
@@ -2978,7 +5888,8 @@ create or replace function imago.set_aside(
   constraint_name text default null,
   table_name text default null,
   column_name text default null,
-  reason text default null
+  reason text default null,
+  stage integer default 1
 )
 returns void
 language plpgsql
@@ -2988,24 +5899,24 @@ as $$
 -- The columns that on conflict infers its index by cannot be qualified.
 #variable_conflict use_column
 begin
-  insert into imago.failure as f (plan, run, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason)
-  values (run.plan, run.id, entity, kind, run.direction, sqlstate,
+  insert into imago.failure as f (plan, run, stage, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason)
+  values (run.plan, run.id, set_aside.stage, entity, kind, run.direction, sqlstate,
           nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason)
-  on conflict (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
+  on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
     table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, created_at = clock_timestamp();
   perform imago.write_log(
     run.plan, run.id, case kind when 'held' then 'info' when 'deferred' then 'warning' else 'error' end, kind,
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
-                                         'column', nullif(column_name, ''), 'reason', reason)),
+                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_detail(set_aside.stage),
     entity, sqlstate);
 end
 $$;
-comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text) is 'Records an entity that could not be moved, or must not be, and logs it.';
+comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer) is 'Records an entity that could not be moved, or must not be, and logs it.';
 
 -- sql/engine/functions/set_aside_keys.sql
-create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true)
+create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true, stage integer default 1)
 returns setof text
 language sql
 stable
@@ -3014,9 +5925,10 @@ as $$
   select f.entity from imago.failure f
   where f.plan = set_aside_keys.plan
     and f.direction = set_aside_keys.direction
+    and f.stage = set_aside_keys.stage
     and (passing_too or f.kind <> 'deferred' and (f.kind <> 'conflict' or f.reason not like 'referenced by %'))
 $$;
-comment on function imago.set_aside_keys(text, text, boolean) is 'Entities that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
 
 -- sql/engine/functions/setting_number.sql
 create or replace function imago.setting_number(name text)
@@ -3046,6 +5958,7 @@ declare
   key_join text;
   same_key text;
   entities text[];
+  key_type text;
 begin
   for write in
     select w.* from imago.plan_write w
@@ -3053,28 +5966,29 @@ begin
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-    -- Triggers of the app may have written rows of entities that are not of this batch.
+    -- Triggers of the app may have written rows of entities that are not of this batch; rows of another stage all are.
     execute format(
-      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
-      write.undo_table)
-    into entities using batch, keys;
+      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
+      write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
+    into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
+    key_type := (imago.stage(plan, write.stage)).key_type;
 
     if write.inserts then
       execute format(
         'update imago_undo.%1$I j set print = %2$s from %3$s t
          where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
-        write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, plan.key_type)
+        write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, key_type)
       using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
            and not exists (select from %3$s t where %4$s)',
-        write.undo_table, plan.key_type, write.relation, key_join)
+        write.undo_table, key_type, write.relation, key_join)
       using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j using imago_undo.%1$I i
          where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
            and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
-        write.undo_table, plan.key_type, same_key)
+        write.undo_table, key_type, same_key)
       using batch, entities;
     end if;
 
@@ -3095,7 +6009,7 @@ begin
          select $1, j.entity, ''u'', %10$s, %11$s, %12$s
          from firsts j join %13$s t on %14$s
          where j.weight > 0',
-        write.undo_table, plan.key_type,
+        write.undo_table, key_type,
         imago.undo_list('key_%1$s', write.relation, write.key_columns),
         imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
         imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),
@@ -3137,6 +6051,91 @@ end
 $$;
 comment on function imago.share_run(bigint, integer) is 'Holds a run for share, so that no transition happens under a batch, and re-reads its state; IM016 when a transition is waiting or under way.';
 
+-- sql/engine/functions/skip_walk.sql
+create or replace function imago.skip_walk(run imago.run, plan imago.plan, lane imago.lane)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if lane.pass is distinct from 'late' or lane.cursor_key is not null or lane.moved_before is not null or run.late_only
+     or exists (select from imago.failure f where f.plan = plan.name)
+     or imago.setting_number('proof_mb') * 1024 * 1024 < (
+       select sum(pg_catalog.pg_relation_size(t.oid))
+       from (select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) as oid
+             union select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage) root
+       cross join lateral (select root.oid union select p.relid from pg_catalog.pg_partition_tree(root.oid) p) t) then
+    return false;
+  end if;
+  perform imago.close_lanes(run.id, plan.stage);
+  return true;
+end
+$$;
+comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
+
+-- sql/engine/functions/stage.sql
+create or replace function imago.stage(plan imago.plan, number integer)
+returns imago.plan
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan := plan;
+begin
+  if number = plan.stage then
+    return plan;
+  end if;
+  select s.source_schema, s.source_table, s.key_column, s.key_type
+    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type
+  from (
+    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type from imago.plan p where p.name = plan.name
+    union all
+    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type from imago.plan_stage t where t.plan = plan.name
+    union all
+    -- Rows that several entities share are entities of their own when they go back.
+    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1])
+    from imago.plan_write w
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where w.plan = plan.name and w.entity_column is null and w.key_columns is not null
+  ) s
+  where s.number = stage.number;
+  if not found then
+    perform imago.raise_error('IM045', plan.name, number::text);
+  end if;
+  staged.stage := number;
+  return staged;
+end
+$$;
+comment on function imago.stage(imago.plan, integer) is 'The plan as one of its stages sees it: with the table that the stage walks. What takes a plan works on a stage just the same.';
+
+-- sql/engine/functions/stage_detail.sql
+create or replace function imago.stage_detail(stage integer)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when stage = 1 then '{}' else jsonb_build_object('stage', stage) end
+$$;
+comment on function imago.stage_detail(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
+
+-- sql/engine/functions/stages.sql
+create or replace function imago.stages(plan imago.plan)
+returns setof imago.plan
+language sql
+stable
+set search_path = ''
+as $$
+  select s.*
+  from (select 1 as number union all select t.number from imago.plan_stage t where t.plan = stages.plan.name) n
+  cross join lateral imago.stage(stages.plan, n.number) s
+  order by n.number
+$$;
+comment on function imago.stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
+
 -- sql/engine/functions/start_rollback.sql
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
 returns imago.run
@@ -3148,6 +6147,7 @@ declare
   run imago.run := imago.unfinished_run(plan_name);
   started imago.run;
 begin
+  perform imago.expect_open(plan_name, 'rollback');
   perform imago.check_journal(plan_name);
   if run.direction = 'forward' then
     perform imago.transit(run.id, 'supersede', 'rollback');
@@ -3182,17 +6182,18 @@ declare
   plan imago.plan;
   source record;
 begin
-  if run.state <> 'pending' then
+  if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
-  perform imago.cut_lanes(run, plan, size);
+  perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   select * into source from imago.count_source(plan);
   update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
-  return imago.transit(run_id, 'start');
+  -- Paused before it began, and resumed, a run is running already.
+  return case run.state when 'pending' then imago.transit(run_id, 'start') else run.state end;
 end
 $$;
-comment on function imago.start_run(bigint, integer) is 'Cuts the lanes of a pending run and starts it; others that come at the same time wait and find it started.';
+comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
 
 -- sql/engine/functions/stop_run.sql
 create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
@@ -3234,6 +6235,186 @@ as $$
 $$;
 comment on function imago.stored_columns(text) is 'Columns that hold data of their own: all but generated ones.';
 
+-- sql/engine/functions/sync_call.sql
+create or replace function imago.sync_call(query text, ending text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A plan that is kept was made for the number of rows of its first call: good for few, ruinous for many.
+  select format(
+    'if imago_rows <= 100 then %s else execute %L%s; end if;',
+    case ending when 'rows' then format(E'for imago_row in %s\n loop end loop;', query) else format(E'%s\n%s;', query, ending) end,
+    query, case ending when 'rows' then '' else ' ' || ending end)
+$$;
+comment on function imago.sync_call(text, text) is 'PL/pgSQL: runs a query with a plan that is kept, if few rows were written, else with one of its own. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
+
+-- sql/engine/functions/sync_follow.sql
+create or replace function imago.sync_follow(sync imago.plan_sync)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  mirrored text[];
+  same_key text;
+  journaled text;
+  prints text;
+  afters text;
+  queries text[] := '{}';
+begin
+  select w.* into write from imago.plan_write w
+  where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = sync.relation::pg_catalog.regclass;
+  if not found then
+    return queries;
+  end if;
+  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
+  same_key := imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
+  journaled := imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
+
+  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now.
+  if sync.columns is null or write.entity_column = any (sync.columns) then
+    queries := queries || imago.sync_query(sync, 'update', format(
+      'update imago_undo.%1$I j set entity = n.%2$I from old_rows o join new_rows n on %3$s
+       where o.%2$I is distinct from n.%2$I and n.%2$I is not null and j.entity = o.%2$I and j.op <> ''i'' and %4$s',
+      write.undo_table, write.entity_column, same_key, journaled));
+  end if;
+  if sync.direction = 'forward' then
+    return queries;
+  end if;
+
+  -- What tells when a row was changed changes with what is mirrored.
+  select array_agg(c) into mirrored
+  from unnest(imago.stored_columns(sync.relation)) c
+  where sync.columns is null or c = any (sync.columns)
+    or c in (select m.name from imago.undo_columns(sync.relation, imago.stored_columns(sync.relation)) m
+             where m.type like 'timestamp%' and m.name ~* '(updated|modified|changed)');
+  if write.inserts then
+    -- The print that the row would have if nothing but the mirrored columns had changed: any other edit shows, in the same
+    -- statement, too. A row that was edited before keeps the print that says so.
+    select string_agg(format('%s.%I', case when c = any (mirrored) then 'n' else 'o' end, c), ', ' order by k) into prints
+    from unnest(write.inserted_columns) with ordinality u(c, k);
+    queries := queries || imago.sync_query(sync, 'update', format(
+      'update imago_undo.%1$I j set print = pg_catalog.hashtextextended(row(%2$s)::text, 0)
+       from old_rows o join new_rows n on %3$s
+       where j.entity = o.%4$I and j.op = ''i'' and %5$s and j.print is not distinct from %6$s',
+      write.undo_table, prints, same_key, write.entity_column, journaled, imago.undo_print('o', write.inserted_columns)));
+  end if;
+  select string_agg(format(
+      'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
+      c.ordinal, c.name, case when c.comparable then c.kept else 'text collate "C"' end, c.kept), ', ') into afters
+  from imago.undo_columns(write.relation, write.columns) c
+  where c.name = any (mirrored);
+  if afters is not null then
+    queries := queries || imago.sync_query(sync, 'update', format(
+      'update imago_undo.%1$I j set %2$s from old_rows o join new_rows n on %3$s
+       where j.entity = n.%4$I and j.op = ''u'' and %5$s',
+      write.undo_table, afters, same_key, write.entity_column, journaled));
+  end if;
+  return queries;
+end
+$$;
+comment on function imago.sync_follow(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
+
+-- sql/engine/functions/sync_is_settled.sql
+create or replace function imago.sync_is_settled(plan text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.migrating_run(plan);
+begin
+  return coalesce(run.direction = 'forward' and run.state = 'succeeded', false) and not exists (
+    select from imago.run r where r.plan = sync_is_settled.plan and r.state in ('pending', 'running', 'paused'));
+end
+$$;
+comment on function imago.sync_is_settled(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
+
+-- sql/engine/functions/sync_query.sql
+create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  start constant text := '^\s*with\s+(recursive\s+)?';
+begin
+  return format('with recursive %s%s %s',
+    imago.sync_rows(sync, event),
+    case when query ~* start then ',' else '' end,
+    regexp_replace(rtrim(query, E' ;\n\t'), start, '', 'i'));
+end
+$$;
+comment on function imago.sync_query(imago.plan_sync, text, text) is 'SQL: a query that reads new_rows and old_rows, with these put before it.';
+
+-- sql/engine/functions/sync_rows.sql
+create or replace function imago.sync_rows(sync imago.plan_sync, event text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  keys text[] := imago.primary_key(sync.relation);
+  same text;
+begin
+  if event = 'update' then
+    same := format('%s and %s',
+      imago.undo_list('o.%2$I = n.%2$I', sync.relation, keys, ' and '),
+      imago.undo_list('o.%2$I::%5$s is not distinct from n.%2$I::%5$s', sync.relation,
+                      coalesce(sync.columns, imago.stored_columns(sync.relation)), ' and '));
+  end if;
+  return format(
+    'new_rows as (select n.* from %s n where %s%s), old_rows as (select o.* from %s o where %s%s)',
+    case event when 'delete' then 'imago_old' else 'imago_new' end,
+    case event when 'update' then format('not exists (select from imago_old o where %s)', same)
+      when 'delete' then 'false' else 'true' end,
+    imago.sync_unheld(sync, 'n'),
+    case event when 'insert' then 'imago_new' else 'imago_old' end,
+    case event when 'update' then format('not exists (select from imago_new n where %s)', same)
+      when 'insert' then 'false' else 'true' end,
+    imago.sync_unheld(sync, 'o'));
+end
+$$;
+comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';
+
+-- sql/engine/functions/sync_undeclared.sql
+create or replace function imago.sync_undeclared(sync imago.plan_sync, explained json)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(distinct t.relation, ', ')
+  from jsonb_path_query(explained::jsonb, 'strict $.**') n(node)
+  cross join lateral (select format('%I.%I', n.node ->> 'Schema', n.node ->> 'Relation Name') as relation) t
+  where sync.direction = 'forward'
+    and jsonb_typeof(n.node) = 'object' and n.node ->> 'Node Type' = 'ModifyTable' and n.node ->> 'Operation' <> 'Delete'
+    and not exists (
+      select from imago.plan_write w
+      where w.plan = sync.plan and w.relation::pg_catalog.regclass = t.relation::pg_catalog.regclass)
+$$;
+comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word; what functions write it cannot know.';
+
+-- sql/engine/functions/sync_unheld.sql
+create or replace function imago.sync_unheld(sync imago.plan_sync, alias text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when sync.creates then format(
+    ' and not exists (select from imago.failure f where f.plan = %L and f.stage = %s and f.kind = ''held'' and f.entity = %I.%I::text)',
+    sync.plan, sync.stage, alias, sync.entity_column) else '' end
+$$;
+comment on function imago.sync_unheld(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, where the sync would move it again.';
+
 -- sql/engine/functions/table_counters.sql
 create or replace function imago.table_counters()
 returns jsonb
@@ -3258,27 +6439,130 @@ volatile
 set search_path = ''
 as $$
 declare
+  next record;
   lane imago.lane;
 begin
+  select l.stage, l.pass into next
+  from imago.lane l
+  join imago.run r on r.id = l.run
+  where l.run = run_id and not l.done
+  order by case r.direction when 'forward' then l.stage else -l.stage end, l.pass desc
+  limit 1;
   select l.* into lane
   from imago.lane l
-  where l.run = run_id and l.pass = 'main' and not l.done
-  order by l.processed, l.number
-  limit 1
-  for update skip locked;
-  if found or exists (select from imago.lane l where l.run = run_id and l.pass = 'main' and not l.done) then
-    return lane;
-  end if;
-  select l.* into lane
-  from imago.lane l
-  where l.run = run_id and l.pass = 'late' and not l.done
+  where l.run = run_id and l.stage = next.stage and l.pass = next.pass and not l.done
   order by l.processed, l.number
   limit 1
   for update skip locked;
   return lane;
 end
 $$;
-comment on function imago.take_lane(bigint) is 'The least advanced free lane, its row lock being the lease; late lanes only when every main lane is done. Null when others hold all that is left.';
+comment on function imago.take_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
+
+-- sql/engine/functions/take_validation.sql
+create or replace function imago.take_validation(plan imago.plan, fixes boolean, dry_run boolean, since timestamptz, out validation imago.validation)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  current_phase text := imago.validation_phase(plan);
+  run imago.run := imago.last_run(plan.name);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  if fixes and current_phase = 'during' then
+    perform imago.raise_error('IM027', plan.name, run.direction, run.state);
+  end if;
+  select v.* into validation from imago.validation v
+  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run and v.state <> 'done'
+  for update skip locked;
+  if validation.id is not null and validation.phase = current_phase and validation.updated_at > clock_timestamp() - interval '1 hour'
+     and (since is null or validation.created_at >= since) then
+    return;
+  end if;
+  if validation.id is not null then
+    delete from imago.validation v where v.id = validation.id;
+    validation := null;
+  end if;
+
+  begin
+    perform set_config('lock_timeout', '200', true);
+    insert into imago.validation as v (plan, phase, fixes, dry_run)
+    values (plan.name, current_phase, fixes, dry_run)
+    on conflict do nothing
+    returning v.* into validation;
+    perform set_config('lock_timeout', old_timeout, true);
+  exception when lock_not_available or deadlock_detected then
+    return;
+  end;
+  if validation.id is null then
+    return;
+  end if;
+  delete from imago.validation v where v.plan = plan.name and v.id in (
+    select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
+  insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
+  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
+    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
+  from imago.plan_check c
+  cross join lateral (select c.routine is not null or imago.check_query(c) is not null as applicable) a
+  where coalesce(c.plan, plan.name) = plan.name
+    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
+end
+$$;
+comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up.';
+
+-- sql/engine/functions/tick.sql
+create or replace function imago.tick(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  answer jsonb;
+  failed_with text;
+begin
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'tick')) then
+    return jsonb_build_object('plan', plan_name, 'status', 'busy');
+  end if;
+  run := imago.unfinished_run(plan_name);
+  if run.id is not null then
+    begin
+      answer := imago.drive_run(run, imago.tick_budget(plan_name));
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        failed_with := sqlstate;
+      when others or assert_failure then
+        failed_with := sqlstate;
+    end;
+    if failed_with is not null then
+      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with);
+      -- Nobody reads what a job raises, and it would take this line back with it.
+      perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
+    end if;
+  end if;
+  perform imago.unschedule_ended(plan_name, failed_with);
+  return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
+end
+$$;
+comment on function imago.tick(text) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back. Ticks that overlap leave the work to the first. Removes the job when no run is unfinished or an error will not pass.';
+
+-- sql/engine/functions/tick_budget.sql
+create or replace function imago.tick_budget(plan_name text)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select least(imago.setting_number('tick_ms'), 800 * extract(epoch from (
+    select i.every from imago.cron_intervals() i where i.schedule = imago.find_job(plan_name) ->> 'schedule')))::integer
+$$;
+comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms, for a tick is one transaction and holds the rows that it moves.';
 
 -- sql/engine/functions/timed_out.sql
 create or replace function imago.timed_out()
@@ -3402,13 +6686,32 @@ as $$
 $$;
 comment on function imago.undeclared_probe(imago.plan_write) is 'SQL for the capture function: in a dry run, notes columns that changed and are not declared.';
 
+-- sql/engine/functions/undo_bytes.sql
+create or replace function imago.undo_bytes(plan_name text)
+returns table (undo_table text, bytes bigint)
+language sql
+volatile
+set search_path = ''
+as $$
+  select w.undo_table, pg_catalog.pg_total_relation_size(t.oid)
+  from imago.plan_write w
+  -- Null, and not an error, where there is no undo table.
+  cross join lateral (select pg_catalog.to_regclass('imago_undo.' || quote_ident(w.undo_table)) as oid) t
+  where w.plan = plan_name and t.oid is not null
+$$;
+comment on function imago.undo_bytes(text) is 'The undo tables of a plan that are there, each with the space that it takes on disk.';
+
 -- sql/engine/functions/undo_columns.sql
 create or replace function imago.undo_columns(relation text, columns text[])
 returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     c.ordinal::integer,
     a.attname::text,
@@ -3420,24 +6723,28 @@ as $$
     not a.attnotnull,
     (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
      from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
-  from unnest(columns) with ordinality c(name, ordinal)
+  from unnest(undo_columns.columns) with ordinality c(name, ordinal)
   join pg_catalog.pg_attribute a
-    on a.attrelid = relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  order by c.ordinal
+    on a.attrelid = undo_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  order by c.ordinal;
+end
 $$;
 comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
 
 -- sql/engine/functions/undo_list.sql
 create or replace function imago.undo_list(template text, relation text, columns text[], separator text default ', ')
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select string_agg(
-    format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text collate "C"' end),
-    separator order by c.ordinal)
-  from imago.undo_columns(relation, columns) c
+begin
+  return (
+    select string_agg(
+      format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text collate "C"' end),
+      separator order by c.ordinal)
+    from imago.undo_columns(undo_list.relation, undo_list.columns) c);
+end
 $$;
 comment on function imago.undo_list(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
 
@@ -3496,18 +6803,24 @@ begin
       imago.undo_list('u.before_%1$s', write.relation, write.columns),
       imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
   end if;
+  -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
+  -- that of the last batch which changed it.
   return format(
-    'select f.entity, %1$s, %2$s, %3$s from
-       (select distinct on (%4$s) u.* from %5$s order by %4$s, u.batch) f
-       join (select distinct on (%4$s) u.* from %5$s order by %4$s, u.batch desc) l on %6$s',
-    imago.undo_list('f.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('f.before_%1$s', write.relation, write.columns),
-    imago.undo_list('l.after_%1$s', write.relation, write.columns),
-    keys, source,
-    imago.undo_list('f.key_%1$s = l.key_%1$s', write.relation, write.key_columns, ' and '));
+    'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
+    'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
+    imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
+    imago.undo_list(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
+                    write.relation, write.columns),
+    imago.undo_list(format(
+      'first_value(u.after_%%1$s) over (
+         partition by u.entity, %s
+         order by u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s desc,
+                  case when u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s then - u.batch else u.batch end) as after_%%1$s', keys),
+      write.relation, write.columns),
+    source);
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: before of the first batch, after of the last.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: each column''s before of the first batch, and its after of the last one that changed it.';
 
 -- sql/engine/functions/undo_type.sql
 create or replace function imago.undo_type(type oid, modifier integer)
@@ -3545,6 +6858,189 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
+-- sql/engine/functions/unschedule.sql
+create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if imago.find_job(plan_name) is null then
+    return false;
+  end if;
+  perform cron.unschedule(imago.job_name(plan_name));
+  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, level, 'unscheduled',
+    jsonb_build_object('job', imago.job_name(plan_name), 'reason', reason), null, sqlstate);
+  return true;
+end
+$$;
+comment on function imago.unschedule(text, text, text, text) is 'Removes the job of a plan and logs why; false where there is none.';
+
+-- sql/engine/functions/unschedule_ended.sql
+create or replace function imago.unschedule_ended(plan_name text, failed_with text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  last imago.run;
+begin
+  -- Somebody schedules at this very moment: the next tick decides.
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
+    return;
+  end if;
+  if (imago.unfinished_run(plan_name)).id is null then
+    last := imago.last_run(plan_name);
+    perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
+      case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
+  elsif failed_with !~ '^(40|53|55|57|58|IM016)' then
+    perform imago.unschedule(plan_name, 'error', 'error', failed_with);
+  end if;
+end
+$$;
+comment on function imago.unschedule_ended(text, text) is 'Removes the job of a plan when no run of it is unfinished, or when a tick failed with an SQLSTATE that does not pass by itself.';
+
+-- sql/engine/functions/validate.sql
+create or replace function imago.validate(
+  plan_name text,
+  detailed boolean,
+  fixes boolean,
+  max_ms integer,
+  dry_run boolean,
+  since timestamptz default null
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  held imago.validation;
+  item imago.validation_check;
+  started timestamptz := clock_timestamp();
+  deadline timestamptz := imago.call_deadline(max_ms);
+begin
+  held := imago.take_validation(plan, fixes, dry_run, since);
+  if held.id is null then
+    return imago.busy_validation(plan, detailed, fixes, dry_run, started);
+  end if;
+
+  while held.state = 'checking' loop
+    select i.* into item from imago.validation_check i where i.validation = held.id and not i.done order by i.position limit 1;
+    if found then
+      item := imago.work_check(item, plan, deadline);
+      perform imago.save_check(item);
+    else
+      held.state := case when imago.open_findings(held.id) then 'fixing' else 'done' end;
+    end if;
+    exit when clock_timestamp() >= deadline or imago.timed_out();
+  end loop;
+  if held.state = 'fixing' and clock_timestamp() < deadline and not imago.timed_out() then
+    held.state := imago.work_fixes(held, plan, deadline);
+  end if;
+  update imago.validation v set state = held.state, updated_at = clock_timestamp() where v.id = held.id;
+  return imago.validation_answer(held.id, held.state, detailed, started);
+end
+$$;
+comment on function imago.validate(text, boolean, boolean, integer, boolean, timestamptz) is 'One call''s worth of a validation: takes it up where the last call left it, checks until everything is counted, then fixes where asked to. since: one begun before is given up.';
+
+-- sql/engine/functions/validate_constraint.sql
+create or replace function imago.validate_constraint(relation text, name text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  valid boolean;
+begin
+  select c.convalidated into valid
+  from pg_catalog.pg_constraint c
+  where c.conrelid = pg_catalog.to_regclass(relation) and c.conname = name;
+  if coalesce(valid, true) then
+    return true;
+  end if;
+  if imago.is_large(relation) then
+    return false;
+  end if;
+  execute format('alter table %s validate constraint %I', relation, name);
+  return true;
+end
+$$;
+comment on function imago.validate_constraint(text, text) is 'For direct steps: whether a constraint is valid, or is not there; a table below direct_mb is validated here and now. Validating blocks neither readers nor writers.';
+
+-- sql/engine/functions/validation_answer.sql
+create or replace function imago.validation_answer(validation_id bigint, status text, detailed boolean, started timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with validation as (
+    select v.* from imago.validation v where v.id = validation_id
+  ), checks as (
+    select i.*, c.name, c.severity, c.phase, c.meaning, c.remedy, c.routine,
+      c.fix is not null and v.phase = 'after' as fixable,
+      case when v.state <> 'done' and not i.done and i.remaining is not null then greatest(i.found - i.fixed, 0)
+        when v.dry_run then i.found else coalesce(i.remaining, i.found) end as still
+    from validation v
+    join imago.validation_check i on i.validation = v.id
+    join imago.plan_check c on c.id = i.plan_check
+  ), sums as (
+    select
+      coalesce(sum(still) filter (where severity = 'error'), 0) as errors,
+      coalesce(sum(still) filter (where severity = 'warning'), 0) as warnings,
+      coalesce(sum(still) filter (where severity = 'manual'), 0) as manual,
+      coalesce(sum(fixed), 0) as fixed, coalesce(sum(fixes_failed), 0) as fixes_failed,
+      coalesce(sum(checked), 0) as checked, coalesce(sum(greatest(total, checked)), 0) as total,
+      count(*) filter (where error is not null) as unchecked, max(deferrals) as deferrals,
+      jsonb_agg(jsonb_build_object(
+        'name', name, 'severity', severity, 'phase', phase, 'meaning', meaning, 'remedy', remedy, 'applicable', applicable,
+        'found', found, 'left', still, 'partial', not done and remaining is null, 'fixable', fixable,
+        'fixed', case when (select v.dry_run from validation v) then 0 else fixed end,
+        'would_fix', case when (select v.dry_run and v.fixes from validation v) and fixable then fixed end,
+        'written', written, 'fixes_failed', fixes_failed, 'error', error, 'facts', facts,
+        'slow_piece_ms', case when piece_ms > imago.setting_number('sub_batch_ms') then round(piece_ms) end)
+        || case when routine is not null then jsonb_build_object('findings', jsonb_path_query_array(findings, '$[0 to 19]')) else '{}' end
+        || case when detailed then jsonb_build_object('keys', case when routine is null then to_jsonb(keys)
+             else jsonb_path_query_array(findings, '$[0 to 9].object') end) else '{}' end
+        order by position) as list
+    from checks
+  )
+  select jsonb_build_object(
+    'plan', v.plan, 'phase', v.phase, 'validation', v.id, 'status', status, 'has_more', status <> 'done', 'partial', status <> 'done',
+    'percentage', case when status = 'done' then 100 else least(99.99, trunc(100.0 * s.checked / greatest(1, s.total), 2)) end,
+    'checked', s.checked, 'total', case when status = 'done' then s.checked else s.total end,
+    'errors', s.errors, 'warnings', s.warnings, 'manual', s.manual,
+    'fixed', case when v.dry_run then 0 else s.fixed end, 'fixes_failed', s.fixes_failed,
+    'healthy', status = 'done' and s.errors = 0 and s.unchecked = 0,
+    'dry_run', v.dry_run, 'retry_after_ms', case when status = 'fixing' and s.deferrals > 0 then 200 else 0 end,
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
+    'checks', coalesce(s.list, '[]'))
+  from validation v, sums s
+$$;
+comment on function imago.validation_answer(bigint, text, boolean, timestamptz) is 'The JSON that validate_migration returns.';
+
+-- sql/engine/functions/validation_phase.sql
+create or replace function imago.validation_phase(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when run.id is null or plan.prepared_at is null or run.state = 'pending' then 'before'
+    when run.direction = 'rollback' and run.state = 'succeeded' then 'before'
+    when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
+    else 'during'
+  end
+  from imago.last_run(plan.name) run
+$$;
+comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
+
 -- sql/engine/functions/walk_again.sql
 create or replace function imago.walk_again(run_id bigint)
 returns void
@@ -3559,6 +7055,18 @@ as $$
 $$;
 comment on function imago.walk_again(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
 
+-- sql/engine/functions/walked_key.sql
+create or replace function imago.walked_key(plan_check imago.plan_check, out name text, out type text)
+language sql
+stable
+set search_path = ''
+as $$
+  select c.name, imago.undo_type(a.atttypid, -1)
+  from (select coalesce(plan_check.key_column, (imago.primary_key(plan_check.source))[1]) as name) c
+  join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(plan_check.source) and a.attname = c.name
+$$;
+comment on function imago.walked_key(imago.plan_check, out text, out text) is 'The column that a check walks its source by, and its type.';
+
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
 returns jsonb
@@ -3569,6 +7077,7 @@ as $$
 declare
   run imago.run;
   plan imago.plan;
+  staged imago.plan;
   lane imago.lane;
   moves imago.moves;
   totals jsonb := '{}';
@@ -3587,7 +7096,7 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
-    outcome := case run.state when 'succeeded' then 'done' when 'cancelled' then 'working' else run.state end;
+    outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
   end if;
@@ -3595,8 +7104,12 @@ begin
   while outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
+    staged := imago.stage(plan, coalesce(lane.stage, 1));
+    if imago.skip_walk(run, staged, lane) then
+      continue;
+    end if;
     if lane.run is not null then
-      moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;
@@ -3626,6 +7139,105 @@ begin
 end
 $$;
 comment on function imago.work(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
+
+-- sql/engine/functions/work_check.sql
+create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz)
+returns imago.validation_check
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan_check imago.plan_check;
+  piece record;
+  counted record;
+  looked jsonb;
+  piece_started timestamptz;
+  took numeric;
+  size integer;
+  -- Kept aside and taken over as a whole: a cancel may come between any two lines.
+  next imago.validation_check := item;
+begin
+  select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
+  if plan_check.routine is not null then
+    execute format('select %s($1)', plan_check.routine) into looked using plan;
+    item.findings := looked -> 'findings';
+    item.found := jsonb_array_length(item.findings);
+    item.facts := coalesce(looked -> 'facts', '{}');
+    item.checked := 1;
+    item.done := true;
+    return item;
+  end if;
+
+  loop
+    piece_started := clock_timestamp();
+    size := imago.piece_size(item, deadline - piece_started);
+    select * into piece from imago.piece_end(plan_check, item.cursor_key, size);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys));
+    took := extract(epoch from clock_timestamp() - piece_started) * 1000;
+    next.found := next.found + counted.amount;
+    next.keys := next.keys || counted.keys;
+    next.facts := imago.add_counts(next.facts, counted.facts);
+    next.checked := next.checked + piece.rows;
+    next.cursor_key := piece.last_key;
+    next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
+    next.size := imago.next_piece_size(size, took);
+    next.done := piece.last_key is null;
+    if next.done then
+      next.total := greatest(1, next.checked);
+    end if;
+    item := next;
+    exit when item.done or clock_timestamp() >= deadline;
+  end loop;
+  return item;
+exception
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    -- Only a row that had the whole call for itself does not fit one.
+    if size = 1 and piece_started < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
+      item.error := imago.check_error('IM028', plan_check.name, plan.name, plan_check.source);
+      item.done := true;
+    end if;
+    item.size := greatest(1, size / 4);
+    return item;
+  when others then
+    item.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    item.done := true;
+    return item;
+end
+$$;
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz) is 'Works on one check until it is done or the deadline has come: looks, or counts piece after piece. What goes wrong is its error, not the call''s.';
+
+-- sql/engine/functions/work_fixes.sql
+create or replace function imago.work_fixes(validation imago.validation, plan imago.plan, deadline timestamptz)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  items imago.validation_check[];
+  item imago.validation_check;
+begin
+  if validation.dry_run then
+    begin
+      items := imago.fix_checks(validation, plan, deadline);
+      raise exception using errcode = 'IMDRY', message = 'taken back';
+    exception when sqlstate 'IMDRY' then null;
+    end;
+  else
+    items := imago.fix_checks(validation, plan, deadline);
+  end if;
+  foreach item in array items loop
+    perform imago.save_check(item);
+  end loop;
+  return case when exists (select from imago.validation_check i where i.validation = work_fixes.validation.id and not i.done)
+    then 'fixing' else 'done' end;
+end
+$$;
+comment on function imago.work_fixes(imago.validation, imago.plan, timestamptz) is 'One call''s worth of fixing; in a dry run all of it is taken back, and only the counts are kept.';
 
 -- sql/engine/functions/work_lane.sql
 create or replace function imago.work_lane(
@@ -3708,10 +7320,11 @@ begin
   update imago.lane l set
     cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
     failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
-  where l.run = lane.run and l.pass = lane.pass and l.number = lane.number;
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
   if total.outcome in ('timeout', 'deferred') then
     perform imago.write_log(run.plan, run.id, 'warning', total.outcome,
-      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals),
+      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
+        || imago.stage_detail(lane.stage),
       null, coalesce(total.sqlstate, '57014'));
   end if;
   return total;
@@ -3754,9 +7367,24 @@ as $$
     and l.relation in (
       select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name
       union all
-      select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)))
+      select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
+
+-- sql/engine/functions/wrong_entities.sql
+create or replace function imago.wrong_entities(plan_check imago.plan_check, plan imago.plan, entities text[], out keys text[], out amount bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  execute format(
+    'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+    imago.check_query(plan_check), plan.key_type)
+  into keys, amount using entities;
+end
+$$;
+comment on function imago.wrong_entities(imago.plan_check, imago.plan, text[], out text[], out bigint) is 'Those of the entities for which the check finds something, and how much in all.';
 
 -- sql/api/views/migration_log.sql
 create view public.migration_log
@@ -3766,7 +7394,7 @@ select l.created_at, l.plan, l.run, l.batch, l.level, l.event, l.entity, l.sqlst
 from imago.log l
 union all
 select
-  b.created_at, r.plan, b.run, b.id, 'debug', case b.direction when 'rollback' then 'rollback' else 'batch' end, null, null,
+  b.created_at, r.plan, b.run, b.id, 'debug', case when b.path = 'sync' then 'sync' when b.direction = 'rollback' then 'rollback' else 'batch' end, null, null,
   jsonb_build_object('path', b.path, 'size', b.size, 'moved', b.moved, 'ms', b.ms, 'rows', b.rows)
 from imago.batch b
 join imago.run r on r.id = b.run;
@@ -3785,6 +7413,35 @@ begin
 end
 $$;
 comment on function public.cancel_migration(text) is 'Imago: gives the run up. What was moved stays moved and can still be rolled back.';
+
+-- sql/api/functions/cleanup_migration.sql
+create or replace function public.cleanup_migration(
+  plan text default 'avatars',
+  older_than interval default '30 days',
+  dry_run boolean default false
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  found_plan imago.plan := imago.find_plan(plan);
+begin
+  if older_than is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
+  end if;
+  if older_than < interval '0' then
+    perform imago.raise_error('IM015', 'older_than', older_than::text, 'zero or more');
+  end if;
+  if dry_run then
+    return imago.cleanup_preview(found_plan, imago.expect_cleanable(found_plan, older_than));
+  end if;
+  return imago.cleanup(plan, older_than);
+end
+$$;
+comment on function public.cleanup_migration(text, interval, boolean) is 'Imago: drops the journal and what the log holds of the migration, so long after a migration was finalized or taken back whole; refuses before. Call until has_more is false. bytes_freed says how much space that gives back; with dry_run, would give.';
 
 -- sql/api/functions/dry_run_migration.sql
 create or replace function public.dry_run_migration(
@@ -3807,6 +7464,32 @@ end
 $$;
 comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (at most max_ms of work), full (everything, in one transaction) or preflight (looks, locks nothing). Reports rows, failures, side effects, WAL, rate and an estimate of the whole.';
 
+-- sql/api/functions/finalize_migration.sql
+create or replace function public.finalize_migration(
+  plan text default 'avatars',
+  allow_data_loss boolean default false,
+  dry_run boolean default false
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  found_plan imago.plan := imago.find_plan(plan);
+begin
+  if allow_data_loss is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
+  end if;
+  if dry_run then
+    return imago.finalize_preview(found_plan);
+  end if;
+  return imago.finalize(plan, allow_data_loss);
+end
+$$;
+comment on function public.finalize_migration(text, boolean, boolean) is 'Imago: ends a migration for good, one step a call. Call until has_more is false. Refuses while anything is pending, set aside, held, in conflict or a check fails. From the step on that closes the way back (closed) nothing can be rolled back. dry_run lists the steps and what stands in the way.';
+
 -- sql/api/functions/get_detailed_migration_progress.sql
 create or replace function public.get_detailed_migration_progress(plan text default 'avatars')
 returns jsonb
@@ -3820,6 +7503,18 @@ begin
 end
 $$;
 comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, completion, users a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';
+
+-- sql/api/functions/get_engine_version.sql
+create or replace function public.get_engine_version()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select jsonb_build_object('version', imago.setting_number('engine_version'))
+$$;
+comment on function public.get_engine_version() is 'Imago: the version of the engine. Commands and edge functions ask for it and refuse one that is newer than they know. Changes nothing.';
 
 -- sql/api/functions/get_migration_performance_stats.sql
 create or replace function public.get_migration_performance_stats(plan text default 'avatars')
@@ -3849,12 +7544,19 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  total bigint;
+  staged imago.plan;
+  counted bigint;
+  total bigint := 0;
   pending bigint := 0;
   own jsonb;
 begin
   perform imago.check_source(found_plan);
-  execute format('select count(*) from %I.%I', found_plan.source_schema, found_plan.source_table) into total;
+  for staged in
+    select s.* from imago.stages(found_plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  loop
+    execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
+    total := total + counted;
+  end loop;
   pending := imago.count_pending(found_plan);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(
@@ -3864,6 +7566,68 @@ end
 $$;
 comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
 
+-- sql/api/functions/get_run_history.sql
+create or replace function public.get_run_history(plan text default 'avatars', points integer default 200)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan);
+  if points is null or points not between 1 and 10000 then
+    perform imago.raise_error('IM015', 'points', coalesce(points::text, 'null'), '1 to 10000');
+  end if;
+  return imago.run_history(plan, points);
+end
+$$;
+comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: users a minute, batch size and failures at no more than so many points each. Changes nothing.';
+
+-- sql/api/functions/inspect_installation.sql
+create or replace function public.inspect_installation()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'version', imago.setting_number('engine_version'),
+    'server_version', current_setting('server_version'),
+    'plans', (select coalesce(jsonb_agg(p.name order by p.name), '[]') from imago.plan p),
+    'schemas', imago.installed_schemas(),
+    'functions', imago.installed_functions(),
+    'relations', imago.installed_relations(),
+    'triggers', imago.installed_triggers(),
+    'undo', imago.installed_undo(),
+    'cron', imago.installed_jobs())
+$$;
+comment on function public.inspect_installation() is 'Imago: what is installed: versions, functions, tables, triggers, undo tables, jobs, and who may use them. imago doctor compares it with what should be. Changes nothing.';
+
+-- sql/api/functions/log_request.sql
+create or replace function public.log_request(plan text, action text, caller text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan);
+  if coalesce(action, '') !~ '^[a-z_]{1,40}$' then
+    perform imago.raise_error('IM015', 'action', coalesce(left(action, 40), 'null'), 'a name in lower case');
+  end if;
+  if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
+    perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
+  end if;
+  perform imago.write_log(plan, (imago.last_run(plan)).id, 'info', 'requested',
+    jsonb_build_object('action', action, 'caller', caller));
+  return jsonb_build_object('plan', plan, 'action', action, 'caller', caller);
+end
+$$;
+comment on function public.log_request(text, text, text) is 'Imago: writes into migration_log who asked for what (event requested). The edge functions call it before they change anything.';
+
 -- sql/api/functions/migrate_batch.sql
 create or replace function public.migrate_batch(
   plan text default 'avatars',
@@ -3872,7 +7636,8 @@ create or replace function public.migrate_batch(
   dry_run boolean default false,
   backup boolean default true,
   max_failures text default null,
-  on_failure text default 'stop'
+  on_failure text default 'stop',
+  run bigint default null
 )
 returns jsonb
 language plpgsql
@@ -3881,7 +7646,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  driven imago.run;
   result jsonb;
 begin
   perform imago.find_plan(plan);
@@ -3891,36 +7656,37 @@ begin
     return imago.dry_run(plan, 'sample', batch_size, max_ms);
   end if;
 
+  if (select p.closed_at is not null from imago.plan p where p.name = migrate_batch.plan) then
+    return imago.answer((imago.last_run(plan)).id, 'done', '{}', '{}', statement_timestamp());
+  end if;
   begin
-    run := imago.forward_run(plan, backup, max_failures, on_failure);
+    driven := imago.forward_run(plan, backup, max_failures, on_failure, run);
   exception when sqlstate 'IM016' then
-    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp());
+    -- The run that is wanted is not there yet; the last one must not be taken for it.
+    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
   end;
-  if run.direction = 'rollback' then
-    result := imago.work(run.id, max_ms, batch_size);
+  if driven.direction = 'rollback' then
+    result := imago.work(driven.id, max_ms, batch_size);
     return result || case result ->> 'status'
-      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.error_of(r) from imago.run r where r.id = run.caused_by))
+      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.error_of(r) from imago.run r where r.id = driven.caused_by))
       else '{}' end;
   end if;
-  if run.state = 'failed' then
-    return imago.answer(run.id, 'failed', '{}', '{}', clock_timestamp());
-  end if;
-  if run.state = 'pending' then
+  if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
     if (select p.prepared_at is null from imago.plan p where p.name = migrate_batch.plan) then
       result := imago.prepare_step(plan);
-      return imago.answer(run.id, 'preparing', '{}', '{}', statement_timestamp())
+      return imago.answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
     begin
-      perform imago.start_run(run.id, batch_size);
+      perform imago.start_run(driven.id, batch_size);
     exception when sqlstate 'IM016' then
-      return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp());
+      return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work(run.id, max_ms, batch_size);
+  return imago.work(driven.id, max_ms, batch_size);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms) or failed (see error).';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
 
 -- sql/api/functions/migrate_user_to_avatar_centric.sql
 create or replace function public.migrate_user_to_avatar_centric(user_id uuid)
@@ -4041,7 +7807,12 @@ $$;
 comment on function public.rollback_all_migrations(text, boolean) is 'Imago: takes a whole migration back in one transaction. For big ones call rollback_batch until has_more is false instead: it commits as it goes and fits the API''s timeout.';
 
 -- sql/api/functions/rollback_batch.sql
-create or replace function public.rollback_batch(plan text default 'avatars', max_ms integer default 2000, force boolean default false)
+create or replace function public.rollback_batch(
+  plan text default 'avatars',
+  max_ms integer default 2000,
+  force boolean default false,
+  run bigint default null
+)
 returns jsonb
 language plpgsql
 volatile
@@ -4049,26 +7820,34 @@ security definer
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  driven imago.run;
 begin
   perform imago.find_plan(plan);
   perform imago.check_size(null, max_ms);
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
-  run := imago.last_run(plan);
-  if run.id is null then
+  if run is not null then
+    driven := imago.driven_run(plan, 'rollback', run);
+    if driven.force <> force then
+      perform imago.raise_error('IM007', driven.id::text, plan, 'force', driven.force::text, force::text);
+    end if;
+    return imago.work(driven.id, max_ms);
+  end if;
+  driven := imago.last_run(plan);
+  if driven.id is null then
     perform imago.raise_error('IM022', plan);
   end if;
   begin
-    run := imago.start_rollback(plan, force);
+    driven := imago.start_rollback(plan, force);
   exception when sqlstate 'IM016' then
-    return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated' || '{"direction": "rollback", "rolled_back": 0}';
+    return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
+      || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work(run.id, max_ms);
+  return imago.work(driven.id, max_ms);
 end
 $$;
-comment on function public.rollback_batch(text, integer, boolean) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden.';
+comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';
 
 -- sql/api/functions/rollback_user_migration.sql
 create or replace function public.rollback_user_migration(user_id uuid, force boolean default false)
@@ -4083,6 +7862,61 @@ begin
 end
 $$;
 comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds him: no batch moves him again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
+
+-- sql/api/functions/schedule_migration.sql
+create or replace function public.schedule_migration(plan text default 'avatars', every interval default '10 seconds')
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.schedule(plan, every);
+end
+$$;
+comment on function public.schedule_migration(text, interval) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Call again to change the interval. The job removes itself when the run ends.';
+
+-- sql/api/functions/unschedule_migration.sql
+create or replace function public.unschedule_migration(plan text default 'avatars')
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan);
+  perform imago.check_cron();
+  return jsonb_build_object('plan', plan, 'unscheduled', imago.unschedule(plan, 'asked for'));
+end
+$$;
+comment on function public.unschedule_migration(text) is 'Imago: pg_cron no longer drives the plan. The run stays as it is; any caller, or schedule_migration, goes on with it.';
+
+-- sql/api/functions/validate_migration.sql
+create or replace function public.validate_migration(
+  plan text default 'avatars',
+  detailed boolean default false,
+  fix_issues boolean default false,
+  max_ms integer default 5000,
+  dry_run boolean default false
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan);
+  perform imago.check_size(null, max_ms);
+  if detailed is null or fix_issues is null or dry_run is null then
+    perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fix_issues is null then 'fix_issues' else 'dry_run' end);
+  end if;
+  return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
+end
+$$;
+comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, within max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
 
 -- sql/api/grants.sql
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.

@@ -82,6 +82,181 @@ as $$
 $$;
 comment on function avatars.author_column() is 'The column of posts that names the author, or null: then posts stay as they are, for manual review.';
 
+-- sql/plans/avatars/functions/check_query.sql
+create or replace function avatars.check_query(name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  author text := avatars.author_column();
+  followed text := avatars.followed_column();
+  marked boolean := avatars.first_column('public.avatars', 'metadata') is not null;
+begin
+  if avatars.first_column('public.users', 'active_avatar_id') is null or avatars.first_column('public.avatars', 'owner_user_id') is null
+     or name like 'posts\_%' and (author is null or avatars.first_column('public.posts', 'avatar_id') is null)
+     or name like 'follows\_%' and (followed is null or avatars.first_column('public.follows', 'avatar_id') is null) then
+    return null;
+  end if;
+  return case name
+    when 'users_without_active_avatar' then
+      'select u.id as key, u.id as entity from public.users u
+       where u.active_avatar_id is null and not imago.is_journaled(''avatars'', ''public.users'', u.id::text)'
+    when 'journal_contradicted' then
+      'select u.id as key, u.id as entity from public.users u
+       where u.active_avatar_id is null and imago.is_journaled(''avatars'', ''public.users'', u.id::text)'
+    when 'wrong_active_avatar' then
+      'select u.id as key, u.id as entity from public.users u left join public.avatars a on a.id = u.active_avatar_id
+       where u.active_avatar_id is not null and a.owner_user_id is distinct from u.id'
+    when 'two_default_avatars' then case when marked then
+      'select a.id as key, a.owner_user_id as entity from public.avatars a
+       where a.metadata @> ''{"migrated": true}'' and exists (
+         select from public.avatars b
+         where b.owner_user_id = a.owner_user_id and b.metadata @> ''{"migrated": true}'' and b.id < a.id)' end
+    when 'orphaned_avatars' then
+      'select a.id as key, a.owner_user_id as entity from public.avatars a
+       where not exists (select from public.users u where u.id = a.owner_user_id)'
+    when 'posts_without_avatar' then avatars.rows_without_avatar('public.posts', author)
+    when 'posts_with_wrong_avatar' then avatars.rows_with_wrong_avatar('public.posts', author)
+    when 'posts_of_unknown_authors' then format(
+      'select p.%I as key, null::uuid as entity from public.posts p
+       where not exists (select from public.users u where u.id = p.%I)', (imago.primary_key('public.posts'))[1], author)
+    when 'follows_without_avatar' then avatars.rows_without_avatar('public.follows', followed)
+    when 'follows_with_wrong_avatar' then avatars.rows_with_wrong_avatar('public.follows', followed)
+    when 'counts' then avatars.counts_query(author, followed)
+  end;
+end
+$$;
+comment on function avatars.check_query(text) is 'SQL listing key and entity of what a check of this plan finds, by the columns that this app has; null where it lacks them.';
+
+-- sql/plans/avatars/functions/clean_avatars.sql
+create or replace function avatars.clean_avatars()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.drop_empty_table('avatars', 'public.avatars')
+$$;
+comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the table avatars if prepare added it and it is empty.';
+
+-- sql/plans/avatars/functions/clean_follows.sql
+create or replace function avatars.clean_follows()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Prepare makes it anew.
+  drop view if exists avatars.pending;
+  select imago.drop_empty_column('avatars', 'public.follows', 'avatar_id')
+$$;
+comment on function avatars.clean_follows() is 'Clean-up step after a complete rollback: drops follows.avatar_id if prepare added it and it is empty.';
+
+-- sql/plans/avatars/functions/clean_posts.sql
+create or replace function avatars.clean_posts()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Prepare makes it anew.
+  drop view if exists avatars.pending;
+  select imago.drop_empty_column('avatars', 'public.posts', 'avatar_id')
+$$;
+comment on function avatars.clean_posts() is 'Clean-up step after a complete rollback: drops posts.avatar_id if prepare added it and it is empty.';
+
+-- sql/plans/avatars/functions/clean_users.sql
+create or replace function avatars.clean_users()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Prepare makes it anew.
+  drop view if exists avatars.pending;
+  select imago.drop_empty_column('avatars', 'public.users', 'active_avatar_id')
+$$;
+comment on function avatars.clean_users() is 'Clean-up step after a complete rollback: drops users.active_avatar_id if prepare added it and it is empty.';
+
+-- sql/plans/avatars/functions/countable.sql
+create or replace function avatars.countable(relation text, owner_column text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Without an index each user would cost a read of the whole table.
+  select owner_column is not null and avatars.first_column(relation, 'avatar_id') is not null
+    and (imago.estimated_rows(relation) < 10000 or not exists (select from imago.index_warning(relation, owner_column, 'the check')))
+$$;
+comment on function avatars.countable(text, text) is 'Whether the rows of a relation can be counted user by user: it has the columns, and is small or indexed.';
+
+-- sql/plans/avatars/functions/counted_rows.sql
+create or replace function avatars.counted_rows(relation text, name text, owner_column text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    ' cross join lateral (
+        select count(*) as %1$s, count(b.id) as %1$s_with_avatar
+        from %2$s t left join public.avatars b on b.id = t.avatar_id and b.owner_user_id = u.id where t.%3$I = u.id) %1$s_of_user',
+    name, relation, owner_column)
+$$;
+comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of his.';
+
+-- sql/plans/avatars/functions/counts_query.sql
+create or replace function avatars.counts_query(author text, followed text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'select s.key, s.key as entity, s.users, s.users_with_avatar%1$s%2$s,
+       s.users <> s.users_with_avatar%3$s%4$s as wrong
+     from (
+       select u.id as key, 1 as users, (a.owner_user_id is not distinct from u.id)::integer as users_with_avatar%1$s%2$s
+       from public.users u left join public.avatars a on a.id = u.active_avatar_id%5$s%6$s
+     ) s',
+    case when p.exist then ', posts, posts_with_avatar' end,
+    case when f.exist then ', follows, follows_with_avatar' end,
+    case when p.exist then ' or s.posts <> s.posts_with_avatar' end,
+    case when f.exist then ' or s.follows <> s.follows_with_avatar' end,
+    case when p.exist then avatars.counted_rows('public.posts', 'posts', author) end,
+    case when f.exist then avatars.counted_rows('public.follows', 'follows', followed) end)
+  from (select avatars.countable('public.posts', author) as exist) p, (select avatars.countable('public.follows', followed) as exist) f
+$$;
+comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of his rows on the old side and of those that the new side accounts for.';
+
+-- sql/plans/avatars/functions/declare_sync.sql
+create or replace function avatars.declare_sync()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  delete from imago.plan_sync s where s.plan = 'avatars' and s.relation = 'public.posts' and avatars.author_column() is null;
+  delete from imago.plan_sync s where s.plan = 'avatars' and s.relation = 'public.follows' and avatars.followed_column() is null;
+  insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, statement, creates)
+  select 'avatars', v.position, v.name, v.relation, v.events, array[v.entity_column], v.entity_column, v.statement, v.creates
+  from (values
+    (1, 'new users', 'public.users', '{insert}'::text[], 'id',
+     'select avatars.apply(array(select n.id from new_rows n))', true),
+    (2, 'new posts', 'public.posts', '{insert,update}', avatars.author_column(),
+     avatars.sync_query('public.posts', avatars.author_column()), false),
+    (3, 'new follows', 'public.follows', '{insert,update}', avatars.followed_column(),
+     avatars.sync_query('public.follows', avatars.followed_column()), false)
+  ) v(position, name, relation, events, entity_column, statement, creates)
+  where v.entity_column is not null
+  on conflict (plan, position) do update set
+    columns = excluded.columns, entity_column = excluded.entity_column, statement = excluded.statement
+$$;
+comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found: new users get their avatar, new posts and follows that of their user.';
+
 -- sql/plans/avatars/functions/default_values.sql
 create or replace function avatars.default_values()
 returns table (column_name text, expression text)
@@ -130,6 +305,65 @@ as $$
   limit 1
 $$;
 comment on function avatars.first_column(text, text[]) is 'The first of the names that the relation has as a column, or null.';
+
+-- sql/plans/avatars/functions/fix_active_avatars.sql
+create or replace function avatars.fix_active_avatars(keys uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format(
+    'update public.users u set active_avatar_id = (
+       select a.id from public.avatars a where a.owner_user_id = u.id order by %s a.id limit 1)
+     where u.id = any ($1) and u.active_avatar_id is not null
+       and not exists (select from public.avatars a where a.id = u.active_avatar_id and a.owner_user_id = u.id)',
+    case when avatars.first_column('public.avatars', 'created_at') is not null then 'a.created_at,' end) using keys;
+  -- Who owns none is what apply is for.
+  perform avatars.apply(keys);
+end
+$$;
+comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets his oldest own one, or a new default one.';
+
+-- sql/plans/avatars/functions/fix_follows.sql
+create or replace function avatars.fix_follows(keys uuid[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.fix_rows('public.follows', avatars.followed_column(), keys)
+$$;
+comment on function avatars.fix_follows(uuid[]) is 'Fix: follows with a wrong avatar get that of the followed user.';
+
+-- sql/plans/avatars/functions/fix_posts.sql
+create or replace function avatars.fix_posts(keys uuid[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.fix_rows('public.posts', avatars.author_column(), keys)
+$$;
+comment on function avatars.fix_posts(uuid[]) is 'Fix: posts with a wrong avatar get that of their author.';
+
+-- sql/plans/avatars/functions/fix_rows.sql
+create or replace function avatars.fix_rows(relation text, owner_column text, keys uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format(
+    'update %1$s t set avatar_id = u.active_avatar_id from public.users u
+     where t.%2$I = any ($1) and u.id = t.%2$I and t.avatar_id is not null and t.avatar_id is distinct from u.active_avatar_id
+       and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = u.id)',
+    relation, owner_column) using keys;
+end
+$$;
+comment on function avatars.fix_rows(text, text, uuid[]) is 'Rows of these users that carry an avatar which is missing or another''s get the user''s active one.';
 
 -- sql/plans/avatars/functions/followed_column.sql
 create or replace function avatars.followed_column()
@@ -273,7 +507,7 @@ begin
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
   );
-  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata.';
+  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata. Added by Imago plan avatars.';
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
   create policy "everybody reads avatars" on public.avatars for select using (true);
@@ -307,9 +541,10 @@ as $$
     (4, 'public.follows', avatars.followed_column(), false, '{avatar_id}', '{"avatar_id": "public.avatars"}')
   ) v(position, relation, entity_column, inserts, columns, points_to)
   where v.entity_column is not null
-  on conflict (plan, relation) do update set entity_column = excluded.entity_column
+  on conflict (plan, relation) do update set entity_column = excluded.entity_column;
+  select avatars.declare_sync()
 $$;
-comment on function avatars.prepare_declaration() is 'Prepare step: declares what the plan writes in this app.';
+comment on function avatars.prepare_declaration() is 'Prepare step: declares what the plan writes in this app, and what follows the app''s writes.';
 
 -- sql/plans/avatars/functions/prepare_default_key.sql
 create or replace function avatars.prepare_default_key()
@@ -332,6 +567,7 @@ as $$
 begin
   if avatars.first_column('public.follows', 'avatar_id') is null then
     alter table public.follows add column avatar_id uuid;
+    comment on column public.follows.avatar_id is 'Added by Imago plan avatars.';
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.follows add constraint follows_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
@@ -350,6 +586,7 @@ as $$
 begin
   if avatars.first_column('public.posts', 'avatar_id') is null then
     alter table public.posts add column avatar_id uuid;
+    comment on column public.posts.avatar_id is 'Added by Imago plan avatars.';
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
@@ -368,6 +605,7 @@ as $$
 begin
   if avatars.first_column('public.users', 'active_avatar_id') is null then
     alter table public.users add column active_avatar_id uuid;
+    comment on column public.users.active_avatar_id is 'Added by Imago plan avatars.';
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.users add constraint users_active_avatar_id_fkey
       foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
@@ -409,6 +647,35 @@ end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made his own) and pending, from the columns found.';
 
+-- sql/plans/avatars/functions/rows_with_wrong_avatar.sql
+create or replace function avatars.rows_with_wrong_avatar(relation text, owner_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'select t.%1$I as key, t.%2$I as entity from %3$s t left join public.avatars a on a.id = t.avatar_id
+     where t.avatar_id is not null and a.owner_user_id is distinct from t.%2$I
+       and exists (select from public.users u where u.id = t.%2$I)',
+    (imago.primary_key(relation))[1], owner_column, relation)
+$$;
+comment on function avatars.rows_with_wrong_avatar(text, text) is 'SQL: rows whose avatar is missing or belongs to another user than the row does.';
+
+-- sql/plans/avatars/functions/rows_without_avatar.sql
+create or replace function avatars.rows_without_avatar(relation text, owner_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'select t.%1$I as key, t.%2$I as entity from %3$s t join public.users u on u.id = t.%2$I
+     where t.avatar_id is null and u.active_avatar_id is not null',
+    (imago.primary_key(relation))[1], owner_column, relation)
+$$;
+comment on function avatars.rows_without_avatar(text, text) is 'SQL: rows that have no avatar although their user has an active one.';
+
 -- sql/plans/avatars/functions/statistics.sql
 create or replace function avatars.statistics()
 returns jsonb
@@ -430,6 +697,31 @@ begin
 end
 $$;
 comment on function avatars.statistics() is 'What get_migration_statistics adds for this plan: avatars in all, and those that carry the mark.';
+
+-- sql/plans/avatars/functions/sync_query.sql
+create or replace function avatars.sync_query(relation text, owner_column text)
+returns text
+language plpgsql
+stable
+strict
+set search_path = ''
+as $$
+declare
+  key text[] := imago.primary_key(relation);
+begin
+  return format(
+    'update %1$s t set avatar_id = u.active_avatar_id
+     from new_rows n join public.users u on u.id = n.%2$I
+     where %3$s and t.avatar_id is distinct from u.active_avatar_id
+       and (t.avatar_id is null
+            or exists (select from old_rows o where %4$s)
+               and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = u.id))',
+    relation, owner_column,
+    (select string_agg(format('t.%1$I = n.%1$I', k), ' and ') from unnest(key) k),
+    (select string_agg(format('o.%1$I = n.%1$I', k), ' and ') from unnest(key) k));
+end
+$$;
+comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if he has one; those that have changed hands that of the new one. Rows with an avatar of his keep it. Null where there is no such column.';
 
 -- sql/plans/avatars/functions/unfit_columns.sql
 create or replace function avatars.unfit_columns()
@@ -473,6 +765,39 @@ as $$
 $$;
 comment on function avatars.unknown_columns() is 'Columns of an existing avatars table that must have a value and for which the default avatar has none.';
 
+-- sql/plans/avatars/functions/validate_follows.sql
+create or replace function avatars.validate_follows()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public.follows', 'follows_avatar_id_fkey')
+$$;
+comment on function avatars.validate_follows() is 'Direct finalize step: whether the foreign key that prepare added to follows is valid; a small table is validated at once.';
+
+-- sql/plans/avatars/functions/validate_posts.sql
+create or replace function avatars.validate_posts()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public.posts', 'posts_avatar_id_fkey')
+$$;
+comment on function avatars.validate_posts() is 'Direct finalize step: whether the foreign key that prepare added to posts is valid; a small table is validated at once.';
+
+-- sql/plans/avatars/functions/validate_users.sql
+create or replace function avatars.validate_users()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public.users', 'users_active_avatar_id_fkey')
+$$;
+comment on function avatars.validate_users() is 'Direct finalize step: whether the foreign key that prepare added to users is valid; a small table is validated at once.';
+
 -- sql/plans/avatars/registration.sql
 insert into imago.plan (name, title, source_schema, source_table, key_column)
 values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id');
@@ -488,6 +813,55 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 8, 'index on follows.avatar_id', 'index_follows'),
   ('avatars', 9, 'views', 'prepare_views'),
   ('avatars', 10, 'declaration', 'prepare_declaration');
+
+insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
+  ('avatars', 11, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
+   'alter table public.users validate constraint users_active_avatar_id_fkey'),
+  ('avatars', 12, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,
+   'alter table public.posts validate constraint posts_avatar_id_fkey'),
+  ('avatars', 13, 'foreign key of follows.avatar_id', 'finalize', 'validate_follows', true,
+   'alter table public.follows validate constraint follows_avatar_id_fkey');
+
+insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
+  ('avatars', 14, 'users.active_avatar_id, if empty', 'cleanup', 'clean_users', 'rollback'),
+  ('avatars', 15, 'posts.avatar_id, if empty', 'cleanup', 'clean_posts', 'rollback'),
+  ('avatars', 16, 'follows.avatar_id, if empty', 'cleanup', 'clean_follows', 'rollback'),
+  ('avatars', 17, 'table avatars, if empty', 'cleanup', 'clean_avatars', 'rollback');
+
+insert into imago.plan_check (plan, position, name, severity, phase, source, counts, fix, meaning, remedy) values
+  ('avatars', 1, 'users_without_active_avatar', 'error', 'after', 'public.users', false, 'apply',
+   'A user has no active avatar and was never given one: he came later, failed, or is held.',
+   'Move him: migrate_batch, retry_failed_migrations for who has failed, migrate_user_to_avatar_centric for who is held.'),
+  ('avatars', 2, 'journal_contradicted', 'error', 'during', 'public.users', false, 'apply',
+   'The journal says that a user was migrated, and he has no active avatar: somebody has taken or removed it.',
+   'Fix gives him his oldest avatar, or a new default one; or take the user back.'),
+  ('avatars', 3, 'wrong_active_avatar', 'error', 'during', 'public.users', false, 'fix_active_avatars',
+   'The active avatar of a user does not exist, or belongs to somebody else.',
+   'Fix gives him his oldest avatar, or a new default one.'),
+  ('avatars', 4, 'two_default_avatars', 'error', 'during', 'public.avatars', false, null,
+   'A user has more than one default avatar; the key is that of the surplus one.',
+   'Drop the mark of the one that is not active: update avatars set metadata = metadata - ''migrated'' where id = <key>. Not fixed by itself: what the plan does not declare could not be taken back.'),
+  ('avatars', 5, 'orphaned_avatars', 'warning', 'during', 'public.avatars', false, null,
+   'The owner of an avatar does not exist.',
+   'Look what refers to it, then delete it. Not fixed by itself: a deleted row could not be taken back.'),
+  ('avatars', 6, 'posts_without_avatar', 'error', 'after', 'public.posts', false, 'apply',
+   'A post has no avatar although its author has one: the app has written it since without.',
+   'Fix gives it the author''s active avatar; so does migrate_batch. Have the app write avatar_id.'),
+  ('avatars', 7, 'posts_with_wrong_avatar', 'error', 'during', 'public.posts', false, 'fix_posts',
+   'The avatar of a post does not exist, or belongs to another than its author.',
+   'Fix gives it the author''s active avatar.'),
+  ('avatars', 8, 'posts_of_unknown_authors', 'manual', 'during', 'public.posts', false, null,
+   'The author of a post does not exist: there is no avatar that it could have.',
+   'Decide post by post: give it an author, or delete it. Never fixed by itself.'),
+  ('avatars', 9, 'follows_without_avatar', 'error', 'after', 'public.follows', false, 'apply',
+   'A follow points to no avatar although the followed user has one.',
+   'Fix points it to the active avatar of the followed user; so does migrate_batch.'),
+  ('avatars', 10, 'follows_with_wrong_avatar', 'error', 'during', 'public.follows', false, 'fix_follows',
+   'A follow points to an avatar that does not exist, or that is not the followed user''s.',
+   'Fix points it to the active avatar of the followed user.'),
+  ('avatars', 11, 'counts', 'warning', 'after', 'public.users', true, null,
+   'For a user the rows of the old side (himself, his posts, the follows of him) are not as many as the new side accounts for. Facts has the sums.',
+   'A cross-check, counted by itself: what is wrong is in the checks above.');
 
 do $$
 declare

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Cluster } from '../../scripts/embedded/cluster.ts';
 import { openDataApi, serveHttp } from '../../scripts/embedded/data-api.ts';
+import { functionsOnDemand } from '../../scripts/embedded/functions.ts';
 import { type App, freshDatabase, type TestDatabase } from './database.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -13,28 +14,52 @@ const keys = {
   jwtSecret: 'a secret of at least thirty-two characters',
 };
 
-/** A database with an app, and the Data API on it, as the command sees a project. */
+/** A database with an app, the Data API on it and the edge functions, as the command sees a project. */
 export interface Project {
   db: TestDatabase;
   url: string;
   publishableKey: string;
+  secretKey: string;
   /** What makes the command work on it. */
   environment: Record<string, string>;
 }
 
 /** A project of its own for one test, gone with it. */
-export async function freshProject(options: { app?: App; users?: number } = {}): Promise<Project> {
+export async function freshProject({
+  functionsFolder,
+  ...options
+}: {
+  app?: App;
+  users?: number;
+  /** False for a database without Imago. */
+  migrated?: boolean;
+  /** The edge functions that are deployed, instead of the project's. */
+  functionsFolder?: string;
+} = {}): Promise<Project> {
   const db = await freshDatabase({ app: 'sample', users: 300, ...options });
   const url = (role = 'postgres') => {
     const address = new URL(db.url);
     address.username = role;
     return address.href;
   };
-  const { server, url: apiUrl } = await serveHttp(undefined, () => api);
+  const { server, url: apiUrl } = await serveHttp(undefined, () => api, {
+    answer: (request) => functions.answer(request),
+  });
+  // They cost nothing until one is called.
+  const functions = functionsOnDemand({
+    apiUrl,
+    keys: {
+      publishable: { default: keys.publishableKey },
+      secret: { default: keys.secretKey },
+      jwks: { keys: [] },
+    },
+    ...(functionsFolder !== undefined && { folder: functionsFolder }),
+  });
   const api = await openDataApi({ url } as Cluster, keys, apiUrl);
   onTestFinished(async () => {
     server.closeAllConnections();
     server.close();
+    await functions.close();
     await api.close();
     await db.drop();
   });
@@ -42,6 +67,7 @@ export async function freshProject(options: { app?: App; users?: number } = {}):
     db,
     url: apiUrl,
     publishableKey: keys.publishableKey,
+    secretKey: keys.secretKey,
     environment: { SUPABASE_URL: apiUrl, SUPABASE_SECRET_KEY: keys.secretKey, DATABASE_URL: db.url },
   };
 }
@@ -52,6 +78,7 @@ export interface Finished {
   stdout: string;
   stderr: string;
   /** stdout as the one JSON object that --json promises; throws when it is anything else. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that differ from command to command
   json(): any;
 }
 

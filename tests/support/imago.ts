@@ -3,7 +3,7 @@ import type { Sql } from 'postgres';
 
 /** What every call of the engine answers; tests look at more fields than the loop needs. */
 export interface BatchResult {
-  status: 'preparing' | 'working' | 'done' | 'paused' | 'busy' | 'deferred' | 'failed';
+  status: 'preparing' | 'working' | 'done' | 'paused' | 'busy' | 'deferred' | 'failed' | 'cancelled';
   has_more: boolean;
   processed: number;
   migrated: number;

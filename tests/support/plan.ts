@@ -8,14 +8,30 @@ export const PLAN = 'trial';
 /** What a plan writes; the relation is written as SQL writes it. */
 export interface Write {
   relation: string;
-  entity: string;
+  /** Null: rows that several entities share. */
+  entity: string | null;
+  stage?: number;
   inserts?: boolean;
-  columns?: string[];
+  columns?: readonly string[];
   points_to?: Record<string, string>;
 }
 
-/** A plan in a few words, on tables that are there already. */
-export interface PlanParts {
+/** What follows the app's writes; relation and statement are SQL. */
+export interface Sync {
+  name: string;
+  relation: string;
+  entity: string;
+  statement: string;
+  stage?: number;
+  events?: ('insert' | 'update' | 'delete')[];
+  columns?: string[];
+  direction?: 'forward' | 'back';
+  strict?: boolean;
+  creates?: boolean;
+}
+
+/** One walk of a plan: a table, and what happens to its rows. */
+export interface Stage {
   schema?: string;
   table: string;
   key: string;
@@ -24,7 +40,14 @@ export interface PlanParts {
   pending: string;
   /** PL/pgSQL statements that move the entities named by `keys`. */
   apply: string;
-  writes: Write[];
+}
+
+/** A plan in a few words, on tables that are there already. */
+export interface PlanParts extends Stage {
+  /** The walks after the first. */
+  stages?: readonly Stage[];
+  writes: readonly Write[];
+  syncs?: readonly Sync[];
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
@@ -32,41 +55,53 @@ const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 /** The body of a function between dollars that it does not hold itself. */
 const body = (text: string) => `$imago_test$ begin ${text} end $imago_test$`;
 
+/** SQL: what a stage has in the plan's schema, the first without a number. */
+function stageObjects(stage: Stage, suffix: string): string {
+  const source = `${quoted(stage.schema ?? 'public')}.${quoted(stage.table)}`;
+  return `
+    create or replace view ${PLAN}.pending${suffix} as select s.${quoted(stage.key)} as entity from ${source} s where ${stage.pending};
+    create or replace function ${PLAN}.apply${suffix}(keys ${stage.keyType}[]) returns void language plpgsql set search_path = ''
+      as ${body(stage.apply)};`;
+}
+
 /** Registers a plan and gives it its schema. */
 export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
-  const schema = parts.schema ?? 'public';
-  const source = `${quoted(schema)}.${quoted(parts.table)}`;
   await sql.begin(async (tx) => {
     await tx.unsafe(`
       create schema ${PLAN};
       create function ${PLAN}.preflight() returns table (severity text, object text, message text, hint text)
         language sql stable as 'select null::text, null::text, null::text, null::text where false';
       create function ${PLAN}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
-      create view ${PLAN}.pending as select s.${quoted(parts.key)} as entity from ${source} s where ${parts.pending};
-      create function ${PLAN}.apply(keys ${parts.keyType}[]) returns void language plpgsql set search_path = ''
-        as ${body(parts.apply)};`);
+      ${stageObjects(parts, '')}`);
     await tx`
       insert into imago.plan (name, title, source_schema, source_table, key_column)
-      values (${PLAN}, 'A plan of a test', ${schema}, ${parts.table}, ${parts.key})`;
+      values (${PLAN}, 'A plan of a test', ${parts.schema ?? 'public'}, ${parts.table}, ${parts.key})`;
+    for (const [index, stage] of (parts.stages ?? []).entries()) {
+      await tx.unsafe(stageObjects(stage, `_${index + 2}`));
+      await tx`
+        insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
+        values (${PLAN}, ${index + 2}, ${stage.schema ?? 'public'}, ${stage.table}, ${stage.key})`;
+    }
     for (const [position, write] of parts.writes.entries()) {
       await tx`
-        insert into imago.plan_write (plan, position, relation, entity_column, inserts, columns, points_to)
-        values (${PLAN}, ${position + 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
-                ${write.columns ?? []}, ${tx.json(write.points_to ?? {})})`;
+        insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts, columns, points_to)
+        values (${PLAN}, ${position + 1}, ${write.stage ?? 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
+                ${[...(write.columns ?? [])]}, ${tx.json(write.points_to ?? {})})`;
+    }
+    for (const [position, sync] of (parts.syncs ?? []).entries()) {
+      await tx`
+        insert into imago.plan_sync
+          (plan, stage, position, name, relation, events, columns, entity_column, direction, statement, strict, creates)
+        values (${PLAN}, ${sync.stage ?? 1}, ${position + 1}, ${sync.name}, ${sync.relation},
+                ${sync.events ?? ['insert', 'update']}, ${sync.columns ?? null}, ${sync.entity},
+                ${sync.direction ?? 'forward'}, ${sync.statement}, ${sync.strict ?? false}, ${sync.creates ?? false})`;
     }
   });
 }
 
 /** Gives a plan that has run another second act: who is pending now, and what happens to them. */
-export async function changePlan(
-  sql: Sql,
-  parts: Pick<PlanParts, 'schema' | 'table' | 'key' | 'keyType' | 'pending' | 'apply'>,
-): Promise<void> {
-  const source = `${quoted(parts.schema ?? 'public')}.${quoted(parts.table)}`;
-  await sql.unsafe(`
-    create or replace view ${PLAN}.pending as select s.${quoted(parts.key)} as entity from ${source} s where ${parts.pending};
-    create or replace function ${PLAN}.apply(keys ${parts.keyType}[]) returns void language plpgsql set search_path = ''
-      as ${body(parts.apply)};`);
+export async function changePlan(sql: Sql, parts: Stage): Promise<void> {
+  await sql.unsafe(stageObjects(parts, ''));
 }
 
 /** Every row of some tables as text, in an order of its own. */

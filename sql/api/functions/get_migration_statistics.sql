@@ -7,12 +7,19 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  total bigint;
+  staged imago.plan;
+  counted bigint;
+  total bigint := 0;
   pending bigint := 0;
   own jsonb;
 begin
   perform imago.check_source(found_plan);
-  execute format('select count(*) from %I.%I', found_plan.source_schema, found_plan.source_table) into total;
+  for staged in
+    select s.* from imago.stages(found_plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  loop
+    execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
+    total := total + counted;
+  end loop;
   pending := imago.count_pending(found_plan);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(

@@ -5,7 +5,8 @@ create or replace function public.migrate_batch(
   dry_run boolean default false,
   backup boolean default true,
   max_failures text default null,
-  on_failure text default 'stop'
+  on_failure text default 'stop',
+  run bigint default null
 )
 returns jsonb
 language plpgsql
@@ -14,7 +15,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  driven imago.run;
   result jsonb;
 begin
   perform imago.find_plan(plan);
@@ -24,33 +25,34 @@ begin
     return imago.dry_run(plan, 'sample', batch_size, max_ms);
   end if;
 
+  if (select p.closed_at is not null from imago.plan p where p.name = migrate_batch.plan) then
+    return imago.answer((imago.last_run(plan)).id, 'done', '{}', '{}', statement_timestamp());
+  end if;
   begin
-    run := imago.forward_run(plan, backup, max_failures, on_failure);
+    driven := imago.forward_run(plan, backup, max_failures, on_failure, run);
   exception when sqlstate 'IM016' then
-    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp());
+    -- The run that is wanted is not there yet; the last one must not be taken for it.
+    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
   end;
-  if run.direction = 'rollback' then
-    result := imago.work(run.id, max_ms, batch_size);
+  if driven.direction = 'rollback' then
+    result := imago.work(driven.id, max_ms, batch_size);
     return result || case result ->> 'status'
-      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.error_of(r) from imago.run r where r.id = run.caused_by))
+      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.error_of(r) from imago.run r where r.id = driven.caused_by))
       else '{}' end;
   end if;
-  if run.state = 'failed' then
-    return imago.answer(run.id, 'failed', '{}', '{}', clock_timestamp());
-  end if;
-  if run.state = 'pending' then
+  if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
     if (select p.prepared_at is null from imago.plan p where p.name = migrate_batch.plan) then
       result := imago.prepare_step(plan);
-      return imago.answer(run.id, 'preparing', '{}', '{}', statement_timestamp())
+      return imago.answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
     begin
-      perform imago.start_run(run.id, batch_size);
+      perform imago.start_run(driven.id, batch_size);
     exception when sqlstate 'IM016' then
-      return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp());
+      return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work(run.id, max_ms, batch_size);
+  return imago.work(driven.id, max_ms, batch_size);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms) or failed (see error).';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';

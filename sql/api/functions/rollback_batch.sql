@@ -1,4 +1,9 @@
-create or replace function public.rollback_batch(plan text default 'avatars', max_ms integer default 2000, force boolean default false)
+create or replace function public.rollback_batch(
+  plan text default 'avatars',
+  max_ms integer default 2000,
+  force boolean default false,
+  run bigint default null
+)
 returns jsonb
 language plpgsql
 volatile
@@ -6,23 +11,31 @@ security definer
 set search_path = ''
 as $$
 declare
-  run imago.run;
+  driven imago.run;
 begin
   perform imago.find_plan(plan);
   perform imago.check_size(null, max_ms);
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
-  run := imago.last_run(plan);
-  if run.id is null then
+  if run is not null then
+    driven := imago.driven_run(plan, 'rollback', run);
+    if driven.force <> force then
+      perform imago.raise_error('IM007', driven.id::text, plan, 'force', driven.force::text, force::text);
+    end if;
+    return imago.work(driven.id, max_ms);
+  end if;
+  driven := imago.last_run(plan);
+  if driven.id is null then
     perform imago.raise_error('IM022', plan);
   end if;
   begin
-    run := imago.start_rollback(plan, force);
+    driven := imago.start_rollback(plan, force);
   exception when sqlstate 'IM016' then
-    return imago.answer(run.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated' || '{"direction": "rollback", "rolled_back": 0}';
+    return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
+      || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work(run.id, max_ms);
+  return imago.work(driven.id, max_ms);
 end
 $$;
-comment on function public.rollback_batch(text, integer, boolean) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden.';
+comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';

@@ -5,7 +5,7 @@ select l.created_at, l.plan, l.run, l.batch, l.level, l.event, l.entity, l.sqlst
 from imago.log l
 union all
 select
-  b.created_at, r.plan, b.run, b.id, 'debug', case b.direction when 'rollback' then 'rollback' else 'batch' end, null, null,
+  b.created_at, r.plan, b.run, b.id, 'debug', case when b.path = 'sync' then 'sync' when b.direction = 'rollback' then 'rollback' else 'batch' end, null, null,
   jsonb_build_object('path', b.path, 'size', b.size, 'moved', b.moved, 'ms', b.ms, 'rows', b.rows)
 from imago.batch b
 join imago.run r on r.id = b.run;

@@ -13,8 +13,8 @@ declare
   conflicts bigint;
 begin
   select r.* into run from imago.run r where r.id = run_id;
-  select count(distinct f.entity) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
-         count(distinct f.entity) filter (where f.kind = 'conflict')
+  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
+         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
     into left_aside, conflicts
   from imago.failure f where f.plan = run.plan;
   return jsonb_build_object(

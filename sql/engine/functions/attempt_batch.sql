@@ -1,4 +1,4 @@
-create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false)
 returns imago.attempt
 language plpgsql
 volatile
@@ -10,10 +10,12 @@ declare
 begin
   begin
     set constraints all deferred;
-    if run.direction = 'forward' then
+    if path like 'fix %' then
+      result := imago.move_fix(run, plan, keys, path);
+    elsif run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
-      result := imago.move_back(run, plan, keys, path);
+      result := imago.move_back(run, plan, keys, path, careful);
     end if;
     result.outcome := 'moved';
     return result;
@@ -31,18 +33,21 @@ begin
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
         result.column_name = column_name, detail = pg_exception_detail;
       result.outcome := case
-        when result.sqlstate = 'IM010' then 'bad'
+        when result.sqlstate in ('IM010', 'IM026') then 'bad'
         when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
         when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
         else 'bad'
       end;
-      if result.sqlstate = 'IM010' then
+      if result.sqlstate in ('IM010', 'IM026') then
         select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
       end if;
   end;
+  if result.sqlstate = '40IM1' and not careful then
+    return imago.attempt_batch(run, plan, keys, path, true);
+  end if;
   result.moved := 0;
   result.rows := '{}';
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again.';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';

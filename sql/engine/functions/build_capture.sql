@@ -10,32 +10,39 @@ declare
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
      set extra_float_digits = 1 set bytea_output = ''hex''';
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
+  -- A sync is a trigger itself.
+  nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
   fired constant text := format(
     'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
-       + case when pg_trigger_depth() > 1 then 2 else 1 end)::text, true);',
-    'imago.fired_' || write.id);
+       + case when %2$s then 2 else 1 end)::text, true);',
+    'imago.fired_' || write.id, nested);
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
+  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
+  -- Rows that several entities share are entities of their own.
+  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   if write.inserts then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select current_setting(''imago.batch'')::bigint, n.%I, ''i'', %s, %s from new_rows n;',
+       select our_batch, n.%I, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       write.entity_column,
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('begin if imago.batch_open(true) then %s %s end if; return null; end', body, fired));
+      format('declare our_batch bigint; begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
   end if;
 
+  -- Executed as text: a static statement would keep the plan of its first time, and how many rows there were then. A join of
+  -- old and new rows that was planned for one row compares each with each.
   body := '';
   if write.columns <> '{}' then
-    body := format(
+    body := format('execute %L using our_batch, kind;', format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select current_setting(''imago.batch'')::bigint, n.%I, case when pg_trigger_depth() > 1 then ''n'' else ''u'' end, %s, %s, %s
-       from old_rows o join new_rows n on %s where %s;',
+       select $1, n.%I, $2, %s, %s, %s
+       from old_rows o join new_rows n on %s where %s',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       imago.undo_list('before_%1$s', write.relation, write.columns),
@@ -45,28 +52,37 @@ begin
       imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ')));
   end if;
   if write.inserts then
-    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along.
-    body := body || format(
-      ' update imago_undo.%1$I j set print = %2$s from new_rows n where j.entity = n.%3$I and j.op = ''i'' and %4$s;',
+    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
+    -- which somebody edited before stays and says so.
+    body := body || format(' execute %L using our_batch;', format(
+      'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
+       where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
-      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '));
+      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+      imago.undo_print('o', write.inserted_columns),
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('begin if imago.batch_open(true) then %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
-      body, fired, imago.undeclared_probe(write)));
+    format('declare our_batch bigint; kind "char" := case when %s then ''n'' else ''u'' end;
+            begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+      nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
     -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
-    if (select c.relkind from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass) = 'p' then
+    if partitioned then
       body := format('if imago.batch_open() then %s end if;', body);
     end if;
+    -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
+    -- without them; on a partitioned table it does.
     execute format(
-      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile security definer set search_path = '''' as %L',
-      write.undo_table || '_keep', format('begin %s return new; end', body));
+      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
+      write.undo_table || '_keep',
+      case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
+      format('begin %s return new; end', body));
   end if;
 end
 $$;

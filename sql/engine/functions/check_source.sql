@@ -7,7 +7,8 @@ as $$
 declare
   source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
-  if pg_catalog.to_regclass(source) is null then
+  -- Once it is finalized, clean-up may have dropped it.
+  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
     perform imago.raise_error('IM006', plan.name, source || ' table is missing');
   end if;
 end

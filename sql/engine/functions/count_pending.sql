@@ -5,14 +5,21 @@ stable
 set search_path = ''
 as $$
 declare
-  result bigint;
+  staged imago.plan;
+  counted bigint;
+  result bigint := 0;
 begin
-  if pg_catalog.to_regclass(format('%I.pending', plan.name)) is null then
-    execute format('select count(*) from %I.%I', plan.source_schema, plan.source_table) into result;
-  else
-    execute format('select count(*) from %I.pending', plan.name) into result;
+  -- What pending reads may have been dropped, and nothing is moved any more.
+  if plan.closed_at is not null then
+    return 0;
   end if;
+  for staged in select s.* from imago.stages(plan) s loop
+    execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+      then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
+    into counted;
+    result := result + counted;
+  end loop;
   return result;
 end
 $$;
-comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them.';
+comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';

@@ -25,11 +25,11 @@ begin
     coalesce(plan.key_type, 'text'))
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
 
-  insert into imago.lane (run, pass, number, lower_key, upper_key, batch_size)
-  select run.id, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
+  insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
+  select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
   from unnest(array['main', 'late']) pass
   cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
   where pass = 'late' or not run.late_only;
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';

@@ -15,11 +15,7 @@ begin
   if mode = 'preflight' then
     return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
-  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
-    perform imago.raise_error('IM006', plan_name, (
-      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
-      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
-  end if;
+  perform imago.check_problems(plan_name, problems);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, max_ms);

@@ -7,12 +7,13 @@ as $$
 declare
   plan imago.plan;
 begin
-  select p.* into plan from imago.plan p where p.name = plan_name;
-  if not exists (
-    select from pg_catalog.pg_stats s
-    where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
-    execute format('analyze %I.%I', plan.source_schema, plan.source_table);
-  end if;
+  for plan in select s.* from imago.stages(imago.find_plan(plan_name)) s loop
+    if not exists (
+      select from pg_catalog.pg_stats s
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      execute format('analyze %I.%I', plan.source_schema, plan.source_table);
+    end if;
+  end loop;
 end
 $$;
-comment on function imago.ensure_statistics(text) is 'Analyzes the source where it never was: lanes are cut by its statistics.';
+comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';

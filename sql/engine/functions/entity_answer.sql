@@ -12,7 +12,7 @@ as $$
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
-      where f.plan = plan_name and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
+      where f.plan = plan_name and f.stage = 1 and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1))
 $$;
 comment on function imago.entity_answer(text, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_user_migration returns.';

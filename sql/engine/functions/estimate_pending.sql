@@ -7,8 +7,8 @@ as $$
   select case
     when run.id is null then total
     when run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside'
-      then (select count(distinct f.entity) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    when run.late_only then (select count(distinct f.entity) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
+      then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
+    when run.late_only then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
     else greatest(
       total - (select coalesce(sum(l.processed), 0) - coalesce(sum(l.failed), 0) from imago.lane l where l.run = run.id and l.pass = 'main'),
       (select count(*) from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done))

@@ -4,9 +4,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  update imago.plan p set key_type = case when c.kept like 'character varying%' then 'text' else c.kept end
-  from imago.plan s
-  cross join lateral imago.undo_columns(format('%I.%I', s.source_schema, s.source_table), array[s.key_column]) c
-  where p.name = plan_name and s.name = plan_name
+  update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+  update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name
 $$;
-comment on function imago.find_key_type(text) is 'Notes the type by which a plan''s entities are keyed.';
+comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';

@@ -6,21 +6,30 @@ set search_path = ''
 as $$
 declare
   lane imago.lane;
+  staged imago.plan;
   todo text[];
   left_aside bigint;
+  most constant integer := 1000;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
-  -- The first late lane is the lease of the end: one caller at a time.
-  select l.* into lane from imago.lane l where l.run = run.id and l.pass = 'late' and l.number = 1 for update skip locked;
+  -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
+  select l.* into lane from imago.lane l
+  where l.run = run.id and l.pass = 'late' and l.number = 1
+    and l.stage = (select case run.direction when 'forward' then max(b.stage) else min(b.stage) end from imago.lane b where b.run = run.id)
+  for update skip locked;
   if not found then
     result.outcome := 'busy';
+    return result;
+  end if;
+  if not lane.done then
+    -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
-    where l.run = run.id and l.pass = 'late' and l.number = 1;
+    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
   if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan)
      and clock_timestamp() < lane.waits_since + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0) then
@@ -30,7 +39,10 @@ begin
 
   if not imago.proved_by_walk(lane) then
     begin
-      todo := imago.left_over(run, plan, 1000);
+      for staged in select s.* from imago.begun_stages(run, plan) s loop
+        todo := imago.left_over(run, staged, most);
+        exit when todo <> '{}';
+      end loop;
     exception
       when query_canceled then
         if not imago.timed_out() then
@@ -44,22 +56,34 @@ begin
         return result;
     end;
   end if;
+  if cardinality(todo) = most then
+    result.outcome := 'incomplete';
+    return result;
+  end if;
   if todo <> '{}' then
-    result := imago.move_keys(run, plan, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
+    result := imago.move_keys(run, staged, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
     update imago.lane l set
       moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
       deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
-    where l.run = run.id and l.pass = 'late' and l.number = 1;
+    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
     result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
     return result;
   end if;
 
-  if run.direction = 'rollback' and not imago.remove_capture(plan) then
-    result.outcome := 'deferred';
+  staged := imago.next_stage(run, plan);
+  if staged.name is not null then
+    perform imago.cut_lanes(run, staged);
+    perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', staged.stage));
     return result;
   end if;
-  perform imago.forget_moved(run, plan);
-  select count(distinct f.entity) into left_aside
+  if run.direction = 'rollback' then
+    result.outcome := case imago.remove_capture(run, plan) when 'busy' then 'deferred' when 'more' then 'incomplete' else 'working' end;
+    if result.outcome <> 'working' then
+      return result;
+    end if;
+  end if;
+  perform imago.forget_moved(run, s) from imago.stages(plan) s;
+  select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
@@ -74,4 +98,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Ends a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is, then succeeds or fails. Outcome incomplete: looking for what is left does not fit a call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call.';

@@ -9,11 +9,11 @@ declare
 begin
   select array_agg(f.entity) into aside
   from imago.failure f
-  where f.plan = run.plan and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large');
   if run.direction = 'forward' and aside is not null then
     perform imago.clear_set_aside(run, array(
-      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))));
+      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))), plan.stage);
   end if;
 end
 $$;
-comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more: moved by the caller that had them locked, or deleted by the app.';

@@ -1,12 +1,24 @@
-create or replace function imago.forward_run(plan_name text, backup boolean, max_failures text, on_failure text)
+create or replace function imago.forward_run(
+  plan_name text,
+  backup boolean,
+  max_failures text,
+  on_failure text,
+  driven bigint default null
+)
 returns imago.run
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  run imago.run := imago.unfinished_run(plan_name);
+  run imago.run;
 begin
+  if driven is not null then
+    run := imago.driven_run(plan_name, 'forward', driven);
+    perform imago.check_settings(run, backup, max_failures, on_failure);
+    return run;
+  end if;
+  run := imago.unfinished_run(plan_name);
   if run.id is null then
     run := imago.last_run(plan_name);
     if run.direction = 'forward' and run.state = 'failed' and run.error_code <> 'set_aside' then
@@ -28,4 +40,4 @@ begin
   return run;
 end
 $$;
-comment on function imago.forward_run(text, boolean, text, text) is 'The run that a forward call works on: the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';

@@ -15,8 +15,16 @@ begin
   select p.* into strict plan from imago.plan p where p.name = write.plan;
   undo := coalesce(write.undo_table, imago.undo_name(write.plan, write.relation));
 
+  if write.entity_column is null then
+    if cardinality(imago.primary_key(write.relation)) > 1 then
+      perform imago.raise_error('IM044', write.relation, write.plan);
+    end if;
+    write.stage := (
+      select - count(*) from imago.plan_write o where o.plan = write.plan and o.entity_column is null and o.position > write.position);
+  end if;
   update imago.plan_write w set
     undo_table = undo,
+    stage = write.stage,
     key_columns = imago.primary_key(write.relation),
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
@@ -27,6 +35,7 @@ begin
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.undo_columns(write.relation, write.columns) c), '');
+  plan := imago.stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
   from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
@@ -34,7 +43,9 @@ begin
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
-  execute format('create index if not exists %I on imago_undo.%I (batch) where op = ''n''', left(undo, 50) || '_nested_idx', undo);
+  execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,
+    -- Of another stage's batch all rows are settled, not only nested ones.
+    case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
   execute format('revoke all on imago_undo.%I from public', undo);
   execute format('comment on table imago_undo.%I is %L', undo, format(
     'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated.',

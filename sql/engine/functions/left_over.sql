@@ -9,17 +9,17 @@ declare
   keys text[];
 begin
   if run.direction = 'forward' then
-    source := format('select entity from %I.pending', plan.name);
+    source := format('select entity from %s', imago.plan_object(plan, 'pending'));
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
   end if;
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2)) limit $3) first_ones', source)
-  into keys using plan.name, run.direction, most;
+       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
+  into keys using plan.name, run.direction, most, plan.stage;
   return keys;
 end
 $$;
-comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
+comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';

@@ -7,7 +7,7 @@ as $$
 declare
   write imago.plan_write;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.inserts and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
     execute format(
       'select count(*) from (select from %1$s t where (%2$s) in
          (select %3$s from imago_undo.%4$I j where j.entity = any ($1::%5$s[]) and j.op = ''i'')

@@ -10,7 +10,8 @@ declare
 begin
   perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   perform pg_advisory_xact_lock(imago.gate(run_id));
-  select r.* into run from imago.run r where r.id = run_id for update;
+  -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
+  select r.* into run from imago.run r where r.id = run_id for no key update;
   perform set_config('lock_timeout', old_timeout, true);
   return run;
 exception when lock_not_available or deadlock_detected then

@@ -20,7 +20,7 @@ begin
     perform imago.raise_error('IM013', plan_name);
   end if;
   delete from imago.failure f
-  where f.plan = plan_name and f.entity = migrate_entity.entity and f.direction = 'forward';
+  where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
   perform set_config('lock_timeout', old_timeout, true);

@@ -15,7 +15,7 @@ begin
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
     from unnest(todo) with ordinality t(k, n)
-    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late'));
+    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late', plan.stage));
   end if;
   return todo;
 end

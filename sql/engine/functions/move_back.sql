@@ -1,4 +1,4 @@
-create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text, careful boolean)
 returns imago.attempt
 language plpgsql
 volatile
@@ -10,17 +10,21 @@ set jit = off
 as $$
 declare
   result imago.attempt;
-  conflicts jsonb;
+  conflicts jsonb := '[]';
   good text[];
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
   result.moved := 0;
   result.rows := '{}';
-  perform imago.lock_entities(plan, keys);
+  perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
   perform imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
-  conflicts := imago.find_conflicts(run, plan, keys);
+  if careful then
+    conflicts := imago.find_conflicts(run, plan, keys);
+  elsif not run.force then
+    perform imago.expect_unedited(plan, keys);
+  end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
@@ -28,15 +32,15 @@ begin
   values (run.id, 'rollback', path, false, cardinality(keys))
   returning id into result.batch;
   if conflicts <> '[]' then
-    result.bad_keys := imago.record_conflicts(run, conflicts);
+    result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
-    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.entity = any (good);
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good);
   end if;
 
   perform set_config('imago.batch', result.batch::text, true);
-  result.rows := imago.restore_rows(run, plan, good);
-  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good));
+  result.rows := imago.restore_rows(run, plan, good, careful);
+  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
   set constraints all immediate;
   perform set_config('imago.batch', '', true);
 
@@ -50,4 +54,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, text[], text) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal.';
+comment on function imago.move_back(imago.run, imago.plan, text[], text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';

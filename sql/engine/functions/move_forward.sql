@@ -39,7 +39,7 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', result.batch::text, true);
-    execute format('select %I.apply($1::%s[])', plan.name, plan.key_type) using still;
+    execute format('select %s($1::%s[])', imago.plan_object(plan, 'apply'), plan.key_type) using still;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
     still := imago.pending_keys(plan, todo);

@@ -50,7 +50,7 @@ begin
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
       result.rows := imago.add_counts(result.rows, attempt.rows);
-      perform imago.clear_set_aside(run, segment);
+      perform imago.clear_set_aside(run, segment, plan.stage);
       size := imago.next_size(cardinality(segment), clock_timestamp() - started, null);
       first := last + 1;
       continue;
@@ -65,7 +65,7 @@ begin
       -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
       -- large; any other timeout asks for a smaller batch.
       if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
-        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call');
+        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
         result.failed := result.failed + 1;
         first := last + 1;
       end if;
@@ -85,7 +85,7 @@ begin
       continue;
     end if;
     perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name)
+                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
     from unnest(bad) k;
     aside := aside || bad;
     result.failed := result.failed + cardinality(bad);

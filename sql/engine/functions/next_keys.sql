@@ -21,7 +21,7 @@ begin
     select string_agg(
       format('(select distinct entity as k from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union ')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.undo_table is not null;
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
     source := format('select k from (%s) journaled order by k limit $3', coalesce(source, 'select null::text as k where false'));
   end if;
   execute format('select array_agg(k::text order by k) from (%s) next', source)

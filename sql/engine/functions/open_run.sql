@@ -28,6 +28,9 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
+      if run.id is not null then
+        perform imago.enter_plan(plan_name, direction);
+      end if;
       perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);

@@ -8,8 +8,8 @@ declare
   result text[];
 begin
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %I.pending where entity = any ($1::%s[])',
-    plan.name, plan.key_type)
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %s where entity = any ($1::%s[])',
+    imago.plan_object(plan, 'pending'), plan.key_type)
   into result using keys;
   return result;
 end

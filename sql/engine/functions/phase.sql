@@ -5,6 +5,9 @@ stable
 set search_path = ''
 as $$
   select case
+    when plan.cleaned_at is not null then 'cleaned up'
+    when plan.finalized_at is not null then 'finalized'
+    when plan.finalizing_at is not null then 'finalize'
     when run.id is null then 'not started'
     when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
     when plan.prepared_at is null or run.state = 'pending' then 'prepare'
@@ -13,4 +16,4 @@ as $$
     else 'late pass'
   end
 $$;
-comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, rollback.';
+comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, finalize, finalized, cleaned up, rollback, rolled back.';

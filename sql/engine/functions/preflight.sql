@@ -5,16 +5,21 @@ volatile
 set search_path = ''
 as $$
 declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  staged imago.plan;
+  source text;
 begin
-  return query select * from imago.check_relation(source);
-  return query select * from imago.check_column(source, plan.key_column, '{uuid,integer,bigint,text,"character varying"}');
-  if pg_catalog.to_regclass(source) is not null and not exists (
-    select from pg_catalog.pg_index i
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = plan.key_column) then
-    return query select 'error', format('%s.%I', source, plan.key_column), 'is not unique', 'The walk needs a unique index on the key.';
-  end if;
+  for staged in select s.* from imago.stages(plan) s loop
+    source := format('%I.%I', staged.source_schema, staged.source_table);
+    return query select * from imago.check_relation(source);
+    return query select * from imago.check_column(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    if pg_catalog.to_regclass(source) is not null and not exists (
+      select from pg_catalog.pg_index i
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+        and a.attname = staged.key_column) then
+      return query select 'error', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+    end if;
+  end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
 end
 $$;

@@ -8,6 +8,7 @@ declare
   plan imago.plan;
   step imago.plan_step;
   write imago.plan_write;
+  sync imago.plan_sync;
   problems jsonb;
   name text;
   old_timeout text := current_setting('lock_timeout');
@@ -24,24 +25,19 @@ begin
     return imago.prepare_answer(plan_name, null, 'prepared');
   end if;
 
-  if not exists (select from imago.plan_step s where s.plan = plan_name and s.done_at is not null) then
+  if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
-      perform imago.raise_error('IM006', plan_name, (
-        select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
-        from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
-    end if;
+    perform imago.check_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
     perform imago.find_key_type(plan_name);
   end if;
 
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-    select s.* into step from imago.plan_step s where s.plan = plan_name and s.done_at is null order by s.position limit 1;
+    select s.* into step from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is null order by s.position limit 1;
     if found then
       name := step.name;
-      execute format('select %I.%I()', plan_name, step.routine);
-      update imago.plan_step s set done_at = clock_timestamp() where s.plan = plan_name and s.position = step.position;
+      perform imago.run_step(step);
     else
       select w.* into write from imago.plan_write w where w.plan = plan_name and w.captured_at is null order by w.position limit 1;
       if found then
@@ -49,9 +45,15 @@ begin
         perform imago.install_undo(write.id);
         perform imago.install_capture(write.id);
       else
-        name := 'statistics';
-        perform imago.ensure_statistics(plan_name);
-        update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+        select s.* into sync from imago.plan_sync s where s.plan = plan_name and s.installed_at is null order by s.position limit 1;
+        if found then
+          name := 'sync ' || sync.name;
+          perform imago.install_sync(plan_name, sync.position);
+        else
+          name := 'statistics';
+          perform imago.ensure_statistics(plan_name);
+          update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+        end if;
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
@@ -64,4 +66,4 @@ begin
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';

@@ -19,13 +19,15 @@ begin
   perform imago.check_source(plan);
   select * into source from imago.count_source(plan);
   select
-    count(distinct f.entity) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
-    count(distinct f.entity) filter (where f.kind = 'held') as held,
-    count(distinct f.entity) filter (where f.kind = 'conflict') as conflicts
+    count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
+    count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
+    count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict') as conflicts
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if plan.prepared_at is null and source.is_estimate then
+  if plan.closed_at is not null then
+    pending := 0;
+  elsif plan.prepared_at is null and source.is_estimate then
     -- An exact count would not fit the estimated total.
     pending := source.total;
   elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
@@ -45,12 +47,14 @@ begin
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
     'lanes', coalesce((
-      select jsonb_agg(jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
-                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.pass desc, l.number)
+      select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
+                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
       from imago.lane l where l.run = run.id), '[]'),
     'started_at', run.started_at,
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
-    'total_is_estimate', source.is_estimate);
+    'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
+      'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
+    'total_is_estimate', source.is_estimate, 'scheduled', imago.scheduled(plan_name));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';

@@ -11,22 +11,24 @@ declare
   condition text;
   journal text;
 begin
-  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.inserts and w.undo_table is not null loop
+  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
     for reference in select p.* from imago.pointing_columns(plan.name, removed.relation) p loop
-      if reference.pointing is not null then
+      if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
           imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
-        condition := format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal);
+        condition := case when (reference.pointing).stage = plan.stage
+          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
       else
-        -- Rows that go with the same entities do not count.
+        -- Rows that go with the same entities do not count. To a row that several entities share, nothing may refer.
         select w.* into other from imago.plan_write w
-        where w.plan = plan.name and w.inserts and w.undo_table is not null
+        where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null
           and w.relation::pg_catalog.regclass = coalesce(
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(

@@ -47,7 +47,7 @@ begin
   return answer - 'run' || jsonb_build_object(
     'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
                                                             'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
       from (select * from imago.failure f where f.run = rehearsal_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),

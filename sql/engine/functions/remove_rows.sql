@@ -1,4 +1,4 @@
-create or replace function imago.remove_rows(plan imago.plan, keys text[])
+create or replace function imago.remove_rows(plan imago.plan, keys text[], careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -12,12 +12,15 @@ declare
   inserted text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null and w.inserts order by w.position desc
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
-    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where p.pointing is not null loop
+    if not careful then
+      perform imago.expect_unreferenced(plan, write, keys);
+    end if;
+    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
@@ -27,10 +30,10 @@ begin
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
   end loop;
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null loop
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
   end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, text[]) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, text[], boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';

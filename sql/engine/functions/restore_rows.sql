@@ -1,4 +1,4 @@
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[])
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -16,7 +16,7 @@ declare
 begin
   for write in
     select w.* from imago.plan_write w
-    where w.plan = plan.name and w.columns <> '{}' and w.undo_table is not null order by w.position desc
+    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
     journal := imago.undo_rows(write, plan, keys);
     join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
@@ -31,12 +31,12 @@ begin
       case when run.force then 'true'
         else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into expected, restored using keys;
-    -- Rows that are gone, or were back already, are fine. One that still differs was changed between the check and the update.
+    -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
     if restored < expected then
       execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
         into missed using keys;
       if missed then
-        raise exception using errcode = '40001', message = 'a row changed while its entity was going back', table = write.relation;
+        raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;
     counts := counts || jsonb_build_object(write.relation, restored);
@@ -44,4 +44,4 @@ begin
   return counts;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, text[]) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+comment on function imago.restore_rows(imago.run, imago.plan, text[], boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';

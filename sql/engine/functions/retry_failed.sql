@@ -14,6 +14,7 @@ begin
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
   run := imago.lock_run(run.id);
+  perform imago.expect_open(plan_name, run.direction);
   if run.state <> 'running' then
     perform imago.transit(run.id, 'retry', 'asked for');
   end if;

@@ -1,4 +1,4 @@
-create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true)
+create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true, stage integer default 1)
 returns setof text
 language sql
 stable
@@ -7,6 +7,7 @@ as $$
   select f.entity from imago.failure f
   where f.plan = set_aside_keys.plan
     and f.direction = set_aside_keys.direction
+    and f.stage = set_aside_keys.stage
     and (passing_too or f.kind <> 'deferred' and (f.kind <> 'conflict' or f.reason not like 'referenced by %'))
 $$;
-comment on function imago.set_aside_keys(text, text, boolean) is 'Entities that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';

@@ -14,6 +14,7 @@ declare
   key_join text;
   same_key text;
   entities text[];
+  key_type text;
 begin
   for write in
     select w.* from imago.plan_write w
@@ -21,28 +22,29 @@ begin
   loop
     key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
     same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-    -- Triggers of the app may have written rows of entities that are not of this batch.
+    -- Triggers of the app may have written rows of entities that are not of this batch; rows of another stage all are.
     execute format(
-      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1 and n.op = ''n''',
-      write.undo_table)
-    into entities using batch, keys;
+      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
+      write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
+    into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
+    key_type := (imago.stage(plan, write.stage)).key_type;
 
     if write.inserts then
       execute format(
         'update imago_undo.%1$I j set print = %2$s from %3$s t
          where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
-        write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, plan.key_type)
+        write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, key_type)
       using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
            and not exists (select from %3$s t where %4$s)',
-        write.undo_table, plan.key_type, write.relation, key_join)
+        write.undo_table, key_type, write.relation, key_join)
       using batch, entities;
       execute format(
         'delete from imago_undo.%1$I j using imago_undo.%1$I i
          where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
            and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
-        write.undo_table, plan.key_type, same_key)
+        write.undo_table, key_type, same_key)
       using batch, entities;
     end if;
 
@@ -63,7 +65,7 @@ begin
          select $1, j.entity, ''u'', %10$s, %11$s, %12$s
          from firsts j join %13$s t on %14$s
          where j.weight > 0',
-        write.undo_table, plan.key_type,
+        write.undo_table, key_type,
         imago.undo_list('key_%1$s', write.relation, write.key_columns),
         imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
         imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),

@@ -8,6 +8,7 @@ declare
   run imago.run := imago.unfinished_run(plan_name);
   started imago.run;
 begin
+  perform imago.expect_open(plan_name, 'rollback');
   perform imago.check_journal(plan_name);
   if run.direction = 'forward' then
     perform imago.transit(run.id, 'supersede', 'rollback');

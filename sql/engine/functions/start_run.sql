@@ -9,14 +9,15 @@ declare
   plan imago.plan;
   source record;
 begin
-  if run.state <> 'pending' then
+  if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
-  perform imago.cut_lanes(run, plan, size);
+  perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   select * into source from imago.count_source(plan);
   update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
-  return imago.transit(run_id, 'start');
+  -- Paused before it began, and resumed, a run is running already.
+  return case run.state when 'pending' then imago.transit(run_id, 'start') else run.state end;
 end
 $$;
-comment on function imago.start_run(bigint, integer) is 'Cuts the lanes of a pending run and starts it; others that come at the same time wait and find it started.';
+comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';

@@ -1,9 +1,13 @@
 create or replace function imago.undo_columns(relation text, columns text[])
 returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     c.ordinal::integer,
     a.attname::text,
@@ -15,9 +19,10 @@ as $$
     not a.attnotnull,
     (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
      from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
-  from unnest(columns) with ordinality c(name, ordinal)
+  from unnest(undo_columns.columns) with ordinality c(name, ordinal)
   join pg_catalog.pg_attribute a
-    on a.attrelid = relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  order by c.ordinal
+    on a.attrelid = undo_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  order by c.ordinal;
+end
 $$;
 comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';

@@ -24,15 +24,21 @@ begin
       imago.undo_list('u.before_%1$s', write.relation, write.columns),
       imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
   end if;
+  -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
+  -- that of the last batch which changed it.
   return format(
-    'select f.entity, %1$s, %2$s, %3$s from
-       (select distinct on (%4$s) u.* from %5$s order by %4$s, u.batch) f
-       join (select distinct on (%4$s) u.* from %5$s order by %4$s, u.batch desc) l on %6$s',
-    imago.undo_list('f.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('f.before_%1$s', write.relation, write.columns),
-    imago.undo_list('l.after_%1$s', write.relation, write.columns),
-    keys, source,
-    imago.undo_list('f.key_%1$s = l.key_%1$s', write.relation, write.key_columns, ' and '));
+    'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
+    'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
+    imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
+    imago.undo_list(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
+                    write.relation, write.columns),
+    imago.undo_list(format(
+      'first_value(u.after_%%1$s) over (
+         partition by u.entity, %s
+         order by u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s desc,
+                  case when u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s then - u.batch else u.batch end) as after_%%1$s', keys),
+      write.relation, write.columns),
+    source);
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: before of the first batch, after of the last.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: each column''s before of the first batch, and its after of the last one that changed it.';

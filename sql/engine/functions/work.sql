@@ -7,6 +7,7 @@ as $$
 declare
   run imago.run;
   plan imago.plan;
+  staged imago.plan;
   lane imago.lane;
   moves imago.moves;
   totals jsonb := '{}';
@@ -25,7 +26,7 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
-    outcome := case run.state when 'succeeded' then 'done' when 'cancelled' then 'working' else run.state end;
+    outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
   end if;
@@ -33,8 +34,12 @@ begin
   while outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
+    staged := imago.stage(plan, coalesce(lane.stage, 1));
+    if imago.skip_walk(run, staged, lane) then
+      continue;
+    end if;
     if lane.run is not null then
-      moves := imago.work_lane(run, plan, lane, deadline, attempts_left, fixed_size);
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;

@@ -78,10 +78,11 @@ begin
   update imago.lane l set
     cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
     failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
-  where l.run = lane.run and l.pass = lane.pass and l.number = lane.number;
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
   if total.outcome in ('timeout', 'deferred') then
     perform imago.write_log(run.plan, run.id, 'warning', total.outcome,
-      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals),
+      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
+        || imago.stage_detail(lane.stage),
       null, coalesce(total.sqlstate, '57014'));
   end if;
   return total;

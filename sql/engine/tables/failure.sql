@@ -2,6 +2,7 @@ create table imago.failure (
   id bigint generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
   run bigint,
+  stage integer not null default 1,
   entity text not null,
   kind text not null check (kind in ('failed', 'deferred', 'too_large', 'held', 'conflict')),
   direction text not null default 'forward',
@@ -14,5 +15,6 @@ create table imago.failure (
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
+comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 create index failure_entity_idx on imago.failure (plan, entity);
-create unique index failure_set_aside_key on imago.failure (plan, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
+create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');

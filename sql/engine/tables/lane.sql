@@ -1,5 +1,6 @@
 create table imago.lane (
   run bigint not null references imago.run on delete cascade,
+  stage integer not null default 1,
   pass text not null check (pass in ('main', 'late')),
   number integer not null,
   lower_key text,
@@ -15,10 +16,11 @@ create table imago.lane (
   waits_since timestamptz,
   moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
-  primary key (run, pass, number)
+  primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
 comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, each with its own cursor. Its row lock is the lease.';
+comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
-comment on column imago.lane.waits_for is 'On the first late lane: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';

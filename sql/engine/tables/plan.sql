@@ -5,9 +5,23 @@ create table imago.plan (
   source_table text not null,
   key_column text not null,
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  stage integer not null default 1 check (stage = 1),
   prepared_at timestamptz,
+  finalizing_at timestamptz,
+  checking_since timestamptz,
+  checked_at timestamptz,
+  closed_at timestamptz,
+  finalized_at timestamptz,
+  cleaned_at timestamptz,
   created_at timestamptz not null default now()
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys) and the view pending.';
+comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
+comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
+comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
+comment on column imago.plan.checked_at is 'When no check failed, at last.';
+comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
+comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
+comment on column imago.plan.cleaned_at is 'When the journal was dropped: after finalize, or after everything was taken back.';

@@ -3,9 +3,19 @@ create table imago.plan_step (
   position integer not null,
   name text not null,
   routine text not null,
+  phase text not null default 'prepare' check (phase in ('prepare', 'finalize', 'cleanup')),
+  direct boolean not null default false,
+  statement text,
+  reversible boolean not null default false,
+  only_after text check (only_after in ('finalize', 'rollback')),
   done_at timestamptz,
   primary key (plan, position),
-  unique (plan, name)
+  unique (plan, name),
+  check (direct = (statement is not null))
 );
-comment on table imago.plan_step is 'Ordered, idempotent prepare steps: one function of the plan''s schema each, run in a transaction of its own.';
-comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema.';
+comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
+comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.direct is 'The statement does not run inside a transaction, or not within a call; it runs over a database connection as long as the routine says false.';
+comment on column imago.plan_step.statement is 'For a direct step: one SQL statement, such as create index concurrently or validate constraint.';
+comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
+comment on column imago.plan_step.reversible is 'For finalize: the way back stays open after it. Direct steps always leave it open; all others close it, and the first of them removes our triggers, too.';

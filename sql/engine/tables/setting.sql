@@ -14,4 +14,10 @@ insert into imago.setting (name, value, note) values
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
   ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
-  ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight');
+  ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
+  ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
+  ('proof_mb', '512', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
+  ('free_connections', '8', 'free connections below which validate_migration warns'),
+  ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
+  ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');

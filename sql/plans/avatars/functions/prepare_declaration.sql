@@ -15,6 +15,7 @@ as $$
     (4, 'public.follows', avatars.followed_column(), false, '{avatar_id}', '{"avatar_id": "public.avatars"}')
   ) v(position, relation, entity_column, inserts, columns, points_to)
   where v.entity_column is not null
-  on conflict (plan, relation) do update set entity_column = excluded.entity_column
+  on conflict (plan, relation) do update set entity_column = excluded.entity_column;
+  select avatars.declare_sync()
 $$;
-comment on function avatars.prepare_declaration() is 'Prepare step: declares what the plan writes in this app.';
+comment on function avatars.prepare_declaration() is 'Prepare step: declares what the plan writes in this app, and what follows the app''s writes.';

@@ -5,6 +5,8 @@
  * more than this version knows is no error.
  */
 import { z } from 'zod';
+import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
+import { runHistoryAnswer, validationAnswer } from './validation.ts';
 
 /** A counter. SQL answers null for "does not apply here". */
 const count = z
@@ -25,7 +27,16 @@ export const rowCounts = z
 export const problem = z.looseObject({ code: text, message: text, hint: text });
 
 /** States of a batch call that the command acts on. */
-export const batchStatus = z.enum(['preparing', 'working', 'done', 'paused', 'busy', 'deferred', 'failed']);
+export const batchStatus = z.enum([
+  'preparing',
+  'working',
+  'done',
+  'paused',
+  'busy',
+  'deferred',
+  'failed',
+  'cancelled',
+]);
 
 /** `migrate_batch` and `rollback_batch`. */
 export const batchAnswer = z.looseObject({
@@ -130,7 +141,20 @@ export const dryRunAnswer = z.looseObject({
   error: problem.nullish(),
 });
 
-/** Every function that the Node side calls, with the schema of what it answers. */
+/** `log_request`. */
+export const requestAnswer = z.looseObject({ plan: z.string() });
+
+/** `get_user_profile_gig`: source is null for a user who does not exist. */
+export const profileAnswer = z.looseObject({
+  userId: z.number(),
+  source: z.enum(['gig', 'user']).nullable(),
+  profile: z.looseObject({}).nullable(),
+});
+
+/** `get_user_gigs`: rows as the app has them. */
+export const gigsAnswer = z.array(z.looseObject({ id: z.number() }));
+
+/** Every function that the command and the edge functions call, with the schema of what it answers. */
 export const answers = {
   migrate_batch: batchAnswer,
   rollback_batch: batchAnswer,
@@ -143,6 +167,13 @@ export const answers = {
   cancel_migration: transitionAnswer,
   retry_failed_migrations: transitionAnswer,
   dry_run_migration: dryRunAnswer,
+  log_request: requestAnswer,
+  validate_migration: validationAnswer,
+  get_run_history: runHistoryAnswer,
+  get_user_profile_gig: profileAnswer,
+  get_user_gigs: gigsAnswer,
+  finalize_migration: finalizeAnswer,
+  cleanup_migration: cleanupAnswer,
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;

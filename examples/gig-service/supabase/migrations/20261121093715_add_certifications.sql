@@ -1,0 +1,5 @@
+-- Add certifications
+--   added column public.freelancers.certifications
+
+ALTER TABLE "public"."freelancers"
+  ADD COLUMN "certifications" text[] NOT NULL DEFAULT '{}'::text[];

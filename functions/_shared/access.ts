@@ -1,0 +1,51 @@
+/** Who may call a function, and as what. */
+import type { SupabaseContext, WithSupabaseConfig } from '@supabase/server';
+import { problem } from './problems.ts';
+
+/**
+ * For `withSupabase`: a signed-in user of this project, or any secret key by whatever name. `user` comes first, so that a
+ * token that is present decides: a secret key beside a bad token does not make it good.
+ *
+ * CORS is done by `answering`, which also answers what never gets here.
+ */
+export const access = {
+  auth: ['user', 'secret:*'],
+  audience: 'authenticated',
+  cors: 'disabled',
+} as const satisfies WithSupabaseConfig;
+
+/** From the least to the most. */
+const ranks = ['none', 'viewer', 'operator', 'key'] as const;
+export type Rank = (typeof ranks)[number];
+
+/** Who calls. */
+export interface Caller {
+  /** `key:<name of the key>` or `user:<id>`: goes into the log. */
+  name: string;
+  rank: Rank;
+}
+
+/** What `withSupabase` found out about the credentials. */
+type Credentials = Pick<SupabaseContext, 'authMode' | 'authKeyName' | 'jwtClaims'>;
+
+/** The caller, who has at least this rank; else the request ends with `forbidden`. */
+export function callerOf(context: Credentials, least: Rank): Caller {
+  const caller: Caller =
+    context.authMode === 'secret'
+      ? { name: `key:${context.authKeyName}`, rank: 'key' }
+      : { name: `user:${context.jwtClaims?.sub}`, rank: rankOf(context) };
+  demand(caller, least);
+  return caller;
+}
+
+/** Ends the request with `forbidden`, always the same, unless the caller has this rank. */
+export function demand(caller: Caller, least: Rank): void {
+  if (ranks.indexOf(caller.rank) < ranks.indexOf(least)) throw problem('forbidden');
+}
+
+/** By app_metadata, which users cannot write; user_metadata they can. */
+function rankOf({ jwtClaims }: Credentials): Rank {
+  const role = jwtClaims?.app_metadata?.imago_role;
+  const isUser = jwtClaims?.role === 'authenticated';
+  return isUser && (role === 'viewer' || role === 'operator') ? role : 'none';
+}

@@ -1,0 +1,101 @@
+/** What the functions are asked, as zod schemas. Unknown fields are refused by name; nothing has a hidden meaning. */
+import { z } from 'zod';
+
+/** As imago.plan has them. */
+const plan = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,40}$/, 'not the name of a plan')
+  .default('avatars');
+
+/** Hosted functions have to answer within 150 s; 140 leave room for a last statement that runs into its timeout. */
+const maxSeconds = z.number().min(1).max(140);
+const defaultSeconds = 20;
+
+/** The run of an earlier answer: a request that comes after its end then opens no other one. */
+const run = z.int().min(1).optional();
+
+/** Refuses fields that would do nothing beside another one. */
+function refuse<Request extends object>(
+  context: z.RefinementCtx<Request>,
+  fields: (keyof Request & string)[],
+  message: string,
+): void {
+  for (const field of fields) {
+    if (context.value[field] !== undefined) context.addIssue({ code: 'custom', path: [field], message });
+  }
+}
+
+export const migrateRequest = z
+  .strictObject({
+    plan,
+    action: z.enum(['run', 'pause', 'resume', 'cancel', 'retry']).default('run'),
+    max_seconds: maxSeconds.optional(),
+    batch_size: z.int().min(1).max(10_000).optional(),
+    dry_run: z.boolean().optional(),
+    backup: z.boolean().optional(),
+    run,
+  })
+  .superRefine((request, context) => {
+    if (request.action !== 'run')
+      refuse(context, ['max_seconds', 'batch_size', 'dry_run', 'backup', 'run'], 'goes with action run only');
+    else if (request.dry_run) refuse(context, ['backup', 'run'], 'a dry run keeps nothing');
+  })
+  .transform((request) => ({ ...request, max_seconds: request.max_seconds ?? defaultSeconds }));
+
+export const rollbackRequest = z
+  .strictObject({
+    plan,
+    user_id: z.guid('not a UUID').optional(),
+    all: z.literal(true).optional(),
+    force: z.boolean().default(false),
+    confirm: z.string().max(100).optional(),
+    max_seconds: maxSeconds.optional(),
+    run,
+  })
+  .superRefine((request, context) => {
+    const issue = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    if ((request.user_id === undefined) === (request.all === undefined))
+      issue('user_id', 'give either user_id or all');
+    if (request.user_id === undefined) return;
+    refuse(context, ['confirm', 'max_seconds', 'run'], 'goes with all only');
+    if (request.plan !== 'avatars') issue('plan', 'one user alone is taken back in plan avatars only');
+  })
+  .transform((request) => ({ ...request, max_seconds: request.max_seconds ?? defaultSeconds }));
+
+export const validateRequest = z.strictObject({
+  plan,
+  detailed: z.boolean().default(false),
+  fix_issues: z.boolean().default(false),
+  dry_run: z.boolean().default(false),
+  max_seconds: maxSeconds.default(defaultSeconds),
+});
+
+/** The query of `progress`. Without `view` it is progress, and in the format for Prometheus also performance. */
+export const progressRequest = z.strictObject({
+  plan,
+  view: z.enum(['progress', 'performance', 'statistics']).optional(),
+  format: z.enum(['json', 'prometheus']).default('json'),
+});
+
+/** The id of a user of the app: an integer of PostgreSQL, in a path or in app_metadata. */
+export const userId = z
+  .union([z.string().regex(/^[1-9]\d{0,9}$/), z.number()], 'not the id of a user')
+  .transform(Number)
+  .pipe(
+    z.int('not the id of a user').min(1, 'not the id of a user').max(2_147_483_647, 'not the id of a user'),
+  );
+
+/** No query at all. */
+export const noFields = z.strictObject({});
+
+/** The query of `gigs/get-user-gigs`. */
+export const gigsRequest = z.strictObject({
+  includeProfileGigs: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((included) => included === 'true'),
+});
+
+export type MigrateRequest = z.output<typeof migrateRequest>;
+export type RollbackRequest = z.output<typeof rollbackRequest>;

@@ -1,0 +1,51 @@
+/** POST: moves users forward for a while, or pauses, resumes, cancels or retries the run. See docs/functions.md. */
+import { withSupabase } from '@supabase/server';
+import { access, callerOf } from '../_shared/access.ts';
+import { answering } from '../_shared/answering.ts';
+import { readBody } from '../_shared/body.ts';
+import { call } from '../_shared/database.ts';
+import { drive } from '../_shared/driving.ts';
+import { migrateRequest } from '../_shared/requests.ts';
+import { lastOf, streamed, wantsStream } from '../_shared/streaming.ts';
+
+const transitions = {
+  pause: 'pause_migration',
+  resume: 'resume_migration',
+  cancel: 'cancel_migration',
+  retry: 'retry_failed_migrations',
+} as const;
+
+export default {
+  fetch: answering(
+    'POST',
+    withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
+      const caller = callerOf(context, 'operator');
+      const { plan, action, max_seconds, batch_size, dry_run, backup, run } = await readBody(
+        request,
+        migrateRequest,
+      );
+      // What was not sent is undefined, and so not passed on: what holds for a run is fixed by the call that creates it.
+      const options = { plan, batch_size, backup };
+
+      if (dry_run) {
+        const max_ms = Math.min(2_000, Math.round(max_seconds * 700));
+        return Response.json(await call(database, 'migrate_batch', { ...options, max_ms, dry_run }));
+      }
+      await call(database, 'log_request', { plan, action, caller: caller.name });
+      if (action !== 'run') return Response.json(await call(database, transitions[action], { plan }));
+
+      const batches = drive({
+        plan,
+        direction: 'forward',
+        maxSeconds: max_seconds,
+        run,
+        batch: (direction, max_ms, driven) =>
+          direction === 'forward'
+            ? call(database, 'migrate_batch', { ...options, max_ms, run: driven })
+            : call(database, 'rollback_batch', { plan, max_ms, run: driven }),
+        signal: request.signal,
+      });
+      return wantsStream(request) ? streamed(batches) : Response.json(await lastOf(batches));
+    }),
+  ),
+};

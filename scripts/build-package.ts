@@ -1,0 +1,26 @@
+/**
+ * Compiles the modules to dist/: Node runs TypeScript, but not below node_modules. `npm pack` calls it. What the modules
+ * read from beside them goes along; sql/, supabase/ and functions/ are packed as they are.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { packageFolder } from './package.ts';
+
+const from = path.join(packageFolder, 'scripts');
+const to = path.join(packageFolder, 'dist', 'scripts');
+const tsc = path.join(
+  path.dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
+  'bin/tsc',
+);
+
+rmSync(path.dirname(to), { recursive: true, force: true });
+execFileSync(process.execPath, [tsc, '--project', 'tsconfig.build.json'], {
+  cwd: packageFolder,
+  // What the compiler says is for people: `npm pack --json` has stdout.
+  stdio: ['ignore', process.stderr, process.stderr],
+});
+for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
+  if (!file.endsWith('.ts') && path.extname(file) !== '') cpSync(path.join(from, file), path.join(to, file));
+}

@@ -1,0 +1,48 @@
+/** Reads the arguments of a command with its parser, and tells wrong usage from a wish for help. */
+import { type Command, CommanderError, InvalidArgumentError, type OptionValues } from 'commander';
+import { z } from 'zod';
+import { UsageError } from '../migrate/usage.ts';
+
+/** --help was asked for and printed. */
+export class HelpShown extends Error {
+  override readonly name = 'HelpShown';
+}
+
+/** Parses the arguments (without node and script). Throws {@link UsageError} or {@link HelpShown}. */
+export function readArguments(parser: Command, argv: readonly string[]): OptionValues {
+  const name = parser.name();
+  let complaint = '';
+  parser.exitOverride().configureOutput({
+    writeErr: (text) => {
+      complaint += text;
+    },
+  });
+  try {
+    return parser.parse(argv, { from: 'user' }).opts();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) throw new HelpShown();
+    const message = (complaint || error.message).replace(/^error: /, '').trim();
+    throw new UsageError(message, `${name}${name.startsWith('npm') ? ' --' : ''} --help lists the options.`);
+  }
+}
+
+/** The name of a plan, as an option's value. */
+export function planName(value: string): string {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(value)) return value;
+  throw new InvalidArgumentError('It must be the name of a plan, like avatars.');
+}
+
+/** A whole number within bounds, as an option's value. */
+export function wholeNumber(from: number, to: number) {
+  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(from).max(to));
+  return (value: string): number => {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+      throw new InvalidArgumentError(
+        `It must be a whole number from ${from} to ${to.toLocaleString('en-US')}.`,
+      );
+    }
+    return parsed.data;
+  };
+}

@@ -1,0 +1,38 @@
+/** Reaches the target of a command: the project as it is, the embedded Supabase by starting it where it is not running. */
+import type { EmbeddedTarget, ProjectTarget } from '../migrate/target.ts';
+import type { Terminal } from '../migrate/terminal.ts';
+
+/** Where the command works, reachable. */
+export interface Reached {
+  url: string;
+  secretKey: string;
+  databaseUrl: string | undefined;
+  /** False when nobody but this command can be calling it. */
+  shared: boolean;
+  release(): Promise<void>;
+}
+
+/** The first line of every command: where it works, before anything is started, asked or changed. */
+export function sayTarget(terminal: Terminal, target: ProjectTarget | EmbeddedTarget, plan: string): void {
+  const where = target.kind === 'project' ? target.url : 'the embedded Supabase (SUPABASE_URL is not set)';
+  terminal.info(`Target: ${terminal.paint.bold(where)}, plan ${plan}`);
+}
+
+/** Gives the target's address and key. `sample` and `reset` are for the embedded one only. */
+export async function reach(
+  target: ProjectTarget | EmbeddedTarget,
+  terminal: Terminal,
+  { sample, reset = false }: { sample?: number | undefined; reset?: boolean } = {},
+): Promise<Reached> {
+  if (target.kind === 'project') {
+    return { ...target, shared: true, release: async () => {} };
+  }
+  // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
+  const { ensureEmbedded } = await import('../embedded/supabase.ts');
+  const onStep = (step: string): void => terminal.info(`${step} …`);
+  const embedded = await ensureEmbedded({ sample, reset, onStep });
+  terminal.info(
+    `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
+  );
+  return embedded;
+}

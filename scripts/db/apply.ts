@@ -1,0 +1,166 @@
+/** Applies a version to the target, or takes it back: in one transaction, with short waits for locks and several tries. */
+import { setTimeout as delay } from 'node:timers/promises';
+import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { CONNECTION_LOST } from '../embedded/reserving.ts';
+import { type MovedAside, moveAside } from './aside.ts';
+import { type PutBack, Return } from './back.ts';
+import type { Context } from './context.ts';
+import { addToHistory, ensureHistory, lockHistory, readHistory, removeFromHistory } from './history.ts';
+import { Problem } from './problem.ts';
+import type { Version } from './project.ts';
+import { explain, readScript, runStatements, type Script } from './running.ts';
+import type { Effect } from './structure.ts';
+
+/** Applies one version and puts back what an earlier downgrade has kept of it. */
+export async function applyVersion(context: Context, url: string, version: Version): Promise<PutBack[]> {
+  const script = readScript(version);
+  if (!script.inTransaction) return await applyAlone(context, url, version, script);
+  return await inTransaction(context, url, version.file, async (tx) => {
+    await ensureHistory(tx);
+    await lockHistory(tx);
+    await expectStanding(tx, version, false);
+    const back = await Return.prepare(tx, version.version);
+    await runStatements(tx, script, () => back.afterStatement());
+    // What the file has set must not change how rows are put back.
+    await tx.unsafe('reset role; set local search_path to default');
+    const returned = await back.finish();
+    await addToHistory(tx, version);
+    return returned;
+  });
+}
+
+/** Takes one version back, having moved aside what goes with it. */
+export async function takeBack(
+  context: Context,
+  url: string,
+  version: Version,
+  effects: readonly Effect[],
+): Promise<MovedAside[]> {
+  if (!version.wayBack) throw new Error(`${version.file} has no way back`);
+  const script = readScript(version.wayBack);
+  if (!script.inTransaction) {
+    await onConnection(url, async (sql) => {
+      await sql`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, false)`;
+      await runStatements(sql, script);
+      await removeFromHistory(sql, version.version);
+    });
+    return [];
+  }
+  return await inTransaction(context, url, script.file, async (tx) => {
+    await lockHistory(tx);
+    await expectStanding(tx, version, true);
+    const allowLoss = context.options.allowDataLoss;
+    const settle = await moveAside(tx, version.version, effects, { allowLoss });
+    await runStatements(tx, script);
+    await tx.unsafe('reset role; set local search_path to default');
+    const moved = await settle();
+    await removeFromHistory(tx, version.version);
+    return moved;
+  });
+}
+
+/** Such a statement cannot be in a transaction with the history: when it is interrupted, it is begun anew. */
+async function applyAlone(
+  context: Context,
+  url: string,
+  version: Version,
+  script: Script,
+): Promise<PutBack[]> {
+  await onConnection(url, async (sql) => {
+    await ensureHistory(sql);
+    await retrying(context, version.file, async () => {
+      await dropInvalidIndex(sql, script);
+      await sql`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, false)`;
+      await runStatements(sql, script);
+    });
+    await addToHistory(sql, version);
+  });
+  return [];
+}
+
+/** What an interrupted concurrent build leaves has the name that is wanted, and is good for nothing. */
+async function dropInvalidIndex(sql: Sql, { statements: [statement] }: Script): Promise<void> {
+  const pattern =
+    /\bcreate\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?("(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*("(?:[^"]|"")+"|[\w$]+))?/i;
+  const [, index, first, second] = pattern.exec(statement?.text ?? '') ?? [];
+  if (index === undefined || first === undefined) return;
+  const name = second === undefined ? index : `${first}.${index}`;
+  const [invalid] = await sql`
+    select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;
+  if (invalid) await sql.unsafe(`drop index concurrently ${name}`);
+}
+
+/** Somebody else may have been faster: the history is read again under its lock. */
+async function expectStanding(tx: TransactionSql, { version }: Version, applied: boolean): Promise<void> {
+  const there = (await readHistory(tx)).some((row) => row.version === version);
+  if (there === applied) return;
+  throw new Problem(
+    'changed-meanwhile',
+    `Somebody else has ${applied ? 'taken back' : 'applied'} version ${version} meanwhile.`,
+    'Look at db status, and run this again.',
+  );
+}
+
+async function inTransaction<T>(
+  context: Context,
+  url: string,
+  file: string,
+  work: (tx: TransactionSql) => Promise<T>,
+): Promise<T> {
+  return await retrying(context, file, () =>
+    onConnection(url, async (sql) => {
+      // Not begin() of the driver: it would roll back on a connection that has ended, which ends the process.
+      const tx = (await sql.reserve()) as unknown as TransactionSql;
+      await tx.unsafe('begin');
+      try {
+        await tx`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, true)`;
+        const result = await work(tx);
+        await tx.unsafe('commit');
+        return result;
+      } catch (error) {
+        if (!isLost(error)) await tx.unsafe('rollback');
+        throw error;
+      }
+    }),
+  );
+}
+
+/** Tries again where locks were not granted. */
+async function retrying<T>(context: Context, file: string, work: () => Promise<T>): Promise<T> {
+  const { attempts } = context.options;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const problem = problemOf(error, file);
+      if (problem.code !== 'locked' || attempt >= attempts || context.signal.aborted) throw problem;
+      context.terminal.info(`Locks were not granted, try ${attempt} of ${attempts}; again in a moment.`);
+      // Others get their turn in between, and two of us do not meet again.
+      await delay((0.5 + Math.random()) * Math.min(context.options.lockTimeout, 100 * 2 ** attempt));
+    }
+  }
+}
+
+/** Whether the connection has ended, as far as an error tells. */
+function isLost(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  return code === 'connection-lost' || code.startsWith('57P') || CONNECTION_LOST.test(code);
+}
+
+/** Errors outside of a statement of the file: connecting, locking the history, the attic, the commit. */
+function problemOf(error: unknown, file: string): Problem {
+  const code = (error as { code?: string }).code ?? '';
+  if (error instanceof Problem || !(/^[0-9A-Z]{5}$/.test(code) || CONNECTION_LOST.test(code)))
+    return error as Problem;
+  return explain(error, file, { text: '', line: 1, words: [] });
+}
+
+/** A connection of its own, so that no setting of one file is there for the next. */
+async function onConnection<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'imago db' } });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}

@@ -1,0 +1,256 @@
+/** Moves aside what the way back of a version is about to drop. */
+import type { TransactionSql } from 'postgres';
+import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from './attic.ts';
+import { qualified, quote } from './names.ts';
+import { Problem } from './problem.ts';
+import { nameOf } from './risks.ts';
+import {
+  type Column,
+  compareStructures,
+  type Effect,
+  type Relation,
+  readStructure,
+  type Structure,
+} from './structure.ts';
+
+/** What was moved aside, for people. */
+export interface MovedAside {
+  object: string;
+  rows: number;
+}
+
+/** Something in the attic whose rows are settled once the way back has run. */
+interface Item {
+  id: string;
+  object: string;
+  /** Of a changed type: which values the other type did not hold is known only afterwards. */
+  changed?: { relation: Relation; column: Column; key: Column[] };
+}
+
+/**
+ * Copies into the attic what will be lost, and gives what is to be called when the way back has run: that makes sure
+ * that nothing else is gone. Which things will be lost was found out on a shadow of the same version.
+ */
+export async function moveAside(
+  tx: TransactionSql,
+  version: string,
+  effects: readonly Effect[],
+  { allowLoss }: { allowLoss: boolean },
+): Promise<() => Promise<MovedAside[]>> {
+  const losses = effects.filter(isLoss);
+  if (losses.length > 0) {
+    await ensureAttic(tx);
+    await retire(tx, version);
+  }
+  await lockTables(tx, losses);
+  const before = await readStructure(tx);
+  const items: Item[] = [];
+  for (const loss of losses) {
+    const relation = named(before, loss.relation);
+    // What the shadow has and the database has not, the way back will miss by itself.
+    const item = relation && (await keep(tx, version, loss, relation, losses, allowLoss));
+    if (item) items.push(item);
+  }
+  return async () => {
+    const after = await readStructure(tx);
+    expectNothingElse(before, after, losses);
+    const moved: MovedAside[] = [];
+    for (const { id, object, changed } of items) {
+      if (changed) await keepChanged(tx, id, changed, after);
+      const rows = await settleRows(tx, id);
+      if (rows > 0) moved.push({ object, rows });
+    }
+    return moved;
+  };
+}
+
+function isLoss({ kind }: Effect): boolean {
+  return (
+    kind === 'table-lost' || kind === 'column-lost' || kind === 'sequence-lost' || kind === 'type-changed'
+  );
+}
+
+/** Before anything is read, in one order, so that two commands do not wait for each other. */
+async function lockTables(tx: TransactionSql, losses: readonly Effect[]): Promise<void> {
+  const tables = losses
+    .filter(({ relation }) => relation.kind !== 'S')
+    .map(({ relation }) => qualified(relation.schema, relation.name));
+  for (const table of [...new Set(tables)].sort()) {
+    await tx.unsafe(`lock table ${table} in access exclusive mode`);
+  }
+}
+
+async function keep(
+  tx: TransactionSql,
+  version: string,
+  loss: Effect,
+  relation: Relation,
+  losses: readonly Effect[],
+  allowLoss: boolean,
+): Promise<Item | undefined> {
+  switch (loss.kind) {
+    case 'sequence-lost':
+      return await keepPosition(tx, version, relation);
+    case 'table-lost':
+      // The rows of a partition are among those of the table.
+      if (losses.some(({ kind, relation: { oid } }) => kind === 'table-lost' && oid === loss.relation.parent))
+        return undefined;
+      return await keepTable(tx, version, relation);
+    case 'column-lost':
+    case 'type-changed': {
+      const column = relation.columns.find(({ name }) => name === loss.column.name);
+      if (!column || column.generated) return undefined;
+      const gone = losses.flatMap((other) =>
+        other.kind === 'column-lost' && other.relation.oid === loss.relation.oid ? [other.column.name] : [],
+      );
+      const key = await keyOf(tx, relation, gone);
+      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key);
+      if (allowLoss) return undefined;
+      throw new Problem(
+        'no-key',
+        `The values of ${nameOf(relation)}.${column.name} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, by which they could be put back.`,
+        'Add one, or take the loss: --allow-data-loss. Nothing was changed.',
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+async function keepPosition(tx: TransactionSql, version: string, relation: Relation): Promise<undefined> {
+  const [position] = await tx.unsafe<{ last: string; called: boolean }[]>(
+    `select last_value::text as last, is_called as called from ${qualified(relation.schema, relation.name)}`,
+  );
+  if (!position?.called) return;
+  const details = { oid: relation.oid, last: position.last };
+  const { schema, name } = relation;
+  await remember(tx, version, { kind: 'sequence', schema, relation: name, column: null, details });
+}
+
+async function keepTable(tx: TransactionSql, version: string, relation: Relation): Promise<Item> {
+  const columns = relation.columns.filter(({ generated }) => !generated);
+  const details = { oid: relation.oid, columns: columns.map(({ number, name }) => ({ number, name })) };
+  const entry = {
+    kind: 'table' as const,
+    schema: relation.schema,
+    relation: relation.name,
+    column: null,
+    details,
+  };
+  const id = await remember(tx, version, entry);
+  const list = columns.map((column) => `${storable(column)} as ${quote(column.name)}`).join(', ');
+  await tx.unsafe(
+    `create table ${atticTable(id)} as select ${list} from ${qualified(relation.schema, relation.name)}`,
+  );
+  return { id, object: objectOf(entry) };
+}
+
+async function keepColumn(
+  tx: TransactionSql,
+  version: string,
+  loss: 'column-lost' | 'type-changed',
+  relation: Relation,
+  column: Column,
+  key: Column[],
+): Promise<Item> {
+  const entry = {
+    kind: loss === 'column-lost' ? ('column' as const) : ('values' as const),
+    schema: relation.schema,
+    relation: relation.name,
+    column: column.name,
+    details: {
+      oid: relation.oid,
+      number: column.number,
+      columns: key.map(({ number, name }) => ({ number, name })),
+      required: column.notNull && !column.filled,
+    },
+  };
+  const id = await remember(tx, version, entry);
+  const list = [
+    ...key.map((part, index) => `${storable(part)} as key_${index}`),
+    `${storable(column)} as value`,
+  ];
+  await tx.unsafe(`
+    create table ${atticTable(id)} as select ${list.join(', ')}
+    from ${qualified(relation.schema, relation.name)} where ${quote(column.name)} is not null`);
+  const changed = { relation, column, key };
+  return { id, object: objectOf(entry), ...(loss === 'type-changed' && { changed }) };
+}
+
+/** Of a changed type only those values stay that the other type does not hold, each with what became of it. */
+async function keepChanged(
+  tx: TransactionSql,
+  id: string,
+  { relation, column, key }: NonNullable<Item['changed']>,
+  after: Structure,
+): Promise<void> {
+  const now = after.get(relation.oid);
+  const written = now?.columns.find(({ number }) => number === column.number);
+  if (!now || !written) return;
+  await tx.unsafe(`
+    alter table ${atticTable(id)} add column written text;
+    update ${atticTable(id)} a set written = t.${quote(written.name)}::text
+    from ${qualified(now.schema, now.name)} t where ${sameKey(key, now)};
+    delete from ${atticTable(id)} where written is not distinct from value::text`);
+}
+
+/** Joins an attic's table `a` with its table `t`, whose key may have got other names and types meanwhile. */
+export function sameKey(key: readonly { number: number; name: string }[], relation: Relation): string {
+  return key
+    .map(({ number, name }, index) => {
+      const column =
+        relation.columns.find((other) => other.number === number) ??
+        relation.columns.find((other) => other.name === name);
+      return `t.${quote(column?.name ?? name)} = a.key_${index}${column ? `::${column.type}` : ''}`;
+    })
+    .join(' and ');
+}
+
+/** Types that a version may drop are kept as text, which they can be read from again. */
+function storable({ name, asText }: Column): string {
+  return `${quote(name)}${asText ? '::text' : ''}`;
+}
+
+/** The columns that tell rows apart and stay: the primary key, or another unique index without nulls. */
+async function keyOf(
+  tx: TransactionSql,
+  relation: Relation,
+  gone: readonly string[],
+): Promise<Column[] | undefined> {
+  const indexes = await tx<{ numbers: number[] }[]>`
+    select string_to_array(i.indkey::text, ' ')::int[] as numbers
+    from pg_index i
+    where i.indrelid = ${relation.oid}::oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+      and i.indnkeyatts = i.indnatts
+      and not exists (
+        select from unnest(i.indkey::int2[]) k
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
+        where not a.attnotnull)
+    order by i.indisprimary desc, i.indexrelid`;
+  for (const { numbers } of indexes) {
+    const columns = numbers.map((number) => relation.columns.find((column) => column.number === number));
+    if (columns.every((column) => column !== undefined && !gone.includes(column.name)))
+      return columns as Column[];
+  }
+  return undefined;
+}
+
+function named(structure: Structure, { schema, name }: Relation): Relation | undefined {
+  return [...structure.values()].find((relation) => relation.schema === schema && relation.name === name);
+}
+
+/** The last guard: what vanished in this transaction must be what was moved aside. */
+function expectNothingElse(before: Structure, after: Structure, losses: readonly Effect[]): void {
+  const name = (effect: Effect) =>
+    [effect.kind, nameOf(effect.relation), 'column' in effect ? effect.column.name : ''].join(' ');
+  const known = new Set(losses.map(name));
+  const others = compareStructures(before, after).filter(
+    (effect) => isLoss(effect) && effect.kind !== 'sequence-lost' && !known.has(name(effect)),
+  );
+  if (others.length === 0) return;
+  throw new Problem(
+    'unsafe-way-back',
+    `The way back would also drop or change what it was not expected to: ${others.map(name).join(', ')}.`,
+    'The database is not as its versions made it: db check tells what differs. Nothing was changed.',
+  );
+}

@@ -1,0 +1,316 @@
+/** `db migrate "message"`: the next version and its way back, from what the models say. */
+import type { Catalog } from './catalog.ts';
+import { compareCatalogs, type Difference, essential } from './catalog.ts';
+import type { Context, Ending } from './context.ts';
+import { diffDatabases } from './diff.ts';
+import { readable } from './names.ts';
+import { Problem } from './problem.ts';
+import { folders, nextVersion, type Project, readProject, slug, writeVersion } from './project.ts';
+import { type Candidate, type Renamed, renameDerived, renameIn } from './renames.ts';
+import { isRefused, type Risk, risksOf } from './risks.ts';
+import { Shadow } from './shadow.ts';
+import { type Statement, splitStatements } from './statements.ts';
+import type { Effect } from './structure.ts';
+import { type Marked, versionText, wayBackText, withLateNotNull } from './writing.ts';
+
+/** A version as it will be written. */
+interface Draft {
+  up: Marked[];
+  down: Statement[];
+  /** What the way back does to what is there. */
+  undone: Effect[];
+}
+
+export async function migrate(context: Context): Promise<Ending> {
+  const { options, folder, terminal } = context;
+  const message = options.argument ?? '';
+  const project = await readProject(folder);
+  if (options.empty) return await writeEmpty(project, message);
+  expectModels(project);
+
+  terminal.info(
+    `Comparing ${counted(project.models.length, 'model file')} with ${counted(project.versions.length, 'version')} …`,
+  );
+  const shadows = await context.shadows();
+  const made: Shadow[] = [];
+  const keep = (shadow: Shadow): Shadow => {
+    made.push(shadow);
+    return shadow;
+  };
+  try {
+    const migrated = keep(await Shadow.create(shadows));
+    await migrated.apply(project.versions);
+    const modelled = keep(await Shadow.create(shadows));
+    await buildModels(modelled, project);
+
+    const renamed = keep(await migrated.copy());
+    const candidates: Candidate[] = [];
+    const renames = await renameIn(renamed.sql, modelled.sql, options.rename, async (candidate) => {
+      candidates.push(candidate);
+      return (await context.ask?.(question(candidate))) ?? false;
+    });
+    const derived = await renameDerived(renamed.sql, modelled.sql);
+    const [before, after] = [await renamed.catalog(), await modelled.catalog()];
+    for (const shadow of made) await shadow.rest();
+    const [forward, back] = await Promise.all([
+      diffDatabases(renamed.url, modelled.url),
+      diffDatabases(modelled.url, renamed.url),
+    ]);
+    const saw = [...renames.map(sawRename), ...essential(compareCatalogs(before, after)).map(sawDifference)];
+    if (forward.length === 0 && renames.length === 0 && derived.length === 0) return nothing(project, saw);
+
+    const steps = [...renames, ...derived];
+    const first = splitStatements(steps.map(({ up }) => up).join(';\n'));
+    const last = splitStatements(
+      steps
+        .map(({ down }) => down)
+        .reverse()
+        .join(';\n'),
+    );
+    const drafts = await prove({
+      keep,
+      migrated,
+      renamed,
+      modelled,
+      forward: [...first, ...forward],
+      back,
+      unrename: last,
+    });
+    return await write(context, project, message, saw, drafts, candidates, renames);
+  } finally {
+    for (const shadow of made) await shadow.drop();
+  }
+}
+
+/** Models stand on Imago's own versions, which no model describes. */
+export async function buildModels(shadow: Shadow, project: Project): Promise<void> {
+  await shadow.apply(project.versions.filter(({ imago }) => imago));
+  await shadow.load(project.models);
+}
+
+function expectModels(project: Project): void {
+  if (project.models.length > 0) return;
+  throw new Problem(
+    'no-models',
+    `There is no .sql file in ${folders.models}.`,
+    'Put create statements of what you want there, one file a table or as you like; or write a version by hand: migrate --empty "message".',
+  );
+}
+
+interface Proof {
+  keep: (shadow: Shadow) => Shadow;
+  migrated: Shadow;
+  /** Like it, with everything renamed. */
+  renamed: Shadow;
+  modelled: Shadow;
+  forward: Statement[];
+  back: Statement[];
+  /** The renames, taken back. */
+  unrename: Statement[];
+}
+
+/** Runs forward and back on a copy, measures each statement, and compares what comes out. */
+async function prove(proof: Proof): Promise<Draft[]> {
+  const { keep, migrated, modelled } = proof;
+  const shadow = keep(await migrated.copy());
+  const states: Shadow[] = [];
+  const ups: Marked[][] = [];
+  let left = withLateNotNull(proof.forward);
+  while (left.length > 0) {
+    const { marked, count } = await measureLongest(shadow, left);
+    ups.push(marked);
+    left = left.slice(count);
+    if (left.length > 0) states.push(keep(await shadow.copy()));
+  }
+  expectEqual(await shadow.catalog(), await modelled.catalog(), 'the models');
+
+  const drafts: Draft[] = [];
+  for (const [index, up] of [...ups.entries()].reverse()) {
+    const back = await wayBack(proof, states, index);
+    const { statements, net } = await measure(shadow, 'the way back', back, { each: false });
+    const before = states[index - 1] ?? migrated;
+    expectEqual(await shadow.catalog(), await before.catalog(), 'the version before');
+    drafts.unshift({ up, down: statements.map(({ statement }) => statement), undone: net });
+  }
+  return drafts;
+}
+
+/** From the state after a part to the one before it. */
+async function wayBack(
+  { renamed, modelled, back, unrename }: Proof,
+  states: Shadow[],
+  index: number,
+): Promise<string[]> {
+  const after = states[index] ?? modelled;
+  const before = states[index - 1] ?? renamed;
+  await Promise.all([after.rest(), before.rest()]);
+  const statements = states.length === 0 ? back : await diffDatabases(after.url, before.url);
+  return [...withLateNotNull(statements), ...(index === 0 ? unrename.map(({ text }) => text) : [])];
+}
+
+/** As many statements as fit one version. A new enum value can be used once it is committed: what uses it is another one. */
+async function measureLongest(
+  shadow: Shadow,
+  statements: string[],
+): Promise<{ marked: Marked[]; count: number }> {
+  const afterValues = [...statements.keys()].filter((index) =>
+    /^ALTER TYPE .* ADD VALUE /.test(statements[index - 1] ?? ''),
+  );
+  for (let ends = [...afterValues, statements.length]; ; ends = ends.slice(0, -1)) {
+    const count = ends.at(-1) ?? 0;
+    try {
+      const measured = await measure(shadow, 'the version', statements.slice(0, count));
+      const marked = measured.statements.map((item) => ({
+        text: item.statement.text,
+        risks: risksOf(item, measured.before),
+      }));
+      return { marked, count };
+    } catch (error) {
+      if (sqlState(error) !== '55P04' || ends.length === 1) throw error;
+    }
+  }
+}
+
+const makesFunction = /^CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b/i;
+
+/** The SQLSTATE at the bottom of a problem. */
+function sqlState(error: unknown): string | undefined {
+  if (error instanceof Problem) return sqlState(error.cause);
+  return (error as { code?: string } | undefined)?.code;
+}
+
+async function measure(
+  shadow: Shadow,
+  file: string,
+  statements: readonly string[],
+  options?: { each: boolean },
+): ReturnType<Shadow['measure']> {
+  // Bodies may name what comes after them.
+  const first = statements.some((text) => makesFunction.test(text))
+    ? ['set local check_function_bodies = off']
+    : [];
+  const text = [...first, ...statements].map((statement) => `${statement};`).join('\n');
+  try {
+    return await shadow.measure({ file, text }, options);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem(
+      'not-proven',
+      `What supabase db diff gives cannot be run. ${error.message}`,
+      'Nothing was written. Write this version by hand: migrate --empty "message".',
+      { cause: error },
+    );
+  }
+}
+
+function expectEqual(is: Catalog, should: Catalog, what: string): void {
+  const wrong = compareCatalogs(is, should);
+  if (wrong.length === 0) return;
+  const objects = wrong.slice(0, 10).map(({ object }) => object);
+  throw new Problem(
+    'not-proven',
+    `The statements do not lead to ${what}: ${objects.join(', ')}${wrong.length > 10 ? ', …' : ''}.`,
+    'Nothing was written. Write this version by hand: migrate --empty "message".',
+  );
+}
+
+async function write(
+  context: Context,
+  project: Project,
+  message: string,
+  saw: string[],
+  drafts: Draft[],
+  candidates: Candidate[],
+  renames: Renamed[],
+): Promise<Ending> {
+  const risks = drafts.flatMap(({ up }) => up.flatMap((statement) => statement.risks));
+  const refused = risks.filter(isRefused);
+  if (refused.length > 0 && !context.options.allowDataLoss) throw dataLoss(refused, candidates, renames);
+
+  const files: string[] = [];
+  const versions = [...project.versions];
+  for (const [index, { up, down, undone }] of drafts.entries()) {
+    const version = nextVersion(versions);
+    const name = slug(message) + (drafts.length > 1 ? `_${index + 1}` : '');
+    const title = drafts.length > 1 ? `${message} (${index + 1} of ${drafts.length})` : message;
+    const text = versionText(title, index === 0 ? saw : [], up);
+    const back = wayBackText(title, down, undone);
+    files.push(...(await writeVersion(project.folder, version, name, { up: text, down: back })));
+    versions.push({ version } as Project['versions'][number]);
+  }
+  return {
+    status: 'done',
+    message: `Wrote ${files.join(' and ')}.`,
+    lines: [...saw, ...risks.map((risk) => `${risk.kind}: ${risk.text}${advice(risk)}`)],
+    next: [`Read them, then apply: ${context.program} upgrade`],
+    data: {
+      files,
+      saw,
+      risks,
+      renames: renames.map(({ kind, from, to }) => ({ kind, from: readable(...from), to: readable(...to) })),
+    },
+  };
+}
+
+function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]): Problem {
+  const denied = candidates.filter(
+    (candidate) => !renames.some(({ from }) => readable(...from) === readable(...candidate.from)),
+  );
+  return new Problem(
+    'data-loss',
+    ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${risk.text}`)].join('\n'),
+    [
+      ...denied.map(({ from, to }) => `Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
+      ...new Set(refused.map(advice).filter((text) => text !== '')),
+      'Do it all the same, in one go: --allow-data-loss. Nothing was written.',
+    ]
+      .map((line) => line.trim())
+      .join('\n'),
+  );
+}
+
+/** The plan that would do it while the app goes on. */
+function advice(risk: Risk): string {
+  if (!isRefused(risk) && risk.kind !== 'fails on rows') return '';
+  const name = slug(risk.object.replace(/^public\./, ''));
+  return ` Online, in batches, with a way back: npm run plan -- new ${name} --source ${risk.table} --key id`;
+}
+
+function question({ kind, from, to, because }: Candidate): string {
+  return `Was ${kind} ${readable(...from)} renamed to ${readable(...to)} (${because})?`;
+}
+
+function sawRename({ kind, from, to }: Renamed): string {
+  return `renamed ${kind} ${readable(...from)} to ${readable(...to)}`;
+}
+
+function sawDifference({ change, object }: Difference): string {
+  return `${change} ${object}`;
+}
+
+function nothing(project: Project, saw: string[]): Ending {
+  const files = project.models.map(({ file }) => file);
+  return {
+    status: 'done',
+    message: 'The models say what the versions say: nothing was written.',
+    lines: [`Read: ${files.join(', ')}.`, ...saw],
+    data: { files: [], saw, read: files },
+  };
+}
+
+async function writeEmpty(project: Project, message: string): Promise<Ending> {
+  const version = nextVersion(project.versions);
+  const files = await writeVersion(project.folder, version, slug(message), {
+    up: `-- ${message}\n`,
+    down: `-- The way back of: ${message}\n`,
+  });
+  return {
+    status: 'done',
+    message: `Wrote ${files.join(' and ')}, to be filled by hand.`,
+    data: { files, saw: [] },
+  };
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

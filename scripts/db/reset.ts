@@ -1,0 +1,95 @@
+/** `db reset`: drops everything and applies all versions; for databases that can be lost. */
+import { createInterface } from 'node:readline/promises';
+import type { Sql } from 'postgres';
+import { type Context, Declined, type Ending } from './context.ts';
+import { quote } from './names.ts';
+import { Problem } from './problem.ts';
+import { readProject } from './project.ts';
+import { readScript } from './running.ts';
+import { databaseName, isLoopback } from './target.ts';
+import { applyAll } from './upgrade.ts';
+
+export async function reset(context: Context): Promise<Ending> {
+  const { target, folder } = context;
+  if (target.kind === 'database' && !isLoopback(target.url)) {
+    throw new Problem(
+      'reset-refused',
+      `Reset drops all data, and ${new URL(target.url).host} is not this machine.`,
+      'It is for the embedded database and for loopback addresses only. Nothing was changed.',
+    );
+  }
+  const project = await readProject(folder);
+  for (const version of project.versions) readScript(version);
+  if (target.kind === 'database') await expectName(context, databaseName(target.url));
+  else await context.confirm('Drop everything in the embedded database?', { grave: true });
+  const { sql, url } = await context.connect();
+  await dropEverything(sql);
+  return await applyAll(context, url, project.versions, null);
+}
+
+/** Another database than the embedded one goes only when somebody has typed its name. */
+async function expectName({ options, signal }: Context, name: string): Promise<void> {
+  const typed =
+    options.confirm ?? (await type(`All data of ${name} will be lost. Type its name to go on: `, signal));
+  if (typed === name) return;
+  if (typed === undefined) {
+    throw new Problem(
+      'wrong-name',
+      'Reset wants the name of the database typed, and nobody is here to type it.',
+      `Where you mean it: --confirm ${name}`,
+    );
+  }
+  throw new Problem('wrong-name', `The database is called ${name}.`, 'Nothing was changed.');
+}
+
+async function type(question: string, signal: AbortSignal): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await lines.question(question, { signal })).trim();
+  } catch (error) {
+    if (signal.aborted) throw new Declined();
+    throw error;
+  } finally {
+    lines.close();
+  }
+}
+
+/** Schemas that come with the platform stay; `public` is made anew, closed as it was. */
+async function dropEverything(sql: Sql): Promise<void> {
+  const schemas = await sql<{ name: string }[]>`
+    select n.nspname as name from pg_namespace n
+    where n.nspname !~ '^pg_' and pg_has_role(n.nspowner, 'usage') and n.nspname <> all (${platformSchemas})
+      and not exists (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')`;
+  await sql.begin(async (tx) => {
+    for (const { name } of schemas) await tx.unsafe(`drop schema ${quote(name)} cascade`);
+    await tx.unsafe('create schema if not exists public; grant usage on schema public to public');
+    const roles = await tx<{ name: string }[]>`
+      select rolname as name from pg_roles where rolname in ('anon', 'authenticated', 'service_role')`;
+    for (const { name } of roles) await tx.unsafe(`grant usage on schema public to ${quote(name)}`);
+  });
+}
+
+const platformSchemas = [
+  ...[
+    'information_schema',
+    'auth',
+    'storage',
+    'realtime',
+    'extensions',
+    'graphql',
+    'graphql_public',
+    'vault',
+    'pgbouncer',
+  ],
+  ...[
+    'supabase_functions',
+    '_realtime',
+    '_analytics',
+    '_supavisor',
+    'net',
+    'cron',
+    'pgsodium',
+    'pgsodium_masks',
+  ],
+];

@@ -1,0 +1,122 @@
+/** What a statement may do to rows that are there: lose, rewrite, keep locked. */
+import { nameParts, readable } from './names.ts';
+import type { Measured } from './shadow.ts';
+import type { Statement } from './statements.ts';
+import type { Effect, Relation, Structure } from './structure.ts';
+
+export interface Risk {
+  kind: 'loses data' | 'rewrites the table' | 'fails on rows' | 'keeps locks';
+  /** Table, or table and column. */
+  object: string;
+  /** A sentence. */
+  text: string;
+  /** The table that a plan would walk. */
+  table: string;
+}
+
+/** What `--allow-data-loss` is asked for. */
+export function isRefused({ kind }: Risk): boolean {
+  return kind === 'loses data' || kind === 'rewrites the table';
+}
+
+/** Changes of type that keep every value. */
+const widening = new Set([
+  'smallint > integer',
+  'smallint > bigint',
+  'integer > bigint',
+  'smallint > numeric',
+  'integer > numeric',
+  'bigint > numeric',
+  'real > double precision',
+  'json > jsonb',
+  'date > timestamp without time zone',
+]);
+
+/** The risks of one statement, from what it did and from how it is written. */
+export function risksOf({ statement, effects }: Measured, before: Structure): Risk[] {
+  const measured = effects.flatMap((effect) => riskOf(effect, effects));
+  return measured.length > 0 ? measured : lockRisk(statement, before);
+}
+
+function riskOf(effect: Effect, all: readonly Effect[]): Risk[] {
+  const table = nameOf(effect.relation);
+  const object = 'column' in effect ? `${table}.${readable(effect.column.name)}` : table;
+  const isSame = ({ relation }: Effect) => relation.oid === effect.relation.oid;
+  switch (effect.kind) {
+    case 'sequence-lost':
+      return [];
+    case 'table-lost':
+      return [{ kind: 'loses data', object, table, text: `${table} is dropped with its rows` }];
+    case 'column-lost':
+      if (effect.column.generated) return [];
+      return [{ kind: 'loses data', object, table, text: `${object} is dropped with its values` }];
+    case 'type-changed':
+      if (!all.some((other) => other.kind === 'table-rewritten' && isSame(other))) return [];
+      return [typeRisk(effect, object, table)];
+    case 'table-rewritten': {
+      // Said with the change of type already.
+      if (all.some((other) => other.kind === 'type-changed' && isSame(other))) return [];
+      const text = `every row of ${table} is written anew, and nobody can read it meanwhile`;
+      return [{ kind: 'rewrites the table', object, table, text }];
+    }
+    case 'value-needed': {
+      const text = `${object} is not null and has no default: this fails when ${table} has rows that do not get a value`;
+      return [{ kind: 'fails on rows', object, table, text }];
+    }
+  }
+}
+
+function typeRisk(effect: Extract<Effect, { kind: 'type-changed' }>, object: string, table: string): Risk {
+  const change =
+    effect.column.type === effect.to.type
+      ? `${object} gets other values of type ${effect.to.type}`
+      : `${object} goes from ${effect.column.type} to ${effect.to.type}`;
+  const plain = (type: string) => type.replace(/\(.*\)/, '');
+  const keepsAll =
+    widening.has(`${plain(effect.column.type)} > ${plain(effect.to.type)}`) || effect.to.type === 'text';
+  return keepsAll
+    ? {
+        kind: 'rewrites the table',
+        object,
+        table,
+        text: `${change}: every row is written anew, and nobody can read ${table} meanwhile`,
+      }
+    : {
+        kind: 'loses data',
+        object,
+        table,
+        text: `${change}: values that do not fit fail or are cut, and every row is written anew`,
+      };
+}
+
+const locking: [RegExp, string][] = [
+  [/^create (unique )?index(?! concurrently)/i, 'nobody can write to the table while the index is built'],
+  [/ add constraint .*(foreign key|check)(?!.* not valid)/i, 'the whole table is read while it is locked'],
+  [/ add constraint .*(unique|primary key|exclude)/i, 'nobody can use the table while the index is built'],
+  [/ alter column .* set not null/i, 'the whole table is read while it is locked'],
+];
+
+/** Not refused: it takes a moment on most tables, and none on those that the version itself makes. */
+function lockRisk({ text: written }: Statement, before: Structure): Risk[] {
+  const text = written
+    .replaceAll(/--[^\n]*\n/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  const [, why] = locking.find(([pattern]) => pattern.test(text)) ?? [];
+  const [, name] =
+    /^(?:alter table (?:only )?|create (?:unique )?index .*? on (?:only )?)((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?)/i.exec(
+      text,
+    ) ?? [];
+  const parts = nameParts(name ?? '');
+  if (why === undefined || parts === undefined) return [];
+  const known = [...before.values()].find(
+    (relation) => relation.schema === parts[0] && relation.name === parts[1],
+  );
+  if (!known) return [];
+  const table = nameOf(known);
+  return [{ kind: 'keeps locks', object: table, table, text: `${table}: ${why}` }];
+}
+
+export function nameOf({ schema, name }: Pick<Relation, 'schema' | 'name'>): string {
+  return readable(schema, name);
+}

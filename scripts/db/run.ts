@@ -1,0 +1,172 @@
+/** One invocation of `db`, from the arguments to the exit code. */
+import path from 'node:path';
+import postgres from 'postgres';
+import { HelpShown } from '../command/arguments.ts';
+import { refuse } from '../command/refuse.ts';
+import { writeLine } from '../command/streams.ts';
+import { ask, expectSomebody } from '../migrate/confirm.ts';
+import { onInterrupt } from '../migrate/interrupt.ts';
+import { programName } from '../migrate/invocation.ts';
+import { Terminal } from '../migrate/terminal.ts';
+import { UsageError } from '../migrate/usage.ts';
+import { check } from './check.ts';
+import { type Context, Declined, type Ending, exitCodes } from './context.ts';
+import { downgrade } from './downgrade.ts';
+import { readDbEnvironment } from './environment.ts';
+import { init } from './init.ts';
+import { migrate } from './migrate.ts';
+import { type CommandName, type Options, parseOptions } from './options.ts';
+import { Problem, refusals } from './problem.ts';
+import { expectProject, findProject } from './project.ts';
+import { reset } from './reset.ts';
+import { PRISTINE, startServer } from './server.ts';
+import { stamp } from './stamp.ts';
+import { history, status } from './status.ts';
+import { chooseTarget, describe, reach, serverFolder } from './target.ts';
+import { upgrade } from './upgrade.ts';
+
+const doing: Record<CommandName, (context: Context) => Promise<Ending>> = {
+  init,
+  migrate,
+  upgrade,
+  downgrade,
+  status,
+  history,
+  check,
+  stamp,
+  reset,
+};
+
+/** Runs the command with these arguments (without node and script) and gives its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const name = programName('db');
+  let options: Options;
+  try {
+    options = parseOptions(argv, name);
+  } catch (error) {
+    if (error instanceof HelpShown) return 0;
+    if (!(error instanceof UsageError)) throw error;
+    return refuse(error, argv);
+  }
+  const terminal = new Terminal('info');
+  const interrupt = onInterrupt(
+    () => terminal.warn('Stopping: the running version is let end. Ctrl-C again leaves at once.'),
+    () => terminal.warn('Left at once: the running version is taken back whole.'),
+  );
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const context = open(options, name, terminal, interrupt.signal, closing);
+    if (options.command !== 'migrate')
+      terminal.info(`Target: ${terminal.paint.bold(describe(context.target))}`);
+    return report(options, terminal, await doing[options.command](context));
+  } catch (error) {
+    return reportError(options, terminal, error);
+  } finally {
+    for (const close of closing.reverse()) await close();
+    interrupt.release();
+  }
+}
+
+/** What a command works with. What has to be started is started when it is first asked for. */
+function open(
+  options: Options,
+  name: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+  closing: (() => Promise<unknown>)[],
+): Context {
+  const program = name.startsWith('npm') ? `${name} --` : name;
+  const start = path.resolve(options.workdir);
+  const folder = options.command === 'init' ? (findProject(start) ?? start) : expectProject(start, program);
+  const target = chooseTarget(folder, options, readDbEnvironment(folder));
+  const onStep = (text: string): void => terminal.info(`${text} …`);
+  const server = once(async () => {
+    const started = await startServer(serverFolder(folder), onStep);
+    closing.push(() => started.release());
+    return started;
+  });
+  const canAsk = process.stdin.isTTY && !options.yes;
+  return {
+    options,
+    folder,
+    terminal,
+    signal,
+    program,
+    target,
+    connect: once(async () => {
+      const { url, release } = await reach(target, server, onStep);
+      closing.push(release);
+      const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'imago db' } });
+      closing.push(() => sql.end({ timeout: 1 }));
+      await sql`select`.catch((error) => Promise.reject(unreachable(error)));
+      return { sql, url };
+    }),
+    shadows: async () => ({ url: (await server()).url, pristine: PRISTINE }),
+    ask: canAsk ? (question) => ask(question, terminal, signal) : undefined,
+    async confirm(question, { grave = false } = {}) {
+      if (options.yes || (target.kind === 'embedded' && !grave)) return;
+      expectSomebody(grave ? 'This drops data' : 'This changes a database that is not the embedded one');
+      if (!(await ask(question, terminal, signal))) throw new Declined('Nothing was changed.');
+    },
+  };
+}
+
+/** The same for everybody who asks. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function unreachable(error: unknown): Problem {
+  const { code, errno } = error as { code?: string; errno?: string };
+  return new Problem(
+    'unreachable',
+    `The database cannot be reached (${code ?? errno ?? 'no reason given'}).`,
+    'Check host, port, user and password of DATABASE_URL, and that the project is not paused.',
+  );
+}
+
+function report(options: Options, terminal: Terminal, ending: Ending): number {
+  const code = exitCodes[ending.status];
+  if (options.json) {
+    const { command } = options;
+    writeLine({
+      type: 'result',
+      command,
+      status: ending.status,
+      exit_code: code,
+      message: ending.message,
+      ...ending.data,
+    });
+    return code;
+  }
+  for (const line of ending.lines ?? []) process.stdout.write(`${line}\n`);
+  process.stdout.write(`${ending.message}\n`);
+  for (const line of ending.next ?? []) terminal.info(line);
+  return code;
+}
+
+function reportError(options: Options, terminal: Terminal, error: unknown): number {
+  const { command } = options;
+  if (error instanceof Declined)
+    return report(options, terminal, { status: 'declined', message: error.message });
+  const isUsage = error instanceof UsageError;
+  if (!isUsage && !(error instanceof Problem) && !(error instanceof Error)) throw error;
+  const refused = isUsage || (error instanceof Problem && refusals.has(error.code));
+  const code = refused ? 2 : 1;
+  const hint = error instanceof Problem || isUsage ? error.hint : undefined;
+  terminal.error(error.message, hint);
+  if (options.json) {
+    const problem = {
+      code: error instanceof Problem ? error.code : isUsage ? 'usage' : 'failed',
+      message: error.message,
+      hint,
+    };
+    const status = refused ? 'usage' : 'failed';
+    writeLine({ type: 'result', command, status, exit_code: code, message: error.message, error: problem });
+  }
+  return code;
+}

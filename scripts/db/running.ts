@@ -1,0 +1,141 @@
+/** Runs the statements of a file one by one, and says which one failed and why. */
+import type { Sql, TransactionSql } from 'postgres';
+import { CONNECTION_LOST } from '../embedded/reserving.ts';
+import { Problem, type ProblemCode } from './problem.ts';
+import type { SqlFile } from './project.ts';
+import { type Statement, splitStatements } from './statements.ts';
+
+/** A file, ready to be run. */
+export interface Script {
+  file: string;
+  statements: Statement[];
+  /** False for a single statement that PostgreSQL runs outside of transactions only. */
+  inTransaction: boolean;
+}
+
+const opens = /^(begin|start transaction)\b/;
+const closes = /^(commit|end)\b/;
+const controls =
+  /^(begin|start transaction|commit|end|rollback|abort|savepoint|release|prepare transaction)\b/;
+const alone =
+  /^(create (unique )?index concurrently|drop index concurrently|reindex\b.*\bconcurrently|vacuum|alter system|(create|drop) (database|tablespace))\b/;
+
+/** Looks at a file before anything is run. A frame of begin and commit is taken off: there is one already. */
+export function readScript({ file, text }: SqlFile): Script {
+  let statements = splitStatements(text);
+  const opening = (statement?: Statement) => statement?.words.join(' ') ?? '';
+  if (opens.test(opening(statements[0])) && closes.test(opening(statements.at(-1)))) {
+    statements = statements.slice(1, -1);
+  }
+  const control = statements.find((statement) => controls.test(opening(statement)));
+  if (control) {
+    throw new Problem(
+      'transaction-control',
+      `${file}:${control.line} controls the transaction by itself (${control.words[0]}).`,
+      'Take these statements out: each version is one transaction anyway. Where two are needed, make two versions.',
+    );
+  }
+  const outside = statements.find((statement) => alone.test(opening(statement)));
+  if (outside && statements.length > 1) {
+    throw new Problem(
+      'alone-only',
+      `${file}:${outside.line} cannot run in a transaction, and it is not the only statement of its file.`,
+      'Move it into a version of its own, which then holds nothing else.',
+    );
+  }
+  return { file, statements, inTransaction: outside === undefined };
+}
+
+/** Runs the statements within a transaction. `after` is called after each of them. */
+export async function runStatements(
+  tx: Sql | TransactionSql,
+  script: Script,
+  after?: (statement: Statement) => Promise<void>,
+): Promise<void> {
+  for (const statement of script.statements) {
+    try {
+      await tx.unsafe(statement.text);
+    } catch (error) {
+      throw explain(error, script.file, statement);
+    }
+    await after?.(statement);
+  }
+}
+
+/** Runs a file as a transaction of its own, or outside of one where it must be. */
+export async function runScript(sql: Sql, script: Script): Promise<void> {
+  if (script.inTransaction) await sql.begin((tx) => runStatements(tx, script));
+  else await runStatements(sql, script);
+}
+
+interface ServerError extends Error {
+  code: string;
+  table_name?: string;
+  column_name?: string;
+  constraint_name?: string;
+}
+
+/** What the driver and PostgreSQL say, as a problem. Values of rows, which some messages quote, stay out. */
+export function explain(error: unknown, file: string, statement: Statement): Problem {
+  if (error instanceof Problem) return error;
+  const { code = '', message = '', table_name, column_name, constraint_name } = error as Partial<ServerError>;
+  const about = [
+    table_name && `table ${table_name}`,
+    column_name && `column ${column_name}`,
+    constraint_name && `constraint ${constraint_name}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+  // The other classes quote what stands in rows.
+  const said = /^(08|25|28|3D|3F|40|42|53|54|55|57|58|2B|0A)/.test(code)
+    ? message
+    : [wrong[code] ?? wrong[code.slice(0, 2)] ?? 'it failed', about || firstLine(statement)]
+        .filter(Boolean)
+        .join(': ');
+  const kind = kindOf(code);
+  return new Problem(kind, `${file}:${statement.line}: ${said} (${code || 'no SQLSTATE'}).`, hints[kind], {
+    cause: error,
+  });
+}
+
+/** The statement as the file has it, which is no row's value. */
+function firstLine({ text }: Statement): string {
+  return text
+    .replaceAll(/--[^\n]*\n/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .slice(0, 100);
+}
+
+/** What is wrong with rows, by SQLSTATE or class. */
+const wrong: Record<string, string> = {
+  22: 'a value does not fit',
+  '22P02': 'a value is not one of the type',
+  23502: 'a row has no value where it must have one',
+  23503: 'a row refers to one that is not there',
+  23505: 'rows are not unique',
+  23514: 'a row breaks a check',
+};
+
+function kindOf(code: string): ProblemCode {
+  if (['42P07', '42710', '42701', '42723', '42P06', '42P16'].includes(code)) return 'already-exists';
+  if (['42P01', '42703', '42704', '42883', '3F000'].includes(code)) return 'missing-object';
+  if (code === '55P03' || code === '40P01') return 'locked';
+  if (code.startsWith('57P') || CONNECTION_LOST.test(code)) return 'connection-lost';
+  if (/^(22|23)/.test(code)) return 'rows-do-not-fit';
+  return 'statement-fails';
+}
+
+const hints: Partial<Record<ProblemCode, string>> = {
+  'already-exists':
+    'The version was taken back whole. Where somebody made this by hand, exactly as the version would, mark it without running it: db stamp VERSION. db check tells what differs.',
+  'missing-object':
+    'The version was taken back whole. The database is not as the versions before this one left it: db check tells what differs.',
+  locked:
+    'The version was taken back whole. Run it again when there is less going on, or with --lock-timeout.',
+  'connection-lost':
+    'The database has this version or it has it not, never a part: db status tells. Then run it again.',
+  'rows-do-not-fit':
+    'The version was taken back whole. Change the rows first, or write the version so that it does: db migrate --empty "message".',
+  'statement-fails': 'The version was taken back whole. Mend it, and run it again.',
+};

@@ -1,0 +1,191 @@
+/** Databases that are made to be compared, and dropped again. */
+import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { type Catalog, readCatalog } from './catalog.ts';
+import { Problem } from './problem.ts';
+import type { SqlFile, Version } from './project.ts';
+import { readScript, runScript, runStatements } from './running.ts';
+import type { Statement } from './statements.ts';
+import { compareStructures, type Effect, readStructure, type Structure } from './structure.ts';
+
+/** Where shadow databases are made. */
+export interface Shadows {
+  url(database: string): string;
+  /** What an empty one is a copy of. */
+  pristine: string;
+}
+
+/** A statement with what it did to what was there before. */
+export interface Measured {
+  statement: Statement;
+  effects: Effect[];
+}
+
+let count = 0;
+
+/** One shadow database. Its connection is opened when it is needed. */
+export class Shadow {
+  readonly url: string;
+  readonly #shadows: Shadows;
+  readonly #name: string;
+  #sql: Sql | undefined;
+
+  private constructor(shadows: Shadows, name: string) {
+    this.#shadows = shadows;
+    this.#name = name;
+    this.url = shadows.url(name);
+  }
+
+  /** A new one: empty, with Supabase's roles and schemas. */
+  static async create(shadows: Shadows): Promise<Shadow> {
+    return await Shadow.#make(shadows, shadows.pristine);
+  }
+
+  static async #make(shadows: Shadows, template: string): Promise<Shadow> {
+    count += 1;
+    const name = `shadow_${process.pid}_${count}`;
+    await onServer(shadows, `create database ${name} template ${template}`);
+    return new Shadow(shadows, name);
+  }
+
+  get sql(): Sql {
+    this.#sql ??= open(this.url);
+    return this.#sql;
+  }
+
+  /** Ends the connection, so that others may copy the database. */
+  async rest(): Promise<void> {
+    await this.#sql?.end();
+    this.#sql = undefined;
+  }
+
+  /** Another one, as this one is now. */
+  async copy(): Promise<Shadow> {
+    await this.rest();
+    return await Shadow.#make(this.#shadows, this.#name);
+  }
+
+  async drop(): Promise<void> {
+    await this.rest();
+    await onServer(this.#shadows, `drop database if exists ${this.#name} with (force)`);
+  }
+
+  async catalog(): Promise<Catalog> {
+    return await readCatalog(this.sql);
+  }
+
+  /** Applies versions, oldest first. */
+  async apply(versions: readonly Version[]): Promise<void> {
+    for (const version of versions) {
+      try {
+        await this.run(version);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        throw new Problem(
+          'version-fails',
+          `${error.message} All versions are replayed on an empty database, and this one cannot be.`,
+          "Versions stand on nothing but those before them, on Supabase's roles, and on the schemas auth and extensions. Put what is missing into an earlier version.",
+          { cause: error },
+        );
+      }
+    }
+  }
+
+  async run(file: SqlFile): Promise<void> {
+    await runScript(this.sql, readScript(file));
+    // A setting that a file leaves behind is not there for the next one on a real database either.
+    await this.sql.unsafe('reset all; reset role');
+  }
+
+  /** Runs models in any order: one that fails for want of another is tried again after it. */
+  async load(models: readonly SqlFile[]): Promise<void> {
+    let left = models;
+    while (left.length > 0) {
+      const failed: { model: SqlFile; problem: unknown }[] = [];
+      for (const model of left) {
+        try {
+          await this.sql.begin(async (tx) => {
+            await tx`set local check_function_bodies = off`;
+            await runStatements(tx, readScript(model));
+          });
+        } catch (problem) {
+          failed.push({ model, problem });
+        }
+      }
+      if (failed.length === left.length) throw modelFails(failed[0]?.problem);
+      left = failed.map(({ model }) => model);
+    }
+    await this.sql.unsafe('reset all; reset role');
+  }
+
+  /** Runs a file as it will be run, and measures what each statement, and all together, do to what was there. */
+  async measure(
+    file: SqlFile,
+    { each = true } = {},
+  ): Promise<{ statements: Measured[]; net: Effect[]; before: Structure }> {
+    const script = readScript(file);
+    const before = await readStructure(this.sql);
+    const statements: Measured[] = [];
+    let last: Effect[] = [];
+    const look = async (sql: Sql | TransactionSql, statement: Statement): Promise<void> => {
+      if (!each || isHarmless(statement)) {
+        statements.push({ statement, effects: [] });
+        return;
+      }
+      const effects = compareStructures(before, await readStructure(sql));
+      const isNew = (effect: Effect) => !last.some((known) => identity(known) === identity(effect));
+      statements.push({ statement, effects: effects.filter(isNew) });
+      last = effects;
+    };
+    if (script.inTransaction) {
+      await this.sql.begin((tx) => runStatements(tx, script, (statement) => look(tx, statement)));
+    } else {
+      await runStatements(this.sql, script, (statement) => look(this.sql, statement));
+    }
+    await this.sql.unsafe('reset all; reset role');
+    return { statements, before, net: compareStructures(before, await readStructure(this.sql)) };
+  }
+}
+
+const harmless = new RegExp(
+  [
+    '^(create|comment|grant|revoke|set|insert|update|select)\\b',
+    '^(drop|alter) (policy|index|view|materialized view|function|procedure|aggregate|trigger|rule)\\b',
+    '^alter table .*\\b(row level security|(add|drop|validate|rename) constraint|(set|drop) (default|not null))\\b',
+  ].join('|'),
+);
+
+/** After it the tables of before are what they were. Looking costs more than most statements. */
+function isHarmless({ text, words }: Statement): boolean {
+  return harmless.test(words.join(' ')) && !/\bcascade\b/i.test(text);
+}
+
+function identity(effect: Effect): string {
+  return [
+    effect.kind,
+    effect.relation.oid,
+    'column' in effect && effect.column.number,
+    'to' in effect && `${effect.to.typeId} ${effect.to.type}`,
+    'file' in effect && effect.file,
+  ].join(' ');
+}
+
+function modelFails(problem: unknown): unknown {
+  if (!(problem instanceof Problem)) return problem;
+  return new Problem(
+    'model-fails',
+    problem.message,
+    'Mend the model. Models are run on an empty database, in any order that works.',
+    {
+      cause: problem,
+    },
+  );
+}
+
+function open(url: string): Sql {
+  return postgres(url, { max: 1, onnotice: () => {} });
+}
+
+async function onServer(shadows: Shadows, statement: string): Promise<void> {
+  const sql = open(shadows.url('postgres'));
+  await sql.unsafe(statement).finally(() => sql.end());
+}

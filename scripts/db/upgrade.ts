@@ -1,0 +1,106 @@
+/** `db upgrade [version]`: applies what is pending. */
+import { applyVersion } from './apply.ts';
+import type { PutBack } from './back.ts';
+import type { Context, Ending } from './context.ts';
+import { compareHistory, readHistory, type Standing } from './history.ts';
+import { Problem } from './problem.ts';
+import { compareVersions, type Project, readProject, type Version } from './project.ts';
+import { readScript } from './running.ts';
+
+export async function upgrade(context: Context): Promise<Ending> {
+  const project = await readProject(context.folder);
+  const goal =
+    context.options.argument === undefined ? undefined : expectVersion(project, context.options.argument);
+  const { sql, url } = await context.connect();
+  const standing = compareHistory(project, await readHistory(sql));
+  expectSound(standing, context.program);
+  const versions = standing.pending.filter(
+    ({ version }) => goal === undefined || compareVersions(version, goal.version) <= 0,
+  );
+  expectInOrder(context, standing, versions);
+  for (const version of versions) readScript(version);
+  if (versions.length === 0) {
+    const message = goal ? `Version ${goal.version} is applied.` : 'Everything is applied.';
+    return { status: 'done', message, data: { current: standing.current, applied: [] } };
+  }
+  await context.confirm(`Apply ${versions.map(({ version, name }) => `${version}_${name}`).join(', ')}?`);
+  return await applyAll(context, url, versions, standing.current);
+}
+
+/** Applies versions one after the other; Ctrl-C stops between two of them. */
+export async function applyAll(
+  context: Context,
+  url: string,
+  versions: readonly Version[],
+  before: string | null,
+): Promise<Ending> {
+  const applied: string[] = [];
+  const putBack: PutBack[] = [];
+  for (const { version, name } of versions) {
+    if (context.signal.aborted) break;
+    const current = versions.find((other) => other.version === version) as Version;
+    context.terminal.info(`Applying ${version}_${name} …`);
+    putBack.push(...(await applyVersion(context, url, current)));
+    applied.push(version);
+  }
+  const interrupted = applied.length < versions.length;
+  const current = [...applied, before ?? ''].sort().at(-1) || null;
+  return {
+    status: interrupted ? 'interrupted' : 'done',
+    message: `${interrupted ? 'Stopped' : 'Done'}: ${applied.length} of ${versions.length} applied, the database is at version ${current ?? 'none'}.`,
+    lines: putBack.map(putBackLine),
+    data: { current, applied, put_back: putBack },
+  };
+}
+
+function putBackLine({ object, rows, left }: PutBack): string {
+  const kept = left > 0 ? `; ${left} stay in imago_attic, as what they refer to is gone` : '';
+  return `Put back ${object}: ${rows} ${rows === 1 ? 'row' : 'rows'}${kept}.`;
+}
+
+export function expectVersion(project: Project, wanted: string): Version {
+  const found = project.versions.filter(
+    ({ version, name }) => version === wanted || `${version}_${name}` === wanted,
+  );
+  const [version] =
+    found.length > 0 ? found : project.versions.filter((candidate) => candidate.version.startsWith(wanted));
+  if (version) return version;
+  throw new Problem(
+    'no-version',
+    `There is no version ${wanted} in supabase/migrations/.`,
+    'db history lists them.',
+  );
+}
+
+/** Refuses a history that cannot be built upon. */
+export function expectSound({ unknown, edited }: Standing, program: string): void {
+  if (unknown.length > 0) {
+    const names = unknown.map(({ version, name }) => (name ? `${version}_${name}` : version));
+    throw new Problem(
+      'unknown-version',
+      `The database has versions that supabase/migrations/ has not: ${names.join(', ')}.`,
+      'Get their files: from whoever applied them (git pull), or from the history itself (npx supabase migration fetch). Where they are to be forgotten: npx supabase migration repair --status reverted VERSION.',
+    );
+  }
+  if (edited.length > 0) {
+    throw new Problem(
+      'edited',
+      `Edited after it was applied: ${edited.map(({ file }) => file).join(', ')}.`,
+      `The database has what the file said before. Restore the file and put the change into a new version; or, where the database is as the file says now, take its word: ${program} stamp VERSION.`,
+    );
+  }
+}
+
+function expectInOrder(
+  context: Context,
+  { outOfOrder, current }: Standing,
+  versions: readonly Version[],
+): void {
+  const late = outOfOrder.filter((version) => versions.includes(version));
+  if (late.length === 0 || context.options.includeAll) return;
+  throw new Problem(
+    'out-of-order',
+    `Older than version ${current}, which is applied, and not applied: ${late.map(({ file }) => file).join(', ')}.`,
+    'Somebody else made it at the same time. Where the order does not matter, apply it all the same: --include-all. Otherwise give the file, and its way back, a new number after the newest one.',
+  );
+}

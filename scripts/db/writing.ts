@@ -1,0 +1,72 @@
+/** The text of a version's file and of its way back. */
+import { readable } from './names.ts';
+import type { Risk } from './risks.ts';
+import { nameOf } from './risks.ts';
+import type { Statement } from './statements.ts';
+import type { Effect } from './structure.ts';
+
+/** A statement with what is to be said above it. */
+export interface Marked {
+  text: string;
+  risks: Risk[];
+}
+
+/** The file of a version: what it is, what was seen, the statements with their marks. */
+export function versionText(message: string, saw: readonly string[], statements: readonly Marked[]): string {
+  const head = [`-- ${oneLine(message)}`, ...saw.map((line) => `--   ${oneLine(line)}`)];
+  return [head.join('\n'), ...statements.map(markedText)].join('\n\n').concat('\n');
+}
+
+/** The way back. What it would drop is named, as downgrade moves it aside. */
+export function wayBackText(
+  message: string,
+  statements: readonly Statement[],
+  effects: readonly Effect[],
+): string {
+  const kept = effects.flatMap(keptLine);
+  const head = [
+    `-- The way back of: ${oneLine(message)}`,
+    ...(kept.length > 0
+      ? ['-- Run it by `db downgrade`, which moves these aside first, into schema imago_attic:']
+      : []),
+    ...kept.map((line) => `--   ${line}`),
+  ];
+  return [head.join('\n'), ...statements.map(({ text }) => `${text};`)].join('\n\n').concat('\n');
+}
+
+function keptLine(effect: Effect): string[] {
+  switch (effect.kind) {
+    case 'table-lost':
+      return [`table ${nameOf(effect.relation)}`];
+    case 'column-lost':
+      return [`column ${nameOf(effect.relation)}.${readable(effect.column.name)}`];
+    case 'type-changed':
+      return [
+        `values of ${nameOf(effect.relation)}.${readable(effect.column.name)} that ${effect.to.type} cannot hold`,
+      ];
+    default:
+      return [];
+  }
+}
+
+function markedText({ text, risks }: Marked): string {
+  return [...risks.map((risk) => `-- ${risk.kind.toUpperCase()}: ${oneLine(risk.text)}`), `${text};`].join(
+    '\n',
+  );
+}
+
+/** A new column that must have a value gets that afterwards, so that what was kept aside can be put back in between. */
+export function withLateNotNull(statements: readonly Statement[]): string[] {
+  return statements.flatMap(({ text }) => {
+    const [, table, column, type] =
+      /^(ALTER TABLE (?:"(?:[^"]|"")+"\.)?"(?:[^"]|"")+")\s+ADD COLUMN ("(?:[^"]|"")+") (.+) NOT NULL$/.exec(
+        text,
+      ) ?? [];
+    if (table === undefined || /\b(DEFAULT|GENERATED)\b/.test(type ?? '')) return [text];
+    return [`${table}\n  ADD COLUMN ${column} ${type}`, `${table}\n  ALTER COLUMN ${column} SET NOT NULL`];
+  });
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
+}

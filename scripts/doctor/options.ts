@@ -1,0 +1,35 @@
+/** The options of `imago doctor`. */
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import { readArguments } from '../command/arguments.ts';
+
+const optionsSchema = z.object({
+  failOn: z.enum(['error', 'warning']),
+  json: z.boolean().default(false),
+});
+
+export type Options = z.output<typeof optionsSchema>;
+
+const help = `
+It changes nothing. It looks through the Data API, as the command does; where that does not work and DATABASE_URL is
+set, over a database connection.
+
+Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY, DATABASE_URL.
+
+Exit codes: 0 all is as it should be, 1 could not look, 2 wrong usage, 3 findings at or over --fail-on.`;
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function parseOptions(argv: readonly string[], name: string): Options {
+  const parser = new Command(name)
+    .usage(name.startsWith('npm') ? '-- [options]' : '[options]')
+    .description('Compares what is installed in the database with what should be, and says how to mend it.')
+    .addOption(
+      new Option('--fail-on <severity>', 'end with 3 from this severity on')
+        .choices(['error', 'warning'])
+        .default('error'),
+    )
+    .option('--json', 'one JSON object on stdout')
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', help);
+  return optionsSchema.parse(readArguments(parser, argv));
+}

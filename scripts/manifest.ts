@@ -1,0 +1,69 @@
+/** sql/manifest.json: which files of sql/ make up which migration, in order. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { packageFolder } from './package.ts';
+
+const manifestSchema = z.record(z.string().regex(/^\d{14}_\w+$/), z.array(z.string()));
+
+/** Files and folders (ending in /) by migration. */
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** The folder of the project. */
+export const root = packageFolder;
+
+export const manifestFile = join(root, 'sql/manifest.json');
+
+export function readManifest(): Manifest {
+  return manifestSchema.parse(JSON.parse(readFileSync(manifestFile, 'utf8')));
+}
+
+const releasedFile = join(root, 'sql/released.json');
+
+/**
+ * Migrations that were released, with the checksum of each. They are in the histories of other people's databases, so
+ * they stay as they are: what comes after is a migration of its own, like <time>_imago_engine_2.
+ */
+export function readReleased(): Record<string, string> {
+  return z.record(z.string(), z.string()).parse(JSON.parse(readFileSync(releasedFile, 'utf8')));
+}
+
+export function writeReleased(released: Record<string, string>): void {
+  writeFileSync(releasedFile, `${JSON.stringify(released, null, 2)}\n`);
+}
+
+/** The checksum of a migration as it is written. */
+export function migrationChecksum(name: string): string {
+  return createHash('sha256')
+    .update(readFileSync(migrationFile(name)))
+    .digest('hex');
+}
+
+/** Where a migration is written. */
+export function migrationFile(name: string): string {
+  return join(root, 'supabase/migrations', `${name}.sql`);
+}
+
+/** Files of one manifest entry: a file itself, a folder (ending in /) as its .sql files by name. */
+function expand(entry: string): string[] {
+  if (!entry.endsWith('/')) return [entry];
+  return readdirSync(join(root, 'sql', entry))
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => entry + name);
+}
+
+/** The text of one migration, from its files under sql/. */
+export function buildMigration(entries: readonly string[]): string {
+  return joinSources(
+    entries.flatMap(expand).map((file) => [file, readFileSync(join(root, 'sql', file), 'utf8')]),
+  );
+}
+
+/** Sources, each with its path under sql/, as one migration. SQL functions check their bodies when created, in whatever order: so that check is off. */
+export function joinSources(sources: readonly (readonly [file: string, text: string])[]): string {
+  const parts = sources.map(([file, text]) => `-- sql/${file}\n${text.trim()}\n`);
+  const head = '-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.\n';
+  return [head, 'set local check_function_bodies = off;\n', ...parts].join('\n');
+}

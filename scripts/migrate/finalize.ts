@@ -1,0 +1,220 @@
+/** `--finalize`: ends a migration for good, one step a call. */
+import {
+  type FinalizeAnswer,
+  type FinalizeStep,
+  finalizeAnswer,
+} from '../../functions/_shared/finalizing.ts';
+import { CallError } from '../client.ts';
+import { ask } from './confirm.ts';
+import { type Context, nextCommand } from './context.ts';
+import { directly, runDirect } from './direct.ts';
+import { problemOf } from './drive.ts';
+import { counted } from './figures.ts';
+import type { Ending } from './report.ts';
+import { backoffMs, pause } from './retry.ts';
+
+/** So long a lock may be missed, or another caller be at work, before the command gives up. */
+const patienceMs = 5 * 60_000;
+
+/** Shows the steps, asks, and goes through them. With --dry-run it only shows them. */
+export async function finalize(context: Context): Promise<Ending> {
+  const { options, terminal, signal } = context;
+  const preview = await look(context);
+  const list = preview.list ?? [];
+  if (preview.state === 'finalized') {
+    return {
+      status: 'done',
+      message: `The plan "${options.plan}" is finalized. Nothing was changed.`,
+      next: [`Drop what is left of it: ${nextCommand(context, '--cleanup')}`],
+      finalize: preview,
+    };
+  }
+  if (preview.obstacles?.length) return hindered(context, preview);
+  terminal.info(
+    preview.closed ? 'These steps are left:' : 'These steps come, each in a transaction of its own:',
+  );
+  for (const step of list.filter(({ done }) => !done)) terminal.info(line(step));
+  if (options.preview) {
+    return {
+      status: 'done',
+      message: 'Nothing stands in the way but the checks, which are gone through first. Nothing was changed.',
+      next: [`See them: npm run validate`, `Finalize: ${nextCommand(context, '--finalize')}`],
+      finalize: preview,
+    };
+  }
+  const question = `Finalize the migration "${options.plan}"${options.allowDataLoss ? ', also where values are lost (--allow-data-loss)' : ''}? It cannot be rolled back afterwards.`;
+  if (!options.yes && !(await ask(question, terminal, signal))) {
+    return { status: signal.aborted ? 'interrupted' : 'declined', message: 'Nothing was changed.', next: [] };
+  }
+  const startedAt = performance.now();
+  const ending = await drive(context);
+  return { ...ending, durationMs: performance.now() - startedAt };
+}
+
+async function look({ caller, options, signal }: Context): Promise<FinalizeAnswer> {
+  return await caller.call('finalize_migration', { plan: options.plan, dry_run: true }, signal);
+}
+
+function line({ number, name, direct, statement, closes }: FinalizeStep): string {
+  const how = direct ? ` (outside a transaction where needed: ${statement})` : '';
+  return `  ${number}. ${name}${how}${closes ? ', and from here on nothing can be rolled back' : ''}`;
+}
+
+function hindered(context: Context, preview: FinalizeAnswer): Ending {
+  const obstacles = preview.obstacles ?? [];
+  return {
+    status: 'left',
+    message: `It cannot be finalized yet: ${obstacles.map(({ reason }) => reason).join('; ')}. Nothing was changed.`,
+    next: [
+      ...new Set(obstacles.map(({ remedy }) => remedy)),
+      ...(obstacles.some(({ remedy }) => remedy.includes('migrate_batch'))
+        ? [`Here: ${nextCommand(context)}`]
+        : []),
+    ],
+    finalize: preview,
+  };
+}
+
+/** Calls until it is finalized, refused, or interrupted. */
+async function drive(context: Context): Promise<Ending> {
+  const { terminal, signal } = context;
+  let said: string | undefined;
+  let waited = 0;
+  let movedAt = performance.now();
+  const warnings: string[] = [];
+  for (;;) {
+    if (signal.aborted) return interrupted(context);
+    let answer: FinalizeAnswer | 'busy' | 'interrupted';
+    try {
+      answer = await oneCall(context);
+    } catch (error) {
+      if (signal.aborted) return interrupted(context);
+      return { ...refused(context, error), warnings };
+    }
+    if (answer === 'interrupted') return interrupted(context);
+    if (answer === 'busy' || answer.state === 'busy') {
+      if (performance.now() - movedAt > patienceMs) return stalled(context);
+      waited += 1;
+      if (waited === 1) terminal.info('Waiting for a lock, or for another caller …');
+      await pause(backoffMs(waited), signal);
+      continue;
+    }
+    movedAt = performance.now();
+    waited = 0;
+    warnings.push(...answer.warnings);
+    for (const warning of answer.warnings) terminal.warn(warning);
+    const now =
+      answer.state === 'checking'
+        ? `Checking, ${Math.floor(answer.percentage ?? 0)} % …`
+        : `Done: ${answer.step_number ?? ''} of ${answer.steps}, ${answer.step}`;
+    if (answer.step && now !== said) terminal.info(now);
+    said = now;
+    if (!answer.has_more) {
+      return {
+        status: 'done',
+        message: `The migration "${context.options.plan}" is finalized.`,
+        next: [`After the verification period: ${nextCommand(context, '--cleanup')}`],
+        finalize: answer,
+        warnings,
+      };
+    }
+  }
+}
+
+/** One call; where the step is a direct one, its statement, so that the next call finds it done. */
+async function oneCall(context: Context): Promise<FinalizeAnswer | 'busy' | 'interrupted'> {
+  const { caller, options, signal, databaseUrl, terminal } = context;
+  const { plan } = options;
+  const args = { plan, ...(options.allowDataLoss && { allow_data_loss: true }) };
+  try {
+    return await caller.call('finalize_migration', args, signal);
+  } catch (error) {
+    if (!(error instanceof CallError) || databaseUrl === undefined) throw error;
+    if (error.code === 'IM041' && error.message.includes('57014')) {
+      terminal.info('That does not fit a call of the API: over DATABASE_URL instead …');
+      return await withoutTimeout(databaseUrl, args);
+    }
+    if (error.code !== 'IM042') throw error;
+    const step = (await look(context)).list?.find(({ direct, done }) => direct && !done);
+    if (!step?.statement) return 'busy';
+    terminal.info(`Running outside a transaction: ${step.statement}`);
+    const { name, statement } = step;
+    const outcome = await runDirect({ databaseUrl, plan, step: name, statement, terminal, signal });
+    return outcome === 'ran' ? await caller.call('finalize_migration', args, signal) : outcome;
+  }
+}
+
+async function withoutTimeout(
+  databaseUrl: string,
+  { plan, allow_data_loss = false }: { plan: string; allow_data_loss?: boolean },
+): Promise<FinalizeAnswer> {
+  const sql = directly(databaseUrl, 0);
+  try {
+    const [row] = await sql<
+      { answer: unknown }[]
+    >`select public.finalize_migration(${plan}, ${allow_data_loss}) as answer`;
+    return finalizeAnswer.parse(row?.answer);
+  } catch (error) {
+    const { code, message, hint } = error as { code?: string; message: string; hint?: string };
+    if (!code?.startsWith('IM'))
+      throw new CallError({ code: code ?? 'NETWORK', message: 'The call over DATABASE_URL failed.' });
+    throw new CallError({ code, message, hint });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+const again = (context: Context): string =>
+  nextCommand(context, '--finalize', ...(context.options.allowDataLoss ? ['--allow-data-loss'] : []));
+
+function interrupted(context: Context): Ending {
+  return {
+    status: 'interrupted',
+    message: 'Stopped between two steps. Nothing is half done.',
+    next: [`Go on: ${again(context)}`],
+  };
+}
+
+function stalled(context: Context): Ending {
+  return {
+    status: 'left',
+    message: `No lock was granted for ${counted(patienceMs / 60_000, 'minute')}: another transaction holds a table that is needed.`,
+    next: ['End that transaction (pg_stat_activity shows it).', `Then go on: ${again(context)}`],
+  };
+}
+
+function refused(context: Context, error: unknown): Ending {
+  const problem = problemOf(error);
+  const left = (message: string, ...next: string[]): Ending => ({
+    status: 'left',
+    message,
+    error: problem,
+    next,
+  });
+  switch (problem.code) {
+    case 'IM038':
+      return left(
+        'It cannot be finalized yet.',
+        'See what is wrong: npm run validate',
+        `Then go on: ${again(context)}`,
+      );
+    case 'IM042':
+      return left(
+        'A step has to run over a database connection, and DATABASE_URL is not set.',
+        'Set DATABASE_URL to the direct connection or the session pooler (port 5432), or run the statement by hand.',
+        `Then go on: ${again(context)}`,
+      );
+    case 'IM043':
+      return left(
+        'It would lose data.',
+        `Accept the loss: ${nextCommand(context, '--finalize', '--allow-data-loss')}`,
+      );
+    default:
+      return {
+        status: 'failed',
+        message: 'A step failed. It was taken back whole; those before it stay done.',
+        error: problem,
+        next: [`Once that is mended, go on: ${again(context)}`],
+      };
+  }
+}

@@ -1,0 +1,235 @@
+/** One invocation of the command, from the arguments to the exit code. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Command } from 'commander';
+import postgres, { type Sql } from 'postgres';
+import { z } from 'zod';
+import { HelpShown, readArguments } from '../command/arguments.ts';
+import { refuse } from '../command/refuse.ts';
+import { writeLine } from '../command/streams.ts';
+import { buildMigration, migrationFile, readManifest, root } from '../manifest.ts';
+import { type Environment, readEnvironment } from '../migrate/environment.ts';
+import { programName } from '../migrate/invocation.ts';
+import { Terminal } from '../migrate/terminal.ts';
+import { UsageError } from '../migrate/usage.ts';
+import { checkPlan } from './check.ts';
+import { checkNames, createPlan, type Wish } from './create.ts';
+import type { Finding } from './finding.ts';
+import { withScratchDatabase } from './scratch.ts';
+
+const help = `
+Examples:
+  npm run plan -- new initials --source public.users --key id
+  npm run plan -- check initials
+
+new looks at the table in the database that DATABASE_URL names, otherwise in the embedded Supabase, and writes the plan
+under sql/plans/, its migration and its tests. It runs as it is; what it does is yours to write. docs/write-a-plan.md
+takes you through it.
+
+check needs no database of yours: it runs the plan on a PostgreSQL of its own, on made-up rows
+(tests/support/NAME.sql), and says what is wrong.
+
+Environment (also from .env): DATABASE_URL, SUPABASE_URL, MIGRATION_LOG_LEVEL (debug, info, warn, error).
+
+Exit codes: 0 done, nothing wrong, 1 could not do it, 2 wrong usage, 3 check has found errors.`;
+
+interface Options {
+  source?: string;
+  key?: string;
+  column?: string;
+  json?: boolean;
+}
+
+const fixtureSchema = z.object({ default: z.object({ app: z.string() }) });
+
+type Action = { kind: 'new'; wish: Wish; json: boolean } | { kind: 'check'; plan: string; json: boolean };
+
+/** Runs the command with these arguments (without node and script) and gives its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = programName('plan');
+  let action: Action;
+  let environment: Environment;
+  try {
+    action = readAction(argv, program);
+    environment = readEnvironment();
+    expectClone();
+    if (action.kind === 'new') refuseEarly(action.wish, environment);
+    else expectPlan(action.plan);
+  } catch (error) {
+    if (error instanceof HelpShown) return 0;
+    if (!(error instanceof UsageError)) throw error;
+    return refuse(error, argv);
+  }
+  const terminal = new Terminal(environment.MIGRATION_LOG_LEVEL ?? 'info');
+  try {
+    return action.kind === 'new'
+      ? await begin(action.wish, environment, terminal, program, action.json)
+      : await check(action.plan, terminal, action.json);
+  } catch (error) {
+    if (error instanceof UsageError) return refuse(error, argv);
+    terminal.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+function readAction(argv: readonly string[], name: string): Action {
+  const parser = new Command(name)
+    .usage(name.startsWith('npm') ? '-- new|check <name> [options]' : 'new|check <name> [options]')
+    .description('Begins a migration plan of your own, and tells what is wrong with one.')
+    .argument('<action>', 'new or check')
+    .argument('<name>', 'the name of the plan')
+    .option('--source <table>', 'new: the table to walk, with its schema: public.users')
+    .option('--key <column>', 'new: its unique column to walk by: uuid, integer, bigint or text')
+    .option('--column <name>', 'new: the column that the plan adds (default: its name)')
+    .option('--json', 'one JSON object on stdout')
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', help);
+  const { source, key, column, json = false } = readArguments(parser, argv) as Options;
+  const [kind, plan = ''] = parser.args;
+  if (kind === 'check') {
+    if (source !== undefined || key !== undefined || column !== undefined) {
+      throw new UsageError('--source, --key and --column are for new.');
+    }
+    return { kind, plan, json };
+  }
+  if (kind !== 'new') throw new UsageError(`There is no ${kind}: new or check.`);
+  if (source === undefined || key === undefined) {
+    throw new UsageError(
+      `${source === undefined ? '--source' : '--key'} is missing.`,
+      'Say which table the plan walks, and by which column: --source public.users --key id',
+    );
+  }
+  return { kind, json, wish: { plan, source, key, column } };
+}
+
+/** A plan is part of the project: its tests are run there. */
+function expectClone(): void {
+  if (existsSync(join(root, 'tests/support'))) return;
+  throw new UsageError(
+    'Plans are written in a clone of Imago, and this is the package.',
+    'Clone the repository, run npm ci there, and copy the finished migration to your project.',
+  );
+}
+
+/** Whatever can be refused before a database is reached. */
+function refuseEarly(wish: Wish, environment: Environment): void {
+  checkNames(wish);
+  if (environment.SUPABASE_URL !== undefined && environment.DATABASE_URL === undefined) {
+    throw new UsageError(
+      'SUPABASE_URL names a project, and DATABASE_URL is not set.',
+      'The table is looked up in the database itself: set DATABASE_URL to its connection string. Nothing is changed there.',
+    );
+  }
+}
+
+function expectPlan(plan: string): void {
+  if (!/^[a-z][a-z0-9_]{0,40}$/.test(plan) || !existsSync(join(root, 'sql/plans', plan))) {
+    throw new UsageError(`There is no plan ${plan}: sql/plans/${plan}/ is missing.`, 'Begin one with new.');
+  }
+}
+
+async function begin(
+  wish: Wish,
+  environment: Environment,
+  terminal: Terminal,
+  program: string,
+  json: boolean,
+): Promise<number> {
+  const { files, unfilled } = await withDatabase(environment, terminal, (sql) => createPlan(sql, wish));
+  for (const column of unfilled) {
+    terminal.warn(
+      `tests/support/${wish.plan}.sql has no value for ${column}, which must not be null: add one.`,
+    );
+  }
+  if (json) writeLine({ type: 'result', status: 'created', plan: wish.plan, files, unfilled });
+  else process.stdout.write(`${files.join('\n')}\n`);
+  const prefix = program.startsWith('npm') ? `${program} --` : program;
+  terminal.info(
+    [
+      '',
+      `The plan ${wish.plan} is written, and runs as it is. What each row gets stands in sql/plans/${wish.plan}/functions/apply.sql.`,
+      `  ${prefix} check ${wish.plan}`,
+      `  npm run build:sql            after each change`,
+      `  npx vitest run tests/plan-${wish.plan}.test.ts`,
+      `  npm run migrate -- --plan ${wish.plan}`,
+    ].join('\n'),
+  );
+  return 0;
+}
+
+async function withDatabase<T>(
+  environment: Environment,
+  terminal: Terminal,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  let url = environment.DATABASE_URL;
+  let release = async (): Promise<void> => {};
+  if (url === undefined) {
+    // Loaded only when needed.
+    const { ensureEmbedded } = await import('../embedded/supabase.ts');
+    const embedded = await ensureEmbedded({ onStep: (step) => terminal.info(`${step} …`) });
+    url = embedded.databaseUrl;
+    release = embedded.release;
+  }
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 10 });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+    await release();
+  }
+}
+
+async function check(plan: string, terminal: Terminal, json: boolean): Promise<number> {
+  const app = await appOf(plan);
+  const manifest = Object.entries(readManifest());
+  const own = manifest.find(([name]) => name.endsWith(`_imago_plan_${plan}`));
+  if (!own)
+    throw new UsageError(`sql/manifest.json has no migration for ${plan}.`, `Add <time>_imago_plan_${plan}.`);
+  const engine = manifest.filter(([name]) => name.endsWith('_imago_engine'));
+  terminal.info(`Running the plan ${plan} on a PostgreSQL of its own …`);
+  const findings = await withScratchDatabase(async (sql) => {
+    for (const [, entries] of engine) await sql.begin((tx) => tx.unsafe(buildMigration(entries)));
+    const subject = { plan, migration: buildMigration(own[1]), app };
+    return await checkPlan(sql, subject, (step) => terminal.debug(step));
+  });
+  const built = migrationFile(own[0]);
+  if (!existsSync(built) || readFileSync(built, 'utf8') !== buildMigration(own[1])) {
+    terminal.info('The migration is older than its sources: npm run build:sql brings it up to date.');
+  }
+  return report(plan, findings, terminal, json);
+}
+
+/** The SQL that makes the app that a plan is tried on: its conformance fixture names it. */
+async function appOf(plan: string): Promise<string> {
+  const fixture = `tests/support/conformance/${plan}.ts`;
+  if (!existsSync(join(root, fixture))) {
+    throw new UsageError(
+      `${fixture} is missing.`,
+      'It names the app that the plan is tried on; those beside it show how.',
+    );
+  }
+  const { app } = fixtureSchema.parse(await import(pathToFileURL(join(root, fixture)).href)).default;
+  if (!existsSync(join(root, app))) {
+    throw new UsageError(`${app} is missing.`, 'It makes the app that the plan is tried on.');
+  }
+  return readFileSync(join(root, app), 'utf8');
+}
+
+function report(plan: string, findings: Finding[], terminal: Terminal, json: boolean): number {
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  if (json) {
+    writeLine({ type: 'result', status: errors > 0 ? 'findings' : 'clean', plan, errors, findings });
+  } else {
+    for (const { severity, message, remedy } of findings) {
+      process.stdout.write(`${severity === 'error' ? 'ERROR' : 'warning'}  ${message}\n       ${remedy}\n`);
+    }
+    const rest = findings.length - errors;
+    const counts = `${errors} ${errors === 1 ? 'error' : 'errors'}, ${rest} ${rest === 1 ? 'warning' : 'warnings'}`;
+    terminal.info(
+      findings.length === 0 ? `The plan ${plan}: nothing is wrong.` : `The plan ${plan}: ${counts}.`,
+    );
+  }
+  return errors > 0 ? 3 : 0;
+}

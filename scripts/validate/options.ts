@@ -1,0 +1,93 @@
+/** The options of `npm run validate`. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
+import { UsageError } from '../migrate/usage.ts';
+
+const optionsSchema = z.object({
+  plan: z.string(),
+  /** Up to ten keys for each finding. */
+  detailed: z.boolean().default(false),
+  fixIssues: z.boolean().default(false),
+  /** Say what the fixes would do. */
+  dryRun: z.boolean().default(false),
+  failOn: z.enum(['error', 'warning']),
+  /** One call's worth: short enough for a bar that moves, far from the 8 s after which the server ends a statement. */
+  maxMs: z.number().default(2_000),
+  report: z.string().optional(),
+  json: z.boolean().default(false),
+  yes: z.boolean().default(false),
+  verbose: z.boolean().default(false),
+});
+
+export type Options = z.output<typeof optionsSchema>;
+
+const examples = `
+Examples:
+  npm run validate                                  on the embedded Supabase
+  npm run validate -- --detailed                    with up to ten keys for each finding
+  npm run validate -- --dry-run                     what --fix-issues would do
+  npm run validate -- --fix-issues                  mend what can be mended, having asked
+  npm run validate -- --report validation.html      a page to pass on, with pictures of the runs
+  npm run -s validate -- --json --fail-on warning   for scripts: one JSON object on stdout
+
+It is for before a migration, during it and after it, and knows which. Fixes go through the journal, so
+that npm run migrate -- --rollback takes them back like anything else.
+
+Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
+  MIGRATION_LOG_LEVEL (debug, info, warn, error).
+
+Exit codes: 0 clean, 1 could not check, 2 wrong usage, 3 findings at or over --fail-on, 130 interrupted.`;
+
+/** The option parser; also what `--help` shows. */
+function parser(name: string): Command {
+  return new Command(name)
+    .usage(name.startsWith('npm') ? '-- [options]' : '[options]')
+    .description(
+      'Checks a migration before, during and after it: finds what is wrong, explains it, mends it.',
+    )
+    .option('--plan <name>', 'the plan to check', planName, 'avatars')
+    .option('--detailed', 'show up to ten keys for each finding')
+    .option('--fix-issues', 'mend what can be mended; says what it will do, and asks')
+    .option('--dry-run', 'say what --fix-issues would do, change nothing')
+    .addOption(
+      new Option('--fail-on <severity>', 'end with 3 from this severity on')
+        .choices(['error', 'warning'])
+        .default('error'),
+    )
+    .option(
+      '--max-ms <n>',
+      'time budget of one call in milliseconds (default: 2000)',
+      wholeNumber(1, 600_000),
+    )
+    .option('--report <file.html>', 'write one self-contained page to pass on')
+    .option('--json', 'one JSON object on stdout')
+    .option('-y, --yes', 'do not ask')
+    .option('--verbose', 'show each call with its duration')
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', examples);
+}
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function parseOptions(argv: readonly string[], name: string): Options {
+  const options = optionsSchema.parse(readArguments(parser(name), argv));
+  if (options.report !== undefined) checkReportFile(options.report);
+  return options;
+}
+
+/** A page that could not be written in the end would be a pity after a long check. */
+function checkReportFile(file: string): void {
+  // Also so that nobody overwrites what is no report of ours.
+  if (!/\.html?$/i.test(file)) {
+    throw new UsageError('--report writes an HTML page: the file must end in .html.');
+  }
+  const folder = path.dirname(file);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`--report: there is no folder ${folder}.`, 'Create it first, or name another one.');
+  }
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`--report: ${file} is a folder.`, 'Name a file in it.');
+  }
+}

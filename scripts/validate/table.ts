@@ -1,0 +1,140 @@
+/** What people read at the end: a table of the findings by severity, and what to do about each. */
+import Table from 'cli-table3';
+import type { CheckResult, Severity } from '../../functions/_shared/validation.ts';
+import { counted, duration, objectText, whole } from '../migrate/figures.ts';
+import { colours } from '../migrate/terminal.ts';
+import type { Checked, Purpose } from './checks.ts';
+import type { Ending, Frame, Status } from './verdict.ts';
+import {
+  broken,
+  checksText,
+  findings,
+  fixText,
+  foundText,
+  phaseText,
+  printable,
+  rowsText,
+  troubleText,
+} from './words.ts';
+
+type Paint = ReturnType<typeof colours>;
+
+/** So many objects or keys are shown for a check. */
+const shown = 10;
+
+/** Everything on stdout. */
+export function toText(frame: Frame, ending: Ending): string {
+  const paint = colours(process.stdout);
+  const { checked } = ending;
+  // Who declined has just seen it.
+  const parts = checked && checked.outcome !== 'declined' ? result(frame, checked, paint) : [];
+  return [...parts, conclusion(frame, ending, paint)].filter(Boolean).join('\n\n');
+}
+
+function result({ options }: Frame, { answer, purpose }: Checked, paint: Paint): string[] {
+  const found = findings(answer);
+  const figures = answer.checks.filter(({ facts }) => objectText(facts));
+  return [
+    found.length > 0 ? table(purpose, found, paint) : '',
+    ...found.map((check) => details(check, options.detailed, paint)),
+    list(
+      paint.bold('Figures'),
+      figures.map(({ name, facts }) => `${name}: ${objectText(facts)}`),
+    ),
+    list(
+      paint.red('Could not be done'),
+      broken(answer).map((check) => `${check.name}: ${troubleText(check)}`),
+    ),
+  ];
+}
+
+function list(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+/** Width where nobody knows how wide the reader's window is. */
+const usualWidth = 110;
+
+const severityColours = { error: 'red', warning: 'yellow', manual: 'cyan' } as const satisfies Record<
+  Severity,
+  keyof Paint
+>;
+
+const fixTitles: Record<Purpose, string | undefined> = {
+  check: undefined,
+  preview: 'Would mend',
+  fix: 'Mended',
+};
+
+/** The findings, a line each. */
+export function table(purpose: Purpose, found: readonly CheckResult[], paint: Paint): string {
+  const fixTitle = fixTitles[purpose];
+  const head = ['Severity', 'Check', 'Found', ...(fixTitle ? [fixTitle] : []), 'What to do'];
+  const rows = found.map((check) => [
+    check.severity,
+    check.name,
+    foundText(check),
+    ...(fixTitle ? [fixText(check, purpose)] : []),
+    check.remedy,
+  ]);
+  const widths = head.slice(0, -1).map((title, column) => {
+    const texts = rows.map((row) => row[column]?.length ?? 0);
+    return 2 + Math.min(32, Math.max(title.length, ...texts));
+  });
+  const width = Math.max(80, Math.min(process.stdout.columns ?? usualWidth, 140));
+  const rest = width - widths.reduce((sum, one) => sum + one + 1, 2);
+  const drawn = new Table({
+    head: head.map((title) => paint.bold(title)),
+    colWidths: [...widths, Math.max(32, rest)],
+    colAligns: head.map((title) => (title === 'Found' ? 'right' : 'left')),
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  for (const [i, [severity = '', ...others]] of rows.entries()) {
+    drawn.push([paint[severityColours[found[i]?.severity ?? 'error']](severity), ...others]);
+  }
+  return drawn.toString();
+}
+
+/** Objects with what is wrong with each; with --detailed also what it means, and keys. */
+function details(check: CheckResult, detailed: boolean, paint: Paint): string {
+  const objects = check.findings
+    .slice(0, shown)
+    .flatMap(({ object, message, hint }) => [
+      `${object}: ${message}`,
+      ...(hint && hint !== check.remedy ? [`  ${hint}`] : []),
+    ]);
+  const keys = detailed && objects.length === 0 ? check.keys.slice(0, shown) : [];
+  const more = check.found - Math.max(keys.length, Math.min(shown, check.findings.length));
+  const lines = [...(detailed ? [check.meaning] : []), ...objects, ...keys];
+  if (more > 0 && (objects.length > 0 || keys.length > 0)) lines.push(`… and ${whole(more)} more`);
+  return list(paint.bold(check.name), lines.map(printable));
+}
+
+const statusColours = {
+  clean: 'green',
+  findings: 'red',
+  failed: 'red',
+  usage: 'red',
+  interrupted: 'yellow',
+} as const satisfies Record<Status, keyof Paint>;
+
+function conclusion(frame: Frame, ending: Ending, paint: Paint): string {
+  const { checked, error, report } = ending;
+  const done = checked && [
+    `${checksText(checked.answer)} ${phaseText(checked.answer)}`,
+    rowsText(checked.answer),
+    duration(checked.durationMs),
+    frame.retries > 0 && counted(frame.retries, 'call tried again', 'calls tried again'),
+  ];
+  return [
+    paint[statusColours[ending.status]](ending.message),
+    error && [error.code, error.message].filter(Boolean).join(': '),
+    error?.hint,
+    done?.filter(Boolean).join(' · '),
+    report && `Report: ${report}`,
+    ...ending.next,
+  ]
+    .filter(Boolean)
+    .join('\n');
+}

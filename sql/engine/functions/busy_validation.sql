@@ -1,0 +1,14 @@
+create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(imago.validation_answer(max(v.id), 'busy', detailed, started), '{}') || jsonb_build_object(
+    'plan', (busy_validation.plan).name, 'phase', coalesce(max(v.phase), imago.validation_phase(busy_validation.plan)),
+    'status', 'busy', 'has_more', true, 'retry_after_ms', 100)
+  from imago.validation v
+  where v.plan = (busy_validation.plan).name and v.fixes = busy_validation.fixes and v.dry_run = busy_validation.dry_run
+    and v.state <> 'done'
+$$;
+comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz) is 'What a second caller is answered: how far the validation was when the first one took it up.';

@@ -1,0 +1,48 @@
+create or replace function imago.cleanup(plan_name text, older_than interval)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  step imago.plan_step;
+  name text;
+  since timestamptz;
+  freed jsonb := '{}';
+  outcome jsonb;
+begin
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+    return imago.cleanup_answer(plan_name, null, 'busy');
+  end if;
+  perform imago.expect_cleanable(plan, older_than);
+  if not imago.hold_plan(plan_name, true) then
+    return imago.cleanup_answer(plan_name, null, 'busy');
+  end if;
+  plan := imago.find_plan(plan_name);
+  since := imago.expect_cleanable(plan, older_than);
+
+  step := imago.next_step(plan_name, 'cleanup');
+  if step.plan is not null then
+    name := step.name;
+    outcome := imago.attempt_step(plan, step, false, false);
+    if outcome is null then
+      return imago.cleanup_answer(plan_name, name, 'busy');
+    end if;
+  elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
+    name := 'journal';
+    freed := imago.drop_undo(plan_name);
+  else
+    name := 'old rows of the log';
+    freed := imago.drop_old_rows(plan_name, since);
+    if freed ->> 'log_rows' = '0' and freed ->> 'batch_rows' = '0' then
+      update imago.plan p set cleaned_at = clock_timestamp() where p.name = plan_name and p.cleaned_at is null;
+      return imago.cleanup_answer(plan_name, null, 'cleaned up');
+    end if;
+  end if;
+  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed
+    || case when outcome -> 'warnings' <> '[]' then jsonb_build_object('warnings', outcome -> 'warnings') else '{}' end);
+  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
+end
+$$;
+comment on function imago.cleanup(text, interval) is 'One call''s worth of clean-up: the next step of the plan, then the journal, then what the log holds of the migration, until nothing is left.';

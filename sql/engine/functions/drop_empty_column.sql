@@ -1,0 +1,29 @@
+create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  holds boolean;
+begin
+  if not exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and not a.attisdropped
+      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by(plan_name) || '%') then
+    return null;
+  end if;
+  -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
+  if imago.is_large(relation) and exists (select from imago.index_warning(relation, name, 'clean-up')) then
+    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I has no index: it stays', relation, name)));
+  end if;
+  execute format('lock table %s in access exclusive mode', relation);
+  execute format('select exists (select from %s where %I is not null)', relation, name) into holds;
+  if holds then
+    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));
+  end if;
+  execute format('alter table %s drop column %I', relation, name);
+  return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
+end
+$$;
+comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column whose comment says that the plan added it, when it is empty; says what became of it.';

@@ -1,0 +1,23 @@
+create or replace function imago.drop_undo(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  suffix text;
+  result jsonb;
+begin
+  select jsonb_build_object('undo_tables', count(*), 'bytes_freed', coalesce(sum(u.bytes), 0)) into result from imago.undo_bytes(plan_name) u;
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+    execute format('drop table if exists imago_undo.%I', write.undo_table);
+    foreach suffix in array array['_insert', '_update', '_keep'] loop
+      execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
+    end loop;
+    update imago.plan_write w set undo_table = null where w.id = write.id;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.drop_undo(text) is 'Drops the undo tables of a plan with the functions that filled them; says how many and how much space they took.';

@@ -1,0 +1,18 @@
+create or replace function imago.enter_plan(plan_name text, direction text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
+  perform from imago.plan p where p.name = plan_name for share;
+  perform imago.expect_open(plan_name, direction);
+  -- Finalize begins anew after this run, with the same idempotent steps.
+  update imago.plan_step s set done_at = null where s.plan = plan_name and s.phase <> 'prepare' and s.done_at is not null;
+  update imago.plan p set finalizing_at = null, checking_since = null, checked_at = null
+  where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
+  update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
+end
+$$;
+comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun.';

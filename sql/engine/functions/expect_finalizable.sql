@@ -1,0 +1,18 @@
+create or replace function imago.expect_finalizable(plan imago.plan, pending_too boolean default true)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reasons text;
+  remedies text;
+begin
+  select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
+  from imago.finalize_obstacles(plan, pending_too) with ordinality o(reason, remedy, n);
+  if reasons is not null then
+    perform imago.raise_error('IM038', plan.name, reasons, remedies);
+  end if;
+end
+$$;
+comment on function imago.expect_finalizable(imago.plan, boolean) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';

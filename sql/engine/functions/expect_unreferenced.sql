@@ -1,0 +1,32 @@
+create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reference record;
+  referenced boolean;
+begin
+  for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p loop
+    execute format(
+      'select exists (
+         select from imago_undo.%1$I j join %2$s t on %3$s join %4$s r on %5$s
+         where j.entity = any ($1::%6$s[]) and j.op = ''i''
+           and r.%7$I = any (array(select k.%8$I from imago_undo.%1$I j join %2$s k on %9$s
+                                   where j.entity = any ($1::%6$s[]) and j.op = ''i'')))',
+      write.undo_table, write.relation,
+      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      reference.relation,
+      (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
+       from unnest(reference.columns) with ordinality u(c, n)),
+      plan.key_type, reference.columns[1], reference.target_columns[1],
+      imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+    into referenced using keys;
+    if referenced then
+      raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = reference.relation;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored.';

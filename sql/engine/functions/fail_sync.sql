@@ -1,0 +1,44 @@
+create or replace function imago.fail_sync(
+  plan_name text,
+  sync_position integer,
+  entities text[],
+  sqlstate text,
+  constraint_name text,
+  table_name text,
+  began timestamptz
+)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  waited_for boolean;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if fail_sync.sqlstate in ('55P03', '40P01') then
+    -- Who waits for us may be who we wait for: a write on the old side, whose sync wants this row. One of the two has to let go
+    -- before deadlock_timeout (1 s), or the detector picks a write of the app.
+    waited_for := sync.direction = 'back' and not sync."strict" and exists (
+      select from pg_catalog.pg_locks l
+      where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
+    if clock_timestamp() < began + make_interval(secs =>
+         least(imago.setting_number('sync_wait_ms'), case when waited_for then 700 end) / 1000.0) then
+      return 'again';
+    end if;
+  end if;
+  -- Unquoted, PL/pgSQL takes it for its own word.
+  if sync."strict" then
+    return 'raise';
+  end if;
+  insert into imago.log (plan, level, event, entity, sqlstate, detail)
+  select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
+  from unnest(entities) k
+  limit 100;
+  return 'leave';
+end
+$$;
+comment on function imago.fail_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';

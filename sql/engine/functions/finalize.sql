@@ -1,0 +1,42 @@
+create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan;
+  step imago.plan_step;
+  closing boolean;
+begin
+  -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+    return imago.finalize_answer(plan_name, null, 'busy');
+  end if;
+  plan := imago.find_plan(plan_name);
+  step := imago.next_step(plan_name, 'finalize');
+  if plan.finalized_at is not null then
+    return imago.finalize_answer(plan_name, null, 'finalized');
+  end if;
+  closing := plan.closed_at is null and imago.closes(step);
+  if plan.closed_at is null then
+    perform imago.expect_finalizable(plan);
+    if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
+      return imago.finalize_checks(plan);
+    end if;
+  end if;
+
+  if not imago.hold_plan(plan_name, closing) then
+    return imago.finalize_answer(plan_name, step.name, 'busy');
+  end if;
+  if plan.closed_at is null then
+    -- A run may have begun meanwhile, and even ended.
+    perform imago.expect_finalizable(plan, false);
+    if (imago.find_plan(plan_name)).finalizing_at is null then
+      return imago.finalize_answer(plan_name, step.name, 'busy');
+    end if;
+  end if;
+  return imago.finalize_step(plan, step, closing, allow_data_loss);
+end
+$$;
+comment on function imago.finalize(text, boolean) is 'One call''s worth of finalize: refuses while anything is left or in doubt, goes through the checks before the first step and once more before the one that closes the way back, else does the next step.';

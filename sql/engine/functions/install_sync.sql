@@ -1,0 +1,53 @@
+create or replace function imago.install_sync(plan_name text, sync_position integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  plan imago.plan;
+  missing text;
+  routine text;
+  event text;
+  explained json;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  plan := imago.stage(imago.find_plan(plan_name), sync.stage);
+  if pg_catalog.to_regclass(sync.relation) is null then
+    perform imago.raise_error('IM035', sync.name, plan_name, sync.relation);
+  end if;
+  if imago.primary_key(sync.relation) is null then
+    perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
+  end if;
+  select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
+  from unnest(sync.entity_column || coalesce(sync.columns, '{}')) c
+  where c <> all (imago.stored_columns(sync.relation));
+  if missing is not null then
+    perform imago.raise_error('IM035', sync.name, plan_name, missing);
+  end if;
+
+  foreach event in array sync.events loop
+    -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
+    execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
+      || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
+    into explained;
+    if imago.sync_undeclared(sync, explained) is not null then
+      perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
+    end if;
+  end loop;
+  -- PL/pgSQL wants to be told of a statement that answers rows.
+  routine := imago.build_sync(sync, plan, case
+    when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
+  foreach event in array sync.events loop
+    execute format(
+      'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
+      format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, sync.relation,
+      case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
+        else 'old table as imago_old new table as imago_new' end,
+      routine);
+  end loop;
+  update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
+end
+$$;
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation, after a look whether its statement fits the tables.';

@@ -1,0 +1,42 @@
+create or replace function imago.installed_triggers()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with expected as (
+    select w.plan, w.relation, t.name
+    from imago.plan_write w
+    cross join lateral (values
+      ('!imago_guard', true),
+      ('~imago_update', true),
+      ('~imago_insert', w.inserts),
+      ('~imago_keep', pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+    ) t(name, wanted)
+    where w.captured_at is not null and t.wanted
+    union all
+    select s.plan, s.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    from imago.plan_sync s
+    cross join lateral unnest(s.events) e
+    where s.installed_at is not null
+  ), present as (
+    select g.tgrelid, g.tgname, g.tgenabled, p.name as plan
+    from pg_catalog.pg_trigger g
+    join pg_catalog.pg_proc f on f.oid = g.tgfoid
+    -- A step of a plan may have put up triggers of its own; they go with the plan's.
+    left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
+    where not g.tgisinternal and g.tgparentid = 0 and g.tgname ~ '^[!~]imago_'
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
+    'name', coalesce(e.name, g.tgname),
+    'plan', coalesce(e.plan, g.plan),
+    'state', case
+      when g.tgname is null then 'missing'
+      when e.name is null and g.plan is null then 'orphaned'
+      when g.tgenabled = 'D' then 'disabled'
+      else 'sound' end) order by coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text), coalesce(e.name, g.tgname)), '[]')
+  from expected e
+  full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
+$$;
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables, guard, capture, keep and sync: sound, missing, disabled, or orphaned where no plan knows them any more.';

@@ -1,0 +1,35 @@
+create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  begin
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+    insert into imago.run as r (plan, direction, late_only, validation)
+    values (plan.name, 'forward', true, validation_id)
+    on conflict do nothing
+    returning r.* into run;
+    if run.id is not null then
+      perform imago.enter_plan(plan.name, 'forward');
+    end if;
+    perform set_config('lock_timeout', old_timeout, true);
+  exception when lock_not_available or deadlock_detected then
+    perform imago.raise_error('IM016', plan.name);
+  end;
+  if run.id is null then
+    run := imago.unfinished_run(plan.name);
+    perform imago.raise_error('IM027', plan.name, coalesce(run.direction, 'forward'), coalesce(run.state, 'running'));
+  end if;
+  perform imago.start_run(run.id);
+  -- Nothing is walked; the lanes are there for retry_failed_migrations, which opens them again.
+  perform imago.close_lanes(run.id);
+  select r.* into run from imago.run r where r.id = run.id;
+  return run;
+end
+$$;
+comment on function imago.open_fix_run(imago.plan, bigint) is 'A forward run for the fixes of one call; IM027 where another run is unfinished, IM016 where one is just being opened.';

@@ -1,0 +1,23 @@
+create or replace function imago.piece_end(plan_check imago.plan_check, cursor_key text, size integer, out last_key text, out rows bigint)
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  key record;
+begin
+  key := imago.walked_key(plan_check);
+  execute format(
+    'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
+    key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+  into last_key using cursor_key, size - 1;
+  rows := size;
+  if last_key is null then
+    execute format('select count(*) from %2$s where %1$s',
+      case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
+    into rows using cursor_key;
+  end if;
+end
+$$;
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source.';

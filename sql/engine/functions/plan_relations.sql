@@ -1,0 +1,16 @@
+create or replace function imago.plan_relations(plan imago.plan)
+returns setof regclass
+language sql
+stable
+set search_path = ''
+as $$
+  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s
+  where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  union
+  select pg_catalog.to_regclass(w.relation) from imago.plan_write w
+  where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null
+  union
+  select pg_catalog.to_regclass(c.source) from imago.plan_check c
+  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
+$$;
+comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';

@@ -1,0 +1,13 @@
+create or replace function imago.refuse_data_loss(plan_name text, what text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not imago.allows_data_loss() then
+    perform imago.raise_error('IM043', plan_name, what);
+  end if;
+end
+$$;
+comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';

@@ -1,0 +1,22 @@
+create or replace function imago.run_step(step imago.plan_step)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  said text;
+  answer jsonb;
+begin
+  execute format('select %I.%I()', step.plan, step.routine) into said;
+  if step.direct and not coalesce(said::boolean, false) then
+    perform imago.raise_error('IM042', step.name, step.plan, step.statement);
+  end if;
+  answer := '{"has_more": false, "warnings": []}'::jsonb || case when said like '{%' then said::jsonb else '{}' end;
+  if not (answer ->> 'has_more')::boolean then
+    update imago.plan_step s set done_at = clock_timestamp() where s.plan = step.plan and s.position = step.position;
+  end if;
+  return answer;
+end
+$$;
+comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';

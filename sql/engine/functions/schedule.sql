@@ -1,0 +1,48 @@
+create or replace function imago.schedule(plan_name text, every interval)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+  wanted record;
+  job text := imago.job_name(plan_name);
+  problems jsonb;
+begin
+  if every is null then
+    perform imago.raise_error('IM004', 'every');
+  end if;
+  select i.label, i.schedule into wanted from imago.cron_intervals() i where i.every = schedule.every;
+  if not found then
+    perform imago.raise_error('IM033', every::text);
+  end if;
+  perform imago.check_cron();
+
+  -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
+  perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
+  run := imago.unfinished_run(plan_name);
+  if run.id is null then
+    -- In a job nobody would see what the preflight says.
+    if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
+      select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
+      perform imago.check_problems(plan_name, problems);
+    end if;
+    run := imago.forward_run(plan_name, true, null, 'stop');
+    if run.state = 'failed' then
+      perform imago.raise_error('IM024', plan_name, plan_name);
+    end if;
+  end if;
+
+  -- cron.schedule changes a job of the same name, but leaves it switched off.
+  if not (imago.find_job(plan_name) ->> 'active')::boolean then
+    perform cron.unschedule(job);
+  end if;
+  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L)', plan_name));
+  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label));
+  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label,
+    'run', run.id, 'direction', run.direction, 'state', run.state);
+end
+$$;
+comment on function imago.schedule(text, interval) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished.';

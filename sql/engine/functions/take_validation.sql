@@ -1,0 +1,51 @@
+create or replace function imago.take_validation(plan imago.plan, fixes boolean, dry_run boolean, since timestamptz, out validation imago.validation)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  current_phase text := imago.validation_phase(plan);
+  run imago.run := imago.last_run(plan.name);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  if fixes and current_phase = 'during' then
+    perform imago.raise_error('IM027', plan.name, run.direction, run.state);
+  end if;
+  select v.* into validation from imago.validation v
+  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run and v.state <> 'done'
+  for update skip locked;
+  if validation.id is not null and validation.phase = current_phase and validation.updated_at > clock_timestamp() - interval '1 hour'
+     and (since is null or validation.created_at >= since) then
+    return;
+  end if;
+  if validation.id is not null then
+    delete from imago.validation v where v.id = validation.id;
+    validation := null;
+  end if;
+
+  begin
+    perform set_config('lock_timeout', '200', true);
+    insert into imago.validation as v (plan, phase, fixes, dry_run)
+    values (plan.name, current_phase, fixes, dry_run)
+    on conflict do nothing
+    returning v.* into validation;
+    perform set_config('lock_timeout', old_timeout, true);
+  exception when lock_not_available or deadlock_detected then
+    return;
+  end;
+  if validation.id is null then
+    return;
+  end if;
+  delete from imago.validation v where v.plan = plan.name and v.id in (
+    select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
+  insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
+  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
+    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
+  from imago.plan_check c
+  cross join lateral (select c.routine is not null or imago.check_query(c) is not null as applicable) a
+  where coalesce(c.plan, plan.name) = plan.name
+    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
+end
+$$;
+comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up.';

@@ -1,0 +1,38 @@
+create or replace function imago.tick(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  answer jsonb;
+  failed_with text;
+begin
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'tick')) then
+    return jsonb_build_object('plan', plan_name, 'status', 'busy');
+  end if;
+  run := imago.unfinished_run(plan_name);
+  if run.id is not null then
+    begin
+      answer := imago.drive_run(run, imago.tick_budget(plan_name));
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        failed_with := sqlstate;
+      when others or assert_failure then
+        failed_with := sqlstate;
+    end;
+    if failed_with is not null then
+      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with);
+      -- Nobody reads what a job raises, and it would take this line back with it.
+      perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
+    end if;
+  end if;
+  perform imago.unschedule_ended(plan_name, failed_with);
+  return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
+end
+$$;
+comment on function imago.tick(text) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back. Ticks that overlap leave the work to the first. Removes the job when no run is unfinished or an error will not pass.';

@@ -1,0 +1,23 @@
+create or replace function imago.unschedule_ended(plan_name text, failed_with text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  last imago.run;
+begin
+  -- Somebody schedules at this very moment: the next tick decides.
+  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
+    return;
+  end if;
+  if (imago.unfinished_run(plan_name)).id is null then
+    last := imago.last_run(plan_name);
+    perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
+      case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
+  elsif failed_with !~ '^(40|53|55|57|58|IM016)' then
+    perform imago.unschedule(plan_name, 'error', 'error', failed_with);
+  end if;
+end
+$$;
+comment on function imago.unschedule_ended(text, text) is 'Removes the job of a plan when no run of it is unfinished, or when a tick failed with an SQLSTATE that does not pass by itself.';

@@ -1,0 +1,23 @@
+create or replace function imago.validate_constraint(relation text, name text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  valid boolean;
+begin
+  select c.convalidated into valid
+  from pg_catalog.pg_constraint c
+  where c.conrelid = pg_catalog.to_regclass(relation) and c.conname = name;
+  if coalesce(valid, true) then
+    return true;
+  end if;
+  if imago.is_large(relation) then
+    return false;
+  end if;
+  execute format('alter table %s validate constraint %I', relation, name);
+  return true;
+end
+$$;
+comment on function imago.validate_constraint(text, text) is 'For direct steps: whether a constraint is valid, or is not there; a table below direct_mb is validated here and now. Validating blocks neither readers nor writers.';

@@ -1,0 +1,68 @@
+create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz)
+returns imago.validation_check
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan_check imago.plan_check;
+  piece record;
+  counted record;
+  looked jsonb;
+  piece_started timestamptz;
+  took numeric;
+  size integer;
+  -- Kept aside and taken over as a whole: a cancel may come between any two lines.
+  next imago.validation_check := item;
+begin
+  select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
+  if plan_check.routine is not null then
+    execute format('select %s($1)', plan_check.routine) into looked using plan;
+    item.findings := looked -> 'findings';
+    item.found := jsonb_array_length(item.findings);
+    item.facts := coalesce(looked -> 'facts', '{}');
+    item.checked := 1;
+    item.done := true;
+    return item;
+  end if;
+
+  loop
+    piece_started := clock_timestamp();
+    size := imago.piece_size(item, deadline - piece_started);
+    select * into piece from imago.piece_end(plan_check, item.cursor_key, size);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys));
+    took := extract(epoch from clock_timestamp() - piece_started) * 1000;
+    next.found := next.found + counted.amount;
+    next.keys := next.keys || counted.keys;
+    next.facts := imago.add_counts(next.facts, counted.facts);
+    next.checked := next.checked + piece.rows;
+    next.cursor_key := piece.last_key;
+    next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
+    next.size := imago.next_piece_size(size, took);
+    next.done := piece.last_key is null;
+    if next.done then
+      next.total := greatest(1, next.checked);
+    end if;
+    item := next;
+    exit when item.done or clock_timestamp() >= deadline;
+  end loop;
+  return item;
+exception
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    -- Only a row that had the whole call for itself does not fit one.
+    if size = 1 and piece_started < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
+      item.error := imago.check_error('IM028', plan_check.name, plan.name, plan_check.source);
+      item.done := true;
+    end if;
+    item.size := greatest(1, size / 4);
+    return item;
+  when others then
+    item.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    item.done := true;
+    return item;
+end
+$$;
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz) is 'Works on one check until it is done or the deadline has come: looks, or counts piece after piece. What goes wrong is its error, not the call''s.';

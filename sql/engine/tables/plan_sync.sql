@@ -1,0 +1,27 @@
+create table imago.plan_sync (
+  plan text not null references imago.plan on delete cascade,
+  stage integer not null default 1,
+  position integer not null check (position between 1 and 99),
+  name text not null,
+  relation text not null,
+  events text[] not null default '{insert,update}'
+    check (events <> '{}' and events <@ array['insert', 'update', 'delete']),
+  columns text[],
+  entity_column text not null,
+  direction text not null default 'forward' check (direction in ('forward', 'back')),
+  statement text not null,
+  strict boolean not null default false,
+  creates boolean not null default false,
+  installed_at timestamptz,
+  primary key (plan, position),
+  unique (plan, name)
+);
+comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on: for each row a trigger that runs one SQL statement in the transaction of the app''s write.';
+comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on column imago.plan_sync.stage is 'The stage whose entities entity_column names.';
+comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
+comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
+comment on column imago.plan_sync.direction is 'forward: old side to new side, journaled and taken back by a rollback. back: new side to old side; what it writes is the app''s own and stays, and the journal of the new side moves along.';
+comment on column imago.plan_sync.statement is 'Reads new_rows and old_rows, the rows of the app''s statement that have changed (old_rows is empty for an insert, new_rows for a delete), and writes the other side.';
+comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
+comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off once the plan is being rolled back, and for entities that are held.';

@@ -1,0 +1,9 @@
+create or replace function avatars.fix_follows(keys uuid[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.fix_rows('public.follows', avatars.followed_column(), keys)
+$$;
+comment on function avatars.fix_follows(uuid[]) is 'Fix: follows with a wrong avatar get that of the followed user.';

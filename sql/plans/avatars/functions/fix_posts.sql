@@ -1,0 +1,9 @@
+create or replace function avatars.fix_posts(keys uuid[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select avatars.fix_rows('public.posts', avatars.author_column(), keys)
+$$;
+comment on function avatars.fix_posts(uuid[]) is 'Fix: posts with a wrong avatar get that of their author.';

@@ -1,0 +1,36 @@
+create or replace function profile_gigs.clean_gigs()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  columns text[] := array(
+    select a.attname::text from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass('public."Gigs"') and a.attnum > 0 and not a.attisdropped
+      and a.attname in ('isProfileGig', 'skills', 'codingLanguages', 'yearsOfExperience', 'certificates')
+      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by('profile_gigs') || '%'
+    order by a.attnum);
+  holds boolean;
+begin
+  if columns = '{}' then
+    return null;
+  end if;
+  -- Under the lock the table must not be read for long.
+  if pg_catalog.pg_relation_size('public."Gigs"') >= imago.setting_number('direct_mb') * 1024 * 1024::bigint then
+    return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through under a lock: its columns stay'));
+  end if;
+  lock table public."Gigs" in access exclusive mode;
+  execute format('select exists (select from public."Gigs" where %s)', (
+    select string_agg(format(case c when 'isProfileGig' then '%I' when 'yearsOfExperience' then '%I <> 0' else '%I is not null' end, c), ' or ')
+    from unnest(columns) c)) into holds;
+  if holds then
+    return jsonb_build_object('warnings', jsonb_build_array('the columns of "Gigs" hold values: they stay'));
+  end if;
+  -- Prepare makes them anew.
+  drop view if exists profile_gigs.pending, profile_gigs.profile_gig;
+  execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
+  return jsonb_build_object('warnings', jsonb_build_array(format('%s of "Gigs" were empty: dropped', array_to_string(columns, ', '))));
+end
+$$;
+comment on function profile_gigs.clean_gigs() is 'Clean-up step after a complete rollback: drops the columns that prepare added to "Gigs", if they are empty.';

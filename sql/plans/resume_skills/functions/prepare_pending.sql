@@ -1,0 +1,11 @@
+create or replace function resume_skills.prepare_pending()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  create or replace view resume_skills.pending as
+    select u.id as entity from public.users u where u.skills is null;
+  comment on view resume_skills.pending is 'Users who have no skills. Who has any, an empty list or the JSON value null included, has set them.';
+$$;
+comment on function resume_skills.prepare_pending() is 'Prepare step: the view pending.';

@@ -1,0 +1,27 @@
+create or replace function staging_to_production.clean_types()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  added text;
+  said jsonb := '[]';
+begin
+  if imago.is_finalized('staging_to_production') then
+    return null;
+  end if;
+  for added in
+    select t.name from staging_to_production.new_types() t
+    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
+  loop
+    begin
+      execute format('drop type public.%I', added);
+    exception when dependent_objects_still_exist then
+      said := said || jsonb_build_array(format('type public.%I is used: it stays', added));
+    end;
+  end loop;
+  return jsonb_build_object('warnings', said);
+end
+$$;
+comment on function staging_to_production.clean_types() is 'Clean-up step after a rollback: drops the new enums that nothing uses.';

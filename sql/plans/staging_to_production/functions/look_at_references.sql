@@ -1,0 +1,28 @@
+create or replace function staging_to_production.look_at_references()
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  reference record;
+  amount bigint;
+  keys text[];
+begin
+  for reference in select r.* from staging_to_production.booking_references() r loop
+    if imago.is_large('public."Booking"') then
+      return query select 'warning', format('public."Booking".%I', reference.name), 'bookings that point nowhere are not counted here, the table is large',
+        'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
+      continue;
+    end if;
+    execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
+      staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
+    if amount > 0 then
+      return query select 'warning', format('public."Booking".%I', reference.name),
+        format('%s bookings point at no row of "%s" (%s%s)', amount, reference.target, array_to_string(keys, ', '), case when amount > 3 then ', …' else '' end),
+        'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
+    end if;
+  end loop;
+end
+$$;
+comment on function staging_to_production.look_at_references() is 'For each of the three references how many bookings point nowhere, with keys of some.';

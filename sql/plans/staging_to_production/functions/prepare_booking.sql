@@ -1,0 +1,14 @@
+create or replace function staging_to_production.prepare_booking()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."Booking"', 'newStatus') then
+    alter table public."Booking" add column "newStatus" public."BookingStatus";
+    execute format('comment on column public."Booking"."newStatus" is %L', imago.added_by('staging_to_production'));
+  end if;
+end
+$$;
+comment on function staging_to_production.prepare_booking() is 'Prepare step: "Booking"."newStatus", which finalize swaps for status.';

@@ -1,0 +1,17 @@
+create or replace function staging_to_production.prepare_user()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."User"', 'imageId') then
+    alter table public."User" add column "imageId" text;
+    execute format('comment on column public."User"."imageId" is %L', imago.added_by('staging_to_production'));
+  end if;
+  if not staging_to_production.has_column('public."User"', 'enabled') then
+    alter table public."User" add column enabled boolean not null default true;
+  end if;
+end
+$$;
+comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing; "imageId" where the app has no such column.';

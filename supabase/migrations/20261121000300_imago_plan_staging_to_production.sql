@@ -1,0 +1,1021 @@
+-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.
+
+set local check_function_bodies = off;
+
+-- sql/plans/staging_to_production/schema.sql
+select imago.create_plan(
+  'staging_to_production', 'A Prisma app''s production database becomes what its staging is', 'public', 'UserImage', 'id');
+
+create sequence staging_to_production.placeholder_number as integer;
+comment on sequence staging_to_production.placeholder_number is 'Numbers of placeholder rows, used negative: the app''s own are not.';
+
+-- sql/plans/staging_to_production/functions/apply.sql
+create or replace function staging_to_production.apply(keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public."Image" as i (id, url, "publicId", "uploadedAt")
+  select u.id, u.url, u."publicId", u."uploadedAt" from public."UserImage" u where u.id = any (keys)
+  on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"
+  where (i.url, i."publicId", i."uploadedAt") is distinct from (excluded.url, excluded."publicId", excluded."uploadedAt");
+end
+$$;
+comment on function staging_to_production.apply(text[]) is 'Moves exactly these images to "Image", with the same ids.';
+
+-- sql/plans/staging_to_production/functions/apply_2.sql
+create or replace function staging_to_production.apply_2(keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format(
+    'update public."Booking" b set "newStatus" = (%1$s)::public."BookingStatus"
+     where b.id = any ($1) and b."newStatus"::text is distinct from %1$s',
+    staging_to_production.status_rule('b.status')) using keys;
+end
+$$;
+comment on function staging_to_production.apply_2(text[]) is 'Sets the new status of exactly these bookings.';
+
+-- sql/plans/staging_to_production/functions/booking_references.sql
+create or replace function staging_to_production.booking_references()
+returns table (name text, target text)
+language sql
+immutable
+set search_path = ''
+as $$
+  values ('customerId', 'Customer'), ('serviceId', 'ServiceToJobType'), ('technicianId', 'Technician')
+$$;
+comment on function staging_to_production.booking_references() is 'The columns of "Booking" that are to refer to new tables.';
+
+-- sql/plans/staging_to_production/functions/check_query.sql
+create or replace function staging_to_production.check_query(name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case check_query.name
+    when 'images_that_differ' then case when pg_catalog.to_regclass('staging_to_production.pending') is not null then
+      'select p.entity as key, p.entity from staging_to_production.pending p' end
+    when 'bookings_that_differ' then case when pg_catalog.to_regclass('staging_to_production.pending_2') is not null then
+      'select p.entity as key, p.entity from staging_to_production.pending_2 p' end
+    when 'users_of_unknown_images' then
+      case when pg_catalog.to_regclass('public."Image"') is not null and staging_to_production.has_column('public."User"', 'imageId') then
+        'select u.id as key, null::text as entity from public."User" u
+         where u."imageId" is not null and not exists (select from public."Image" i where i.id = u."imageId")' end
+    else (
+      select format('select d.id as key, d.id as entity from (%s) d', staging_to_production.dangling_query(r.name, r.target))
+      from staging_to_production.booking_references() r
+      where check_query.name = 'bookings_without_' || left(r.name, -2) and pg_catalog.to_regclass(format('public.%I', r.target)) is not null)
+  end;
+end
+$$;
+comment on function staging_to_production.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before the plan is prepared, and for what finalize has made one.';
+
+-- sql/plans/staging_to_production/functions/clean_columns.sql
+create or replace function staging_to_production.clean_columns()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  said jsonb := '[]';
+begin
+  if imago.is_finalized('staging_to_production') then
+    return null;
+  end if;
+  -- They read these columns and tables; the next prepare makes them again.
+  drop view if exists staging_to_production.pending, staging_to_production.pending_2;
+  said := coalesce(imago.drop_empty_column('staging_to_production', 'public."Booking"', 'newStatus') -> 'warnings', '[]')
+    || coalesce(imago.drop_empty_column('staging_to_production', 'public."User"', 'imageId') -> 'warnings', '[]');
+  return jsonb_build_object('warnings', said);
+end
+$$;
+comment on function staging_to_production.clean_columns() is 'Clean-up step after a rollback: drops the empty columns that prepare added.';
+
+-- sql/plans/staging_to_production/functions/clean_images.sql
+create or replace function staging_to_production.clean_images()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  left_behind bigint;
+begin
+  if not imago.is_finalized('staging_to_production') or pg_catalog.to_regclass('public."UserImage"') is null then
+    return null;
+  end if;
+  lock table public."UserImage" in access exclusive mode;
+  select count(*) into left_behind from public."UserImage" u
+  where u."uploadedAt" > (select p.closed_at at time zone 'UTC' from imago.plan p where p.name = 'staging_to_production')
+    and not exists (select from public."Image" i where i.id = u.id);
+  if left_behind > 0 then
+    return jsonb_build_object('warnings', jsonb_build_array(format(
+      '%s rows came into "UserImage" after finalize and are not in "Image": it stays', left_behind)));
+  end if;
+  drop table public."UserImage";
+  drop table if exists staging_to_production.kept_status;
+  return '{"warnings": ["public.\"UserImage\" was moved to public.\"Image\": dropped"]}';
+exception when dependent_objects_still_exist then
+  return '{"warnings": ["public.\"UserImage\" is referred to: it stays"]}';
+end
+$$;
+comment on function staging_to_production.clean_images() is 'Clean-up step after finalize: drops "UserImage", unless something was written to it since.';
+
+-- sql/plans/staging_to_production/functions/clean_tables.sql
+create or replace function staging_to_production.clean_tables()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  added record;
+  said jsonb := '[]';
+begin
+  if imago.is_finalized('staging_to_production') then
+    return null;
+  end if;
+  for added in select t.name from staging_to_production.new_tables() t order by t.number desc loop
+    said := said || coalesce(imago.drop_empty_table('staging_to_production', format('public.%I', added.name)) -> 'warnings', '[]');
+  end loop;
+  return jsonb_build_object('warnings', said);
+end
+$$;
+comment on function staging_to_production.clean_tables() is 'Clean-up step after a rollback: drops the new tables that are empty.';
+
+-- sql/plans/staging_to_production/functions/clean_types.sql
+create or replace function staging_to_production.clean_types()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  added text;
+  said jsonb := '[]';
+begin
+  if imago.is_finalized('staging_to_production') then
+    return null;
+  end if;
+  for added in
+    select t.name from staging_to_production.new_types() t
+    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
+  loop
+    begin
+      execute format('drop type public.%I', added);
+    exception when dependent_objects_still_exist then
+      said := said || jsonb_build_array(format('type public.%I is used: it stays', added));
+    end;
+  end loop;
+  return jsonb_build_object('warnings', said);
+end
+$$;
+comment on function staging_to_production.clean_types() is 'Clean-up step after a rollback: drops the new enums that nothing uses.';
+
+-- sql/plans/staging_to_production/functions/clear_comments.sql
+create or replace function staging_to_production.clear_comments()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  added record;
+begin
+  for added in
+    select t.name from staging_to_production.new_tables() t
+    where pg_catalog.obj_description(pg_catalog.to_regclass(format('public.%I', t.name)), 'pg_class') = imago.added_by('staging_to_production')
+  loop
+    execute format('comment on table public.%I is null', added.name);
+  end loop;
+  for added in
+    select t.name from staging_to_production.new_types() t
+    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
+  loop
+    execute format('comment on type public.%I is null', added.name);
+  end loop;
+end
+$$;
+comment on function staging_to_production.clear_comments() is 'Finalize step: the new tables and types are the app''s own now; the comments by which clean-up would know them go.';
+
+-- sql/plans/staging_to_production/functions/dangling_query.sql
+create or replace function staging_to_production.dangling_query(name text, target text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('select b.id from public."Booking" b where b.%I is not null', name)
+    || case when pg_catalog.to_regclass(format('public.%I', target)) is null then ''
+      else format(' and not exists (select from public.%I t where t.id = b.%I)', target, name) end
+$$;
+comment on function staging_to_production.dangling_query(text, text) is 'SQL: the bookings whose reference points nowhere; as long as there is no such table, all that have one.';
+
+-- sql/plans/staging_to_production/functions/drop_status.sql
+create or replace function staging_to_production.drop_status()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  alter table public."Booking" drop column if exists "oldStatus";
+end
+$$;
+comment on function staging_to_production.drop_status() is 'Finalize step: drops the text column; nothing is rewritten.';
+
+-- sql/plans/staging_to_production/functions/fill_status.sql
+create or replace function staging_to_production.fill_status()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."Booking"', 'oldStatus') then
+    return;
+  end if;
+  execute format(
+    'update public."Booking" b set status = (%s)::public."BookingStatus" where b.status is null',
+    staging_to_production.status_rule('b."oldStatus"'));
+end
+$$;
+comment on function staging_to_production.fill_status() is 'Finalize step: a booking that came between the checks and the swap, and whose sync failed, gets its status.';
+
+-- sql/plans/staging_to_production/functions/fix_customers.sql
+create or replace function staging_to_production.fix_customers(keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  with missing as (
+    select distinct b."customerId" as id from public."Booking" b
+    where b.id = any (keys) and b."customerId" is not null
+      and not exists (select from public."Customer" c where c.id = b."customerId")
+  ), numbers as (
+    insert into public."PhoneNumber" (id, "countryCode", number)
+    select 'placeholder_' || m.id, 'placeholder', m.id from missing m
+    on conflict do nothing
+  )
+  insert into public."Customer" (id, "customerId", name, type, "phoneNumberId")
+  select m.id, -nextval('staging_to_production.placeholder_number'), 'Placeholder', 'RESIDENTIAL', 'placeholder_' || m.id from missing m
+  on conflict (id) do nothing;
+end
+$$;
+comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for his phone number.';
+
+-- sql/plans/staging_to_production/functions/fix_services.sql
+create or replace function staging_to_production.fix_services(keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public."ServiceToJobType" (id, "displayName", "serviceTitanId", "serviceTitanName", emoji, icon, description, enabled)
+  select distinct b."serviceId", 'Placeholder', 0, 'Placeholder', '', '', 'Placeholder', false
+  from public."Booking" b
+  where b.id = any (keys) and b."serviceId" is not null
+    and not exists (select from public."ServiceToJobType" s where s.id = b."serviceId")
+  on conflict (id) do nothing;
+end
+$$;
+comment on function staging_to_production.fix_services(text[]) is 'Fix: a placeholder, not enabled, for each service that these bookings name and that is not there.';
+
+-- sql/plans/staging_to_production/functions/fix_technicians.sql
+create or replace function staging_to_production.fix_technicians(keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public."Technician" (id, "technicianId", "technicianName", enabled)
+  select m.id, -nextval('staging_to_production.placeholder_number'), 'Placeholder', false
+  from (
+    select distinct b."technicianId" as id from public."Booking" b
+    where b.id = any (keys) and b."technicianId" is not null
+      and not exists (select from public."Technician" t where t.id = b."technicianId")
+  ) m
+  on conflict (id) do nothing;
+end
+$$;
+comment on function staging_to_production.fix_technicians(text[]) is 'Fix: a placeholder, not enabled, for each technician that these bookings name and that is not there.';
+
+-- sql/plans/staging_to_production/functions/has_column.sql
+create or replace function staging_to_production.has_column(relation text, name text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and a.attnum > 0 and not a.attisdropped)
+$$;
+comment on function staging_to_production.has_column(text, text) is 'Whether the relation is there and has this column.';
+
+-- sql/plans/staging_to_production/functions/index_booking.sql
+create or replace function staging_to_production.index_booking()
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- What a concurrent build that failed has left behind is in the way of the next.
+  if exists (select from pg_catalog.pg_index i where i.indexrelid = pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') and not i.indisvalid) then
+    drop index public."Booking_scheduledFor_idx";
+  end if;
+  if pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is null and not imago.is_large('public."Booking"') then
+    create index "Booking_scheduledFor_idx" on public."Booking" ("scheduledFor");
+  end if;
+  return pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is not null;
+end
+$$;
+comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where the table is small.';
+
+-- sql/plans/staging_to_production/functions/keep_statuses.sql
+create or replace function staging_to_production.keep_statuses()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."Booking"', 'oldStatus') then
+    return;
+  end if;
+  create table if not exists staging_to_production.kept_status (id text primary key, status text);
+  comment on table staging_to_production.kept_status is 'Bookings whose status was none and became SCHEDULED, with what it was. Clean-up drops it.';
+  execute format(
+    'insert into staging_to_production.kept_status (id, status)
+     select b.id, b."oldStatus" from public."Booking" b where %s = ''SCHEDULED'' and upper(b."oldStatus") <> ''SCHEDULED''
+     on conflict (id) do nothing',
+    staging_to_production.status_rule('b."oldStatus"'));
+end
+$$;
+comment on function staging_to_production.keep_statuses() is 'Finalize step: keeps aside what could not be told by the new status, until clean-up.';
+
+-- sql/plans/staging_to_production/functions/key_customers.sql
+create or replace function staging_to_production.key_customers()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_constraint c where c.conrelid = 'public."Booking"'::pg_catalog.regclass and c.conname = 'Booking_customerId_fkey') then
+    alter table public."Booking" add constraint "Booking_customerId_fkey"
+      foreign key ("customerId") references public."Customer" (id) on delete restrict on update cascade not valid;
+  end if;
+end
+$$;
+comment on function staging_to_production.key_customers() is 'Finalize step: the foreign key of "Booking"."customerId", not valid yet.';
+
+-- sql/plans/staging_to_production/functions/key_services.sql
+create or replace function staging_to_production.key_services()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_constraint c where c.conrelid = 'public."Booking"'::pg_catalog.regclass and c.conname = 'Booking_serviceId_fkey') then
+    alter table public."Booking" add constraint "Booking_serviceId_fkey"
+      foreign key ("serviceId") references public."ServiceToJobType" (id) on delete restrict on update cascade not valid;
+  end if;
+end
+$$;
+comment on function staging_to_production.key_services() is 'Finalize step: the foreign key of "Booking"."serviceId", not valid yet.';
+
+-- sql/plans/staging_to_production/functions/key_technicians.sql
+create or replace function staging_to_production.key_technicians()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_constraint c where c.conrelid = 'public."Booking"'::pg_catalog.regclass and c.conname = 'Booking_technicianId_fkey') then
+    alter table public."Booking" add constraint "Booking_technicianId_fkey"
+      foreign key ("technicianId") references public."Technician" (id) on delete restrict on update cascade not valid;
+  end if;
+end
+$$;
+comment on function staging_to_production.key_technicians() is 'Finalize step: the foreign key of "Booking"."technicianId", not valid yet.';
+
+-- sql/plans/staging_to_production/functions/look_at_references.sql
+create or replace function staging_to_production.look_at_references()
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  reference record;
+  amount bigint;
+  keys text[];
+begin
+  for reference in select r.* from staging_to_production.booking_references() r loop
+    if imago.is_large('public."Booking"') then
+      return query select 'warning', format('public."Booking".%I', reference.name), 'bookings that point nowhere are not counted here, the table is large',
+        'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
+      continue;
+    end if;
+    execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
+      staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
+    if amount > 0 then
+      return query select 'warning', format('public."Booking".%I', reference.name),
+        format('%s bookings point at no row of "%s" (%s%s)', amount, reference.target, array_to_string(keys, ', '), case when amount > 3 then ', …' else '' end),
+        'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
+    end if;
+  end loop;
+end
+$$;
+comment on function staging_to_production.look_at_references() is 'For each of the three references how many bookings point nowhere, with keys of some.';
+
+-- sql/plans/staging_to_production/functions/look_at_statuses.sql
+create or replace function staging_to_production.look_at_statuses(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', 'public."Booking".status', 'message', format('%s bookings hold ''%s'', which is no status', v.bookings, v.value),
+      'hint', 'They become SCHEDULED. Change them before, if that is not what they mean.')) filter (where v.lost), '[]'),
+    'facts', coalesce(jsonb_object_agg(v.value, v.bookings), '{}'))
+  from (
+    select s.*, s.becomes = 'SCHEDULED' and upper(s.value) <> 'SCHEDULED' as lost from staging_to_production.status_values() s
+  ) v
+$$;
+comment on function staging_to_production.look_at_statuses(imago.plan) is 'Check: statuses that are none and become SCHEDULED, value by value. Facts count all values.';
+
+-- sql/plans/staging_to_production/functions/new_tables.sql
+create or replace function staging_to_production.new_tables()
+returns table (number integer, name text, definition text, unique_keys text[])
+language sql
+immutable
+set search_path = ''
+as $$
+  select row_number() over ()::integer, t.*
+  from (values
+    ('Image', '
+      id text not null constraint "Image_pkey" primary key,
+      url text not null,
+      "publicId" text not null,
+      "uploadedAt" timestamp(3) not null default current_timestamp', '{}'::text[]),
+    ('EmailAddress', '
+      id text not null constraint "EmailAddress_pkey" primary key,
+      address text not null', '{address}'),
+    ('PhoneNumber', '
+      id text not null constraint "PhoneNumber_pkey" primary key,
+      "countryCode" text not null,
+      number text not null', '{countryCode,number}'),
+    ('Skill', '
+      id text not null constraint "Skill_pkey" primary key,
+      name text not null', '{name}'),
+    ('ServiceToJobType', '
+      id text not null constraint "ServiceToJobType_pkey" primary key,
+      "displayName" text not null,
+      "serviceTitanId" integer not null,
+      "serviceTitanName" text not null,
+      emoji text not null,
+      icon text not null,
+      description text not null,
+      enabled boolean not null default true', '{}'),
+    ('Technician', '
+      id text not null constraint "Technician_pkey" primary key,
+      "technicianId" integer not null,
+      "technicianName" text not null,
+      enabled boolean not null default true,
+      "imageId" text constraint "Technician_imageId_fkey" references public."Image" (id) on delete set null on update cascade,
+      status public."TechnicianStatus" not null default ''AWAITING_JOB''', '{technicianId}'),
+    ('Customer', '
+      id text not null constraint "Customer_pkey" primary key,
+      "customerId" integer not null,
+      name text not null,
+      type public."CustomerType" not null,
+      "emailAddressId" text
+        constraint "Customer_emailAddressId_fkey" references public."EmailAddress" (id) on delete set null on update cascade,
+      "phoneNumberId" text not null
+        constraint "Customer_phoneNumberId_fkey" references public."PhoneNumber" (id) on delete restrict on update cascade,
+      "imageId" text constraint "Customer_imageId_fkey" references public."Image" (id) on delete set null on update cascade',
+      '{customerId}'),
+    ('ServiceToJobTypeSkill', '
+      "serviceToJobTypeId" text not null constraint "ServiceToJobTypeSkill_serviceToJobTypeId_fkey"
+        references public."ServiceToJobType" (id) on delete restrict on update cascade,
+      "skillId" text not null
+        constraint "ServiceToJobTypeSkill_skillId_fkey" references public."Skill" (id) on delete restrict on update cascade,
+      constraint "ServiceToJobTypeSkill_pkey" primary key ("serviceToJobTypeId", "skillId")', '{}'),
+    ('TechnicianSkill', '
+      "technicianId" text not null
+        constraint "TechnicianSkill_technicianId_fkey" references public."Technician" (id) on delete restrict on update cascade,
+      "skillId" text not null
+        constraint "TechnicianSkill_skillId_fkey" references public."Skill" (id) on delete restrict on update cascade,
+      constraint "TechnicianSkill_pkey" primary key ("technicianId", "skillId")', '{}')
+  ) t(name, definition, unique_keys)
+$$;
+comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made, as Prisma makes and names them; unique_keys: columns of the one unique index.';
+
+-- sql/plans/staging_to_production/functions/new_types.sql
+create or replace function staging_to_production.new_types()
+returns table (name text, labels text[])
+language sql
+immutable
+set search_path = ''
+as $$
+  values
+    ('TechnicianStatus', array['ON_JOB', 'ON_ROUTE', 'FINISHED_JOB', 'AWAITING_JOB']),
+    ('CustomerType', array['RESIDENTIAL', 'COMMERCIAL']),
+    ('BookingStatus', array['PENDING', 'SCHEDULED', 'CANCELED', 'COMPLETED'])
+$$;
+comment on function staging_to_production.new_types() is 'The enums that staging has and production has not.';
+
+-- sql/plans/staging_to_production/functions/populate.sql
+create or replace function staging_to_production.populate()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  keys text[];
+  reference record;
+begin
+  for reference in select r.* from staging_to_production.booking_references() r loop
+    execute format('select array_agg(id) from (%s limit 1000) d', staging_to_production.dangling_query(reference.name, reference.target)) into keys;
+    continue when keys is null;
+    case reference.name
+      when 'customerId' then perform staging_to_production.fix_customers(keys);
+      when 'serviceId' then perform staging_to_production.fix_services(keys);
+      else perform staging_to_production.fix_technicians(keys);
+    end case;
+    return jsonb_build_object('has_more', true, 'warnings', jsonb_build_array(
+      format('%s bookings came while finalize began, with a "%s" that is not there: placeholders made', cardinality(keys), reference.name)));
+  end loop;
+  return '{"has_more": false}';
+end
+$$;
+comment on function staging_to_production.populate() is 'Finalize step: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
+
+-- sql/plans/staging_to_production/functions/preflight.sql
+create or replace function staging_to_production.preflight()
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  texts constant text[] := '{text,"character varying"}';
+  lost bigint;
+  finalized boolean := imago.is_finalized('staging_to_production');
+begin
+  return query select * from imago.check_relation('public."User"');
+  return query
+    select c.*
+    from (values ('public."UserImage"', 'url'), ('public."UserImage"', 'publicId'), ('public."User"', 'id'),
+                 ('public."Booking"', 'customerId'), ('public."Booking"', 'serviceId'), ('public."Booking"', 'technicianId')) v(relation, name)
+    cross join lateral imago.check_column(v.relation, v.name, texts) c;
+  return query select * from imago.check_column('public."UserImage"', 'uploadedAt', '{"timestamp without time zone"}');
+  return query select * from imago.check_column('public."Booking"', 'scheduledFor', '{"timestamp without time zone"}');
+  if not finalized then
+    return query select * from imago.check_column('public."Booking"', 'status', texts);
+  end if;
+  if staging_to_production.has_column('public."User"', 'imageId') then
+    return query select * from imago.check_column('public."User"', 'imageId', texts);
+  end if;
+  if pg_catalog.to_regtype('public."Role"') is null and not finalized then
+    return query select 'error', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
+  end if;
+  if pg_catalog.to_regtype('public."UserRole"') is not null and not finalized then
+    return query select 'error', 'type public."UserRole"', 'is there already', 'The plan renames "Role" to it. Drop or rename the one that is not used.';
+  end if;
+  -- Tables of these names that the app has made itself have to fit what is written to them.
+  return query
+    select c.*
+    from (values ('Image', 'id'), ('Image', 'url'), ('Image', 'publicId'), ('Customer', 'id'), ('Customer', 'name'), ('Customer', 'phoneNumberId'),
+                 ('PhoneNumber', 'id'), ('PhoneNumber', 'countryCode'), ('PhoneNumber', 'number'), ('Technician', 'id'), ('Technician', 'technicianName'),
+                 ('ServiceToJobType', 'id'), ('ServiceToJobType', 'displayName')) v(name, column_name)
+    cross join lateral imago.check_column(format('public.%I', v.name), v.column_name, texts) c
+    where pg_catalog.to_regclass(format('public.%I', v.name)) is not null;
+  if pg_catalog.to_regclass('public."Booking"') is null or finalized
+     or exists (select from imago.check_column('public."Booking"', 'status', texts)) then
+    return;
+  end if;
+  if not imago.is_large('public."Booking"') then
+    select sum(v.bookings) into lost
+    from staging_to_production.status_values() v where v.becomes = 'SCHEDULED' and upper(v.value) <> 'SCHEDULED';
+    if lost > 0 then
+      return query select 'warning', 'public."Booking".status', format('%s bookings hold no known status and become SCHEDULED', lost),
+        'select get_migration_statistics(''staging_to_production'') counts them value by value.';
+    end if;
+  end if;
+  return query
+    select l.* from staging_to_production.look_at_references() l
+    where not exists (select from staging_to_production.booking_references() r
+                      where not staging_to_production.has_column('public."Booking"', r.name));
+end
+$$;
+comment on function staging_to_production.preflight() is 'What speaks against starting the plan on this app, statuses that will be lost, and references that point nowhere.';
+
+-- sql/plans/staging_to_production/functions/prepare_booking.sql
+create or replace function staging_to_production.prepare_booking()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."Booking"', 'newStatus') then
+    alter table public."Booking" add column "newStatus" public."BookingStatus";
+    execute format('comment on column public."Booking"."newStatus" is %L', imago.added_by('staging_to_production'));
+  end if;
+end
+$$;
+comment on function staging_to_production.prepare_booking() is 'Prepare step: "Booking"."newStatus", which finalize swaps for status.';
+
+-- sql/plans/staging_to_production/functions/prepare_tables.sql
+create or replace function staging_to_production.prepare_tables()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing record;
+begin
+  select t.* into missing
+  from staging_to_production.new_tables() t
+  where pg_catalog.to_regclass(format('public.%I', t.name)) is null
+  order by t.number
+  limit 1;
+  if not found then
+    return '{"has_more": false}';
+  end if;
+  execute format('create table public.%I (%s)', missing.name, missing.definition);
+  execute format('comment on table public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+  if missing.unique_keys <> '{}' then
+    execute format('create unique index %I on public.%I (%s)',
+      format('%s_%s_key', missing.name, array_to_string(missing.unique_keys, '_')), missing.name,
+      (select string_agg(quote_ident(k), ', ') from unnest(missing.unique_keys) k));
+  end if;
+  -- As open or closed to the API as the app's own tables are.
+  if (select c.relrowsecurity from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('public."Booking"')) then
+    execute format('alter table public.%I enable row level security', missing.name);
+  end if;
+  return '{"has_more": true}';
+end
+$$;
+comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Where "Booking" has row level security, they have it, too.';
+
+-- sql/plans/staging_to_production/functions/prepare_types.sql
+create or replace function staging_to_production.prepare_types()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing record;
+begin
+  for missing in
+    select t.* from staging_to_production.new_types() t where pg_catalog.to_regtype(format('public.%I', t.name)) is null
+  loop
+    execute format('create type public.%I as enum (%s)', missing.name, (select string_agg(quote_literal(l), ', ') from unnest(missing.labels) l));
+    execute format('comment on type public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+  end loop;
+end
+$$;
+comment on function staging_to_production.prepare_types() is 'Prepare step: the new enums. "Role" keeps its name until finalize: no second name would compare with it.';
+
+-- sql/plans/staging_to_production/functions/prepare_user.sql
+create or replace function staging_to_production.prepare_user()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not staging_to_production.has_column('public."User"', 'imageId') then
+    alter table public."User" add column "imageId" text;
+    execute format('comment on column public."User"."imageId" is %L', imago.added_by('staging_to_production'));
+  end if;
+  if not staging_to_production.has_column('public."User"', 'enabled') then
+    alter table public."User" add column enabled boolean not null default true;
+  end if;
+end
+$$;
+comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing; "imageId" where the app has no such column.';
+
+-- sql/plans/staging_to_production/functions/prepare_views.sql
+create or replace function staging_to_production.prepare_views()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  create or replace view staging_to_production.pending as
+    select u.id as entity
+    from public."UserImage" u
+    left join public."Image" i on i.id = u.id
+    where i.id is null or (i.url, i."publicId", i."uploadedAt") is distinct from (u.url, u."publicId", u."uploadedAt");
+  comment on view staging_to_production.pending is 'Images that are not in "Image" yet, or differ there.';
+  execute format(
+    'create or replace view staging_to_production.pending_2 as
+       select b.id as entity from public."Booking" b where b."newStatus"::text is distinct from %s',
+    staging_to_production.status_rule('b.status'));
+  comment on view staging_to_production.pending_2 is 'Bookings whose new status is not set yet, or is not what the old one means.';
+end
+$$;
+comment on function staging_to_production.prepare_views() is 'Prepare step: the views pending (images) and pending_2 (bookings).';
+
+-- sql/plans/staging_to_production/functions/require_status.sql
+create or replace function staging_to_production.require_status()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The valid check says that there is no null: nothing is scanned.
+  alter table public."Booking" alter column status set not null;
+  alter table public."Booking" drop constraint if exists "Booking_status_set";
+end
+$$;
+comment on function staging_to_production.require_status() is 'Finalize step: status is not null.';
+
+-- sql/plans/staging_to_production/functions/statistics.sql
+create or replace function staging_to_production.statistics()
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  images bigint := 0;
+  reference record;
+  amount bigint;
+  nowhere jsonb := '{}';
+begin
+  if pg_catalog.to_regclass('public."Image"') is not null then
+    select count(*) into images from public."Image";
+  end if;
+  for reference in select r.* from staging_to_production.booking_references() r
+                   where staging_to_production.has_column('public."Booking"', r.name) loop
+    execute format('select count(*) from (%s) d', staging_to_production.dangling_query(reference.name, reference.target)) into amount;
+    nowhere := nowhere || jsonb_build_object(reference.name, amount);
+  end loop;
+  return jsonb_build_object(
+    'images', images, 'bookings_pointing_nowhere', nowhere,
+    'booking_statuses', (
+      select coalesce(jsonb_agg(jsonb_build_object('value', v.value, 'becomes', v.becomes, 'bookings', v.bookings)), '[]')
+      from staging_to_production.status_values() v));
+end
+$$;
+comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere by reference, and bookings by status, value by value.';
+
+-- sql/plans/staging_to_production/functions/status_rule.sql
+create or replace function staging_to_production.status_rule(expression text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    'case upper(%s) when ''PENDING'' then ''PENDING'' when ''CANCELED'' then ''CANCELED'' when ''CANCELLED'' then ''CANCELED''
+       when ''COMPLETED'' then ''COMPLETED'' else ''SCHEDULED'' end', expression)
+$$;
+comment on function staging_to_production.status_rule(text) is 'SQL: the label of "BookingStatus" that a status becomes; null and what is no status become SCHEDULED. Written into queries, for a function called for each row would take most of their time.';
+
+-- sql/plans/staging_to_production/functions/status_values.sql
+create or replace function staging_to_production.status_values()
+returns table (value text, becomes text, bookings bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source text := case when staging_to_production.has_column('public."Booking"', 'oldStatus') then 'oldStatus' else 'status' end;
+begin
+  if not staging_to_production.has_column('public."Booking"', source) then
+    return;
+  end if;
+  return query execute format(
+    'select coalesce(left(b.%1$I::text, 60), ''(null)''), %2$s, count(*) from public."Booking" b group by 1, 2 order by 3 desc, 1 limit 100',
+    source, staging_to_production.status_rule(format('b.%I::text', source)));
+end
+$$;
+comment on function staging_to_production.status_values() is 'How many bookings hold which status, and what it becomes; at most 100 values.';
+
+-- sql/plans/staging_to_production/functions/swap.sql
+create or replace function staging_to_production.swap()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  old_key text;
+begin
+  if not staging_to_production.has_column('public."Booking"', 'newStatus') then
+    return;
+  end if;
+  drop view if exists staging_to_production.pending, staging_to_production.pending_2;
+  alter table public."Booking" rename column status to "oldStatus";
+  alter table public."Booking" rename column "newStatus" to status;
+  alter table public."Booking"
+    alter column "oldStatus" drop not null,
+    alter column "oldStatus" drop default,
+    alter column status set default 'SCHEDULED',
+    -- Not valid: holds for what is written from now on, and nothing is scanned under the lock.
+    add constraint "Booking_status_set" check (status is not null) not valid;
+  comment on column public."Booking".status is null;
+
+  for old_key in
+    select c.conname from pg_catalog.pg_constraint c
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+    where c.contype = 'f' and c.conrelid = 'public."User"'::pg_catalog.regclass and a.attname = 'imageId'
+  loop
+    execute format('alter table public."User" drop constraint %I', old_key);
+  end loop;
+  alter table public."User" add constraint "User_imageId_fkey"
+    foreign key ("imageId") references public."Image" (id) on delete set null on update cascade not valid;
+  comment on column public."User"."imageId" is null;
+
+  alter type public."Role" rename to "UserRole";
+end
+$$;
+comment on function staging_to_production.swap() is 'Finalize step, the one that closes the way back: the new status becomes status, "User"."imageId" refers to "Image", "Role" is "UserRole". Changes of the catalogue only, no row is read.';
+
+-- sql/plans/staging_to_production/functions/validate_customers.sql
+create or replace function staging_to_production.validate_customers()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public."Booking"', 'Booking_customerId_fkey')
+$$;
+comment on function staging_to_production.validate_customers() is 'Direct finalize step: the foreign key of "Booking"."customerId" is valid.';
+
+-- sql/plans/staging_to_production/functions/validate_images.sql
+create or replace function staging_to_production.validate_images()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public."User"', 'User_imageId_fkey')
+$$;
+comment on function staging_to_production.validate_images() is 'Direct finalize step: the foreign key of "User"."imageId" is valid.';
+
+-- sql/plans/staging_to_production/functions/validate_services.sql
+create or replace function staging_to_production.validate_services()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public."Booking"', 'Booking_serviceId_fkey')
+$$;
+comment on function staging_to_production.validate_services() is 'Direct finalize step: the foreign key of "Booking"."serviceId" is valid.';
+
+-- sql/plans/staging_to_production/functions/validate_status.sql
+create or replace function staging_to_production.validate_status()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public."Booking"', 'Booking_status_set')
+$$;
+comment on function staging_to_production.validate_status() is 'Direct finalize step: every booking has a status.';
+
+-- sql/plans/staging_to_production/functions/validate_technicians.sql
+create or replace function staging_to_production.validate_technicians()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.validate_constraint('public."Booking"', 'Booking_technicianId_fkey')
+$$;
+comment on function staging_to_production.validate_technicians() is 'Direct finalize step: the foreign key of "Booking"."technicianId" is valid.';
+
+-- sql/plans/staging_to_production/registration.sql
+insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
+values ('staging_to_production', 2, 'public', 'Booking', 'id');
+
+insert into imago.plan_step (plan, position, name, routine, direct, statement) values
+  ('staging_to_production', 1, 'types', 'prepare_types', false, null),
+  ('staging_to_production', 2, 'new tables', 'prepare_tables', false, null),
+  ('staging_to_production', 3, 'columns of "User"', 'prepare_user', false, null),
+  ('staging_to_production', 4, 'new status of "Booking"', 'prepare_booking', false, null),
+  ('staging_to_production', 5, 'index on "Booking"."scheduledFor"', 'index_booking', true,
+   'create index concurrently "Booking_scheduledFor_idx" on public."Booking" ("scheduledFor")'),
+  ('staging_to_production', 6, 'views', 'prepare_views', false, null);
+
+insert into imago.plan_step (plan, position, name, phase, routine) values
+  ('staging_to_production', 10, 'swap', 'finalize', 'swap'),
+  ('staging_to_production', 11, 'foreign key of "Booking"."customerId"', 'finalize', 'key_customers'),
+  ('staging_to_production', 12, 'foreign key of "Booking"."serviceId"', 'finalize', 'key_services'),
+  ('staging_to_production', 13, 'foreign key of "Booking"."technicianId"', 'finalize', 'key_technicians'),
+  ('staging_to_production', 14, 'references that came meanwhile', 'finalize', 'populate'),
+  ('staging_to_production', 15, 'statuses that came meanwhile', 'finalize', 'fill_status'),
+  ('staging_to_production', 21, 'status not null', 'finalize', 'require_status'),
+  ('staging_to_production', 22, 'lost statuses aside', 'finalize', 'keep_statuses'),
+  ('staging_to_production', 23, 'text status dropped', 'finalize', 'drop_status'),
+  ('staging_to_production', 24, 'comments', 'finalize', 'clear_comments'),
+  ('staging_to_production', 30, 'table "UserImage"', 'cleanup', 'clean_images'),
+  ('staging_to_production', 31, 'empty columns', 'cleanup', 'clean_columns'),
+  ('staging_to_production', 32, 'empty tables', 'cleanup', 'clean_tables'),
+  ('staging_to_production', 33, 'unused types', 'cleanup', 'clean_types');
+
+insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
+  ('staging_to_production', 16, '"Booking"."customerId" valid', 'finalize', 'validate_customers', true,
+   'alter table public."Booking" validate constraint "Booking_customerId_fkey"'),
+  ('staging_to_production', 17, '"Booking"."serviceId" valid', 'finalize', 'validate_services', true,
+   'alter table public."Booking" validate constraint "Booking_serviceId_fkey"'),
+  ('staging_to_production', 18, '"Booking"."technicianId" valid', 'finalize', 'validate_technicians', true,
+   'alter table public."Booking" validate constraint "Booking_technicianId_fkey"'),
+  ('staging_to_production', 19, '"User"."imageId" valid', 'finalize', 'validate_images', true,
+   'alter table public."User" validate constraint "User_imageId_fkey"'),
+  ('staging_to_production', 20, 'status set', 'finalize', 'validate_status', true,
+   'alter table public."Booking" validate constraint "Booking_status_set"');
+
+insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts, columns) values
+  ('staging_to_production', 1, 1, 'public."Image"', 'id', true, '{url,publicId,uploadedAt}'),
+  ('staging_to_production', 2, 2, 'public."Booking"', 'id', false, '{newStatus}');
+-- Placeholders: several bookings share one.
+insert into imago.plan_write (plan, position, relation, inserts) values
+  ('staging_to_production', 3, 'public."PhoneNumber"', true),
+  ('staging_to_production', 4, 'public."Customer"', true),
+  ('staging_to_production', 5, 'public."ServiceToJobType"', true),
+  ('staging_to_production', 6, 'public."Technician"', true);
+
+insert into imago.plan_sync (plan, position, stage, name, relation, events, columns, entity_column, direction, creates, statement) values
+  ('staging_to_production', 1, 1, 'images', 'public."UserImage"', '{insert,update,delete}', '{id,url,publicId,uploadedAt}', 'id', 'forward', true,
+   'with gone as (
+      delete from public."Image" i using old_rows o where i.id = o.id and not exists (select from new_rows n where n.id = o.id)
+    )
+    insert into public."Image" as i (id, url, "publicId", "uploadedAt")
+    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n
+    on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"'),
+  ('staging_to_production', 2, 1, 'images, back', 'public."Image"', '{insert,update,delete}', '{id,url,publicId,uploadedAt}', 'id', 'back', false,
+   'with gone as (
+      delete from public."UserImage" u using old_rows o where u.id = o.id and not exists (select from new_rows n where n.id = o.id)
+    )
+    insert into public."UserImage" as u (id, url, "publicId", "uploadedAt")
+    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n
+    on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"'),
+  -- Where the same statement wrote both, the new side is believed.
+  ('staging_to_production', 3, 2, 'status', 'public."Booking"', '{insert,update}', '{status}', 'id', 'forward', true,
+   format('update public."Booking" b set "newStatus" = (%1$s)::public."BookingStatus"
+    from new_rows n left join old_rows o on o.id = n.id
+    where b.id = n.id and n."newStatus" is not distinct from o."newStatus" and b."newStatus"::text is distinct from %1$s',
+     staging_to_production.status_rule('n.status'))),
+  ('staging_to_production', 4, 2, 'status, back', 'public."Booking"', '{insert,update}', '{newStatus}', 'id', 'back', false,
+   format('update public."Booking" b set status = n."newStatus"::text
+    from new_rows n
+    where b.id = n.id and n."newStatus" is not null and %s <> n."newStatus"::text', staging_to_production.status_rule('b.status')));
+
+insert into imago.plan_check (plan, stage, position, name, severity, phase, source, fix, meaning, remedy) values
+  ('staging_to_production', 1, 1, 'images_that_differ', 'error', 'after', 'public."UserImage"', 'apply',
+   'An image is not in "Image", or differs there: it came while sync was off, a sync failed, or it was set aside.',
+   'Fix copies it; so does migrate_batch.'),
+  ('staging_to_production', 1, 2, 'users_of_unknown_images', 'error', 'after', 'public."User"', null,
+   'A user''s "imageId" names an image that is not there.',
+   'Set it to null, or bring the image: update "User" set "imageId" = null where id = <key>.'),
+  ('staging_to_production', 2, 3, 'bookings_that_differ', 'error', 'after', 'public."Booking"', 'apply_2',
+   'The new status of a booking is not what the old one means.',
+   'Fix sets it; so does migrate_batch.'),
+  ('staging_to_production', 2, 4, 'bookings_without_customer', 'error', 'during', 'public."Booking"', 'fix_customers',
+   'A booking names a customer that is not there. Finalize adds the foreign key, and refuses as long as there is one.',
+   'Bring the customers into "Customer". Fix makes a placeholder for each that is missing: name ''Placeholder'', a negative "customerId".'),
+  ('staging_to_production', 2, 5, 'bookings_without_service', 'error', 'during', 'public."Booking"', 'fix_services',
+   'A booking names a service that is not there. Finalize adds the foreign key, and refuses as long as there is one.',
+   'Bring the services into "ServiceToJobType". Fix makes a placeholder, not enabled, for each that is missing.'),
+  ('staging_to_production', 2, 6, 'bookings_without_technician', 'error', 'during', 'public."Booking"', 'fix_technicians',
+   'A booking names a technician who is not there. Finalize adds the foreign key, and refuses as long as there is one.',
+   'Bring the technicians into "Technician". Fix makes a placeholder, not enabled, for each who is missing.');
+insert into imago.plan_check (plan, position, name, severity, phase, routine, meaning, remedy) values
+  ('staging_to_production', 7, 'unknown_statuses', 'warning', 'before', 'staging_to_production.look_at_statuses',
+   'A booking''s status is none of the new ones and becomes SCHEDULED. Facts count the bookings value by value.',
+   'Change them before the migration, if that is not what they mean. Finalize keeps what they held aside until clean-up.');
+
+select imago.close_plan('staging_to_production');

@@ -1,0 +1,177 @@
+-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.
+
+set local check_function_bodies = off;
+
+-- sql/plans/resume_skills/schema.sql
+select imago.create_plan('resume_skills', 'Profile picture and skills for all users', 'public', 'users', 'id');
+
+-- sql/plans/resume_skills/functions/apply.sql
+create or replace function resume_skills.apply(keys bigint[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update public.users u set skills = resume_skills.default_skills() where u.id = any (keys) and u.skills is null
+$$;
+comment on function resume_skills.apply(bigint[]) is 'Gives exactly these users the default skills, where they have none.';
+
+-- sql/plans/resume_skills/functions/clean_profile_picture.sql
+create or replace function resume_skills.clean_profile_picture()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.drop_empty_column('resume_skills', 'public.users', 'profile_picture')
+$$;
+comment on function resume_skills.clean_profile_picture() is 'Clean-up step after a complete rollback: drops users.profile_picture if prepare added it and it is empty.';
+
+-- sql/plans/resume_skills/functions/clean_skills.sql
+create or replace function resume_skills.clean_skills()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Prepare makes it anew.
+  drop view if exists resume_skills.pending;
+  select imago.drop_empty_column('resume_skills', 'public.users', 'skills')
+$$;
+comment on function resume_skills.clean_skills() is 'Clean-up step after a complete rollback: drops users.skills if prepare added it and it is empty.';
+
+-- sql/plans/resume_skills/functions/default_skills.sql
+create or replace function resume_skills.default_skills()
+returns json
+language sql
+immutable
+set search_path = ''
+as $$
+  select '[{"name": "Unspecified", "level": "beginner"}]'::json
+$$;
+comment on function resume_skills.default_skills() is 'What users get who have not set their skills.';
+
+-- sql/plans/resume_skills/functions/finalize_default.sql
+create or replace function resume_skills.finalize_default()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format('alter table public.users alter column skills set default %L', resume_skills.default_skills());
+end
+$$;
+comment on function resume_skills.finalize_default() is 'Finalize step: the default skills become the column''s default, for users who sign up when sync is gone. Not null it does not become: an app may write null.';
+
+-- sql/plans/resume_skills/functions/preflight.sql
+create or replace function resume_skills.preflight()
+returns table (severity text, object text, message text, hint text)
+language sql
+stable
+set search_path = ''
+as $$
+  -- An app that has a column of this name already keeps it, if its type fits.
+  select c.*
+  from (values ('id', '{integer,bigint}'::text[]), ('skills', '{json}'), ('profile_picture', '{text,character varying,character varying(200)}')) v(name, types)
+  cross join lateral imago.check_column('public.users', v.name, v.types) c
+  where v.name = 'id' or c.message <> 'column is missing'
+$$;
+comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';
+
+-- sql/plans/resume_skills/functions/prepare_pending.sql
+create or replace function resume_skills.prepare_pending()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  create or replace view resume_skills.pending as
+    select u.id as entity from public.users u where u.skills is null;
+  comment on view resume_skills.pending is 'Users who have no skills. Who has any, an empty list or the JSON value null included, has set them.';
+$$;
+comment on function resume_skills.prepare_pending() is 'Prepare step: the view pending.';
+
+-- sql/plans/resume_skills/functions/prepare_users.sql
+create or replace function resume_skills.prepare_users()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  name text;
+  type text;
+begin
+  for name, type in
+    select v.name, v.type
+    from (values ('profile_picture', 'varchar(200)'), ('skills', 'json')) v(name, type)
+    where not exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = 'public.users'::pg_catalog.regclass and a.attname = v.name and not a.attisdropped)
+  loop
+    execute format('alter table public.users add column %I %s', name, type);
+    -- By this clean-up knows it from a column of the app's own.
+    execute format('comment on column public.users.%I is %L', name, imago.added_by('resume_skills'));
+  end loop;
+end
+$$;
+comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written; where the app has such a column, its own is used.';
+
+-- sql/plans/resume_skills/functions/statistics.sql
+create or replace function resume_skills.statistics()
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  amount bigint := 0;
+begin
+  if exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass('public.users') and a.attname = 'skills' and not a.attisdropped) then
+    select count(*) into amount from public.users u where u.skills::text = resume_skills.default_skills()::text;
+  end if;
+  return jsonb_build_object('users_with_default_skills', amount);
+end
+$$;
+comment on function resume_skills.statistics() is 'What get_migration_statistics adds for this plan: users who have the default skills.';
+
+-- sql/plans/resume_skills/registration.sql
+insert into imago.plan_step (plan, position, name, phase, routine) values
+  ('resume_skills', 1, 'users.profile_picture and users.skills', 'prepare', 'prepare_users'),
+  ('resume_skills', 2, 'view pending', 'prepare', 'prepare_pending'),
+  ('resume_skills', 3, 'default of users.skills', 'finalize', 'finalize_default');
+
+insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
+  ('resume_skills', 4, 'users.skills, if empty', 'cleanup', 'clean_skills', 'rollback'),
+  ('resume_skills', 5, 'users.profile_picture, if empty', 'cleanup', 'clean_profile_picture', 'rollback');
+
+insert into imago.plan_write (plan, position, relation, entity_column, columns) values
+  ('resume_skills', 1, 'public.users', 'id', '{skills}');
+
+insert into imago.plan_sync (plan, position, name, relation, events, entity_column, creates, statement) values
+  ('resume_skills', 1, 'new users get skills', 'public.users', '{insert}', 'id', true,
+   'select resume_skills.apply(array(select n.id from new_rows n where n.skills is null))');
+
+insert into imago.plan_check (plan, position, name, severity, phase, source, query, fix, meaning, remedy) values
+  ('resume_skills', 1, 'users_without_skills', 'error', 'after', 'public.users',
+   'select u.id as key, u.id as entity from public.users u
+    where u.skills is null and not imago.is_journaled(''resume_skills'', ''public.users'', u.id::text)',
+   'apply',
+   'A user has no skills and was never given any: he came later, failed, or is held.',
+   'Move him: migrate_batch, or retry_failed_migrations for who has failed. Fix gives him the default skills.'),
+  ('resume_skills', 2, 'skills_removed', 'error', 'during', 'public.users',
+   'select u.id as key, u.id as entity from public.users u
+    where u.skills is null and imago.is_journaled(''resume_skills'', ''public.users'', u.id::text)',
+   'apply',
+   'The journal says that a user was given skills, and he has none: somebody has set them to null.',
+   'Fix gives him the default skills again; so does migrate_batch.'),
+  ('resume_skills', 3, 'skills_of_another_shape', 'manual', 'during', 'public.users',
+   'select u.id as key, u.id as entity from public.users u where json_typeof(u.skills) <> ''array''',
+   null,
+   'The skills of a user are no list: a reader that expects one will stumble.',
+   'Look what the app wrote there. Never fixed by itself: what users have set is theirs.');
+
+select imago.close_plan('resume_skills');

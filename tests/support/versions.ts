@@ -1,0 +1,154 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Sql } from 'postgres';
+import { expect, inject, onTestFinished } from 'vitest';
+import { check } from '../../scripts/db/check.ts';
+import { runCli } from '../../scripts/db/cli.ts';
+import type { Context, Ending } from '../../scripts/db/context.ts';
+import { downgrade } from '../../scripts/db/downgrade.ts';
+import { init } from '../../scripts/db/init.ts';
+import { migrate } from '../../scripts/db/migrate.ts';
+import { type CommandName, parseOptions } from '../../scripts/db/options.ts';
+import { Problem } from '../../scripts/db/problem.ts';
+import { reset } from '../../scripts/db/reset.ts';
+import { stamp } from '../../scripts/db/stamp.ts';
+import { history, status } from '../../scripts/db/status.ts';
+import { upgrade } from '../../scripts/db/upgrade.ts';
+import { Terminal } from '../../scripts/migrate/terminal.ts';
+import { BARE } from './cluster.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
+
+const commands = { init, migrate, upgrade, downgrade, status, history, check, stamp, reset };
+
+/** A project of its own in a temporary folder, with a database of its own. */
+export interface VersionedProject {
+  folder: string;
+  db: TestDatabase;
+  sql: Sql;
+  /** Runs a command as the command line would, in this process. */
+  run(command: CommandName, ...args: string[]): Promise<Ending>;
+  /** The problem that a command ends with. */
+  refusal(command: CommandName, ...args: string[]): Promise<Problem>;
+  /** Writes files, named from supabase/. */
+  write(files: Record<string, string>): Promise<void>;
+  read(file: string): Promise<string>;
+  files(folder: 'migrations' | 'ways-back' | 'schemas'): Promise<string[]>;
+  /** Writes a version by hand. */
+  version(version: string, up: string, down?: string): Promise<void>;
+  /** What `supabase migration list` says, having made sure that `status` says the same. */
+  list(): Promise<{ version: string; local: boolean; remote: boolean }[]>;
+}
+
+/** What people are asked, and their answers; without them nobody is there. */
+type Answers = (question: string) => boolean;
+
+export async function versionedProject({ answers }: { answers?: Answers } = {}): Promise<VersionedProject> {
+  const db = await freshDatabase({ migrated: false });
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-versions-'));
+  onTestFinished(async () => {
+    await db.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const { port, password } = inject('cluster');
+  const supabase = path.join(folder, 'supabase');
+  await mkdir(supabase);
+  await writeFile(path.join(supabase, 'config.toml'), 'project_id = "test"\n');
+
+  const run = async (command: CommandName, ...args: string[]): Promise<Ending> => {
+    const terminal = new Terminal('error');
+    const context: Context = {
+      options: parseOptions([command, ...args], 'imago db'),
+      folder,
+      terminal,
+      signal: new AbortController().signal,
+      program: 'imago db',
+      target: { kind: 'database', url: db.url, linked: false },
+      connect: async () => ({ sql: db.sql, url: db.url }),
+      shadows: async () => ({
+        url: (name) => `postgresql://postgres:${password}@127.0.0.1:${port}/${name}`,
+        pristine: BARE,
+      }),
+      ask: answers && (async (question) => answers(question)),
+      confirm: async () => {},
+    };
+    return await commands[command](context);
+  };
+  const files = async (name: string): Promise<string[]> =>
+    (await readdir(path.join(supabase, name)).catch(() => [])).sort();
+  const write = async (contents: Record<string, string>): Promise<void> => {
+    for (const [file, text] of Object.entries(contents)) {
+      await mkdir(path.dirname(path.join(supabase, file)), { recursive: true });
+      await writeFile(path.join(supabase, file), text);
+    }
+  };
+  return {
+    folder,
+    db,
+    sql: db.sql,
+    run,
+    async refusal(command, ...args) {
+      const problem = await run(command, ...args).catch((error: unknown) => error);
+      expect(problem).toBeInstanceOf(Problem);
+      return problem as Problem;
+    },
+    write,
+    read: (file) => readFile(path.join(supabase, file), 'utf8'),
+    files,
+    async version(version, up, down) {
+      await write({
+        [`migrations/${version}_by_hand.sql`]: up,
+        ...(down !== undefined && { [`ways-back/${version}_by_hand.sql`]: down }),
+      });
+    },
+    async list() {
+      const listed = await cliList(folder, db.url);
+      const { data } = await run('status');
+      const versions = (where: 'local' | 'remote') =>
+        listed.filter((row) => row[where]).map(({ version }) => version);
+      expect(data?.applied).toEqual(versions('remote'));
+      expect(data?.pending).toEqual(
+        listed.filter(({ local, remote }) => local && !remote).map(({ version }) => version),
+      );
+      return listed;
+    },
+  };
+}
+
+async function cliList(folder: string, url: string) {
+  const { code, output } = await runCli(folder, [
+    'migration',
+    'list',
+    `--remote=${url}`,
+    '--output-format',
+    'json',
+  ]);
+  expect(code).toBe(0);
+  const answer = JSON.parse(output.slice(output.indexOf('{'))) as {
+    migrations: { local: string; remote: string }[];
+  };
+  return answer.migrations.map(({ local, remote }) => ({
+    version: local || remote,
+    local: local !== '',
+    remote: remote !== '',
+  }));
+}
+
+/** `supabase db push`, as somebody without Imago does it. */
+export async function cliPush({ folder, db }: VersionedProject): Promise<void> {
+  const { code, output } = await runCli(folder, ['db', 'push', `--remote=${db.url}`, '--yes']);
+  expect(`${code} ${output}`).toMatch(/^0/);
+}
+
+/** All rows of tables as one text, so that a lost or changed one shows. */
+export async function rowsOf(sql: Sql, ...tables: string[]): Promise<Record<string, string[]>> {
+  const rows = await Promise.all(
+    tables.map(async (table) => {
+      const found = await sql.unsafe<{ row: string }[]>(
+        `select to_jsonb(t)::text as row from ${table} t order by 1`,
+      );
+      return [table, found.map(({ row }) => row)] as const;
+    }),
+  );
+  return Object.fromEntries(rows);
+}
