@@ -383,11 +383,11 @@ describe('the journal', () => {
 
 describe('a call', () => {
   test('ends within its budget, says that it is partial, and the next goes on: the sum is the same', async () => {
-    await moved('sample', 600);
+    await moved('sample', 150);
     const { sql } = db;
-    await sql`update posts set avatar_id = null where id in (select id from posts order by id limit 150)`;
+    await sql`update posts set avatar_id = null where id in (select id from posts order by id limit 60)`;
     const whole = await validated(sql, { detailed: true });
-    expect(found(whole).posts_without_avatar).toBe(150);
+    expect(found(whole).posts_without_avatar).toBe(60);
     await sql`update imago.setting set value = '1' where name = 'sub_batch_ms'`;
     const answers = await validateAll(sql, { detailed: true, max_ms: 1 });
     expect(answers.length).toBeGreaterThan(20);
@@ -408,12 +408,12 @@ describe('a call', () => {
     // Fixing goes on in the same way.
     const fixing = await validateAll(sql, { fix_issues: true, max_ms: 1 });
     expect(fixing.filter((answer) => answer.status === 'fixing').length).toBeGreaterThan(3);
-    expect(fixing.at(-1)).toMatchObject({ fixed: 150, errors: 0, healthy: true });
+    expect(fixing.at(-1)).toMatchObject({ fixed: 60, errors: 0, healthy: true });
     expect(found(await validated(sql))).toEqual({});
   });
 
   test('a dry run of fixes in many calls promises each finding once', async () => {
-    await moved('sample', 200);
+    await moved('sample', 60);
     const { sql } = db;
     await sql`update posts set avatar_id = null`;
     const posts = await value<number>(sql, 'select count(*)::int from posts');
