@@ -43,7 +43,8 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
   const url = (role = 'postgres', database = 'postgres') =>
     `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
 
-  await onServer((sql) => sql.unsafe(`create database ${name} template ${template}`));
+  // Copying files takes a third of the time of writing each block into the WAL.
+  await onServer((sql) => sql.unsafe(`create database ${name} template ${template} strategy file_copy`));
   const sql = postgres(url('postgres', name), { max: 10, onnotice: () => {} });
   const others: Sql[] = [];
   const db: TestDatabase = {
