@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call } from './support/call.ts';
-import { installCron } from './support/cron.ts';
+import { installCron, installNet } from './support/cron.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll } from './support/imago.ts';
 
@@ -188,6 +188,8 @@ describe('docs/sql.md', () => {
   test('and every page: the SQL in it runs', async () => {
     const other = await freshDatabase({ app: 'sample', users: 30 });
     try {
+      await installCron(other);
+      await installNet(other);
       for (const { file, text } of pages) {
         const statements = blocks(text, 'sql').filter((block) => /^(select|set|do|drop)\b/.test(block));
         for (const statement of statements) {

@@ -515,7 +515,7 @@ describe('the job in docs/schedule.md that calls the edge function', () => {
         method: 'POST',
         url: 'https://<ref>.supabase.co/functions/v1/migrate',
         headers: { 'Content-Type': 'application/json', apikey: 'sb_secret_<key>' },
-        body: { plan: 'avatars', action: 'run', max_seconds: 20 },
+        body: { plan: 'avatars', action: 'run', run: 1, max_seconds: 20 },
         timeout_milliseconds: 25_000,
       },
     ]);
