@@ -246,9 +246,10 @@ function addStatistics(add: Add, statistics: StatisticsAnswer): void {
   add('Counted', own.map(([name, value]) => `${name.replaceAll('_', ' ')} ${figureText(value)}`).join(' · '));
 }
 
-/** A figure of a plan: a number, or numbers by name. */
+/** A figure of a plan: a number, numbers by name, or several of these. */
 function figureText(value: unknown): string {
   if (typeof value === 'number') return whole(value);
+  if (Array.isArray(value)) return value.map(figureText).join('; ');
   if (typeof value !== 'object' || value === null) return String(value);
   return Object.entries(value)
     .map(([name, amount]) => `${name} ${figureText(amount)}`)
