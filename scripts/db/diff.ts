@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { runCli } from './cli.ts';
+import { runCli } from '../supabase-cli.ts';
 import { Problem } from './problem.ts';
 import { type Statement, splitStatements } from './statements.ts';
 

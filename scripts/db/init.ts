@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { runCli } from '../supabase-cli.ts';
 import { compareCatalogs, essential, readCatalog } from './catalog.ts';
-import { runCli } from './cli.ts';
 import type { Context, Ending } from './context.ts';
 import { diffDatabases } from './diff.ts';
 import { addToHistory, ensureHistory, readHistory } from './history.ts';

@@ -4,12 +4,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { runCli } from '../../scripts/db/cli.ts';
 import { parseOptions } from '../../scripts/install/options.ts';
 import { Problem } from '../../scripts/install/problem.ts';
 import { outcome, refusal } from '../../scripts/install/report.ts';
 import { install as doInstall } from '../../scripts/install/run.ts';
 import { packageFolder } from '../../scripts/package.ts';
+import { runCli } from '../../scripts/supabase-cli.ts';
 import { type Finished, runCommand } from './command.ts';
 
 export const configText = `# The shop's own

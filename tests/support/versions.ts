@@ -4,7 +4,6 @@ import path from 'node:path';
 import type { Sql } from 'postgres';
 import { expect, inject, onTestFinished } from 'vitest';
 import { check } from '../../scripts/db/check.ts';
-import { runCli } from '../../scripts/db/cli.ts';
 import type { Context, Ending } from '../../scripts/db/context.ts';
 import { downgrade } from '../../scripts/db/downgrade.ts';
 import { init } from '../../scripts/db/init.ts';
@@ -16,6 +15,7 @@ import { stamp } from '../../scripts/db/stamp.ts';
 import { history, status } from '../../scripts/db/status.ts';
 import { upgrade } from '../../scripts/db/upgrade.ts';
 import { Terminal } from '../../scripts/migrate/terminal.ts';
+import { runCli } from '../../scripts/supabase-cli.ts';
 import { BARE } from './cluster.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 
