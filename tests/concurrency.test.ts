@@ -75,7 +75,7 @@ describe('twenty callers at once', () => {
     const [first] = await sql<{ run: string; lanes: number; moved: number }[]>`
       select run, count(*)::integer as lanes, sum(moved)::integer as moved from imago.lane
       where pass = 'main' group by run`;
-    expect(first).toMatchObject({ lanes: 16, moved: USERS });
+    expect(first).toMatchObject({ lanes: 20, moved: USERS });
     const workers = forward.result.filter((answers) => answers.some((answer) => answer.migrated > 0));
     expect(workers.length).toBeGreaterThan(1);
     // A caller that comes after the end looks once more, for newcomers, and finds nothing.

@@ -56,7 +56,7 @@ comment on table imago.setting is 'What an operator may tune. Read at each call.
 
 insert into imago.setting (name, value, note) values
   ('engine_version', '1', 'version of the engine; clients refuse a newer one than they know'),
-  ('lanes', '16', 'lanes cut for a large source; several per expected caller, so that early finishers find work'),
+  ('lanes', '48', 'lanes cut for a large source; several per expected caller, so that early finishers find work'),
   ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
@@ -660,9 +660,7 @@ declare
 begin
   begin
     set constraints all deferred;
-    if path like 'fix %' then
-      result := imago.move_fix(run, plan, keys, path);
-    elsif run.direction = 'forward' then
+    if run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
       result := imago.move_back(run, plan, keys, path, careful);
@@ -857,10 +855,11 @@ volatile
 set search_path = ''
 as $$
 declare
+  -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
   attributes constant text :=
     'returns trigger language plpgsql volatile security definer
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''';
+     set extra_float_digits = 1 set bytea_output = ''hex'' set enable_mergejoin = off';
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   -- A sync is a trigger itself.
   nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
@@ -1064,6 +1063,23 @@ as $$
     and v.state <> 'done'
 $$;
 comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz) is 'What a second caller is answered: how far the validation was when the first one took it up.';
+
+-- sql/engine/functions/call_budget.sql
+create or replace function imago.call_budget(run_id bigint, max_ms integer)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
+  select case
+    when r.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run_id and l.number > 1)
+    then least(max_ms, 100)
+    else max_ms
+  end
+  from imago.run r where r.id = run_id
+$$;
+comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or a tenth of a second when the call has just started a run of several lanes.';
 
 -- sql/engine/functions/call_deadline.sql
 create or replace function imago.call_deadline(max_ms integer)
@@ -4115,66 +4131,6 @@ end
 $$;
 comment on function imago.move_back(imago.run, imago.plan, text[], text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
--- sql/engine/functions/move_fix.sql
-create or replace function imago.move_fix(run imago.run, plan imago.plan, keys text[], path text)
-returns imago.attempt
-language plpgsql
-volatile
-set search_path = ''
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  plan_check imago.plan_check;
-  result imago.attempt;
-  wrong record;
-  still record;
-  started timestamptz := clock_timestamp();
-  lsn pg_lsn := pg_current_wal_insert_lsn();
-  counts jsonb;
-  write_id integer;
-begin
-  select c.* into strict plan_check from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
-  result.moved := 0;
-  result.rows := '{}';
-  select * into wrong from imago.wrong_entities(plan_check, plan, imago.lock_entities(plan, keys));
-  if wrong.amount = 0 then
-    return result;
-  end if;
-
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, run.direction, path, run.backup, cardinality(wrong.keys))
-  returning id into result.batch;
-  for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
-    perform set_config('imago.fired_' || write_id, '0', true);
-  end loop;
-  counts := imago.rows_written(plan.name);
-  still := wrong;
-  for round in 1..3 loop
-    perform set_config('imago.batch', result.batch::text, true);
-    execute format('select %I.%I($1::%s[])', plan.name, plan_check.fix, plan.key_type) using still.keys;
-    set constraints all immediate;
-    perform set_config('imago.batch', '', true);
-    select * into still from imago.wrong_entities(plan_check, plan, wrong.keys);
-    exit when still.amount = 0;
-  end loop;
-  if still.amount > 0 then
-    raise exception using errcode = 'IM026', message = 'left unsatisfied', detail = to_jsonb(still.keys)::text;
-  end if;
-  perform imago.settle_batch(result.batch, plan, wrong.keys);
-  result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
-  result.moved := wrong.amount;
-  update imago.batch b set
-    moved = cardinality(wrong.keys),
-    rows = result.rows,
-    ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
-    wal_bytes = pg_current_wal_insert_lsn() - lsn
-  where b.id = result.batch;
-  return result;
-end
-$$;
-comment on function imago.move_fix(imago.run, imago.plan, text[], text) is 'move_forward for a fix: lock, evaluate the check, fix, evaluate again (else IM026), settle the journal. Its result counts findings.';
-
 -- sql/engine/functions/move_forward.sql
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
 returns imago.attempt
@@ -4187,52 +4143,59 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+  fixed imago.plan_check;
+  apply text := imago.plan_object(plan, 'apply');
   result imago.attempt;
-  todo text[];
-  still text[];
+  todo record;
+  still record;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
   write_id integer;
 begin
+  if path like 'fix %' then
+    select c.* into strict fixed from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
+    apply := format('%I.%I', plan.name, fixed.fix);
+  end if;
   result.moved := 0;
   result.rows := '{}';
-  todo := imago.lock_entities(plan, keys);
+  keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  todo := imago.pending_keys(plan, todo);
-  if todo = '{}' then
+  select * into todo from imago.to_move(plan, fixed, keys);
+  if todo.amount = 0 then
     return result;
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
   insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, run.direction, path, run.backup, cardinality(todo))
+  values (run.id, run.direction, path, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
-  -- moved with it. What is pending after that is not to be moved by this plan.
+  -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', result.batch::text, true);
-    execute format('select %s($1::%s[])', imago.plan_object(plan, 'apply'), plan.key_type) using still;
+    execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
-    still := imago.pending_keys(plan, todo);
-    exit when still = '{}';
+    select * into still from imago.to_move(plan, fixed, todo.keys);
+    exit when still.amount = 0;
   end loop;
-  if still <> '{}' then
-    raise exception using errcode = 'IM010', message = 'still pending', detail = to_jsonb(still)::text;
+  if still.amount > 0 then
+    raise exception using
+      errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
-    perform imago.settle_batch(result.batch, plan, todo);
+    perform imago.settle_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
-  result.moved := cardinality(todo);
+  result.moved := todo.amount;
   update imago.batch b set
-    moved = result.moved,
+    moved = cardinality(todo.keys),
     rows = result.rows,
     ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
     wal_bytes = pg_current_wal_insert_lsn() - lsn
@@ -4240,7 +4203,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, inside the caller''s subtransaction: lock, re-read pending, apply, prove that nothing is left pending, settle the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, or fixes them (path fix and the check), inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
 
 -- sql/engine/functions/move_keys.sql
 create or replace function imago.move_keys(
@@ -5577,6 +5540,9 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+-- By key, each of them: a join that reads the whole table through its index looks as cheap to the planner and grows with it.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
@@ -6577,6 +6543,26 @@ as $$
 $$;
 comment on function imago.timed_out() is 'Whether a cancel that was just caught was the statement timeout; otherwise a person asked for it.';
 
+-- sql/engine/functions/to_move.sql
+create or replace function imago.to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if fixed.name is null then
+    keys := imago.pending_keys(plan, entities);
+    amount := cardinality(keys);
+  else
+    execute format(
+      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+      imago.check_query(fixed), plan.key_type)
+    into keys, amount using entities;
+  end if;
+end
+$$;
+comment on function imago.to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';
+
 -- sql/engine/functions/touch_columns.sql
 create or replace function imago.touch_columns(relation text, declared text[])
 returns text[]
@@ -7371,21 +7357,6 @@ as $$
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
 
--- sql/engine/functions/wrong_entities.sql
-create or replace function imago.wrong_entities(plan_check imago.plan_check, plan imago.plan, entities text[], out keys text[], out amount bigint)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  execute format(
-    'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-    imago.check_query(plan_check), plan.key_type)
-  into keys, amount using entities;
-end
-$$;
-comment on function imago.wrong_entities(imago.plan_check, imago.plan, text[], out text[], out bigint) is 'Those of the entities for which the check finds something, and how much in all.';
-
 -- sql/api/views/migration_log.sql
 create view public.migration_log
 with (security_invoker = true)
@@ -7683,7 +7654,7 @@ begin
       return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work(driven.id, max_ms, batch_size);
+  return imago.work(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
 end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
@@ -7844,7 +7815,7 @@ begin
     return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
       || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work(driven.id, max_ms);
+  return imago.work(driven.id, imago.call_budget(driven.id, max_ms));
 end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';

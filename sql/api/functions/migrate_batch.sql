@@ -52,7 +52,7 @@ begin
       return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work(driven.id, max_ms, batch_size);
+  return imago.work(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
 end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';

@@ -35,7 +35,7 @@ begin
     return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
       || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work(driven.id, max_ms);
+  return imago.work(driven.id, imago.call_budget(driven.id, max_ms));
 end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';

@@ -10,9 +10,7 @@ declare
 begin
   begin
     set constraints all deferred;
-    if path like 'fix %' then
-      result := imago.move_fix(run, plan, keys, path);
-    elsif run.direction = 'forward' then
+    if run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
       result := imago.move_back(run, plan, keys, path, careful);

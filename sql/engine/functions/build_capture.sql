@@ -5,10 +5,11 @@ volatile
 set search_path = ''
 as $$
 declare
+  -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
   attributes constant text :=
     'returns trigger language plpgsql volatile security definer
      set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''';
+     set extra_float_digits = 1 set bytea_output = ''hex'' set enable_mergejoin = off';
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   -- A sync is a trigger itself.
   nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';

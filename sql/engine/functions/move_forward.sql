@@ -9,52 +9,59 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+  fixed imago.plan_check;
+  apply text := imago.plan_object(plan, 'apply');
   result imago.attempt;
-  todo text[];
-  still text[];
+  todo record;
+  still record;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
   write_id integer;
 begin
+  if path like 'fix %' then
+    select c.* into strict fixed from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
+    apply := format('%I.%I', plan.name, fixed.fix);
+  end if;
   result.moved := 0;
   result.rows := '{}';
-  todo := imago.lock_entities(plan, keys);
+  keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  todo := imago.pending_keys(plan, todo);
-  if todo = '{}' then
+  select * into todo from imago.to_move(plan, fixed, keys);
+  if todo.amount = 0 then
     return result;
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
   insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, run.direction, path, run.backup, cardinality(todo))
+  values (run.id, run.direction, path, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
-  -- moved with it. What is pending after that is not to be moved by this plan.
+  -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', result.batch::text, true);
-    execute format('select %s($1::%s[])', imago.plan_object(plan, 'apply'), plan.key_type) using still;
+    execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
-    still := imago.pending_keys(plan, todo);
-    exit when still = '{}';
+    select * into still from imago.to_move(plan, fixed, todo.keys);
+    exit when still.amount = 0;
   end loop;
-  if still <> '{}' then
-    raise exception using errcode = 'IM010', message = 'still pending', detail = to_jsonb(still)::text;
+  if still.amount > 0 then
+    raise exception using
+      errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
-    perform imago.settle_batch(result.batch, plan, todo);
+    perform imago.settle_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
-  result.moved := cardinality(todo);
+  result.moved := todo.amount;
   update imago.batch b set
-    moved = result.moved,
+    moved = cardinality(todo.keys),
     rows = result.rows,
     ms = round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 3),
     wal_bytes = pg_current_wal_insert_lsn() - lsn
@@ -62,4 +69,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, inside the caller''s subtransaction: lock, re-read pending, apply, prove that nothing is left pending, settle the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, or fixes them (path fix and the check), inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';

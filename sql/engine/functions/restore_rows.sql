@@ -3,6 +3,9 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+-- By key, each of them: a join that reads the whole table through its index looks as cheap to the planner and grows with it.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;

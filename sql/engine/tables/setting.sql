@@ -7,7 +7,7 @@ comment on table imago.setting is 'What an operator may tune. Read at each call.
 
 insert into imago.setting (name, value, note) values
   ('engine_version', '1', 'version of the engine; clients refuse a newer one than they know'),
-  ('lanes', '16', 'lanes cut for a large source; several per expected caller, so that early finishers find work'),
+  ('lanes', '48', 'lanes cut for a large source; several per expected caller, so that early finishers find work'),
   ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
