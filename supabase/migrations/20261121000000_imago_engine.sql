@@ -148,7 +148,7 @@ create table imago.plan (
   cleaned_at timestamptz,
   created_at timestamptz not null default now()
 );
-comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys) and the view pending.';
+comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
@@ -169,7 +169,7 @@ create table imago.plan_stage (
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   primary key (plan, number)
 );
-comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys) and the view pending_<number>.';
+comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
@@ -1605,6 +1605,64 @@ as $$
 $$;
 comment on function imago.closes(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
 
+-- sql/engine/functions/concerned_rows.sql
+create or replace function imago.concerned_rows(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    case when pg_catalog.to_regclass(imago.plan_object(plan, 'concerned')) is not null then imago.plan_object(plan, 'concerned') end,
+    case when pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) is not null
+      then format('%I.%I', plan.source_schema, plan.source_table) end)
+$$;
+comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns: its view concerned where it has one, else the table that it walks; null when that has gone.';
+
+-- sql/engine/functions/count_entities.sql
+create or replace function imago.count_entities(
+  plan imago.plan,
+  exactly boolean,
+  out total bigint,
+  out migrated bigint,
+  out pending bigint,
+  out is_estimate boolean
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source record;
+  run imago.run := imago.last_run(plan.name);
+begin
+  select * into source from imago.count_source(plan, exactly);
+  total := source.total;
+  is_estimate := source.is_estimate;
+  if plan.closed_at is not null then
+    pending := 0;
+  elsif pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is null then
+    -- Whom the plan concerns is known when prepare has made its views.
+    pending := total;
+    is_estimate := true;
+  elsif is_estimate then
+    -- A run that fixes findings walks no lanes.
+    run := imago.migrating_run(plan.name);
+    pending := imago.estimate_pending(run, plan, total);
+  else
+    pending := imago.count_pending(plan);
+  end if;
+  -- Nothing is moved before the first run and after everything went back: what is not pending then does not concern the plan.
+  if plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
+    total := case when is_estimate then total else pending end;
+    pending := total;
+  end if;
+  total := greatest(total, pending);
+  migrated := total - pending;
+end
+$$;
+comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
+
 -- sql/engine/functions/count_pending.sql
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
@@ -1679,29 +1737,37 @@ $$;
 comment on function imago.count_piece(imago.plan_check, text, text, integer, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up.';
 
 -- sql/engine/functions/count_source.sql
-create or replace function imago.count_source(plan imago.plan, out total bigint, out is_estimate boolean)
+create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   staged imago.plan;
+  source text;
+  concerned text;
   counted bigint;
 begin
-  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table))) into total from imago.stages(plan) s;
-  is_estimate := total > 100000;
-  if not is_estimate then
-    total := 0;
-    for staged in
-      select s.* from imago.stages(plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
-    loop
-      execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
-      total := total + counted;
-    end loop;
-  end if;
+  is_estimate := not exactly and imago.source_rows(plan) > 100000;
+  total := 0;
+  for staged in select s.* from imago.stages(plan) s loop
+    source := format('%I.%I', staged.source_schema, staged.source_table);
+    concerned := imago.concerned_rows(staged);
+    continue when concerned is null;
+    if not is_estimate then
+      execute format('select count(*) from %s', concerned) into counted;
+    elsif concerned = source then
+      counted := imago.estimated_rows(source);
+    else
+      -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+      counted := imago.estimated_rows(source)
+        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(source)));
+    end if;
+    total := total + counted;
+  end loop;
 end
 $$;
-comment on function imago.count_source(imago.plan) is 'Entities of the plan, of all its stages: counted up to about 100,000, estimated (and marked so) above.';
+comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
 
 -- sql/engine/functions/create_plan.sql
 create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
@@ -2203,23 +2269,48 @@ $$;
 comment on function imago.error_of(imago.run) is 'Why a run failed, as code, message and hint.';
 
 -- sql/engine/functions/estimate_pending.sql
-create or replace function imago.estimate_pending(run imago.run, total bigint)
+create or replace function imago.estimate_pending(run imago.run, plan imago.plan, total bigint)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case
-    when run.id is null then total
-    when run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside'
-      then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    when run.late_only then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    else greatest(
-      total - (select coalesce(sum(l.processed), 0) - coalesce(sum(l.failed), 0) from imago.lane l where l.run = run.id and l.pass = 'main'),
-      (select count(*) from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done))
-  end::bigint
+declare
+  aside bigint := (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = run.direction);
+  forward imago.run;
+  lanes record;
+begin
+  if run.id is null then
+    return total;
+  end if;
+  if run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
+    return case run.direction when 'forward' then aside else total - aside end;
+  elsif run.late_only then
+    return aside;
+  end if;
+  if run.direction = 'rollback' then
+    select r.* into forward from imago.run r
+    where r.plan = run.plan and r.direction = 'forward' and r.validation is null and r.id < run.id order by r.id desc limit 1;
+  end if;
+  -- Of the rollbacks since the last run forward, each has taken its part.
+  select
+      sum(l.processed) as processed, sum(l.failed) as failed, sum(l.moved) as moved,
+      count(*) filter (where l.run = run.id and not l.done) as unfinished
+    into lanes
+  from imago.lane l join imago.run r on r.id = l.run
+  where l.pass = 'main' and l.stage > 0
+    and (l.run = run.id or r.plan = run.plan and r.direction = run.direction and r.id > forward.id);
+  if run.direction = 'rollback' then
+    return total - least(total, greatest(
+      total - imago.estimate_pending(forward, plan, total) - coalesce(lanes.moved, 0), lanes.unfinished));
+  end if;
+  -- Lanes walk all rows of the source, also those that the plan does not concern.
+  return greatest(
+    ceil(total * (1 - least(1, (coalesce(lanes.processed, 0) - coalesce(lanes.failed, 0)) / greatest(1, imago.source_rows(plan))::numeric))),
+    lanes.unfinished)::bigint;
+end
 $$;
-comment on function imago.estimate_pending(imago.run, bigint) is 'Entities still to be moved, from the counters of the lanes; at least one for each unfinished lane.';
+comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
 
 -- sql/engine/functions/estimated_rows.sql
 create or replace function imago.estimated_rows(relation text)
@@ -4881,7 +4972,7 @@ set search_path = ''
 as $$
   select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
 $$;
-comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply or pending of a plan''s stage: that of the first has no number.';
+comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
 -- sql/engine/functions/plan_relations.sql
 create or replace function imago.plan_relations(plan imago.plan)
@@ -4900,6 +4991,23 @@ as $$
   where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
+
+-- sql/engine/functions/planned_rows.sql
+create or replace function imago.planned_rows(relation text)
+returns numeric
+language plpgsql
+-- It changes nothing; but PostgreSQL takes no explain in a stable function.
+volatile
+set search_path = ''
+as $$
+declare
+  explained jsonb;
+begin
+  execute format('explain (format json) select from %s', relation) into explained;
+  return explained -> 0 -> 'Plan' -> 'Plan Rows';
+end
+$$;
+comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
 
 -- sql/engine/functions/pointing_columns.sql
 create or replace function imago.pointing_columns(plan text, target text)
@@ -5079,17 +5187,15 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run := imago.unfinished_run(plan_name);
-  source record;
+  entities record;
   counts record;
-  pending bigint;
-  moved bigint;
   per_minute numeric;
 begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
   perform imago.check_source(plan);
-  select * into source from imago.count_source(plan);
+  select * into entities from imago.count_entities(plan, false);
   select
     count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
     count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
@@ -5097,27 +5203,16 @@ begin
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if plan.closed_at is not null then
-    pending := 0;
-  elsif plan.prepared_at is null and source.is_estimate then
-    -- An exact count would not fit the estimated total.
-    pending := source.total;
-  elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
-    pending := imago.count_pending(plan);
-  else
-    pending := imago.estimate_pending(run, source.total);
-  end if;
-  moved := greatest(0, source.total - pending);
   per_minute := imago.recent_rate(run.id);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
-    'total_users', source.total, 'migrated_users', moved, 'pending_users', pending,
+    'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
-    'migration_completion_percentage', imago.percentage(moved, pending),
+    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
     'users_per_minute', round(per_minute),
     'eta_seconds', case when run.state = 'running' and per_minute > 0
-      then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
+      then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
       select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
@@ -5126,7 +5221,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', source.is_estimate, 'scheduled', imago.scheduled(plan_name));
+    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -6073,6 +6168,17 @@ begin
 end
 $$;
 comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
+
+-- sql/engine/functions/source_rows.sql
+create or replace function imago.source_rows(plan imago.plan)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table)))::bigint from imago.stages(source_rows.plan) s
+$$;
+comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
 -- sql/engine/functions/stage.sql
 create or replace function imago.stage(plan imago.plan, number integer)
@@ -7544,24 +7650,15 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  staged imago.plan;
-  counted bigint;
-  total bigint := 0;
-  pending bigint := 0;
+  entities record;
   own jsonb;
 begin
   perform imago.check_source(found_plan);
-  for staged in
-    select s.* from imago.stages(found_plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
-  loop
-    execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
-    total := total + counted;
-  end loop;
-  pending := imago.count_pending(found_plan);
+  select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(
-    'plan', plan, 'total_users', total, 'migrated_users', greatest(0, total - pending), 'users_needing_migration', pending,
-    'migration_completion_percentage', imago.percentage(greatest(0, total - pending), pending)) || own;
+    'plan', plan, 'total_users', entities.total, 'migrated_users', entities.migrated, 'users_needing_migration', entities.pending,
+    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending)) || own;
 end
 $$;
 comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';

@@ -64,6 +64,8 @@ export function conform(plan: string, fixture: Fixture): void {
       expect(await rowsOf(sql, original)).toEqual(app);
       const columns = await appColumns(sql);
       const added = without(columns, original);
+      const pending = await pendingOf(sql, plan);
+      await expectProgress(sql, 0, pending);
       return {
         db,
         sql,
@@ -71,8 +73,33 @@ export function conform(plan: string, fixture: Fixture): void {
         rows: await rowsOf(sql, columns),
         added,
         blank: await rowsOf(sql, added),
-        pending: await pendingOf(sql, plan),
+        pending,
       };
+    }
+
+    /** The figures that people are shown, all of them, hold for the entities that the plan concerns and for no others. */
+    async function expectProgress(sql: Sql, migrated: number, pending: number): Promise<void> {
+      const figures = {
+        total_users: migrated + pending,
+        migrated_users: migrated,
+        migration_completion_percentage: Math.floor((10_000 * migrated) / (migrated + pending)) / 100,
+      };
+      expect(await call(sql, 'get_detailed_migration_progress', { plan })).toMatchObject({
+        ...figures,
+        pending_users: pending,
+        total_is_estimate: false,
+      });
+      expect(await call(sql, 'get_migration_statistics', { plan })).toMatchObject({
+        ...figures,
+        users_needing_migration: pending,
+      });
+    }
+
+    /** However many the app has made meanwhile. */
+    async function expectAll(sql: Sql, are: 'migrated' | 'pending'): Promise<void> {
+      const { total_users } = await call(sql, 'get_detailed_migration_progress', { plan });
+      expect(total_users).toBeGreaterThan(0);
+      await (are === 'migrated' ? expectProgress(sql, total_users, 0) : expectProgress(sql, 0, total_users));
     }
 
     /** Runs it to its end, where nothing may be left. */
@@ -128,16 +155,27 @@ export function conform(plan: string, fixture: Fixture): void {
     });
 
     test('forward and back leave every row as it was, twice; what is moved is not moved again', async () => {
-      const { sql, columns, rows } = await prepared();
+      const { sql, columns, rows, pending } = await prepared();
       for (let round = 0; round < 2; round++) {
         await forward(sql);
+        await expectProgress(sql, pending, 0);
         const moved = await rowsOf(sql, columns);
         expect(moved).not.toEqual(rows);
         expect(totals(await migrateAll(sql, { plan }))).toEqual({ migrated: 0, failed: 0, rows: {} });
         expect(await rowsOf(sql, columns)).toEqual(moved);
         await back(sql);
+        await expectProgress(sql, 0, pending);
         expect(await rowsOf(sql, columns)).toEqual(rows);
       }
+    });
+
+    test('without a journal it is counted just the same', async () => {
+      const { sql, pending } = await prepared();
+      await call(sql, 'migrate_batch', { ...small, backup: false });
+      const left = await pendingOf(sql, plan);
+      await expectProgress(sql, pending - left, left);
+      while ((await call(sql, 'migrate_batch', { plan, backup: false })).has_more);
+      await expectProgress(sql, pending, 0);
     });
 
     test('half-way: what is moved is whole, and goes back', async () => {
@@ -146,12 +184,14 @@ export function conform(plan: string, fixture: Fixture): void {
       const left = await pendingOf(sql, plan);
       expect(left).toBeGreaterThan(0);
       expect(left).toBeLessThanOrEqual(pending / 2);
+      await expectProgress(sql, pending - left, left);
       const differing = await sql.unsafe(
         `select entity from (${fixture.differing}) d
          where entity is null or entity::text not in (${await pendingQuery(sql, plan)})`,
       );
       expect([...differing]).toEqual([]);
       await back(sql);
+      await expectProgress(sql, 0, pending);
       expect(await rowsOf(sql, columns)).toEqual(rows);
     });
 
@@ -206,8 +246,10 @@ export function conform(plan: string, fixture: Fixture): void {
         });
       }
       expect(await pendingOf(sql, plan)).toBe(0);
+      await expectAll(sql, 'migrated');
       const written = await rowsOf(sql, original, fixture.made);
       await back(sql);
+      await expectAll(sql, 'pending');
       expect(await rowsOf(sql, original, fixture.made)).toEqual(written);
       await expectBlank(sql, added, blank);
     });
@@ -236,12 +278,14 @@ export function conform(plan: string, fixture: Fixture): void {
       // Who was locked too often is tried again.
       if ((await setAside(sql, plan)).length > 0) await call(sql, 'retry_failed_migrations', { plan });
       await forward(sql);
+      await expectAll(sql, 'migrated');
       await whileWriting(
         db,
         fixture.writers.filter(({ side }) => side === 'old'),
         () => callAtOnce(db, 3, 'rollback_batch', { plan, force: true, max_ms: 1 }),
       );
       await back(sql, true);
+      await expectAll(sql, 'pending');
       if (disputing.length === 0) await expectBlank(sql, added, blank);
     });
 
