@@ -15,6 +15,8 @@ const API = [
   'dry_run_migration(text,text,integer,integer)',
   'get_migration_statistics(text)',
   'rollback_user_migration(uuid,boolean)',
+  'migrate_entity(text,text,integer)',
+  'rollback_entity(text,text,boolean,integer)',
   'rollback_batch(text,integer,boolean,bigint)',
   'rollback_all_migrations(text,boolean)',
   'get_detailed_migration_progress(text)',
@@ -900,6 +902,8 @@ describe('who may call', () => {
     await call(service, 'get_migration_performance_stats');
     await call(service, 'dry_run_migration');
     await call(service, 'rollback_user_migration', { user_id: await anyUser(db, 3) });
+    await call(service, 'migrate_entity', { plan: 'avatars', entity: await anyUser(db, 3) });
+    await call(service, 'rollback_entity', { plan: 'avatars', entity: await anyUser(db, 3) });
     await rollbackAll(service);
     await call(service, 'rollback_all_migrations');
     expect((await refusal(call(service, 'retry_failed_migrations'))).code).toBe('IM008');

@@ -19,7 +19,7 @@ begin
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'get_engine_version', 'inspect_installation', 'log_request'
+        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -126,6 +126,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
   ('IM045', 'plan %1$s has no stage %2$s', 'Add it to imago.plan_stage, or correct the stage in imago.plan_write, imago.plan_sync or imago.plan_check.', 'What the plan declares names a stage that it does not walk.'),
   ('IM048', 'columns that finalize of plan %1$s drops are still used by %2$s', 'Nothing was done. Drop these, or have them read the new side; then call again.', 'Views, policies or other objects of the app stand on columns that finalize drops, and nothing is dropped along with them.'),
+  ('IM051', 'the key names entities of several stages of plan %1$s: %2$s', 'Say which: stage => %3$s.', 'The stages of a plan walk different tables, and more than one of them has this key.'),
+  ('IM052', 'no run of plan %1$s has come to stage %2$s', 'Call migrate_batch until it has, or move an entity of the first stage. get_detailed_migration_progress shows the stages under way in lanes.', 'An entity of a later stage may need what the stages before it make, so it is not moved before they are complete.'),
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.');
@@ -436,6 +438,8 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
+create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
+comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';
 
 -- sql/engine/tables/validation.sql
 create table imago.validation (
@@ -2159,24 +2163,24 @@ $$;
 comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun.';
 
 -- sql/engine/functions/entity_answer.sql
-create or replace function imago.entity_answer(plan_name text, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
+create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'plan', plan_name, 'entity', entity, 'rolled_back', rolled_back,
+    'plan', entity_answer.plan.name, 'entity', entity, 'rolled_back', rolled_back,
     'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|detached)$'), '{}'),
     'removed', coalesce((select jsonb_object_agg(left(key, -8), value) from jsonb_each(attempt.rows) where key ~ ':removed$'), '{}'),
     'detached', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':detached$'), '{}'),
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
-      where f.plan = plan_name and f.stage = 1 and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1))
+      where f.plan = entity_answer.plan.name and f.stage = entity_answer.plan.stage and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(entity_answer.plan.stage)
 $$;
-comment on function imago.entity_answer(text, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_user_migration returns.';
+comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';
 
 -- sql/engine/functions/entity_exists.sql
 create or replace function imago.entity_exists(plan imago.plan, entity text)
@@ -2241,6 +2245,41 @@ begin
 end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
+
+-- sql/engine/functions/entity_stage.sql
+create or replace function imago.entity_stage(plan imago.plan, entity text, stage integer, journaled boolean)
+returns imago.plan
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  named imago.plan;
+  numbers integer[] := '{}';
+begin
+  if stage not in (select s.stage from imago.stages(plan) s) then
+    perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
+      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.stages(plan) s));
+  end if;
+  for staged in select s.* from imago.stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
+    begin
+      if journaled and imago.has_journal(staged, entity) or not journaled and imago.entity_exists(staged, entity) then
+        named := staged;
+        numbers := numbers || staged.stage;
+      end if;
+    exception when data_exception then
+      -- No key of this stage looks so.
+      null;
+    end;
+  end loop;
+  if cardinality(numbers) > 1 then
+    perform imago.raise_error('IM051', plan.name, array_to_string(numbers, ', '), numbers[1]::text);
+  end if;
+  return named;
+end
+$$;
+comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
 
 -- sql/engine/functions/error_of.sql
 create or replace function imago.error_of(run imago.run)
@@ -2326,6 +2365,24 @@ as $$
         and not exists (select from pg_catalog.pg_class p where p.oid = pg_catalog.to_regclass(relation) and p.relkind = 'r')
 $$;
 comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
+
+-- sql/engine/functions/expect_begun.sql
+create or replace function imago.expect_begun(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if plan.stage > 1 and not exists (
+    select from imago.lane l join imago.run r on r.id = l.run
+    where r.plan = expect_begun.plan.name and r.direction = 'forward' and l.stage = expect_begun.plan.stage
+      and not exists (select from imago.run b where b.plan = r.plan and b.direction = 'rollback' and b.id > r.id)) then
+    perform imago.raise_error('IM052', plan.name, plan.stage::text);
+  end if;
+end
+$$;
+comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
 
 -- sql/engine/functions/expect_cleanable.sql
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
@@ -2520,12 +2577,12 @@ begin
   if sync."strict" then
     return 'raise';
   end if;
+  -- Each of them, however many: a plan may look here for whom a sync has failed.
   insert into imago.log (plan, level, event, entity, sqlstate, detail)
   select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
     'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
     'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
-  from unnest(entities) k
-  limit 100;
+  from unnest(entities) k;
   return 'leave';
 end
 $$;
@@ -2665,7 +2722,7 @@ begin
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move who was rolled back alone again, in the plan avatars with migrate_user_to_avatar_centric, or roll everybody back.'),
+      ('held', 'held', 'Move who was rolled back alone again with migrate_entity, or roll everybody back.'),
       ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, word, remedy) on k.kind = f.kind
     where f.plan = plan.name
@@ -3713,6 +3770,22 @@ as $$
 $$;
 comment on function imago.job_name(text) is 'Name of the pg_cron job that drives a plan; one job a plan.';
 
+-- sql/engine/functions/key_text.sql
+create or replace function imago.key_text(plan imago.plan, entity text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result text;
+begin
+  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  return result;
+end
+$$;
+comment on function imago.key_text(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
+
 -- sql/engine/functions/key_type.sql
 create or replace function imago.key_type(source_schema text, source_table text, key_column text)
 returns text
@@ -4073,7 +4146,7 @@ $$;
 comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
 
 -- sql/engine/functions/migrate_entity.sql
-create or replace function imago.migrate_entity(plan_name text, entity text)
+create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -4087,13 +4160,16 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  if not imago.entity_exists(plan, entity) then
+  plan := imago.entity_stage(plan, entity, stage, false);
+  if plan.name is null then
     perform imago.raise_error('IM013', plan_name);
   end if;
+  perform imago.expect_begun(plan);
+  entity := imago.key_text(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
@@ -4102,10 +4178,10 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(plan.stage);
 end
 $$;
-comment on function imago.migrate_entity(text, text) is 'Moves one entity now, whatever its lane is doing.';
+comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';
 
 -- sql/engine/functions/migrating_run.sql
 create or replace function imago.migrating_run(plan text)
@@ -5748,7 +5824,7 @@ $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
 
 -- sql/engine/functions/rollback_entity.sql
-create or replace function imago.rollback_entity(plan_name text, entity text, force boolean)
+create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -5756,13 +5832,14 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
+  staged imago.plan;
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   if force is null then
     perform imago.raise_error('IM004', 'force');
@@ -5771,22 +5848,24 @@ begin
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
-  if not imago.has_journal(plan, entity) then
-    return imago.entity_answer(plan_name, entity, attempt, false, started);
+  staged := imago.entity_stage(plan, entity, stage, true);
+  if staged.name is null then
+    return imago.entity_answer(imago.stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
+  entity := imago.key_text(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
+  attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
-    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
+    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);
   end if;
-  return imago.entity_answer(plan_name, entity, attempt, attempt.moved = 1, started);
+  return imago.entity_answer(staged, entity, attempt, attempt.moved = 1, started);
 end
 $$;
-comment on function imago.rollback_entity(text, text, boolean) is 'Takes one entity back through the journal and holds it.';
+comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
 
 -- sql/engine/functions/rows_written.sql
 create or replace function imago.rows_written(plan text)
@@ -7785,6 +7864,20 @@ end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
 
+-- sql/api/functions/migrate_entity.sql
+create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.migrate_entity(plan, entity, stage);
+end
+$$;
+comment on function public.migrate_entity(text, text, integer) is 'Imago: moves one entity of any plan now, through the journal (a canary). Also releases one that was rolled back alone. stage says whose key it is where several stages know it.';
+
 -- sql/api/functions/migrate_user_to_avatar_centric.sql
 create or replace function public.migrate_user_to_avatar_centric(user_id uuid)
 returns jsonb
@@ -7794,6 +7887,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if user_id is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
   return imago.migrate_entity('avatars', user_id::text);
 end
 $$;
@@ -7946,6 +8042,20 @@ end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';
 
+-- sql/api/functions/rollback_entity.sql
+create or replace function public.rollback_entity(plan text, entity text, force boolean default false, stage integer default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.rollback_entity(plan, entity, force, stage);
+end
+$$;
+comment on function public.rollback_entity(text, text, boolean, integer) is 'Imago: takes one entity of any plan back, whole or not at all, and holds it: no batch moves it again until migrate_entity asks for it. stage says whose key it is where several stages know it.';
+
 -- sql/api/functions/rollback_user_migration.sql
 create or replace function public.rollback_user_migration(user_id uuid, force boolean default false)
 returns jsonb
@@ -7955,6 +8065,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if user_id is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
   return imago.rollback_entity('avatars', user_id::text, force);
 end
 $$;
