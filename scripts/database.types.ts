@@ -62,6 +62,9 @@ export type Database = {
 "migrate_batch":
 { Args: { "backup"?: boolean,"batch_size"?: number,"dry_run"?: boolean,"max_failures"?: string,"max_ms"?: number,"on_failure"?: string,"plan"?: string,"run"?: number }; Returns: Json
                            },
+"migrate_entity":
+{ Args: { "entity": string,"plan": string,"stage"?: number }; Returns: Json
+                           },
 "migrate_user_to_avatar_centric":
 { Args: { "user_id": string }; Returns: Json
                            },
@@ -85,6 +88,9 @@ export type Database = {
                            },
 "rollback_batch":
 { Args: { "force"?: boolean,"max_ms"?: number,"plan"?: string,"run"?: number }; Returns: Json
+                           },
+"rollback_entity":
+{ Args: { "entity": string,"force"?: boolean,"plan": string,"stage"?: number }; Returns: Json
                            },
 "rollback_user_migration":
 { Args: { "force"?: boolean,"user_id": string }; Returns: Json

@@ -132,6 +132,9 @@ const CASES: Record<string, Case> = {
       ['migrate_user_to_avatar_centric', { user_id: null }],
       ['rollback_user_migration', { user_id: null }],
       ['rollback_user_migration', { user_id: NOBODY, force: null }],
+      ['migrate_entity', { plan: 'avatars', entity: null }],
+      ['rollback_entity', { plan: 'avatars', entity: null }],
+      ['rollback_entity', { plan: 'avatars', entity: NOBODY, force: null }],
       ['rollback_batch', { force: null }],
       ['rollback_batch', { max_ms: null }],
       ['rollback_all_migrations', { force: null }],
@@ -379,6 +382,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'states.test.ts': ['IM034'],
   'finalize.test.ts': ['IM038', 'IM039', 'IM041', 'IM042', 'IM043'],
   'cleanup.test.ts': ['IM040'],
+  'stages.test.ts': ['IM051', 'IM052'],
   'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
 };
 

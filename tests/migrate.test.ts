@@ -15,6 +15,8 @@ const API = [
   'dry_run_migration(text,text,integer,integer)',
   'get_migration_statistics(text)',
   'rollback_user_migration(uuid,boolean)',
+  'migrate_entity(text,text,integer)',
+  'rollback_entity(text,text,boolean,integer)',
   'rollback_batch(text,integer,boolean,bigint)',
   'rollback_all_migrations(text,boolean)',
   'get_detailed_migration_progress(text)',
@@ -222,7 +224,8 @@ describe('what each call returns', () => {
       lanes: [],
       started_at: null,
       updated_at: null,
-      total_is_estimate: false,
+      // Whom a plan concerns is known once it is prepared.
+      total_is_estimate: true,
     });
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
@@ -230,6 +233,7 @@ describe('what each call returns', () => {
     expect(middle).toMatchObject({
       state: 'running',
       phase: 'backfill',
+      total_is_estimate: false,
       migrated_users: 10,
       pending_users: 30,
       migration_completion_percentage: 25,
@@ -620,6 +624,45 @@ describe('progress', () => {
       total_is_estimate: true,
     });
   });
+
+  test('that is estimated counts whom the plan concerns, forward and back', async () => {
+    const db = await database('none');
+    const keys = Array.from({ length: 101_000 }, (_, i) => i);
+    await createTally(db.sql, 'bigint', keys, { pending: `not i.done and i.id < 20000` });
+    await db.sql`create view tally.concerned as select i.id as entity from public.items i where i.id < 20000`;
+    const about = (pending: number, migrated: number) => ({
+      total_is_estimate: true,
+      pending_users: expect.toSatisfy((n: number) => Math.abs(n - pending) < 400),
+      migrated_users: expect.toSatisfy((n: number) => Math.abs(n - migrated) < 400),
+    });
+    const progress = () => call(db.sql, 'get_detailed_migration_progress', { plan: 'tally' });
+    const half = async (name: string) => {
+      const args = { plan: 'tally', max_ms: 1 };
+      const share = `select coalesce(sum(moved), 0)::int from imago.lane where run = (select max(id) from imago.run)`;
+      do await call(db.sql, name, args);
+      while ((await value<number>(db.sql, share)) < 10_000);
+      return await value<number>(db.sql, share);
+    };
+    expect(await progress()).toMatchObject(about(20_000, 0));
+    await half('migrate_batch');
+    await migrateAll(db.sql, { plan: 'tally' });
+    expect(await progress()).toMatchObject({ ...about(0, 20_000), migration_completion_percentage: 100 });
+    expect(await call(db.sql, 'get_migration_statistics', { plan: 'tally' })).toMatchObject({
+      total_users: 20_000,
+      migrated_users: 20_000,
+      users_needing_migration: 0,
+    });
+    const back = await half('rollback_batch');
+    expect(await progress()).toMatchObject(about(back, 20_000 - back));
+    // A second rollback goes on where the first was given up.
+    await call(db.sql, 'cancel_migration', { plan: 'tally' });
+    await call(db.sql, 'rollback_batch', { plan: 'tally', max_ms: 1 });
+    const left = await value<number>(db.sql, 'select count(*)::int from public.items where done');
+    expect(await progress()).toMatchObject(about(20_000 - left, left));
+    const seen = await watched(db, 'tally', () => rollbackAll(db.sql, { plan: 'tally' }));
+    expect(seen).toEqual(inOrder(seen).reverse());
+    expect(await progress()).toMatchObject({ ...about(20_000, 0), migration_completion_percentage: 0 });
+  });
 });
 
 describe('the app that is there', () => {
@@ -859,6 +902,8 @@ describe('who may call', () => {
     await call(service, 'get_migration_performance_stats');
     await call(service, 'dry_run_migration');
     await call(service, 'rollback_user_migration', { user_id: await anyUser(db, 3) });
+    await call(service, 'migrate_entity', { plan: 'avatars', entity: await anyUser(db, 3) });
+    await call(service, 'rollback_entity', { plan: 'avatars', entity: await anyUser(db, 3) });
     await rollbackAll(service);
     await call(service, 'rollback_all_migrations');
     expect((await refusal(call(service, 'retry_failed_migrations'))).code).toBe('IM008');

@@ -1,5 +1,7 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { call, refusal } from './support/call.ts';
+import { prepare } from './support/conformance/steps.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll, rollbackAll } from './support/imago.ts';
 import {
@@ -223,6 +225,84 @@ describe('a plan of two stages', () => {
       rows: { 'public.images': 40, 'public.owners': 60 },
     });
     expect(await contents(sql, TABLES)).toEqual(original);
+  });
+
+  describe('one entity alone', () => {
+    const move = (entity: string, stage?: number) =>
+      call(sql, 'migrate_entity', { plan: PLAN, entity, ...(stage && { stage }) });
+    const takeBack = (entity: string, args: Record<string, unknown> = {}) =>
+      call(sql, 'rollback_entity', { plan: PLAN, entity, ...args });
+    const owner = async (id: string) =>
+      (await sql`select label, image from public.owners where id = ${id}`)[0];
+
+    test('is moved and taken back in any stage, and held there', async () => {
+      const original = await contents(sql, TABLES);
+      await forward(sql);
+      expect(await takeBack('50', { stage: 2 })).toMatchObject({
+        entity: '50',
+        stage: 2,
+        rolled_back: true,
+        restored: { 'public.owners': 1 },
+      });
+      expect(await owner('50')).toEqual({ label: 'owner 50', image: null });
+      expect(await failures()).toMatchObject([{ stage: 2, entity: '50', kind: 'held' }]);
+      // No batch moves it again, and what was asked for once need not be asked for by its stage: no picture is 50.
+      await migrateAll(sql, { plan: PLAN });
+      expect(await left()).toEqual({ first: 0, second: 1 });
+      expect(await takeBack('50')).toMatchObject({ rolled_back: false, conflicts: [] });
+      expect(await move('50')).toMatchObject({ entity: '50', stage: 2, migrated: true });
+      expect(await failures()).toEqual([]);
+      expect(await owner('50')).toMatchObject({ label: 'moved owner 50' });
+      expect(await takeBack('7', { stage: 2 })).toMatchObject({ rolled_back: true });
+      const first = await takeBack('007');
+      expect(first).toMatchObject({ entity: '7', rolled_back: true, removed: { 'public.images': 1 } });
+      expect(first).not.toHaveProperty('stage');
+      expect(await failures()).toMatchObject([
+        { stage: 1, entity: '7', kind: 'held' },
+        { stage: 2, entity: '7', kind: 'held' },
+      ]);
+      await back(sql);
+      expect(await contents(sql, TABLES)).toEqual(original);
+    });
+
+    test('keeps what a later stage refers to, and says so', async () => {
+      await forward(sql);
+      expect(await takeBack('7', { stage: 1 })).toMatchObject({
+        rolled_back: false,
+        conflicts: [{ relation: 'public.images', key: '7', reason: 'referenced by public.owners' }],
+      });
+      expect(await takeBack('7', { stage: 1, force: true })).toMatchObject({ rolled_back: false });
+    });
+
+    test('is asked for by its stage where several stages know the key', async () => {
+      await forward(sql);
+      for (const ask of [move, takeBack]) {
+        expect(await refusal(ask('7'))).toMatchObject({ code: 'IM051', hint: 'Say which: stage => 1.' });
+      }
+      expect(await failures()).toEqual([]);
+      expect(await refusal(move('7', 3))).toMatchObject({
+        code: 'IM015',
+        hint: 'Allowed: 1 (public.pictures), 2 (public.owners).',
+      });
+      for (const unknown of ['61', 'nobody', ''])
+        expect(await refusal(move(unknown))).toMatchObject({ code: 'IM013' });
+      expect(await takeBack('nobody')).toMatchObject({ rolled_back: false, conflicts: [] });
+    });
+
+    test('waits for the stages before its own', async () => {
+      await prepare(sql, PLAN);
+      expect(await refusal(move('7', 2))).toMatchObject({ code: 'IM052' });
+      expect(await move('7', 1)).toMatchObject({ migrated: true });
+      expect(await refusal(move('50'))).toMatchObject({ code: 'IM052' });
+      await forward(sql);
+      await takeBack('50');
+      expect(await move('50')).toMatchObject({ migrated: true, skipped: false });
+      expect(await move('50')).toMatchObject({ migrated: false, skipped: true });
+      // After everything went back the stages begin anew.
+      await back(sql);
+      await prepare(sql, PLAN);
+      expect(await refusal(move('50'))).toMatchObject({ code: 'IM052' });
+    });
   });
 
   test('a declaration for a stage that there is not is refused by name', async () => {

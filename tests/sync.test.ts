@@ -224,6 +224,22 @@ describe('a sync that fails', () => {
     await back(sql);
   });
 
+  test('of one statement for many leaves each of them pending, and logs each', async () => {
+    const { sql } = await town(250);
+    await forward(sql);
+    await sql`update public.people set city = case when id = 77 then 'poison' else 'moved' end`;
+    expect(await value(sql, 'select count(*)::int from trial.pending')).toBe(250);
+    expect([
+      ...(await sql`
+        select count(*)::int as lines, count(distinct entity)::int as entities, detail ->> 'entities' as told
+        from imago.log where event = 'sync_failed' group by 3`),
+    ]).toEqual([{ lines: 250, entities: 250, told: '250' }]);
+    await sql`update public.people set city = 'cured' where id = 77`;
+    await forward(sql);
+    expect(await townFaults(sql)).toEqual(NO_FAULTS);
+    await back(sql);
+  });
+
   test('fails the write of the app where the plan is strict', async () => {
     const { sql } = await town(6, PLAIN, (syncs) => syncs.map((sync) => ({ ...sync, strict: true })));
     await forward(sql);

@@ -42,7 +42,12 @@ const metricsOf: Metric[] = [
       [{ state: 'conflict' }, answer.conflicts],
     ],
   },
-  { name: 'imago_users_all', help: 'Users there are.', type: 'gauge', samples: field('total_users') },
+  {
+    name: 'imago_users_all',
+    help: 'Users that the plan concerns.',
+    type: 'gauge',
+    samples: field('total_users'),
+  },
   {
     name: 'imago_completion_ratio',
     help: 'Migrated users among those that are migrated or pending, 0 to 1.',

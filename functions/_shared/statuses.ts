@@ -14,7 +14,7 @@ export interface StatusRule {
 export const statusRules: readonly StatusRule[] = [
   {
     status: 400,
-    codes: ['IM002', 'IM003', 'IM004', 'IM015', 'IM033', '22'],
+    codes: ['IM002', 'IM003', 'IM004', 'IM015', 'IM033', 'IM051', '22'],
     meaning: 'an argument is not valid',
   },
   {
@@ -45,6 +45,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM042',
       'IM043',
       'IM048',
+      'IM052',
       'IM053',
       'IM054',
       'IM055',

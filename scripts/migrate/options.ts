@@ -270,7 +270,9 @@ function settle(parsed: Parsed): Options {
     throw new UsageError('--user takes one user back and needs --rollback.');
   }
   if (action === 'rollback-user' && parsed.plan !== 'avatars') {
-    throw new UsageError('--user is for the plan avatars: the users of other plans are not its entities.');
+    throw new UsageError(
+      `--user is for the plan avatars. Of another plan one entity goes back in SQL: select rollback_entity('${parsed.plan}', '<key>').`,
+    );
   }
   if (parsed.force && action !== 'rollback' && action !== 'rollback-user') {
     throw new UsageError('--force belongs to --rollback.', '--yes answers questions beforehand.');

@@ -293,8 +293,7 @@ function addProgress(add: Add, progress: ProgressAnswer): void {
   );
   const left = [
     progress.direction === 'rollback'
-      ? // Who was never concerned by the plan counts as migrated, and is not to be taken back.
-        `${whole(progress.state === 'succeeded' ? 0 : progress.migrated_users)} to take back`
+      ? `${whole(progress.migrated_users)} to take back`
       : `${whole(usersLeft(progress))} pending`,
     `${whole(progress.failed_users)} failed`,
     progress.held_users > 0 && `${whole(progress.held_users)} held (rolled back alone)`,

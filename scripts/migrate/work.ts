@@ -96,6 +96,8 @@ async function driveShown(
         shown.total = now.total_users;
         shown.done = now.migrated_users;
         shown.failed = now.failed_users;
+        // Whom the plan concerns is known once it is prepared.
+        shown.isEstimate = now.total_is_estimate ?? false;
       } else {
         shown.done = Math.max(0, shown.total - now.migrated_users);
         shown.failed = now.conflicts;

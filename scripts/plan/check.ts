@@ -2,6 +2,7 @@
 import type { Sql } from 'postgres';
 import { type Answer, call, callOut, takenBack } from './act.ts';
 import { carelessness } from './catalog.ts';
+import { concernedFindings } from './concerned.ts';
 import { applyFindings } from './cost.ts';
 import { error, type Finding, reason, warning } from './finding.ts';
 import { difference, rowCounts, tableFiles, tableSums } from './tables.ts';
@@ -40,6 +41,7 @@ export async function checkPlan(
     ['Looking at it on the app', preflight],
     ['Rehearsing it', rehearse],
     ['Preparing it', prepare],
+    ['Whom it concerns', (db, { plan }) => concernedFindings(db, plan)],
     ['Comments and rights', (db, { plan }) => carelessness(db, plan)],
     ['Applying it in small batches', (db, { plan }) => applyFindings(db, plan)],
     ['Migrating, validating, rolling back', runWhole],

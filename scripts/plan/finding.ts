@@ -10,6 +10,7 @@ export interface Finding {
     | 'rights'
     | 'preflight'
     | 'prepare'
+    | 'progress'
     | 'undeclared'
     | 'apply'
     | 'idempotence'

@@ -60,6 +60,7 @@ volatile
 set search_path = ''
 as $$
   alter table ${source.relation} add column if not exists ${column.quoted} text;
+  -- Does the plan not concern all rows? Then list the others, moved or not, in a view ${plan}.concerned: progress counts these.
   create or replace view ${plan}.pending as
     select s.${source.key.quoted} as entity from ${source.relation} s where s.${column.quoted} is null;
   comment on view ${plan}.pending is ${literal(`Rows that have yet to get their ${column.name}.`)};

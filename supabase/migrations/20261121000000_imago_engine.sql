@@ -19,7 +19,7 @@ begin
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'get_engine_version', 'inspect_installation', 'log_request'
+        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -126,6 +126,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
   ('IM045', 'plan %1$s has no stage %2$s', 'Add it to imago.plan_stage, or correct the stage in imago.plan_write, imago.plan_sync or imago.plan_check.', 'What the plan declares names a stage that it does not walk.'),
   ('IM048', 'columns that finalize of plan %1$s drops are still used by %2$s', 'Nothing was done. Drop these, or have them read the new side; then call again.', 'Views, policies or other objects of the app stand on columns that finalize drops, and nothing is dropped along with them.'),
+  ('IM051', 'the key names entities of several stages of plan %1$s: %2$s', 'Say which: stage => %3$s.', 'The stages of a plan walk different tables, and more than one of them has this key.'),
+  ('IM052', 'no run of plan %1$s has come to stage %2$s', 'Call migrate_batch until it has, or move an entity of the first stage. get_detailed_migration_progress shows the stages under way in lanes.', 'An entity of a later stage may need what the stages before it make, so it is not moved before they are complete.'),
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.');
@@ -148,7 +150,7 @@ create table imago.plan (
   cleaned_at timestamptz,
   created_at timestamptz not null default now()
 );
-comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys) and the view pending.';
+comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
@@ -169,7 +171,7 @@ create table imago.plan_stage (
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   primary key (plan, number)
 );
-comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys) and the view pending_<number>.';
+comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
@@ -436,6 +438,8 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
+create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
+comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';
 
 -- sql/engine/tables/validation.sql
 create table imago.validation (
@@ -1621,6 +1625,64 @@ as $$
 $$;
 comment on function imago.closes(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
 
+-- sql/engine/functions/concerned_rows.sql
+create or replace function imago.concerned_rows(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    case when pg_catalog.to_regclass(imago.plan_object(plan, 'concerned')) is not null then imago.plan_object(plan, 'concerned') end,
+    case when pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) is not null
+      then format('%I.%I', plan.source_schema, plan.source_table) end)
+$$;
+comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns: its view concerned where it has one, else the table that it walks; null when that has gone.';
+
+-- sql/engine/functions/count_entities.sql
+create or replace function imago.count_entities(
+  plan imago.plan,
+  exactly boolean,
+  out total bigint,
+  out migrated bigint,
+  out pending bigint,
+  out is_estimate boolean
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source record;
+  run imago.run := imago.last_run(plan.name);
+begin
+  select * into source from imago.count_source(plan, exactly);
+  total := source.total;
+  is_estimate := source.is_estimate;
+  if plan.closed_at is not null then
+    pending := 0;
+  elsif pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is null then
+    -- Whom the plan concerns is known when prepare has made its views.
+    pending := total;
+    is_estimate := true;
+  elsif is_estimate then
+    -- A run that fixes findings walks no lanes.
+    run := imago.migrating_run(plan.name);
+    pending := imago.estimate_pending(run, plan, total);
+  else
+    pending := imago.count_pending(plan);
+  end if;
+  -- Nothing is moved before the first run and after everything went back: what is not pending then does not concern the plan.
+  if plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
+    total := case when is_estimate then total else pending end;
+    pending := total;
+  end if;
+  total := greatest(total, pending);
+  migrated := total - pending;
+end
+$$;
+comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
+
 -- sql/engine/functions/count_pending.sql
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
@@ -1695,29 +1757,37 @@ $$;
 comment on function imago.count_piece(imago.plan_check, text, text, integer, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up.';
 
 -- sql/engine/functions/count_source.sql
-create or replace function imago.count_source(plan imago.plan, out total bigint, out is_estimate boolean)
+create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   staged imago.plan;
+  source text;
+  concerned text;
   counted bigint;
 begin
-  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table))) into total from imago.stages(plan) s;
-  is_estimate := total > 100000;
-  if not is_estimate then
-    total := 0;
-    for staged in
-      select s.* from imago.stages(plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
-    loop
-      execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
-      total := total + counted;
-    end loop;
-  end if;
+  is_estimate := not exactly and imago.source_rows(plan) > 100000;
+  total := 0;
+  for staged in select s.* from imago.stages(plan) s loop
+    source := format('%I.%I', staged.source_schema, staged.source_table);
+    concerned := imago.concerned_rows(staged);
+    continue when concerned is null;
+    if not is_estimate then
+      execute format('select count(*) from %s', concerned) into counted;
+    elsif concerned = source then
+      counted := imago.estimated_rows(source);
+    else
+      -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+      counted := imago.estimated_rows(source)
+        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(source)));
+    end if;
+    total := total + counted;
+  end loop;
 end
 $$;
-comment on function imago.count_source(imago.plan) is 'Entities of the plan, of all its stages: counted up to about 100,000, estimated (and marked so) above.';
+comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
 
 -- sql/engine/functions/create_plan.sql
 create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
@@ -2109,24 +2179,24 @@ $$;
 comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun.';
 
 -- sql/engine/functions/entity_answer.sql
-create or replace function imago.entity_answer(plan_name text, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
+create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'plan', plan_name, 'entity', entity, 'rolled_back', rolled_back,
+    'plan', entity_answer.plan.name, 'entity', entity, 'rolled_back', rolled_back,
     'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|detached)$'), '{}'),
     'removed', coalesce((select jsonb_object_agg(left(key, -8), value) from jsonb_each(attempt.rows) where key ~ ':removed$'), '{}'),
     'detached', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':detached$'), '{}'),
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
-      where f.plan = plan_name and f.stage = 1 and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1))
+      where f.plan = entity_answer.plan.name and f.stage = entity_answer.plan.stage and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(entity_answer.plan.stage)
 $$;
-comment on function imago.entity_answer(text, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_user_migration returns.';
+comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';
 
 -- sql/engine/functions/entity_exists.sql
 create or replace function imago.entity_exists(plan imago.plan, entity text)
@@ -2192,6 +2262,41 @@ end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
 
+-- sql/engine/functions/entity_stage.sql
+create or replace function imago.entity_stage(plan imago.plan, entity text, stage integer, journaled boolean)
+returns imago.plan
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  named imago.plan;
+  numbers integer[] := '{}';
+begin
+  if stage not in (select s.stage from imago.stages(plan) s) then
+    perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
+      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.stages(plan) s));
+  end if;
+  for staged in select s.* from imago.stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
+    begin
+      if journaled and imago.has_journal(staged, entity) or not journaled and imago.entity_exists(staged, entity) then
+        named := staged;
+        numbers := numbers || staged.stage;
+      end if;
+    exception when data_exception then
+      -- No key of this stage looks so.
+      null;
+    end;
+  end loop;
+  if cardinality(numbers) > 1 then
+    perform imago.raise_error('IM051', plan.name, array_to_string(numbers, ', '), numbers[1]::text);
+  end if;
+  return named;
+end
+$$;
+comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
+
 -- sql/engine/functions/error_of.sql
 create or replace function imago.error_of(run imago.run)
 returns jsonb
@@ -2219,23 +2324,48 @@ $$;
 comment on function imago.error_of(imago.run) is 'Why a run failed, as code, message and hint.';
 
 -- sql/engine/functions/estimate_pending.sql
-create or replace function imago.estimate_pending(run imago.run, total bigint)
+create or replace function imago.estimate_pending(run imago.run, plan imago.plan, total bigint)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case
-    when run.id is null then total
-    when run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside'
-      then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    when run.late_only then (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = 'forward')
-    else greatest(
-      total - (select coalesce(sum(l.processed), 0) - coalesce(sum(l.failed), 0) from imago.lane l where l.run = run.id and l.pass = 'main'),
-      (select count(*) from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done))
-  end::bigint
+declare
+  aside bigint := (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = run.direction);
+  forward imago.run;
+  lanes record;
+begin
+  if run.id is null then
+    return total;
+  end if;
+  if run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
+    return case run.direction when 'forward' then aside else total - aside end;
+  elsif run.late_only then
+    return aside;
+  end if;
+  if run.direction = 'rollback' then
+    select r.* into forward from imago.run r
+    where r.plan = run.plan and r.direction = 'forward' and r.validation is null and r.id < run.id order by r.id desc limit 1;
+  end if;
+  -- Of the rollbacks since the last run forward, each has taken its part.
+  select
+      sum(l.processed) as processed, sum(l.failed) as failed, sum(l.moved) as moved,
+      count(*) filter (where l.run = run.id and not l.done) as unfinished
+    into lanes
+  from imago.lane l join imago.run r on r.id = l.run
+  where l.pass = 'main' and l.stage > 0
+    and (l.run = run.id or r.plan = run.plan and r.direction = run.direction and r.id > forward.id);
+  if run.direction = 'rollback' then
+    return total - least(total, greatest(
+      total - imago.estimate_pending(forward, plan, total) - coalesce(lanes.moved, 0), lanes.unfinished));
+  end if;
+  -- Lanes walk all rows of the source, also those that the plan does not concern.
+  return greatest(
+    ceil(total * (1 - least(1, (coalesce(lanes.processed, 0) - coalesce(lanes.failed, 0)) / greatest(1, imago.source_rows(plan))::numeric))),
+    lanes.unfinished)::bigint;
+end
 $$;
-comment on function imago.estimate_pending(imago.run, bigint) is 'Entities still to be moved, from the counters of the lanes; at least one for each unfinished lane.';
+comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
 
 -- sql/engine/functions/estimated_rows.sql
 create or replace function imago.estimated_rows(relation text)
@@ -2251,6 +2381,24 @@ as $$
         and not exists (select from pg_catalog.pg_class p where p.oid = pg_catalog.to_regclass(relation) and p.relkind = 'r')
 $$;
 comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
+
+-- sql/engine/functions/expect_begun.sql
+create or replace function imago.expect_begun(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if plan.stage > 1 and not exists (
+    select from imago.lane l join imago.run r on r.id = l.run
+    where r.plan = expect_begun.plan.name and r.direction = 'forward' and l.stage = expect_begun.plan.stage
+      and not exists (select from imago.run b where b.plan = r.plan and b.direction = 'rollback' and b.id > r.id)) then
+    perform imago.raise_error('IM052', plan.name, plan.stage::text);
+  end if;
+end
+$$;
+comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
 
 -- sql/engine/functions/expect_cleanable.sql
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
@@ -2445,12 +2593,12 @@ begin
   if sync."strict" then
     return 'raise';
   end if;
+  -- Each of them, however many: a plan may look here for whom a sync has failed.
   insert into imago.log (plan, level, event, entity, sqlstate, detail)
   select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
     'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
     'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
-  from unnest(entities) k
-  limit 100;
+  from unnest(entities) k;
   return 'leave';
 end
 $$;
@@ -2590,7 +2738,7 @@ begin
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move who was rolled back alone again, in the plan avatars with migrate_user_to_avatar_centric, or roll everybody back.'),
+      ('held', 'held', 'Move who was rolled back alone again with migrate_entity, or roll everybody back.'),
       ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, word, remedy) on k.kind = f.kind
     where f.plan = plan.name
@@ -3638,6 +3786,22 @@ as $$
 $$;
 comment on function imago.job_name(text) is 'Name of the pg_cron job that drives a plan; one job a plan.';
 
+-- sql/engine/functions/key_text.sql
+create or replace function imago.key_text(plan imago.plan, entity text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result text;
+begin
+  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  return result;
+end
+$$;
+comment on function imago.key_text(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
+
 -- sql/engine/functions/key_type.sql
 create or replace function imago.key_type(source_schema text, source_table text, key_column text)
 returns text
@@ -3998,7 +4162,7 @@ $$;
 comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
 
 -- sql/engine/functions/migrate_entity.sql
-create or replace function imago.migrate_entity(plan_name text, entity text)
+create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -4012,13 +4176,16 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  if not imago.entity_exists(plan, entity) then
+  plan := imago.entity_stage(plan, entity, stage, false);
+  if plan.name is null then
     perform imago.raise_error('IM013', plan_name);
   end if;
+  perform imago.expect_begun(plan);
+  entity := imago.key_text(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
@@ -4027,10 +4194,10 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(plan.stage);
 end
 $$;
-comment on function imago.migrate_entity(text, text) is 'Moves one entity now, whatever its lane is doing.';
+comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';
 
 -- sql/engine/functions/migrating_run.sql
 create or replace function imago.migrating_run(plan text)
@@ -4844,7 +5011,7 @@ set search_path = ''
 as $$
   select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
 $$;
-comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply or pending of a plan''s stage: that of the first has no number.';
+comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
 -- sql/engine/functions/plan_relations.sql
 create or replace function imago.plan_relations(plan imago.plan)
@@ -4863,6 +5030,23 @@ as $$
   where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
+
+-- sql/engine/functions/planned_rows.sql
+create or replace function imago.planned_rows(relation text)
+returns numeric
+language plpgsql
+-- It changes nothing; but PostgreSQL takes no explain in a stable function.
+volatile
+set search_path = ''
+as $$
+declare
+  explained jsonb;
+begin
+  execute format('explain (format json) select from %s', relation) into explained;
+  return explained -> 0 -> 'Plan' -> 'Plan Rows';
+end
+$$;
+comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
 
 -- sql/engine/functions/pointing_columns.sql
 create or replace function imago.pointing_columns(plan text, target text)
@@ -5042,17 +5226,15 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run := imago.unfinished_run(plan_name);
-  source record;
+  entities record;
   counts record;
-  pending bigint;
-  moved bigint;
   per_minute numeric;
 begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
   perform imago.check_source(plan);
-  select * into source from imago.count_source(plan);
+  select * into entities from imago.count_entities(plan, false);
   select
     count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
     count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
@@ -5060,27 +5242,16 @@ begin
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if plan.closed_at is not null then
-    pending := 0;
-  elsif plan.prepared_at is null and source.is_estimate then
-    -- An exact count would not fit the estimated total.
-    pending := source.total;
-  elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
-    pending := imago.count_pending(plan);
-  else
-    pending := imago.estimate_pending(run, source.total);
-  end if;
-  moved := greatest(0, source.total - pending);
   per_minute := imago.recent_rate(run.id);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
-    'total_users', source.total, 'migrated_users', moved, 'pending_users', pending,
+    'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
-    'migration_completion_percentage', imago.percentage(moved, pending),
+    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
     'users_per_minute', round(per_minute),
     'eta_seconds', case when run.state = 'running' and per_minute > 0
-      then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
+      then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
       select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
@@ -5089,7 +5260,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', source.is_estimate, 'scheduled', imago.scheduled(plan_name));
+    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -5619,7 +5790,7 @@ $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
 
 -- sql/engine/functions/rollback_entity.sql
-create or replace function imago.rollback_entity(plan_name text, entity text, force boolean)
+create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -5627,13 +5798,14 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
+  staged imago.plan;
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   if force is null then
     perform imago.raise_error('IM004', 'force');
@@ -5642,22 +5814,24 @@ begin
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
-  if not imago.has_journal(plan, entity) then
-    return imago.entity_answer(plan_name, entity, attempt, false, started);
+  staged := imago.entity_stage(plan, entity, stage, true);
+  if staged.name is null then
+    return imago.entity_answer(imago.stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
+  entity := imago.key_text(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
+  attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
-    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
+    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);
   end if;
-  return imago.entity_answer(plan_name, entity, attempt, attempt.moved = 1, started);
+  return imago.entity_answer(staged, entity, attempt, attempt.moved = 1, started);
 end
 $$;
-comment on function imago.rollback_entity(text, text, boolean) is 'Takes one entity back through the journal and holds it.';
+comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
 
 -- sql/engine/functions/rows_written.sql
 create or replace function imago.rows_written(plan text)
@@ -6039,6 +6213,17 @@ begin
 end
 $$;
 comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
+
+-- sql/engine/functions/source_rows.sql
+create or replace function imago.source_rows(plan imago.plan)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table)))::bigint from imago.stages(source_rows.plan) s
+$$;
+comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
 -- sql/engine/functions/stage.sql
 create or replace function imago.stage(plan imago.plan, number integer)
@@ -7515,24 +7700,15 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  staged imago.plan;
-  counted bigint;
-  total bigint := 0;
-  pending bigint := 0;
+  entities record;
   own jsonb;
 begin
   perform imago.check_source(found_plan);
-  for staged in
-    select s.* from imago.stages(found_plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
-  loop
-    execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
-    total := total + counted;
-  end loop;
-  pending := imago.count_pending(found_plan);
+  select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(
-    'plan', plan, 'total_users', total, 'migrated_users', greatest(0, total - pending), 'users_needing_migration', pending,
-    'migration_completion_percentage', imago.percentage(greatest(0, total - pending), pending)) || own;
+    'plan', plan, 'total_users', entities.total, 'migrated_users', entities.migrated, 'users_needing_migration', entities.pending,
+    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending)) || own;
 end
 $$;
 comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
@@ -7659,6 +7835,20 @@ end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
 
+-- sql/api/functions/migrate_entity.sql
+create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.migrate_entity(plan, entity, stage);
+end
+$$;
+comment on function public.migrate_entity(text, text, integer) is 'Imago: moves one entity of any plan now, through the journal (a canary). Also releases one that was rolled back alone. stage says whose key it is where several stages know it.';
+
 -- sql/api/functions/migrate_user_to_avatar_centric.sql
 create or replace function public.migrate_user_to_avatar_centric(user_id uuid)
 returns jsonb
@@ -7668,6 +7858,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if user_id is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
   return imago.migrate_entity('avatars', user_id::text);
 end
 $$;
@@ -7820,6 +8013,20 @@ end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';
 
+-- sql/api/functions/rollback_entity.sql
+create or replace function public.rollback_entity(plan text, entity text, force boolean default false, stage integer default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.rollback_entity(plan, entity, force, stage);
+end
+$$;
+comment on function public.rollback_entity(text, text, boolean, integer) is 'Imago: takes one entity of any plan back, whole or not at all, and holds it: no batch moves it again until migrate_entity asks for it. stage says whose key it is where several stages know it.';
+
 -- sql/api/functions/rollback_user_migration.sql
 create or replace function public.rollback_user_migration(user_id uuid, force boolean default false)
 returns jsonb
@@ -7829,6 +8036,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if user_id is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
   return imago.rollback_entity('avatars', user_id::text, force);
 end
 $$;

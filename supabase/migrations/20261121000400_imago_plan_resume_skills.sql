@@ -35,7 +35,7 @@ volatile
 set search_path = ''
 as $$
   -- Prepare makes it anew.
-  drop view if exists resume_skills.pending;
+  drop view if exists resume_skills.concerned, resume_skills.pending;
   select imago.drop_empty_column('resume_skills', 'public.users', 'skills')
 $$;
 comment on function resume_skills.clean_skills() is 'Clean-up step after a complete rollback: drops users.skills if prepare added it and it is empty.';
@@ -79,19 +79,6 @@ as $$
 $$;
 comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';
 
--- sql/plans/resume_skills/functions/prepare_pending.sql
-create or replace function resume_skills.prepare_pending()
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  create or replace view resume_skills.pending as
-    select u.id as entity from public.users u where u.skills is null;
-  comment on view resume_skills.pending is 'Users who have no skills. Who has any, an empty list or the JSON value null included, has set them.';
-$$;
-comment on function resume_skills.prepare_pending() is 'Prepare step: the view pending.';
-
 -- sql/plans/resume_skills/functions/prepare_users.sql
 create or replace function resume_skills.prepare_users()
 returns void
@@ -118,6 +105,23 @@ end
 $$;
 comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written; where the app has such a column, its own is used.';
 
+-- sql/plans/resume_skills/functions/prepare_views.sql
+create or replace function resume_skills.prepare_views()
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  create or replace view resume_skills.concerned as
+    select u.id as entity from public.users u
+    where u.skills is null or u.skills::text = resume_skills.default_skills()::text;
+  comment on view resume_skills.concerned is 'Users who have no skills or the default ones: who has set his own does not count as migrated.';
+  create or replace view resume_skills.pending as
+    select u.id as entity from public.users u where u.skills is null;
+  comment on view resume_skills.pending is 'Users who have no skills. Who has any, an empty list or the JSON value null included, has set them.';
+$$;
+comment on function resume_skills.prepare_views() is 'Prepare step: the views concerned and pending.';
+
 -- sql/plans/resume_skills/functions/statistics.sql
 create or replace function resume_skills.statistics()
 returns jsonb
@@ -141,7 +145,7 @@ comment on function resume_skills.statistics() is 'What get_migration_statistics
 -- sql/plans/resume_skills/registration.sql
 insert into imago.plan_step (plan, position, name, phase, routine) values
   ('resume_skills', 1, 'users.profile_picture and users.skills', 'prepare', 'prepare_users'),
-  ('resume_skills', 2, 'view pending', 'prepare', 'prepare_pending'),
+  ('resume_skills', 2, 'views', 'prepare', 'prepare_views'),
   ('resume_skills', 3, 'default of users.skills', 'finalize', 'finalize_default');
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values

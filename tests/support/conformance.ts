@@ -2,12 +2,13 @@ import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, call, refusal, value } from './call.ts';
 import { callAtOnce, total } from './callers.ts';
+import type { TestServer } from './cluster.ts';
 import { createApp } from './conformance/app.ts';
 import { killInBatch, mend, poison } from './conformance/faults.ts';
 import type { Fixture } from './conformance/fixture.ts';
 import { whileWriting } from './conformance/live.ts';
 import { finalize, prepare } from './conformance/steps.ts';
-import { freshDatabase, type TestDatabase } from './database.ts';
+import { type DatabaseOptions, freshDatabase, type TestDatabase } from './database.ts';
 import { type BatchResult, migrateAll, rollbackAll } from './imago.ts';
 import { appColumns, type Columns, type Rows, rowsOf } from './rows.ts';
 import { expectNoTraces } from './state.ts';
@@ -25,21 +26,27 @@ interface Prepared {
   pending: number;
 }
 
-/** What every plan has to keep, whatever it does: a test for each promise, on the app of its fixture. */
-export function conform(plan: string, fixture: Fixture): void {
+/**
+ * What every plan has to keep, whatever it does: a test for each promise, on the app of its fixture. `server` gives another
+ * PostgreSQL than the tests share: what can differ between versions is tried there, what takes long is not tried again.
+ */
+export function conform(plan: string, fixture: Fixture, server?: () => TestServer): void {
   describe(plan, () => {
     const entities = fixture.entities ?? 60;
     const small = { plan, batch_size: 3, max_ms: 1 };
     const agreeing = fixture.writers.filter(({ conflicts }) => !conflicts);
     const disputing = fixture.writers.filter(({ conflicts }) => conflicts);
+    const testOnce = test.skipIf(server !== undefined);
     const databases: TestDatabase[] = [];
+    const make = (options: DatabaseOptions = {}) =>
+      freshDatabase({ ...options, ...(server && { on: server() }) });
     let template: TestDatabase;
     /** The app before anybody has migrated it. */
     let original: Columns;
     let app: Rows;
 
     beforeAll(async () => {
-      template = await freshDatabase();
+      template = await make();
       await createApp(template.sql, fixture.app, entities);
       original = await appColumns(template.sql);
       app = await rowsOf(template.sql, original);
@@ -52,7 +59,7 @@ export function conform(plan: string, fixture: Fixture): void {
     afterAll(() => template.drop());
 
     async function freshApp(): Promise<TestDatabase> {
-      const db = await freshDatabase({ template: template.name });
+      const db = await make({ template: template.name });
       databases.push(db);
       return db;
     }
@@ -64,6 +71,8 @@ export function conform(plan: string, fixture: Fixture): void {
       expect(await rowsOf(sql, original)).toEqual(app);
       const columns = await appColumns(sql);
       const added = without(columns, original);
+      const pending = await pendingOf(sql, plan);
+      await expectProgress(sql, 0, pending);
       return {
         db,
         sql,
@@ -71,8 +80,33 @@ export function conform(plan: string, fixture: Fixture): void {
         rows: await rowsOf(sql, columns),
         added,
         blank: await rowsOf(sql, added),
-        pending: await pendingOf(sql, plan),
+        pending,
       };
+    }
+
+    /** The figures that people are shown, all of them, hold for the entities that the plan concerns and for no others. */
+    async function expectProgress(sql: Sql, migrated: number, pending: number): Promise<void> {
+      const figures = {
+        total_users: migrated + pending,
+        migrated_users: migrated,
+        migration_completion_percentage: Math.floor((10_000 * migrated) / (migrated + pending)) / 100,
+      };
+      expect(await call(sql, 'get_detailed_migration_progress', { plan })).toMatchObject({
+        ...figures,
+        pending_users: pending,
+        total_is_estimate: false,
+      });
+      expect(await call(sql, 'get_migration_statistics', { plan })).toMatchObject({
+        ...figures,
+        users_needing_migration: pending,
+      });
+    }
+
+    /** However many the app has made meanwhile. */
+    async function expectAll(sql: Sql, are: 'migrated' | 'pending'): Promise<void> {
+      const { total_users } = await call(sql, 'get_detailed_migration_progress', { plan });
+      expect(total_users).toBeGreaterThan(0);
+      await (are === 'migrated' ? expectProgress(sql, total_users, 0) : expectProgress(sql, 0, total_users));
     }
 
     /** Runs it to its end, where nothing may be left. */
@@ -103,8 +137,8 @@ export function conform(plan: string, fixture: Fixture): void {
       await expectNoTraces(sql, plan);
     }
 
-    test('looks at an app without its tables, and refuses by name', async () => {
-      const db = await freshDatabase();
+    testOnce('looks at an app without its tables, and refuses by name', async () => {
+      const db = await make();
       databases.push(db);
       const looked = await call(db.sql, 'dry_run_migration', { plan, mode: 'preflight' });
       expect(looked.problems).toContainEqual(
@@ -128,34 +162,47 @@ export function conform(plan: string, fixture: Fixture): void {
     });
 
     test('forward and back leave every row as it was, twice; what is moved is not moved again', async () => {
-      const { sql, columns, rows } = await prepared();
+      const { sql, columns, rows, pending } = await prepared();
       for (let round = 0; round < 2; round++) {
         await forward(sql);
+        await expectProgress(sql, pending, 0);
         const moved = await rowsOf(sql, columns);
         expect(moved).not.toEqual(rows);
         expect(totals(await migrateAll(sql, { plan }))).toEqual({ migrated: 0, failed: 0, rows: {} });
         expect(await rowsOf(sql, columns)).toEqual(moved);
         await back(sql);
+        await expectProgress(sql, 0, pending);
         expect(await rowsOf(sql, columns)).toEqual(rows);
       }
     });
 
-    test('half-way: what is moved is whole, and goes back', async () => {
+    testOnce('without a journal it is counted just the same', async () => {
+      const { sql, pending } = await prepared();
+      await call(sql, 'migrate_batch', { ...small, backup: false });
+      const left = await pendingOf(sql, plan);
+      await expectProgress(sql, pending - left, left);
+      while ((await call(sql, 'migrate_batch', { plan, backup: false })).has_more);
+      await expectProgress(sql, pending, 0);
+    });
+
+    testOnce('half-way: what is moved is whole, and goes back', async () => {
       const { sql, columns, rows, pending } = await prepared();
       for (let done = 0; done < pending / 2; ) done += (await call(sql, 'migrate_batch', small)).migrated;
       const left = await pendingOf(sql, plan);
       expect(left).toBeGreaterThan(0);
       expect(left).toBeLessThanOrEqual(pending / 2);
+      await expectProgress(sql, pending - left, left);
       const differing = await sql.unsafe(
         `select entity from (${fixture.differing}) d
          where entity is null or entity::text not in (${await pendingQuery(sql, plan)})`,
       );
       expect([...differing]).toEqual([]);
       await back(sql);
+      await expectProgress(sql, 0, pending);
       expect(await rowsOf(sql, columns)).toEqual(rows);
     });
 
-    test('20 callers move each entity once, and take each back once', async () => {
+    testOnce('20 callers move each entity once, and take each back once', async () => {
       const { db, sql, columns, rows, pending } = await prepared();
       const answers = await callAtOnce(db, 20, 'migrate_batch', { plan, batch_size: 3 });
       expect(total(answers, 'migrated')).toBe(pending);
@@ -206,8 +253,10 @@ export function conform(plan: string, fixture: Fixture): void {
         });
       }
       expect(await pendingOf(sql, plan)).toBe(0);
+      await expectAll(sql, 'migrated');
       const written = await rowsOf(sql, original, fixture.made);
       await back(sql);
+      await expectAll(sql, 'pending');
       expect(await rowsOf(sql, original, fixture.made)).toEqual(written);
       await expectBlank(sql, added, blank);
     });
@@ -230,20 +279,25 @@ export function conform(plan: string, fixture: Fixture): void {
       },
     );
 
-    test('the app goes on writing on both sides: none of its writes fails, and the sides end equal', async () => {
-      const { db, sql, added, blank } = await prepared();
-      await whileWriting(db, fixture.writers, () => callAtOnce(db, 3, 'migrate_batch', small));
-      // Who was locked too often is tried again.
-      if ((await setAside(sql, plan)).length > 0) await call(sql, 'retry_failed_migrations', { plan });
-      await forward(sql);
-      await whileWriting(
-        db,
-        fixture.writers.filter(({ side }) => side === 'old'),
-        () => callAtOnce(db, 3, 'rollback_batch', { plan, force: true, max_ms: 1 }),
-      );
-      await back(sql, true);
-      if (disputing.length === 0) await expectBlank(sql, added, blank);
-    });
+    testOnce(
+      'the app goes on writing on both sides: none of its writes fails, and the sides end equal',
+      async () => {
+        const { db, sql, added, blank } = await prepared();
+        await whileWriting(db, fixture.writers, () => callAtOnce(db, 3, 'migrate_batch', small));
+        // Who was locked too often is tried again.
+        if ((await setAside(sql, plan)).length > 0) await call(sql, 'retry_failed_migrations', { plan });
+        await forward(sql);
+        await expectAll(sql, 'migrated');
+        await whileWriting(
+          db,
+          fixture.writers.filter(({ side }) => side === 'old'),
+          () => callAtOnce(db, 3, 'rollback_batch', { plan, force: true, max_ms: 1 }),
+        );
+        await back(sql, true);
+        await expectAll(sql, 'pending');
+        if (disputing.length === 0) await expectBlank(sql, added, blank);
+      },
+    );
 
     test('finalize refuses while somebody is left, closes the way back, and loses no row', async () => {
       const { sql } = await prepared();
@@ -262,7 +316,7 @@ export function conform(plan: string, fixture: Fixture): void {
       await fixture.finalized?.(sql);
     });
 
-    test('says what each of its objects is for, and opens none to the API', async () => {
+    testOnce('says what each of its objects is for, and opens none to the API', async () => {
       const { sql } = await prepared();
       expect(await careless(sql, plan)).toEqual([]);
     });

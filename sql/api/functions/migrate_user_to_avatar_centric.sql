@@ -6,6 +6,9 @@ security definer
 set search_path = ''
 as $$
 begin
+  if user_id is null then
+    perform imago.raise_error('IM004', 'user_id');
+  end if;
   return imago.migrate_entity('avatars', user_id::text);
 end
 $$;

@@ -1,23 +1,31 @@
-create or replace function imago.count_source(plan imago.plan, out total bigint, out is_estimate boolean)
+create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   staged imago.plan;
+  source text;
+  concerned text;
   counted bigint;
 begin
-  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table))) into total from imago.stages(plan) s;
-  is_estimate := total > 100000;
-  if not is_estimate then
-    total := 0;
-    for staged in
-      select s.* from imago.stages(plan) s where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
-    loop
-      execute format('select count(*) from %I.%I', staged.source_schema, staged.source_table) into counted;
-      total := total + counted;
-    end loop;
-  end if;
+  is_estimate := not exactly and imago.source_rows(plan) > 100000;
+  total := 0;
+  for staged in select s.* from imago.stages(plan) s loop
+    source := format('%I.%I', staged.source_schema, staged.source_table);
+    concerned := imago.concerned_rows(staged);
+    continue when concerned is null;
+    if not is_estimate then
+      execute format('select count(*) from %s', concerned) into counted;
+    elsif concerned = source then
+      counted := imago.estimated_rows(source);
+    else
+      -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+      counted := imago.estimated_rows(source)
+        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(source)));
+    end if;
+    total := total + counted;
+  end loop;
 end
 $$;
-comment on function imago.count_source(imago.plan) is 'Entities of the plan, of all its stages: counted up to about 100,000, estimated (and marked so) above.';
+comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';

@@ -1,18 +1,18 @@
-create or replace function imago.entity_answer(plan_name text, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
+create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'plan', plan_name, 'entity', entity, 'rolled_back', rolled_back,
+    'plan', entity_answer.plan.name, 'entity', entity, 'rolled_back', rolled_back,
     'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|detached)$'), '{}'),
     'removed', coalesce((select jsonb_object_agg(left(key, -8), value) from jsonb_each(attempt.rows) where key ~ ':removed$'), '{}'),
     'detached', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':detached$'), '{}'),
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
-      where f.plan = plan_name and f.stage = 1 and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1))
+      where f.plan = entity_answer.plan.name and f.stage = entity_answer.plan.stage and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(entity_answer.plan.stage)
 $$;
-comment on function imago.entity_answer(text, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_user_migration returns.';
+comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';

@@ -32,12 +32,12 @@ begin
   if sync."strict" then
     return 'raise';
   end if;
+  -- Each of them, however many: a plan may look here for whom a sync has failed.
   insert into imago.log (plan, level, event, entity, sqlstate, detail)
   select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
     'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
     'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
-  from unnest(entities) k
-  limit 100;
+  from unnest(entities) k;
   return 'leave';
 end
 $$;

@@ -29,7 +29,7 @@ begin
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move who was rolled back alone again, in the plan avatars with migrate_user_to_avatar_centric, or roll everybody back.'),
+      ('held', 'held', 'Move who was rolled back alone again with migrate_entity, or roll everybody back.'),
       ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, word, remedy) on k.kind = f.kind
     where f.plan = plan.name

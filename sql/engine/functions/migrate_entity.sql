@@ -1,4 +1,4 @@
-create or replace function imago.migrate_entity(plan_name text, entity text)
+create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -12,13 +12,16 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  if not imago.entity_exists(plan, entity) then
+  plan := imago.entity_stage(plan, entity, stage, false);
+  if plan.name is null then
     perform imago.raise_error('IM013', plan_name);
   end if;
+  perform imago.expect_begun(plan);
+  entity := imago.key_text(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
@@ -27,7 +30,7 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(plan.stage);
 end
 $$;
-comment on function imago.migrate_entity(text, text) is 'Moves one entity now, whatever its lane is doing.';
+comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';

@@ -6,4 +6,4 @@ set search_path = ''
 as $$
   select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
 $$;
-comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply or pending of a plan''s stage: that of the first has no number.';
+comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';

@@ -7,17 +7,15 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run := imago.unfinished_run(plan_name);
-  source record;
+  entities record;
   counts record;
-  pending bigint;
-  moved bigint;
   per_minute numeric;
 begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
   perform imago.check_source(plan);
-  select * into source from imago.count_source(plan);
+  select * into entities from imago.count_entities(plan, false);
   select
     count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
     count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
@@ -25,27 +23,16 @@ begin
     into counts
   from imago.failure f where f.plan = plan_name;
 
-  if plan.closed_at is not null then
-    pending := 0;
-  elsif plan.prepared_at is null and source.is_estimate then
-    -- An exact count would not fit the estimated total.
-    pending := source.total;
-  elsif run.direction is not distinct from 'rollback' or not source.is_estimate then
-    pending := imago.count_pending(plan);
-  else
-    pending := imago.estimate_pending(run, source.total);
-  end if;
-  moved := greatest(0, source.total - pending);
   per_minute := imago.recent_rate(run.id);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
-    'total_users', source.total, 'migrated_users', moved, 'pending_users', pending,
+    'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
-    'migration_completion_percentage', imago.percentage(moved, pending),
+    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
     'users_per_minute', round(per_minute),
     'eta_seconds', case when run.state = 'running' and per_minute > 0
-      then ceil(60 * (case run.direction when 'rollback' then moved else pending end) / per_minute) end,
+      then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
       select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
@@ -54,7 +41,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', source.is_estimate, 'scheduled', imago.scheduled(plan_name));
+    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';

@@ -1,4 +1,4 @@
-create or replace function imago.rollback_entity(plan_name text, entity text, force boolean)
+create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
 returns jsonb
 language plpgsql
 volatile
@@ -6,13 +6,14 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
+  staged imago.plan;
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
   old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
-    perform imago.raise_error('IM004', 'user_id');
+    perform imago.raise_error('IM004', 'entity');
   end if;
   if force is null then
     perform imago.raise_error('IM004', 'force');
@@ -21,19 +22,21 @@ begin
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
-  if not imago.has_journal(plan, entity) then
-    return imago.entity_answer(plan_name, entity, attempt, false, started);
+  staged := imago.entity_stage(plan, entity, stage, true);
+  if staged.name is null then
+    return imago.entity_answer(imago.stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
+  entity := imago.key_text(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
+  attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(plan_name, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
-    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone');
+    perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);
   end if;
-  return imago.entity_answer(plan_name, entity, attempt, attempt.moved = 1, started);
+  return imago.entity_answer(staged, entity, attempt, attempt.moved = 1, started);
 end
 $$;
-comment on function imago.rollback_entity(text, text, boolean) is 'Takes one entity back through the journal and holds it.';
+comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';

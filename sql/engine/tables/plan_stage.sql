@@ -7,6 +7,6 @@ create table imago.plan_stage (
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   primary key (plan, number)
 );
-comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys) and the view pending_<number>.';
+comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';

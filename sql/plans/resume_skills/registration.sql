@@ -1,6 +1,6 @@
 insert into imago.plan_step (plan, position, name, phase, routine) values
   ('resume_skills', 1, 'users.profile_picture and users.skills', 'prepare', 'prepare_users'),
-  ('resume_skills', 2, 'view pending', 'prepare', 'prepare_pending'),
+  ('resume_skills', 2, 'views', 'prepare', 'prepare_views'),
   ('resume_skills', 3, 'default of users.skills', 'finalize', 'finalize_default');
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values

@@ -28,7 +28,7 @@ begin
     return jsonb_build_object('warnings', jsonb_build_array('the columns of "Gigs" hold values: they stay'));
   end if;
   -- Prepare makes them anew.
-  drop view if exists profile_gigs.pending, profile_gigs.profile_gig;
+  drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s of "Gigs" were empty: dropped', array_to_string(columns, ', '))));
 end

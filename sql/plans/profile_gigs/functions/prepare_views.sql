@@ -14,6 +14,12 @@ begin
     comment on view profile_gigs.profile_gig is 'What a profile gig holds: "userId" and any columns of "Gigs", one row a user. Replace it to get other texts; skills, languages, years and certificates have to be the user''s.';
   end if;
 
+  create or replace view profile_gigs.concerned as
+    select u.id as entity from public."User" u where u.role::text = 'freelancer' and u."isProfileInfoSet"
+    union
+    select g."userId" from public."Gigs" g where g."isProfileGig" and g."userId" is not null;
+  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and whoever has a profile gig: all others do not count as migrated.';
+
   create or replace view profile_gigs.pending as
     select u.id as entity
     from public."User" u
@@ -30,4 +36,4 @@ begin
   comment on view profile_gigs.pending is 'Freelancers who have yet to get a profile gig, and users whose sides differ because a sync failed.';
 end
 $$;
-comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made his own) and pending.';
+comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made his own), concerned and pending.';

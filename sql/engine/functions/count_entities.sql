@@ -1,0 +1,42 @@
+create or replace function imago.count_entities(
+  plan imago.plan,
+  exactly boolean,
+  out total bigint,
+  out migrated bigint,
+  out pending bigint,
+  out is_estimate boolean
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source record;
+  run imago.run := imago.last_run(plan.name);
+begin
+  select * into source from imago.count_source(plan, exactly);
+  total := source.total;
+  is_estimate := source.is_estimate;
+  if plan.closed_at is not null then
+    pending := 0;
+  elsif pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is null then
+    -- Whom the plan concerns is known when prepare has made its views.
+    pending := total;
+    is_estimate := true;
+  elsif is_estimate then
+    -- A run that fixes findings walks no lanes.
+    run := imago.migrating_run(plan.name);
+    pending := imago.estimate_pending(run, plan, total);
+  else
+    pending := imago.count_pending(plan);
+  end if;
+  -- Nothing is moved before the first run and after everything went back: what is not pending then does not concern the plan.
+  if plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
+    total := case when is_estimate then total else pending end;
+    pending := total;
+  end if;
+  total := greatest(total, pending);
+  migrated := total - pending;
+end
+$$;
+comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
