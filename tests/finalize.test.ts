@@ -441,7 +441,9 @@ describe('a step', () => {
     const callers = Array.from({ length: 6 }, () => db.connect());
     const answers = (await Promise.all(callers.map((caller) => finalizeAll(caller, { plan: PLAN })))).flat();
     expect(
-      answers.every(({ state }) => ['finalizing', 'working', 'checking', 'busy', 'finalized'].includes(state)),
+      answers.every(({ state }) =>
+        ['finalizing', 'working', 'checking', 'busy', 'finalized'].includes(state),
+      ),
     ).toBe(true);
     expect(await value(db.sql, 'select count(*) || $1 || count(distinct id) from aside', ['/'])).toBe(
       '40/40',

@@ -4039,13 +4039,14 @@ declare
   lane imago.lane;
   keys text[];
   found_keys text[];
+  size integer := 100;
   began timestamptz;
+  looked boolean := false;
 begin
   pending := '{}';
   next_stage := coalesce(plan.checking_stage, 1);
   next_key := plan.checking_key;
   run.direction := 'forward';
-  lane.batch_size := 1000;
   if plan.prepared_at is null then
     return;
   end if;
@@ -4057,6 +4058,7 @@ begin
     loop
       began := clock_timestamp();
       lane.cursor_key := next_key;
+      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
       begin
         keys := imago.next_keys(run, staged, lane);
         found_keys := array(
@@ -4066,7 +4068,7 @@ begin
         if not imago.timed_out() then
           raise;
         end if;
-        if lane.batch_size <= 1000 then
+        if not looked then
           perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
         end if;
         return;
@@ -4078,7 +4080,8 @@ begin
         pending := pending[:most];
         return;
       end if;
-      lane.batch_size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+      looked := true;
+      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
     end loop;
   end loop;
   next_stage := next_stage + 1;
