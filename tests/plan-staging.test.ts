@@ -134,6 +134,20 @@ describe('before', () => {
     expect([...(await sql`select from imago.log where detail::text like '%no show%'`)]).toEqual([]);
   });
 
+  test('the preflight does not count a large table: it estimates, with sample keys', async () => {
+    const sql = await app();
+    await sql`update imago.setting set value = 0 where name = 'direct_mb'`;
+    const answer = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' });
+    const said = (answer.problems as { message: string }[]).map(({ message }) => message);
+    expect(said).toEqual([
+      expect.stringMatching(
+        /^about 120 bookings point at no row of "Customer", .* \(bkg\w+, bkg\w+, bkg\w+, …\)$/,
+      ),
+      expect.stringMatching(/^about 90 bookings .*"ServiceToJobType"/),
+      expect.stringMatching(/^about 60 bookings .*"Technician"/),
+    ]);
+  });
+
   test('an app without these tables is refused, and nothing changes', async () => {
     const db = await freshDatabase({ app: 'none' });
     databases.push(db);
