@@ -9,10 +9,12 @@ import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { prepareAll } from './support/avatars.ts';
 import { call, refusal } from './support/call.ts';
+import { catalogOf } from './support/catalog.ts';
 import { createApp } from './support/conformance/app.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { cleanUpAll, finalizeAll } from './support/finalize.ts';
 import { checksums, migrateAll, rollbackAll } from './support/imago.ts';
+import { pidOf, untilBlocked } from './support/until.ts';
 import { checkOf, found, validated } from './support/validation.ts';
 
 const plan = 'staging_to_production';
@@ -130,6 +132,20 @@ describe('before', () => {
     // Counts and keys are for the log, values are not.
     await prepareAll(sql, plan);
     expect([...(await sql`select from imago.log where detail::text like '%no show%'`)]).toEqual([]);
+  });
+
+  test('the preflight does not count a large table: it estimates, with sample keys', async () => {
+    const sql = await app();
+    await sql`update imago.setting set value = 0 where name = 'direct_mb'`;
+    const answer = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' });
+    const said = (answer.problems as { message: string }[]).map(({ message }) => message);
+    expect(said).toEqual([
+      expect.stringMatching(
+        /^about 120 bookings point at no row of "Customer", .* \(bkg\w+, bkg\w+, bkg\w+, …\)$/,
+      ),
+      expect.stringMatching(/^about 90 bookings .*"ServiceToJobType"/),
+      expect.stringMatching(/^about 60 bookings .*"Technician"/),
+    ]);
   });
 
   test('an app without these tables is refused, and nothing changes', async () => {
@@ -264,7 +280,7 @@ describe('references that point nowhere', () => {
     expect(await refusal(call(sql, 'finalize_migration', { plan }))).toMatchObject({
       code: 'IM038',
       message: expect.stringMatching(
-        /bookings_without_customer finds 120.*bookings_without_service finds 90.*bookings_without_technician finds 60/,
+        /bookings_without_customer finds 120 \(bkg\w+, bkg\w+, bkg\w+, …\).*bookings_without_service finds 90 .*bookings_without_technician finds 60 /,
       ),
     });
 
@@ -386,6 +402,11 @@ describe('finalize', () => {
       /^DROP TABLE (public\.)?"?public"?\.?"UserImage";?$|^DROP TABLE public\."UserImage";?$/i,
     );
 
+    const wanted = await catalogOf(staging.sql);
+    const more = (await catalogOf(sql)).filter((line) => !wanted.includes(line));
+    expect(more).not.toEqual([]);
+    expect(more.filter((line) => !line.includes('UserImage'))).toEqual([]);
+
     await sql`delete from "Image" where id = ${user?.imageId}`;
     expect([...(await sql`select from "User" where "imageId" = ${user?.imageId}`)]).toEqual([]);
     // PostgreSQL 18 has a code of its own for restrict.
@@ -403,6 +424,7 @@ describe('finalize', () => {
       pending_users: 0,
     });
     expect(await difference(production.url, staging.url)).toBe('');
+    expect(await catalogOf(sql)).toEqual(wanted);
   });
 
   test('what comes between the checks and the swap does not stop it half-way', async () => {
@@ -428,6 +450,54 @@ describe('finalize', () => {
         await sql`select b.status::text, c.name, s.enabled from "Booking" b join "Customer" c on c.id = b."customerId" join "ServiceToJobType" s on s.id = b."serviceId" join "Technician" t on t.id = b."technicianId" where b.id = 'late'`
       )[0],
     ).toEqual({ status: 'COMPLETED', name: 'Placeholder', enabled: false });
+  });
+
+  test('of many bookings takes many calls, each within the statement timeout; one that is killed is done again', async () => {
+    const MANY = 20_000;
+    const db = await freshDatabase({ app: 'none' });
+    databases.push(db);
+    const sql = db.connect();
+    await sql`select set_config('sample.references', 'on', false)`;
+    await createApp(sql, 'tests/support/staging_to_production.sql', MANY);
+    await sql.unsafe('analyze');
+    await sql`set statement_timeout = '1500ms'`;
+    await forward(sql);
+    await validated(sql, { plan, fix_issues: true });
+
+    const until = async (name: string) => {
+      for (let calls = 0; calls < 100; calls++) {
+        const answer = await call(sql, 'finalize_migration', { plan });
+        if (answer.step === name) return answer;
+      }
+      throw new Error(`finalize never came to ${name}`);
+    };
+    await until('swap');
+    await db.sql`
+      insert into "Booking" (id, "scheduledFor", "customerId", "technicianId")
+      select 'late' || n, now(), 'c' || n, 't' || n % 7 from generate_series(1, 300) n`;
+    await db.sql`update imago.setting set value = 20 where name = 'sub_batch_ms'`;
+    await until('foreign key of "Booking"."technicianId"');
+    // Killed while it makes placeholders: somebody holds the number that one of them wants.
+    const [other, dying] = [db.connect(), db.connect()];
+    await other`begin`;
+    await other`insert into "Customer" (id, "customerId", name, type, "phoneNumberId")
+      values ('c300', 7, 'Ada', 'RESIDENTIAL', (select min(id) from "PhoneNumber"))`;
+    const pid = await pidOf(dying);
+    const killed = expect(call(dying, 'finalize_migration', { plan })).rejects.toThrow();
+    await untilBlocked(db.sql, pid);
+    await db.sql`select pg_terminate_backend(${pid})`;
+    await killed;
+    await other`commit`;
+    const answers = await finalizeAll(sql, { plan });
+    expect(answers.at(-1)?.state).toBe('finalized');
+    expect([
+      ...(await sql`select count(*)::int as n from "Customer" where id ~ '^c[0-9]+$' group by name order by name`),
+    ]).toEqual([{ n: 1 }, { n: 299 }]);
+    expect(await rows(sql, 'Technician')).toBe(5 + 7);
+    expect((await sql`select count(*)::int as n from staging_to_production.kept_status`)[0]).toEqual({
+      n: MANY / 4,
+    });
+    expect([...(await sql`select from pg_constraint where not convalidated`)]).toEqual([]);
   });
 
   test('after a rollback clean-up drops what prepare added and is empty', async () => {

@@ -693,6 +693,19 @@ describe('a check that does not fit', () => {
     expect(answer.healthy).toBe(false);
   });
 
+  test('one that looks once and does not get done is named, too', async () => {
+    await slowPlan(3, 'false');
+    await db.sql.unsafe(`
+      create function tally.look(plan imago.plan) returns jsonb language sql volatile as $$ select to_jsonb(pg_sleep(3600)) $$;
+      insert into imago.plan_check (plan, position, name, severity, phase, meaning, remedy, routine)
+      values ('tally', 2, 'looking', 'warning', 'during', 'It looks.', 'None.', 'tally.look')`);
+    const client = db.connect();
+    await client`set statement_timeout = 600`;
+    const answer = await validated(client, { plan: 'tally', max_ms: 60_000 });
+    expect(checkOf(answer, 'looking').error).toMatchObject({ code: 'IM028' });
+    expect(checkOf(answer, 'costly')).toMatchObject({ error: null, found: 0 });
+  });
+
   test('a person who cancels is heard', async () => {
     await slowPlan(2000, 'true');
     const client = db.connect();

@@ -103,10 +103,7 @@ async function drive(context: Context): Promise<Ending> {
     waited = 0;
     warnings.push(...answer.warnings);
     for (const warning of answer.warnings) terminal.warn(warning);
-    const now =
-      answer.state === 'checking'
-        ? `Checking, ${Math.floor(answer.percentage ?? 0)} % …`
-        : `Done: ${answer.step_number ?? ''} of ${answer.steps}, ${answer.step}`;
+    const now = progressOf(answer);
     if (answer.step && now !== said) terminal.info(now);
     said = now;
     if (!answer.has_more) {
@@ -119,6 +116,13 @@ async function drive(context: Context): Promise<Ending> {
       };
     }
   }
+}
+
+function progressOf({ state, step, step_number, steps, percentage }: FinalizeAnswer): string {
+  const which = `${step_number ?? ''} of ${steps}, ${step}`;
+  if (state === 'checking') return `Checking, ${Math.floor(percentage ?? 0)} % …`;
+  if (state !== 'working') return `Done: ${which}`;
+  return `Working: ${which}${percentage == null ? '' : `, ${Math.floor(percentage)} %`} …`;
 }
 
 /** One call; where the step is a direct one, its statement, so that the next call finds it done. */

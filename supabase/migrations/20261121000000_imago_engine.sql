@@ -144,6 +144,9 @@ create table imago.plan (
   prepared_at timestamptz,
   finalizing_at timestamptz,
   checking_since timestamptz,
+  checking_at timestamptz,
+  checking_stage integer,
+  checking_key text,
   checked_at timestamptz,
   closed_at timestamptz,
   finalized_at timestamptz,
@@ -156,6 +159,8 @@ comment on column imago.plan.key_type is 'Type of the key, found by the first pr
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
+comment on column imago.plan.checking_at is 'While finalize goes through the checks: the last call of it. Who comes back much later begins anew.';
+comment on column imago.plan.checking_stage is 'Up to which stage, and with checking_key which entity, finalize has looked for what is pending; a stage past the last one: through.';
 comment on column imago.plan.checked_at is 'When no check failed, at last.';
 comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
 comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
@@ -186,13 +191,21 @@ create table imago.plan_step (
   statement text,
   reversible boolean not null default false,
   only_after text check (only_after in ('finalize', 'rollback')),
+  source text check (source is null or not direct),
+  cursor_key text,
+  walked bigint not null default 0,
+  size integer not null default 500,
   done_at timestamptz,
   primary key (plan, position),
   unique (plan, name),
   check (direct = (statement is not null))
 );
 comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
-comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.routine is 'Name of a function in the plan''s schema, without arguments unless the step walks. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.source is 'A step that walks: the relation whose rows are handed to the routine by key, piece after piece. The routine takes an array of these keys.';
+comment on column imago.plan_step.cursor_key is 'Of a step that walks: up to which key it has come.';
+comment on column imago.plan_step.walked is 'Of a step that walks: rows up to the cursor.';
+comment on column imago.plan_step.size is 'Of a step that walks: rows of the next piece.';
 comment on column imago.plan_step.direct is 'The statement does not run inside a transaction, or not within a call; it runs over a database connection as long as the routine says false.';
 comment on column imago.plan_step.statement is 'For a direct step: one SQL statement, such as create index concurrently or validate constraint.';
 comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
@@ -1129,10 +1142,10 @@ as $$
   select jsonb_build_object(
     'has_more', answer -> 'has_more', 'percentage', answer -> 'percentage', 'clean', answer -> 'healthy',
     'failing', (
-      select coalesce(jsonb_agg(jsonb_build_object('name', c ->> 'name', 'found', c -> 'left', 'error', c #> '{error,code}')), '[]')
+      select coalesce(jsonb_agg(jsonb_build_object('name', c ->> 'name', 'found', c -> 'left', 'keys', c -> 'keys', 'error', c #> '{error,code}')), '[]')
       from jsonb_array_elements(answer -> 'checks') c
       where c ->> 'severity' = 'error' and (c ->> 'left')::bigint > 0 or c -> 'error' <> 'null'))
-  from imago.validate(plan_name, false, false, max_ms, false, since) answer
+  from imago.validate(plan_name, true, false, max_ms, false, since) answer
 $$;
 comment on function imago.check_clean(text, integer, timestamptz) is 'For steps that depend on the checks: one call''s worth of the same validation. Call until has_more is false; clean then says whether no check of severity error fails, failing names those. since: what was counted before is counted again.';
 
@@ -2170,8 +2183,9 @@ begin
   perform from imago.plan p where p.name = plan_name for share;
   perform imago.expect_open(plan_name, direction);
   -- Finalize begins anew after this run, with the same idempotent steps.
-  update imago.plan_step s set done_at = null where s.plan = plan_name and s.phase <> 'prepare' and s.done_at is not null;
-  update imago.plan p set finalizing_at = null, checking_since = null, checked_at = null
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
+  where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
+  update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
   where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
@@ -2400,6 +2414,35 @@ end
 $$;
 comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
 
+-- sql/engine/functions/expect_clean.sql
+create or replace function imago.expect_clean(plan_name text, deadline timestamptz, since timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  max_ms constant integer := greatest(1, extract(epoch from deadline - clock_timestamp()) * 1000);
+  answer jsonb;
+begin
+  answer := imago.check_clean(plan_name, max_ms, since);
+  if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
+    -- It may have been mended since that was counted: begin anew.
+    answer := imago.check_clean(plan_name, max_ms, clock_timestamp());
+  end if;
+  if answer -> 'failing' <> '[]' then
+    perform imago.raise_error('IM038', plan_name, (
+      select string_agg(format('check %s %s', f ->> 'name', case
+          when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
+          else 'finds ' || (f ->> 'found') || imago.some_keys(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
+      from jsonb_array_elements(answer -> 'failing') f),
+      'Call validate_migration to see what is wrong and what mends it.');
+  end if;
+  return answer;
+end
+$$;
+comment on function imago.expect_clean(text, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
+
 -- sql/engine/functions/expect_cleanable.sql
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
 returns timestamptz
@@ -2421,7 +2464,7 @@ $$;
 comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up before the verification period is over, naming when it is (IM040); gives since when it counts.';
 
 -- sql/engine/functions/expect_finalizable.sql
-create or replace function imago.expect_finalizable(plan imago.plan, pending_too boolean default true)
+create or replace function imago.expect_finalizable(plan imago.plan, pending text[] default '{}')
 returns void
 language plpgsql
 volatile
@@ -2432,13 +2475,13 @@ declare
   remedies text;
 begin
   select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
-  from imago.finalize_obstacles(plan, pending_too) with ordinality o(reason, remedy, n);
+  from imago.finalize_obstacles(plan, pending) with ordinality o(reason, remedy, n);
   if reasons is not null then
     perform imago.raise_error('IM038', plan.name, reasons, remedies);
   end if;
 end
 $$;
-comment on function imago.expect_finalizable(imago.plan, boolean) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
+comment on function imago.expect_finalizable(imago.plan, text[]) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
 
 -- sql/engine/functions/expect_open.sql
 create or replace function imago.expect_open(plan_name text, direction text)
@@ -2627,10 +2670,10 @@ begin
   end if;
   closing := plan.closed_at is null and imago.closes(step);
   if plan.closed_at is null then
-    perform imago.expect_finalizable(plan);
     if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
       return imago.finalize_checks(plan);
     end if;
+    perform imago.expect_finalizable(plan);
   end if;
 
   if not imago.hold_plan(plan_name, closing) then
@@ -2638,7 +2681,7 @@ begin
   end if;
   if plan.closed_at is null then
     -- A run may have begun meanwhile, and even ended.
-    perform imago.expect_finalizable(plan, false);
+    perform imago.expect_finalizable(plan);
     if (imago.find_plan(plan_name)).finalizing_at is null then
       return imago.finalize_answer(plan_name, step.name, 'busy');
     end if;
@@ -2673,50 +2716,52 @@ volatile
 set search_path = ''
 as $$
 declare
-  since timestamptz := coalesce(plan.checking_since, clock_timestamp());
-  max_ms constant integer := 4000;
+  since timestamptz;
+  deadline constant timestamptz := imago.call_deadline(4000);
   name constant text := case when plan.finalizing_at is null then 'checks' else 'checks once more' end;
-  answer jsonb;
+  looked record;
+  answer jsonb := '{"has_more": true, "percentage": 0}';
 begin
-  answer := imago.check_clean(plan.name, max_ms, since);
-  if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
-    -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan.name, max_ms, clock_timestamp());
+  -- What calls of last week have found says nothing any more.
+  if coalesce(plan.checking_at < clock_timestamp() - interval '5 minutes', true) then
+    plan.checking_since := null;
+    plan.checking_stage := null;
+    plan.checking_key := null;
   end if;
-  if answer -> 'failing' <> '[]' then
-    perform imago.raise_error('IM038', plan.name, (
-      select string_agg(format('check %s %s', f ->> 'name',
-          case when f ->> 'error' is null then 'finds ' || (f ->> 'found') else 'cannot be evaluated: ' || (f ->> 'error') end), '; ')
-      from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.');
+  since := coalesce(plan.checking_since, clock_timestamp());
+  looked := imago.look_for_pending(plan, deadline);
+  perform imago.expect_finalizable(plan, looked.pending);
+  if clock_timestamp() < deadline then
+    answer := imago.expect_clean(plan.name, deadline, since);
   end if;
   if not imago.hold_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');
   end if;
   if (answer ->> 'has_more')::boolean then
-    update imago.plan p set checking_since = since where p.name = plan.name and p.checking_since is null;
+    update imago.plan p set
+      checking_since = since, checking_at = clock_timestamp(), checking_stage = looked.next_stage, checking_key = looked.next_key
+    where p.name = plan.name;
     return imago.finalize_answer(plan.name, name, 'checking') || jsonb_build_object('percentage', answer -> 'percentage');
   end if;
   update imago.plan p set
-    checking_since = null, checked_at = clock_timestamp(), finalizing_at = coalesce(p.finalizing_at, clock_timestamp())
+    checking_since = null, checking_at = null, checking_stage = null, checking_key = null,
+    checked_at = clock_timestamp(), finalizing_at = coalesce(p.finalizing_at, clock_timestamp())
   where p.name = plan.name and p.closed_at is null;
   perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_build_object('step', name));
   return imago.finalize_answer(plan.name, name, 'finalizing');
 end
 $$;
-comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of the checks that stand before finalize; refuses as soon as one of severity error fails or cannot be evaluated (IM038).';
+comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks; refuses as soon as it finds something (IM038).';
 
 -- sql/engine/functions/finalize_obstacles.sql
-create or replace function imago.finalize_obstacles(plan imago.plan, pending_too boolean)
+create or replace function imago.finalize_obstacles(plan imago.plan, pending text[])
 returns table (reason text, remedy text)
 language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
 declare
   run imago.run := imago.last_run(plan.name);
-  todo text[];
-  most constant integer := 1000;
 begin
   if plan.prepared_at is null then
     return query select
@@ -2731,8 +2776,7 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s (%s%s)', count(distinct f.entity), k.word, (array_to_string((array_agg(distinct f.entity))[1:3], ', ')),
-        case when count(distinct f.entity) > 3 then ', …' else '' end), k.remedy
+    select format('%s %s', count(distinct f.entity), k.word) || imago.some_keys(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
@@ -2744,26 +2788,14 @@ begin
     where f.plan = plan.name
     group by k.word, k.remedy
     order by k.word desc;
-  if not pending_too then
-    return;
-  end if;
-  run.direction := 'forward';
-  select array_agg(k) into todo
-  from imago.stages(plan) s
-  cross join lateral unnest(imago.left_over(run, s, most)) k;
-  if todo <> '{}' then
-    return query select format('%s%s pending (%s%s)', cardinality(todo), case when cardinality(todo) = most then ' or more' else '' end,
-        array_to_string(todo[1:3], ', '), case when cardinality(todo) > 3 then ', …' else '' end),
+  if pending <> '{}' then
+    return query select format('%s%s pending', cardinality(pending), case when cardinality(pending) = 1000 then ' or more' else '' end)
+        || imago.some_keys(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;
-exception when query_canceled then
-  if not imago.timed_out() then
-    raise;
-  end if;
-  perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
 end
 $$;
-comment on function imago.finalize_obstacles(imago.plan, boolean) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and what is pending; each with up to three keys and what to do.';
+comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with up to three keys and what to do.';
 
 -- sql/engine/functions/finalize_preview.sql
 create or replace function imago.finalize_preview(plan imago.plan)
@@ -2778,7 +2810,9 @@ as $$
       'dry_run', true,
       'list', (select jsonb_agg(to_jsonb(s) order by s.number) from imago.finalize_steps(plan) s),
       'obstacles', (
-        select coalesce(jsonb_agg(to_jsonb(o)), '[]') from imago.finalize_obstacles(plan, true) o
+        select coalesce(jsonb_agg(to_jsonb(o)), '[]')
+        from imago.look_for_pending(plan, imago.call_deadline(2000)) l
+        cross join lateral imago.finalize_obstacles(plan, l.pending) o
         where plan.closed_at is null))
 $$;
 comment on function imago.finalize_preview(imago.plan) is 'What finalize would do, step by step, and what stands in its way now, but for the checks. Changes nothing.';
@@ -2799,12 +2833,15 @@ begin
   end if;
   update imago.plan p set finalized_at = clock_timestamp()
   where p.name = plan.name and p.closed_at is not null and (imago.next_step(plan.name, 'finalize')).plan is null;
-  perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
-    'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
-  return imago.finalize_answer(plan.name, name, 'finalizing', outcome -> 'warnings');
+  if not (outcome ->> 'has_more')::boolean or closing or outcome -> 'warnings' <> '[]' then
+    perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
+      'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
+  end if;
+  return imago.finalize_answer(plan.name, name, case when (outcome ->> 'has_more')::boolean then 'working' else 'finalizing' end, outcome -> 'warnings')
+    || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage'));
 end
 $$;
-comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step and writes down that it is done; after the last one the plan is finalized.';
+comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done; after the last one the plan is finalized.';
 
 -- sql/engine/functions/finalize_steps.sql
 create or replace function imago.finalize_steps(plan imago.plan)
@@ -4160,6 +4197,78 @@ as $$
         and pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete'))
 $$;
 comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
+
+-- sql/engine/functions/look_for_pending.sql
+create or replace function imago.look_for_pending(
+  plan imago.plan,
+  deadline timestamptz,
+  out pending text[],
+  out next_stage integer,
+  out next_key text
+)
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  most constant integer := 1000;
+  run imago.run := imago.last_run(plan.name);
+  staged imago.plan;
+  lane imago.lane;
+  keys text[];
+  found_keys text[];
+  size integer := 100;
+  began timestamptz;
+  looked boolean := false;
+begin
+  pending := '{}';
+  next_stage := coalesce(plan.checking_stage, 1);
+  next_key := plan.checking_key;
+  run.direction := 'forward';
+  if plan.prepared_at is null then
+    return;
+  end if;
+  for staged in select s.* from imago.stages(plan) s where s.stage >= next_stage order by s.stage loop
+    if staged.stage > next_stage then
+      next_stage := staged.stage;
+      next_key := null;
+    end if;
+    loop
+      began := clock_timestamp();
+      lane.cursor_key := next_key;
+      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
+      begin
+        keys := imago.next_keys(run, staged, lane);
+        found_keys := array(
+          select k from unnest(imago.pending_keys(staged, keys)) k
+          where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
+      exception when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        if not looked then
+          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+        end if;
+        return;
+      end;
+      exit when keys is null;
+      pending := pending || found_keys;
+      next_key := keys[cardinality(keys)];
+      if cardinality(pending) >= most or clock_timestamp() >= deadline then
+        pending := pending[:most];
+        return;
+      end if;
+      looked := true;
+      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+    end loop;
+  end loop;
+  next_stage := next_stage + 1;
+  next_key := null;
+end
+$$;
+comment on function imago.look_for_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
 
 -- sql/engine/functions/migrate_entity.sql
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -5596,7 +5705,7 @@ begin
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
   -- The next run looks at the app anew and does the steps again: they are idempotent.
-  update imago.plan_step s set done_at = null where s.plan = plan.name;
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name;
   return 'removed';
 exception
@@ -5912,6 +6021,9 @@ declare
   said text;
   answer jsonb;
 begin
+  if step.source is not null then
+    return imago.walk_step(step);
+  end if;
   execute format('select %I.%I()', step.plan, step.routine) into said;
   if step.direct and not coalesce(said::boolean, false) then
     perform imago.raise_error('IM042', step.name, step.plan, step.statement);
@@ -6213,6 +6325,17 @@ begin
 end
 $$;
 comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
+
+-- sql/engine/functions/some_keys.sql
+create or replace function imago.some_keys(keys text[], amount bigint)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when keys[1] is null then '' else format(' (%s%s)', array_to_string(keys[1:3], ', '), case when amount > 3 then ', …' end) end
+$$;
+comment on function imago.some_keys(text[], bigint) is 'For messages, behind a count: up to three of the keys, in parentheses.';
 
 -- sql/engine/functions/source_rows.sql
 create or replace function imago.source_rows(plan imago.plan)
@@ -7226,6 +7349,76 @@ as $$
 $$;
 comment on function imago.walk_again(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
 
+-- sql/engine/functions/walk_step.sql
+create or replace function imago.walk_step(step imago.plan_step)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  key_name constant text := (imago.primary_key(step.source))[1];
+  key_type constant text := (
+    select imago.undo_type(a.atttypid, -1) from pg_catalog.pg_attribute a
+    where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
+  -- As long as a call that moves entities: the app waits no longer for rows that this one has.
+  max_ms constant integer := 2000;
+  deadline timestamptz := imago.call_deadline(max_ms);
+  began timestamptz;
+  keys text[];
+  size integer;
+  said text;
+  warnings jsonb := '[]';
+  done bigint := 0;
+begin
+  loop
+    began := clock_timestamp();
+    size := greatest(1, least(step.size,
+      step.size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')))::integer;
+    begin
+      execute format(
+        'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $2) next',
+        key_name, step.source, case when step.cursor_key is null then 'true' else format('s.%I > $1::%s', key_name, key_type) end)
+      into keys using step.cursor_key, size;
+      if keys is not null then
+        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key_type) into said using keys;
+      end if;
+    exception
+      when lock_not_available or deadlock_detected then
+        -- What earlier pieces did stays.
+        if done = 0 then
+          raise;
+        end if;
+        exit;
+      when query_canceled then
+        if size = 1 or not imago.timed_out() then
+          raise;
+        end if;
+        step.size := greatest(1, size / 4);
+        exit;
+    end;
+    warnings := warnings || case when said like '{%' then coalesce(said::jsonb -> 'warnings', '[]') else '[]' end;
+    if coalesce(cardinality(keys), 0) < size then
+      update imago.plan_step s set done_at = clock_timestamp(), cursor_key = null, walked = 0
+      where s.plan = step.plan and s.position = step.position;
+      return jsonb_build_object('has_more', false, 'warnings', warnings);
+    end if;
+    done := done + size;
+    step.cursor_key := keys[size];
+    step.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - began) * 1000);
+    exit when clock_timestamp() >= deadline;
+  end loop;
+  done := step.walked + done;
+  update imago.plan_step s set cursor_key = step.cursor_key, size = step.size, walked = done
+  where s.plan = step.plan and s.position = step.position;
+  return jsonb_build_object('has_more', true, 'warnings', warnings,
+    'percentage', least(99, 100 * done / greatest(1, done, imago.estimated_rows(step.source))));
+end
+$$;
+comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
+
 -- sql/engine/functions/walked_key.sql
 create or replace function imago.walked_key(plan_check imago.plan_check, out name text, out type text)
 language sql
@@ -7323,6 +7516,7 @@ declare
   piece record;
   counted record;
   looked jsonb;
+  started timestamptz := clock_timestamp();
   piece_started timestamptz;
   took numeric;
   size integer;
@@ -7366,9 +7560,9 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
-    -- Only a row that had the whole call for itself does not fit one.
-    if size = 1 and piece_started < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
-      item.error := imago.check_error('IM028', plan_check.name, plan.name, plan_check.source);
+    -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
+    if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
+      item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
     item.size := greatest(1, size / 4);

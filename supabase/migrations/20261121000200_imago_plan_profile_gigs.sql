@@ -134,73 +134,66 @@ $$;
 comment on function profile_gigs.clean_gigs() is 'Clean-up step after a complete rollback: drops the columns that prepare added to "Gigs", if they are empty.';
 
 -- sql/plans/profile_gigs/functions/compare_aside.sql
-create or replace function profile_gigs.compare_aside()
-returns jsonb
-language plpgsql
+create or replace function profile_gigs.compare_aside(keys integer[])
+returns void
+language sql
 volatile
 set search_path = ''
 as $$
-declare
-  size constant integer := 10000;
-  mended integer;
-  users bigint;
-  aside bigint;
-begin
-  perform profile_gigs.expect_no_loss();
-  delete from profile_gigs.users_aside a where not exists (select from public."User" u where u.id = a.id);
   insert into profile_gigs.users_aside as a (id, skills, "codingLanguages", "yearsOfExperience", certificates)
   select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates
   from public."User" u
   left join profile_gigs.users_aside a on a.id = u.id
-  where a.id is null
-    or (a.skills, a."codingLanguages", a."yearsOfExperience", a.certificates)
-      is distinct from (u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates)
-  limit size
+  where u.id = any (keys)
+    and (a.id is null or (a.skills, a."codingLanguages", a."yearsOfExperience", a.certificates)
+      is distinct from (u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates))
   for share of u
   on conflict (id) do update set
     skills = excluded.skills, "codingLanguages" = excluded."codingLanguages",
-    "yearsOfExperience" = excluded."yearsOfExperience", certificates = excluded.certificates;
-  get diagnostics mended = row_count;
-  -- One statement, one view of both.
-  select (select count(*) from public."User"), (select count(*) from profile_gigs.users_aside) into users, aside;
-  if mended > 0 or users <> aside then
-    return '{"has_more": true}';
-  end if;
-  drop table profile_gigs.aside_cursor;
-  return jsonb_build_object('warnings', jsonb_build_array(format(
-    'the columns of all %s users are kept in profile_gigs.users_aside until clean-up', users)));
-end
+    "yearsOfExperience" = excluded."yearsOfExperience", certificates = excluded.certificates
 $$;
-comment on function profile_gigs.compare_aside() is 'Finalize step: goes on until what is kept aside equals the columns of all users, row by row, and is as many.';
+comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and mends what differs.';
 
 -- sql/plans/profile_gigs/functions/copy_aside.sql
-create or replace function profile_gigs.copy_aside()
+create or replace function profile_gigs.copy_aside(keys integer[])
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Who is there already was written since the trigger is, so his is the newer value.
+  insert into profile_gigs.users_aside (id, skills, "codingLanguages", "yearsOfExperience", certificates)
+  select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates
+  from public."User" u
+  where u.id = any (keys)
+  on conflict (id) do nothing
+$$;
+comment on function profile_gigs.copy_aside(integer[]) is 'Finalize step that walks: copies these users aside.';
+
+-- sql/plans/profile_gigs/functions/count_aside.sql
+create or replace function profile_gigs.count_aside()
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  size constant integer := 10000;
-  reached integer := (select coalesce(c.last_id, -2147483648) from profile_gigs.aside_cursor c);
-  amount integer;
+  users bigint;
+  aside bigint;
 begin
-  with users as (
-    select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates
-    from public."User" u
-    where u.id > reached
-    order by u.id
-    limit size
-  ), copied as (
-    -- Who is there already was written since the trigger is, so his is the newer value.
-    insert into profile_gigs.users_aside select * from users on conflict (id) do nothing
-  )
-  select max(u.id), count(*) into reached, amount from users u;
-  update profile_gigs.aside_cursor c set last_id = coalesce(reached, c.last_id) where true;
-  return jsonb_build_object('has_more', amount = size);
+  perform profile_gigs.expect_no_loss();
+  -- One statement, one view of both.
+  select (select count(*) from public."User"), (select count(*) from profile_gigs.users_aside) into users, aside;
+  if users <> aside then
+    -- Users who were deleted while they were being copied.
+    delete from profile_gigs.users_aside a where not exists (select from public."User" u where u.id = a.id);
+    return '{"has_more": true}';
+  end if;
+  return jsonb_build_object('warnings', jsonb_build_array(format(
+    'the columns of all %s users are kept in profile_gigs.users_aside until clean-up', users)));
 end
 $$;
-comment on function profile_gigs.copy_aside() is 'Finalize step: copies the next users aside.';
+comment on function profile_gigs.count_aside() is 'Finalize step: as many users are kept aside as there are.';
 
 -- sql/plans/profile_gigs/functions/drop_aside.sql
 create or replace function profile_gigs.drop_aside()
@@ -213,7 +206,7 @@ begin
   if pg_catalog.to_regclass('profile_gigs.users_aside') is null then
     return null;
   end if;
-  drop table if exists profile_gigs.users_aside, profile_gigs.aside_cursor;
+  drop table profile_gigs.users_aside;
   return jsonb_build_object('warnings', jsonb_build_array('profile_gigs.users_aside, the columns as they were: dropped'));
 end
 $$;
@@ -459,13 +452,11 @@ volatile
 set search_path = ''
 as $$
 begin
-  drop table if exists profile_gigs.users_aside, profile_gigs.aside_cursor;
+  drop table if exists profile_gigs.users_aside;
   create table profile_gigs.users_aside as
     select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates from public."User" u with no data;
   alter table profile_gigs.users_aside add primary key (id);
   comment on table profile_gigs.users_aside is 'The columns of "User" that finalize drops, of all users, until clean-up.';
-  create table profile_gigs.aside_cursor as select null::integer as last_id;
-  comment on table profile_gigs.aside_cursor is 'Up to which user copying has come.';
   -- What is written while the others are copied. It goes with the triggers of Imago.
   create or replace trigger "~imago_aside" after insert or update or delete on public."User"
     for each row execute function profile_gigs.follow_aside();
@@ -781,16 +772,17 @@ insert into imago.plan_step (plan, position, name, routine, direct, statement) v
    'create unique index concurrently "Gigs_profile_gig_key" on public."Gigs" ("userId") where "isProfileGig"'),
   ('profile_gigs', 3, 'views', 'prepare_views', false, null);
 
-insert into imago.plan_step (plan, position, name, phase, routine, reversible) values
-  ('profile_gigs', 4, 'nothing is lost', 'finalize', 'expect_no_loss', true),
-  ('profile_gigs', 5, 'table users_aside', 'finalize', 'keep_aside', true),
-  ('profile_gigs', 6, 'all users aside', 'finalize', 'copy_aside', true),
-  ('profile_gigs', 7, 'compared', 'finalize', 'compare_aside', true),
-  ('profile_gigs', 8, 'columns of "User" dropped', 'finalize', 'drop_columns', false);
+insert into imago.plan_step (plan, position, name, phase, routine, reversible, source) values
+  ('profile_gigs', 4, 'nothing is lost', 'finalize', 'expect_no_loss', true, null),
+  ('profile_gigs', 5, 'table users_aside', 'finalize', 'keep_aside', true, null),
+  ('profile_gigs', 6, 'all users aside', 'finalize', 'copy_aside', true, 'public."User"'),
+  ('profile_gigs', 7, 'compared', 'finalize', 'compare_aside', true, 'public."User"'),
+  ('profile_gigs', 8, 'counted', 'finalize', 'count_aside', true, null),
+  ('profile_gigs', 9, 'columns of "User" dropped', 'finalize', 'drop_columns', false, null);
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
-  ('profile_gigs', 9, 'what was kept aside', 'cleanup', 'drop_aside', null),
-  ('profile_gigs', 10, 'empty columns of "Gigs"', 'cleanup', 'clean_gigs', 'rollback');
+  ('profile_gigs', 10, 'what was kept aside', 'cleanup', 'drop_aside', null),
+  ('profile_gigs', 11, 'empty columns of "Gigs"', 'cleanup', 'clean_gigs', 'rollback');
 
 insert into imago.plan_write (plan, position, relation, entity_column, inserts, columns) values
   ('profile_gigs', 1, 'public."Gigs"', 'userId', true, '{skills,codingLanguages,yearsOfExperience,certificates}');

@@ -43,14 +43,15 @@ comment on function staging_to_production.apply_2(text[]) is 'Sets the new statu
 
 -- sql/plans/staging_to_production/functions/booking_references.sql
 create or replace function staging_to_production.booking_references()
-returns table (name text, target text)
+returns table (name text, target text, fix text)
 language sql
 immutable
 set search_path = ''
 as $$
-  values ('customerId', 'Customer'), ('serviceId', 'ServiceToJobType'), ('technicianId', 'Technician')
+  values ('customerId', 'Customer', 'fix_customers'), ('serviceId', 'ServiceToJobType', 'fix_services'),
+    ('technicianId', 'Technician', 'fix_technicians')
 $$;
-comment on function staging_to_production.booking_references() is 'The columns of "Booking" that are to refer to new tables.';
+comment on function staging_to_production.booking_references() is 'The columns of "Booking" that are to refer to new tables, and what makes the placeholders.';
 
 -- sql/plans/staging_to_production/functions/check_query.sql
 create or replace function staging_to_production.check_query(name text)
@@ -113,7 +114,8 @@ begin
   if not imago.is_finalized('staging_to_production') or pg_catalog.to_regclass('public."UserImage"') is null then
     return null;
   end if;
-  lock table public."UserImage" in access exclusive mode;
+  -- Who reads goes on meanwhile.
+  lock table public."UserImage" in share row exclusive mode;
   select count(*) into left_behind from public."UserImage" u
   where u."uploadedAt" > (select p.closed_at at time zone 'UTC' from imago.plan p where p.name = 'staging_to_production')
     and not exists (select from public."Image" i where i.id = u.id);
@@ -234,22 +236,22 @@ $$;
 comment on function staging_to_production.drop_status() is 'Finalize step: drops the text column; nothing is rewritten.';
 
 -- sql/plans/staging_to_production/functions/fill_status.sql
-create or replace function staging_to_production.fill_status()
+create or replace function staging_to_production.fill_status(keys text[])
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if not staging_to_production.has_column('public."Booking"', 'oldStatus') then
-    return;
+  if staging_to_production.has_column('public."Booking"', 'oldStatus') then
+    execute format(
+      'update public."Booking" b set status = (%s)::public."BookingStatus" where b.id = any ($1) and b.status is null',
+      staging_to_production.status_rule('b."oldStatus"'))
+    using keys;
   end if;
-  execute format(
-    'update public."Booking" b set status = (%s)::public."BookingStatus" where b.status is null',
-    staging_to_production.status_rule('b."oldStatus"'));
 end
 $$;
-comment on function staging_to_production.fill_status() is 'Finalize step: a booking that came between the checks and the swap, and whose sync failed, gets its status.';
+comment on function staging_to_production.fill_status(text[]) is 'Finalize step that walks: a booking that came between the checks and the swap, and whose sync failed, gets its status.';
 
 -- sql/plans/staging_to_production/functions/fix_customers.sql
 create or replace function staging_to_production.fix_customers(keys text[])
@@ -313,6 +315,37 @@ end
 $$;
 comment on function staging_to_production.fix_technicians(text[]) is 'Fix: a placeholder, not enabled, for each technician that these bookings name and that is not there.';
 
+-- sql/plans/staging_to_production/functions/guess_references.sql
+create or replace function staging_to_production.guess_references(name text, target text)
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  amount bigint;
+  keys text[];
+begin
+  if pg_catalog.to_regclass(format('public.%I', target)) is not null then
+    return query select 'warning', format('public."Booking".%I', name), 'bookings that point nowhere are not counted here, the table is large',
+      'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
+    return;
+  end if;
+  -- As long as there is no such table, all that name one point nowhere.
+  execute format('select array_agg(id) from (select b.id from public."Booking" b where b.%I is not null limit 3) b', name) into keys;
+  if keys is null then
+    return;
+  end if;
+  amount := imago.estimated_rows('public."Booking"') * coalesce((
+    select 1 - s.null_frac from pg_catalog.pg_stats s
+    where s.schemaname = 'public' and s.tablename = 'Booking' and s.attname = guess_references.name), 1);
+  return query select 'warning', format('public."Booking".%I', name),
+    format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.some_keys(keys, amount),
+    'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
+end
+$$;
+comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to be counted: an estimate, with keys of some.';
+
 -- sql/plans/staging_to_production/functions/has_column.sql
 create or replace function staging_to_production.has_column(relation text, name text)
 returns boolean
@@ -347,26 +380,25 @@ $$;
 comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where the table is small.';
 
 -- sql/plans/staging_to_production/functions/keep_statuses.sql
-create or replace function staging_to_production.keep_statuses()
+create or replace function staging_to_production.keep_statuses(keys text[])
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if not staging_to_production.has_column('public."Booking"', 'oldStatus') then
-    return;
+  if staging_to_production.has_column('public."Booking"', 'oldStatus') then
+    execute format(
+      'insert into staging_to_production.kept_status (id, status)
+       select b.id, b."oldStatus" from public."Booking" b
+       where b.id = any ($1) and %s = ''SCHEDULED'' and upper(b."oldStatus") <> ''SCHEDULED''
+       on conflict (id) do nothing',
+      staging_to_production.status_rule('b."oldStatus"'))
+    using keys;
   end if;
-  create table if not exists staging_to_production.kept_status (id text primary key, status text);
-  comment on table staging_to_production.kept_status is 'Bookings whose status was none and became SCHEDULED, with what it was. Clean-up drops it.';
-  execute format(
-    'insert into staging_to_production.kept_status (id, status)
-     select b.id, b."oldStatus" from public."Booking" b where %s = ''SCHEDULED'' and upper(b."oldStatus") <> ''SCHEDULED''
-     on conflict (id) do nothing',
-    staging_to_production.status_rule('b."oldStatus"'));
 end
 $$;
-comment on function staging_to_production.keep_statuses() is 'Finalize step: keeps aside what could not be told by the new status, until clean-up.';
+comment on function staging_to_production.keep_statuses(text[]) is 'Finalize step that walks: keeps aside what could not be told by the new status, until clean-up.';
 
 -- sql/plans/staging_to_production/functions/key_customers.sql
 create or replace function staging_to_production.key_customers()
@@ -430,15 +462,14 @@ declare
 begin
   for reference in select r.* from staging_to_production.booking_references() r loop
     if imago.is_large('public."Booking"') then
-      return query select 'warning', format('public."Booking".%I', reference.name), 'bookings that point nowhere are not counted here, the table is large',
-        'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
+      return query select * from staging_to_production.guess_references(reference.name, reference.target);
       continue;
     end if;
     execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
       return query select 'warning', format('public."Booking".%I', reference.name),
-        format('%s bookings point at no row of "%s" (%s%s)', amount, reference.target, array_to_string(keys, ', '), case when amount > 3 then ', …' else '' end),
+        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.some_keys(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;
   end loop;
@@ -463,6 +494,20 @@ as $$
   ) v
 $$;
 comment on function staging_to_production.look_at_statuses(imago.plan) is 'Check: statuses that are none and become SCHEDULED, value by value. Facts count all values.';
+
+-- sql/plans/staging_to_production/functions/make_kept_status.sql
+create or replace function staging_to_production.make_kept_status()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  create table if not exists staging_to_production.kept_status (id text primary key, status text);
+  comment on table staging_to_production.kept_status is 'Bookings whose status was none and became SCHEDULED, with what it was. Clean-up drops it.';
+end
+$$;
+comment on function staging_to_production.make_kept_status() is 'Finalize step: the table for statuses that were none.';
 
 -- sql/plans/staging_to_production/functions/new_tables.sql
 create or replace function staging_to_production.new_tables()
@@ -546,31 +591,30 @@ $$;
 comment on function staging_to_production.new_types() is 'The enums that staging has and production has not.';
 
 -- sql/plans/staging_to_production/functions/populate.sql
-create or replace function staging_to_production.populate()
+create or replace function staging_to_production.populate(keys text[])
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  keys text[];
   reference record;
+  late text[];
+  warnings text[] := '{}';
 begin
   for reference in select r.* from staging_to_production.booking_references() r loop
-    execute format('select array_agg(id) from (%s limit 1000) d', staging_to_production.dangling_query(reference.name, reference.target)) into keys;
-    continue when keys is null;
-    case reference.name
-      when 'customerId' then perform staging_to_production.fix_customers(keys);
-      when 'serviceId' then perform staging_to_production.fix_services(keys);
-      else perform staging_to_production.fix_technicians(keys);
-    end case;
-    return jsonb_build_object('has_more', true, 'warnings', jsonb_build_array(
-      format('%s bookings came while finalize began, with a "%s" that is not there: placeholders made', cardinality(keys), reference.name)));
+    execute format('select array_agg(d.id order by d.id) from (%s) d where d.id = any ($1)',
+      staging_to_production.dangling_query(reference.name, reference.target))
+    into late using keys;
+    continue when late is null;
+    execute format('select staging_to_production.%I($1)', reference.fix) using late;
+    warnings := warnings || (format('%s bookings came while finalize began, with a "%s" that is not there', cardinality(late), reference.name)
+      || imago.some_keys(late, cardinality(late)) || ': placeholders made');
   end loop;
-  return '{"has_more": false}';
+  return jsonb_build_object('warnings', warnings);
 end
 $$;
-comment on function staging_to_production.populate() is 'Finalize step: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
+comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
 
 -- sql/plans/staging_to_production/functions/preflight.sql
 create or replace function staging_to_production.preflight()
@@ -935,16 +979,19 @@ insert into imago.plan_step (plan, position, name, phase, routine) values
   ('staging_to_production', 11, 'foreign key of "Booking"."customerId"', 'finalize', 'key_customers'),
   ('staging_to_production', 12, 'foreign key of "Booking"."serviceId"', 'finalize', 'key_services'),
   ('staging_to_production', 13, 'foreign key of "Booking"."technicianId"', 'finalize', 'key_technicians'),
-  ('staging_to_production', 14, 'references that came meanwhile', 'finalize', 'populate'),
-  ('staging_to_production', 15, 'statuses that came meanwhile', 'finalize', 'fill_status'),
   ('staging_to_production', 21, 'status not null', 'finalize', 'require_status'),
-  ('staging_to_production', 22, 'lost statuses aside', 'finalize', 'keep_statuses'),
-  ('staging_to_production', 23, 'text status dropped', 'finalize', 'drop_status'),
-  ('staging_to_production', 24, 'comments', 'finalize', 'clear_comments'),
+  ('staging_to_production', 22, 'table for lost statuses', 'finalize', 'make_kept_status'),
+  ('staging_to_production', 24, 'text status dropped', 'finalize', 'drop_status'),
+  ('staging_to_production', 25, 'comments', 'finalize', 'clear_comments'),
   ('staging_to_production', 30, 'table "UserImage"', 'cleanup', 'clean_images'),
   ('staging_to_production', 31, 'empty columns', 'cleanup', 'clean_columns'),
   ('staging_to_production', 32, 'empty tables', 'cleanup', 'clean_tables'),
   ('staging_to_production', 33, 'unused types', 'cleanup', 'clean_types');
+
+insert into imago.plan_step (plan, position, name, phase, routine, source) values
+  ('staging_to_production', 14, 'references that came meanwhile', 'finalize', 'populate', 'public."Booking"'),
+  ('staging_to_production', 15, 'statuses that came meanwhile', 'finalize', 'fill_status', 'public."Booking"'),
+  ('staging_to_production', 23, 'lost statuses aside', 'finalize', 'keep_statuses', 'public."Booking"');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
   ('staging_to_production', 16, '"Booking"."customerId" valid', 'finalize', 'validate_customers', true,

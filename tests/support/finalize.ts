@@ -35,6 +35,8 @@ export interface Step {
   returns?: 'void' | 'jsonb' | 'boolean';
   phase?: 'prepare' | 'finalize' | 'cleanup';
   reversible?: boolean;
+  /** Makes it walk: the routine has the keys of the next rows of this relation, integers, in `keys`. */
+  source?: string;
   /** Makes it direct. */
   statement?: string;
 }
@@ -44,12 +46,12 @@ export async function addSteps(sql: Sql, steps: Step[], plan = PLAN): Promise<vo
   for (const [index, step] of steps.entries()) {
     const routine = `step_${index + 1}`;
     await sql.unsafe(
-      `create function ${plan}.${routine}() returns ${step.returns ?? 'void'} language plpgsql as $step$ begin ${step.body} end $step$`,
+      `create function ${plan}.${routine}(${step.source ? 'keys integer[]' : ''}) returns ${step.returns ?? 'void'} language plpgsql as $step$ begin ${step.body} end $step$`,
     );
     await sql`
-      insert into imago.plan_step (plan, position, name, routine, phase, reversible, direct, statement)
+      insert into imago.plan_step (plan, position, name, routine, phase, reversible, source, direct, statement)
       values (${plan}, ${100 + index}, ${step.name}, ${routine}, ${step.phase ?? 'finalize'}, ${step.reversible ?? false},
-              ${step.statement !== undefined}, ${step.statement ?? null})`;
+              ${step.source ?? null}, ${step.statement !== undefined}, ${step.statement ?? null})`;
   }
 }
 

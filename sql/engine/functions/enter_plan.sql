@@ -9,8 +9,9 @@ begin
   perform from imago.plan p where p.name = plan_name for share;
   perform imago.expect_open(plan_name, direction);
   -- Finalize begins anew after this run, with the same idempotent steps.
-  update imago.plan_step s set done_at = null where s.plan = plan_name and s.phase <> 'prepare' and s.done_at is not null;
-  update imago.plan p set finalizing_at = null, checking_since = null, checked_at = null
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
+  where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
+  update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
   where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end

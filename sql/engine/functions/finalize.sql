@@ -20,10 +20,10 @@ begin
   end if;
   closing := plan.closed_at is null and imago.closes(step);
   if plan.closed_at is null then
-    perform imago.expect_finalizable(plan);
     if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
       return imago.finalize_checks(plan);
     end if;
+    perform imago.expect_finalizable(plan);
   end if;
 
   if not imago.hold_plan(plan_name, closing) then
@@ -31,7 +31,7 @@ begin
   end if;
   if plan.closed_at is null then
     -- A run may have begun meanwhile, and even ended.
-    perform imago.expect_finalizable(plan, false);
+    perform imago.expect_finalizable(plan);
     if (imago.find_plan(plan_name)).finalizing_at is null then
       return imago.finalize_answer(plan_name, step.name, 'busy');
     end if;

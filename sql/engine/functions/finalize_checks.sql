@@ -5,35 +5,39 @@ volatile
 set search_path = ''
 as $$
 declare
-  since timestamptz := coalesce(plan.checking_since, clock_timestamp());
-  max_ms constant integer := 4000;
+  since timestamptz;
+  deadline constant timestamptz := imago.call_deadline(4000);
   name constant text := case when plan.finalizing_at is null then 'checks' else 'checks once more' end;
-  answer jsonb;
+  looked record;
+  answer jsonb := '{"has_more": true, "percentage": 0}';
 begin
-  answer := imago.check_clean(plan.name, max_ms, since);
-  if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
-    -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan.name, max_ms, clock_timestamp());
+  -- What calls of last week have found says nothing any more.
+  if coalesce(plan.checking_at < clock_timestamp() - interval '5 minutes', true) then
+    plan.checking_since := null;
+    plan.checking_stage := null;
+    plan.checking_key := null;
   end if;
-  if answer -> 'failing' <> '[]' then
-    perform imago.raise_error('IM038', plan.name, (
-      select string_agg(format('check %s %s', f ->> 'name',
-          case when f ->> 'error' is null then 'finds ' || (f ->> 'found') else 'cannot be evaluated: ' || (f ->> 'error') end), '; ')
-      from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.');
+  since := coalesce(plan.checking_since, clock_timestamp());
+  looked := imago.look_for_pending(plan, deadline);
+  perform imago.expect_finalizable(plan, looked.pending);
+  if clock_timestamp() < deadline then
+    answer := imago.expect_clean(plan.name, deadline, since);
   end if;
   if not imago.hold_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');
   end if;
   if (answer ->> 'has_more')::boolean then
-    update imago.plan p set checking_since = since where p.name = plan.name and p.checking_since is null;
+    update imago.plan p set
+      checking_since = since, checking_at = clock_timestamp(), checking_stage = looked.next_stage, checking_key = looked.next_key
+    where p.name = plan.name;
     return imago.finalize_answer(plan.name, name, 'checking') || jsonb_build_object('percentage', answer -> 'percentage');
   end if;
   update imago.plan p set
-    checking_since = null, checked_at = clock_timestamp(), finalizing_at = coalesce(p.finalizing_at, clock_timestamp())
+    checking_since = null, checking_at = null, checking_stage = null, checking_key = null,
+    checked_at = clock_timestamp(), finalizing_at = coalesce(p.finalizing_at, clock_timestamp())
   where p.name = plan.name and p.closed_at is null;
   perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_build_object('step', name));
   return imago.finalize_answer(plan.name, name, 'finalizing');
 end
 $$;
-comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of the checks that stand before finalize; refuses as soon as one of severity error fails or cannot be evaluated (IM038).';
+comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks; refuses as soon as it finds something (IM038).';

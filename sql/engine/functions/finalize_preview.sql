@@ -10,7 +10,9 @@ as $$
       'dry_run', true,
       'list', (select jsonb_agg(to_jsonb(s) order by s.number) from imago.finalize_steps(plan) s),
       'obstacles', (
-        select coalesce(jsonb_agg(to_jsonb(o)), '[]') from imago.finalize_obstacles(plan, true) o
+        select coalesce(jsonb_agg(to_jsonb(o)), '[]')
+        from imago.look_for_pending(plan, imago.call_deadline(2000)) l
+        cross join lateral imago.finalize_obstacles(plan, l.pending) o
         where plan.closed_at is null))
 $$;
 comment on function imago.finalize_preview(imago.plan) is 'What finalize would do, step by step, and what stands in its way now, but for the checks. Changes nothing.';

@@ -13,9 +13,12 @@ begin
   end if;
   update imago.plan p set finalized_at = clock_timestamp()
   where p.name = plan.name and p.closed_at is not null and (imago.next_step(plan.name, 'finalize')).plan is null;
-  perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
-    'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
-  return imago.finalize_answer(plan.name, name, 'finalizing', outcome -> 'warnings');
+  if not (outcome ->> 'has_more')::boolean or closing or outcome -> 'warnings' <> '[]' then
+    perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
+      'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
+  end if;
+  return imago.finalize_answer(plan.name, name, case when (outcome ->> 'has_more')::boolean then 'working' else 'finalizing' end, outcome -> 'warnings')
+    || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage'));
 end
 $$;
-comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step and writes down that it is done; after the last one the plan is finalized.';
+comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done; after the last one the plan is finalized.';

@@ -15,7 +15,7 @@ begin
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
   -- The next run looks at the app anew and does the steps again: they are idempotent.
-  update imago.plan_step s set done_at = null where s.plan = plan.name;
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name;
   return 'removed';
 exception

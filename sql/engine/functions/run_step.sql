@@ -8,6 +8,9 @@ declare
   said text;
   answer jsonb;
 begin
+  if step.source is not null then
+    return imago.walk_step(step);
+  end if;
   execute format('select %I.%I()', step.plan, step.routine) into said;
   if step.direct and not coalesce(said::boolean, false) then
     perform imago.raise_error('IM042', step.name, step.plan, step.statement);

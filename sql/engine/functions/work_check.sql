@@ -9,6 +9,7 @@ declare
   piece record;
   counted record;
   looked jsonb;
+  started timestamptz := clock_timestamp();
   piece_started timestamptz;
   took numeric;
   size integer;
@@ -52,9 +53,9 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
-    -- Only a row that had the whole call for itself does not fit one.
-    if size = 1 and piece_started < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
-      item.error := imago.check_error('IM028', plan_check.name, plan.name, plan_check.source);
+    -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
+    if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
+      item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
     item.size := greatest(1, size / 4);

@@ -9,6 +9,9 @@ create table imago.plan (
   prepared_at timestamptz,
   finalizing_at timestamptz,
   checking_since timestamptz,
+  checking_at timestamptz,
+  checking_stage integer,
+  checking_key text,
   checked_at timestamptz,
   closed_at timestamptz,
   finalized_at timestamptz,
@@ -21,6 +24,8 @@ comment on column imago.plan.key_type is 'Type of the key, found by the first pr
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
+comment on column imago.plan.checking_at is 'While finalize goes through the checks: the last call of it. Who comes back much later begins anew.';
+comment on column imago.plan.checking_stage is 'Up to which stage, and with checking_key which entity, finalize has looked for what is pending; a stage past the last one: through.';
 comment on column imago.plan.checked_at is 'When no check failed, at last.';
 comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
 comment on column imago.plan.finalized_at is 'When the last finalize step was done.';

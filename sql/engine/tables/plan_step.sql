@@ -8,13 +8,21 @@ create table imago.plan_step (
   statement text,
   reversible boolean not null default false,
   only_after text check (only_after in ('finalize', 'rollback')),
+  source text check (source is null or not direct),
+  cursor_key text,
+  walked bigint not null default 0,
+  size integer not null default 500,
   done_at timestamptz,
   primary key (plan, position),
   unique (plan, name),
   check (direct = (statement is not null))
 );
 comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
-comment on column imago.plan_step.routine is 'Name of a function without arguments in the plan''s schema. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.routine is 'Name of a function in the plan''s schema, without arguments unless the step walks. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
+comment on column imago.plan_step.source is 'A step that walks: the relation whose rows are handed to the routine by key, piece after piece. The routine takes an array of these keys.';
+comment on column imago.plan_step.cursor_key is 'Of a step that walks: up to which key it has come.';
+comment on column imago.plan_step.walked is 'Of a step that walks: rows up to the cursor.';
+comment on column imago.plan_step.size is 'Of a step that walks: rows of the next piece.';
 comment on column imago.plan_step.direct is 'The statement does not run inside a transaction, or not within a call; it runs over a database connection as long as the routine says false.';
 comment on column imago.plan_step.statement is 'For a direct step: one SQL statement, such as create index concurrently or validate constraint.';
 comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';

@@ -4,16 +4,17 @@ insert into imago.plan_step (plan, position, name, routine, direct, statement) v
    'create unique index concurrently "Gigs_profile_gig_key" on public."Gigs" ("userId") where "isProfileGig"'),
   ('profile_gigs', 3, 'views', 'prepare_views', false, null);
 
-insert into imago.plan_step (plan, position, name, phase, routine, reversible) values
-  ('profile_gigs', 4, 'nothing is lost', 'finalize', 'expect_no_loss', true),
-  ('profile_gigs', 5, 'table users_aside', 'finalize', 'keep_aside', true),
-  ('profile_gigs', 6, 'all users aside', 'finalize', 'copy_aside', true),
-  ('profile_gigs', 7, 'compared', 'finalize', 'compare_aside', true),
-  ('profile_gigs', 8, 'columns of "User" dropped', 'finalize', 'drop_columns', false);
+insert into imago.plan_step (plan, position, name, phase, routine, reversible, source) values
+  ('profile_gigs', 4, 'nothing is lost', 'finalize', 'expect_no_loss', true, null),
+  ('profile_gigs', 5, 'table users_aside', 'finalize', 'keep_aside', true, null),
+  ('profile_gigs', 6, 'all users aside', 'finalize', 'copy_aside', true, 'public."User"'),
+  ('profile_gigs', 7, 'compared', 'finalize', 'compare_aside', true, 'public."User"'),
+  ('profile_gigs', 8, 'counted', 'finalize', 'count_aside', true, null),
+  ('profile_gigs', 9, 'columns of "User" dropped', 'finalize', 'drop_columns', false, null);
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
-  ('profile_gigs', 9, 'what was kept aside', 'cleanup', 'drop_aside', null),
-  ('profile_gigs', 10, 'empty columns of "Gigs"', 'cleanup', 'clean_gigs', 'rollback');
+  ('profile_gigs', 10, 'what was kept aside', 'cleanup', 'drop_aside', null),
+  ('profile_gigs', 11, 'empty columns of "Gigs"', 'cleanup', 'clean_gigs', 'rollback');
 
 insert into imago.plan_write (plan, position, relation, entity_column, inserts, columns) values
   ('profile_gigs', 1, 'public."Gigs"', 'userId', true, '{skills,codingLanguages,yearsOfExperience,certificates}');

@@ -15,16 +15,19 @@ insert into imago.plan_step (plan, position, name, phase, routine) values
   ('staging_to_production', 11, 'foreign key of "Booking"."customerId"', 'finalize', 'key_customers'),
   ('staging_to_production', 12, 'foreign key of "Booking"."serviceId"', 'finalize', 'key_services'),
   ('staging_to_production', 13, 'foreign key of "Booking"."technicianId"', 'finalize', 'key_technicians'),
-  ('staging_to_production', 14, 'references that came meanwhile', 'finalize', 'populate'),
-  ('staging_to_production', 15, 'statuses that came meanwhile', 'finalize', 'fill_status'),
   ('staging_to_production', 21, 'status not null', 'finalize', 'require_status'),
-  ('staging_to_production', 22, 'lost statuses aside', 'finalize', 'keep_statuses'),
-  ('staging_to_production', 23, 'text status dropped', 'finalize', 'drop_status'),
-  ('staging_to_production', 24, 'comments', 'finalize', 'clear_comments'),
+  ('staging_to_production', 22, 'table for lost statuses', 'finalize', 'make_kept_status'),
+  ('staging_to_production', 24, 'text status dropped', 'finalize', 'drop_status'),
+  ('staging_to_production', 25, 'comments', 'finalize', 'clear_comments'),
   ('staging_to_production', 30, 'table "UserImage"', 'cleanup', 'clean_images'),
   ('staging_to_production', 31, 'empty columns', 'cleanup', 'clean_columns'),
   ('staging_to_production', 32, 'empty tables', 'cleanup', 'clean_tables'),
   ('staging_to_production', 33, 'unused types', 'cleanup', 'clean_types');
+
+insert into imago.plan_step (plan, position, name, phase, routine, source) values
+  ('staging_to_production', 14, 'references that came meanwhile', 'finalize', 'populate', 'public."Booking"'),
+  ('staging_to_production', 15, 'statuses that came meanwhile', 'finalize', 'fill_status', 'public."Booking"'),
+  ('staging_to_production', 23, 'lost statuses aside', 'finalize', 'keep_statuses', 'public."Booking"');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
   ('staging_to_production', 16, '"Booking"."customerId" valid', 'finalize', 'validate_customers', true,

@@ -8,7 +8,7 @@ begin
   if pg_catalog.to_regclass('profile_gigs.users_aside') is null then
     return null;
   end if;
-  drop table if exists profile_gigs.users_aside, profile_gigs.aside_cursor;
+  drop table profile_gigs.users_aside;
   return jsonb_build_object('warnings', jsonb_build_array('profile_gigs.users_aside, the columns as they were: dropped'));
 end
 $$;

@@ -5,13 +5,11 @@ volatile
 set search_path = ''
 as $$
 begin
-  drop table if exists profile_gigs.users_aside, profile_gigs.aside_cursor;
+  drop table if exists profile_gigs.users_aside;
   create table profile_gigs.users_aside as
     select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates from public."User" u with no data;
   alter table profile_gigs.users_aside add primary key (id);
   comment on table profile_gigs.users_aside is 'The columns of "User" that finalize drops, of all users, until clean-up.';
-  create table profile_gigs.aside_cursor as select null::integer as last_id;
-  comment on table profile_gigs.aside_cursor is 'Up to which user copying has come.';
   -- What is written while the others are copied. It goes with the triggers of Imago.
   create or replace trigger "~imago_aside" after insert or update or delete on public."User"
     for each row execute function profile_gigs.follow_aside();

@@ -10,7 +10,8 @@ begin
   if not imago.is_finalized('staging_to_production') or pg_catalog.to_regclass('public."UserImage"') is null then
     return null;
   end if;
-  lock table public."UserImage" in access exclusive mode;
+  -- Who reads goes on meanwhile.
+  lock table public."UserImage" in share row exclusive mode;
   select count(*) into left_behind from public."UserImage" u
   where u."uploadedAt" > (select p.closed_at at time zone 'UTC' from imago.plan p where p.name = 'staging_to_production')
     and not exists (select from public."Image" i where i.id = u.id);

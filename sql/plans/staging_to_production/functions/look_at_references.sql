@@ -11,15 +11,14 @@ declare
 begin
   for reference in select r.* from staging_to_production.booking_references() r loop
     if imago.is_large('public."Booking"') then
-      return query select 'warning', format('public."Booking".%I', reference.name), 'bookings that point nowhere are not counted here, the table is large',
-        'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
+      return query select * from staging_to_production.guess_references(reference.name, reference.target);
       continue;
     end if;
     execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
       return query select 'warning', format('public."Booking".%I', reference.name),
-        format('%s bookings point at no row of "%s" (%s%s)', amount, reference.target, array_to_string(keys, ', '), case when amount > 3 then ', …' else '' end),
+        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.some_keys(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;
   end loop;

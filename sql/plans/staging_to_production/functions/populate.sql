@@ -1,25 +1,24 @@
-create or replace function staging_to_production.populate()
+create or replace function staging_to_production.populate(keys text[])
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  keys text[];
   reference record;
+  late text[];
+  warnings text[] := '{}';
 begin
   for reference in select r.* from staging_to_production.booking_references() r loop
-    execute format('select array_agg(id) from (%s limit 1000) d', staging_to_production.dangling_query(reference.name, reference.target)) into keys;
-    continue when keys is null;
-    case reference.name
-      when 'customerId' then perform staging_to_production.fix_customers(keys);
-      when 'serviceId' then perform staging_to_production.fix_services(keys);
-      else perform staging_to_production.fix_technicians(keys);
-    end case;
-    return jsonb_build_object('has_more', true, 'warnings', jsonb_build_array(
-      format('%s bookings came while finalize began, with a "%s" that is not there: placeholders made', cardinality(keys), reference.name)));
+    execute format('select array_agg(d.id order by d.id) from (%s) d where d.id = any ($1)',
+      staging_to_production.dangling_query(reference.name, reference.target))
+    into late using keys;
+    continue when late is null;
+    execute format('select staging_to_production.%I($1)', reference.fix) using late;
+    warnings := warnings || (format('%s bookings came while finalize began, with a "%s" that is not there', cardinality(late), reference.name)
+      || imago.some_keys(late, cardinality(late)) || ': placeholders made');
   end loop;
-  return '{"has_more": false}';
+  return jsonb_build_object('warnings', warnings);
 end
 $$;
-comment on function staging_to_production.populate() is 'Finalize step: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
+comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';

@@ -1,0 +1,68 @@
+create or replace function imago.walk_step(step imago.plan_step)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  key_name constant text := (imago.primary_key(step.source))[1];
+  key_type constant text := (
+    select imago.undo_type(a.atttypid, -1) from pg_catalog.pg_attribute a
+    where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
+  -- As long as a call that moves entities: the app waits no longer for rows that this one has.
+  max_ms constant integer := 2000;
+  deadline timestamptz := imago.call_deadline(max_ms);
+  began timestamptz;
+  keys text[];
+  size integer;
+  said text;
+  warnings jsonb := '[]';
+  done bigint := 0;
+begin
+  loop
+    began := clock_timestamp();
+    size := greatest(1, least(step.size,
+      step.size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')))::integer;
+    begin
+      execute format(
+        'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $2) next',
+        key_name, step.source, case when step.cursor_key is null then 'true' else format('s.%I > $1::%s', key_name, key_type) end)
+      into keys using step.cursor_key, size;
+      if keys is not null then
+        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key_type) into said using keys;
+      end if;
+    exception
+      when lock_not_available or deadlock_detected then
+        -- What earlier pieces did stays.
+        if done = 0 then
+          raise;
+        end if;
+        exit;
+      when query_canceled then
+        if size = 1 or not imago.timed_out() then
+          raise;
+        end if;
+        step.size := greatest(1, size / 4);
+        exit;
+    end;
+    warnings := warnings || case when said like '{%' then coalesce(said::jsonb -> 'warnings', '[]') else '[]' end;
+    if coalesce(cardinality(keys), 0) < size then
+      update imago.plan_step s set done_at = clock_timestamp(), cursor_key = null, walked = 0
+      where s.plan = step.plan and s.position = step.position;
+      return jsonb_build_object('has_more', false, 'warnings', warnings);
+    end if;
+    done := done + size;
+    step.cursor_key := keys[size];
+    step.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - began) * 1000);
+    exit when clock_timestamp() >= deadline;
+  end loop;
+  done := step.walked + done;
+  update imago.plan_step s set cursor_key = step.cursor_key, size = step.size, walked = done
+  where s.plan = step.plan and s.position = step.position;
+  return jsonb_build_object('has_more', true, 'warnings', warnings,
+    'percentage', least(99, 100 * done / greatest(1, done, imago.estimated_rows(step.source))));
+end
+$$;
+comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
