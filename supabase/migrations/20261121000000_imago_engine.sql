@@ -5949,17 +5949,20 @@ declare
   most_failures constant integer := 6;
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
-  if step.invalid_index is not null and not step.building then
-    perform imago.drop_invalid_index(plan_name, phase);
-  end if;
-  if schedule is not null and step.statement is distinct from job ->> 'command' then
-    perform imago.unschedule_direct(plan_name);
-    perform cron.schedule(imago.job_name(plan_name, true), schedule, step.statement);
-    perform imago.write_log(plan_name, null, 'info', 'direct', jsonb_build_object('step', step.name, 'statement', step.statement));
-  elsif most_failures <= (
-    select count(*) from cron.job_run_details d where d.jobid = (job ->> 'jobid')::bigint and d.status = 'failed'
-  ) then
-    perform imago.raise_error('IM056', step.name, plan_name, job ->> 'jobid');
+  -- Whoever is building, this job or somebody else, is waited for.
+  if not step.building then
+    if step.invalid_index is not null then
+      perform imago.drop_invalid_index(plan_name, phase);
+    end if;
+    if schedule is not null and step.statement is distinct from job ->> 'command' then
+      perform imago.unschedule_direct(plan_name);
+      perform cron.schedule(imago.job_name(plan_name, true), schedule, step.statement);
+      perform imago.write_log(plan_name, null, 'info', 'direct', jsonb_build_object('step', step.name, 'statement', step.statement));
+    elsif most_failures <= (
+      select count(*) from cron.job_run_details d where d.jobid = (job ->> 'jobid')::bigint and d.status = 'failed'
+    ) then
+      perform imago.raise_error('IM056', step.name, plan_name, job ->> 'jobid');
+    end if;
   end if;
   return jsonb_build_object('plan', plan_name, 'status', 'direct', 'step', step.name);
 end
