@@ -96,7 +96,7 @@ export type Database = {
 { Args: { "force"?: boolean,"user_id": string }; Returns: Json
                            },
 "schedule_migration":
-{ Args: { "every"?: string,"plan"?: string }; Returns: Json
+{ Args: { "every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
                            },
 "unschedule_migration":
 { Args: { "plan"?: string }; Returns: Json

@@ -1,6 +1,5 @@
 /** `npm run migrate -- --finalize` and `--cleanup`, as people and scripts use them. */
 import { describe, expect, test } from 'vitest';
-import { concurrentIndex } from '../scripts/migrate/direct.ts';
 import { parseOptions } from '../scripts/migrate/options.ts';
 import { UsageError } from '../scripts/migrate/usage.ts';
 import { call, value } from './support/call.ts';
@@ -223,19 +222,6 @@ describe('direct steps', () => {
     const ended = await runCommand([...trial, '--yes'], project.environment);
     expect([ended.code, ended.json().error.code]).toEqual([1, '23505']);
     expect(ended.stdout + ended.stderr).not.toContain('secret twin');
-  });
-
-  test.each([
-    ['create index concurrently a_idx on public.t (x)', { name: 'a_idx', table: 'public.t' }],
-    [
-      'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS A_idx ON ONLY "Gigs" ("userId")',
-      { name: 'a_idx', table: '"Gigs"' },
-    ],
-    ['create index concurrently "My ""i""" on "s p"."T" (x)', { name: 'My "i"', table: '"s p"."T"' }],
-    ['create index a_idx on t (x)', undefined],
-    ['alter table t validate constraint c', undefined],
-  ])('%s', (statement, expected) => {
-    expect(concurrentIndex(statement)).toEqual(expected);
   });
 });
 

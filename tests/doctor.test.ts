@@ -101,7 +101,7 @@ describe('what is not', () => {
         "create or replace function imago.job_name(plan_name text) returns text language sql immutable set search_path = '' as 'select plan_name'",
         'function_changed',
         'error',
-        'imago.job_name(text)',
+        'imago.job_name(text, boolean)',
       ],
       [
         "a plan's function replaced",

@@ -7,7 +7,9 @@ import { call, refusal, value } from './support/call.ts';
 import { testCluster } from './support/cluster.ts';
 import { installCron, installNet, jobs, runJobs, runJobsToTheEnd } from './support/cron.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from './support/database.ts';
+import { addSteps, itemsPlan, type Step } from './support/finalize.ts';
 import { checksums, migrateAll, rollbackAll } from './support/imago.ts';
+import { PLAN } from './support/plan.ts';
 import { pidOf, until, untilBlocked } from './support/until.ts';
 
 const databases: TestDatabase[] = [];
@@ -65,6 +67,7 @@ describe('ticks alone', () => {
       plan: 'avatars',
       job: 'imago avatars',
       scheduled: '10 seconds',
+      finalize: false,
       run: 1,
       direction: 'forward',
       state: 'pending',
@@ -325,6 +328,189 @@ describe('a tick that fails', () => {
     await db.sql`drop trigger slow on public.users`;
     await runJobsToTheEnd(db);
     await expectAllMigrated(db.sql);
+  });
+});
+
+describe('direct steps', () => {
+  const statement = 'create index concurrently items_fresh_idx on public.items (fresh)';
+  const valid = "select indisvalid from pg_index where indexrelid = to_regclass('public.items_fresh_idx')";
+  const index: Step = {
+    name: 'index on fresh',
+    returns: 'boolean',
+    body: `return coalesce((${valid}), false);`,
+    statement,
+  };
+  const drop: Step = {
+    name: 'drop the old column',
+    body: 'drop view trial.pending; alter table public.items drop column old;',
+  };
+
+  /** The plan trial with these steps, and pg_cron. */
+  async function trial(steps: Step[], options: { migrated?: boolean } = {}): Promise<TestDatabase> {
+    const db = await freshDatabase();
+    databases.push(db);
+    await installCron(db);
+    await itemsPlan(db.sql, steps, options);
+    return db;
+  }
+  const schedule = (db: TestDatabase, args: Record<string, unknown> = {}) =>
+    call(db.sql, 'schedule_migration', { plan: PLAN, ...args });
+  const names = async (db: TestDatabase) => (await jobs(db)).map(({ jobname }) => jobname);
+  const lines = async (db: TestDatabase) => {
+    const rows =
+      await db.sql`select detail from public.migration_log where event = 'direct' order by created_at`;
+    return rows.map(({ detail }) => detail);
+  };
+  const breakBuild = async (db: TestDatabase) => {
+    await db.sql`update items set fresh = 'same', old = 'same' where id < 3`;
+    await refusal(db.sql.unsafe(statement.replace('index', 'unique index')));
+    expect(await value(db.sql, valid)).toBe(false);
+  };
+
+  test('of prepare run as a job of their own, which goes when the step is done', async () => {
+    const db = await trial([{ ...index, phase: 'prepare' }], { migrated: false });
+    await schedule(db);
+    expect((await runJobs(db))[0]?.answer).toEqual({ plan: PLAN, status: 'direct', step: index.name });
+    expect((await jobs(db))[1]).toMatchObject({
+      jobname: 'imago trial direct',
+      schedule: '10 seconds',
+      command: statement,
+      username: 'postgres',
+      active: true,
+    });
+    expect(await call(db.sql, 'inspect_installation')).toMatchObject({
+      cron: { jobs: [{ state: 'sound' }, { state: 'sound' }] },
+    });
+    await runJobsToTheEnd(db);
+    expect([await value(db.sql, valid), await names(db)]).toEqual([true, []]);
+    expect(await call(db.sql, 'get_detailed_migration_progress', { plan: PLAN })).toMatchObject({
+      state: 'succeeded',
+      migrated_users: 40,
+    });
+    expect(await lines(db)).toEqual([{ step: index.name, statement }]);
+  });
+
+  test('of finalize, too: scheduled by somebody who has decided, it goes through all its steps', async () => {
+    const db = await trial([index, drop]);
+    expect(await schedule(db, { finalize: true })).toMatchObject({ finalize: true, run: null });
+    const ran = await runJobsToTheEnd(db);
+    expect(ran.at(-1)?.answer).toMatchObject({ state: 'finalized', has_more: false });
+    expect(await value(db.sql, valid)).toBe(true);
+    expect((await notes(db.sql)).at(-1)).toEqual(['info', 'unscheduled', 'finalized']);
+    // A job that nobody removed in time finds nothing to do.
+    expect(await value(db.sql, `select imago.tick('trial', true)`)).toMatchObject({ state: 'finalized' });
+  });
+
+  test('finalize is not scheduled while something is left, and given up when a step would lose data', async () => {
+    const db = await trial([
+      {
+        name: 'nothing is lost',
+        body: "perform imago.refuse_data_loss('trial', '3 items');",
+        reversible: true,
+      },
+      drop,
+    ]);
+    await db.sql`insert into items values (41, 'new')`;
+    expect((await refusal(schedule(db, { finalize: true }))).code).toBe('IM038');
+    expect((await refusal(schedule(db, { finalize: null }))).code).toBe('IM004');
+    expect(await jobs(db)).toEqual([]);
+    await migrateAll(db.sql, { plan: PLAN });
+    await schedule(db, { finalize: true });
+    await runJobsToTheEnd(db);
+    expect((await notes(db.sql)).slice(-2)).toEqual([
+      ['error', 'tick', 'IM043'],
+      ['error', 'unscheduled', 'error'],
+    ]);
+    expect(await call(db.sql, 'get_detailed_migration_progress', { plan: PLAN })).toMatchObject({
+      phase: 'finalize',
+    });
+  });
+
+  test('an invalid index that an interruption has left is dropped and built again', async () => {
+    const db = await trial([index]);
+    await breakBuild(db);
+    await schedule(db, { finalize: true });
+    await runJobsToTheEnd(db);
+    expect(await value(db.sql, valid)).toBe(true);
+    expect(await lines(db)).toEqual([
+      { step: index.name, dropped: 'public.items_fresh_idx' },
+      { step: index.name, statement },
+    ]);
+  });
+
+  test('one that somebody is building is waited for', async () => {
+    const db = await trial([index]);
+    const other = await db.connect().reserve();
+    await other`begin`;
+    await other`update public.items set fresh = fresh where id = 1`;
+    const builder = db.connect();
+    const pid = await pidOf(builder);
+    const building = builder.unsafe(statement);
+    building.catch(() => {});
+    await untilBlocked(db.sql, pid);
+    await schedule(db, { finalize: true });
+    for (let round = 0; round < 3; round += 1) {
+      const [ran] = await runJobs(db);
+      expect(ran?.answer?.code).toBeUndefined();
+    }
+    expect((await names(db))[0]).toBe('imago trial');
+    expect(await lines(db)).toEqual([]);
+    await other`commit`;
+    other.release();
+    await building;
+    await runJobsToTheEnd(db);
+    expect(await value(db.sql, valid)).toBe(true);
+  });
+
+  test('a statement that keeps failing ends both jobs with IM056', async () => {
+    const db = await trial([{ ...index, statement: statement.replace('index', 'unique index') }]);
+    await db.sql`update items set fresh = 'secret twin', old = 'secret twin' where id < 3`;
+    await schedule(db, { finalize: true });
+    const ran = await runJobsToTheEnd(db);
+    expect(
+      ran.filter(({ job, status }) => job === 'imago trial direct' && status === 'failed').length,
+    ).toBeLessThan(9);
+    expect((await notes(db.sql)).slice(-2)).toEqual([
+      ['error', 'tick', 'IM056'],
+      ['error', 'unscheduled', 'error'],
+    ]);
+    expect(JSON.stringify(await db.sql`select * from public.migration_log`)).not.toContain('secret twin');
+  });
+
+  test.each(['pause_migration', 'unschedule_migration', 'cancel_migration'])(
+    '%s takes the statement from pg_cron',
+    async (name) => {
+      const db = await trial([{ ...index, phase: 'prepare' }], { migrated: false });
+      await schedule(db);
+      await runJobs(db);
+      expect(await names(db)).toEqual(['imago trial', 'imago trial direct']);
+      await call(db.sql, name, { plan: PLAN });
+      await value(db.sql, `select imago.tick('trial')`);
+      expect(await names(db)).toEqual(name === 'pause_migration' ? ['imago trial'] : []);
+    },
+  );
+
+  test('belong to prepare or finalize only', async () => {
+    const db = await trial([]);
+    expect((await refusal(addSteps(db.sql, [{ ...index, phase: 'cleanup' }]))).code).toBe('23514');
+  });
+
+  test.each([
+    ['create index concurrently a_idx on public.items (fresh)', 'public.a_idx', 'items'],
+    ['CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS A_idx ON ONLY items (fresh)', 'public.a_idx', 'items'],
+    ['create index concurrently "My ""i""" on "s p"."T" (x)', '"s p"."My ""i"""', '"s p"."T"'],
+    ['create index a_idx on public.items (fresh)', null, null],
+    ['alter table public.items validate constraint c', null, null],
+  ])('%s', async (said, invalid, relation) => {
+    const db = await trial([{ ...index, statement: said }]);
+    await db.sql.unsafe(`create schema "s p"; create table "s p"."T" (x integer);
+      create index a_idx on public.items (fresh); create index "My ""i""" on "s p"."T" (x);`);
+    const superuser = db.connect({ role: 'supabase_admin' });
+    await superuser`update pg_index set indisvalid = false where indexrelid in ('public.a_idx'::regclass, '"s p"."My ""i"""'::regclass)`;
+    const [step] = await db.sql`select * from imago.direct_step('trial', 'finalize')`;
+    expect(step).toMatchObject({ statement: said, invalid_index: invalid, building: false });
+    expect(step?.relation?.replace('public.', '') ?? null).toBe(relation);
+    expect([...(await db.sql`select * from imago.direct_step('trial', 'prepare')`)]).toEqual([]);
   });
 });
 

@@ -49,6 +49,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM053',
       'IM054',
       'IM055',
+      'IM056',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',

@@ -1,8 +1,10 @@
 /** Runs the statements of direct steps over DATABASE_URL: what no function can do, or what does not fit a call. */
 import postgres, { type Sql } from 'postgres';
+import type { Problem } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
+import type { Context } from './context.ts';
+import type { Ending } from './report.ts';
 import { backoffMs, pause } from './retry.ts';
-import type { Terminal } from './terminal.ts';
 
 /** What is locked is tried again so often; the waits grow to ten seconds. */
 const tries = 30;
@@ -11,54 +13,114 @@ const tries = 30;
 const lockTimeoutMs = 2_000;
 
 /** Nobody queues behind a concurrent statement: it waits for transactions that are older than it, and for those only. */
-const concurrentLockTimeoutMs = 5 * 60_000;
+const concurrentLockTimeoutMs = '5min';
 
 /** SQLSTATEs that a later try may not meet, and the ways in which a connection ends. */
 const passing = /^(40...|55P03|57P0.|08...|53300|CONNECTION_.*|ECONN.*)$/;
 
-export interface Direct {
-  databaseUrl: string;
-  plan: string;
-  step: string;
+export type Phase = 'prepare' | 'finalize';
+
+/** The direct step that a phase has come to. */
+interface DirectStep {
+  name: string;
   statement: string;
-  terminal: Terminal;
-  signal: AbortSignal;
+  /** Left by a concurrent build that was interrupted. */
+  invalid_index: string | null;
+  /** Somebody is building an index on its table. */
+  building: boolean;
 }
 
 /**
- * Runs the statement outside a transaction, again while it meets locks or a lost connection; `busy` says that somebody
- * else is running it. Whether the step is done, the database decides.
+ * Makes a call. Where it is refused because a direct step comes next, the statement of that step is run over
+ * DATABASE_URL, and the call made again: whether the step is done, the database decides. Undefined when interrupted.
  */
-export async function runDirect(direct: Direct): Promise<'ran' | 'busy' | 'interrupted'> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await once(direct);
-    } catch (error) {
-      if (direct.signal.aborted) return 'interrupted';
-      const code = (error as { code?: string }).code ?? 'NETWORK';
-      if (!passing.test(code) || attempt >= tries) throw explain(direct, code);
-      const waitMs = backoffMs(attempt);
-      direct.terminal.warn(`${direct.step}: ${code}; trying again (${attempt} of ${tries}).`);
-      await pause(waitMs, direct.signal);
-      if (direct.signal.aborted) return 'interrupted';
-    }
+export async function pastDirect<Answer>(
+  context: Context,
+  phase: Phase,
+  call: () => Promise<Answer>,
+): Promise<Answer | undefined> {
+  const { databaseUrl } = context;
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof CallError) || error.code !== 'IM042' || databaseUrl === undefined) throw error;
+    return (await runDirect(context, databaseUrl, phase)) ? await call() : undefined;
   }
 }
 
-async function once({ databaseUrl, plan, step, statement, terminal, signal }: Direct) {
-  const sql = directly(
-    databaseUrl,
-    / concurrently /i.test(statement) ? concurrentLockTimeoutMs : lockTimeoutMs,
-  );
-  try {
-    const [lock] = await sql<{ held: boolean }[]>`
-      select pg_try_advisory_lock(hashtextextended(${`imago direct ${plan} ${step}`}, 0)) as held`;
-    if (!lock?.held || !(await clearInvalidIndex(sql, statement, terminal))) return 'busy';
+/** How the command ends where a direct step comes next and DATABASE_URL is not set. */
+export function notConnected(error: Problem, again: string): Ending {
+  return {
+    status: 'left',
+    message: 'A step has to run over a database connection, and DATABASE_URL is not set.',
+    error,
+    next: [
+      'Set DATABASE_URL to the direct connection or the session pooler (port 5432), or run the statement by hand.',
+      `Then go on: ${again}`,
+    ],
+  };
+}
+
+/**
+ * Runs the statement outside a transaction, again while it meets locks or a lost connection; waits for whoever else is
+ * running it. False when interrupted.
+ */
+async function runDirect(context: Context, databaseUrl: string, phase: Phase): Promise<boolean> {
+  const { terminal, signal } = context;
+  let waited = 0;
+  for (let failed = 0; !signal.aborted; ) {
+    const run: { step?: DirectStep } = {};
+    try {
+      if (await once(context, databaseUrl, phase, run)) return true;
+      waited += 1;
+      if (waited === 1) terminal.info('Somebody else is running the statement that comes next; waiting …');
+    } catch (error) {
+      if (signal.aborted) return false;
+      failed += 1;
+      const code = (error as { code?: string }).code ?? 'NETWORK';
+      if (!passing.test(code) || failed >= tries) throw explain(run.step, code);
+      terminal.warn(`${run.step?.name ?? 'DATABASE_URL'}: ${code}; trying again (${failed} of ${tries}).`);
+    }
+    await pause(backoffMs(waited + failed), signal);
+  }
+  return false;
+}
+
+/** False while somebody else is at it. */
+async function once(
+  { options: { plan }, terminal, signal }: Context,
+  databaseUrl: string,
+  phase: Phase,
+  run: { step?: DirectStep },
+): Promise<boolean> {
+  const sql = directly(databaseUrl, lockTimeoutMs);
+  const execute = async (statement: string) => {
+    signal.throwIfAborted();
     const query = sql.unsafe(statement).simple();
     const cancel = () => query.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     await query.finally(() => signal.removeEventListener('abort', cancel));
-    return 'ran';
+  };
+  try {
+    const [lock] = await sql<{ held: boolean }[]>`
+      select pg_try_advisory_lock(hashtextextended(${`imago direct ${plan}`}, 0)) as held`;
+    if (!lock?.held) return false;
+    const [step] = await sql<DirectStep[]>`select * from imago.direct_step(${plan}, ${phase})`;
+    // Somebody has done it since.
+    if (!step) return true;
+    run.step = step;
+    if (step.building) return false;
+    if (/ concurrently /i.test(step.statement))
+      await sql`select set_config('lock_timeout', ${concurrentLockTimeoutMs}, false)`;
+    if (step.invalid_index) {
+      terminal.warn(
+        `${step.invalid_index} is invalid, left by a build that was interrupted: it is dropped and built again.`,
+      );
+      await execute(`drop index concurrently if exists ${step.invalid_index}`);
+    }
+    terminal.info(`Running outside a transaction: ${step.statement}`);
+    await execute(step.statement);
+    return true;
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -74,48 +136,18 @@ export function directly(databaseUrl: string, lockTimeout: number): Sql {
   });
 }
 
-/**
- * A concurrent build that was interrupted leaves an invalid index, which `if not exists` would take for done: it is
- * dropped, to be built again. False while somebody else is building it.
- */
-async function clearInvalidIndex(sql: Sql, statement: string, terminal: Terminal): Promise<boolean> {
-  const index = concurrentIndex(statement);
-  if (!index) return true;
-  const [left] = await sql<{ name: string; building: boolean }[]>`
-    select format('%I.%I', n.nspname, c.relname) as name,
-      exists (select from pg_stat_progress_create_index p where p.index_relid = c.oid) as building
-    from pg_index i
-    join pg_class c on c.oid = i.indexrelid
-    join pg_namespace n on n.oid = c.relnamespace
-    where i.indrelid = to_regclass(${index.table}) and c.relname = ${index.name} and not i.indisvalid`;
-  if (left?.building) return false;
-  if (left) {
-    terminal.warn(
-      `${left.name} is invalid, left by a build that was interrupted: it is dropped and built again.`,
-    );
-    await sql.unsafe(`drop index concurrently if exists ${left.name}`).simple();
-  }
-  return true;
-}
-
-const identifier = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const creates = new RegExp(
-  String.raw`^\s*create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?(${identifier})\s+on\s+(?:only\s+)?(${identifier}(?:\.${identifier})?)`,
-  'i',
-);
-
-/** The index that a statement builds concurrently: its bare name, and its table as written. */
-export function concurrentIndex(statement: string): { name: string; table: string } | undefined {
-  const [, name, table] = creates.exec(statement) ?? [];
-  if (name === undefined || table === undefined) return undefined;
-  return { name: name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase(), table };
-}
-
 /** Without the message of the server, whose detail quotes rows. */
-function explain({ step, statement }: Direct, code: string): CallError {
+function explain(step: DirectStep | undefined, code: string): CallError {
+  if (!step) {
+    return new CallError({
+      code,
+      message: `The database of DATABASE_URL could not be asked for the step that comes next (${code}).`,
+      hint: 'Check host, port and password, and that it is the database of this project, as the role postgres.',
+    });
+  }
   return new CallError({
     code,
-    message: `The statement of step "${step}" failed over DATABASE_URL (${code}).`,
-    hint: `Run it by hand to see more: ${statement}`,
+    message: `The statement of step "${step.name}" failed over DATABASE_URL (${code}).`,
+    hint: `Run it by hand to see more: ${step.statement}`,
   });
 }

@@ -35,8 +35,8 @@ export type Driven = Verdict & { tally: Tally };
 
 export interface Drive {
   direction: 'forward' | 'rollback';
-  /** One batch, of the run that an earlier answer named: a call that comes too late then opens no other one. */
-  batch: (signal: AbortSignal, run: number | undefined) => Promise<BatchAnswer>;
+  /** One batch, of the run that an earlier answer named: a call that comes too late then opens no other one. Undefined when interrupted. */
+  batch: (signal: AbortSignal, run: number | undefined) => Promise<BatchAnswer | undefined>;
   workers: number;
   /** When it comes the running batches end and no new one begins. */
   signal: AbortSignal;
@@ -85,7 +85,7 @@ export async function drive(options: Drive): Promise<Driven> {
     if (!isFirst) await prepared.promise;
     let waited = 0;
     while (!stop.aborted) {
-      let answer: BatchAnswer;
+      let answer: BatchAnswer | undefined;
       try {
         answer = await options.batch(stop, run);
       } catch (error) {
@@ -93,6 +93,7 @@ export async function drive(options: Drive): Promise<Driven> {
         if (!(stop.aborted && isTransient(error))) settle({ outcome: 'error', error });
         return;
       }
+      if (!answer) return;
       run ??= answer.run == null ? undefined : Number(answer.run);
       add(tally, answer);
       options.onAnswer(answer, tally);

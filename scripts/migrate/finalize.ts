@@ -7,7 +7,7 @@ import {
 import { CallError } from '../client.ts';
 import { ask } from './confirm.ts';
 import { type Context, nextCommand } from './context.ts';
-import { directly, runDirect } from './direct.ts';
+import { directly, notConnected, pastDirect } from './direct.ts';
 import { problemOf } from './drive.ts';
 import { counted } from './figures.ts';
 import type { Ending } from './report.ts';
@@ -84,15 +84,15 @@ async function drive(context: Context): Promise<Ending> {
   const warnings: string[] = [];
   for (;;) {
     if (signal.aborted) return interrupted(context);
-    let answer: FinalizeAnswer | 'busy' | 'interrupted';
+    let answer: FinalizeAnswer | undefined;
     try {
       answer = await oneCall(context);
     } catch (error) {
       if (signal.aborted) return interrupted(context);
       return { ...refused(context, error), warnings };
     }
-    if (answer === 'interrupted') return interrupted(context);
-    if (answer === 'busy' || answer.state === 'busy') {
+    if (!answer) return interrupted(context);
+    if (answer.state === 'busy') {
       if (performance.now() - movedAt > patienceMs) return stalled(context);
       waited += 1;
       if (waited === 1) terminal.info('Waiting for a lock, or for another caller …');
@@ -125,26 +125,17 @@ function progressOf({ state, step, step_number, steps, percentage }: FinalizeAns
   return `Working: ${which}${percentage == null ? '' : `, ${Math.floor(percentage)} %`} …`;
 }
 
-/** One call; where the step is a direct one, its statement, so that the next call finds it done. */
-async function oneCall(context: Context): Promise<FinalizeAnswer | 'busy' | 'interrupted'> {
+/** One call, over DATABASE_URL where it does not fit one of the API. */
+async function oneCall(context: Context): Promise<FinalizeAnswer | undefined> {
   const { caller, options, signal, databaseUrl, terminal } = context;
-  const { plan } = options;
-  const args = { plan, ...(options.allowDataLoss && { allow_data_loss: true }) };
+  const args = { plan: options.plan, ...(options.allowDataLoss && { allow_data_loss: true }) };
   try {
-    return await caller.call('finalize_migration', args, signal);
+    return await pastDirect(context, 'finalize', () => caller.call('finalize_migration', args, signal));
   } catch (error) {
-    if (!(error instanceof CallError) || databaseUrl === undefined) throw error;
-    if (error.code === 'IM041' && error.message.includes('57014')) {
-      terminal.info('That does not fit a call of the API: over DATABASE_URL instead …');
-      return await withoutTimeout(databaseUrl, args);
-    }
-    if (error.code !== 'IM042') throw error;
-    const step = (await look(context)).list?.find(({ direct, done }) => direct && !done);
-    if (!step?.statement) return 'busy';
-    terminal.info(`Running outside a transaction: ${step.statement}`);
-    const { name, statement } = step;
-    const outcome = await runDirect({ databaseUrl, plan, step: name, statement, terminal, signal });
-    return outcome === 'ran' ? await caller.call('finalize_migration', args, signal) : outcome;
+    const tooLong = error instanceof CallError && error.code === 'IM041' && error.message.includes('57014');
+    if (!tooLong || databaseUrl === undefined) throw error;
+    terminal.info('That does not fit a call of the API: over DATABASE_URL instead …');
+    return await withoutTimeout(databaseUrl, args);
   }
 }
 
@@ -203,11 +194,7 @@ function refused(context: Context, error: unknown): Ending {
         `Then go on: ${again(context)}`,
       );
     case 'IM042':
-      return left(
-        'A step has to run over a database connection, and DATABASE_URL is not set.',
-        'Set DATABASE_URL to the direct connection or the session pooler (port 5432), or run the statement by hand.',
-        `Then go on: ${again(context)}`,
-      );
+      return notConnected(problem, again(context));
     case 'IM043':
       return left(
         'It would lose data.',

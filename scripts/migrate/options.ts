@@ -65,7 +65,7 @@ Examples:
   npm run -s migrate -- --json --yes                for scripts: one JSON object on stdout
 
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
-  DATABASE_URL (--dump, --finalize), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
+  DATABASE_URL (--dump, direct steps), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
 
 Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 work or failures left, 130 interrupted.`;
 

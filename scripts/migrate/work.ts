@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
+import { notConnected, pastDirect } from './direct.ts';
 import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
 import { counted } from './figures.ts';
 import { commandLine, resumeFlags } from './invocation.ts';
@@ -136,10 +137,11 @@ async function driveShown(
 }
 
 /**
- * One batch. Only what was typed is passed: what holds for a run is fixed when it is created, and SQL refuses a call
+ * One batch, past the direct steps that stand before it. Only what was typed is passed: what holds for a run is fixed when it is created, and SQL refuses a call
  * that contradicts it.
  */
-function batchCall({ caller, options }: Context, direction: Direction) {
+function batchCall(context: Context, direction: Direction) {
+  const { caller, options } = context;
   const { plan, maxMs, batchSize, maxFailures, onFailure } = options;
   const budget = { plan, ...(maxMs !== undefined && { max_ms: maxMs }) };
   if (direction === 'rollback') {
@@ -155,7 +157,9 @@ function batchCall({ caller, options }: Context, direction: Direction) {
     ...(onFailure !== undefined && { on_failure: onFailure }),
   };
   return (signal: AbortSignal, run: number | undefined) =>
-    caller.call('migrate_batch', { ...args, ...(run !== undefined && { run }) }, signal);
+    pastDirect(context, 'prepare', () =>
+      caller.call('migrate_batch', { ...args, ...(run !== undefined && { run }) }, signal),
+    );
 }
 
 function conclude(context: Context, direction: Direction, driven: Driven): Ending {
@@ -196,6 +200,7 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
         ],
       };
     case 'error':
+      if (problemOf(driven.error).code === 'IM042') return notConnected(problemOf(driven.error), again);
       if (problemOf(driven.error).code === 'IM039') {
         return {
           status: 'failed',

@@ -121,7 +121,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM039', 'plan %1$s is finalized and cannot be %2$s any more', 'Finalize closed the way back at %3$s (UTC). What it dropped is in your backups only.', 'finalize_migration has done a step that cannot be taken back.'),
   ('IM040', 'plan %1$s cannot be cleaned up: %2$s', 'Nothing has been dropped. %3$s', 'Clean-up drops the journal, which is the way back, so it waits until the way back is closed or has been gone, and for the verification period.'),
   ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again. With 57014 it does not fit the statement timeout: call over a database connection without one.', 'A finalize or clean-up step of the plan ran into an error.'),
-  ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'Run this statement, then call again (npm run migrate -- --finalize does both for the steps of finalize, when DATABASE_URL is set): %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
+  ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'npm run migrate runs it when DATABASE_URL is set, and pg_cron does after select %4$s. Or run this statement, then call again: %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
   ('IM043', 'finalizing plan %1$s would lose data: %2$s', 'Bring it to the new side, or accept the loss with allow_data_loss => true (--allow-data-loss).', 'The old side holds values that the new side does not.'),
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
   ('IM045', 'plan %1$s has no stage %2$s', 'Add it to imago.plan_stage, or correct the stage in imago.plan_write, imago.plan_sync or imago.plan_check.', 'What the plan declares names a stage that it does not walk.'),
@@ -130,7 +130,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM052', 'no run of plan %1$s has come to stage %2$s', 'Call migrate_batch until it has, or move an entity of the first stage. get_detailed_migration_progress shows the stages under way in lanes.', 'An entity of a later stage may need what the stages before it make, so it is not moved before they are complete.'),
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
-  ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.');
+  ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
+  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.');
 
 -- sql/engine/tables/plan.sql
 create table imago.plan (
@@ -198,7 +199,8 @@ create table imago.plan_step (
   done_at timestamptz,
   primary key (plan, position),
   unique (plan, name),
-  check (direct = (statement is not null))
+  check (direct = (statement is not null)),
+  check (not direct or phase <> 'cleanup')
 );
 comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
 comment on column imago.plan_step.routine is 'Name of a function in the plan''s schema, without arguments unless the step walks. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
@@ -1911,6 +1913,32 @@ end
 $$;
 comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
 
+-- sql/engine/functions/direct_step.sql
+create or replace function imago.direct_step(plan_name text, phase text)
+returns table (name text, statement text, relation text, invalid_index text, building boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  select s.name, s.statement, c.relation::text, (
+      -- An interrupted concurrent build leaves it, and "if not exists" would take it for done.
+      select i.indexrelid::regclass::text
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class x on x.oid = i.indexrelid
+      where i.indrelid = c.relation and x.relname = (parse_ident(c.parts[1]))[1] and not i.indisvalid),
+    exists (
+      select from pg_catalog.pg_stat_progress_create_index p where p.relid = c.relation and p.datname = current_database())
+  from imago.next_step(plan_name, phase) s
+  cross join lateral (
+    select m.parts, coalesce(pg_catalog.to_regclass(m.parts[2]), pg_catalog.to_regclass('public.' || m.parts[2])) as relation
+    from regexp_match(s.statement,
+      '^\s*create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?((?:(?:"(?:[^"]|"")+"|[\w$]+)\.)?(?:"(?:[^"]|"")+"|[\w$]+))',
+      'i') m(parts)
+  ) c
+  where s.direct
+$$;
+comment on function imago.direct_step(text, text) is 'The direct step that a phase has come to, if it is one, with its statement. Of an index that it builds concurrently: the table, the invalid index that an interrupted build has left, and whether somebody is building on that table now.';
+
 -- sql/engine/functions/drive_run.sql
 create or replace function imago.drive_run(run imago.run, max_ms integer)
 returns jsonb
@@ -1927,6 +1955,29 @@ begin
 end
 $$;
 comment on function imago.drive_run(imago.run, integer) is 'One call''s worth of a run, in its direction and with its settings.';
+
+-- sql/engine/functions/drive_tick.sql
+create or replace function imago.drive_tick(plan_name text, run imago.run, finalize boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  answer jsonb;
+begin
+  if finalize then
+    answer := imago.finalize(plan_name, false);
+  else
+    answer := imago.drive_run(run, imago.tick_budget(plan_name));
+  end if;
+  perform imago.unschedule_direct(plan_name);
+  return answer;
+exception when sqlstate 'IM042' then
+  return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
+end
+$$;
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, or of finalize; a direct step that it meets is given a job of its own.';
 
 -- sql/engine/functions/driven_run.sql
 create or replace function imago.driven_run(plan_name text, direction text, run_id bigint)
@@ -2005,6 +2056,31 @@ exception when dependent_objects_still_exist then
 end
 $$;
 comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table whose comment says that the plan added it, when it is empty and nothing refers to it; says what became of it.';
+
+-- sql/engine/functions/drop_invalid_index.sql
+create or replace function imago.drop_invalid_index(plan_name text, phase text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  step record;
+  old_timeout text := current_setting('lock_timeout');
+begin
+  select d.* into step from imago.direct_step(plan_name, phase) d;
+  perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+  execute format('lock table %s in access exclusive mode', step.relation);
+  -- Whoever was building it meanwhile has ended, and may have succeeded.
+  select d.* into step from imago.direct_step(plan_name, phase) d;
+  if step.invalid_index is not null then
+    execute format('drop index %s', step.invalid_index);
+    perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step.name, 'dropped', step.invalid_index));
+  end if;
+  perform set_config('lock_timeout', old_timeout, true);
+end
+$$;
+comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';
 
 -- sql/engine/functions/drop_old_rows.sql
 create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
@@ -2901,7 +2977,7 @@ $$;
 comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';
 
 -- sql/engine/functions/find_job.sql
-create or replace function imago.find_job(plan_name text)
+create or replace function imago.find_job(plan_name text, direct boolean default false)
 returns jsonb
 language plpgsql
 stable
@@ -2911,10 +2987,10 @@ begin
   if imago.cron_problem() is not null then
     return null;
   end if;
-  return (select to_jsonb(j) from cron.job j where j.jobname = imago.job_name(plan_name) and j.username = current_user);
+  return (select to_jsonb(j) from cron.job j where j.jobname = imago.job_name(plan_name, direct) and j.username = current_user);
 end
 $$;
-comment on function imago.find_job(text) is 'The row of cron.job that drives a plan, or null.';
+comment on function imago.find_job(text, boolean) is 'The row of cron.job that drives a plan, or that runs the statement of its direct step; or null.';
 
 -- sql/engine/functions/find_key_type.sql
 create or replace function imago.find_key_type(plan_name text)
@@ -3639,7 +3715,7 @@ declare
 begin
   if problem is null then
     select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'active', j.active, 'state', case
-      when not exists (select from imago.plan p where imago.job_name(p.name) = j.jobname) then 'orphaned'
+      when not exists (select from imago.plan p where j.jobname in (imago.job_name(p.name), imago.job_name(p.name, true))) then 'orphaned'
       else 'sound' end) order by j.jobname), '[]') into jobs
     from cron.job j where j.jobname like 'imago %' and j.username = current_user;
   end if;
@@ -3813,15 +3889,15 @@ $$;
 comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
 
 -- sql/engine/functions/job_name.sql
-create or replace function imago.job_name(plan_name text)
+create or replace function imago.job_name(plan_name text, direct boolean default false)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  select 'imago ' || plan_name
+  select 'imago ' || plan_name || case when direct then ' direct' else '' end
 $$;
-comment on function imago.job_name(text) is 'Name of the pg_cron job that drives a plan; one job a plan.';
+comment on function imago.job_name(text, boolean) is 'Name of the pg_cron job that drives a plan, one job a plan, or of the one that runs the statement of its direct step.';
 
 -- sql/engine/functions/key_text.sql
 create or replace function imago.key_text(plan imago.plan, entity text)
@@ -6026,7 +6102,8 @@ begin
   end if;
   execute format('select %I.%I()', step.plan, step.routine) into said;
   if step.direct and not coalesce(said::boolean, false) then
-    perform imago.raise_error('IM042', step.name, step.plan, step.statement);
+    perform imago.raise_error('IM042', step.name, step.plan, step.statement,
+      format('schedule_migration(%L%s)', step.plan, case step.phase when 'finalize' then ', finalize => true' else '' end));
   end if;
   answer := '{"has_more": false, "warnings": []}'::jsonb || case when said like '{%' then said::jsonb else '{}' end;
   if not (answer ->> 'has_more')::boolean then
@@ -6054,7 +6131,7 @@ $$;
 comment on function imago.save_check(imago.validation_check) is 'Writes down how far a validation is with a check.';
 
 -- sql/engine/functions/schedule.sql
-create or replace function imago.schedule(plan_name text, every interval)
+create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
 returns jsonb
 language plpgsql
 volatile
@@ -6069,6 +6146,8 @@ declare
 begin
   if every is null then
     perform imago.raise_error('IM004', 'every');
+  elsif finalize is null then
+    perform imago.raise_error('IM004', 'finalize');
   end if;
   select i.label, i.schedule into wanted from imago.cron_intervals() i where i.every = schedule.every;
   if not found then
@@ -6078,8 +6157,12 @@ begin
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
   perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
-  run := imago.unfinished_run(plan_name);
-  if run.id is null then
+  if not finalize then
+    run := imago.unfinished_run(plan_name);
+  elsif plan.closed_at is null then
+    perform imago.expect_finalizable(plan);
+  end if;
+  if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
@@ -6095,13 +6178,48 @@ begin
   if not (imago.find_job(plan_name) ->> 'active')::boolean then
     perform cron.unschedule(job);
   end if;
-  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L)', plan_name));
-  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label));
-  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label,
+  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L%s)', plan_name, case when finalize then ', true' else '' end));
+  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
+  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
     'run', run.id, 'direction', run.direction, 'state', run.state);
 end
 $$;
-comment on function imago.schedule(text, interval) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished.';
+comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished, unless it is to finalize.';
+
+-- sql/engine/functions/schedule_direct.sql
+create or replace function imago.schedule_direct(plan_name text, phase text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  step record;
+  schedule text := imago.find_job(plan_name) ->> 'schedule';
+  job jsonb := imago.find_job(plan_name, true);
+  -- One that ends may be run again before the next tick removes the job: each try counts twice at worst.
+  most_failures constant integer := 6;
+begin
+  select d.* into step from imago.direct_step(plan_name, phase) d;
+  -- Whoever is building, this job or somebody else, is waited for.
+  if not step.building then
+    if step.invalid_index is not null then
+      perform imago.drop_invalid_index(plan_name, phase);
+    end if;
+    if schedule is not null and step.statement is distinct from job ->> 'command' then
+      perform imago.unschedule_direct(plan_name);
+      perform cron.schedule(imago.job_name(plan_name, true), schedule, step.statement);
+      perform imago.write_log(plan_name, null, 'info', 'direct', jsonb_build_object('step', step.name, 'statement', step.statement));
+    elsif most_failures <= (
+      select count(*) from cron.job_run_details d where d.jobid = (job ->> 'jobid')::bigint and d.status = 'failed'
+    ) then
+      perform imago.raise_error('IM056', step.name, plan_name, job ->> 'jobid');
+    end if;
+  end if;
+  return jsonb_build_object('plan', plan_name, 'status', 'direct', 'step', step.name);
+end
+$$;
+comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own beside the one that ticks: a job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
 
 -- sql/engine/functions/scheduled.sql
 create or replace function imago.scheduled(plan_name text)
@@ -6787,7 +6905,7 @@ $$;
 comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up.';
 
 -- sql/engine/functions/tick.sql
-create or replace function imago.tick(plan_name text)
+create or replace function imago.tick(plan_name text, finalize boolean default false)
 returns jsonb
 language plpgsql
 volatile
@@ -6802,9 +6920,9 @@ begin
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;
   run := imago.unfinished_run(plan_name);
-  if run.id is not null then
+  if finalize or run.id is not null then
     begin
-      answer := imago.drive_run(run, imago.tick_budget(plan_name));
+      answer := imago.drive_tick(plan_name, run, finalize);
     exception
       when query_canceled then
         if not imago.timed_out() then
@@ -6820,11 +6938,11 @@ begin
       perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
     end if;
   end if;
-  perform imago.unschedule_ended(plan_name, failed_with);
+  perform imago.unschedule_ended(plan_name, finalize, failed_with);
   return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
 end
 $$;
-comment on function imago.tick(text) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back. Ticks that overlap leave the work to the first. Removes the job when no run is unfinished or an error will not pass.';
+comment on function imago.tick(text, boolean) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back, or of finalize. Ticks that overlap leave the work to the first. Removes the job when nothing is left to do or an error will not pass.';
 
 -- sql/engine/functions/tick_budget.sql
 create or replace function imago.tick_budget(plan_name text)
@@ -7160,6 +7278,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform imago.unschedule_direct(plan_name);
   if imago.find_job(plan_name) is null then
     return false;
   end if;
@@ -7171,8 +7290,23 @@ end
 $$;
 comment on function imago.unschedule(text, text, text, text) is 'Removes the job of a plan and logs why; false where there is none.';
 
+-- sql/engine/functions/unschedule_direct.sql
+create or replace function imago.unschedule_direct(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if imago.find_job(plan_name, true) is not null then
+    perform cron.unschedule(imago.job_name(plan_name, true));
+  end if;
+end
+$$;
+comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one; pg_cron cancels a statement that is under way.';
+
 -- sql/engine/functions/unschedule_ended.sql
-create or replace function imago.unschedule_ended(plan_name text, failed_with text)
+create or replace function imago.unschedule_ended(plan_name text, finalize boolean, failed_with text)
 returns void
 language plpgsql
 volatile
@@ -7185,7 +7319,9 @@ begin
   if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
     return;
   end if;
-  if (imago.unfinished_run(plan_name)).id is null then
+  if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
+    perform imago.unschedule(plan_name, 'finalized');
+  elsif not finalize and (imago.unfinished_run(plan_name)).id is null then
     last := imago.last_run(plan_name);
     perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
       case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
@@ -7194,7 +7330,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_ended(text, text) is 'Removes the job of a plan when no run of it is unfinished, or when a tick failed with an SQLSTATE that does not pass by itself.';
+comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan when no run of it is unfinished, or finalize is done, or when a tick failed with an SQLSTATE that does not pass by itself.';
 
 -- sql/engine/functions/validate.sql
 create or replace function imago.validate(
@@ -8239,7 +8375,11 @@ $$;
 comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds him: no batch moves him again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
 
 -- sql/api/functions/schedule_migration.sql
-create or replace function public.schedule_migration(plan text default 'avatars', every interval default '10 seconds')
+create or replace function public.schedule_migration(
+  plan text default 'avatars',
+  every interval default '10 seconds',
+  finalize boolean default false
+)
 returns jsonb
 language plpgsql
 volatile
@@ -8247,10 +8387,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.schedule(plan, every);
+  return imago.schedule(plan, every, finalize);
 end
 $$;
-comment on function public.schedule_migration(text, interval) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Call again to change the interval. The job removes itself when the run ends.';
+comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database, direct steps included; with finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
 
 -- sql/api/functions/unschedule_migration.sql
 create or replace function public.unschedule_migration(plan text default 'avatars')

@@ -1,4 +1,8 @@
-create or replace function public.schedule_migration(plan text default 'avatars', every interval default '10 seconds')
+create or replace function public.schedule_migration(
+  plan text default 'avatars',
+  every interval default '10 seconds',
+  finalize boolean default false
+)
 returns jsonb
 language plpgsql
 volatile
@@ -6,7 +10,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.schedule(plan, every);
+  return imago.schedule(plan, every, finalize);
 end
 $$;
-comment on function public.schedule_migration(text, interval) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Call again to change the interval. The job removes itself when the run ends.';
+comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database, direct steps included; with finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';

@@ -1,4 +1,4 @@
-create or replace function imago.find_job(plan_name text)
+create or replace function imago.find_job(plan_name text, direct boolean default false)
 returns jsonb
 language plpgsql
 stable
@@ -8,7 +8,7 @@ begin
   if imago.cron_problem() is not null then
     return null;
   end if;
-  return (select to_jsonb(j) from cron.job j where j.jobname = imago.job_name(plan_name) and j.username = current_user);
+  return (select to_jsonb(j) from cron.job j where j.jobname = imago.job_name(plan_name, direct) and j.username = current_user);
 end
 $$;
-comment on function imago.find_job(text) is 'The row of cron.job that drives a plan, or null.';
+comment on function imago.find_job(text, boolean) is 'The row of cron.job that drives a plan, or that runs the statement of its direct step; or null.';

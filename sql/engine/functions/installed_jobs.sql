@@ -10,7 +10,7 @@ declare
 begin
   if problem is null then
     select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'active', j.active, 'state', case
-      when not exists (select from imago.plan p where imago.job_name(p.name) = j.jobname) then 'orphaned'
+      when not exists (select from imago.plan p where j.jobname in (imago.job_name(p.name), imago.job_name(p.name, true))) then 'orphaned'
       else 'sound' end) order by j.jobname), '[]') into jobs
     from cron.job j where j.jobname like 'imago %' and j.username = current_user;
   end if;

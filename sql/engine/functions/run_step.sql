@@ -13,7 +13,8 @@ begin
   end if;
   execute format('select %I.%I()', step.plan, step.routine) into said;
   if step.direct and not coalesce(said::boolean, false) then
-    perform imago.raise_error('IM042', step.name, step.plan, step.statement);
+    perform imago.raise_error('IM042', step.name, step.plan, step.statement,
+      format('schedule_migration(%L%s)', step.plan, case step.phase when 'finalize' then ', finalize => true' else '' end));
   end if;
   answer := '{"has_more": false, "warnings": []}'::jsonb || case when said like '{%' then said::jsonb else '{}' end;
   if not (answer ->> 'has_more')::boolean then

@@ -1,4 +1,4 @@
-create or replace function imago.schedule(plan_name text, every interval)
+create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
 returns jsonb
 language plpgsql
 volatile
@@ -13,6 +13,8 @@ declare
 begin
   if every is null then
     perform imago.raise_error('IM004', 'every');
+  elsif finalize is null then
+    perform imago.raise_error('IM004', 'finalize');
   end if;
   select i.label, i.schedule into wanted from imago.cron_intervals() i where i.every = schedule.every;
   if not found then
@@ -22,8 +24,12 @@ begin
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
   perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
-  run := imago.unfinished_run(plan_name);
-  if run.id is null then
+  if not finalize then
+    run := imago.unfinished_run(plan_name);
+  elsif plan.closed_at is null then
+    perform imago.expect_finalizable(plan);
+  end if;
+  if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
@@ -39,10 +45,10 @@ begin
   if not (imago.find_job(plan_name) ->> 'active')::boolean then
     perform cron.unschedule(job);
   end if;
-  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L)', plan_name));
-  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label));
-  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label,
+  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L%s)', plan_name, case when finalize then ', true' else '' end));
+  perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
+  return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
     'run', run.id, 'direction', run.direction, 'state', run.state);
 end
 $$;
-comment on function imago.schedule(text, interval) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished.';
+comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished, unless it is to finalize.';

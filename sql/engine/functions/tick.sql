@@ -1,4 +1,4 @@
-create or replace function imago.tick(plan_name text)
+create or replace function imago.tick(plan_name text, finalize boolean default false)
 returns jsonb
 language plpgsql
 volatile
@@ -13,9 +13,9 @@ begin
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;
   run := imago.unfinished_run(plan_name);
-  if run.id is not null then
+  if finalize or run.id is not null then
     begin
-      answer := imago.drive_run(run, imago.tick_budget(plan_name));
+      answer := imago.drive_tick(plan_name, run, finalize);
     exception
       when query_canceled then
         if not imago.timed_out() then
@@ -31,8 +31,8 @@ begin
       perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
     end if;
   end if;
-  perform imago.unschedule_ended(plan_name, failed_with);
+  perform imago.unschedule_ended(plan_name, finalize, failed_with);
   return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
 end
 $$;
-comment on function imago.tick(text) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back. Ticks that overlap leave the work to the first. Removes the job when no run is unfinished or an error will not pass.';
+comment on function imago.tick(text, boolean) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back, or of finalize. Ticks that overlap leave the work to the first. Removes the job when nothing is left to do or an error will not pass.';

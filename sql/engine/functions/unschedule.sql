@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform imago.unschedule_direct(plan_name);
   if imago.find_job(plan_name) is null then
     return false;
   end if;

@@ -1,4 +1,4 @@
-create or replace function imago.unschedule_ended(plan_name text, failed_with text)
+create or replace function imago.unschedule_ended(plan_name text, finalize boolean, failed_with text)
 returns void
 language plpgsql
 volatile
@@ -11,7 +11,9 @@ begin
   if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
     return;
   end if;
-  if (imago.unfinished_run(plan_name)).id is null then
+  if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
+    perform imago.unschedule(plan_name, 'finalized');
+  elsif not finalize and (imago.unfinished_run(plan_name)).id is null then
     last := imago.last_run(plan_name);
     perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
       case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
@@ -20,4 +22,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_ended(text, text) is 'Removes the job of a plan when no run of it is unfinished, or when a tick failed with an SQLSTATE that does not pass by itself.';
+comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan when no run of it is unfinished, or finalize is done, or when a tick failed with an SQLSTATE that does not pass by itself.';

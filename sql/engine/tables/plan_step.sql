@@ -15,7 +15,8 @@ create table imago.plan_step (
   done_at timestamptz,
   primary key (plan, position),
   unique (plan, name),
-  check (direct = (statement is not null))
+  check (direct = (statement is not null)),
+  check (not direct or phase <> 'cleanup')
 );
 comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
 comment on column imago.plan_step.routine is 'Name of a function in the plan''s schema, without arguments unless the step walks. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
