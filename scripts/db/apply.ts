@@ -6,7 +6,8 @@ import { type MovedAside, moveAside } from './aside.ts';
 import { type PutBack, Return } from './back.ts';
 import type { Context } from './context.ts';
 import { addToHistory, ensureHistory, lockHistory, readHistory, removeFromHistory } from './history.ts';
-import { Problem } from './problem.ts';
+import { replaceLostValues } from './lost-values.ts';
+import { Problem, sqlState } from './problem.ts';
 import type { Version } from './project.ts';
 import { explain, readScript, runStatements, type Script } from './running.ts';
 import type { Effect } from './structure.ts';
@@ -15,7 +16,7 @@ import type { Effect } from './structure.ts';
 export async function applyVersion(context: Context, url: string, version: Version): Promise<PutBack[]> {
   const script = readScript(version);
   if (!script.inTransaction) return await applyAlone(context, url, version, script);
-  return await inTransaction(context, url, version.file, async (tx) => {
+  const { putBack, isPostponed } = await inTransaction(context, url, version.file, async (tx) => {
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
@@ -27,6 +28,25 @@ export async function applyVersion(context: Context, url: string, version: Versi
     await addToHistory(tx, version);
     return returned;
   });
+  return isPostponed ? [...putBack, ...(await putBackPostponed(context, url, version.version))] : putBack;
+}
+
+/** Puts back, of a version that is applied, what had to wait for its commit. */
+export async function putBackPostponed(context: Context, url: string, version: string): Promise<PutBack[]> {
+  try {
+    return await inTransaction(context, url, `version ${version}`, async (tx) => {
+      await lockHistory(tx);
+      return await Return.resume(tx, version);
+    });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem(
+      error.code,
+      `Version ${version} is applied, but some of what was kept of it could not be put back. ${error.message}`,
+      'It is still in imago_attic. Run upgrade again: it goes on there.',
+      { cause: error },
+    );
+  }
 }
 
 /** Takes one version back, having moved aside what goes with it. */
@@ -49,14 +69,34 @@ export async function takeBack(
   return await inTransaction(context, url, script.file, async (tx) => {
     await lockHistory(tx);
     await expectStanding(tx, version, true);
+    await Return.resume(tx, version.version);
     const allowLoss = context.options.allowDataLoss;
     const settle = await moveAside(tx, version.version, effects, { allowLoss });
-    await runStatements(tx, script);
+    await runWayBack(tx, script, effects);
     await tx.unsafe('reset role; set local search_path to default');
     const moved = await settle();
     await removeFromHistory(tx, version.version);
     return moved;
   });
+}
+
+/** A value is none of the enum. */
+const INVALID_TEXT = '22P02';
+
+/**
+ * Where the way back says itself what becomes of an enum value that goes, that is done. Where it does not, it fails on
+ * the first row that holds one: then these rows get another value first.
+ */
+async function runWayBack(tx: TransactionSql, script: Script, effects: readonly Effect[]): Promise<void> {
+  await tx.unsafe('savepoint way_back');
+  try {
+    await runStatements(tx, script);
+  } catch (error) {
+    if (!(error instanceof Problem) || sqlState(error) !== INVALID_TEXT) throw error;
+    await tx.unsafe('rollback to savepoint way_back');
+    if (!(await replaceLostValues(tx, effects))) throw error;
+    await runStatements(tx, script);
+  }
 }
 
 /** Such a statement cannot be in a transaction with the history: when it is interrupted, it is begun anew. */

@@ -26,6 +26,8 @@ export const problems = {
   'alone-only': 'A version mixes a statement that cannot run in a transaction with others.',
   'no-way-back': 'A version that is to be taken back has no way back.',
   'no-key': 'Values would be lost from a table without a primary key, by which they could be put back.',
+  'value-held':
+    'Rows hold an enum value that the older type does not have, and their column can have no other instead.',
   'unsafe-way-back': 'The way back would drop something that was not moved aside.',
   'has-versions': 'The project or the database has versions already.',
   'reset-refused': 'Reset is for the embedded database and for loopback addresses only.',
@@ -46,6 +48,12 @@ export class Problem extends Error {
     this.code = code;
     this.hint = hint;
   }
+}
+
+/** The SQLSTATE at the bottom of a problem. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof Problem) return sqlState(error.cause);
+  return (error as { code?: string } | undefined)?.code;
 }
 
 /** What is refused before anything is touched ends with the exit code of wrong usage; the rest has failed. */

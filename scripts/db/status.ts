@@ -16,8 +16,8 @@ export async function status(context: Context): Promise<Ending> {
     `Pending   ${pending.length === 0 ? 'none' : pending.join(', ')}`,
     ...troubles(standing),
     ...attic.map(
-      ({ version, object, rows, left }) =>
-        `Aside     ${object}: ${rows} rows, ${left ? 'not put back' : `waiting for version ${version}`}`,
+      ({ version, object, rows, left, postponed }) =>
+        `Aside     ${object}: ${rows} rows, ${left ? 'not put back' : postponed ? 'not put back yet: upgrade goes on there' : `waiting for version ${version}`}`,
     ),
   ];
   return {
