@@ -12,59 +12,62 @@ import { linkedProject, REF } from './support/linked.ts';
 const PASSWORD = 'p@ss:w\\rd/ 1%';
 
 // Elsewhere 127.0.0.1 is the only address of the machine, and the CLI's pooler is a domain on port 5432.
-test.skipIf(process.platform !== 'linux')('each command works on it and names it first; the CLI agrees; the password is in no output and no command line', async () => {
-  const project = await linkedProject();
-  const { dbLinked, cli, sql, host } = project;
-  const target = `Target: the linked project ${REF}, ${project.db.name} at ${host}:5432`;
-  const said: string[] = [];
-  const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await dbLinked([...args, '--json']);
-    said.push(stdout, stderr);
-    expect(stderr.split('\n')[0], args.join(' ')).toBe(target);
-    return { code, data: JSON.parse(stdout) };
-  };
-  /** What the CLI has applied on the project that it has linked itself. */
-  const listed = async () => {
-    const { code, output } = await cli('migration', 'list', '--remote', '--output-format', 'json');
-    expect(code, output).toBe(0);
-    const { migrations } = JSON.parse(output.slice(output.indexOf('{'), output.lastIndexOf('}') + 1));
-    return migrations
-      .filter(({ remote }: { remote: string }) => remote)
-      .map(({ remote }: { remote: string }) => remote);
-  };
+test.skipIf(process.platform !== 'linux')(
+  'each command works on it and names it first; the CLI agrees; the password is in no output and no command line',
+  async () => {
+    const project = await linkedProject();
+    const { dbLinked, cli, sql, host } = project;
+    const target = `Target: the linked project ${REF}, ${project.db.name} at ${host}:5432`;
+    const said: string[] = [];
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await dbLinked([...args, '--json']);
+      said.push(stdout, stderr);
+      expect(stderr.split('\n')[0], args.join(' ')).toBe(target);
+      return { code, data: JSON.parse(stdout) };
+    };
+    /** What the CLI has applied on the project that it has linked itself. */
+    const listed = async () => {
+      const { code, output } = await cli('migration', 'list', '--remote', '--output-format', 'json');
+      expect(code, output).toBe(0);
+      const { migrations } = JSON.parse(output.slice(output.indexOf('{'), output.lastIndexOf('}') + 1));
+      return migrations
+        .filter(({ remote }: { remote: string }) => remote)
+        .map(({ remote }: { remote: string }) => remote);
+    };
 
-  await sql.unsafe('create table public.kept (id int primary key); insert into kept values (1)');
-  const adopted = await run('init', '--yes');
-  expect(adopted.data, JSON.stringify(adopted.data)).toMatchObject({ status: 'done', missed: [] });
-  const [baseline] = await listed();
-  await project.version(
-    '29990101000000',
-    'create table public.t (id int primary key, a text);',
-    'drop table public.t;',
-  );
-  expect((await run('status')).data).toMatchObject({ current: baseline, pending: ['29990101000000'] });
-  expect((await run('upgrade')).data).toMatchObject({ status: 'usage', exit_code: 2 });
-  expect((await run('upgrade', '--yes')).data).toMatchObject({ applied: ['29990101000000'] });
-  expect(await listed()).toEqual([baseline, '29990101000000']);
-  await sql`insert into t values (1, 'kept')`;
-  expect((await run('check')).data).toMatchObject({ exit_code: 3, drift: [{ object: 'table public.t' }] });
-  expect((await run('downgrade', '--yes')).data).toMatchObject({ moved_aside: [{ rows: 1 }] });
-  expect(await listed()).toEqual([baseline]);
-  expect((await run('stamp', '0', '--yes')).data).toMatchObject({ current: null });
-  expect(await listed()).toEqual([]);
-  expect((await run('stamp', String(baseline), '--yes')).data).toMatchObject({ current: baseline });
-  expect((await run('upgrade', '--yes')).data).toMatchObject({ put_back: [{ rows: 1 }] });
-  expect((await run('history')).data.versions).toMatchObject([{ applied: true }, { applied: true }]);
-  const reset = await run('reset', '--yes', '--confirm', project.db.name);
-  expect(reset.data).toMatchObject({ exit_code: 2, error: { code: 'reset-refused' } });
-  expect(await sql`select a from t`).toEqual([{ a: 'kept' }]);
+    await sql.unsafe('create table public.kept (id int primary key); insert into kept values (1)');
+    const adopted = await run('init', '--yes');
+    expect(adopted.data, JSON.stringify(adopted.data)).toMatchObject({ status: 'done', missed: [] });
+    const [baseline] = await listed();
+    await project.version(
+      '29990101000000',
+      'create table public.t (id int primary key, a text);',
+      'drop table public.t;',
+    );
+    expect((await run('status')).data).toMatchObject({ current: baseline, pending: ['29990101000000'] });
+    expect((await run('upgrade')).data).toMatchObject({ status: 'usage', exit_code: 2 });
+    expect((await run('upgrade', '--yes')).data).toMatchObject({ applied: ['29990101000000'] });
+    expect(await listed()).toEqual([baseline, '29990101000000']);
+    await sql`insert into t values (1, 'kept')`;
+    expect((await run('check')).data).toMatchObject({ exit_code: 3, drift: [{ object: 'table public.t' }] });
+    expect((await run('downgrade', '--yes')).data).toMatchObject({ moved_aside: [{ rows: 1 }] });
+    expect(await listed()).toEqual([baseline]);
+    expect((await run('stamp', '0', '--yes')).data).toMatchObject({ current: null });
+    expect(await listed()).toEqual([]);
+    expect((await run('stamp', String(baseline), '--yes')).data).toMatchObject({ current: baseline });
+    expect((await run('upgrade', '--yes')).data).toMatchObject({ put_back: [{ rows: 1 }] });
+    expect((await run('history')).data.versions).toMatchObject([{ applied: true }, { applied: true }]);
+    const reset = await run('reset', '--yes', '--confirm', project.db.name);
+    expect(reset.data).toMatchObject({ exit_code: 2, error: { code: 'reset-refused' } });
+    expect(await sql`select a from t`).toEqual([{ a: 'kept' }]);
 
-  const lines = await project.commandLines();
-  expect(lines).toContain(`db diff --from`);
-  expect([...said, lines].join('\n')).not.toContain(inject('cluster').password);
-  const wrong = await dbLinked(['status', '--json'], { SUPABASE_DB_PASSWORD: 'wrong' });
-  expect(wrong.json()).toMatchObject({ exit_code: 1, error: { code: 'unreachable' } });
-});
+    const lines = await project.commandLines();
+    expect(lines).toContain(`db diff --from`);
+    expect([...said, lines].join('\n')).not.toContain(inject('cluster').password);
+    const wrong = await dbLinked(['status', '--json'], { SUPABASE_DB_PASSWORD: 'wrong' });
+    expect(wrong.json()).toMatchObject({ exit_code: 1, error: { code: 'unreachable' } });
+  },
+);
 
 test('what link has left decides: the pooler of this project, the database itself, or a refusal that says what to do', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-link-'));
