@@ -1,4 +1,6 @@
 /** `db upgrade [version]`: applies what is pending. */
+
+import { isUnnamed } from './alone.ts';
 import { applyVersion, putBackPostponed } from './apply.ts';
 import { postponedVersions } from './attic.ts';
 import type { PutBack } from './back.ts';
@@ -19,7 +21,7 @@ export async function upgrade(context: Context): Promise<Ending> {
     ({ version }) => goal === undefined || compareVersions(version, goal.version) <= 0,
   );
   expectInOrder(context, standing, versions);
-  for (const version of versions) readScript(version);
+  for (const version of versions) expectNamed(version);
   const postponed = await postponedVersions(sql);
   if (versions.length === 0 && postponed.length === 0) {
     const message = goal ? `Version ${goal.version} is applied.` : 'Everything is applied.';
@@ -102,6 +104,16 @@ export function expectSound({ unknown, edited }: Standing, program: string): voi
       `The database has what the file said before. Restore the file and put the change into a new version; or, where the database is as the file says now, take its word: ${program} stamp VERSION.`,
     );
   }
+}
+
+/** Refuses what could not be recognised after an interruption. */
+function expectNamed(version: Version): void {
+  if (!isUnnamed(readScript(version))) return;
+  throw new Problem(
+    'unnamed-index',
+    `${version.file} builds an index concurrently and does not name it: after an interruption nobody could tell it from others.`,
+    'Give it a name: create index concurrently NAME on … . Nothing was changed.',
+  );
 }
 
 function expectInOrder(

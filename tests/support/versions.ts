@@ -16,7 +16,7 @@ import { history, status } from '../../scripts/db/status.ts';
 import { upgrade } from '../../scripts/db/upgrade.ts';
 import { Terminal } from '../../scripts/migrate/terminal.ts';
 import { runCli } from '../../scripts/supabase-cli.ts';
-import { BARE } from './cluster.ts';
+import { BARE, type TestServer } from './cluster.ts';
 import { type Running, startCommand } from './command.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { until, untilBlocked } from './until.ts';
@@ -45,14 +45,20 @@ export interface VersionedProject {
 /** What people are asked, and their answers; without them nobody is there. */
 type Answers = (question: string) => boolean;
 
-export async function versionedProject({ answers }: { answers?: Answers } = {}): Promise<VersionedProject> {
-  const db = await freshDatabase({ migrated: false });
+export async function versionedProject({
+  answers,
+  on = inject('cluster'),
+}: {
+  answers?: Answers;
+  /** The server of its database, if not the one that all tests share. */
+  on?: TestServer;
+} = {}): Promise<VersionedProject> {
+  const db = await freshDatabase({ migrated: false, on });
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-versions-'));
   onTestFinished(async () => {
     await db.drop();
     await rm(folder, { recursive: true, force: true });
   });
-  const { port, password } = inject('cluster');
   const supabase = path.join(folder, 'supabase');
   await mkdir(supabase);
   await writeFile(path.join(supabase, 'config.toml'), 'project_id = "test"\n');
@@ -68,7 +74,7 @@ export async function versionedProject({ answers }: { answers?: Answers } = {}):
       target: { kind: 'database', url: db.url, linked: undefined },
       connect: async () => ({ sql: db.sql, url: db.url }),
       shadows: async () => ({
-        url: (name) => `postgresql://postgres:${password}@127.0.0.1:${port}/${name}`,
+        url: (name) => `postgresql://postgres:${on.password}@127.0.0.1:${on.port}/${name}`,
         pristine: BARE,
       }),
       ask: answers && (async (question) => answers(question)),
