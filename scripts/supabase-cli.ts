@@ -10,14 +10,24 @@ export interface CliResult {
 }
 
 /** Runs it in a project's folder. */
-export async function runCli(folder: string, args: readonly string[]): Promise<CliResult> {
+export async function runCli(
+  folder: string,
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<CliResult> {
   // The package's own file and not .bin/supabase, which npx and workspaces put elsewhere.
   const bin = path.join(
     path.dirname(createRequire(import.meta.url).resolve('supabase/package.json')),
     'dist/supabase.js',
   );
   const child = spawn(process.execPath, [bin, '--workdir', folder, ...args], {
-    env: { ...process.env, SUPABASE_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', NO_COLOR: '1' },
+    env: {
+      ...process.env,
+      SUPABASE_TELEMETRY_DISABLED: '1',
+      DO_NOT_TRACK: '1',
+      NO_COLOR: '1',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: string[] = [];

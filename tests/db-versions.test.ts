@@ -7,9 +7,9 @@ import { readDbEnvironment } from '../scripts/db/environment.ts';
 import { parseOptions } from '../scripts/db/options.ts';
 import { chooseTarget, describe as describeTarget } from '../scripts/db/target.ts';
 import { UsageError } from '../scripts/migrate/usage.ts';
-import { runCommand, startCommand } from './support/command.ts';
-import { until, untilBlocked } from './support/until.ts';
-import { cliPush, rowsOf, type VersionedProject, versionedProject } from './support/versions.ts';
+import { runCommand } from './support/command.ts';
+import { until } from './support/until.ts';
+import { cliPush, hanging, rowsOf, type VersionedProject, versionedProject } from './support/versions.ts';
 
 const V1 = '20260101000000';
 const V2 = '20260102000000';
@@ -79,7 +79,7 @@ describe('what a downgrade drops is put back by the next upgrade', () => {
     await project.run('downgrade');
     await project.sql`delete from t where id > 7`;
     expect((await project.run('upgrade')).data?.put_back).toEqual([
-      { object: 'table public.child', rows: 7, left: 3 },
+      { object: 'table public.child', rows: 7, left: 3, newer: 0 },
     ]);
     expect((await project.run('status')).data?.aside).toMatchObject([{ rows: 3, left: true }]);
     expect(await project.sql`select count(*)::int from child`).toEqual([{ count: 7 }]);
@@ -283,44 +283,12 @@ describe('an interrupted upgrade or downgrade leaves either version, never somet
   const up =
     'create table public.n (id int primary key); insert into public.n select i from generate_series(1, 9) i; alter table public.t add column b int; select from public.t for update;';
   const down = 'alter table public.t drop column b; drop table public.n;';
-
-  /** Starts the real command on a project whose table somebody has locked, and waits until it hangs there. */
-  async function hanging(project: VersionedProject, ...args: string[]) {
-    const holder = project.db.connect();
-    await holder.unsafe('begin; lock table t in access share mode');
-    const folder = await mkdtemp(path.join(tmpdir(), 'imago-interrupted-'));
-    const running = startCommand(
-      ['db', ...args, '--yes', '--workdir', project.folder, '--lock-timeout', '60000'],
-      { DATABASE_URL: project.db.url, IMAGO_FOLDER: folder },
-      { script: 'scripts/imago.ts' },
-    );
-    let pid = 0;
-    await until(
-      'it waits for the table',
-      async () => {
-        const [row] = await project.sql<{ pid: number }[]>`
-        select pid from pg_stat_activity where datname = ${project.db.name} and wait_event_type = 'Lock'`;
-        pid = row?.pid ?? 0;
-        return pid > 0;
-      },
-      60_000,
-    );
-    await untilBlocked(project.sql, pid);
-    const end = async () => {
-      await holder.unsafe('rollback');
-      await until(
-        'its session is gone',
-        async () => (await project.sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
-      );
-      await rm(folder, { recursive: true, force: true });
-    };
-    return { running, pid, end };
-  }
+  const lock = 'lock table t in access share mode';
 
   test('its backend ended, forward; its process killed, back', async () => {
     const project = await started(up, down);
     const { sql } = project;
-    const forward = await hanging(project, 'upgrade');
+    const forward = await hanging(project, lock, 'upgrade');
     await sql`select pg_terminate_backend(${forward.pid})`;
     const { code, stderr } = await forward.running.finished;
     expect(code).toBe(1);
@@ -331,7 +299,7 @@ describe('an interrupted upgrade or downgrade leaves either version, never somet
     await project.run('upgrade');
     const before = await rowsOf(sql, 't', 'n');
 
-    const back = await hanging(project, 'downgrade');
+    const back = await hanging(project, lock, 'downgrade');
     back.running.child.kill('SIGKILL');
     await back.running.finished;
     await back.end();

@@ -385,6 +385,33 @@ describe('with the real CLI', () => {
     await expectAllMigrated(db.sql);
   });
 
+  test('an app with schemas of the names of plans gets the engine and other plans; each plan refuses its own', async () => {
+    const db = await database({ migrated: false, app: 'sample', users: 20 });
+    const names = ['avatars', 'profile_gigs', 'staging_to_production'];
+    const theirs = names
+      .map((name) => `create schema ${name}; create table ${name}.mine (id integer);`)
+      .join('\n');
+    const folder = await projectFolder({ 'supabase/migrations/20250102000000_schemas.sql': theirs });
+    const refused = await install(folder);
+    expect(refused).toMatchObject({ status: 'refused', error: { code: 'name-taken' } });
+    expect(refused.error.hint).toContain('--plans none');
+
+    expect(await install(folder, '--plans', 'none')).toMatchObject({ status: 'done', plans: [] });
+    expect(await push(folder, db.url)).toMatchObject({ code: 0 });
+    expect(await install(folder, '--plans', 'resume_skills')).toMatchObject({ plans: ['resume_skills'] });
+    expect(await push(folder, db.url)).toMatchObject({ code: 0 });
+    expect(await value(db.sql, `select string_agg(name, ' ') from imago.plan`)).toBe('resume_skills');
+
+    for (const { plan, text } of readParts().filter(({ plan }) => plan && names.includes(plan))) {
+      const error = await refusal(db.sql.unsafe(text));
+      expect(error).toMatchObject({ code: 'IM012', hint: expect.stringContaining('leave out the plan') });
+      expect(error.message).toBe(`names that Imago needs are taken: schema ${plan}`);
+    }
+    await install(folder, '--uninstall');
+    expect(await push(folder, db.url)).toMatchObject({ code: 0 });
+    for (const name of names) expect(await value(db.sql, `select count(*) from ${name}.mine`)).toBe('0');
+  });
+
   test('functions deploy sends what was installed, and the functions answer', async () => {
     const folder = await projectFolder();
     await install(folder);

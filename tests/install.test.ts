@@ -140,19 +140,19 @@ describe('supabase db push', () => {
     await db.sql.unsafe(`
       create function public.migrate_batch(n integer) returns text language sql as 'select 1::text';
       create view public.migration_log as select 1 as one;
-      create schema avatars;`);
+      create schema imago_undo;`);
     const [before, sums] = [await catalog(db.sql), await checksums(db.sql)];
     const error = await pushMigrations(db.url).catch((failure: Error) => failure);
     expect(error).toBeInstanceOf(Error);
     const message = (error as Error).message;
     expect(message).toContain(
-      'names that Imago needs are taken: migrate_batch(integer) (returns text), public.migration_log, schema avatars',
+      'names that Imago needs are taken: migrate_batch(integer) (returns text), public.migration_log, schema imago_undo',
     );
     expect(message).toContain('IM012');
     expect(await catalog(db.sql)).toEqual(before);
     expect(await checksums(db.sql)).toEqual(sums);
     await db.sql.unsafe(
-      'drop function public.migrate_batch(integer); drop view public.migration_log; drop schema avatars',
+      'drop function public.migrate_batch(integer); drop view public.migration_log; drop schema imago_undo',
     );
     await db.sql.unsafe(await migrationsText());
     expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });

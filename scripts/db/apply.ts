@@ -2,20 +2,33 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
+import { findIndex, type IndexThere, runAlone } from './alone.ts';
 import { type MovedAside, moveAside } from './aside.ts';
 import { type PutBack, Return } from './back.ts';
 import type { Context } from './context.ts';
-import { addToHistory, ensureHistory, lockHistory, readHistory, removeFromHistory } from './history.ts';
-import { Problem } from './problem.ts';
-import type { Version } from './project.ts';
+import {
+  addToHistory,
+  compareHistory,
+  ensureHistory,
+  lockHistory,
+  readHistory,
+  removeFromHistory,
+} from './history.ts';
+import { replaceLostValues } from './lost-values.ts';
+import { Problem, sqlState } from './problem.ts';
+import { readProject, type Version } from './project.ts';
 import { explain, readScript, runStatements, type Script } from './running.ts';
+import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
 export async function applyVersion(context: Context, url: string, version: Version): Promise<PutBack[]> {
   const script = readScript(version);
-  if (!script.inTransaction) return await applyAlone(context, url, version, script);
-  return await inTransaction(context, url, version.file, async (tx) => {
+  if (!script.inTransaction) {
+    await outsideTransaction(context, url, version, script, { back: false });
+    return [];
+  }
+  const { putBack, isPostponed } = await inTransaction(context, url, version.file, async (tx) => {
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
@@ -27,6 +40,25 @@ export async function applyVersion(context: Context, url: string, version: Versi
     await addToHistory(tx, version);
     return returned;
   });
+  return isPostponed ? [...putBack, ...(await putBackPostponed(context, url, version.version))] : putBack;
+}
+
+/** Puts back, of a version that is applied, what had to wait for its commit. */
+export async function putBackPostponed(context: Context, url: string, version: string): Promise<PutBack[]> {
+  try {
+    return await inTransaction(context, url, `version ${version}`, async (tx) => {
+      await lockHistory(tx);
+      return await Return.resume(tx, version);
+    });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem(
+      error.code,
+      `Version ${version} is applied, but some of what was kept of it could not be put back. ${error.message}`,
+      'It is still in imago_attic. Run upgrade again: it goes on there.',
+      { cause: error },
+    );
+  }
 }
 
 /** Takes one version back, having moved aside what goes with it. */
@@ -39,19 +71,16 @@ export async function takeBack(
   if (!version.wayBack) throw new Error(`${version.file} has no way back`);
   const script = readScript(version.wayBack);
   if (!script.inTransaction) {
-    await onConnection(url, async (sql) => {
-      await sql`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, false)`;
-      await runStatements(sql, script);
-      await removeFromHistory(sql, version.version);
-    });
+    await outsideTransaction(context, url, version, script, { back: true });
     return [];
   }
   return await inTransaction(context, url, script.file, async (tx) => {
     await lockHistory(tx);
     await expectStanding(tx, version, true);
+    await Return.resume(tx, version.version);
     const allowLoss = context.options.allowDataLoss;
     const settle = await moveAside(tx, version.version, effects, { allowLoss });
-    await runStatements(tx, script);
+    await runWayBack(tx, script, effects);
     await tx.unsafe('reset role; set local search_path to default');
     const moved = await settle();
     await removeFromHistory(tx, version.version);
@@ -59,39 +88,84 @@ export async function takeBack(
   });
 }
 
-/** Such a statement cannot be in a transaction with the history: when it is interrupted, it is begun anew. */
-async function applyAlone(
+/** A value is none of the enum. */
+const INVALID_TEXT = '22P02';
+
+/**
+ * Where the way back says itself what becomes of an enum value that goes, that is done. Where it does not, it fails on
+ * the first row that holds one: then these rows get another value first.
+ */
+async function runWayBack(tx: TransactionSql, script: Script, effects: readonly Effect[]): Promise<void> {
+  await tx.unsafe('savepoint way_back');
+  try {
+    await runStatements(tx, script);
+  } catch (error) {
+    if (!(error instanceof Problem) || sqlState(error) !== INVALID_TEXT) throw error;
+    await tx.unsafe('rollback to savepoint way_back');
+    if (!(await replaceLostValues(tx, effects))) throw error;
+    await runStatements(tx, script);
+  }
+}
+
+/** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */
+async function outsideTransaction(
   context: Context,
   url: string,
   version: Version,
   script: Script,
-): Promise<PutBack[]> {
-  await onConnection(url, async (sql) => {
+  { back }: { back: boolean },
+): Promise<void> {
+  const isSame = async (sql: Sql, index: string, { definition }: IndexThere) =>
+    definition === (await definitionOf(context, sql, version, index, back));
+  const work = async (sql: Sql) => {
     await ensureHistory(sql);
-    await retrying(context, version.file, async () => {
-      await dropInvalidIndex(sql, script);
-      await sql`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, false)`;
-      await runStatements(sql, script);
-    });
-    await addToHistory(sql, version);
+    await expectStanding(sql, version, back);
+    const done = await runAlone(sql, script, context.options.lockTimeout, (...args) => isSame(sql, ...args));
+    if (done) context.terminal.info(`${done} The history is told.`);
+    if (back) await removeFromHistory(sql, version.version);
+    else await addToHistory(sql, version);
+  };
+  await retrying(context, script.file, async () => {
+    await onConnection(url, work).catch((error) => Promise.reject(outside(problemOf(error, script.file))));
   });
-  return [];
 }
 
-/** What an interrupted concurrent build leaves has the name that is wanted, and is good for nothing. */
-async function dropInvalidIndex(sql: Sql, { statements: [statement] }: Script): Promise<void> {
-  const pattern =
-    /\bcreate\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?("(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*("(?:[^"]|"")+"|[\w$]+))?/i;
-  const [, index, first, second] = pattern.exec(statement?.text ?? '') ?? [];
-  if (index === undefined || first === undefined) return;
-  const name = second === undefined ? index : `${first}.${index}`;
-  const [invalid] = await sql`
-    select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;
-  if (invalid) await sql.unsafe(`drop index concurrently ${name}`);
+/** An index as the versions make it. */
+async function definitionOf(
+  context: Context,
+  sql: Sql,
+  version: Version,
+  index: string,
+  back: boolean,
+): Promise<string | undefined> {
+  const project = await readProject(context.folder);
+  const { applied } = compareHistory(project, await readHistory(sql));
+  const others = applied.filter((other) => other.version !== version.version);
+  const shadow = await Shadow.create(await context.shadows());
+  try {
+    await shadow.apply(back ? others : [...others, version]);
+    return (await findIndex(shadow.sql, index))?.definition;
+  } finally {
+    await shadow.drop();
+  }
+}
+
+/** The same problem, with what is true where there was no transaction. */
+function outside(problem: Problem): Problem {
+  if (!(problem instanceof Problem)) return problem;
+  const hint = problem.hint?.replace(
+    /^The (version was taken back whole|database has this version or it has it not)[^.]*\./,
+    'It runs outside of a transaction: db status tells how far it came, and whatever it has left is cleared or taken when it is run again.',
+  );
+  return new Problem(problem.code, problem.message, hint, { cause: problem.cause });
 }
 
 /** Somebody else may have been faster: the history is read again under its lock. */
-async function expectStanding(tx: TransactionSql, { version }: Version, applied: boolean): Promise<void> {
+async function expectStanding(
+  tx: Sql | TransactionSql,
+  { version }: Version,
+  applied: boolean,
+): Promise<void> {
   const there = (await readHistory(tx)).some((row) => row.version === version);
   if (there === applied) return;
   throw new Problem(

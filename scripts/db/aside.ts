@@ -1,7 +1,7 @@
 /** Moves aside what the way back of a version is about to drop. */
 import type { TransactionSql } from 'postgres';
 import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from './attic.ts';
-import { qualified, quote } from './names.ts';
+import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
 import { nameOf } from './risks.ts';
 import {
@@ -27,6 +27,13 @@ interface Item {
   changed?: { relation: Relation; column: Column; key: Column[] };
 }
 
+/** An enum column of a table without a key, whose values must be the same afterwards. */
+interface Counted {
+  relation: Relation;
+  column: Column;
+  tally: Map<string | null, number>;
+}
+
 /**
  * Copies into the attic what will be lost, and gives what is to be called when the way back has run: that makes sure
  * that nothing else is gone. Which things will be lost was found out on a shadow of the same version.
@@ -45,15 +52,17 @@ export async function moveAside(
   await lockTables(tx, losses);
   const before = await readStructure(tx);
   const items: Item[] = [];
+  const counted: Counted[] = [];
   for (const loss of losses) {
     const relation = named(before, loss.relation);
     // What the shadow has and the database has not, the way back will miss by itself.
     const item = relation && (await keep(tx, version, loss, relation, losses, allowLoss));
-    if (item) items.push(item);
+    if (item) 'tally' in item ? counted.push(item) : items.push(item);
   }
   return async () => {
     const after = await readStructure(tx);
     expectNothingElse(before, after, losses);
+    for (const item of counted) await expectSameValues(tx, item, after);
     const moved: MovedAside[] = [];
     for (const { id, object, changed } of items) {
       if (changed) await keepChanged(tx, id, changed, after);
@@ -87,7 +96,7 @@ async function keep(
   relation: Relation,
   losses: readonly Effect[],
   allowLoss: boolean,
-): Promise<Item | undefined> {
+): Promise<Item | Counted | undefined> {
   switch (loss.kind) {
     case 'sequence-lost':
       return await keepPosition(tx, version, relation);
@@ -99,22 +108,33 @@ async function keep(
     case 'column-lost':
     case 'type-changed': {
       const column = relation.columns.find(({ name }) => name === loss.column.name);
-      if (!column || column.generated) return undefined;
+      if (!column || column.generated || isWithParent(loss, losses)) return undefined;
       const gone = losses.flatMap((other) =>
         other.kind === 'column-lost' && other.relation.oid === loss.relation.oid ? [other.column.name] : [],
       );
       const key = await keyOf(tx, relation, gone);
       if (key) return await keepColumn(tx, version, loss.kind, relation, column, key);
       if (allowLoss) return undefined;
-      throw new Problem(
-        'no-key',
-        `The values of ${nameOf(relation)}.${column.name} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, by which they could be put back.`,
-        'Add one, or take the loss: --allow-data-loss. Nothing was changed.',
-      );
+      // Without a key only the same values as before will do.
+      if (loss.kind === 'type-changed' && column.labels)
+        return { relation, column, tally: await tally(tx, relation, column) };
+      throw noKey(relation, column);
     }
     default:
       return undefined;
   }
+}
+
+/** The values of a partition are among those of the table. */
+function isWithParent(loss: Effect, losses: readonly Effect[]): boolean {
+  return losses.some(
+    (other) =>
+      other.kind === loss.kind &&
+      other.relation.oid === loss.relation.parent &&
+      'column' in other &&
+      'column' in loss &&
+      other.column.name === loss.column.name,
+  );
 }
 
 async function keepPosition(tx: TransactionSql, version: string, relation: Relation): Promise<undefined> {
@@ -175,6 +195,36 @@ async function keepColumn(
     from ${qualified(relation.schema, relation.name)} where ${quote(column.name)} is not null`);
   const changed = { relation, column, key };
   return { id, object: objectOf(entry), ...(loss === 'type-changed' && { changed }) };
+}
+
+/** How often each value is there, as text. */
+async function tally(tx: TransactionSql, relation: Relation, column: Column): Promise<Counted['tally']> {
+  const rows = await tx.unsafe<{ value: string | null; rows: string }[]>(`
+    select ${quote(column.name)}::text as value, count(*) as rows
+    from ${qualified(relation.schema, relation.name)} group by 1`);
+  return new Map(rows.map(({ value, rows }) => [value, Number(rows)]));
+}
+
+async function expectSameValues(
+  tx: TransactionSql,
+  { relation, column, tally: before }: Counted,
+  after: Structure,
+): Promise<void> {
+  const now = after.get(relation.oid);
+  const same = now?.columns.find(({ number }) => number === column.number);
+  const left = now && same ? await tally(tx, now, same) : before;
+  const lost = [...before].map(([value, rows]) => Math.max(0, rows - (left.get(value) ?? 0)));
+  const rows = lost.reduce((sum, count) => sum + count, 0);
+  if (rows > 0) throw noKey(relation, column, rows);
+}
+
+function noKey(relation: Relation, column: Column, rows?: number): Problem {
+  const what = rows === undefined ? 'The values' : rows === 1 ? '1 value' : `${rows} values`;
+  return new Problem(
+    'no-key',
+    `${what} of ${nameOf(relation)}.${readable(column.name)} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, by which they could be put back.`,
+    'Add one, or take the loss: --allow-data-loss. Nothing was changed.',
+  );
 }
 
 /** Of a changed type only those values stay that the other type does not hold, each with what became of it. */

@@ -28,6 +28,10 @@ const keptSchema = z.object({
     required: z.boolean().default(false),
     /** Where a sequence was. */
     last: z.string().optional(),
+    /** Waits for a commit: it holds an enum value that the version itself has added. */
+    postponed: z.boolean().default(false),
+    /** Values that somebody has changed since, found before it was postponed. */
+    newer: z.number().default(0),
   }),
 });
 
@@ -81,6 +85,21 @@ export async function remember(
   return row?.id ?? '';
 }
 
+/** Leaves it for a transaction of its own, after the version is committed. */
+export async function postpone(tx: TransactionSql, id: string, newer: number): Promise<void> {
+  await tx`
+    update imago_attic.kept set details = details || ${tx.json({ postponed: true, newer })}::jsonb where id = ${id}`;
+}
+
+/** Versions that are applied, but not all that was kept of them is back: somebody was interrupted there. */
+export async function postponedVersions(sql: Sql): Promise<string[]> {
+  if (!(await atticExists(sql))) return [];
+  const rows = await sql<{ version: string }[]>`
+    select distinct version from imago_attic.kept
+    where put_back_at is null and (details ->> 'postponed')::boolean order by version`;
+  return rows.map(({ version }) => version);
+}
+
 /** Writes down how many rows are in an attic's table; drops it, and forgets it, when there is none. */
 export async function settleRows(tx: TransactionSql, id: string): Promise<number> {
   const [row] = await tx.unsafe<{ rows: string }[]>(
@@ -114,16 +133,18 @@ export async function waitingFor(tx: TransactionSql, version: string): Promise<K
 /** Everything in the attic, for people. */
 export async function listAttic(
   sql: Sql,
-): Promise<{ version: string; object: string; rows: number; left: boolean }[]> {
+): Promise<{ version: string; object: string; rows: number; left: boolean; postponed: boolean }[]> {
   if (!(await atticExists(sql))) return [];
-  const rows = await sql<(Kept & { version: string; rows: string; left: boolean })[]>`
-    select version, kind, schema, relation, "column", rows, put_back_at is not null as left
+  const rows = await sql<(Kept & { version: string; rows: string; left: boolean; postponed: boolean })[]>`
+    select version, kind, schema, relation, "column", rows, put_back_at is not null as left,
+      put_back_at is null and coalesce((details ->> 'postponed')::boolean, false) as postponed
     from imago_attic.kept where kind <> 'sequence' order by version, id`;
   return rows.map((row) => ({
     version: row.version,
     object: objectOf(row),
     rows: Number(row.rows),
     left: row.left,
+    postponed: row.postponed,
   }));
 }
 

@@ -1,9 +1,20 @@
 /** Puts back what a downgrade has moved aside, once the version is there again. */
 import type { TransactionSql } from 'postgres';
 import { sameKey } from './aside.ts';
-import { atticTable, forget, type Kept, objectOf, settleRows, tidyAttic, waitingFor } from './attic.ts';
+import {
+  atticTable,
+  forget,
+  type Kept,
+  objectOf,
+  postpone,
+  settleRows,
+  tidyAttic,
+  waitingFor,
+} from './attic.ts';
 import { qualified, quote } from './names.ts';
+import { Problem } from './problem.ts';
 import { type Relation, readStructure, type Structure } from './structure.ts';
+import { withoutTriggers } from './triggers.ts';
 
 /** What came back, for people. */
 export interface PutBack {
@@ -11,7 +22,19 @@ export interface PutBack {
   rows: number;
   /** Rows or values that stay in the attic, as what they refer to is gone. */
   left: number;
+  /** Values that somebody has changed since: what he wrote stays. */
+  newer: number;
 }
+
+/** What comes back of a version when it is applied. */
+export interface Returned {
+  putBack: PutBack[];
+  /** Whether something holds an enum value that can be used only once the version is committed. */
+  isPostponed: boolean;
+}
+
+/** A value of an enum is used in the transaction that has added it. */
+const UNSAFE_NEW_ENUM_VALUE = '55P04';
 
 /** The kept things of one version, put back while the version is applied. */
 export class Return {
@@ -19,6 +42,8 @@ export class Return {
   readonly #kept: Kept[];
   readonly #done = new Set<string>();
   readonly #putBack: PutBack[] = [];
+  readonly #newer = new Map<string, number>();
+  #isPostponed = false;
 
   private constructor(tx: TransactionSql, kept: Kept[]) {
     this.#tx = tx;
@@ -27,11 +52,24 @@ export class Return {
 
   /** Looks what waits for a version, and which values of changed types nobody has changed since. */
   static async prepare(tx: TransactionSql, version: string): Promise<Return> {
-    const kept = await waitingFor(tx, version);
+    return await Return.#of(tx, await waitingFor(tx, version));
+  }
+
+  /** Puts back what had to wait until the version was committed. */
+  static async resume(tx: TransactionSql, version: string): Promise<PutBack[]> {
+    const kept = (await waitingFor(tx, version)).filter(({ details }) => details.postponed);
+    if (kept.length === 0) return [];
+    return (await (await Return.#of(tx, kept)).finish()).putBack;
+  }
+
+  static async #of(tx: TransactionSql, kept: Kept[]): Promise<Return> {
+    const self = new Return(tx, kept);
     const structure = kept.length > 0 ? await readStructure(tx) : new Map();
-    for (const entry of kept.filter(({ kind }) => kind === 'values'))
-      await dropOutdated(tx, entry, structure);
-    return new Return(tx, kept);
+    for (const entry of kept.filter(({ kind }) => kind === 'values')) {
+      const newer = await dropOutdated(tx, entry, structure);
+      self.#newer.set(entry.id, entry.details.newer + newer);
+    }
+    return self;
   }
 
   /** After each statement: a column that must have a value gets its values before that is demanded. */
@@ -43,12 +81,14 @@ export class Return {
     const structure = await readStructure(this.#tx);
     for (const entry of waiting) {
       const there = find(structure, entry)?.columns.some(({ name }) => name === entry.column);
-      if (there) await this.#return(entry, structure);
+      if (!there) continue;
+      await this.#return(entry, structure);
+      if (this.#isPostponed) throw valueOfTheSameVersion(entry);
     }
   }
 
   /** In the end: everything else. Parents come before what refers to them. */
-  async finish(): Promise<PutBack[]> {
+  async finish(): Promise<Returned> {
     const structure = await readStructure(this.#tx);
     const left = this.#kept.filter(({ id }) => !this.#done.has(id));
     const order = ['table', 'column', 'values', 'sequence'];
@@ -61,10 +101,24 @@ export class Return {
       .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
     for (const entry of [...tables, ...others]) await this.#return(entry, structure);
     if (this.#kept.length > 0) await tidyAttic(this.#tx);
-    return this.#putBack;
+    return { putBack: this.#putBack, isPostponed: this.#isPostponed };
   }
 
+  /** What holds an enum value that is not committed yet stays for {@link Return.resume}. */
   async #return(entry: Kept, structure: Structure): Promise<void> {
+    await this.#tx.unsafe('savepoint put_back');
+    try {
+      await this.#move(entry, structure);
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNSAFE_NEW_ENUM_VALUE) throw error;
+      await this.#tx.unsafe('rollback to savepoint put_back');
+      await postpone(this.#tx, entry.id, this.#newer.get(entry.id) ?? 0);
+      this.#isPostponed = true;
+    }
+    await this.#tx.unsafe('release savepoint put_back');
+  }
+
+  async #move(entry: Kept, structure: Structure): Promise<void> {
     this.#done.add(entry.id);
     const tx = this.#tx;
     const relation = find(structure, entry);
@@ -80,19 +134,31 @@ export class Return {
     );
     const left = await settleRows(tx, entry.id);
     if (left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${entry.id}`;
-    this.#putBack.push({ object: objectOf(entry), rows, left });
+    this.#putBack.push({ object: objectOf(entry), rows, left, newer: this.#newer.get(entry.id) ?? 0 });
   }
 }
 
-/** Values that were written since win over those that were kept. */
-async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structure): Promise<void> {
+/** A column that must have a value cannot wait for the commit. */
+function valueOfTheSameVersion(entry: Kept): Problem {
+  return new Problem(
+    'rows-do-not-fit',
+    `What was kept of ${objectOf(entry)} holds an enum value that this version adds, and PostgreSQL lets nobody use it before the version is committed.`,
+    'The version was taken back whole. Put its alter type … add value into a version of its own before this one.',
+  );
+}
+
+/** Values that were written since win over those that were kept; gives how many there are. */
+async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structure): Promise<number> {
   const relation = structure.get(entry.details.oid);
   const column = relation?.columns.find(({ number }) => number === entry.details.number);
-  if (!relation || !column) return;
-  await tx.unsafe(`
-    delete from ${atticTable(entry.id)} a where not exists (
-      select from ${qualified(relation.schema, relation.name)} t
-      where ${sameKey(entry.details.columns, relation)} and t.${quote(column.name)}::text is not distinct from a.written)`);
+  if (!relation || !column) return 0;
+  const row = `
+    select from ${qualified(relation.schema, relation.name)} t where ${sameKey(entry.details.columns, relation)}`;
+  const outdated = await tx.unsafe(`
+    delete from ${atticTable(entry.id)} a
+    where exists (${row} and t.${quote(column.name)}::text is distinct from a.written)`);
+  await tx.unsafe(`delete from ${atticTable(entry.id)} a where not exists (${row})`);
+  return outdated.count;
 }
 
 async function returnRows(tx: TransactionSql, entry: Kept, relation: Relation): Promise<number> {
@@ -173,26 +239,6 @@ async function primaryKey(tx: TransactionSql, relation: Relation): Promise<strin
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
     where i.indrelid = ${relation.oid}::oid and i.indisprimary`;
   return rows.map(({ name }) => name);
-}
-
-/** Rows come back as they were: triggers of the app, which would touch them, look away meanwhile. */
-async function withoutTriggers<T>(
-  tx: TransactionSql,
-  relation: Relation,
-  work: () => Promise<T>,
-): Promise<T> {
-  const table = qualified(relation.schema, relation.name);
-  const triggers = await tx<{ name: string; state: 'O' | 'R' | 'A' }[]>`
-    select tgname::text as name, tgenabled as state from pg_trigger
-    where tgrelid = ${relation.oid}::oid and not tgisinternal and tgenabled <> 'D'`;
-  for (const { name } of triggers) await tx.unsafe(`alter table ${table} disable trigger ${quote(name)}`);
-  const result = await work();
-  // A deferred check that waits would keep the table from being altered.
-  await tx.unsafe('set constraints all immediate');
-  const how = { O: 'enable', R: 'enable replica', A: 'enable always' };
-  for (const { name, state } of triggers)
-    await tx.unsafe(`alter table ${table} ${how[state]} trigger ${quote(name)}`);
-  return result;
 }
 
 async function parentsFirst(tx: TransactionSql, tables: Kept[]): Promise<Kept[]> {

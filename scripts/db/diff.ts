@@ -1,5 +1,5 @@
 /** The statements between two databases, by `supabase db diff` with its bundled pg-delta. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runCli } from '../supabase-cli.ts';
@@ -11,18 +11,17 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-diff-'));
   try {
     const file = path.join(folder, 'diff.sql');
-    const { code, output } = await runCli(folder, [
-      'db',
-      'diff',
-      '--from',
-      from,
-      '--to',
-      to,
-      '--output',
-      file,
-    ]);
+    // Everybody on the machine can read a command line: passwords go into a file.
+    const passwords = path.join(folder, 'pgpass');
+    await writeFile(passwords, [from, to].map(passwordLine).join(''), { mode: 0o600 });
+    const ends = [withoutPassword(from), withoutPassword(to)] as const;
+    const { code, output } = await runCli(
+      folder,
+      ['db', 'diff', '--from', ends[0], '--to', ends[1], '--output', file],
+      { PGPASSFILE: passwords },
+    );
     if (code !== 0) {
-      const said = output.replaceAll(from, 'the first database').replaceAll(to, 'the second');
+      const said = output.replaceAll(ends[0], 'the first database').replaceAll(ends[1], 'the second');
       throw new Problem(
         'diff-fails',
         `supabase db diff failed: ${said}`,
@@ -35,6 +34,20 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** As libpq's password file has it. */
+function passwordLine(url: string): string {
+  const { hostname, port, pathname, username, password } = new URL(url);
+  const fields = [hostname, port || '5432', pathname.slice(1), username, password];
+  const escaped = fields.map((field) => decodeURIComponent(field).replaceAll(/[\\:]/g, '\\$&'));
+  return `${escaped.join(':')}\n`;
+}
+
+function withoutPassword(url: string): string {
+  const address = new URL(url);
+  address.password = '';
+  return address.href;
 }
 
 /**

@@ -6,7 +6,7 @@ import { compareHistory, readHistory, type Standing } from './history.ts';
 import { Problem } from './problem.ts';
 import { compareVersions, type Project, readProject, type Version } from './project.ts';
 import { readScript } from './running.ts';
-import { Shadow } from './shadow.ts';
+import { type Measured, Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 import { expectSound, expectVersion } from './upgrade.ts';
 
@@ -81,11 +81,31 @@ async function measureWaysBack(
     const effects = new Map<string, Effect[]>();
     for (const { version, wayBack } of versions) {
       if (!wayBack) continue;
-      const { net } = await shadow.measure(wayBack, { each: false });
-      effects.set(version, net);
+      const { net, statements } = await shadow.measure(wayBack);
+      effects.set(
+        version,
+        net.map((effect) => withValuesThen(effect, statements)),
+      );
     }
     return effects;
   } finally {
     await shadow.drop();
   }
+}
+
+/** A changed type with the enum values that it has at the moment of the change: a way back may rename some later. */
+function withValuesThen(effect: Effect, statements: readonly Measured[]): Effect {
+  if (effect.kind !== 'type-changed') return effect;
+  const first = statements
+    .flatMap(({ effects }) => effects)
+    .find(
+      (other) =>
+        other.kind === 'type-changed' &&
+        other.to.typeId !== other.column.typeId &&
+        other.relation.oid === effect.relation.oid &&
+        other.column.number === effect.column.number,
+    );
+  return first?.kind === 'type-changed'
+    ? { ...effect, to: { ...effect.to, labels: first.to.labels } }
+    : effect;
 }

@@ -40,8 +40,12 @@ export async function readHistory(sql: Sql | TransactionSql): Promise<Applied[]>
   return [...rows].sort((a, b) => compareVersions(a.version, b.version));
 }
 
-/** Makes the table as the CLI makes it. */
+/** Makes the table as the CLI makes it; where it is there it is not locked. */
 export async function ensureHistory(sql: Sql | TransactionSql): Promise<void> {
+  const columns = await sql`
+    select from pg_attribute
+    where attrelid = to_regclass(${table}) and attname in ('version', 'statements', 'name') and not attisdropped`;
+  if (columns.length === 3) return;
   await sql.unsafe(`
     create schema if not exists supabase_migrations;
     create table if not exists ${table} (version text not null primary key);

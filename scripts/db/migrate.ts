@@ -2,9 +2,10 @@
 import type { Catalog } from './catalog.ts';
 import { compareCatalogs, type Difference, essential } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
+import { dropsOfDependents } from './dependents.ts';
 import { diffDatabases } from './diff.ts';
 import { readable } from './names.ts';
-import { Problem } from './problem.ts';
+import { Problem, sqlState } from './problem.ts';
 import { folders, nextVersion, type Project, readProject, slug, writeVersion } from './project.ts';
 import { type Candidate, type Renamed, renameDerived, renameIn } from './renames.ts';
 import { isRefused, type Risk, risksOf } from './risks.ts';
@@ -51,11 +52,12 @@ export async function migrate(context: Context): Promise<Ending> {
     });
     const derived = await renameDerived(renamed.sql, modelled.sql);
     const [before, after] = [await renamed.catalog(), await modelled.catalog()];
+    const [ahead, backward] = [
+      await between(keep, renamed, modelled),
+      await between(keep, modelled, renamed),
+    ];
     for (const shadow of made) await shadow.rest();
-    const [forward, back] = await Promise.all([
-      diffDatabases(renamed.url, modelled.url),
-      diffDatabases(modelled.url, renamed.url),
-    ]);
+    const [forward, back] = await Promise.all([ahead(), backward()]);
     const saw = [...renames.map(sawRename), ...essential(compareCatalogs(before, after)).map(sawDifference)];
     if (forward.length === 0 && renames.length === 0 && derived.length === 0) return nothing(project, saw);
 
@@ -109,6 +111,17 @@ interface Proof {
   unrename: Statement[];
 }
 
+/** What gives the statements from one database to the other, once nobody is connected to them. */
+async function between(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<() => Promise<Statement[]>> {
+  const drops = await dropsOfDependents(from.sql, to.sql);
+  if (drops.length === 0) return () => diffDatabases(from.url, to.url);
+  const copy = keep(await from.copy());
+  for (const statement of drops) await copy.sql.unsafe(statement);
+  await copy.rest();
+  const first = splitStatements(drops.join(';\n'));
+  return async () => [...first, ...(await diffDatabases(copy.url, to.url))];
+}
+
 /** Runs forward and back on a copy, measures each statement, and compares what comes out. */
 async function prove(proof: Proof): Promise<Draft[]> {
   const { keep, migrated, modelled } = proof;
@@ -137,15 +150,20 @@ async function prove(proof: Proof): Promise<Draft[]> {
 
 /** From the state after a part to the one before it. */
 async function wayBack(
-  { renamed, modelled, back, unrename }: Proof,
+  { keep, renamed, modelled, back, unrename }: Proof,
   states: Shadow[],
   index: number,
 ): Promise<string[]> {
   const after = states[index] ?? modelled;
   const before = states[index - 1] ?? renamed;
-  await Promise.all([after.rest(), before.rest()]);
-  const statements = states.length === 0 ? back : await diffDatabases(after.url, before.url);
+  const statements = states.length === 0 ? back : await diffBetween(keep, after, before);
   return [...withLateNotNull(statements), ...(index === 0 ? unrename.map(({ text }) => text) : [])];
+}
+
+async function diffBetween(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<Statement[]> {
+  const diff = await between(keep, from, to);
+  await Promise.all([from.rest(), to.rest()]);
+  return await diff();
 }
 
 /** As many statements as fit one version. A new enum value can be used once it is committed: what uses it is another one. */
@@ -172,12 +190,6 @@ async function measureLongest(
 }
 
 const makesFunction = /^CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b/i;
-
-/** The SQLSTATE at the bottom of a problem. */
-function sqlState(error: unknown): string | undefined {
-  if (error instanceof Problem) return sqlState(error.cause);
-  return (error as { code?: string } | undefined)?.code;
-}
 
 async function measure(
   shadow: Shadow,

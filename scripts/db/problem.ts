@@ -24,8 +24,11 @@ export const problems = {
   'connection-lost': 'The connection ended before the version was committed, or before that could be told.',
   'transaction-control': 'A version commits or rolls back by itself.',
   'alone-only': 'A version mixes a statement that cannot run in a transaction with others.',
+  'unnamed-index': 'A version builds an index concurrently that has no name.',
   'no-way-back': 'A version that is to be taken back has no way back.',
   'no-key': 'Values would be lost from a table without a primary key, by which they could be put back.',
+  'value-held':
+    'Rows hold an enum value that the older type does not have, and their column can have no other instead.',
   'unsafe-way-back': 'The way back would drop something that was not moved aside.',
   'has-versions': 'The project or the database has versions already.',
   'reset-refused': 'Reset is for the embedded database and for loopback addresses only.',
@@ -46,6 +49,12 @@ export class Problem extends Error {
     this.code = code;
     this.hint = hint;
   }
+}
+
+/** The SQLSTATE at the bottom of a problem. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof Problem) return sqlState(error.cause);
+  return (error as { code?: string } | undefined)?.code;
 }
 
 /** What is refused before anything is touched ends with the exit code of wrong usage; the rest has failed. */

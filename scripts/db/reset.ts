@@ -11,10 +11,10 @@ import { applyAll } from './upgrade.ts';
 
 export async function reset(context: Context): Promise<Ending> {
   const { target, folder } = context;
-  if (target.kind === 'database' && !isLoopback(target.url)) {
+  if (target.kind === 'database' && (target.linked || !isLoopback(target.url))) {
     throw new Problem(
       'reset-refused',
-      `Reset drops all data, and ${new URL(target.url).host} is not this machine.`,
+      `Reset drops all data, and ${target.linked ? `${target.linked} is a linked project` : `${new URL(target.url).host} is not this machine`}.`,
       'It is for the embedded database and for loopback addresses only. Nothing was changed.',
     );
   }

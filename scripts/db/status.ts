@@ -1,23 +1,31 @@
 /** `db status` and `db history`: where the database is, without changing or starting anything that is not needed. */
+import type { Sql } from 'postgres';
+import { halfWay } from './alone.ts';
 import { listAttic } from './attic.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory, type Standing } from './history.ts';
-import { readProject } from './project.ts';
+import { readProject, type SqlFile } from './project.ts';
+import { readScript } from './running.ts';
 
 export async function status(context: Context): Promise<Ending> {
   const project = await readProject(context.folder);
   const { sql } = await context.connect();
   const standing = compareHistory(project, await readHistory(sql));
   const attic = await listAttic(sql);
+  const left = await interrupted(sql, standing);
   const pending = standing.pending.map(({ version, name }) => `${version}_${name}`);
   const lines = [
     `Current   ${standing.current ?? 'none'}`,
     `Applied   ${standing.applied.length + standing.unknown.length}`,
     `Pending   ${pending.length === 0 ? 'none' : pending.join(', ')}`,
     ...troubles(standing),
+    ...left.map(
+      ({ version, found, next }) =>
+        `Half-way  ${version}: ${found}, and the history does not say so; ${next} goes on there`,
+    ),
     ...attic.map(
-      ({ version, object, rows, left }) =>
-        `Aside     ${object}: ${rows} rows, ${left ? 'not put back' : `waiting for version ${version}`}`,
+      ({ version, object, rows, left, postponed }) =>
+        `Aside     ${object}: ${rows} rows, ${left ? 'not put back' : postponed ? 'not put back yet: upgrade goes on there' : `waiting for version ${version}`}`,
     ),
   ];
   return {
@@ -29,9 +37,37 @@ export async function status(context: Context): Promise<Ending> {
       current: standing.current,
       applied: [...standing.applied, ...standing.unknown].map(({ version }) => version).sort(),
       ...toJson(standing),
+      half_way: left,
       aside: attic,
     },
   };
+}
+
+/** What runs outside of a transaction and was interrupted before the history was told. */
+async function interrupted(
+  sql: Sql,
+  { pending, applied }: Standing,
+): Promise<{ version: string; found: string; next: 'upgrade' | 'downgrade' }[]> {
+  const last = applied.at(-1);
+  const scripts = [
+    ...pending.map((version) => ({ version, script: version, next: 'upgrade' as const })),
+    ...(last?.wayBack ? [{ version: last, script: last.wayBack, next: 'downgrade' as const }] : []),
+  ];
+  const all = [];
+  for (const { version, script, next } of scripts) {
+    const found = isAlone(script) ? await halfWay(sql, readScript(script)) : undefined;
+    if (found) all.push({ version: `${version.version}_${version.name}`, found, next });
+  }
+  return all;
+}
+
+/** A file that cannot be read as a script is no concern of a look at the database. */
+function isAlone(file: SqlFile): boolean {
+  try {
+    return !readScript(file).inTransaction;
+  } catch {
+    return false;
+  }
 }
 
 export async function history(context: Context): Promise<Ending> {

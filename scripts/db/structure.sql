@@ -15,6 +15,7 @@ select
       'typeId', a.atttypid::int8::text,
       -- Types that a version can change are kept as text.
       'asText', case when t.typelem <> 0 and t.typcategory = 'A' then e.typnamespace else t.typnamespace end <> 'pg_catalog'::regnamespace,
+      'labels', (select jsonb_agg(v.enumlabel order by v.enumsortorder) from pg_catalog.pg_enum v where v.enumtypid in (t.oid, t.typelem)),
       'notNull', a.attnotnull,
       'filled', a.atthasdef or a.attidentity <> '',
       'generated', a.attgenerated <> ''

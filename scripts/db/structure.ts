@@ -9,6 +9,8 @@ export interface Column {
   typeId: string;
   /** Whether its values are kept as text: its type may go, too. */
   asText: boolean;
+  /** The values of an enum, or of an array's enum. */
+  labels: string[] | null;
   notNull: boolean;
   /** By a default, an identity or an expression. */
   filled: boolean;

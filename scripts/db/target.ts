@@ -13,7 +13,7 @@ export type Target =
   | { kind: 'embedded'; of: 'imago' }
   /** The database that a project has on the embedded server. */
   | { kind: 'embedded'; of: 'project' }
-  | { kind: 'database'; url: string; linked: boolean };
+  | { kind: 'database'; url: string /** The ref of the linked project. */; linked: string | undefined };
 
 /** A database that answers. */
 export interface Reached {
@@ -27,9 +27,9 @@ export function chooseTarget(
   { linked }: { linked: boolean },
   environment: DbEnvironment,
 ): Target {
-  if (linked) return { kind: 'database', url: linkedUrl(folder, environment.SUPABASE_DB_PASSWORD), linked };
+  if (linked) return linkedProject(folder, environment.SUPABASE_DB_PASSWORD);
   if (environment.DATABASE_URL !== undefined) {
-    return { kind: 'database', url: checkUrl(environment.DATABASE_URL, 'DATABASE_URL'), linked };
+    return { kind: 'database', url: checkUrl(environment.DATABASE_URL, 'DATABASE_URL'), linked: undefined };
   }
   if (environment.SUPABASE_URL !== undefined) {
     throw new Problem(
@@ -45,7 +45,7 @@ export function chooseTarget(
 export function describe(target: Target): string {
   if (target.kind === 'embedded') return 'the embedded database (DATABASE_URL is not set)';
   const url = new URL(target.url);
-  return `${target.linked ? 'the linked project, ' : ''}${databaseName(target.url)} at ${url.host}`;
+  return `${target.linked ? `the linked project ${target.linked}, ` : ''}${databaseName(target.url)} at ${url.host}`;
 }
 
 export function databaseName(url: string): string {
@@ -97,28 +97,47 @@ function checkUrl(value: string, name: string): string {
   return value;
 }
 
-/** What `supabase link` has left: the pooler's address, without the password. */
-function linkedUrl(folder: string, password: string | undefined): string {
-  const file = path.join(folder, 'supabase', '.temp', 'pooler-url');
-  const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
-  const url = z.url({ protocol: /^postgres(ql)?$/ }).safeParse(text).data;
-  if (url === undefined) {
+/** What `supabase link` has left: which project it is, and the pooler's address, without the password. */
+function linkedProject(folder: string, password: string | undefined): Target {
+  const left = (name: string): string => {
+    const file = path.join(folder, 'supabase', '.temp', name);
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  };
+  const ref = left('project-ref');
+  if (!/^[a-z]{20}$/.test(ref)) {
     throw new Problem(
       'no-target',
       'No project is linked here.',
       'Link one: npx supabase link --project-ref <ref>',
     );
   }
+  const address = new URL(linkedAddress(ref, left('pooler-url')));
   if (!password) {
     throw new Problem(
       'no-target',
-      'The linked project wants a password, and SUPABASE_DB_PASSWORD is not set.',
+      `The linked project ${ref} wants a password, and SUPABASE_DB_PASSWORD is not set.`,
       'Set it in the environment or in .env: dashboard, Database, Settings.',
     );
   }
-  const address = new URL(url);
   // The session pooler: the other one, on port 6543, is for single transactions.
   address.port = '5432';
   address.password = encodeURIComponent(password);
-  return address.href;
+  // As the CLI does: encrypted wherever the server can.
+  if (!address.searchParams.has('sslmode')) address.searchParams.set('sslmode', 'prefer');
+  return { kind: 'database', url: address.href, linked: ref };
+}
+
+/** The pooler, or the database itself where the project was linked with --skip-pooler. */
+function linkedAddress(ref: string, pooler: string): string {
+  if (pooler === '') return `postgresql://postgres@db.${ref}.supabase.co:5432/postgres`;
+  const url = z.url({ protocol: /^postgres(ql)?$/ }).safeParse(pooler).data;
+  const [, other = ref] = url ? decodeURIComponent(new URL(url).username).split('.') : [];
+  if (url !== undefined && other === ref) return url;
+  throw new Problem(
+    'no-target',
+    url === undefined
+      ? 'supabase/.temp/pooler-url is not an address of a database.'
+      : `supabase/.temp/pooler-url is that of another project, and not of ${ref}, which is linked.`,
+    `Link the project again: npx supabase link --project-ref ${ref}`,
+  );
 }

@@ -1,5 +1,8 @@
 /** `db upgrade [version]`: applies what is pending. */
-import { applyVersion } from './apply.ts';
+
+import { isUnnamed } from './alone.ts';
+import { applyVersion, putBackPostponed } from './apply.ts';
+import { postponedVersions } from './attic.ts';
 import type { PutBack } from './back.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory, type Standing } from './history.ts';
@@ -18,13 +21,23 @@ export async function upgrade(context: Context): Promise<Ending> {
     ({ version }) => goal === undefined || compareVersions(version, goal.version) <= 0,
   );
   expectInOrder(context, standing, versions);
-  for (const version of versions) readScript(version);
-  if (versions.length === 0) {
+  for (const version of versions) expectNamed(version);
+  const postponed = await postponedVersions(sql);
+  if (versions.length === 0 && postponed.length === 0) {
     const message = goal ? `Version ${goal.version} is applied.` : 'Everything is applied.';
     return { status: 'done', message, data: { current: standing.current, applied: [] } };
   }
-  await context.confirm(`Apply ${versions.map(({ version, name }) => `${version}_${name}`).join(', ')}?`);
-  return await applyAll(context, url, versions, standing.current);
+  await context.confirm(
+    [
+      ...(postponed.length > 0 ? [`Put back what is still aside of ${postponed.join(', ')}?`] : []),
+      ...(versions.length > 0
+        ? [`Apply ${versions.map(({ version, name }) => `${version}_${name}`).join(', ')}?`]
+        : []),
+    ].join(' '),
+  );
+  const putBack: PutBack[] = [];
+  for (const version of postponed) putBack.push(...(await putBackPostponed(context, url, version)));
+  return await applyAll(context, url, versions, standing.current, putBack);
 }
 
 /** Applies versions one after the other; Ctrl-C stops between two of them. */
@@ -33,9 +46,10 @@ export async function applyAll(
   url: string,
   versions: readonly Version[],
   before: string | null,
+  alreadyBack: readonly PutBack[] = [],
 ): Promise<Ending> {
   const applied: string[] = [];
-  const putBack: PutBack[] = [];
+  const putBack = [...alreadyBack];
   for (const { version, name } of versions) {
     if (context.signal.aborted) break;
     const current = versions.find((other) => other.version === version) as Version;
@@ -53,9 +67,10 @@ export async function applyAll(
   };
 }
 
-function putBackLine({ object, rows, left }: PutBack): string {
+function putBackLine({ object, rows, left, newer }: PutBack): string {
   const kept = left > 0 ? `; ${left} stay in imago_attic, as what they refer to is gone` : '';
-  return `Put back ${object}: ${rows} ${rows === 1 ? 'row' : 'rows'}${kept}.`;
+  const changed = newer > 0 ? `; ${newer} changed since, which stay as they are` : '';
+  return `Put back ${object}: ${rows} ${rows === 1 ? 'row' : 'rows'}${kept}${changed}.`;
 }
 
 export function expectVersion(project: Project, wanted: string): Version {
@@ -89,6 +104,16 @@ export function expectSound({ unknown, edited }: Standing, program: string): voi
       `The database has what the file said before. Restore the file and put the change into a new version; or, where the database is as the file says now, take its word: ${program} stamp VERSION.`,
     );
   }
+}
+
+/** Refuses what could not be recognised after an interruption. */
+function expectNamed(version: Version): void {
+  if (!isUnnamed(readScript(version))) return;
+  throw new Problem(
+    'unnamed-index',
+    `${version.file} builds an index concurrently and does not name it: after an interruption nobody could tell it from others.`,
+    'Give it a name: create index concurrently NAME on … . Nothing was changed.',
+  );
 }
 
 function expectInOrder(

@@ -39,7 +39,7 @@ export function expectFree(needed: ReadonlySet<string>, files: readonly SqlFile[
   throw new Problem(
     'name-taken',
     `The project has names that Imago needs: ${list}.`,
-    'Rename or drop them in a migration of yours first. Nothing has been changed.',
+    'Rename or drop them in a migration of yours first, or leave out the plan whose schema it is: --plans with others, or --plans none. Nothing has been changed.',
   );
 }
 

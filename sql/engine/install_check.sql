@@ -1,4 +1,4 @@
--- Refuses before anything changes when a name that Imago needs is already somebody else's.
+-- Refuses before anything changes when a name that the engine needs is already somebody else's. Each plan's migration looks for its own.
 do $$
 declare
   taken text;
@@ -20,8 +20,7 @@ begin
     -- Every table, view and composite type is a type as well.
     select 2, 'public.migration_log' where pg_catalog.to_regtype('public.migration_log') is not null
     union all
-    -- Schema avatars belongs to the plan that the next migration brings.
-    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo', 'avatars')
+    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo')
   ) names;
   if taken is not null then
     raise exception using

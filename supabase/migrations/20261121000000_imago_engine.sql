@@ -3,7 +3,7 @@
 set local check_function_bodies = off;
 
 -- sql/engine/install_check.sql
--- Refuses before anything changes when a name that Imago needs is already somebody else's.
+-- Refuses before anything changes when a name that the engine needs is already somebody else's. Each plan's migration looks for its own.
 do $$
 declare
   taken text;
@@ -25,8 +25,7 @@ begin
     -- Every table, view and composite type is a type as well.
     select 2, 'public.migration_log' where pg_catalog.to_regtype('public.migration_log') is not null
     union all
-    -- Schema avatars belongs to the plan that the next migration brings.
-    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo', 'avatars')
+    select 3, 'schema ' || n.nspname from pg_catalog.pg_namespace n where n.nspname in ('imago', 'imago_undo')
   ) names;
   if taken is not null then
     raise exception using
@@ -92,7 +91,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the entity is still pending after apply', 'Look at what the plan''s apply does for this entity; for avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
   ('IM011', 'apply made more than one target row for one entity', 'Mend the view or apply: each entity gets one row; for avatars, avatars.default_avatar gives one row a user.', 'The plan''s view yields several rows for one entity.'),
-  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again. Nothing has been changed.', 'The database has functions, views or schemas of the same name.'),
+  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, or leave out the plan that needs them (imago install --plans), then push again. This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
   ('IM013', 'plan %1$s knows no entity with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
   ('IM014', 'plan %1$s writes what it does not declare: %2$s', 'Declare it in the plan, or stop writing it. What is not declared cannot be taken back.', 'A dry run compared what was written with what was declared, and no trigger of the app explains the difference.'),
   ('IM015', '%1$s is not valid: %2$s', 'Allowed: %3$s.', 'An argument has a value outside its range.'),

@@ -15,7 +15,7 @@ export interface Upload {
   files: Map<string, string>;
 }
 
-/** As much of Supabase's management API as `supabase functions deploy --use-api` calls. */
+/** As much of Supabase's management API as `supabase functions deploy --use-api` and `supabase link` call. */
 export interface ManagementApi {
   url: string;
   /** By the name of the function. */
@@ -26,6 +26,8 @@ export interface ManagementApi {
   tokens: Set<string>;
   /** Answers this status to every upload of the named function. */
   refuse: { name: string; status: number } | undefined;
+  /** Where the pooler of every project is. */
+  pooler: { host: string; port: number; database: string } | undefined;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export async function startManagementApi(): Promise<ManagementApi> {
     deployed: [],
     tokens: new Set(),
     refuse: undefined,
+    pooler: undefined,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -75,7 +78,52 @@ async function respond(
       .map((f) => f.slug);
     return { status: 200, body: { functions: api.deployed.map(described) } };
   }
+  const ref = /^\/v1\/projects\/([a-z]{20})/.exec(url.pathname)?.[1] ?? '';
+  if (url.pathname.endsWith('/config/database/pooler') && api.pooler) {
+    return { status: 200, body: [pooler(ref, api.pooler)] };
+  }
+  if (url.pathname === `/v1/projects/${ref}`) return { status: 200, body: project(ref) };
+  if (url.pathname.endsWith('/api-keys')) {
+    return { status: 200, body: [{ name: 'anon', api_key: 'anon', type: 'legacy', id: 'anon' }] };
+  }
   return { status: 200, body: [] };
+}
+
+function project(ref: string): object {
+  return {
+    id: ref,
+    ref,
+    organization_id: 'organization',
+    organization_slug: 'organization',
+    name: 'shop',
+    region: 'eu-west-1',
+    created_at: '2026-01-01T00:00:00Z',
+    status: 'ACTIVE_HEALTHY',
+    database: {
+      host: `db.${ref}.supabase.test`,
+      version: '17.6.1.001',
+      postgres_engine: '17',
+      release_channel: 'ga',
+    },
+  };
+}
+
+function pooler(ref: string, { host, port, database }: NonNullable<ManagementApi['pooler']>): object {
+  const address = `postgresql://postgres.${ref}:[YOUR-PASSWORD]@${host}:${port}/${database}`;
+  return {
+    identifier: ref,
+    database_type: 'PRIMARY',
+    is_using_scram_auth: true,
+    db_user: `postgres.${ref}`,
+    db_host: host,
+    db_port: port,
+    db_name: database,
+    connection_string: address,
+    connectionString: address,
+    default_pool_size: 15,
+    max_client_conn: 200,
+    pool_mode: 'transaction',
+  };
 }
 
 async function readUpload(contentType: string, bytes: Buffer<ArrayBuffer>): Promise<Upload> {

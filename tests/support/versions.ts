@@ -16,8 +16,10 @@ import { history, status } from '../../scripts/db/status.ts';
 import { upgrade } from '../../scripts/db/upgrade.ts';
 import { Terminal } from '../../scripts/migrate/terminal.ts';
 import { runCli } from '../../scripts/supabase-cli.ts';
-import { BARE } from './cluster.ts';
+import { BARE, type TestServer } from './cluster.ts';
+import { type Running, startCommand } from './command.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
+import { until, untilBlocked } from './until.ts';
 
 const commands = { init, migrate, upgrade, downgrade, status, history, check, stamp, reset };
 
@@ -43,14 +45,20 @@ export interface VersionedProject {
 /** What people are asked, and their answers; without them nobody is there. */
 type Answers = (question: string) => boolean;
 
-export async function versionedProject({ answers }: { answers?: Answers } = {}): Promise<VersionedProject> {
-  const db = await freshDatabase({ migrated: false });
+export async function versionedProject({
+  answers,
+  on = inject('cluster'),
+}: {
+  answers?: Answers;
+  /** The server of its database, if not the one that all tests share. */
+  on?: TestServer;
+} = {}): Promise<VersionedProject> {
+  const db = await freshDatabase({ migrated: false, on });
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-versions-'));
   onTestFinished(async () => {
     await db.drop();
     await rm(folder, { recursive: true, force: true });
   });
-  const { port, password } = inject('cluster');
   const supabase = path.join(folder, 'supabase');
   await mkdir(supabase);
   await writeFile(path.join(supabase, 'config.toml'), 'project_id = "test"\n');
@@ -63,10 +71,10 @@ export async function versionedProject({ answers }: { answers?: Answers } = {}):
       terminal,
       signal: new AbortController().signal,
       program: 'imago db',
-      target: { kind: 'database', url: db.url, linked: false },
+      target: { kind: 'database', url: db.url, linked: undefined },
       connect: async () => ({ sql: db.sql, url: db.url }),
       shadows: async () => ({
-        url: (name) => `postgresql://postgres:${password}@127.0.0.1:${port}/${name}`,
+        url: (name) => `postgresql://postgres:${on.password}@127.0.0.1:${on.port}/${name}`,
         pristine: BARE,
       }),
       ask: answers && (async (question) => answers(question)),
@@ -151,4 +159,46 @@ export async function rowsOf(sql: Sql, ...tables: string[]): Promise<Record<stri
     }),
   );
   return Object.fromEntries(rows);
+}
+
+/** A command that hangs on what somebody else holds. */
+export interface Hanging {
+  running: Running;
+  /** Of its session. */
+  pid: number;
+  /** Lets it go on, and waits until its session is gone. */
+  end(): Promise<void>;
+}
+
+/** Starts the real command on a project of which somebody holds something, and waits until it hangs there. */
+export async function hanging(project: VersionedProject, hold: string, ...args: string[]): Promise<Hanging> {
+  const holder = project.db.connect();
+  await holder.unsafe(`begin; ${hold}`);
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-interrupted-'));
+  const running = startCommand(
+    ['db', ...args, '--yes', '--workdir', project.folder, '--lock-timeout', '60000'],
+    { DATABASE_URL: project.db.url, IMAGO_FOLDER: folder },
+    { script: 'scripts/imago.ts' },
+  );
+  let pid = 0;
+  await until(
+    'it waits for what is held',
+    async () => {
+      const [row] = await project.sql<{ pid: number }[]>`
+        select pid from pg_stat_activity where datname = ${project.db.name} and wait_event_type = 'Lock'`;
+      pid = row?.pid ?? 0;
+      return pid > 0;
+    },
+    60_000,
+  );
+  await untilBlocked(project.sql, pid);
+  const end = async () => {
+    await holder.unsafe('rollback');
+    await until(
+      'its session is gone',
+      async () => (await project.sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
+    );
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { running, pid, end };
 }
