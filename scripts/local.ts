@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { homeOf } from './embedded/cluster.ts';
+import { fittingPlans } from './embedded/fitting.ts';
 import { defaultFolder } from './embedded/state.ts';
 import { type EmbeddedSupabase, ensureEmbedded } from './embedded/supabase.ts';
 
@@ -48,7 +49,7 @@ try {
   const asked = new Promise<true>((resolve) => {
     whenAsked = () => resolve(true);
   });
-  introduce(embedded);
+  introduce(embedded, await fittingPlans(embedded.databaseUrl));
   if (await Promise.race([asked, embedded.ended])) {
     console.error(pc.dim('\nStopping'));
     await embedded.release();
@@ -66,7 +67,15 @@ try {
 }
 
 /** The facts on stdout, in the form of an .env file; all else is for people. */
-function introduce({ url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase): void {
+function introduce(
+  { url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase,
+  fitting: string[],
+): void {
+  // Whoever has an app that no plan fits has to name his own.
+  const [plan = 'NAME'] = fitting;
+  // What is taken where no plan is named.
+  const [flags, argument] = plan === 'avatars' ? ['', ''] : [` -- --plan ${plan}`, `'${plan}'`];
+
   console.error(
     pc.green(shared ? 'The embedded Supabase was running already.' : 'The embedded Supabase is running.'),
   );
@@ -81,8 +90,8 @@ function introduce({ url, publishableKey, secretKey, databaseUrl, shared }: Embe
   console.error(
     [
       '',
-      `Migrate it from another terminal:  ${pc.bold('npm run migrate')}`,
-      `Watch it by SQL:                   ${pc.bold('select public.get_detailed_migration_progress();')}`,
+      `Migrate it from another terminal:  ${pc.bold(`npm run migrate${flags}`)}`,
+      `Watch it by SQL:                   ${pc.bold(`select public.get_detailed_migration_progress(${argument});`)}`,
       `Call its edge functions:           ${pc.bold(`${url}/functions/v1/NAME`)}`,
       `Ctrl-C stops it; its data stays in ${homeOf(path.join(defaultFolder, 'postgres'))}.`,
       `Start over:                        ${pc.bold('npm run local -- --reset')}`,

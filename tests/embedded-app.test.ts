@@ -26,6 +26,9 @@ test('--app makes that app, once, and never over another one', async () => {
   onTestFinished(() => void local.child.kill('SIGKILL'));
   await local.says('The embedded Supabase is running.');
 
+  await local.says('npm run migrate -- --plan resume_skills');
+  await local.says("select public.get_detailed_migration_progress('resume_skills');");
+
   const embedded = await ensureEmbedded({ folder });
   const sql = postgres(embedded.databaseUrl, { max: 1 });
   const [row] = await sql`

@@ -1,10 +1,19 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from './support/avatars.ts';
-import { call, refusal, value } from './support/call.ts';
+import { type Answer, call, refusal, value } from './support/call.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { migrateAll, rollbackAll } from './support/imago.ts';
-import { back, changePlan, contents, createPlan, forward, journal, PLAN } from './support/plan.ts';
-import { journalRows } from './support/state.ts';
+import {
+  back,
+  changePlan,
+  contents,
+  createPlan,
+  expectOneRowEach,
+  forward,
+  journal,
+  PLAN,
+} from './support/plan.ts';
+import { expectNoTraces, journalRows } from './support/state.ts';
 import { stopSync } from './support/sync.ts';
 
 const databases: TestDatabase[] = [];
@@ -728,6 +737,44 @@ describe('partitioned tables', () => {
     ]);
     expect(await value(sql, 'select count(*)::int from public.bills_2026')).toBe(2);
     expect(await value(sql, 'select count(*)::int from public.scans')).toBe(2);
+  });
+
+  test('are journaled where a batch, or a trigger of the app in it, writes straight to a partition', async () => {
+    const { sql } = await partitioned();
+    await sql.unsafe(`
+      create or replace function trial.apply(keys integer[]) returns void language sql as $$
+        update public.accounts set plan = 'new' where id = any (keys);
+        update public.bills_2025 set note = 'closed' where account = any (keys);
+        insert into public.bills_2026 select k, '2026-06-06', 0, 'new' from unnest(keys) k;
+      $$;
+      create function public.follow() returns trigger language plpgsql as $$
+      begin
+        update public.bills_2025 set note = note || ', really' where account = new.id;
+        return null;
+      end $$;
+      create trigger follow after update on public.accounts for each row when (new.plan = 'new') execute function public.follow();`);
+    const original = await contents(sql, tables);
+    await forward(sql, 6);
+    expect(await value(sql, `select count(*)::int from public.bills where note = 'new'`)).toBe(20);
+    await expectOneRowEach(sql);
+    await back(sql);
+    expect(await contents(sql, tables)).toEqual(original);
+    await expectNoTraces(sql, PLAN);
+  });
+
+  test('lose our triggers with the rest, also those that were detached since', async () => {
+    const { sql } = await partitioned();
+    await forward(sql, 6);
+    await sql.unsafe(`
+      alter table public.bills detach partition public.bills_2025;
+      create table public.bills_2027 partition of public.bills for values from ('2027-01-01') to ('2028-01-01');`);
+    const { triggers } = await call(sql, 'inspect_installation');
+    const unsound = (state: string) =>
+      new Set(triggers.filter((t: Answer) => t.state === state).map((t: Answer) => t.relation));
+    expect(unsound('orphaned')).toEqual(new Set(['public.bills_2025']));
+    expect(unsound('missing')).toEqual(new Set(['public.bills_2027']));
+    await back(sql);
+    await expectNoTraces(sql, PLAN);
   });
 
   test('do not believe a forged batch, not even straight in a partition', async () => {

@@ -941,7 +941,7 @@ begin
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
-    -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
+    -- Writes straight to a partition that came later pass by the guard, so there each row asks.
     if partitioned then
       body := format('if imago.batch_open() then %s end if;', body);
     end if;
@@ -3525,23 +3525,25 @@ declare
   write imago.plan_write;
   touch text[];
   prefix text;
+  written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   prefix := write.undo_table;
 
-  execute format(
-    'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-       when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', write.relation);
-
   perform imago.build_capture(write);
-  if write.inserts then
+  for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_insert');
-  end if;
-  execute format(
-    'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
-       when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_update');
+      'create or replace trigger "!imago_guard" before insert or update on %s for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', written);
+    if write.inserts then
+      execute format(
+        'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_insert');
+    end if;
+    execute format(
+      'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_update');
+  end loop;
 
   touch := imago.touch_columns(write.relation, write.columns);
   if touch <> '{}' then
@@ -3552,7 +3554,7 @@ begin
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation.';
+comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation and the partitions of it.';
 
 -- sql/engine/functions/install_sync.sql
 create or replace function imago.install_sync(plan_name text, sync_position integer)
@@ -3567,6 +3569,7 @@ declare
   missing text;
   routine text;
   event text;
+  written pg_catalog.regclass;
   explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
@@ -3596,18 +3599,20 @@ begin
   -- PL/pgSQL wants to be told of a statement that answers rows.
   routine := imago.build_sync(sync, plan, case
     when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
-  foreach event in array sync.events loop
-    execute format(
-      'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
-      format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, sync.relation,
-      case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
-        else 'old table as imago_old new table as imago_new' end,
-      routine);
+  for written in select w from imago.written_tables(sync.relation) w loop
+    foreach event in array sync.events loop
+      execute format(
+        'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
+        format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, written,
+        case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
+          else 'old table as imago_old new table as imago_new' end,
+        routine);
+    end loop;
   end loop;
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;
-comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation, after a look whether its statement fits the tables.';
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and the partitions of it, after a look whether its statement fits the tables.';
 
 -- sql/engine/functions/install_undo.sql
 create or replace function imago.install_undo(write_id integer)
@@ -3766,18 +3771,29 @@ stable
 set search_path = ''
 as $$
   with expected as (
-    select w.plan, w.relation, t.name
+    select w.plan, r.relation, t.name
     from imago.plan_write w
+    cross join lateral (
+      select w.relation, true as is_declared
+      union all
+      select p::text, false from imago.written_tables(w.relation) p where p <> pg_catalog.to_regclass(w.relation)
+    ) r
     cross join lateral (values
       ('!imago_guard', true),
       ('~imago_update', true),
       ('~imago_insert', w.inserts),
-      ('~imago_keep', pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+      -- A row trigger: PostgreSQL has the partitions follow by itself.
+      ('~imago_keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
     ) t(name, wanted)
     where w.captured_at is not null and t.wanted
     union all
-    select s.plan, s.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    select s.plan, r.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
     from imago.plan_sync s
+    cross join lateral (
+      select s.relation
+      union all
+      select p::text from imago.written_tables(s.relation) p where p <> pg_catalog.to_regclass(s.relation)
+    ) r
     cross join lateral unnest(s.events) e
     where s.installed_at is not null
   ), present as (
@@ -5842,13 +5858,16 @@ set search_path = ''
 as $$
 declare
   sync imago.plan_sync;
-  event text;
+  own record;
 begin
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
-    foreach event in array sync.events loop
-      if pg_catalog.to_regclass(sync.relation) is not null then
-        execute format('drop trigger if exists %I on %s', format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), sync.relation);
-      end if;
+    -- Wherever they are: a partition may have been detached since.
+    for own in
+      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
+      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position)))
+      order by t.tgrelid, t.tgname
+    loop
+      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
     execute format('drop function if exists imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position));
     update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;
@@ -5870,9 +5889,19 @@ declare
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
-    execute format('drop trigger if exists "!imago_guard" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_insert" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_update" on %s', write.relation);
+    -- A partition may have been detached since: those on it are found by what they call.
+    for own in
+      select w as relation from imago.written_tables(write.relation) w
+      union
+      select t.tgrelid::pg_catalog.regclass from pg_catalog.pg_trigger t
+      where t.tgparentid = 0
+        and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
+      order by 1
+    loop
+      execute format('drop trigger if exists "!imago_guard" on %s', own.relation);
+      execute format('drop trigger if exists "~imago_insert" on %s', own.relation);
+      execute format('drop trigger if exists "~imago_update" on %s', own.relation);
+    end loop;
     execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
@@ -7870,6 +7899,23 @@ as $$
       select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
+
+-- sql/engine/functions/written_tables.sql
+create or replace function imago.written_tables(relation text)
+returns setof pg_catalog.regclass
+language sql
+stable
+set search_path = ''
+as $$
+  -- A plain table is not in its own partition tree. Foreign tables can have no transition tables, and on others' we can put nothing.
+  select c.oid::pg_catalog.regclass
+  from pg_catalog.pg_class c
+  where c.oid = pg_catalog.to_regclass(written_tables.relation)
+     or c.oid in (select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(written_tables.relation)) p)
+        and c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
+  order by c.oid
+$$;
+comment on function imago.written_tables(text) is 'A table and its partitions of all levels: a statement trigger fires for the one that the statement names, so each has ours.';
 
 -- sql/api/views/migration_log.sql
 create view public.migration_log

@@ -73,7 +73,7 @@ begin
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
-    -- Writes straight to a partition pass by the guard, which stands on the table, so there each row asks.
+    -- Writes straight to a partition that came later pass by the guard, so there each row asks.
     if partitioned then
       body := format('if imago.batch_open() then %s end if;', body);
     end if;

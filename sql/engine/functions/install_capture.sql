@@ -8,23 +8,25 @@ declare
   write imago.plan_write;
   touch text[];
   prefix text;
+  written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   prefix := write.undo_table;
 
-  execute format(
-    'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-       when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', write.relation);
-
   perform imago.build_capture(write);
-  if write.inserts then
+  for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_insert');
-  end if;
-  execute format(
-    'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
-       when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_update');
+      'create or replace trigger "!imago_guard" before insert or update on %s for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', written);
+    if write.inserts then
+      execute format(
+        'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_insert');
+    end if;
+    execute format(
+      'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_update');
+  end loop;
 
   touch := imago.touch_columns(write.relation, write.columns);
   if touch <> '{}' then
@@ -35,4 +37,4 @@ begin
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation.';
+comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation and the partitions of it.';

@@ -10,6 +10,7 @@ declare
   missing text;
   routine text;
   event text;
+  written pg_catalog.regclass;
   explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
@@ -39,15 +40,17 @@ begin
   -- PL/pgSQL wants to be told of a statement that answers rows.
   routine := imago.build_sync(sync, plan, case
     when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
-  foreach event in array sync.events loop
-    execute format(
-      'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
-      format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, sync.relation,
-      case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
-        else 'old table as imago_old new table as imago_new' end,
-      routine);
+  for written in select w from imago.written_tables(sync.relation) w loop
+    foreach event in array sync.events loop
+      execute format(
+        'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
+        format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, written,
+        case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
+          else 'old table as imago_old new table as imago_new' end,
+        routine);
+    end loop;
   end loop;
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;
-comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation, after a look whether its statement fits the tables.';
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and the partitions of it, after a look whether its statement fits the tables.';

@@ -5,18 +5,29 @@ stable
 set search_path = ''
 as $$
   with expected as (
-    select w.plan, w.relation, t.name
+    select w.plan, r.relation, t.name
     from imago.plan_write w
+    cross join lateral (
+      select w.relation, true as is_declared
+      union all
+      select p::text, false from imago.written_tables(w.relation) p where p <> pg_catalog.to_regclass(w.relation)
+    ) r
     cross join lateral (values
       ('!imago_guard', true),
       ('~imago_update', true),
       ('~imago_insert', w.inserts),
-      ('~imago_keep', pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+      -- A row trigger: PostgreSQL has the partitions follow by itself.
+      ('~imago_keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
     ) t(name, wanted)
     where w.captured_at is not null and t.wanted
     union all
-    select s.plan, s.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    select s.plan, r.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
     from imago.plan_sync s
+    cross join lateral (
+      select s.relation
+      union all
+      select p::text from imago.written_tables(s.relation) p where p <> pg_catalog.to_regclass(s.relation)
+    ) r
     cross join lateral unnest(s.events) e
     where s.installed_at is not null
   ), present as (

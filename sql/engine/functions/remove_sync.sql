@@ -6,13 +6,16 @@ set search_path = ''
 as $$
 declare
   sync imago.plan_sync;
-  event text;
+  own record;
 begin
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
-    foreach event in array sync.events loop
-      if pg_catalog.to_regclass(sync.relation) is not null then
-        execute format('drop trigger if exists %I on %s', format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), sync.relation);
-      end if;
+    -- Wherever they are: a partition may have been detached since.
+    for own in
+      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
+      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position)))
+      order by t.tgrelid, t.tgname
+    loop
+      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
     execute format('drop function if exists imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position));
     update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;

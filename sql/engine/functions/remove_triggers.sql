@@ -10,9 +10,19 @@ declare
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
-    execute format('drop trigger if exists "!imago_guard" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_insert" on %s', write.relation);
-    execute format('drop trigger if exists "~imago_update" on %s', write.relation);
+    -- A partition may have been detached since: those on it are found by what they call.
+    for own in
+      select w as relation from imago.written_tables(write.relation) w
+      union
+      select t.tgrelid::pg_catalog.regclass from pg_catalog.pg_trigger t
+      where t.tgparentid = 0
+        and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
+      order by 1
+    loop
+      execute format('drop trigger if exists "!imago_guard" on %s', own.relation);
+      execute format('drop trigger if exists "~imago_insert" on %s', own.relation);
+      execute format('drop trigger if exists "~imago_update" on %s', own.relation);
+    end loop;
     execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
