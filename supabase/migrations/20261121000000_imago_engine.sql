@@ -400,7 +400,7 @@ comment on column imago.lane.moved_before is 'On late lanes that are walked once
 -- sql/engine/tables/batch.sql
 create table imago.batch (
   id bigint generated always as identity primary key,
-  run bigint not null references imago.run on delete cascade,
+  run bigint not null,
   direction text not null,
   path text not null,
   journaled boolean not null,
@@ -413,6 +413,7 @@ create table imago.batch (
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
+comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 create index batch_run_idx on imago.batch (run, id);
 
 -- sql/engine/tables/failure.sql
@@ -894,21 +895,19 @@ begin
   if write.inserts then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select our_batch, n.%I, ''i'', %s, %s from new_rows n;',
+       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       write.entity_column,
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('declare our_batch bigint; begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
+      format('declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
   end if;
 
-  -- Executed as text: a static statement would keep the plan of its first time, and how many rows there were then. A join of
-  -- old and new rows that was planned for one row compares each with each.
   body := '';
   if write.columns <> '{}' then
-    body := format('execute %L using our_batch, kind;', format(
+    body := imago.capture_call(format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
        select $1, n.%I, $2, %s, %s, %s
        from old_rows o join new_rows n on %s where %s',
@@ -926,7 +925,7 @@ begin
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
-    body := body || format(' execute %L using our_batch;', format(
+    body := body || imago.capture_call(format(
       'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
        where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
@@ -935,8 +934,8 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('declare our_batch bigint; kind "char" := case when %s then ''n'' else ''u'' end;
-            begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+    format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
+            begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
       nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
@@ -1113,6 +1112,20 @@ as $$
   from pg_catalog.pg_settings s where s.name = 'statement_timeout'
 $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
+
+-- sql/engine/functions/capture_call.sql
+create or replace function imago.capture_call(query text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
+  -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
+  select format(E'if imago_rows <= 100 then\n%s;\nelse execute %L using imago_batch, imago_kind; end if;\n',
+    regexp_replace(regexp_replace(query, '(?<= )\$1(?=[ ,)])', 'imago_batch', 'g'), '(?<= )\$2(?=,)', 'imago_kind', 'g'), query)
+$$;
+comment on function imago.capture_call(text) is 'PL/pgSQL of a capture trigger: runs a query over its rows, $1 the batch and $2 the kind, with a plan that is kept if few rows were written, else with one of its own.';
 
 -- sql/engine/functions/change_state.sql
 create or replace function imago.change_state(plan_name text, event text)
@@ -2697,11 +2710,16 @@ declare
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if fail_sync.sqlstate in ('55P03', '40P01') then
-    -- Who waits for us may be who we wait for: a write on the old side, whose sync wants this row. One of the two has to let go
-    -- before deadlock_timeout (1 s), or the detector picks a write of the app.
-    waited_for := sync.direction = 'back' and not sync."strict" and exists (
-      select from pg_catalog.pg_locks l
-      where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
+    -- Who waits for us may be who we wait for: a write on the other side, whose sync wants this row. One of the two has to let go
+    -- before deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does: the new side and its
+    -- journal are as they were then, and the other one, which follows both, writes over both sides.
+    waited_for := not sync."strict"
+      and exists (
+        select from imago.plan_sync o
+        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
+      and exists (
+        select from pg_catalog.pg_locks l
+        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
     if clock_timestamp() < began + make_interval(secs =>
          least(imago.setting_number('sync_wait_ms'), case when waited_for then 700 end) / 1000.0) then
       return 'again';

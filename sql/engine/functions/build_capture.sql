@@ -26,21 +26,19 @@ begin
   if write.inserts then
     body := format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select our_batch, n.%I, ''i'', %s, %s from new_rows n;',
+       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       write.entity_column,
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('declare our_batch bigint; begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
+      format('declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
   end if;
 
-  -- Executed as text: a static statement would keep the plan of its first time, and how many rows there were then. A join of
-  -- old and new rows that was planned for one row compares each with each.
   body := '';
   if write.columns <> '{}' then
-    body := format('execute %L using our_batch, kind;', format(
+    body := imago.capture_call(format(
       'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
        select $1, n.%I, $2, %s, %s, %s
        from old_rows o join new_rows n on %s where %s',
@@ -58,7 +56,7 @@ begin
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
-    body := body || format(' execute %L using our_batch;', format(
+    body := body || imago.capture_call(format(
       'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
        where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
@@ -67,8 +65,8 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('declare our_batch bigint; kind "char" := case when %s then ''n'' else ''u'' end;
-            begin if imago.batch_open(true) then our_batch := current_setting(''imago.batch''); %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+    format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
+            begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
       nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then

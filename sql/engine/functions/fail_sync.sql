@@ -18,11 +18,16 @@ declare
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if fail_sync.sqlstate in ('55P03', '40P01') then
-    -- Who waits for us may be who we wait for: a write on the old side, whose sync wants this row. One of the two has to let go
-    -- before deadlock_timeout (1 s), or the detector picks a write of the app.
-    waited_for := sync.direction = 'back' and not sync."strict" and exists (
-      select from pg_catalog.pg_locks l
-      where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
+    -- Who waits for us may be who we wait for: a write on the other side, whose sync wants this row. One of the two has to let go
+    -- before deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does: the new side and its
+    -- journal are as they were then, and the other one, which follows both, writes over both sides.
+    waited_for := not sync."strict"
+      and exists (
+        select from imago.plan_sync o
+        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
+      and exists (
+        select from pg_catalog.pg_locks l
+        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
     if clock_timestamp() < began + make_interval(secs =>
          least(imago.setting_number('sync_wait_ms'), case when waited_for then 700 end) / 1000.0) then
       return 'again';

@@ -1,6 +1,6 @@
 create table imago.batch (
   id bigint generated always as identity primary key,
-  run bigint not null references imago.run on delete cascade,
+  run bigint not null,
   direction text not null,
   path text not null,
   journaled boolean not null,
@@ -13,4 +13,5 @@ create table imago.batch (
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
+comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 create index batch_run_idx on imago.batch (run, id);
