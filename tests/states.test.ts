@@ -308,8 +308,33 @@ describe('a run under way', () => {
         `Call with ${argument} ${own}, as the run was, or cancel the run first.`,
       ]);
     }
-    // max_failures alone has no default that could contradict.
+    // What a caller leaves out contradicts nothing.
     expect(await call(db.sql, 'migrate_batch', { on_failure: 'rollback' })).toMatchObject({ error: null });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ error: null, run: 1 });
+  });
+
+  test('without a journal, too; a new run has the defaults again', async () => {
+    const db = await database(50);
+    const settings = () =>
+      db.sql`select backup, max_failures, on_failure, force from imago.run order by id desc limit 1`;
+    await prepareAll(db.sql);
+    await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10, backup: false });
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', run: 1 });
+    await call(db.sql, 'migrate_batch');
+    expect([...(await settings())]).toEqual([
+      { backup: true, max_failures: null, on_failure: 'stop', force: false },
+    ]);
+  });
+
+  test('of a rollback, too: a caller who does not say force goes on with it', async () => {
+    const db = await database(50);
+    await migrateAll(db.sql);
+    await call(db.sql, 'rollback_batch', { max_ms: 1, force: true });
+    expect((await refusal(call(db.sql, 'rollback_batch', { force: false }))).code).toBe('IM007');
+    expect(await call(db.sql, 'rollback_batch', { plan: 'avatars' })).toMatchObject({ error: null });
+    expect([...(await db.sql`select force from imago.run where direction = 'rollback'`)]).toEqual([
+      { force: true },
+    ]);
   });
 });
 
