@@ -326,6 +326,30 @@ describe('a run under way', () => {
     ]);
   });
 
+  test.each(['pause_migration', 'cancel_migration'])(
+    '%s does not wait for the end of a long call',
+    async (name) => {
+      const db = await database(400);
+      await prepareAll(db.sql);
+      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+      // Forty sub-batches of 0.2 s: twice as long as a transition waits.
+      await db.sql.unsafe(`
+      create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$;
+      create trigger slow before insert on public.avatars for each row execute function public.slow();`);
+      const worker = db.connect();
+      const pid = await pidOf(worker);
+      const working = call(worker, 'migrate_batch', { max_ms: 600_000, batch_size: 10 });
+      await until('the call is at work', async () => {
+        const rows = await db.sql`select from pg_stat_activity where pid = ${pid} and wait_event = 'PgSleep'`;
+        return rows.length > 0;
+      });
+      expect(await call(db.sql, name)).toMatchObject({ run: 1 });
+      const answer = await working;
+      expect(answer).toMatchObject({ status: 'working', has_more: true });
+      expect(answer.sub_batches).toBeLessThan(20);
+    },
+  );
+
   test('of a rollback, too: a caller who does not say force goes on with it', async () => {
     const db = await database(50);
     await migrateAll(db.sql);

@@ -6748,6 +6748,21 @@ end
 $$;
 comment on function imago.transit(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
 
+-- sql/engine/functions/transition_waits.sql
+create or replace function imago.transition_waits(run_id bigint)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.gate(run_id))
+$$;
+comment on function imago.transition_waits(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
+
 -- sql/engine/functions/trouble_statistics.sql
 create or replace function imago.trouble_statistics(run imago.run)
 returns jsonb
@@ -7259,7 +7274,7 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout' then exit;
+      when 'timeout', 'yield' then exit;
       when 'incomplete' then
         perform imago.walk_again(run.id);
         exit;
@@ -7400,6 +7415,10 @@ begin
     lane.batch_size := imago.first_size(lane);
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
+    if total.attempts > 0 and imago.transition_waits(run.id) then
+      total.outcome := 'yield';
+      exit;
+    end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
