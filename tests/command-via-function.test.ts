@@ -119,6 +119,52 @@ describe('through the functions', () => {
     await expectAllMigrated(db.sql);
   });
 
+  test('a dry run, in each mode, leaves nothing', async () => {
+    const project = await freshProject();
+    const { proxy, environment } = await throughProxy(project);
+    for (const mode of ['sample', 'full', 'preflight']) {
+      const finished = await runCommand(
+        ['--yes', '--json', '--via-function', `--dry-run=${mode}`],
+        environment,
+      );
+      expect(finished.json()).toMatchObject({ exit_code: 0, dry_run: { mode } });
+    }
+    expect(proxy.log.map(({ name }) => name)).not.toContain('dry_run_migration');
+    expect(await value(project.db.sql, 'select count(*)::int from imago.run')).toBe(0);
+  });
+
+  test('an error budget, and what happens past it; who goes on need not say it again', async () => {
+    const project = await freshProject();
+    const { db, environment } = project;
+    await prepareAll(db.sql);
+    const before = await checksums(db.sql);
+    await db.sql`
+      alter table public.avatars add constraint few check (hashtext(owner_user_id::text) % 4 <> 0)`;
+    await runCommand(
+      [
+        '--yes',
+        '--via-function',
+        '--max-failures',
+        '50%',
+        '--on-failure',
+        'rollback',
+        '--batch-size',
+        '5',
+        '--max-ms',
+        '1000',
+      ],
+      environment,
+    );
+    expect(
+      await value(db.sql, `select max_failures || ' ' || on_failure from imago.run order by id limit 1`),
+    ).toBe('50% rollback');
+    await runCommand(['--rollback', '--yes', '--via-function'], environment);
+    await db.sql`select public.migrate_batch(max_ms => 1, batch_size => 2, max_failures => '3', on_failure => 'rollback')`;
+    const finished = await runCommand(['--yes', '--json', '--via-function', '--workers', '1'], environment);
+    expect(finished.json()).toMatchObject({ exit_code: 1, error: { code: 'IM020' } });
+    expect(await checksums(db.sql)).toEqual(before);
+  });
+
   test('a run that somebody cancels between two requests is not begun again', async () => {
     const project = await freshProject({ users: 3000 });
     const { db } = project;
@@ -229,9 +275,6 @@ describe('what cannot work', () => {
   test.each([
     [['--via-function', '--stats-only'], '--via-function cannot be combined with --stats-only.'],
     [['--via-function', '--watch'], '--via-function cannot be combined with --watch.'],
-    [['--via-function', '--dry-run'], '--via-function cannot be combined with --dry-run.'],
-    [['--via-function', '--max-failures', '3'], '--max-failures cannot be combined with --via-function.'],
-    [['--via-function', '--on-failure', 'stop'], '--on-failure cannot be combined with --via-function.'],
     [['--via-function', '--max-ms', '999'], 'With --via-function, --max-ms must be from 1000 to 140,000.'],
     [['--via-function', '--max-ms', '140001'], 'With --via-function, --max-ms must be from 1000 to 140,000.'],
   ])('%j is refused', (args, message) => {

@@ -98,7 +98,7 @@ describe('what is not', () => {
       ],
       [
         'a function of the engine replaced',
-        "create or replace function imago.job_name(plan_name text) returns text language sql immutable set search_path = '' as 'select plan_name'",
+        "create or replace function imago.job_name(plan_name text, direct boolean default false) returns text language sql immutable set search_path = '' as 'select plan_name'",
         'function_changed',
         'error',
         'imago.job_name(text, boolean)',

@@ -125,7 +125,6 @@ const CASES: Record<string, Case> = {
     calls: [
       ...OF_A_PLAN.map((name): [string, Record<string, unknown>] => [name, { plan: null }]),
       ['migrate_batch', { max_ms: null }],
-      ['migrate_batch', { backup: null }],
       ['migrate_batch', { dry_run: null }],
       ['migrate_users_batch', { batch_size: null }],
       ['migrate_users_batch', { batch_offset: null }],
@@ -135,9 +134,7 @@ const CASES: Record<string, Case> = {
       ['migrate_entity', { plan: 'avatars', entity: null }],
       ['rollback_entity', { plan: 'avatars', entity: null }],
       ['rollback_entity', { plan: 'avatars', entity: NOBODY, force: null }],
-      ['rollback_batch', { force: null }],
       ['rollback_batch', { max_ms: null }],
-      ['rollback_all_migrations', { force: null }],
     ],
   },
   IM005: { prepared: false, calls: [['migrate_users_batch']], told: [canary] },

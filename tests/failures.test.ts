@@ -663,6 +663,25 @@ describe('a schema that changes under the run', () => {
   });
 });
 
+describe('the sub-batches of a call', () => {
+  test('are two or more: then one bad user is found, however few they are', async () => {
+    const db = await database(60);
+    const set = (value: string) =>
+      db.sql`update imago.setting set value = ${value} where name = 'max_sub_batches'`;
+    const error = await refusal(set('1'));
+    expect([error.code, error.constraint_name]).toEqual(['23514', 'max_sub_batches_is_2_or_more']);
+    expect((await refusal(set('few'))).code).toBe('22P02');
+    await set('2');
+    const [user = ''] = await usersAt(db, 30);
+    await db.sql.unsafe(
+      `alter table public.avatars add constraint nobody check (owner_user_id <> '${user}')`,
+    );
+    await migrateAll(db.sql, { batch_size: 60 });
+    expect((await failures(db)).map(({ entity }) => entity)).toEqual([user]);
+    expect((await unmoved(db)).length).toBe(1);
+  });
+});
+
 describe('without a journal', () => {
   test('forward is the same, nothing is journaled, and rollback is refused clearly', async () => {
     const db = await database(60);

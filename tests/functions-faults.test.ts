@@ -37,6 +37,7 @@ async function behind(options: DatabaseOptions = {}): Promise<TestDatabase> {
   const fresh = await freshDatabase({ app: 'sample', users: USERS, ...options });
   await prepareAll(fresh.sql);
   await fresh.sql.unsafe(`
+    alter table imago.setting drop constraint max_sub_batches_is_2_or_more;
     update imago.setting set value = '1' where name = 'max_sub_batches';
     create function public.small() returns trigger language plpgsql as
       'begin new.batch_size := ${BATCH}; return new; end';

@@ -56,6 +56,11 @@ const MATRIX = `
   migrate  | {"action":"run","max_seconds":5,"batch_size":3}   | running   | 401      | 403    | 403           | 200 done            | 200 done             | run
   migrate  | {"backup":true}                                   | running   | 401      | 403    | 403           | 200 done            | 200 done             | run
   migrate  | {"backup":false}                                  | running   | 401      | 403    | 403           | 409 IM007           | 409 IM007            | run
+  migrate  | {"max_failures":"3","on_failure":"stop"}          | none      | 401      | 403    | 403           | 200 done            | 200 done             | run
+  migrate  | {"max_failures":"3"}                              | running   | 401      | 403    | 403           | 409 IM007           | 409 IM007            | run
+  migrate  | {"on_failure":"rollback"}                         | none      | 401      | 403    | 403           | 403                 | 200 done             | run
+  migrate  | {"dry_run":"preflight"}                           | none      | 401      | 403    | 403           | 200 done            | 200 done             |
+  migrate  | {"dry_run":true,"max_failures":3}                 | none      | 401      | 403    | 403           | 400 bad_body        | 400 bad_body         |
   migrate  | {}                                                | paused    | 401      | 403    | 403           | 200 paused          | 200 paused           | run
   migrate  | {}                                                | failed    | 401      | 403    | 403           | 200 failed IM021    | 200 failed IM021     | run
   migrate  | {}                                                | succeeded | 401      | 403    | 403           | 200 done            | 200 done             | run

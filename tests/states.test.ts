@@ -308,8 +308,57 @@ describe('a run under way', () => {
         `Call with ${argument} ${own}, as the run was, or cancel the run first.`,
       ]);
     }
-    // max_failures alone has no default that could contradict.
+    // What a caller leaves out contradicts nothing.
     expect(await call(db.sql, 'migrate_batch', { on_failure: 'rollback' })).toMatchObject({ error: null });
+    expect(await call(db.sql, 'migrate_batch')).toMatchObject({ error: null, run: 1 });
+  });
+
+  test('without a journal, too; a new run has the defaults again', async () => {
+    const db = await database(50);
+    const settings = () =>
+      db.sql`select backup, max_failures, on_failure, force from imago.run order by id desc limit 1`;
+    await prepareAll(db.sql);
+    await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10, backup: false });
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', run: 1 });
+    await call(db.sql, 'migrate_batch');
+    expect([...(await settings())]).toEqual([
+      { backup: true, max_failures: null, on_failure: 'stop', force: false },
+    ]);
+  });
+
+  test.each(['pause_migration', 'cancel_migration'])(
+    '%s does not wait for the end of a long call',
+    async (name) => {
+      const db = await database(400);
+      await prepareAll(db.sql);
+      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+      // Forty sub-batches of 0.2 s: twice as long as a transition waits.
+      await db.sql.unsafe(`
+      create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$;
+      create trigger slow before insert on public.avatars for each row execute function public.slow();`);
+      const worker = db.connect();
+      const pid = await pidOf(worker);
+      const working = call(worker, 'migrate_batch', { max_ms: 600_000, batch_size: 10 });
+      await until('the call is at work', async () => {
+        const rows = await db.sql`select from pg_stat_activity where pid = ${pid} and wait_event = 'PgSleep'`;
+        return rows.length > 0;
+      });
+      expect(await call(db.sql, name)).toMatchObject({ run: 1 });
+      const answer = await working;
+      expect(answer).toMatchObject({ status: 'working', has_more: true });
+      expect(answer.sub_batches).toBeLessThan(20);
+    },
+  );
+
+  test('of a rollback, too: a caller who does not say force goes on with it', async () => {
+    const db = await database(50);
+    await migrateAll(db.sql);
+    await call(db.sql, 'rollback_batch', { max_ms: 1, force: true });
+    expect((await refusal(call(db.sql, 'rollback_batch', { force: false }))).code).toBe('IM007');
+    expect(await call(db.sql, 'rollback_batch', { plan: 'avatars' })).toMatchObject({ error: null });
+    expect([...(await db.sql`select force from imago.run where direction = 'rollback'`)]).toEqual([
+      { force: true },
+    ]);
   });
 });
 

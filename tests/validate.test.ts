@@ -120,7 +120,7 @@ describe('a healthy database', () => {
       await expectHealthy('before');
       await prepareAll(sql);
       await expectHealthy('before');
-      await sql`update imago.setting set value = '1' where name = 'max_sub_batches'`;
+      await sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
       while ((await call(sql, 'migrate_batch', { batch_size: 25 })).migrated === 0);
       await call(sql, 'migrate_batch', { batch_size: 25 });
       expect(
@@ -134,7 +134,7 @@ describe('a healthy database', () => {
       await sql`update imago.setting set value = '50' where name = 'max_sub_batches'`;
       await migrateAll(sql);
       await expectHealthy('after');
-      await sql`update imago.setting set value = '1' where name = 'max_sub_batches'`;
+      await sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
       await call(sql, 'rollback_batch');
       expect(
         await value(sql, 'select count(*)::int from users where active_avatar_id is null'),
@@ -500,7 +500,7 @@ describe('fixes', () => {
     await start('sample', 120);
     const { sql } = db;
     await prepareAll(sql);
-    await sql`update imago.setting set value = '1' where name = 'max_sub_batches'`;
+    await sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
     while ((await call(sql, 'migrate_batch', { batch_size: 25 })).migrated === 0);
     await sql`
       update posts set avatar_id = (select active_avatar_id from users where id <> posts.user_id and active_avatar_id is not null limit 1)

@@ -14,10 +14,16 @@ const defaultSeconds = 20;
 /** The run of an earlier answer: a request that comes after its end then opens no other one. */
 const run = z.int().min(1).optional();
 
+/** What an error budget may be, as SQL takes it; the command asks here, too. */
+export const maxFailures = z
+  .union([z.int().min(0).max(999_999_999), z.string()])
+  .transform(String)
+  .pipe(z.string().regex(/^(\d{1,9}|(100|\d{1,2}(\.\d{1,4})?)%)$/, 'not a number of users or a percentage'));
+
 /** Refuses fields that would do nothing beside another one. */
 function refuse<Request extends object>(
   context: z.RefinementCtx<Request>,
-  fields: (keyof Request & string)[],
+  fields: readonly (keyof Request & string)[],
   message: string,
 ): void {
   for (const field of fields) {
@@ -25,20 +31,29 @@ function refuse<Request extends object>(
   }
 }
 
+/** What holds for a run: fixed by the request that opens it. */
+const ofTheRun = ['backup', 'max_failures', 'on_failure'] as const;
+
 export const migrateRequest = z
   .strictObject({
     plan,
     action: z.enum(['run', 'pause', 'resume', 'cancel', 'retry']).default('run'),
     max_seconds: maxSeconds.optional(),
     batch_size: z.int().min(1).max(10_000).optional(),
-    dry_run: z.boolean().optional(),
+    dry_run: z.union([z.boolean(), z.enum(['sample', 'full', 'preflight'])]).optional(),
     backup: z.boolean().optional(),
+    max_failures: maxFailures.optional(),
+    on_failure: z.enum(['stop', 'rollback']).optional(),
     run,
   })
   .superRefine((request, context) => {
     if (request.action !== 'run')
-      refuse(context, ['max_seconds', 'batch_size', 'dry_run', 'backup', 'run'], 'goes with action run only');
-    else if (request.dry_run) refuse(context, ['backup', 'run'], 'a dry run keeps nothing');
+      refuse(
+        context,
+        ['max_seconds', 'batch_size', 'dry_run', ...ofTheRun, 'run'],
+        'goes with action run only',
+      );
+    else if (request.dry_run) refuse(context, [...ofTheRun, 'run'], 'a dry run keeps nothing');
   })
   .transform((request) => ({ ...request, max_seconds: request.max_seconds ?? defaultSeconds }));
 
@@ -47,7 +62,7 @@ export const rollbackRequest = z
     plan,
     user_id: z.guid('not a UUID').optional(),
     all: z.literal(true).optional(),
-    force: z.boolean().default(false),
+    force: z.boolean().optional(),
     confirm: z.string().max(100).optional(),
     max_seconds: maxSeconds.optional(),
     run,

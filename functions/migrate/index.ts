@@ -1,6 +1,6 @@
 /** POST: moves users forward for a while, or pauses, resumes, cancels or retries the run. See docs/functions.md. */
 import { withSupabase } from '@supabase/server';
-import { access, callerOf } from '../_shared/access.ts';
+import { access, callerOf, demand } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readBody } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -20,16 +20,19 @@ export default {
     'POST',
     withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
       const caller = callerOf(context, 'operator');
-      const { plan, action, max_seconds, batch_size, dry_run, backup, run } = await readBody(
+      const { plan, action, max_seconds, batch_size, dry_run, run, ...ofTheRun } = await readBody(
         request,
         migrateRequest,
       );
-      // What was not sent is undefined, and so not passed on: what holds for a run is fixed by the call that creates it.
-      const options = { plan, batch_size, backup };
+      // It takes back what earlier runs have moved, too.
+      if (ofTheRun.on_failure === 'rollback') demand(caller, 'key');
+      // What was not sent is undefined, and so not passed on: then it is what the run has.
+      const options = { plan, batch_size, ...ofTheRun };
 
       if (dry_run) {
         const max_ms = Math.min(2_000, Math.round(max_seconds * 700));
-        return Response.json(await call(database, 'migrate_batch', { ...options, max_ms, dry_run }));
+        const mode = dry_run === true ? 'sample' : dry_run;
+        return Response.json(await call(database, 'dry_run_migration', { plan, batch_size, max_ms, mode }));
       }
       await call(database, 'log_request', { plan, action, caller: caller.name });
       if (action !== 'run') return Response.json(await call(database, transitions[action], { plan }));

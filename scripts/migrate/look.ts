@@ -123,7 +123,7 @@ export async function dryRun(context: Context): Promise<Ending> {
     ...(batchSize !== undefined && { batch_size: batchSize }),
     ...(maxMs !== undefined && { max_ms: maxMs }),
   };
-  const direct = options.dryRun === 'full' ? context.databaseUrl : undefined;
+  const direct = options.dryRun === 'full' && !options.viaFunction ? context.databaseUrl : undefined;
   if (direct)
     terminal.info('Running everything in one transaction that is taken back; this can take a while …');
   const startedAt = performance.now();

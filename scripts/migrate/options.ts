@@ -1,6 +1,7 @@
 /** The options of `npm run migrate`, parsed and checked against each other. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { maxFailures } from '../../functions/_shared/requests.ts';
 import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
 import { UsageError } from './usage.ts';
 import { requestMs } from './via-function.ts';
@@ -76,8 +77,7 @@ function uuid(value: string): string {
 }
 
 function failureLimit(value: string): string {
-  const percentage = /^(\d+(?:\.\d+)?)%$/.exec(value);
-  if (percentage ? Number(percentage[1]) <= 100 : /^\d{1,9}$/.test(value)) return value;
+  if (maxFailures.safeParse(value).success) return value;
   throw new InvalidArgumentError('It must be a number of users, like 250, or a percentage, like 2%.');
 }
 
@@ -237,7 +237,7 @@ const usable: Record<Action, readonly (keyof Parsed)[]> = {
   'retry-failed': driving,
   rollback: ['force', 'maxMs', 'workers', 'dump', 'viaFunction'],
   'rollback-user': ['user', 'force', 'dump', 'viaFunction'],
-  'dry-run': ['batchSize', 'maxMs', 'sample', 'reset'],
+  'dry-run': ['batchSize', 'maxMs', 'viaFunction', 'sample', 'reset'],
   stats: [],
   watch: [],
   pause: ['viaFunction'],
@@ -288,9 +288,14 @@ function settle(parsed: Parsed): Options {
   if (ends && given('dryRun') && parsed.dryRun !== 'sample') {
     throw new UsageError(`--dry-run takes no mode with ${first && flags[first]}.`);
   }
-  if (parsed.viaFunction) refuseBeyondFunctions(parsed);
+  const { maxMs } = parsed;
+  if (parsed.viaFunction && maxMs !== undefined && (maxMs < requestMs.from || maxMs > requestMs.to)) {
+    throw new UsageError(
+      `With --via-function, --max-ms must be from ${requestMs.from} to ${requestMs.to.toLocaleString('en-US')}.`,
+    );
+  }
 
-  const { batchSize, maxMs, workers, user, maxFailures, onFailure, sample, dump } = parsed;
+  const { batchSize, workers, user, maxFailures, onFailure, sample, dump } = parsed;
   return {
     action,
     plan: parsed.plan,
@@ -314,19 +319,4 @@ function settle(parsed: Parsed): Options {
     ...(parsed.olderThan !== undefined && { olderThan: parsed.olderThan }),
     ...(ends && given('dryRun') && { preview: true }),
   };
-}
-
-/** The edge functions take less than SQL does. */
-function refuseBeyondFunctions({ maxFailures, onFailure, maxMs }: Parsed): void {
-  if (maxFailures !== undefined || onFailure !== undefined) {
-    throw new UsageError(
-      `${maxFailures === undefined ? flags.onFailure : flags.maxFailures} cannot be combined with --via-function.`,
-      'Start the run without --via-function, and go on with it.',
-    );
-  }
-  if (maxMs !== undefined && (maxMs < requestMs.from || maxMs > requestMs.to)) {
-    throw new UsageError(
-      `With --via-function, --max-ms must be from ${requestMs.from} to ${requestMs.to.toLocaleString('en-US')}.`,
-    );
-  }
 }

@@ -25,6 +25,10 @@ const asks: { [Name in FunctionName]?: (args: Arguments<Name>) => Ask } = {
     name: 'rollback',
     body: { ...args, ...seconds(max_ms), all: true, confirm: args.plan },
   }),
+  dry_run_migration: ({ mode, max_ms, ...args }) => ({
+    name: 'migrate',
+    body: { ...args, dry_run: mode, ...(max_ms !== undefined && { max_seconds: max_ms / 1000 }) },
+  }),
   rollback_user_migration: (args) => ({ name: 'rollback', body: { ...args } }),
   pause_migration: ({ plan }) => ({ name: 'migrate', body: { plan, action: 'pause' } }),
   resume_migration: ({ plan }) => ({ name: 'migrate', body: { plan, action: 'resume' } }),

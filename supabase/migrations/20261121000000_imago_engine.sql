@@ -49,7 +49,9 @@ revoke all on schema imago_undo from public;
 create table imago.setting (
   name text primary key,
   value text not null,
-  note text not null
+  note text not null,
+  -- A sub-batch that fails is halved within its call; not all callers remember a size for the next one.
+  constraint max_sub_batches_is_2_or_more check (name <> 'max_sub_batches' or value::integer >= 2)
 );
 comment on table imago.setting is 'What an operator may tune. Read at each call.';
 
@@ -60,7 +62,7 @@ insert into imago.setting (name, value, note) values
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
-  ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
+  ('max_sub_batches', '50', 'sub-batches a call, 2 or more, so that one that fails can be halved; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
@@ -86,7 +88,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM004', '%1$s must not be null', 'Give a value for %1$s.', 'An argument that has no default was null.'),
   ('IM005', 'plan %1$s is not prepared', 'Call select prepare_migration(%2$L) until has_more is false, or use migrate_batch, which prepares by itself.', 'The columns, tables or undo journal that the plan writes are not there yet.'),
   ('IM006', 'plan %1$s cannot start here: %2$s', 'Mend each of these and start again. Nothing has been changed.', 'The preflight found something that the plan needs missing, of the wrong type or not ours to change.'),
-  ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Call with %3$s %4$s, as the run was, or cancel the run first.', 'What holds for a run is fixed by the call that creates it. Left out, backup is true, on_failure is stop and force is false.'),
+  ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Call with %3$s %4$s, as the run was, or cancel the run first.', 'What holds for a run is fixed by the call that creates it. What is left out is as the run has it.'),
   ('IM008', 'cannot %1$s: the run of plan %2$s is %3$s', 'Allowed now: %4$s.', 'The state machine (imago.transition) has no such edge.'),
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the entity is still pending after apply', 'Look at what the plan''s apply does for this entity; for avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
@@ -1242,14 +1244,11 @@ stable
 set search_path = ''
 as $$
 begin
-  if backup is null then
-    perform imago.raise_error('IM004', 'backup');
-  end if;
   if dry_run is null then
     perform imago.raise_error('IM004', 'dry_run');
   end if;
-  if coalesce(on_failure, '') not in ('stop', 'rollback') then
-    perform imago.raise_error('IM015', 'on_failure', coalesce(on_failure, 'null'), 'stop or rollback');
+  if on_failure not in ('stop', 'rollback') then
+    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop or rollback');
   end if;
   if max_failures !~ '^[0-9]{1,9}$' and max_failures !~ '^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$' then
     perform imago.raise_error('IM015', 'max_failures', max_failures, 'a number, or a percentage such as 2%');
@@ -1259,7 +1258,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015).';
+comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';
 
 -- sql/engine/functions/check_problems.sql
 create or replace function imago.check_problems(plan_name text, problems jsonb)
@@ -1351,7 +1350,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.check_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007.';
+comment on function imago.check_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
 
 -- sql/engine/functions/check_size.sql
 create or replace function imago.check_size(batch_size integer, max_ms integer default 2000)
@@ -3418,7 +3417,7 @@ begin
     if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp() then
       return run;
     end if;
-    run := imago.open_run(plan_name, 'forward', backup, max_failures, on_failure);
+    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'));
   end if;
   if run.direction = 'rollback' then
     if run.caused_by is null then
@@ -6214,7 +6213,7 @@ begin
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
       perform imago.check_problems(plan_name, problems);
     end if;
-    run := imago.forward_run(plan_name, true, null, 'stop');
+    run := imago.forward_run(plan_name, null, null, null);
     if run.state = 'failed' then
       perform imago.raise_error('IM024', plan_name, plan_name);
     end if;
@@ -6593,7 +6592,7 @@ begin
   end if;
   if run.id is null then
     delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';
-    run := imago.open_run(plan_name, 'rollback', force => force, caused_by => caused_by);
+    run := imago.open_run(plan_name, 'rollback', force => coalesce(force, false), caused_by => caused_by);
   elsif run.force <> force then
     perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);
   end if;
@@ -7088,6 +7087,21 @@ begin
 end
 $$;
 comment on function imago.transit(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
+
+-- sql/engine/functions/transition_waits.sql
+create or replace function imago.transition_waits(run_id bigint)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.gate(run_id))
+$$;
+comment on function imago.transition_waits(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
 
 -- sql/engine/functions/trouble_statistics.sql
 create or replace function imago.trouble_statistics(run imago.run)
@@ -7670,7 +7684,7 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout' then exit;
+      when 'timeout', 'yield' then exit;
       when 'incomplete' then
         perform imago.walk_again(run.id);
         exit;
@@ -7812,6 +7826,10 @@ begin
     lane.batch_size := imago.first_size(lane);
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
+    if total.attempts > 0 and imago.transition_waits(run.id) then
+      total.outcome := 'yield';
+      exit;
+    end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
@@ -8174,9 +8192,9 @@ create or replace function public.migrate_batch(
   max_ms integer default 2000,
   batch_size integer default null,
   dry_run boolean default false,
-  backup boolean default true,
+  backup boolean default null,
   max_failures text default null,
-  on_failure text default 'stop',
+  on_failure text default null,
   run bigint default null
 )
 returns jsonb
@@ -8226,7 +8244,7 @@ begin
   return imago.work(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';
 
 -- sql/api/functions/migrate_entity.sql
 create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
@@ -8330,7 +8348,7 @@ $$;
 comment on function public.retry_failed_migrations(text) is 'Imago: forgets that entities failed, were blocked or too large, and lets the run try them again; migrate_batch (or rollback_batch) does the work. Held entities stay held.';
 
 -- sql/api/functions/rollback_all_migrations.sql
-create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default false)
+create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default null)
 returns jsonb
 language plpgsql
 volatile
@@ -8367,7 +8385,7 @@ comment on function public.rollback_all_migrations(text, boolean) is 'Imago: tak
 create or replace function public.rollback_batch(
   plan text default 'avatars',
   max_ms integer default 2000,
-  force boolean default false,
+  force boolean default null,
   run bigint default null
 )
 returns jsonb
@@ -8381,9 +8399,6 @@ declare
 begin
   perform imago.find_plan(plan);
   perform imago.check_size(null, max_ms);
-  if force is null then
-    perform imago.raise_error('IM004', 'force');
-  end if;
   if run is not null then
     driven := imago.driven_run(plan, 'rollback', run);
     if driven.force <> force then
@@ -8404,7 +8419,7 @@ begin
   return imago.work(driven.id, imago.call_budget(driven.id, max_ms));
 end
 $$;
-comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';
+comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. Left out, force is what the rollback was begun with. run: the run that the caller drives; no other is opened then.';
 
 -- sql/api/functions/rollback_entity.sql
 create or replace function public.rollback_entity(plan text, entity text, force boolean default false, stage integer default null)

@@ -18,6 +18,7 @@ const GOOD: Record<BadBody['name'], Record<string, unknown>[]> = {
     { action: 'pause' },
     { dry_run: true, max_seconds: 2 },
     { backup: false, batch_size: 1 },
+    { max_failures: '2%', on_failure: 'stop' },
   ],
   rollback: [
     { user_id: USER },
@@ -51,6 +52,8 @@ const wrong: Record<string, unknown[]> = {
   dry_run: [0, 1, 'true', 'false', ''],
   run: [0, -1, 1.5, '1', true, 1e308, 2 ** 53],
   backup: [0, 1, 'true', 'no', ''],
+  max_failures: ['', '-1', '101%', '1.5', '%', '3 ', -1, 1.5, 1e10, true],
+  on_failure: ['', 'STOP', 'retry', 0, true],
   force: [0, 1, 'true', ''],
   all: [false, 0, 1, 'true', 'avatars'],
   user_id: ['', 'all', '*', USER.slice(1), `${USER} `, `{${USER}}`, USER.replaceAll('-', ''), 1, true],
@@ -60,7 +63,17 @@ const wrong: Record<string, unknown[]> = {
 };
 
 const FIELDS: Record<BadBody['name'], string[]> = {
-  migrate: ['plan', 'action', 'max_seconds', 'batch_size', 'dry_run', 'backup', 'run'],
+  migrate: [
+    'plan',
+    'action',
+    'max_seconds',
+    'batch_size',
+    'dry_run',
+    'backup',
+    'max_failures',
+    'on_failure',
+    'run',
+  ],
   rollback: ['plan', 'user_id', 'all', 'force', 'confirm', 'max_seconds', 'run'],
   validate: ['plan', 'detailed', 'fix_issues', 'dry_run', 'max_seconds'],
 };
@@ -72,6 +85,8 @@ const contradictions: Record<BadBody['name'], object[]> = {
     { action: 'retry', dry_run: false },
     { dry_run: true, backup: true, action: 'run' },
     { dry_run: true, run: 1 },
+    { dry_run: true, max_failures: '3' },
+    { action: 'resume', on_failure: 'stop' },
   ],
   rollback: [
     { user_id: USER, all: true },

@@ -3,9 +3,9 @@ create or replace function public.migrate_batch(
   max_ms integer default 2000,
   batch_size integer default null,
   dry_run boolean default false,
-  backup boolean default true,
+  backup boolean default null,
   max_failures text default null,
-  on_failure text default 'stop',
+  on_failure text default null,
   run bigint default null
 )
 returns jsonb
@@ -55,4 +55,4 @@ begin
   return imago.work(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. run: the run that the caller drives; no other is opened then.';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';

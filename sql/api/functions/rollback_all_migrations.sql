@@ -1,4 +1,4 @@
-create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default false)
+create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default null)
 returns jsonb
 language plpgsql
 volatile

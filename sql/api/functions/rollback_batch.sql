@@ -1,7 +1,7 @@
 create or replace function public.rollback_batch(
   plan text default 'avatars',
   max_ms integer default 2000,
-  force boolean default false,
+  force boolean default null,
   run bigint default null
 )
 returns jsonb
@@ -15,9 +15,6 @@ declare
 begin
   perform imago.find_plan(plan);
   perform imago.check_size(null, max_ms);
-  if force is null then
-    perform imago.raise_error('IM004', 'force');
-  end if;
   if run is not null then
     driven := imago.driven_run(plan, 'rollback', run);
     if driven.force <> force then
@@ -38,4 +35,4 @@ begin
   return imago.work(driven.id, imago.call_budget(driven.id, max_ms));
 end
 $$;
-comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. run: the run that the caller drives; no other is opened then.';
+comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. Left out, force is what the rollback was begun with. run: the run that the caller drives; no other is opened then.';

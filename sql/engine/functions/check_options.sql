@@ -5,14 +5,11 @@ stable
 set search_path = ''
 as $$
 begin
-  if backup is null then
-    perform imago.raise_error('IM004', 'backup');
-  end if;
   if dry_run is null then
     perform imago.raise_error('IM004', 'dry_run');
   end if;
-  if coalesce(on_failure, '') not in ('stop', 'rollback') then
-    perform imago.raise_error('IM015', 'on_failure', coalesce(on_failure, 'null'), 'stop or rollback');
+  if on_failure not in ('stop', 'rollback') then
+    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop or rollback');
   end if;
   if max_failures !~ '^[0-9]{1,9}$' and max_failures !~ '^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$' then
     perform imago.raise_error('IM015', 'max_failures', max_failures, 'a number, or a percentage such as 2%');
@@ -22,4 +19,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015).';
+comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';

@@ -28,7 +28,7 @@ begin
     if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp() then
       return run;
     end if;
-    run := imago.open_run(plan_name, 'forward', backup, max_failures, on_failure);
+    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'));
   end if;
   if run.direction = 'rollback' then
     if run.caused_by is null then

@@ -35,7 +35,7 @@ begin
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
       perform imago.check_problems(plan_name, problems);
     end if;
-    run := imago.forward_run(plan_name, true, null, 'stop');
+    run := imago.forward_run(plan_name, null, null, null);
     if run.state = 'failed' then
       perform imago.raise_error('IM024', plan_name, plan_name);
     end if;

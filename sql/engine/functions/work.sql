@@ -54,7 +54,7 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout' then exit;
+      when 'timeout', 'yield' then exit;
       when 'incomplete' then
         perform imago.walk_again(run.id);
         exit;

@@ -23,6 +23,10 @@ begin
     lane.batch_size := imago.first_size(lane);
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
+    if total.attempts > 0 and imago.transition_waits(run.id) then
+      total.outcome := 'yield';
+      exit;
+    end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin

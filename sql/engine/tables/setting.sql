@@ -1,7 +1,9 @@
 create table imago.setting (
   name text primary key,
   value text not null,
-  note text not null
+  note text not null,
+  -- A sub-batch that fails is halved within its call; not all callers remember a size for the next one.
+  constraint max_sub_batches_is_2_or_more check (name <> 'max_sub_batches' or value::integer >= 2)
 );
 comment on table imago.setting is 'What an operator may tune. Read at each call.';
 
@@ -12,7 +14,7 @@ insert into imago.setting (name, value, note) values
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
-  ('max_sub_batches', '50', 'sub-batches a call; more than 64 subtransactions overflow the server''s cache'),
+  ('max_sub_batches', '50', 'sub-batches a call, 2 or more, so that one that fails can be halved; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
