@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import {
   buildMigration,
+  forgottenSources,
   migrationChecksum,
   migrationFile,
   readManifest,
@@ -35,10 +36,22 @@ if (check && drifted.length > 0) {
   console.error('Run `npm run build:sql` and commit the result.');
   process.exitCode = 1;
 }
+const forgotten = forgottenSources(manifest, released);
+if (forgotten.length > 0) {
+  console.error(`Changed since the release, and in no migration after it: ${forgotten.join(', ')}`);
+  console.error('Name them in a new entry of sql/manifest.json (docs/install.md, Releasing).');
+  process.exitCode = 1;
+}
 if (edited.length > 0) {
   console.error(`Released, and changed since: ${edited.join(', ')}`);
   console.error('Restore it, and write what is new as a migration of its own (docs/install.md).');
   process.exitCode = 1;
-} else if (process.argv.includes('--release')) {
+} else if (process.argv.includes('--release') && forgotten.length === 0) {
+  const fresh = Object.keys(manifest).filter((name) => !(name in released));
   writeReleased(Object.fromEntries(Object.keys(manifest).map((name) => [name, migrationChecksum(name)])));
+  console.error(
+    fresh.length > 0
+      ? `Released, and never built again: ${fresh.join(', ')}. Commit sql/released.json.`
+      : 'Everything was released before.',
+  );
 }

@@ -16,7 +16,13 @@ export const root = packageFolder;
 export const manifestFile = join(root, 'sql/manifest.json');
 
 export function readManifest(): Manifest {
-  return manifestSchema.parse(JSON.parse(readFileSync(manifestFile, 'utf8')));
+  const manifest = manifestSchema.parse(JSON.parse(readFileSync(manifestFile, 'utf8')));
+  const names = Object.keys(manifest);
+  const early = names.find((name, index) => index > 0 && name < (names[index - 1] ?? ''));
+  // supabase db push refuses a migration that is older than one that is applied.
+  if (early)
+    throw new Error(`sql/manifest.json: ${early} must have a later number than what stands before it`);
+  return manifest;
 }
 
 const releasedFile = join(root, 'sql/released.json');
@@ -56,14 +62,54 @@ function expand(entry: string): string[] {
 
 /** The text of one migration, from its files under sql/. */
 export function buildMigration(entries: readonly string[]): string {
-  return joinSources(
-    entries.flatMap(expand).map((file) => [file, readFileSync(join(root, 'sql', file), 'utf8')]),
-  );
+  return joinSources(entries.flatMap(expand).map(withText));
+}
+
+/**
+ * Everything as the sources have it now, at once: what somebody would install who has no history. Migrations that were
+ * released, and upgrades after them, lead to the same.
+ */
+export function buildAtOnce(manifest: Manifest): string {
+  const files = new Set(Object.values(manifest).flatMap((entries) => entries.flatMap(expand)));
+  const sources = [...files].filter((file) => !file.includes('/upgrades/'));
+  // A table that came later is there before the functions that name it.
+  const rank = (file: string) => (file.startsWith('plans/') ? 2 : /\/functions\/|^api\//.test(file) ? 1 : 0);
+  return joinSources(sources.sort((a, b) => rank(a) - rank(b)).map(withText));
+}
+
+/**
+ * Functions and views whose sources have changed since they were released, and which no later migration makes anew: the
+ * change would reach nobody.
+ */
+export function forgottenSources(manifest: Manifest, released: Record<string, string>): string[] {
+  const last = new Map<string, string>();
+  for (const [name, entries] of Object.entries(manifest)) {
+    for (const file of entries.flatMap(expand)) {
+      if (!(name in released) || hasSource(name, file)) last.set(file, name);
+      else if (!last.has(file)) last.set(file, name);
+    }
+  }
+  return [...last]
+    .filter(([file, name]) => name in released && /\/(functions|views)\//.test(file))
+    .filter(([file, name]) => !readFileSync(migrationFile(name), 'utf8').includes(section(...withText(file))))
+    .map(([file]) => `sql/${file}`);
+}
+
+function hasSource(name: string, file: string): boolean {
+  return readFileSync(migrationFile(name), 'utf8').includes(`-- sql/${file}\n`);
+}
+
+function withText(file: string): readonly [file: string, text: string] {
+  return [file, readFileSync(join(root, 'sql', file), 'utf8')];
+}
+
+function section(file: string, text: string): string {
+  return `-- sql/${file}\n${text.trim()}\n`;
 }
 
 /** Sources, each with its path under sql/, as one migration. SQL functions check their bodies when created, in whatever order: so that check is off. */
 export function joinSources(sources: readonly (readonly [file: string, text: string])[]): string {
-  const parts = sources.map(([file, text]) => `-- sql/${file}\n${text.trim()}\n`);
+  const parts = sources.map(([file, text]) => section(file, text));
   const head = '-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.\n';
   return [head, 'set local check_function_bodies = off;\n', ...parts].join('\n');
 }

@@ -78,7 +78,7 @@ function migrationsToAdd(
 ): Pick<Work, 'changes' | 'kept' | 'unchanged'> {
   const installed = installedParts(project);
   const newer = installed.find(
-    ({ name }) => /^imago_engine(_\d+)?$/.test(name) && !parts.some((part) => part.name === name),
+    ({ name }) => /^imago_(engine|plan_\w+?)(_\d+)?$/.test(name) && !parts.some((part) => part.name === name),
   );
   if (newer) {
     throw new Problem(
