@@ -7,6 +7,11 @@ select
   c.relkind as kind,
   c.relfilenode::int8::text as file,
   (select i.inhparent::int8::text from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition) as parent,
+  array(
+    select a.attname::text from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = c.oid and i.indisprimary
+  ) as key,
   coalesce((
     select jsonb_agg(jsonb_build_object(
       'number', a.attnum,
