@@ -300,6 +300,33 @@ describe('statements that lose data or rewrite a table', () => {
   });
 });
 
+test('an attribute that a composite type loses is a loss: marked on the way there, moved aside on the way back', async () => {
+  const project = await versionedProject();
+  const { run, sql } = project;
+  const model = (attributes: string) => ({
+    'schemas/a.sql': `create type public.size as (x int${attributes}); create table public.t (id int primary key, s public.size, "All" public.size[]);`,
+  });
+  await project.write(model(''));
+  await run('migrate', 'first');
+  await project.write(model(', "Unit; u" text'));
+  await run('migrate', 'second');
+  await run('upgrade');
+  await sql.unsafe(
+    `insert into t values (1, '(1,cm)', '{"(1,cm)","(2,)"}'), (2, null, '{}'), (3, '(3,)', null)`,
+  );
+  const before = await rowsOf(sql, 't');
+  expect((await run('downgrade')).data?.moved_aside).toMatchObject([
+    { object: 'values of public.t.s' },
+    { object: 'values of public.t."All"' },
+  ]);
+  await run('upgrade');
+  expect(await rowsOf(sql, 't')).toEqual(before);
+  await project.write(model(''));
+  const { code, message } = await project.refusal('migrate', 'third');
+  expect(code).toBe('data-loss');
+  expect(message).toContain('public.t.s is of type size, which loses Unit; u text with its values');
+});
+
 describe('models', () => {
   test('stand in any order of files, and one that fails is named with its line', async () => {
     const project = await versionedProject();

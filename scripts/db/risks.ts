@@ -2,7 +2,7 @@
 import { nameParts, readable } from './names.ts';
 import type { Measured } from './shadow.ts';
 import type { Statement } from './statements.ts';
-import type { Effect, Relation, Structure } from './structure.ts';
+import { type Effect, lostAttributes, type Relation, type Structure } from './structure.ts';
 
 export interface Risk {
   kind: 'loses data' | 'rewrites the table' | 'fails on rows' | 'keeps locks';
@@ -56,6 +56,11 @@ function riskOf(effect: Effect, all: readonly Effect[]): Omit<Risk, 'key'>[] {
       if (effect.column.generated) return [];
       return [{ kind: 'loses data', object, table, text: `${object} is dropped with its values` }];
     case 'type-changed':
+      if (lostAttributes(effect.column, effect.to).length > 0) {
+        const lost = lostAttributes(effect.column, effect.to).join(', ');
+        const text = `${object} is of type ${effect.to.type}, which loses ${lost} with its values`;
+        return [{ kind: 'loses data', object, table, text }];
+      }
       if (!all.some((other) => other.kind === 'table-rewritten' && isSame(other))) return [];
       return [typeRisk(effect, object, table)];
     case 'table-rewritten': {

@@ -21,6 +21,10 @@ select
       -- Types that a version can change are kept as text.
       'asText', case when t.typelem <> 0 and t.typcategory = 'A' then e.typnamespace else t.typnamespace end <> 'pg_catalog'::regnamespace,
       'labels', (select jsonb_agg(v.enumlabel order by v.enumsortorder) from pg_catalog.pg_enum v where v.enumtypid in (t.oid, t.typelem)),
+      'attributes', (
+        select jsonb_agg(m.attname || ' ' || pg_catalog.format_type(m.atttypid, m.atttypmod) order by m.attnum)
+        from pg_catalog.pg_attribute m
+        where m.attrelid = coalesce(nullif(t.typrelid, 0), e.typrelid) and m.attnum > 0 and not m.attisdropped),
       'notNull', a.attnotnull,
       'filled', a.atthasdef or a.attidentity <> '',
       'generated', a.attgenerated <> ''

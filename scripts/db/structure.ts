@@ -11,6 +11,8 @@ export interface Column {
   asText: boolean;
   /** The values of an enum, or of an array's enum. */
   labels: string[] | null;
+  /** The attributes of a composite type, or of an array's, each with its type. */
+  attributes: string[] | null;
   notNull: boolean;
   /** By a default, an identity or an expression. */
   filled: boolean;
@@ -64,12 +66,18 @@ export function compareStructures(before: Structure, after: Structure): Effect[]
   });
 }
 
+/** What a composite type has no more, or as another type. */
+export function lostAttributes(column: Column, to: Column): string[] {
+  const left = to.attributes;
+  return left === null ? [] : (column.attributes ?? []).filter((attribute) => !left.includes(attribute));
+}
+
 function columnEffects(relation: Relation, now: Relation): Effect[] {
   const old = relation.columns.flatMap((column): Effect[] => {
     const to = now.columns.find(({ number }) => number === column.number);
     if (!to) return [{ kind: 'column-lost', relation, column }];
     const changed: Effect[] =
-      to.type === column.type && to.typeId === column.typeId
+      to.type === column.type && to.typeId === column.typeId && lostAttributes(column, to).length === 0
         ? []
         : [{ kind: 'type-changed', relation, column, to }];
     const needed: Effect[] =
