@@ -235,7 +235,7 @@ describe('statements that lose data or rewrite a table', () => {
       'public.t.cut goes from text to character varying(5): values that do not fit fail or are cut',
       'public.t.wide goes from integer to bigint: every row is written anew',
       'public.t.n goes from numeric(12,4) to numeric(8,2): values that do not fit',
-      'public.t.m gets other values of type mood',
+      'public.t.m gets other values of type mood, without c: rows that hold one fail',
     ]) {
       expect(message).toContain(text);
     }
@@ -257,6 +257,74 @@ describe('statements that lose data or rewrite a table', () => {
     );
     expect(text).toMatch(/-- REWRITES THE TABLE: .*\nALTER TABLE "public"\."t"\n {2}ADD COLUMN "token"/);
   });
+
+  test('say what is true: of enums in another order, of null, of keys, of what stands on a column whose type changes', async () => {
+    const project = await versionedProject();
+    const { run, sql } = project;
+    const model = (values: string, a: string, isPositive: string, name: string) => ({
+      'schemas/a.sql': `
+        create type public.mood as enum (${values});
+        create table public."Order" ("Key" int primary key, mood public.mood, a ${a}, name text ${name},
+          twice text generated always as (name || name) stored);
+        create table public.pair (x int, y int, a ${a}, primary key (x, y));
+        create view public.v as select a, name from public."Order" where a is not null;
+        create policy "p; q" on public."Order" for select to authenticated using (${isPositive});
+        comment on policy "p; q" on public."Order" is 'stays';`,
+    });
+    await project.write(model("'a', 'b', 'c'", 'int', 'a > 0', ''));
+    await run('migrate', 'first');
+    await run('upgrade');
+    await sql.unsafe(
+      `insert into "Order" select i, 'b', i, 'n' from generate_series(1, 5) i; insert into pair values (1, 2, 3)`,
+    );
+    const before = await readCatalog(sql);
+    await project.write(model("'c', 'b', 'a'", 'bigint', 'a > 0', 'not null'));
+    const { message, hint } = await project.refusal('migrate', 'second');
+    expect(message).toContain(
+      'public."Order".mood gets other values of type mood: every row is written anew',
+    );
+    expect(message).toContain('public.pair.a goes from integer to bigint: every row is written anew');
+    expect(hint).toContain(`npm run plan -- new order_a --source 'public."Order"' --key Key\n`);
+    expect(hint).not.toContain('pair');
+    const { data } = await run('migrate', 'second', '--allow-data-loss');
+    expect(data?.risks).not.toContainEqual(expect.objectContaining({ kind: 'loses data' }));
+    expect(data?.risks).toContainEqual(
+      expect.objectContaining({ kind: 'fails on rows', object: 'public."Order".name' }),
+    );
+    await run('upgrade');
+    expect(await run('check')).toMatchObject({ status: 'done' });
+    await run('downgrade');
+    expect(await readCatalog(sql)).toEqual(before);
+    await sql`update "Order" set name = null where "Key" = 1`;
+    expect(await project.refusal('upgrade')).toMatchObject({ code: 'rows-do-not-fit' });
+  });
+});
+
+test('an attribute that a composite type loses is a loss: marked on the way there, moved aside on the way back', async () => {
+  const project = await versionedProject();
+  const { run, sql } = project;
+  const model = (attributes: string) => ({
+    'schemas/a.sql': `create type public.size as (x int${attributes}); create table public.t (id int primary key, s public.size, "All" public.size[]);`,
+  });
+  await project.write(model(''));
+  await run('migrate', 'first');
+  await project.write(model(', "Unit; u" text'));
+  await run('migrate', 'second');
+  await run('upgrade');
+  await sql.unsafe(
+    `insert into t values (1, '(1,cm)', '{"(1,cm)","(2,)"}'), (2, null, '{}'), (3, '(3,)', null)`,
+  );
+  const before = await rowsOf(sql, 't');
+  expect((await run('downgrade')).data?.moved_aside).toMatchObject([
+    { object: 'values of public.t.s' },
+    { object: 'values of public.t."All"' },
+  ]);
+  await run('upgrade');
+  expect(await rowsOf(sql, 't')).toEqual(before);
+  await project.write(model(''));
+  const { code, message } = await project.refusal('migrate', 'third');
+  expect(code).toBe('data-loss');
+  expect(message).toContain('public.t.s is of type size, which loses Unit; u text with its values');
 });
 
 describe('models', () => {

@@ -2,7 +2,7 @@
 import type { TransactionSql } from 'postgres';
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
-import { nameOf } from './risks.ts';
+import { lostLabels, nameOf } from './risks.ts';
 import { type Column, type Effect, type Relation, readStructure } from './structure.ts';
 import { withoutTriggers } from './triggers.ts';
 
@@ -32,9 +32,8 @@ export async function replaceLostValues(tx: TransactionSql, effects: readonly Ef
 /** Values of generated columns follow from others. */
 function losing(effect: Effect): Losing[] {
   if (effect.kind !== 'type-changed' || effect.column.generated) return [];
-  const { relation, column, to } = effect;
-  const left = to.labels;
-  const values = left === null ? [] : (column.labels ?? []).filter((value) => !left.includes(value));
+  const { relation, column } = effect;
+  const values = lostLabels(effect);
   return values.length > 0 ? [{ relation, column, values }] : [];
 }
 

@@ -253,7 +253,7 @@ async function write(
   return {
     status: 'done',
     message: `Wrote ${files.join(' and ')}.`,
-    lines: [...saw, ...risks.map((risk) => `${risk.kind}: ${risk.text}${advice(risk)}`)],
+    lines: [...saw, ...risks.map((risk) => `${risk.kind}: ${[risk.text, ...advice(risk)].join('. ')}`)],
     next: [`Read them, then apply: ${context.program} upgrade`],
     data: {
       files,
@@ -273,19 +273,26 @@ function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]):
     ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${risk.text}`)].join('\n'),
     [
       ...denied.map(({ from, to }) => `Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
-      ...new Set(refused.map(advice).filter((text) => text !== '')),
+      ...new Set(refused.flatMap(advice)),
       'Do it all the same, in one go: --allow-data-loss. Nothing was written.',
-    ]
-      .map((line) => line.trim())
-      .join('\n'),
+    ].join('\n'),
   );
 }
 
 /** The plan that would do it while the app goes on. */
-function advice(risk: Risk): string {
-  if (!isRefused(risk) && risk.kind !== 'fails on rows') return '';
-  const name = slug(risk.object.replace(/^public\./, ''));
-  return ` Online, in batches, with a way back: npm run plan -- new ${name} --source ${risk.table} --key id`;
+function advice(risk: Risk): string[] {
+  const { object, table, key } = risk;
+  // A plan walks a table by one column.
+  if (key === undefined || (!isRefused(risk) && risk.kind !== 'fails on rows')) return [];
+  const name = slug(object.replace(/^public\./, ''));
+  return [
+    `Online, in batches, with a way back: npm run plan -- new ${name} --source ${inShell(table)} --key ${inShell(key)}`,
+  ];
+}
+
+/** As a shell hands it over unchanged. */
+function inShell(text: string): string {
+  return /^[\w.]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function question({ kind, from, to, because }: Candidate): string {

@@ -2,7 +2,7 @@
 import { nameParts, readable } from './names.ts';
 import type { Measured } from './shadow.ts';
 import type { Statement } from './statements.ts';
-import type { Effect, Relation, Structure } from './structure.ts';
+import { type Effect, lostAttributes, type Relation, type Structure } from './structure.ts';
 
 export interface Risk {
   kind: 'loses data' | 'rewrites the table' | 'fails on rows' | 'keeps locks';
@@ -12,6 +12,8 @@ export interface Risk {
   text: string;
   /** The table that a plan would walk. */
   table: string;
+  /** The column by which it would: the primary key, where that is one column. */
+  key: string | undefined;
 }
 
 /** What `--allow-data-loss` is asked for. */
@@ -34,11 +36,14 @@ const widening = new Set([
 
 /** The risks of one statement, from what it did and from how it is written. */
 export function risksOf({ statement, effects }: Measured, before: Structure): Risk[] {
-  const measured = effects.flatMap((effect) => riskOf(effect, effects));
+  const measured = effects.flatMap((effect) => {
+    const { key } = effect.relation;
+    return riskOf(effect, effects).map((risk) => ({ ...risk, key: key.length === 1 ? key[0] : undefined }));
+  });
   return measured.length > 0 ? measured : lockRisk(statement, before);
 }
 
-function riskOf(effect: Effect, all: readonly Effect[]): Risk[] {
+function riskOf(effect: Effect, all: readonly Effect[]): Omit<Risk, 'key'>[] {
   const table = nameOf(effect.relation);
   const object = 'column' in effect ? `${table}.${readable(effect.column.name)}` : table;
   const isSame = ({ relation }: Effect) => relation.oid === effect.relation.oid;
@@ -51,6 +56,11 @@ function riskOf(effect: Effect, all: readonly Effect[]): Risk[] {
       if (effect.column.generated) return [];
       return [{ kind: 'loses data', object, table, text: `${object} is dropped with its values` }];
     case 'type-changed':
+      if (lostAttributes(effect.column, effect.to).length > 0) {
+        const lost = lostAttributes(effect.column, effect.to).join(', ');
+        const text = `${object} is of type ${effect.to.type}, which loses ${lost} with its values`;
+        return [{ kind: 'loses data', object, table, text }];
+      }
       if (!all.some((other) => other.kind === 'table-rewritten' && isSame(other))) return [];
       return [typeRisk(effect, object, table)];
     case 'table-rewritten': {
@@ -60,21 +70,29 @@ function riskOf(effect: Effect, all: readonly Effect[]): Risk[] {
       return [{ kind: 'rewrites the table', object, table, text }];
     }
     case 'value-needed': {
-      const text = `${object} is not null and has no default: this fails when ${table} has rows that do not get a value`;
+      const text = effect.isNew
+        ? `${object} is not null and has no default: this fails when ${table} has rows that do not get a value`
+        : `${object} must have a value from now on: this fails when ${table} has rows without one, and the whole table is read while it is locked`;
       return [{ kind: 'fails on rows', object, table, text }];
     }
   }
 }
 
-function typeRisk(effect: Extract<Effect, { kind: 'type-changed' }>, object: string, table: string): Risk {
+function typeRisk(
+  effect: Extract<Effect, { kind: 'type-changed' }>,
+  object: string,
+  table: string,
+): Omit<Risk, 'key'> {
   const change =
     effect.column.type === effect.to.type
       ? `${object} gets other values of type ${effect.to.type}`
       : `${object} goes from ${effect.column.type} to ${effect.to.type}`;
-  const plain = (type: string) => type.replace(/\(.*\)/, '');
-  const keepsAll =
-    widening.has(`${plain(effect.column.type)} > ${plain(effect.to.type)}`) || effect.to.type === 'text';
-  return keepsAll
+  const lost = lostLabels(effect);
+  if (lost.length > 0) {
+    const text = `${change}, without ${lost.join(', ')}: rows that hold one fail, and every row is written anew`;
+    return { kind: 'loses data', object, table, text };
+  }
+  return keepsAll(effect)
     ? {
         kind: 'rewrites the table',
         object,
@@ -87,6 +105,20 @@ function typeRisk(effect: Extract<Effect, { kind: 'type-changed' }>, object: str
         table,
         text: `${change}: values that do not fit fail or are cut, and every row is written anew`,
       };
+}
+
+/** Whether the new type holds every value of the old one. */
+export function keepsAll(effect: Extract<Effect, { kind: 'type-changed' }>): boolean {
+  const { column, to } = effect;
+  const plain = (type: string) => type.replace(/\(.*\)/, '');
+  if (column.labels && to.labels) return lostLabels(effect).length === 0;
+  return widening.has(`${plain(column.type)} > ${plain(to.type)}`) || to.type === 'text';
+}
+
+/** The values of an enum that its column cannot have any more. */
+export function lostLabels({ column, to }: Extract<Effect, { kind: 'type-changed' }>): string[] {
+  const left = to.labels;
+  return left === null ? [] : (column.labels ?? []).filter((value) => !left.includes(value));
 }
 
 const locking: [RegExp, string][] = [
@@ -114,7 +146,7 @@ function lockRisk({ text: written }: Statement, before: Structure): Risk[] {
   );
   if (!known) return [];
   const table = nameOf(known);
-  return [{ kind: 'keeps locks', object: table, table, text: `${table}: ${why}` }];
+  return [{ kind: 'keeps locks', object: table, table, key: undefined, text: `${table}: ${why}` }];
 }
 
 export function nameOf({ schema, name }: Pick<Relation, 'schema' | 'name'>): string {

@@ -150,7 +150,7 @@ const harmless = new RegExp(
   [
     '^(create|comment|grant|revoke|set|insert|update|select)\\b',
     '^(drop|alter) (policy|index|view|materialized view|function|procedure|aggregate|trigger|rule)\\b',
-    '^alter table .*\\b(row level security|(add|drop|validate|rename) constraint|(set|drop) (default|not null))\\b',
+    '^alter table .*\\b(row level security|(add|drop|validate|rename) constraint|(set|drop) default|drop not null)\\b',
   ].join('|'),
 );
 

@@ -7,6 +7,11 @@ select
   c.relkind as kind,
   c.relfilenode::int8::text as file,
   (select i.inhparent::int8::text from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition) as parent,
+  array(
+    select a.attname::text from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    where i.indrelid = c.oid and i.indisprimary
+  ) as key,
   coalesce((
     select jsonb_agg(jsonb_build_object(
       'number', a.attnum,
@@ -16,6 +21,10 @@ select
       -- Types that a version can change are kept as text.
       'asText', case when t.typelem <> 0 and t.typcategory = 'A' then e.typnamespace else t.typnamespace end <> 'pg_catalog'::regnamespace,
       'labels', (select jsonb_agg(v.enumlabel order by v.enumsortorder) from pg_catalog.pg_enum v where v.enumtypid in (t.oid, t.typelem)),
+      'attributes', (
+        select jsonb_agg(m.attname || ' ' || pg_catalog.format_type(m.atttypid, m.atttypmod) order by m.attnum)
+        from pg_catalog.pg_attribute m
+        where m.attrelid = coalesce(nullif(t.typrelid, 0), e.typrelid) and m.attnum > 0 and not m.attisdropped),
       'notNull', a.attnotnull,
       'filled', a.atthasdef or a.attidentity <> '',
       'generated', a.attgenerated <> ''

@@ -11,6 +11,8 @@ export interface Column {
   asText: boolean;
   /** The values of an enum, or of an array's enum. */
   labels: string[] | null;
+  /** The attributes of a composite type, or of an array's, each with its type. */
+  attributes: string[] | null;
   notNull: boolean;
   /** By a default, an identity or an expression. */
   filled: boolean;
@@ -27,6 +29,8 @@ export interface Relation {
   file: string;
   /** The table of which it is a partition. */
   parent: string | null;
+  /** The columns of the primary key. */
+  key: string[];
   columns: Column[];
 }
 
@@ -39,8 +43,8 @@ export type Effect =
   | { kind: 'table-rewritten'; relation: Relation; file: string }
   | { kind: 'column-lost'; relation: Relation; column: Column }
   | { kind: 'type-changed'; relation: Relation; column: Column; to: Column }
-  /** A new column, not null and without a default: it fails as soon as there is a row. */
-  | { kind: 'value-needed'; relation: Relation; column: Column };
+  /** A column that must have a value and has none for the rows that are there: a new one, or one that could be null. */
+  | { kind: 'value-needed'; relation: Relation; column: Column; isNew: boolean };
 
 const query = await readFile(new URL('./structure.sql', import.meta.url), 'utf8');
 
@@ -62,17 +66,29 @@ export function compareStructures(before: Structure, after: Structure): Effect[]
   });
 }
 
+/** What a composite type has no more, or as another type. */
+export function lostAttributes(column: Column, to: Column): string[] {
+  const left = to.attributes;
+  return left === null ? [] : (column.attributes ?? []).filter((attribute) => !left.includes(attribute));
+}
+
 function columnEffects(relation: Relation, now: Relation): Effect[] {
   const old = relation.columns.flatMap((column): Effect[] => {
     const to = now.columns.find(({ number }) => number === column.number);
     if (!to) return [{ kind: 'column-lost', relation, column }];
-    return to.type === column.type && to.typeId === column.typeId
-      ? []
-      : [{ kind: 'type-changed', relation, column, to }];
+    const changed: Effect[] =
+      to.type === column.type && to.typeId === column.typeId && lostAttributes(column, to).length === 0
+        ? []
+        : [{ kind: 'type-changed', relation, column, to }];
+    const needed: Effect[] =
+      to.notNull && !column.notNull
+        ? [{ kind: 'value-needed', relation: now, column: to, isNew: false }]
+        : [];
+    return [...changed, ...needed];
   });
   const known = new Set(relation.columns.map(({ number }) => number));
   const needed = now.columns
     .filter(({ number, notNull, filled }) => !known.has(number) && notNull && !filled)
-    .map((column): Effect => ({ kind: 'value-needed', relation: now, column }));
+    .map((column): Effect => ({ kind: 'value-needed', relation: now, column, isNew: true }));
   return [...old, ...needed];
 }

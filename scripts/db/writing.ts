@@ -1,7 +1,7 @@
 /** The text of a version's file and of its way back. */
 import { readable } from './names.ts';
 import type { Risk } from './risks.ts';
-import { nameOf } from './risks.ts';
+import { keepsAll, nameOf } from './risks.ts';
 import type { Statement } from './statements.ts';
 import type { Effect } from './structure.ts';
 
@@ -39,8 +39,10 @@ function keptLine(effect: Effect): string[] {
     case 'table-lost':
       return [`table ${nameOf(effect.relation)}`];
     case 'column-lost':
+      if (effect.column.generated) return [];
       return [`column ${nameOf(effect.relation)}.${readable(effect.column.name)}`];
     case 'type-changed':
+      if (effect.column.generated || keepsAll(effect)) return [];
       return [
         `values of ${nameOf(effect.relation)}.${readable(effect.column.name)} that ${effect.to.type} cannot hold`,
       ];
