@@ -6,14 +6,15 @@ set search_path = ''
 as $$
 declare
   since timestamptz := coalesce(plan.checking_since, clock_timestamp());
-  max_ms constant integer := 4000;
+  deadline constant timestamptz := imago.call_deadline(4000);
+  run_id constant bigint := (imago.last_run(plan.name)).id;
   name constant text := case when plan.finalizing_at is null then 'checks' else 'checks once more' end;
   answer jsonb;
 begin
-  answer := imago.check_clean(plan.name, max_ms, since);
+  answer := imago.check_clean(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
     -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan.name, max_ms, clock_timestamp());
+    answer := imago.check_clean(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
     perform imago.raise_error('IM038', plan.name, (

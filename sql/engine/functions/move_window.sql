@@ -62,6 +62,7 @@ begin
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
+    'findings', (select r.findings from imago.run r where r.id = run.id),
     'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
