@@ -17,6 +17,8 @@ export interface Position {
   /** Unknown when somebody else drives. */
   workers: number | undefined;
   isEstimate?: boolean;
+  /** How far the checks at the end are, in percent. */
+  checking?: number | undefined;
 }
 
 /** Shows how far the run is. Nothing is shown where the log level hides it. */
@@ -74,14 +76,17 @@ export class Progress {
   }
 
   #payload(): { figures: string } {
-    const { done, total, failed, workers, isEstimate } = this.#position;
+    const { done, total, failed, workers, isEstimate, checking } = this.#position;
     const rate = this.rate;
     const failures = `${whole(failed)} failed`;
     const figures = [
       percent(done, total),
       `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
-      `${whole(rate)}/s`,
-      rate > 0 && total > done && `${duration(((total - done) / rate) * 1000)} left`,
+      checking === undefined ? `${whole(rate)}/s` : `checking the result, ${Math.floor(checking)} %`,
+      checking === undefined &&
+        rate > 0 &&
+        total > done &&
+        `${duration(((total - done) / rate) * 1000)} left`,
       failed > 0 ? this.#terminal.paint.red(failures) : failures,
       workers !== undefined && counted(workers, 'worker'),
     ];
