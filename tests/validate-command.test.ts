@@ -436,6 +436,11 @@ describe('--report', () => {
       /<script|<link|<img|<iframe|@import|https?:|\bsrc=|\bhref=|\bon\w+=|url\((?!#)/i,
     );
     expect(html).toContain("default-src 'none'");
+    // The style is style, not text that was made harmless.
+    expect(html.match(/<style>([\s\S]*?)<\/style>/)?.[1]).toMatch(
+      /^\n:root \{\n {2}color-scheme[^&]*"Segoe UI"[^&]*$/,
+    );
+    expect(html).toMatch(/Mend what can be mended: .*--fix-issues/);
     for (const secret of ['xq7', ...Object.values(environment).filter((text) => text !== project.url)]) {
       expect(html).not.toContain(secret);
     }

@@ -803,6 +803,28 @@ describe('a validation', () => {
   });
 });
 
+describe('a run that was cancelled', () => {
+  const phase = async () => (await validated(db.sql)).phase;
+
+  test('before it moved anybody leaves the plan where it was', async () => {
+    await start();
+    const { sql } = db;
+    await prepareAll(sql);
+    await call(sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('during');
+    await rollbackAll(sql);
+
+    await sql`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('before');
+    await migrateAll(sql);
+    await sql`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('after');
+  });
+});
+
 describe('get_run_history', () => {
   test('tells rate, size and failures over time, of fixes too', async () => {
     await start('sample', 120);
@@ -835,10 +857,51 @@ describe('get_run_history', () => {
       expect(points.length).toBeLessThanOrEqual(5);
       expect(Date.parse(finished_at ?? '')).toBeGreaterThanOrEqual(Date.parse(started_at ?? ''));
       for (const point of points) {
-        expect(point.users_per_minute).toBeGreaterThan(0);
         expect(Date.parse(point.at)).toBeGreaterThanOrEqual(Date.parse(started_at ?? ''));
       }
     }
     expect(runs[0]?.points.at(-1)).toMatchObject({ failures: 1 });
+    // A fix is a run of its own; the figures are of the migration, and then of the way back.
+    expect(await call(sql, 'get_migration_performance_stats')).toMatchObject({ run: Number(runs[2]?.run) });
+  });
+
+  test('spreads each batch over the time that it took, also where those of several workers overlap', async () => {
+    await start();
+    const { sql } = db;
+    await migrateAll(sql);
+    const run = await value<string>(sql, 'select max(id) from imago.run');
+    await sql`delete from imago.batch where run = ${run}`;
+    // Ten seconds: two workers with a thousand users each, one of them a moment later, then nobody, then one more.
+    await sql`update imago.run set started_at = '2026-01-01 00:00:00Z' where id = ${run}`;
+    await sql`
+      insert into imago.batch (run, direction, path, journaled, size, moved, ms, created_at)
+      select ${run}, 'forward', 'main', true, size, size, ms, '2026-01-01 00:00:00Z'::timestamptz + at * interval '1 ms'
+      from (values (1000, 4000, 0), (1000, 4000, 1), (100, 1000, 9000), (1, 1000, 9000)) b(size, ms, at)`;
+    const { runs } = runHistoryAnswer.parse(await call(sql, 'get_run_history', { points: 5 }));
+    const since = Date.parse('2026-01-01T00:00:00Z');
+    expect(
+      runs[0]?.points.map((point) => [
+        Date.parse(point.at) - since,
+        point.users_per_minute,
+        point.batch_size,
+      ]),
+    ).toEqual([
+      [2_500, 29_994, 1000],
+      [5_000, 18_006, 1000],
+      [7_500, 0, null],
+      [10_000, 2_424, 100],
+    ]);
+  });
+
+  test('leaves the figures of the migration alone when something is fixed', async () => {
+    await moved();
+    const { sql } = db;
+    const before = await call(sql, 'get_migration_performance_stats');
+    expect(before).toMatchObject({ direction: 'forward', state: 'succeeded' });
+    await sql`update posts set avatar_id = null`;
+    await validated(sql, { fix_issues: true });
+    expect(await value(sql, 'select max(id)::int from imago.run')).toBeGreaterThan(before.run);
+    const after = await call(sql, 'get_migration_performance_stats');
+    expect([after.run, after.batches, after.rows]).toEqual([before.run, before.batches, before.rows]);
   });
 });
