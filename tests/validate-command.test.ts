@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { UsageError } from '../scripts/migrate/usage.ts';
+import { UsageError } from '../scripts/command/usage.ts';
 import { parseOptions } from '../scripts/validate/options.ts';
 import { call, value } from './support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from './support/command.ts';

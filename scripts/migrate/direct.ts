@@ -1,8 +1,8 @@
 /** Runs the statements of direct steps over DATABASE_URL: what no function can do, or what does not fit a call. */
 import postgres, { type Sql } from 'postgres';
 import { CallError } from '../client.ts';
-import { backoffMs, pause } from './retry.ts';
-import type { Terminal } from './terminal.ts';
+import { backoffMs, pause } from '../command/retry.ts';
+import type { Terminal } from '../command/terminal.ts';
 
 /** What is locked is tried again so often; the waits grow to ten seconds. */
 const tries = 30;

@@ -1,8 +1,8 @@
 /** What the checks at the end of a run have found: in words, and what follows from it. */
 import type { Finding, ProgressAnswer } from '../../functions/_shared/answers.ts';
+import { whole } from '../command/figures.ts';
+import { commandLine, planFlags } from '../command/invocation.ts';
 import type { Context } from './context.ts';
-import { whole } from './figures.ts';
-import { commandLine, planFlags } from './invocation.ts';
 import type { Ending } from './report.ts';
 
 /** `posts_with_wrong_avatar: 2`, a line each; says so when there are none, and nothing when nobody has looked. */

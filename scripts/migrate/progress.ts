@@ -1,7 +1,8 @@
 /** The bar while batches run; in a pipe a line every few seconds instead. */
-import { type Bar, SingleBar } from 'cli-progress';
-import { counted, duration, percent, whole } from './figures.ts';
-import type { Terminal } from './terminal.ts';
+import type { Bar } from 'cli-progress';
+import { newBar } from '../command/bar.ts';
+import { counted, duration, percent, whole } from '../command/figures.ts';
+import type { Terminal } from '../command/terminal.ts';
 
 /** In a pipe or a log file nobody watches: one line so often is enough. */
 const lineEveryMs = 5_000;
@@ -92,25 +93,4 @@ export class Progress {
     ];
     return { figures: figures.filter(Boolean).join(' · ') };
   }
-}
-
-/** A bar on the last line of the terminal, with the figures behind it. */
-export function newBar(terminal: Terminal): SingleBar {
-  return new SingleBar({
-    stream: terminal.stream,
-    format: '{bar} {figures}',
-    formatBar: (share, options) => {
-      const full = Math.round(share * 24);
-      return `${terminal.paint.green((options.barCompleteString ?? '').slice(0, full))}${(options.barIncompleteString ?? '').slice(0, 24 - full)}`;
-    },
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    fps: 8,
-    forceRedraw: true,
-    hideCursor: true,
-    linewrap: false,
-    clearOnComplete: true,
-    // Ctrl-C is ours: the running batches are let end first.
-    gracefulExit: false,
-  });
 }

@@ -9,12 +9,12 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
+import { breakdown, bytes, counted, duration, objectText, percent, whole } from '../command/figures.ts';
+import { colours } from '../command/terminal.ts';
 import type { Tally } from './drive.ts';
-import { breakdown, bytes, counted, duration, objectText, percent, whole } from './figures.ts';
 import { findingsText } from './findings.ts';
 import { usersLeft } from './left.ts';
 import type { Action } from './options.ts';
-import { colours } from './terminal.ts';
 
 export type Status =
   | 'done'

@@ -1,15 +1,17 @@
 /** The actions that move users: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
+import { counted } from '../command/figures.ts';
+import { commandLine } from '../command/invocation.ts';
+import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
-import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
-import { counted } from './figures.ts';
+import { type Driven, drive, newTally, type Tally } from './drive.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
-import { commandLine, resumeFlags } from './invocation.ts';
 import { usersLeft } from './left.ts';
 import { type Position, Progress } from './progress.ts';
 import type { Ending } from './report.ts';
+import { resumeFlags } from './resuming.ts';
 
 export type Direction = 'forward' | 'rollback';
 

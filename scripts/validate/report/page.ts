@@ -6,7 +6,7 @@ import type {
   Severity,
   ValidationAnswer,
 } from '../../../functions/_shared/validation.ts';
-import { counted, duration, objectText, whole } from '../../migrate/figures.ts';
+import { counted, duration, objectText, whole } from '../../command/figures.ts';
 import type { Checked, Purpose } from '../checks.ts';
 import type { Ending, Frame } from '../verdict.ts';
 import {
