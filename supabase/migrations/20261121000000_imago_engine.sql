@@ -2976,7 +2976,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- sql/engine/functions/first_size.sql
 create or replace function imago.first_size(lane imago.lane)
