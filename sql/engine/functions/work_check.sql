@@ -13,6 +13,7 @@ declare
   took numeric;
   size integer;
   whole boolean;
+  least_time constant interval := '20 ms';
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -31,7 +32,9 @@ begin
     piece_started := clock_timestamp();
     size := imago.piece_size(item, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: it has to fit.
-    whole := not item.in_pieces and piece_started + imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms' < deadline;
+    -- What a piece takes at any size always fits, so that calls with hardly any time come to an end.
+    whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
+      < greatest(deadline - piece_started, least_time);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;
