@@ -1,6 +1,6 @@
 /** What came out: the lines, their ratios, and whether each target is reached. */
 import Table from 'cli-table3';
-import { bytes, counted, whole } from '../scripts/migrate/figures.ts';
+import { bytes, counted, whole } from '../scripts/command/figures.ts';
 import type { Machine } from './machine.ts';
 import type { Measurement } from './measure.ts';
 import { type MethodKey, methods } from './methods.ts';

@@ -1,5 +1,5 @@
 /** `npm run bench`: Imago against other ways to do the same migration. `npm run bench -- --help` lists the options. */
-import { duration, whole } from '../scripts/migrate/figures.ts';
+import { duration, whole } from '../scripts/command/figures.ts';
 import { writeBlock } from './document.ts';
 import { describeMachine } from './machine.ts';
 import { endChildren, type Measurement, measure } from './measure.ts';

@@ -1,7 +1,7 @@
 /** `npm run migrate -- --finalize` and `--cleanup`, as people and scripts use them. */
 import { describe, expect, test } from 'vitest';
+import { UsageError } from '../scripts/command/usage.ts';
 import { parseOptions } from '../scripts/migrate/options.ts';
-import { UsageError } from '../scripts/migrate/usage.ts';
 import { call, value } from './support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from './support/command.ts';
 import { addSteps, itemsPlan, type Step } from './support/finalize.ts';

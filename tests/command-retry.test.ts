@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { type BatchAnswer, batchAnswer } from '../functions/_shared/answers.ts';
 import { CallError } from '../scripts/client.ts';
+import { backoffMs, isTransient, retrying } from '../scripts/command/retry.ts';
 import { drive } from '../scripts/migrate/drive.ts';
-import { backoffMs, isTransient, retrying } from '../scripts/migrate/retry.ts';
 
 const failing = (code: string, status = 500) => new CallError({ code, message: code, status });
 

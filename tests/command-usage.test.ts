@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readEnvironment } from '../scripts/migrate/environment.ts';
-import { keyKind } from '../scripts/migrate/keys.ts';
+import { readEnvironment } from '../scripts/command/environment.ts';
+import { keyKind } from '../scripts/command/keys.ts';
+import { chooseTarget } from '../scripts/command/target.ts';
+import { UsageError } from '../scripts/command/usage.ts';
 import { parseOptions } from '../scripts/migrate/options.ts';
-import { chooseTarget } from '../scripts/migrate/target.ts';
-import { UsageError } from '../scripts/migrate/usage.ts';
 import { runCommand } from './support/command.ts';
 
 const options = (...argv: string[]) => parseOptions(argv, 'npm run migrate');

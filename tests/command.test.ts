@@ -154,6 +154,34 @@ describe('forward and back', () => {
     expect(missing.code).toBe(missing.stdout.includes('nothing to take back') ? 0 : 1);
   });
 
+  test('what the checks find at the end is in the table, with what explains it, and ends with 3', async () => {
+    const { db, environment } = await freshProject();
+    const clean = await runCommand(['--yes'], environment);
+    expect(clean).toMatchObject({ code: 0 });
+    expect(clean.stdout).toMatch(/Checks\s+│ nothing is wrong/);
+
+    await db.sql`
+      update public.posts p set avatar_id = (
+        select u.active_avatar_id from public.users u where u.id <> p.user_id order by u.id limit 1)
+      where id in (select id from public.posts order by id limit 2)`;
+    const { code, stdout } = await runCommand(['--yes'], environment);
+    expect(code).toBe(3);
+    expect(stdout).toContain('All done, but the checks find something wrong.');
+    expect(stdout).toMatch(/Checks\s+│ posts_with_wrong_avatar: 2/);
+    expect(stdout).toMatch(/See what, and what to do: .*validate.* --detailed/);
+
+    const json = await runCommand(['--yes', '--json'], environment);
+    expect(json.code).toBe(3);
+    const finding = { name: 'posts_with_wrong_avatar', severity: 'error', found: 2, held: 0, partial: false };
+    expect(json.json()).toMatchObject({ status: 'left', findings: [finding] });
+    const watched = await runCommand(['--watch'], environment);
+    expect(watched.code).toBe(3);
+
+    expect((await runCommand(['--rollback', '--force', '--yes'], environment)).stdout).not.toContain(
+      'Checks',
+    );
+  });
+
   test('a rollback that meets conflicts leaves those users and ends with 3', async () => {
     const { db, environment } = await freshProject();
     await runCommand(['--yes'], environment);

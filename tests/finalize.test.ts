@@ -260,7 +260,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     await itemsPlan(db.sql);
     await db.sql`
       insert into imago.plan_check (plan, position, name, severity, phase, meaning, remedy, source, query)
-      values (${PLAN}, 1, 'broken', 'warning', 'during', 'm', 'r', 'public.items', 'select id as key, id as entity from public.gone')`;
+      values (${PLAN}, 1, 'broken', 'error', 'during', 'm', 'r', 'public.items', 'select id as key, id as entity from public.gone')`;
     expect((await refused(db, PLAN)).reasons).toBe('check broken cannot be evaluated: IM029');
   });
 

@@ -3,10 +3,10 @@ import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import path from 'node:path';
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
+import { UsageError } from '../scripts/command/usage.ts';
 import { parseOptions } from '../scripts/install/options.ts';
 import { checksum, readParts, uninstallPart } from '../scripts/install/parts.ts';
 import { problems } from '../scripts/install/problem.ts';
-import { UsageError } from '../scripts/migrate/usage.ts';
 import { packageFolder } from '../scripts/package.ts';
 import { expectAllMigrated, prepareAll } from './support/avatars.ts';
 import { call, refusal, value } from './support/call.ts';

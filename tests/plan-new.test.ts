@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { UsageError } from '../scripts/migrate/usage.ts';
+import { UsageError } from '../scripts/command/usage.ts';
 import { checkNames, draftPlan, type Wish } from '../scripts/plan/create.ts';
 import { copyProject, runLine } from './support/copy.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { UsageError } from '../scripts/migrate/usage.ts';
+import { UsageError } from '../scripts/command/usage.ts';
 import { parseOptions } from '../scripts/validate/options.ts';
 import { call, value } from './support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from './support/command.ts';
@@ -238,7 +238,7 @@ describe('fixing', () => {
       error: { hint: expect.stringContaining('--yes') },
     });
     expect(await lost(db.sql)).toBe(12);
-    expect(await value(db.sql, 'select count(*)::int from imago.validation')).toBe(0);
+    expect(await value(db.sql, 'select count(*)::int from imago.validation where run is null')).toBe(0);
   });
 
   test('--dry-run says what fixes would write, and changes nothing', async () => {
@@ -436,6 +436,11 @@ describe('--report', () => {
       /<script|<link|<img|<iframe|@import|https?:|\bsrc=|\bhref=|\bon\w+=|url\((?!#)/i,
     );
     expect(html).toContain("default-src 'none'");
+    // The style is style, not text that was made harmless.
+    expect(html.match(/<style>([\s\S]*?)<\/style>/)?.[1]).toMatch(
+      /^\n:root \{\n {2}color-scheme[^&]*"Segoe UI"[^&]*$/,
+    );
+    expect(html).toMatch(/Mend what can be mended: .*--fix-issues/);
     for (const secret of ['xq7', ...Object.values(environment).filter((text) => text !== project.url)]) {
       expect(html).not.toContain(secret);
     }

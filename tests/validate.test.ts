@@ -750,24 +750,40 @@ describe('a validation', () => {
   test('serves steps that depend on it: clean, or what fails', async () => {
     await moved();
     const { sql } = db;
+    const asked = (ms: number, since: string | null = null) =>
+      value<Record<string, unknown>>(
+        sql,
+        `select imago.check_clean(p, (imago.last_run('avatars')).id, clock_timestamp() + $1::int * interval '1 ms', $2)
+         from imago.plan p where p.name = 'avatars'`,
+        [ms, since],
+      );
     const clean = async () => {
       for (;;) {
-        const answer = await value<Record<string, unknown>>(sql, "select imago.check_clean('avatars', 50)");
+        const answer = await asked(10);
         if (!answer.has_more) return answer;
       }
     };
-    expect(await clean()).toMatchObject({ clean: true, failing: [] });
+    expect(await clean()).toMatchObject({ healthy: true, failing: [] });
     await stopSync(sql);
     await sql`insert into users (username) values ('late')`;
     expect(await clean()).toMatchObject({
-      clean: false,
-      failing: [{ name: 'users_without_active_avatar', found: 1, error: null }],
+      healthy: false,
+      failing: [{ name: 'users_without_active_avatar', found: 1, held: 0, partial: false, error: null }],
     });
     // What was counted before a moment does not count.
-    await validate(sql, { max_ms: 1 });
+    await asked(0);
+    const open = "select count(*)::int from imago.validation where state <> 'done'";
+    expect(await value(sql, open)).toBe(1);
     const since = await value<string>(sql, 'select clock_timestamp()::text');
-    await value(sql, "select imago.check_clean('avatars', 60000, $1)", [since]);
-    expect(await value(sql, "select count(*)::int from imago.validation where state <> 'done'")).toBe(0);
+    await asked(60_000, since);
+    expect(await value(sql, open)).toBe(0);
+    // Warnings are for people to read.
+    expect(
+      await value(
+        sql,
+        "select count(*)::int from imago.validation v join imago.validation_check i on i.validation = v.id join imago.plan_check c on c.id = i.plan_check where v.run is not null and c.severity <> 'error'",
+      ),
+    ).toBe(0);
   });
 
   test('refuses what makes no sense, and who may not', async () => {
@@ -797,6 +813,28 @@ describe('a validation', () => {
         { status: 'done' },
       ]);
     });
+  });
+});
+
+describe('a run that was cancelled', () => {
+  const phase = async () => (await validated(db.sql)).phase;
+
+  test('before it moved anybody leaves the plan where it was', async () => {
+    await start();
+    const { sql } = db;
+    await prepareAll(sql);
+    await call(sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('during');
+    await rollbackAll(sql);
+
+    await sql`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('before');
+    await migrateAll(sql);
+    await sql`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
+    await call(sql, 'cancel_migration');
+    expect(await phase()).toBe('after');
   });
 });
 
@@ -832,10 +870,51 @@ describe('get_run_history', () => {
       expect(points.length).toBeLessThanOrEqual(5);
       expect(Date.parse(finished_at ?? '')).toBeGreaterThanOrEqual(Date.parse(started_at ?? ''));
       for (const point of points) {
-        expect(point.users_per_minute).toBeGreaterThan(0);
         expect(Date.parse(point.at)).toBeGreaterThanOrEqual(Date.parse(started_at ?? ''));
       }
     }
     expect(runs[0]?.points.at(-1)).toMatchObject({ failures: 1 });
+    // A fix is a run of its own; the figures are of the migration, and then of the way back.
+    expect(await call(sql, 'get_migration_performance_stats')).toMatchObject({ run: Number(runs[2]?.run) });
+  });
+
+  test('spreads each batch over the time that it took, also where those of several workers overlap', async () => {
+    await start();
+    const { sql } = db;
+    await migrateAll(sql);
+    const run = await value<string>(sql, 'select max(id) from imago.run');
+    await sql`delete from imago.batch where run = ${run}`;
+    // Ten seconds: two workers with a thousand users each, one of them a moment later, then nobody, then one more.
+    await sql`update imago.run set started_at = '2026-01-01 00:00:00Z' where id = ${run}`;
+    await sql`
+      insert into imago.batch (run, direction, path, journaled, size, moved, ms, created_at)
+      select ${run}, 'forward', 'main', true, size, size, ms, '2026-01-01 00:00:00Z'::timestamptz + at * interval '1 ms'
+      from (values (1000, 4000, 0), (1000, 4000, 1), (100, 1000, 9000), (1, 1000, 9000)) b(size, ms, at)`;
+    const { runs } = runHistoryAnswer.parse(await call(sql, 'get_run_history', { points: 5 }));
+    const since = Date.parse('2026-01-01T00:00:00Z');
+    expect(
+      runs[0]?.points.map((point) => [
+        Date.parse(point.at) - since,
+        point.users_per_minute,
+        point.batch_size,
+      ]),
+    ).toEqual([
+      [2_500, 29_994, 1000],
+      [5_000, 18_006, 1000],
+      [7_500, 0, null],
+      [10_000, 2_424, 100],
+    ]);
+  });
+
+  test('leaves the figures of the migration alone when something is fixed', async () => {
+    await moved();
+    const { sql } = db;
+    const before = await call(sql, 'get_migration_performance_stats');
+    expect(before).toMatchObject({ direction: 'forward', state: 'succeeded' });
+    await sql`update posts set avatar_id = null`;
+    await validated(sql, { fix_issues: true });
+    expect(await value(sql, 'select max(id)::int from imago.run')).toBeGreaterThan(before.run);
+    const after = await call(sql, 'get_migration_performance_stats');
+    expect([after.run, after.batches, after.rows]).toEqual([before.run, before.batches, before.rows]);
   });
 });

@@ -26,6 +26,20 @@ export const rowCounts = z
 /** What went wrong, in the words that may be shown to people: code, message and hint, never row values. */
 export const problem = z.looseObject({ code: text, message: text, hint: text });
 
+/** What a check at the end of a run has found; `held`: of it, on users whom somebody has taken back alone; `keys`: up to ten. */
+export const finding = z.looseObject({
+  name: z.string(),
+  severity: text,
+  found: count,
+  held: count,
+  keys: z.array(z.string()).nullish(),
+  partial: z.boolean().nullish(),
+  error: text,
+});
+
+/** Null: the run has not been checked to its end. */
+const findings = z.array(finding).nullish();
+
 /** States of a batch call that the command acts on. */
 export const batchStatus = z.enum([
   'preparing',
@@ -58,6 +72,9 @@ export const batchAnswer = z.looseObject({
   state: text,
   error: problem.nullish(),
   next: text,
+  /** While the checks at the end of a run go on: how far they are, in percent. */
+  checking: number,
+  findings,
 });
 
 /** `get_detailed_migration_progress`. */
@@ -77,6 +94,8 @@ export const progressAnswer = z.looseObject({
   started_at: text,
   updated_at: text,
   total_is_estimate: z.boolean().nullish(),
+  /** Of the newest run. */
+  findings,
 });
 
 /** `get_migration_statistics`. */
@@ -182,4 +201,5 @@ export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
 export type PerformanceAnswer = z.output<typeof performanceAnswer>;
 export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
 export type DryRunAnswer = z.output<typeof dryRunAnswer>;
+export type Finding = z.output<typeof finding>;
 export type Problem = z.output<typeof problem>;

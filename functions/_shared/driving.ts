@@ -23,6 +23,8 @@ export interface Totals {
   duration_ms: number;
   rows: Record<string, number>;
   error?: BatchAnswer['error'];
+  /** Of the checks at the end of the run, once it has ended. */
+  findings?: BatchAnswer['findings'];
   retry_after_ms?: number;
 }
 
@@ -101,6 +103,7 @@ function add(before: Totals | undefined, answer: BatchAnswer, plan: string, dura
     duration_ms: durationMs,
     rows,
     ...(error && { error }),
+    ...(answer.findings && { findings: answer.findings }),
     ...(answer.retry_after_ms && { retry_after_ms: answer.retry_after_ms }),
   };
 }

@@ -1,7 +1,7 @@
 /** Reads the arguments of a command with its parser, and tells wrong usage from a wish for help. */
 import { type Command, CommanderError, InvalidArgumentError, type OptionValues } from 'commander';
 import { z } from 'zod';
-import { UsageError } from '../migrate/usage.ts';
+import { UsageError } from './usage.ts';
 
 /** --help was asked for and printed. */
 export class HelpShown extends Error {

@@ -1,6 +1,6 @@
 /** Reaches the target of a command: the project as it is, the embedded Supabase by starting it where it is not running. */
-import type { EmbeddedTarget, ProjectTarget } from '../migrate/target.ts';
-import type { Terminal } from '../migrate/terminal.ts';
+import type { EmbeddedTarget, ProjectTarget } from './target.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Where the command works, reachable. */
 export interface Reached {

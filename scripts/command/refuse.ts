@@ -1,7 +1,8 @@
 /** Wrong usage, found before anything is called. */
-import { Terminal } from '../migrate/terminal.ts';
-import type { UsageError } from '../migrate/usage.ts';
+
 import { writeLine } from './streams.ts';
+import { Terminal } from './terminal.ts';
+import type { UsageError } from './usage.ts';
 
 /** The exit code of wrong usage. */
 const exitCode = 2;

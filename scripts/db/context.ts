@@ -1,6 +1,6 @@
 /** What every command of `db` works with. */
 import type { Sql } from 'postgres';
-import type { Terminal } from '../migrate/terminal.ts';
+import type { Terminal } from '../command/terminal.ts';
 import type { Options } from './options.ts';
 import type { Shadows } from './shadow.ts';
 import type { Target } from './target.ts';

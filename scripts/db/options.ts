@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { readArguments, wholeNumber } from '../command/arguments.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { UsageError } from '../command/usage.ts';
 import { nameParts } from './names.ts';
 
 export const commands = [

@@ -2,13 +2,13 @@
 import path from 'node:path';
 import postgres from 'postgres';
 import { HelpShown } from '../command/arguments.ts';
+import { ask, expectSomebody } from '../command/ask.ts';
+import { onInterrupt } from '../command/interrupt.ts';
+import { programName } from '../command/invocation.ts';
 import { refuse } from '../command/refuse.ts';
 import { writeLine } from '../command/streams.ts';
-import { ask, expectSomebody } from '../migrate/confirm.ts';
-import { onInterrupt } from '../migrate/interrupt.ts';
-import { programName } from '../migrate/invocation.ts';
-import { Terminal } from '../migrate/terminal.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { Terminal } from '../command/terminal.ts';
+import { UsageError } from '../command/usage.ts';
 import { check } from './check.ts';
 import { type Context, Declined, type Ending, exitCodes } from './context.ts';
 import { downgrade } from './downgrade.ts';

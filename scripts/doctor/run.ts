@@ -1,16 +1,16 @@
 /** One invocation of `imago doctor`, from the arguments to the exit code. */
 import { HelpShown } from '../command/arguments.ts';
+import { type Environment, readEnvironment } from '../command/environment.ts';
+import { counted } from '../command/figures.ts';
+import { programName } from '../command/invocation.ts';
+import { problemOf } from '../command/problem.ts';
 import { type Reached, reach } from '../command/reach.ts';
 import { refuse } from '../command/refuse.ts';
 import { writeLine } from '../command/streams.ts';
+import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
+import { colours, Terminal } from '../command/terminal.ts';
+import { UsageError } from '../command/usage.ts';
 import { readParts } from '../install/parts.ts';
-import { problemOf } from '../migrate/drive.ts';
-import { type Environment, readEnvironment } from '../migrate/environment.ts';
-import { counted } from '../migrate/figures.ts';
-import { programName } from '../migrate/invocation.ts';
-import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../migrate/target.ts';
-import { colours, Terminal } from '../migrate/terminal.ts';
-import { UsageError } from '../migrate/usage.ts';
 import { diagnose, type Finding } from './diagnose.ts';
 import type { Installation } from './installation.ts';
 import { look } from './look.ts';

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { planName, readArguments } from '../command/arguments.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { UsageError } from '../command/usage.ts';
 
 const optionsSchema = z.object({
   plans: z.array(z.string()).optional(),

@@ -1,7 +1,7 @@
 /** What was added, changed, removed and left alone, for people and for machines. */
 import path from 'node:path';
-import { counted } from '../migrate/figures.ts';
-import type { Terminal } from '../migrate/terminal.ts';
+import { counted } from '../command/figures.ts';
+import type { Terminal } from '../command/terminal.ts';
 import type { Change } from './changes.ts';
 import type { Options } from './options.ts';
 import { uninstallName } from './parts.ts';

@@ -1,11 +1,11 @@
 /** One invocation of `imago install`, from the arguments to the exit code. */
 import path from 'node:path';
 import { HelpShown } from '../command/arguments.ts';
+import { programName } from '../command/invocation.ts';
 import { refuse } from '../command/refuse.ts';
 import { writeLine } from '../command/streams.ts';
-import { programName } from '../migrate/invocation.ts';
-import { Terminal } from '../migrate/terminal.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { Terminal } from '../command/terminal.ts';
+import { UsageError } from '../command/usage.ts';
 import { addition } from './add.ts';
 import { apply, expectWritable } from './changes.ts';
 import { type Options, parseOptions } from './options.ts';

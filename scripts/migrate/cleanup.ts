@@ -1,11 +1,11 @@
 /** `--cleanup`: drops the journal and the log of a migration whose verification period is over. */
 import type { CleanupAnswer } from '../../functions/_shared/finalizing.ts';
 import { CallError } from '../client.ts';
-import { ask } from './confirm.ts';
+import { ask } from '../command/ask.ts';
+import { bytes, counted } from '../command/figures.ts';
+import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
-import { bytes, counted } from './figures.ts';
 import type { Ending } from './report.ts';
-import { backoffMs, pause } from './retry.ts';
 
 const patienceMs = 5 * 60_000;
 

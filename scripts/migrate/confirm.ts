@@ -1,8 +1,7 @@
 /** Asks before something is changed that is not the embedded playground. */
-import { createInterface } from 'node:readline/promises';
+import { ask, expectSomebody } from '../command/ask.ts';
+import type { Terminal } from '../command/terminal.ts';
 import type { Options } from './options.ts';
-import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
 
 /** One sentence for each action that changes something. */
 function question(options: Options): string {
@@ -24,29 +23,4 @@ export async function confirmed(options: Options, terminal: Terminal, signal: Ab
   if (options.yes) return true;
   expectSomebody('This changes a project that is not the embedded one');
   return await ask(question(options), terminal, signal);
-}
-
-/** Throws a UsageError where a question could not be answered. */
-export function expectSomebody(why: string): void {
-  if (process.stdin.isTTY) return;
-  throw new UsageError(
-    `${why}, and nobody is here to be asked (stdin is no terminal).`,
-    'Add --yes when you mean it.',
-  );
-}
-
-/** Asks a question; true when the answer is yes. */
-export async function ask(question: string, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: terminal.stream });
-  // In raw mode the terminal does not turn Ctrl-C into a signal; readline tells instead.
-  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  try {
-    const answer = await lines.question(`${question} [y/N] `, { signal });
-    return /^y(es)?$/i.test(answer.trim());
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
-  } finally {
-    lines.close();
-  }
 }

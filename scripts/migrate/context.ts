@@ -1,8 +1,8 @@
 /** What every action works with. */
-import type { Caller } from './caller.ts';
-import { commandLine, planFlags } from './invocation.ts';
+import type { Caller } from '../command/caller.ts';
+import { commandLine, planFlags } from '../command/invocation.ts';
+import type { Terminal } from '../command/terminal.ts';
 import type { Options } from './options.ts';
-import type { Terminal } from './terminal.ts';
 
 export interface Context {
   options: Options;

@@ -1,8 +1,7 @@
 /** Drives batches: one loop per worker, each with one call at a time, until there is nothing left. */
 
 import type { BatchAnswer, Problem } from '../../functions/_shared/answers.ts';
-import { CallError } from '../client.ts';
-import { backoffMs, isTransient, pause } from './retry.ts';
+import { backoffMs, isTransient, pause } from '../command/retry.ts';
 
 /** What the calls of one invocation did, summed up. */
 export interface Tally {
@@ -167,11 +166,4 @@ function add(tally: Tally, answer: BatchAnswer): void {
   for (const [relation, rows] of Object.entries(answer.rows)) {
     tally.rows[relation] = (tally.rows[relation] ?? 0) + rows;
   }
-}
-
-/** The error of a verdict as code, message and hint. */
-export function problemOf(error: unknown): { code: string; message: string; hint?: string | undefined } {
-  if (error instanceof CallError) return { code: error.code, message: error.message, hint: error.hint };
-  const { name, message, hint } = error as Error & { hint?: string };
-  return { code: name, message, hint };
 }

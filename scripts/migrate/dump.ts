@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
-import { bytes, duration } from './figures.ts';
-import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
+import { bytes, duration } from '../command/figures.ts';
+import type { Terminal } from '../command/terminal.ts';
+import { UsageError } from '../command/usage.ts';
 
 const run = promisify(execFile);
 

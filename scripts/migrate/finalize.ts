@@ -5,13 +5,13 @@ import {
   finalizeAnswer,
 } from '../../functions/_shared/finalizing.ts';
 import { CallError } from '../client.ts';
-import { ask } from './confirm.ts';
+import { ask } from '../command/ask.ts';
+import { counted } from '../command/figures.ts';
+import { problemOf } from '../command/problem.ts';
+import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
-import { problemOf } from './drive.ts';
-import { counted } from './figures.ts';
 import type { Ending } from './report.ts';
-import { backoffMs, pause } from './retry.ts';
 
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
 const patienceMs = 5 * 60_000;

@@ -2,12 +2,13 @@
 import postgres from 'postgres';
 import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
+import { counted } from '../command/figures.ts';
+import { pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
-import { counted } from './figures.ts';
+import { wrongAtEnd } from './findings.ts';
 import { usersLeft } from './left.ts';
 import { Progress } from './progress.ts';
 import type { Ending } from './report.ts';
-import { pause } from './retry.ts';
 import { setAside } from './work.ts';
 
 /** `--stats-only`. Having read the figures is all that was asked for, so the exit code is 0 whatever they say. */
@@ -84,7 +85,7 @@ export async function watch(context: Context): Promise<Ending> {
 function watched(context: Context, progress: ProgressAnswer): Ending {
   switch (progress.state) {
     case 'succeeded':
-      return { status: 'done', message: 'The run is finished.', next: [] };
+      return wrongAtEnd(context, progress) ?? { status: 'done', message: 'The run is finished.', next: [] };
     case 'failed':
       if (usersLeft(progress) === 0 && progress.failed_users > 0) return setAside(context, progress);
       return {

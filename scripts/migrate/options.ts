@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { maxFailures } from '../../functions/_shared/requests.ts';
 import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
-import { UsageError } from './usage.ts';
+import { UsageError } from '../command/usage.ts';
 import { requestMs } from './via-function.ts';
 
 /** What one invocation does. Exactly one of these. */

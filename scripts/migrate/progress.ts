@@ -1,7 +1,8 @@
 /** The bar while batches run; in a pipe a line every few seconds instead. */
-import { type Bar, SingleBar } from 'cli-progress';
-import { counted, duration, percent, whole } from './figures.ts';
-import type { Terminal } from './terminal.ts';
+import type { Bar } from 'cli-progress';
+import { newBar } from '../command/bar.ts';
+import { counted, duration, percent, whole } from '../command/figures.ts';
+import type { Terminal } from '../command/terminal.ts';
 
 /** In a pipe or a log file nobody watches: one line so often is enough. */
 const lineEveryMs = 5_000;
@@ -17,6 +18,8 @@ export interface Position {
   /** Unknown when somebody else drives. */
   workers: number | undefined;
   isEstimate?: boolean;
+  /** How far the checks at the end are, in percent. */
+  checking?: number | undefined;
 }
 
 /** Shows how far the run is. Nothing is shown where the log level hides it. */
@@ -74,38 +77,20 @@ export class Progress {
   }
 
   #payload(): { figures: string } {
-    const { done, total, failed, workers, isEstimate } = this.#position;
+    const { done, total, failed, workers, isEstimate, checking } = this.#position;
     const rate = this.rate;
     const failures = `${whole(failed)} failed`;
     const figures = [
       percent(done, total),
       `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
-      `${whole(rate)}/s`,
-      rate > 0 && total > done && `${duration(((total - done) / rate) * 1000)} left`,
+      checking === undefined ? `${whole(rate)}/s` : `checking the result, ${Math.floor(checking)} %`,
+      checking === undefined &&
+        rate > 0 &&
+        total > done &&
+        `${duration(((total - done) / rate) * 1000)} left`,
       failed > 0 ? this.#terminal.paint.red(failures) : failures,
       workers !== undefined && counted(workers, 'worker'),
     ];
     return { figures: figures.filter(Boolean).join(' · ') };
   }
-}
-
-/** A bar on the last line of the terminal, with the figures behind it. */
-export function newBar(terminal: Terminal): SingleBar {
-  return new SingleBar({
-    stream: terminal.stream,
-    format: '{bar} {figures}',
-    formatBar: (share, options) => {
-      const full = Math.round(share * 24);
-      return `${terminal.paint.green((options.barCompleteString ?? '').slice(0, full))}${(options.barIncompleteString ?? '').slice(0, 24 - full)}`;
-    },
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    fps: 8,
-    forceRedraw: true,
-    hideCursor: true,
-    linewrap: false,
-    clearOnComplete: true,
-    // Ctrl-C is ours: the running batches are let end first.
-    gracefulExit: false,
-  });
 }

@@ -9,11 +9,12 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
+import { breakdown, bytes, counted, duration, objectText, percent, whole } from '../command/figures.ts';
+import { colours } from '../command/terminal.ts';
 import type { Tally } from './drive.ts';
-import { breakdown, bytes, counted, duration, objectText, percent, whole } from './figures.ts';
+import { findingsText } from './findings.ts';
 import { usersLeft } from './left.ts';
 import type { Action } from './options.ts';
-import { colours } from './terminal.ts';
 
 export type Status =
   | 'done'
@@ -98,6 +99,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
       conflicts: tally.conflicts,
       rows: tally.rows,
     }),
+    findings: frame.action === 'rollback' ? undefined : (ending.progress?.findings ?? undefined),
     state: ending.state,
     rolled_back_user: ending.rolledBackUser,
     dry_run: ending.dryRun,
@@ -123,6 +125,7 @@ export function toTable(frame: Frame, ending: Ending): string {
   add('Result', colour(ending.message));
   if (ending.error) add('Error', errorText(ending.error));
   if (ending.tally) addWork(add, frame, ending, ending.tally);
+  if (frame.action !== 'rollback') add('Checks', findingsText(ending.progress?.findings));
   if (ending.rolledBackUser) addUser(add, ending.rolledBackUser);
   if (ending.dryRun) addDryRun(add, ending.dryRun);
   add('Warnings', ending.warnings?.join('\n'));

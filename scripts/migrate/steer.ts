@@ -1,7 +1,7 @@
 /** The actions on a run as a whole, and on one user. */
 import { CallError } from '../client.ts';
+import { counted } from '../command/figures.ts';
 import { type Context, nextCommand } from './context.ts';
-import { counted } from './figures.ts';
 import type { Ending } from './report.ts';
 import { type Direction, work } from './work.ts';
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { answers } from '../../functions/_shared/answers.ts';
 import { type Answer, type Arguments, CallError, type FunctionName } from '../client.ts';
+import type { ViaFunction } from '../command/caller.ts';
 
 /** A request to an edge function. */
 interface Ask {
@@ -35,12 +36,6 @@ const asks: { [Name in FunctionName]?: (args: Arguments<Name>) => Ask } = {
   cancel_migration: ({ plan }) => ({ name: 'migrate', body: { plan, action: 'cancel' } }),
   retry_failed_migrations: ({ plan }) => ({ name: 'migrate', body: { plan, action: 'retry' } }),
 };
-
-/** Calls through the edge functions of a project; undefined for a call that only looks. */
-export type ViaFunction = <Name extends FunctionName>(
-  name: Name,
-  args: Arguments<Name>,
-) => Promise<Answer<Name>> | undefined;
 
 /** The edge functions of the project at this URL. */
 export function viaFunction(url: string, secretKey: string): ViaFunction {

@@ -1,15 +1,18 @@
 /** The actions that move users: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
+import { counted } from '../command/figures.ts';
+import { commandLine } from '../command/invocation.ts';
+import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
-import { type Driven, drive, newTally, problemOf, type Tally } from './drive.ts';
-import { counted } from './figures.ts';
-import { commandLine, resumeFlags } from './invocation.ts';
+import { type Driven, drive, newTally, type Tally } from './drive.ts';
+import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { usersLeft } from './left.ts';
-import { Progress } from './progress.ts';
+import { type Position, Progress } from './progress.ts';
 import type { Ending } from './report.ts';
+import { resumeFlags } from './resuming.ts';
 
 export type Direction = 'forward' | 'rollback';
 
@@ -75,7 +78,7 @@ async function driveShown(
 ): Promise<Driven> {
   const { caller, options, terminal, signal } = context;
   const total = direction === 'forward' ? before.total_users : before.migrated_users;
-  const shown = {
+  const shown: Position = {
     done: direction === 'forward' ? before.migrated_users : 0,
     total,
     failed: direction === 'forward' ? before.failed_users : before.conflicts,
@@ -119,6 +122,7 @@ async function driveShown(
     }
     shown.done += direction === 'forward' ? answer.migrated : answer.rolled_back;
     shown.failed = direction === 'forward' ? answer.failures_left : answer.conflicts;
+    shown.checking = answer.checking ?? undefined;
     progress.update(shown);
     void look();
   };
@@ -261,6 +265,8 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
       next: [`Go on: ${commandLine(context.program, resumeFlags(context.options))}`],
     };
   }
+  const wrong = wrongAtEnd(context, progress);
+  if (wrong) return { ...ending, ...wrong };
   // Held users were taken back alone on purpose: they are nothing that is left to do.
   return { ...ending, next: [`Take it back at any time: ${nextCommand(context, '--rollback')}`] };
 }
@@ -276,6 +282,7 @@ export function setAside(
     next: [
       "See why: select entity, sqlstate, detail from migration_log where level in ('warning', 'error')",
       `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,
+      ...(progress.findings?.some(isWrong) ? [seeFindings(context)] : []),
     ],
   };
 }

@@ -2,8 +2,8 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Sql } from 'postgres';
+import { UsageError } from '../command/usage.ts';
 import { joinSources, manifestFile, migrationFile, readManifest, root } from '../manifest.ts';
-import { UsageError } from '../migrate/usage.ts';
 import { unfilled } from './sample.ts';
 import { plainName, readSource, tableName } from './source.ts';
 import { type Draft, type Files, manifestEntries, planFiles, testFiles } from './template.ts';

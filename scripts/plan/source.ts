@@ -1,7 +1,7 @@
 /** The table that a new plan is to walk, as the database describes it. */
 import type { ISql, Sql } from 'postgres';
 import { z } from 'zod';
-import { UsageError } from '../migrate/usage.ts';
+import { UsageError } from '../command/usage.ts';
 
 const columnSchema = z.object({
   name: z.string(),

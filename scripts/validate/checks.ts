@@ -1,8 +1,8 @@
 /** Calls `validate_migration` until everything is checked. */
 import type { ValidationAnswer } from '../../functions/_shared/validation.ts';
-import type { Caller } from '../migrate/caller.ts';
-import { pause } from '../migrate/retry.ts';
-import type { Terminal } from '../migrate/terminal.ts';
+import type { Caller } from '../command/caller.ts';
+import { pause } from '../command/retry.ts';
+import type { Terminal } from '../command/terminal.ts';
 import type { Options } from './options.ts';
 import { Progress } from './progress.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { UsageError } from '../command/usage.ts';
 
 const optionsSchema = z.object({
   plan: z.string(),

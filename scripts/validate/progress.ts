@@ -1,9 +1,9 @@
 /** The bar while checks run; nothing in a pipe, where only the result matters. */
 import type { Bar } from 'cli-progress';
 import type { ValidationAnswer } from '../../functions/_shared/validation.ts';
-import { counted, duration, whole } from '../migrate/figures.ts';
-import { newBar } from '../migrate/progress.ts';
-import type { Terminal } from '../migrate/terminal.ts';
+import { newBar } from '../command/bar.ts';
+import { counted, duration, whole } from '../command/figures.ts';
+import type { Terminal } from '../command/terminal.ts';
 
 /** Before so much is done, a remaining time would be a guess. */
 const guessableFrom = 5;

@@ -1,18 +1,18 @@
 /** One invocation of the command, from the arguments to the exit code. */
 import { connect } from '../client.ts';
 import { HelpShown } from '../command/arguments.ts';
+import { ask, expectSomebody } from '../command/ask.ts';
+import { Caller } from '../command/caller.ts';
+import { type Environment, readEnvironment } from '../command/environment.ts';
+import { onInterrupt } from '../command/interrupt.ts';
+import { programName } from '../command/invocation.ts';
+import { problemOf } from '../command/problem.ts';
 import { type Reached, reach, sayTarget } from '../command/reach.ts';
 import { refuse } from '../command/refuse.ts';
 import { writeLine } from '../command/streams.ts';
-import { Caller } from '../migrate/caller.ts';
-import { ask, expectSomebody } from '../migrate/confirm.ts';
-import { problemOf } from '../migrate/drive.ts';
-import { type Environment, readEnvironment } from '../migrate/environment.ts';
-import { onInterrupt } from '../migrate/interrupt.ts';
-import { programName } from '../migrate/invocation.ts';
-import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../migrate/target.ts';
-import { colours, Terminal } from '../migrate/terminal.ts';
-import { UsageError } from '../migrate/usage.ts';
+import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
+import { colours, Terminal } from '../command/terminal.ts';
+import { UsageError } from '../command/usage.ts';
 import { type Checked, type Context, runChecks } from './checks.ts';
 import { type Options, parseOptions } from './options.ts';
 import { table, toText } from './table.ts';

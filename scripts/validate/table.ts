@@ -1,8 +1,8 @@
 /** What people read at the end: a table of the findings by severity, and what to do about each. */
 import Table from 'cli-table3';
 import type { CheckResult, Severity } from '../../functions/_shared/validation.ts';
-import { counted, duration, objectText, whole } from '../migrate/figures.ts';
-import { colours } from '../migrate/terminal.ts';
+import { counted, duration, objectText, whole } from '../command/figures.ts';
+import { colours } from '../command/terminal.ts';
 import type { Checked, Purpose } from './checks.ts';
 import type { Ending, Frame, Status } from './verdict.ts';
 import {

@@ -1,7 +1,7 @@
 /** What an invocation ends with: the status, the sentence, what to do next, and one object for machines. */
 import type { Problem } from '../../functions/_shared/answers.ts';
-import { counted } from '../migrate/figures.ts';
-import { commandLine, planFlags } from '../migrate/invocation.ts';
+import { counted } from '../command/figures.ts';
+import { commandLine, planFlags } from '../command/invocation.ts';
 import type { Checked } from './checks.ts';
 import type { Options } from './options.ts';
 import { broken, findings, summary } from './words.ts';

@@ -1,6 +1,6 @@
 /** The words of the result, the same in the table and on the page. */
 import type { CheckResult, Severity, ValidationAnswer } from '../../functions/_shared/validation.ts';
-import { breakdown, counted, whole } from '../migrate/figures.ts';
+import { breakdown, counted, whole } from '../command/figures.ts';
 import type { Purpose } from './checks.ts';
 
 const phases = {

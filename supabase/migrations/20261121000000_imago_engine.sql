@@ -356,6 +356,7 @@ create table imago.run (
   caused_by bigint references imago.run on delete set null,
   late_only boolean not null default false,
   validation bigint,
+  findings jsonb,
   total bigint,
   total_is_estimate boolean not null default true,
   created_at timestamptz not null default clock_timestamp(),
@@ -365,6 +366,7 @@ create table imago.run (
 comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
 comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
+comment on column imago.run.findings is 'What the checks at the end of a forward run have found: name, severity and counts of each. Null: not checked to the end.';
 comment on column imago.run.late_only is 'The plan was walked before: only the late pass is needed.';
 
 create unique index run_unfinished_key on imago.run (plan) where state in ('pending', 'running', 'paused');
@@ -465,13 +467,15 @@ create table imago.validation (
   phase text not null check (phase in ('before', 'during', 'after')),
   fixes boolean not null,
   dry_run boolean not null,
+  run bigint references imago.run on delete cascade,
   state text not null default 'checking' check (state in ('checking', 'fixing', 'done')),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.validation is 'One validation of a plan, over as many calls as it takes. Its row lock is the lease.';
-create unique index validation_unfinished_key on imago.validation (plan, fixes, dry_run) where state <> 'done';
-comment on index imago.validation_unfinished_key is 'At most one unfinished validation a plan for the same options.';
+comment on column imago.validation.run is 'Asked by the end of this run, or by finalize after it: checks of severity error, all of them. Null: asked by a person.';
+create unique index validation_unfinished_key on imago.validation (plan, fixes, dry_run, coalesce(run, 0)) where state <> 'done';
+comment on index imago.validation_unfinished_key is 'At most one unfinished validation a plan for the same options and the same asker.';
 
 -- sql/engine/tables/validation_check.sql
 create table imago.validation_check (
@@ -483,6 +487,7 @@ create table imago.validation_check (
   cursor_key text,
   size integer not null default 20,
   piece_ms numeric,
+  in_pieces boolean not null default false,
   checked bigint not null default 0,
   total bigint not null default 1,
   found bigint not null default 0,
@@ -501,6 +506,7 @@ create table imago.validation_check (
 comment on table imago.validation_check is 'How far a validation is with each check: cursor, counts and up to ten keys.';
 comment on column imago.validation_check.size is 'Rows of the source in the next piece.';
 comment on column imago.validation_check.piece_ms is 'What the slowest piece of a thousand rows or less has taken.';
+comment on column imago.validation_check.in_pieces is 'One query over all that was left has timed out: only small pieces since.';
 comment on column imago.validation_check.remaining is 'Counted again when fixing: what is still wrong. Null as long as nothing was to be fixed.';
 comment on column imago.validation_check.written is 'Rows that the fix has written (or, in a dry run, would have), by relation.';
 
@@ -663,7 +669,10 @@ begin
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
     'error', case when outcome = 'failed' then imago.error_of(run) end,
     'next', case when outcome = 'failed' and run.direction = 'forward'
-                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end);
+                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
+    || case run.direction when 'forward' then jsonb_build_object(
+      'checking', case when outcome = 'working' then imago.checked_percentage(run) end,
+      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
 end
 $$;
 comment on function imago.answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
@@ -1068,7 +1077,7 @@ $$;
 comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync, with its statement written out; returns its name. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
 
 -- sql/engine/functions/busy_validation.sql
-create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz)
+create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
 returns jsonb
 language sql
 volatile
@@ -1079,9 +1088,9 @@ as $$
     'status', 'busy', 'has_more', true, 'retry_after_ms', 100)
   from imago.validation v
   where v.plan = (busy_validation.plan).name and v.fixes = busy_validation.fixes and v.dry_run = busy_validation.dry_run
-    and v.state <> 'done'
+    and v.run is not distinct from run_id and v.state <> 'done'
 $$;
-comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz) is 'What a second caller is answered: how far the validation was when the first one took it up.';
+comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';
 
 -- sql/engine/functions/call_budget.sql
 create or replace function imago.call_budget(run_id bigint, max_ms integer)
@@ -1149,21 +1158,24 @@ $$;
 comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';
 
 -- sql/engine/functions/check_clean.sql
-create or replace function imago.check_clean(plan_name text, max_ms integer, since timestamptz default null)
+create or replace function imago.check_clean(plan imago.plan, run_id bigint, deadline timestamptz, since timestamptz, may_step boolean default true)
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'has_more', answer -> 'has_more', 'percentage', answer -> 'percentage', 'clean', answer -> 'healthy',
-    'failing', (
-      select coalesce(jsonb_agg(jsonb_build_object('name', c ->> 'name', 'found', c -> 'left', 'keys', c -> 'keys', 'error', c #> '{error,code}')), '[]')
-      from jsonb_array_elements(answer -> 'checks') c
-      where c ->> 'severity' = 'error' and (c ->> 'left')::bigint > 0 or c -> 'error' <> 'null'))
-  from imago.validate(plan_name, true, false, max_ms, false, since) answer
+declare
+  held imago.validation := imago.take_validation(plan, false, false, since, run_id);
+begin
+  if held.id is null then
+    return imago.busy_validation(plan, false, false, false, clock_timestamp(), run_id) || '{"failing": []}';
+  end if;
+  held := imago.work_validation(held, plan, deadline, may_step);
+  return imago.validation_answer(held.id, held.state, false, clock_timestamp())
+    || jsonb_build_object('failing', imago.failing_checks(held.id));
+end
 $$;
-comment on function imago.check_clean(text, integer, timestamptz) is 'For steps that depend on the checks: one call''s worth of the same validation. Call until has_more is false; clean then says whether no check of severity error fails, failing names those. since: what was counted before is counted again.';
+comment on function imago.check_clean(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
 
 -- sql/engine/functions/check_column.sql
 create or replace function imago.check_column(relation text, name text, types text[])
@@ -1200,6 +1212,39 @@ begin
 end
 $$;
 comment on function imago.check_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
+
+-- sql/engine/functions/check_end.sql
+create or replace function imago.check_end(
+  run imago.run,
+  plan imago.plan,
+  checks imago.validation,
+  since timestamptz,
+  deadline timestamptz
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  answer jsonb;
+  -- With writers that never cease, and no sync, there is always something new.
+  most constant integer := 3;
+begin
+  if checks.state = 'done' then
+    answer := imago.failing_checks(checks.id);
+    if answer = '[]' or not imago.moved_since(run, checks.created_at)
+       or most <= (select count(*) from imago.validation v where v.run = check_end.run.id and v.created_at >= since) then
+      return answer;
+    end if;
+  end if;
+  answer := imago.check_clean(plan, run.id, deadline, since, checks.id is not null);
+  -- Nothing was found right after the proof: that is the end. Else whatever came meanwhile is to be moved first.
+  return case when not (answer ->> 'has_more')::boolean and answer -> 'failing' = '[]'
+    and (imago.end_checks(run, since)).created_at >= statement_timestamp() then '[]'::jsonb end;
+end
+$$;
+comment on function imago.check_end(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
 -- sql/engine/functions/check_error.sql
 create or replace function imago.check_error(code text, variadic args text[])
@@ -1404,6 +1449,19 @@ as $$
       select from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize' and s.done_at > plan.checked_at)
 $$;
 comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
+
+-- sql/engine/functions/checked_percentage.sql
+create or replace function imago.checked_percentage(run imago.run)
+returns numeric
+language sql
+volatile
+set search_path = ''
+as $$
+  select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
+  from imago.validation v
+  where v.plan = run.plan and v.run = checked_percentage.run.id and v.state <> 'done'
+$$;
+comment on function imago.checked_percentage(imago.run) is 'How far a run is with the checks at its end; null when it is not there.';
 
 -- sql/engine/functions/cleanup.sql
 create or replace function imago.cleanup(plan_name text, older_than interval)
@@ -1742,6 +1800,7 @@ create or replace function imago.count_piece(
   cursor_key text,
   last_key text,
   samples integer,
+  whole boolean,
   out amount bigint,
   out keys text[],
   out facts jsonb
@@ -1749,7 +1808,7 @@ create or replace function imago.count_piece(
 language plpgsql
 stable
 set search_path = ''
--- Pieces are small: each is an index range, also where statistics are old. The app keeps its other cores.
+-- Pieces are small: each is an index range, also where statistics are old; whole tables are better read. The app keeps its other cores.
 set enable_seqscan = off
 set jit = off
 set max_parallel_workers_per_gather = 0
@@ -1758,6 +1817,7 @@ declare
   query text := imago.check_query(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
+  perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)
@@ -1780,7 +1840,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.count_piece(imago.plan_check, text, text, integer, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up.';
+comment on function imago.count_piece(imago.plan_check, text, text, integer, boolean, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up. whole: the piece is most of the table.';
 
 -- sql/engine/functions/count_source.sql
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
@@ -2223,6 +2283,56 @@ end
 $$;
 comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
 
+-- sql/engine/functions/end_checks.sql
+create or replace function imago.end_checks(run imago.run, since timestamptz)
+returns imago.validation
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return (
+    select v from imago.validation v
+    where v.run = end_checks.run.id and v.created_at >= since
+    order by v.id desc limit 1);
+end
+$$;
+comment on function imago.end_checks(imago.run, timestamptz) is 'The newest checks that the end of a run has asked for since its last lane ended; null where there are none.';
+
+-- sql/engine/functions/end_run.sql
+create or replace function imago.end_run(run imago.run, plan imago.plan, findings jsonb)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  finding jsonb;
+  left_aside bigint;
+begin
+  perform imago.forget_moved(run, s) from imago.stages(plan) s;
+  select count(distinct (f.stage, f.entity)) into left_aside
+  from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
+  begin
+    if left_aside > 0 then
+      perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+    else
+      perform imago.transit(run.id, 'succeed');
+    end if;
+  exception when sqlstate 'IM016' then
+    return 'busy';
+  end;
+  update imago.run r set findings = end_run.findings where r.id = run.id;
+  for finding in select f from jsonb_array_elements(findings) f loop
+    perform imago.write_log(
+      plan.name, run.id, case when finding -> 'found' = finding -> 'held' and finding -> 'error' = 'null' then 'info' else 'error' end,
+      'finding', jsonb_strip_nulls(finding - 'name' || jsonb_build_object('check', finding -> 'name')));
+  end loop;
+  return 'done';
+end
+$$;
+comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: succeeded, or failed where entities are set aside; with what its checks have found. Outcome done, or busy.';
+
 -- sql/engine/functions/end_status.sql
 create or replace function imago.end_status(run imago.run)
 returns text
@@ -2502,23 +2612,23 @@ $$;
 comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
 
 -- sql/engine/functions/expect_clean.sql
-create or replace function imago.expect_clean(plan_name text, deadline timestamptz, since timestamptz)
+create or replace function imago.expect_clean(plan imago.plan, deadline timestamptz, since timestamptz)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  max_ms constant integer := greatest(1, extract(epoch from deadline - clock_timestamp()) * 1000);
+  run_id constant bigint := (imago.last_run(plan.name)).id;
   answer jsonb;
 begin
-  answer := imago.check_clean(plan_name, max_ms, since);
+  answer := imago.check_clean(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
     -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan_name, max_ms, clock_timestamp());
+    answer := imago.check_clean(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
-    perform imago.raise_error('IM038', plan_name, (
+    perform imago.raise_error('IM038', plan.name, (
       select string_agg(format('check %s %s', f ->> 'name', case
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.some_keys(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
@@ -2528,7 +2638,7 @@ begin
   return answer;
 end
 $$;
-comment on function imago.expect_clean(text, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
+comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
 
 -- sql/engine/functions/expect_cleanable.sql
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
@@ -2739,6 +2849,22 @@ end
 $$;
 comment on function imago.fail_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
 
+-- sql/engine/functions/failing_checks.sql
+create or replace function imago.failing_checks(validation_id bigint)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'name', c.name, 'severity', c.severity, 'found', i.found, 'held', imago.held_findings(c, i.found), 'keys', i.keys,
+      'partial', not i.done or i.error is not null, 'error', i.error ->> 'code') order by i.position), '[]')
+  from imago.validation_check i
+  join imago.plan_check c on c.id = i.plan_check
+  where i.validation = validation_id and c.severity = 'error' and (i.found > 0 or i.error is not null)
+$$;
+comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated: names, counts and some keys. held: what is found of entities that somebody has taken back alone, on purpose.';
+
 -- sql/engine/functions/finalize.sql
 create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
 returns jsonb
@@ -2824,7 +2950,7 @@ begin
   looked := imago.look_for_pending(plan, deadline);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
-    answer := imago.expect_clean(plan.name, deadline, since);
+    answer := imago.expect_clean(plan, deadline, since);
   end if;
   if not imago.hold_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');
@@ -3053,7 +3179,8 @@ declare
   lane imago.lane;
   staged imago.plan;
   todo text[];
-  left_aside bigint;
+  checks imago.validation;
+  findings jsonb;
   most constant integer := 1000;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
@@ -3082,7 +3209,9 @@ begin
     return result;
   end if;
 
-  if not imago.proved_by_walk(lane) then
+  -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
+  checks := imago.end_checks(run, lane.waits_since);
+  if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
     begin
       for staged in select s.* from imago.begun_stages(run, plan) s loop
         todo := imago.left_over(run, staged, most);
@@ -3127,23 +3256,19 @@ begin
       return result;
     end if;
   end if;
-  perform imago.forget_moved(run, s) from imago.stages(plan) s;
-  select count(distinct (f.stage, f.entity)) into left_aside
-  from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
-  begin
-    if left_aside > 0 then
-      perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
-    else
-      perform imago.transit(run.id, 'succeed');
+  if run.direction = 'forward' then
+    findings := imago.check_end(run, plan, checks, lane.waits_since, deadline);
+    if findings is null then
+      -- Checks that are not through yet have used up this call.
+      result.outcome := case when imago.is_live(imago.end_checks(run, lane.waits_since)) then 'timeout' else 'working' end;
+      return result;
     end if;
-    result.outcome := 'done';
-  exception when sqlstate 'IM016' then
-    result.outcome := 'busy';
-  end;
+  end if;
+  result.outcome := imago.end_run(run, plan, findings);
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- sql/engine/functions/first_size.sql
 create or replace function imago.first_size(lane imago.lane)
@@ -3314,7 +3439,7 @@ begin
   end if;
 
   if not dry_run then
-    select * into counted from imago.count_piece(plan_check, item.cursor_key, until_key, 0);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, until_key, 0, false);
     result.remaining := result.remaining + counted.amount;
     result.facts := imago.add_counts(result.facts, counted.facts);
   end if;
@@ -3490,6 +3615,29 @@ as $$
   select exists (select from imago.plan_sync s where s.plan = has_sync.plan and s.installed_at is not null)
 $$;
 comment on function imago.has_sync(text) is 'Whether triggers of this plan follow what the app writes.';
+
+-- sql/engine/functions/held_findings.sql
+create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan;
+  held text[];
+begin
+  select array_agg(f.entity) into held
+  from imago.failure f
+  where f.plan = plan_check.plan and f.stage = plan_check.stage and f.kind = 'held';
+  if amount = 0 or held is null or plan_check.source is null then
+    return 0;
+  end if;
+  select p.* into plan from imago.plan p where p.name = plan_check.plan;
+  return least(held_findings.amount, (imago.wrong_entities(plan_check, imago.stage(plan, plan_check.stage), held)).amount);
+end
+$$;
+comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
 
 -- sql/engine/functions/hold_plan.sql
 create or replace function imago.hold_plan(plan_name text, run_too boolean)
@@ -3919,6 +4067,18 @@ as $$
   ) t
 $$;
 comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
+
+-- sql/engine/functions/is_live.sql
+create or replace function imago.is_live(validation imago.validation)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Older counts say little about the data of now.
+  select validation.state <> 'done' and validation.updated_at > clock_timestamp() - interval '1 hour'
+$$;
+comment on function imago.is_live(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
 -- sql/engine/functions/job_name.sql
 create or replace function imago.job_name(plan_name text, direct boolean default false)
@@ -4741,9 +4901,13 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
-    moves.moved := moves.moved + ending.moved;
-    moves.rows := imago.add_counts(moves.rows, ending.rows);
+    -- What the checks at the end have found is looked at twice: something may have come meanwhile.
+    for round in 1 .. 3 loop
+      ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
+      moves.moved := moves.moved + ending.moved;
+      moves.rows := imago.add_counts(moves.rows, ending.rows);
+      exit when ending.outcome <> 'working' or ending.moved > 0;
+    end loop;
     status := 'done';
     -- Transactions in flight may bring more, or have brought more just now. In all other cases nothing is pending.
     if ending.outcome not in ('done', 'busy', 'incomplete') then
@@ -4757,11 +4921,23 @@ begin
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
+    'findings', (select r.findings from imago.run r where r.id = run.id),
     'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
+
+-- sql/engine/functions/moved_since.sql
+create or replace function imago.moved_since(run imago.run, since timestamptz)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (select from imago.batch b where b.run = moved_since.run.id and b.moved > 0 and b.created_at >= since)
+$$;
+comment on function imago.moved_since(imago.run, timestamptz) is 'Whether a run has moved anybody since a moment.';
 
 -- sql/engine/functions/next_keys.sql
 create or replace function imago.next_keys(run imago.run, plan imago.plan, lane imago.lane)
@@ -5148,6 +5324,7 @@ as $$
     when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
     when plan.prepared_at is null or run.state = 'pending' then 'prepare'
     when run.state = 'succeeded' then 'validate'
+    when exists (select from imago.validation v where v.run = phase.run.id and v.state <> 'done') then 'validate'
     when exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done) then 'backfill'
     else 'late pass'
   end
@@ -5165,19 +5342,22 @@ declare
   key record;
 begin
   key := imago.walked_key(plan_check);
-  execute format(
-    'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
-    key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
-  into last_key using cursor_key, size - 1;
-  rows := size;
+  if size is not null then
+    execute format(
+      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
+      key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+    into last_key using cursor_key, size - 1;
+    rows := size;
+  end if;
   if last_key is null then
+    perform set_config('enable_seqscan', case when size is null then 'on' else 'off' end, true);
     execute format('select count(*) from %2$s where %1$s',
       case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
     into rows using cursor_key;
   end if;
 end
 $$;
-comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source.';
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source; of all that is left where size is null.';
 
 -- sql/engine/functions/piece_range.sql
 create or replace function imago.piece_range(plan_check imago.plan_check, cursor_key text, last_key text)
@@ -5463,6 +5643,7 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
+    'findings', run.findings,
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
@@ -5935,6 +6116,28 @@ end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
 
+-- sql/engine/functions/rest_ms.sql
+create or replace function imago.rest_ms(plan_check imago.plan_check, cursor_key text)
+returns numeric
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = on
+set jit = off
+set max_parallel_workers_per_gather = 0
+as $$
+declare
+  plan jsonb;
+  -- A fifth of what a small server does, and more where it reads from memory.
+  cost_a_ms constant numeric := 25;
+begin
+  execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_query(plan_check), imago.piece_range(plan_check, cursor_key, null))
+    into plan using cursor_key, null::text;
+  return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;
+end
+$$;
+comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes at most, as the planner sees it.';
+
 -- sql/engine/functions/restore_rows.sql
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
 returns jsonb
@@ -6116,20 +6319,31 @@ language sql
 stable
 set search_path = ''
 as $$
-  with parts as (
-    select b.*, ntile(points) over (order by b.id) as part from imago.batch b where b.run = any (runs) and b.ms is not null and b.path <> 'sync'
-  ), buckets as (
-    select part, max(created_at + ms * interval '1 ms') as at, sum(moved) as moved, max(size) as size from parts group by part
-  ), spans as (
-    select k.*, extract(epoch from k.at - lag(k.at, 1, started_at) over (order by k.part)) as seconds from buckets k
+  with batches as (
+    select b.moved, b.size, b.created_at as began, b.created_at + greatest(b.ms, 0.001) * interval '1 ms' as ended
+    from imago.batch b where b.run = any (runs) and b.ms is not null and b.path <> 'sync'
+  ), span as (
+    select least(started_at, min(b.began)) as began, least(points, count(*))::integer as slices,
+      (max(b.ended) - least(started_at, min(b.began))) / nullif(least(points, count(*)), 0) as width
+    from batches b
+  ), slices as (
+    select n, s.began + (n - 1) * s.width as began, s.began + n * s.width as ended
+    from span s cross join generate_series(1, s.slices) n
+  ), filled as (
+    -- Batches of several workers overlap: each counts for a slice as far as it lies in it.
+    select s.n, s.ended, extract(epoch from s.ended - s.began) as seconds, max(b.size) as size,
+      coalesce(sum(b.moved * extract(epoch from least(b.ended, s.ended) - greatest(b.began, s.began))
+        / extract(epoch from b.ended - b.began)), 0) as moved
+    from slices s left join batches b on b.began < s.ended and b.ended > s.began
+    group by s.n, s.began, s.ended
   )
   select coalesce(jsonb_agg(jsonb_build_object(
-    'at', s.at, 'users_per_minute', round(60 * s.moved / greatest(0.001, s.seconds)), 'batch_size', s.size,
+    'at', s.ended, 'users_per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
     'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
-                 and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.at)) order by s.part), '[]')
-  from spans s
+                 and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
+  from filled s
 $$;
-comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'At most so many moments of some runs: entities a minute since the moment before, largest sub-batch, failures so far.';
+comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length: at the end of each, entities a minute, the largest sub-batch (null where none ran), failures so far.';
 
 -- sql/engine/functions/run_step.sql
 create or replace function imago.run_step(step imago.plan_step)
@@ -6167,7 +6381,7 @@ volatile
 set search_path = ''
 as $$
   update imago.validation_check i set
-    done = item.done, cursor_key = item.cursor_key, size = item.size, piece_ms = item.piece_ms, checked = item.checked,
+    done = item.done, cursor_key = item.cursor_key, size = item.size, piece_ms = item.piece_ms, in_pieces = item.in_pieces, checked = item.checked,
     total = item.total, found = item.found, remaining = item.remaining, fixed = item.fixed, fixes_failed = item.fixes_failed,
     written = item.written, deferrals = item.deferrals, fix_size = item.fix_size, keys = item.keys, findings = item.findings,
     facts = item.facts, error = item.error
@@ -6897,14 +7111,21 @@ $$;
 comment on function imago.take_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
 
 -- sql/engine/functions/take_validation.sql
-create or replace function imago.take_validation(plan imago.plan, fixes boolean, dry_run boolean, since timestamptz, out validation imago.validation)
+create or replace function imago.take_validation(
+  plan imago.plan,
+  fixes boolean,
+  dry_run boolean,
+  since timestamptz,
+  run_id bigint,
+  out validation imago.validation
+)
 language plpgsql
 volatile
 set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  current_phase text := imago.validation_phase(plan);
+  current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
   run imago.run := imago.last_run(plan.name);
   old_timeout text := current_setting('lock_timeout');
 begin
@@ -6912,9 +7133,10 @@ begin
     perform imago.raise_error('IM027', plan.name, run.direction, run.state);
   end if;
   select v.* into validation from imago.validation v
-  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run and v.state <> 'done'
+  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run
+    and v.run is not distinct from run_id and v.state <> 'done'
   for update skip locked;
-  if validation.id is not null and validation.phase = current_phase and validation.updated_at > clock_timestamp() - interval '1 hour'
+  if validation.id is not null and validation.phase = current_phase and imago.is_live(validation)
      and (since is null or validation.created_at >= since) then
     return;
   end if;
@@ -6925,8 +7147,8 @@ begin
 
   begin
     perform set_config('lock_timeout', '200', true);
-    insert into imago.validation as v (plan, phase, fixes, dry_run)
-    values (plan.name, current_phase, fixes, dry_run)
+    insert into imago.validation as v (plan, phase, fixes, dry_run, run)
+    values (plan.name, current_phase, fixes, dry_run, run_id)
     on conflict do nothing
     returning v.* into validation;
     perform set_config('lock_timeout', old_timeout, true);
@@ -6944,10 +7166,27 @@ begin
   from imago.plan_check c
   cross join lateral (select c.routine is not null or imago.check_query(c) is not null as applicable) a
   where coalesce(c.plan, plan.name) = plan.name
+    and (run_id is null or c.severity = 'error')
     and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
 end
 $$;
-comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up.';
+comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
+
+-- sql/engine/functions/telling_run.sql
+create or replace function imago.telling_run(plan text)
+returns imago.run
+language sql
+stable
+set search_path = ''
+as $$
+  select r.* from imago.run r
+  where r.plan = telling_run.plan
+    and (r.state <> 'cancelled'
+      or exists (select from imago.lane l where l.run = r.id and l.moved > 0)
+      or exists (select from imago.batch b where b.run = r.id and b.moved > 0))
+  order by r.id desc limit 1
+$$;
+comment on function imago.telling_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
 
 -- sql/engine/functions/tick.sql
 create or replace function imago.tick(plan_name text, finalize boolean default false)
@@ -7078,7 +7317,8 @@ begin
     reason = transit.reason,
     error_code = transit.error_code,
     started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
-    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end
+    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
+    findings = case when next_state <> 'running' then r.findings end
   where r.id = run_id;
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
@@ -7398,8 +7638,7 @@ create or replace function imago.validate(
   detailed boolean,
   fixes boolean,
   max_ms integer,
-  dry_run boolean,
-  since timestamptz default null
+  dry_run boolean
 )
 returns jsonb
 language plpgsql
@@ -7409,33 +7648,19 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   held imago.validation;
-  item imago.validation_check;
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
-  held := imago.take_validation(plan, fixes, dry_run, since);
+  held := imago.take_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
     return imago.busy_validation(plan, detailed, fixes, dry_run, started);
   end if;
 
-  while held.state = 'checking' loop
-    select i.* into item from imago.validation_check i where i.validation = held.id and not i.done order by i.position limit 1;
-    if found then
-      item := imago.work_check(item, plan, deadline);
-      perform imago.save_check(item);
-    else
-      held.state := case when imago.open_findings(held.id) then 'fixing' else 'done' end;
-    end if;
-    exit when clock_timestamp() >= deadline or imago.timed_out();
-  end loop;
-  if held.state = 'fixing' and clock_timestamp() < deadline and not imago.timed_out() then
-    held.state := imago.work_fixes(held, plan, deadline);
-  end if;
-  update imago.validation v set state = held.state, updated_at = clock_timestamp() where v.id = held.id;
+  held := imago.work_validation(held, plan, deadline);
   return imago.validation_answer(held.id, held.state, detailed, started);
 end
 $$;
-comment on function imago.validate(text, boolean, boolean, integer, boolean, timestamptz) is 'One call''s worth of a validation: takes it up where the last call left it, checks until everything is counted, then fixes where asked to. since: one begun before is given up.';
+comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it.';
 
 -- sql/engine/functions/validate_constraint.sql
 create or replace function imago.validate_constraint(relation text, name text)
@@ -7527,7 +7752,7 @@ as $$
     when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
     else 'during'
   end
-  from imago.last_run(plan.name) run
+  from imago.telling_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
 
@@ -7701,7 +7926,7 @@ $$;
 comment on function imago.work(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
 
 -- sql/engine/functions/work_check.sql
-create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz)
+create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz, may_step boolean)
 returns imago.validation_check
 language plpgsql
 volatile
@@ -7716,6 +7941,8 @@ declare
   piece_started timestamptz;
   took numeric;
   size integer;
+  whole boolean;
+  least_time constant interval := '20 ms';
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -7733,8 +7960,15 @@ begin
   loop
     piece_started := clock_timestamp();
     size := imago.piece_size(item, deadline - piece_started);
-    select * into piece from imago.piece_end(plan_check, item.cursor_key, size);
-    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys));
+    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: it has to fit.
+    -- What a piece takes at any size always fits, so that calls with hardly any time come to an end.
+    whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
+      < greatest(deadline - piece_started, least_time);
+    if not whole and not may_step and not item.in_pieces then
+      return item;
+    end if;
+    select * into piece from imago.piece_end(plan_check, item.cursor_key, case when whole then null else size end);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys), whole);
     took := extract(epoch from clock_timestamp() - piece_started) * 1000;
     next.found := next.found + counted.amount;
     next.keys := next.keys || counted.keys;
@@ -7756,6 +7990,10 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
+    if whole then
+      item.in_pieces := true;
+      return item;
+    end if;
     -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
     if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
       item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
@@ -7769,7 +8007,7 @@ exception
     return item;
 end
 $$;
-comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz) is 'Works on one check until it is done or the deadline has come: looks, or counts piece after piece. What goes wrong is its error, not the call''s.';
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come: looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';
 
 -- sql/engine/functions/work_fixes.sql
 create or replace function imago.work_fixes(validation imago.validation, plan imago.plan, deadline timestamptz)
@@ -7896,6 +8134,39 @@ begin
 end
 $$;
 comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
+
+-- sql/engine/functions/work_validation.sql
+create or replace function imago.work_validation(validation imago.validation, plan imago.plan, deadline timestamptz, may_step boolean default true)
+returns imago.validation
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  item imago.validation_check;
+  before imago.validation_check;
+begin
+  while validation.state = 'checking' loop
+    select i.* into item from imago.validation_check i where i.validation = work_validation.validation.id and not i.done order by i.position limit 1;
+    if found then
+      before := item;
+      item := imago.work_check(item, plan, deadline, may_step);
+      exit when item is not distinct from before;
+      perform imago.save_check(item);
+      may_step := false;
+    else
+      validation.state := case when imago.open_findings(validation.id) then 'fixing' else 'done' end;
+    end if;
+    exit when clock_timestamp() >= deadline or imago.timed_out();
+  end loop;
+  if validation.state = 'fixing' and clock_timestamp() < deadline and not imago.timed_out() then
+    validation.state := imago.work_fixes(validation, plan, deadline);
+  end if;
+  update imago.validation v set state = validation.state, updated_at = clock_timestamp() where v.id = work_validation.validation.id;
+  return validation;
+end
+$$;
+comment on function imago.work_validation(imago.validation, imago.plan, timestamptz, boolean) is 'Goes on with a validation that the caller holds: checks until everything is counted, then fixes where asked to. may_step: the call is fresh, a check that does not fit it is begun.';
 
 -- sql/engine/functions/write_log.sql
 create or replace function imago.write_log(
@@ -8093,13 +8364,13 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  run imago.run := imago.last_run(plan);
+  run imago.run := imago.migrating_run(plan);
 begin
   return imago.batch_statistics(run.id) || imago.trouble_statistics(run) || imago.server_statistics()
     || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
 end
 $$;
-comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times (p50, p95, p99, max), batch sizes, errors, rows and WAL of the newest run, and the server''s connections and cache hits. WAL is server-wide while a batch ran.';
+comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times (p50, p95, p99, max), batch sizes, errors, rows and WAL of the newest run that migrates or rolls back (fixes of validate_migration have runs of their own), and the server''s connections and cache hits. WAL is server-wide while a batch ran.';
 
 -- sql/api/functions/get_migration_statistics.sql
 create or replace function public.get_migration_statistics(plan text default 'avatars')

@@ -6,7 +6,7 @@ import type {
   Severity,
   ValidationAnswer,
 } from '../../../functions/_shared/validation.ts';
-import { counted, duration, objectText, whole } from '../../migrate/figures.ts';
+import { counted, duration, objectText, whole } from '../../command/figures.ts';
 import type { Checked, Purpose } from '../checks.ts';
 import type { Ending, Frame } from '../verdict.ts';
 import {
@@ -21,7 +21,7 @@ import {
   summary,
   troubleText,
 } from '../words.ts';
-import { type Content, html } from './markup.ts';
+import { type Content, html, Markup } from './markup.ts';
 import { drawRun } from './picture.ts';
 import { directionText, runMs, runText, stateText, timeText } from './runs.ts';
 import { style } from './style.ts';
@@ -50,13 +50,14 @@ export function page(report: Report): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="robots" content="noindex">
 <title>${heading}: ${ending.message}</title>
-<style>${style}</style>
+<style>${new Markup(style)}</style>
 </head>
 <body>
 <header>
 <h1>${heading}</h1>
 <p class="verdict ${tone(report)}">${ending.message}</p>
 ${particulars(report)}
+${next(report)}
 </header>
 <main>
 ${unfinished(answer)}
@@ -100,6 +101,13 @@ function particulars({ frame, checked }: Report): Content {
   ];
   return html`<dl class="facts">
 ${entries.filter(([, value]) => value !== undefined).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
+}
+
+/** What the command has said to do next, command lines included. */
+function next({ ending }: Report): Content {
+  return (
+    ending.next.length > 0 && html`<ul class="next">${ending.next.map((line) => html`<li>${line}</li>`)}</ul>`
+  );
 }
 
 /** A check that could not be done comes first: what it would have found nobody knows. */
@@ -170,7 +178,7 @@ function clean(answer: ValidationAnswer): Content {
   const checks = answer.checks.filter((check) => check.found === 0 && check.applicable && !check.error);
   const without = answer.checks.filter((check) => !check.applicable);
   return html`<section aria-labelledby="clean"><h2 id="clean">Found nothing</h2>
-<div class="scroll"><table><caption>${counted(checks.length, 'check')} without a finding</caption>
+<div class="scroll"><table class="checks"><caption>${counted(checks.length, 'check')} without a finding</caption>
 <thead><tr><th scope="col">Check</th><th scope="col">What a finding would have meant</th></tr></thead>
 <tbody>${checks.map(({ name, meaning }) => html`<tr><th scope="row"><code>${name}</code></th><td>${meaning}</td></tr>\n`)}</tbody></table></div>
 ${without.length > 0 && html`<p>Left out, because this app lacks the tables or columns: ${without.map(({ name }) => name).join(', ')}.</p>`}</section>`;
@@ -183,7 +191,7 @@ function runs(all: readonly HistoryRun[]): Content {
   const newest = all.toSorted((a, b) => Number(b.run) - Number(a.run));
   const drawn = newest.filter(({ points }) => points.length > 0).slice(0, pictures);
   return html`<section aria-labelledby="runs"><h2 id="runs">Runs</h2>
-<div class="scroll"><table><caption>${counted(all.length, 'run')}, the newest first</caption>
+<div class="scroll"><table class="runs"><caption>${counted(all.length, 'run')}, the newest first</caption>
 <thead><tr><th scope="col" class="number">Run</th><th scope="col">Direction</th><th scope="col">Started</th><th scope="col">Took</th><th scope="col">State</th><th scope="col" class="number">Moved</th><th scope="col" class="number">Set aside</th></tr></thead>
 <tbody>${newest.map(runRow)}</tbody></table></div>
 ${drawn.map((run) => html`<figure><figcaption>${runText(run)}</figcaption><div class="scroll">${drawRun(run, runText(run))}</div></figure>\n`)}</section>`;
@@ -202,4 +210,6 @@ const glossary = html`<section aria-labelledby="words"><h2 id="words">Words</h2>
 <dt>batch</dt><dd>the users that one transaction moves</dd>
 <dt>set aside</dt><dd>a user who could not be moved; the others were, and he can be tried again</dd>
 <dt>check</dt><dd>a question to the database that counts what is wrong</dd>
+<dt>key</dt><dd>the primary key of a row that a finding is about</dd>
+<dt>fix</dt><dd>what <code>--fix-issues</code> does about a finding; a rollback takes it back like anything else</dd>
 </dl></section>`;

@@ -4,7 +4,7 @@ import { GridComponent, TitleComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { HistoryRun } from '../../../functions/_shared/validation.ts';
-import { whole } from '../../migrate/figures.ts';
+import { whole } from '../../command/figures.ts';
 import { html, Markup } from './markup.ts';
 
 use([LineChart, GridComponent, TitleComponent, SVGRenderer]);

@@ -1,6 +1,6 @@
 /** The runs of a plan, in words. */
 import type { HistoryRun } from '../../../functions/_shared/validation.ts';
-import { counted, duration, whole } from '../../migrate/figures.ts';
+import { counted, duration, whole } from '../../command/figures.ts';
 
 const states: Record<string, string> = {
   pending: 'has not begun',

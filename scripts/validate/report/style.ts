@@ -49,6 +49,13 @@ td { overflow-wrap: anywhere; min-width: 4rem; }
 figure { margin: 1.5rem 0 2.5rem; }
 figcaption { margin-bottom: 1.25rem; }
 .picture { display: block; width: 100%; min-width: 36rem; height: auto; font-family: inherit; }
+ul.next { margin: .5rem 0; padding-left: 1.2rem; }
+.checks th code, .runs td { white-space: nowrap; }
+@media (max-width: 44rem) {
+  .checks thead { display: none; }
+  .checks tr, .checks th, .checks td { display: block; padding-right: 0; }
+  .checks th { border-bottom: 0; padding-bottom: 0; }
+}
 ul.objects { margin: .5rem 0 0; padding-left: 1.2rem; }
 ul.keys { margin: .3rem 0 0; padding-left: 1.2rem; }
 summary { cursor: pointer; color: var(--muted); }

@@ -28,7 +28,10 @@ begin
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
     'error', case when outcome = 'failed' then imago.error_of(run) end,
     'next', case when outcome = 'failed' and run.direction = 'forward'
-                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end);
+                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
+    || case run.direction when 'forward' then jsonb_build_object(
+      'checking', case when outcome = 'working' then imago.checked_percentage(run) end,
+      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
 end
 $$;
 comment on function imago.answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';

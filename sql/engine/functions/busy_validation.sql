@@ -1,4 +1,4 @@
-create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz)
+create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
 returns jsonb
 language sql
 volatile
@@ -9,6 +9,6 @@ as $$
     'status', 'busy', 'has_more', true, 'retry_after_ms', 100)
   from imago.validation v
   where v.plan = (busy_validation.plan).name and v.fixes = busy_validation.fixes and v.dry_run = busy_validation.dry_run
-    and v.state <> 'done'
+    and v.run is not distinct from run_id and v.state <> 'done'
 $$;
-comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz) is 'What a second caller is answered: how far the validation was when the first one took it up.';
+comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';

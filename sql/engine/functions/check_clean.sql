@@ -1,15 +1,18 @@
-create or replace function imago.check_clean(plan_name text, max_ms integer, since timestamptz default null)
+create or replace function imago.check_clean(plan imago.plan, run_id bigint, deadline timestamptz, since timestamptz, may_step boolean default true)
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'has_more', answer -> 'has_more', 'percentage', answer -> 'percentage', 'clean', answer -> 'healthy',
-    'failing', (
-      select coalesce(jsonb_agg(jsonb_build_object('name', c ->> 'name', 'found', c -> 'left', 'keys', c -> 'keys', 'error', c #> '{error,code}')), '[]')
-      from jsonb_array_elements(answer -> 'checks') c
-      where c ->> 'severity' = 'error' and (c ->> 'left')::bigint > 0 or c -> 'error' <> 'null'))
-  from imago.validate(plan_name, true, false, max_ms, false, since) answer
+declare
+  held imago.validation := imago.take_validation(plan, false, false, since, run_id);
+begin
+  if held.id is null then
+    return imago.busy_validation(plan, false, false, false, clock_timestamp(), run_id) || '{"failing": []}';
+  end if;
+  held := imago.work_validation(held, plan, deadline, may_step);
+  return imago.validation_answer(held.id, held.state, false, clock_timestamp())
+    || jsonb_build_object('failing', imago.failing_checks(held.id));
+end
 $$;
-comment on function imago.check_clean(text, integer, timestamptz) is 'For steps that depend on the checks: one call''s worth of the same validation. Call until has_more is false; clean then says whether no check of severity error fails, failing names those. since: what was counted before is counted again.';
+comment on function imago.check_clean(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';

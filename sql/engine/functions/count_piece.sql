@@ -3,6 +3,7 @@ create or replace function imago.count_piece(
   cursor_key text,
   last_key text,
   samples integer,
+  whole boolean,
   out amount bigint,
   out keys text[],
   out facts jsonb
@@ -10,7 +11,7 @@ create or replace function imago.count_piece(
 language plpgsql
 stable
 set search_path = ''
--- Pieces are small: each is an index range, also where statistics are old. The app keeps its other cores.
+-- Pieces are small: each is an index range, also where statistics are old; whole tables are better read. The app keeps its other cores.
 set enable_seqscan = off
 set jit = off
 set max_parallel_workers_per_gather = 0
@@ -19,6 +20,7 @@ declare
   query text := imago.check_query(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
+  perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)
@@ -41,4 +43,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.count_piece(imago.plan_check, text, text, integer, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up.';
+comment on function imago.count_piece(imago.plan_check, text, text, integer, boolean, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up. whole: the piece is most of the table.';

@@ -1,20 +1,20 @@
-create or replace function imago.expect_clean(plan_name text, deadline timestamptz, since timestamptz)
+create or replace function imago.expect_clean(plan imago.plan, deadline timestamptz, since timestamptz)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  max_ms constant integer := greatest(1, extract(epoch from deadline - clock_timestamp()) * 1000);
+  run_id constant bigint := (imago.last_run(plan.name)).id;
   answer jsonb;
 begin
-  answer := imago.check_clean(plan_name, max_ms, since);
+  answer := imago.check_clean(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
     -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan_name, max_ms, clock_timestamp());
+    answer := imago.check_clean(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
-    perform imago.raise_error('IM038', plan_name, (
+    perform imago.raise_error('IM038', plan.name, (
       select string_agg(format('check %s %s', f ->> 'name', case
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.some_keys(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
@@ -24,4 +24,4 @@ begin
   return answer;
 end
 $$;
-comment on function imago.expect_clean(text, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
+comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';

@@ -21,7 +21,7 @@ begin
   looked := imago.look_for_pending(plan, deadline);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
-    answer := imago.expect_clean(plan.name, deadline, since);
+    answer := imago.expect_clean(plan, deadline, since);
   end if;
   if not imago.hold_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');

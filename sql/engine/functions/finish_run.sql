@@ -8,7 +8,8 @@ declare
   lane imago.lane;
   staged imago.plan;
   todo text[];
-  left_aside bigint;
+  checks imago.validation;
+  findings jsonb;
   most constant integer := 1000;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
@@ -37,7 +38,9 @@ begin
     return result;
   end if;
 
-  if not imago.proved_by_walk(lane) then
+  -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
+  checks := imago.end_checks(run, lane.waits_since);
+  if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
     begin
       for staged in select s.* from imago.begun_stages(run, plan) s loop
         todo := imago.left_over(run, staged, most);
@@ -82,20 +85,16 @@ begin
       return result;
     end if;
   end if;
-  perform imago.forget_moved(run, s) from imago.stages(plan) s;
-  select count(distinct (f.stage, f.entity)) into left_aside
-  from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
-  begin
-    if left_aside > 0 then
-      perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
-    else
-      perform imago.transit(run.id, 'succeed');
+  if run.direction = 'forward' then
+    findings := imago.check_end(run, plan, checks, lane.waits_since, deadline);
+    if findings is null then
+      -- Checks that are not through yet have used up this call.
+      result.outcome := case when imago.is_live(imago.end_checks(run, lane.waits_since)) then 'timeout' else 'working' end;
+      return result;
     end if;
-    result.outcome := 'done';
-  exception when sqlstate 'IM016' then
-    result.outcome := 'busy';
-  end;
+  end if;
+  result.outcome := imago.end_run(run, plan, findings);
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';

@@ -63,7 +63,7 @@ begin
   end if;
 
   if not dry_run then
-    select * into counted from imago.count_piece(plan_check, item.cursor_key, until_key, 0);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, until_key, 0, false);
     result.remaining := result.remaining + counted.amount;
     result.facts := imago.add_counts(result.facts, counted.facts);
   end if;

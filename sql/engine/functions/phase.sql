@@ -12,6 +12,7 @@ as $$
     when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
     when plan.prepared_at is null or run.state = 'pending' then 'prepare'
     when run.state = 'succeeded' then 'validate'
+    when exists (select from imago.validation v where v.run = phase.run.id and v.state <> 'done') then 'validate'
     when exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done) then 'backfill'
     else 'late pass'
   end

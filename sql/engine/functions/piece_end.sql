@@ -8,16 +8,19 @@ declare
   key record;
 begin
   key := imago.walked_key(plan_check);
-  execute format(
-    'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
-    key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
-  into last_key using cursor_key, size - 1;
-  rows := size;
+  if size is not null then
+    execute format(
+      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
+      key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+    into last_key using cursor_key, size - 1;
+    rows := size;
+  end if;
   if last_key is null then
+    perform set_config('enable_seqscan', case when size is null then 'on' else 'off' end, true);
     execute format('select count(*) from %2$s where %1$s',
       case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
     into rows using cursor_key;
   end if;
 end
 $$;
-comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source.';
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source; of all that is left where size is null.';

@@ -27,6 +27,7 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
+    'findings', run.findings,
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),

@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
   update imago.validation_check i set
-    done = item.done, cursor_key = item.cursor_key, size = item.size, piece_ms = item.piece_ms, checked = item.checked,
+    done = item.done, cursor_key = item.cursor_key, size = item.size, piece_ms = item.piece_ms, in_pieces = item.in_pieces, checked = item.checked,
     total = item.total, found = item.found, remaining = item.remaining, fixed = item.fixed, fixes_failed = item.fixes_failed,
     written = item.written, deferrals = item.deferrals, fix_size = item.fix_size, keys = item.keys, findings = item.findings,
     facts = item.facts, error = item.error

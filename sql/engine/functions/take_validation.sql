@@ -1,11 +1,18 @@
-create or replace function imago.take_validation(plan imago.plan, fixes boolean, dry_run boolean, since timestamptz, out validation imago.validation)
+create or replace function imago.take_validation(
+  plan imago.plan,
+  fixes boolean,
+  dry_run boolean,
+  since timestamptz,
+  run_id bigint,
+  out validation imago.validation
+)
 language plpgsql
 volatile
 set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  current_phase text := imago.validation_phase(plan);
+  current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
   run imago.run := imago.last_run(plan.name);
   old_timeout text := current_setting('lock_timeout');
 begin
@@ -13,9 +20,10 @@ begin
     perform imago.raise_error('IM027', plan.name, run.direction, run.state);
   end if;
   select v.* into validation from imago.validation v
-  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run and v.state <> 'done'
+  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run
+    and v.run is not distinct from run_id and v.state <> 'done'
   for update skip locked;
-  if validation.id is not null and validation.phase = current_phase and validation.updated_at > clock_timestamp() - interval '1 hour'
+  if validation.id is not null and validation.phase = current_phase and imago.is_live(validation)
      and (since is null or validation.created_at >= since) then
     return;
   end if;
@@ -26,8 +34,8 @@ begin
 
   begin
     perform set_config('lock_timeout', '200', true);
-    insert into imago.validation as v (plan, phase, fixes, dry_run)
-    values (plan.name, current_phase, fixes, dry_run)
+    insert into imago.validation as v (plan, phase, fixes, dry_run, run)
+    values (plan.name, current_phase, fixes, dry_run, run_id)
     on conflict do nothing
     returning v.* into validation;
     perform set_config('lock_timeout', old_timeout, true);
@@ -45,7 +53,8 @@ begin
   from imago.plan_check c
   cross join lateral (select c.routine is not null or imago.check_query(c) is not null as applicable) a
   where coalesce(c.plan, plan.name) = plan.name
+    and (run_id is null or c.severity = 'error')
     and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
 end
 $$;
-comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up.';
+comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';

@@ -20,7 +20,8 @@ begin
     reason = transit.reason,
     error_code = transit.error_code,
     started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
-    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end
+    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
+    findings = case when next_state <> 'running' then r.findings end
   where r.id = run_id;
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',

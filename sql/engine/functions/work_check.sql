@@ -1,4 +1,4 @@
-create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz)
+create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz, may_step boolean)
 returns imago.validation_check
 language plpgsql
 volatile
@@ -13,6 +13,8 @@ declare
   piece_started timestamptz;
   took numeric;
   size integer;
+  whole boolean;
+  least_time constant interval := '20 ms';
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -30,8 +32,15 @@ begin
   loop
     piece_started := clock_timestamp();
     size := imago.piece_size(item, deadline - piece_started);
-    select * into piece from imago.piece_end(plan_check, item.cursor_key, size);
-    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys));
+    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: it has to fit.
+    -- What a piece takes at any size always fits, so that calls with hardly any time come to an end.
+    whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
+      < greatest(deadline - piece_started, least_time);
+    if not whole and not may_step and not item.in_pieces then
+      return item;
+    end if;
+    select * into piece from imago.piece_end(plan_check, item.cursor_key, case when whole then null else size end);
+    select * into counted from imago.count_piece(plan_check, item.cursor_key, piece.last_key, 10 - cardinality(item.keys), whole);
     took := extract(epoch from clock_timestamp() - piece_started) * 1000;
     next.found := next.found + counted.amount;
     next.keys := next.keys || counted.keys;
@@ -53,6 +62,10 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
+    if whole then
+      item.in_pieces := true;
+      return item;
+    end if;
     -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
     if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
       item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
@@ -66,4 +79,4 @@ exception
     return item;
 end
 $$;
-comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz) is 'Works on one check until it is done or the deadline has come: looks, or counts piece after piece. What goes wrong is its error, not the call''s.';
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come: looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';

@@ -13,6 +13,7 @@ create table imago.run (
   caused_by bigint references imago.run on delete set null,
   late_only boolean not null default false,
   validation bigint,
+  findings jsonb,
   total bigint,
   total_is_estimate boolean not null default true,
   created_at timestamptz not null default clock_timestamp(),
@@ -22,6 +23,7 @@ create table imago.run (
 comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
 comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
+comment on column imago.run.findings is 'What the checks at the end of a forward run have found: name, severity and counts of each. Null: not checked to the end.';
 comment on column imago.run.late_only is 'The plan was walked before: only the late pass is needed.';
 
 create unique index run_unfinished_key on imago.run (plan) where state in ('pending', 'running', 'paused');

@@ -7,6 +7,7 @@ create table imago.validation_check (
   cursor_key text,
   size integer not null default 20,
   piece_ms numeric,
+  in_pieces boolean not null default false,
   checked bigint not null default 0,
   total bigint not null default 1,
   found bigint not null default 0,
@@ -25,5 +26,6 @@ create table imago.validation_check (
 comment on table imago.validation_check is 'How far a validation is with each check: cursor, counts and up to ten keys.';
 comment on column imago.validation_check.size is 'Rows of the source in the next piece.';
 comment on column imago.validation_check.piece_ms is 'What the slowest piece of a thousand rows or less has taken.';
+comment on column imago.validation_check.in_pieces is 'One query over all that was left has timed out: only small pieces since.';
 comment on column imago.validation_check.remaining is 'Counted again when fixing: what is still wrong. Null as long as nothing was to be fixed.';
 comment on column imago.validation_check.written is 'Rows that the fix has written (or, in a dry run, would have), by relation.';

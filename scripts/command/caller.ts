@@ -10,7 +10,12 @@ import {
 import { duration } from './figures.ts';
 import { limits, mayHaveHappened, retrying } from './retry.ts';
 import type { Terminal } from './terminal.ts';
-import type { ViaFunction } from './via-function.ts';
+
+/** Calls through the edge functions of a project; undefined for a call that only looks. */
+export type ViaFunction = <Name extends FunctionName>(
+  name: Name,
+  args: Arguments<Name>,
+) => Promise<Answer<Name>> | undefined;
 
 export class Caller {
   readonly #client: Client;

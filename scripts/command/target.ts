@@ -1,7 +1,6 @@
 /** Where the command works: the project that SUPABASE_URL names, or the embedded Supabase. */
 import type { Environment } from './environment.ts';
 import { keyKind } from './keys.ts';
-import type { Options } from './options.ts';
 import { UsageError } from './usage.ts';
 
 /** A Supabase project by URL and key, as the environment names it. */
@@ -20,7 +19,7 @@ export interface EmbeddedTarget {
 /** Decides on the target and refuses what cannot work. Calls nobody and starts nothing. */
 export function chooseTarget(
   environment: Environment,
-  options: Partial<Pick<Options, 'sample' | 'reset'>>,
+  options: { sample?: number | undefined; reset?: boolean | undefined },
 ): ProjectTarget | EmbeddedTarget {
   if (environment.SUPABASE_URL === undefined) return { kind: 'embedded' };
 

@@ -1,0 +1,29 @@
+/** Asks a person something. */
+import { createInterface } from 'node:readline/promises';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
+
+/** Throws a UsageError where a question could not be answered. */
+export function expectSomebody(why: string): void {
+  if (process.stdin.isTTY) return;
+  throw new UsageError(
+    `${why}, and nobody is here to be asked (stdin is no terminal).`,
+    'Add --yes when you mean it.',
+  );
+}
+
+/** Asks a question; true when the answer is yes. */
+export async function ask(question: string, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: terminal.stream });
+  // In raw mode the terminal does not turn Ctrl-C into a signal; readline tells instead.
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    const answer = await lines.question(`${question} [y/N] `, { signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  } finally {
+    lines.close();
+  }
+}

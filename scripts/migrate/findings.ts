@@ -1,0 +1,41 @@
+/** What the checks at the end of a run have found: in words, and what follows from it. */
+import type { Finding, ProgressAnswer } from '../../functions/_shared/answers.ts';
+import { whole } from '../command/figures.ts';
+import { commandLine, planFlags } from '../command/invocation.ts';
+import type { Context } from './context.ts';
+import type { Ending } from './report.ts';
+
+/** `posts_with_wrong_avatar: 2`, a line each; says so when there are none, and nothing when nobody has looked. */
+export function findingsText(findings: readonly Finding[] | null | undefined): string | undefined {
+  if (findings?.length === 0) return 'nothing is wrong';
+  return findings?.map(findingText).join('\n');
+}
+
+function findingText({ name, found, held, error }: Finding): string {
+  if (error) return `${name}: could not be evaluated (${error})`;
+  return `${name}: ${whole(found)}${held > 0 ? `, ${held === found ? 'held' : `${whole(held)} of them held`}` : ''}`;
+}
+
+/** Users who are held were taken back alone on purpose: what is found of them is nothing wrong. */
+export function isWrong({ found, held, error }: Finding): boolean {
+  return found > held || Boolean(error);
+}
+
+/** Everything is moved, and the checks find something wrong; undefined when they do not. */
+export function wrongAtEnd(
+  context: Context,
+  progress: ProgressAnswer,
+): Pick<Ending, 'status' | 'message' | 'next'> | undefined {
+  if (!progress.findings?.some(isWrong)) return undefined;
+  return {
+    status: 'left',
+    message: 'All done, but the checks find something wrong.',
+    next: [seeFindings(context)],
+  };
+}
+
+/** The command that explains findings, with keys and what to do about each. */
+export function seeFindings({ options, program }: Context): string {
+  const validate = program.replace(/migrate(?=(\.ts)?$)/, 'validate');
+  return `See what, and what to do: ${commandLine(validate, [...planFlags(options), '--detailed'])}`;
+}
