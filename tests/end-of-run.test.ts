@@ -99,14 +99,21 @@ describe('the end of a run', () => {
         {
           level: 'error',
           entity: null,
-          detail: { check: defect.check, severity: 'error', found: stays, held: 0, partial: false },
+          detail: {
+            check: defect.check,
+            severity: 'error',
+            found: stays,
+            held: 0,
+            keys: expect.any(Array),
+            partial: false,
+          },
         },
       ]);
       const refused = await refusal(call(sql, 'finalize_migration'));
-      expect([refused.code, refused.message]).toEqual([
-        'IM038',
+      expect(refused.code).toBe('IM038');
+      expect(refused.message).toContain(
         `plan avatars cannot be finalized: check ${defect.check} finds ${stays}`,
-      ]);
+      );
     });
   }
 

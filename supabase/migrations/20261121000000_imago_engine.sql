@@ -1051,6 +1051,7 @@ begin
              if imago_batch is null then
                return null;
              end if;
+             perform set_config(''lock_timeout'', ''100'', true);
              perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
              perform set_config(''imago.batch'', imago_batch::text, true);
              case tg_op %5$s end case;
@@ -1060,6 +1061,7 @@ begin
              perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
              return null;
            exception when others or assert_failure then
+             perform set_config(''lock_timeout'', %7$L, true);
              get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
              case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
                when ''raise'' then raise;
@@ -1069,7 +1071,7 @@ begin
            end;
          end loop;
        end',
-      looks, lock, sync.plan, sync.position, calls, follow));
+      looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
   return routine;
 end
@@ -2819,18 +2821,20 @@ declare
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if fail_sync.sqlstate in ('55P03', '40P01') then
-    -- Who waits for us may be who we wait for: a write on the other side, whose sync wants this row. One of the two has to let go
-    -- before deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does: the new side and its
-    -- journal are as they were then, and the other one, which follows both, writes over both sides.
+    -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
+    -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
+    -- its journal are as they were then, and the other one, which follows both, writes over both sides.
     waited_for := not sync."strict"
       and exists (
         select from imago.plan_sync o
         where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
       and exists (
         select from pg_catalog.pg_locks l
-        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
-    if clock_timestamp() < began + make_interval(secs =>
-         least(imago.setting_number('sync_wait_ms'), case when waited_for then 700 end) / 1000.0) then
+        join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
+        join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
+        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
+          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction);
+    if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
       return 'again';
     end if;
   end if;
@@ -3634,7 +3638,7 @@ begin
     return 0;
   end if;
   select p.* into plan from imago.plan p where p.name = plan_check.plan;
-  return least(held_findings.amount, (imago.wrong_entities(plan_check, imago.stage(plan, plan_check.stage), held)).amount);
+  return least(held_findings.amount, (imago.to_move(imago.stage(plan, plan_check.stage), plan_check, held)).amount);
 end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';

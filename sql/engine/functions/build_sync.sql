@@ -81,6 +81,7 @@ begin
              if imago_batch is null then
                return null;
              end if;
+             perform set_config(''lock_timeout'', ''100'', true);
              perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
              perform set_config(''imago.batch'', imago_batch::text, true);
              case tg_op %5$s end case;
@@ -90,6 +91,7 @@ begin
              perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
              return null;
            exception when others or assert_failure then
+             perform set_config(''lock_timeout'', %7$L, true);
              get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
              case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
                when ''raise'' then raise;
@@ -99,7 +101,7 @@ begin
            end;
          end loop;
        end',
-      looks, lock, sync.plan, sync.position, calls, follow));
+      looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
   return routine;
 end
