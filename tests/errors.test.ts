@@ -200,7 +200,6 @@ const CASES: Record<string, Case> = {
       ['migrate_batch', { max_failures: '-1' }],
       ['migrate_batch', { max_failures: '101%' }],
       ['migrate_batch', { on_failure: 'panic' }],
-      ['migrate_batch', { on_failure: null }],
       ['migrate_batch', { backup: false, on_failure: 'rollback' }],
       ['rollback_batch', { max_ms: -5 }],
       ['dry_run_migration', { mode: 'quick' }],

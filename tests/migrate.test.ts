@@ -26,7 +26,7 @@ const API = [
   'resume_migration(text)',
   'cancel_migration(text)',
   'retry_failed_migrations(text)',
-  'schedule_migration(text,interval)',
+  'schedule_migration(text,interval,boolean)',
   'unschedule_migration(text)',
   'finalize_migration(text,boolean,boolean)',
   'cleanup_migration(text,interval,boolean)',

@@ -11,6 +11,7 @@ import { problemOf } from '../command/problem.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
+import { validateCommand } from './findings.ts';
 import type { Ending } from './report.ts';
 
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
@@ -38,7 +39,7 @@ export async function finalize(context: Context): Promise<Ending> {
     return {
       status: 'done',
       message: 'Nothing stands in the way but the checks, which are gone through first. Nothing was changed.',
-      next: [`See them: npm run validate`, `Finalize: ${nextCommand(context, '--finalize')}`],
+      next: [`See them: ${validateCommand(context)}`, `Finalize: ${nextCommand(context, '--finalize')}`],
       finalize: preview,
     };
   }
@@ -190,7 +191,7 @@ function refused(context: Context, error: unknown): Ending {
     case 'IM038':
       return left(
         'It cannot be finalized yet.',
-        'See what is wrong: npm run validate',
+        `See what is wrong: ${validateCommand(context)}`,
         `Then go on: ${again(context)}`,
       );
     case 'IM042':

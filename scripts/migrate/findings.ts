@@ -34,8 +34,13 @@ export function wrongAtEnd(
   };
 }
 
-/** The command that explains findings, with keys and what to do about each. */
-export function seeFindings({ options, program }: Context): string {
+/** What to do about findings: the command that explains them. */
+export function seeFindings(context: Context): string {
+  return `See what, and what to do: ${validateCommand(context)}`;
+}
+
+/** The command that shows each finding with keys and what to do about it. */
+export function validateCommand({ options, program }: Context): string {
   const validate = program.replace(/migrate(?=(\.ts)?$)/, 'validate');
-  return `See what, and what to do: ${commandLine(validate, [...planFlags(options), '--detailed'])}`;
+  return commandLine(validate, [...planFlags(options), '--detailed']);
 }

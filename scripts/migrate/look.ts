@@ -192,9 +192,12 @@ function judged(context: Context, answer: DryRunAnswer): Ending {
       next: ['Mend them before, or migrate and retry them later.', `Migrate: ${nextCommand(context)}`],
     };
   }
+  const warnings = (answer.problems ?? []).length;
+  const found =
+    warnings > 0 ? `Nothing stands in the way; ${counted(warnings, 'warning')}` : 'No problem found';
   return {
     status: 'done',
-    message: `${answer.mode === 'preflight' ? 'No problem found' : 'It works'}. Nothing was changed.`,
+    message: `${answer.mode === 'preflight' ? found : 'It works'}. Nothing was changed.`,
     next: [`Migrate: ${nextCommand(context)}`],
   };
 }

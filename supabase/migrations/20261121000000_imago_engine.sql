@@ -31,7 +31,7 @@ begin
     raise exception using
       errcode = 'IM012',
       message = format('names that Imago needs are taken: %s', taken),
-      hint = 'Rename or drop them, then push again. Nothing has been changed.';
+      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.';
   end if;
 end
 $$;
@@ -93,7 +93,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the entity is still pending after apply', 'Look at what the plan''s apply does for this entity; for avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
   ('IM011', 'apply made more than one target row for one entity', 'Mend the view or apply: each entity gets one row; for avatars, avatars.default_avatar gives one row a user.', 'The plan''s view yields several rows for one entity.'),
-  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, or leave out the plan that needs them (imago install --plans), then push again. This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
+  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
   ('IM013', 'plan %1$s knows no entity with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
   ('IM014', 'plan %1$s writes what it does not declare: %2$s', 'Declare it in the plan, or stop writing it. What is not declared cannot be taken back.', 'A dry run compared what was written with what was declared, and no trigger of the app explains the difference.'),
   ('IM015', '%1$s is not valid: %2$s', 'Allowed: %3$s.', 'An argument has a value outside its range.'),
@@ -1754,6 +1754,8 @@ begin
   elsif is_estimate then
     -- A run that fixes findings walks no lanes.
     run := imago.migrating_run(plan.name);
+    -- Statistics are renewed while it runs; what it was begun with makes no step back.
+    total := case when run.state in ('running', 'paused') then coalesce(run.total, total) else total end;
     pending := imago.estimate_pending(run, plan, total);
   else
     pending := imago.count_pending(plan);
@@ -2833,7 +2835,11 @@ begin
         join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
         join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
         where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
-          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction);
+          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
+          -- A batch gives way by itself, sooner than we need to.
+          and not exists (
+            select from pg_catalog.pg_locks m
+            where m.pid = l.pid and m.relation = 'imago.run'::pg_catalog.regclass and m.mode = 'RowShareLock'));
     if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
       return 'again';
     end if;
@@ -6423,7 +6429,7 @@ begin
   if not finalize then
     run := imago.unfinished_run(plan_name);
   elsif plan.closed_at is null then
-    perform imago.expect_finalizable(plan);
+    perform imago.expect_finalizable(plan, (imago.look_for_pending(plan, imago.call_deadline(2000))).pending);
   end if;
   if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.

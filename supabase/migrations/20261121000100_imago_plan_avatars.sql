@@ -7,7 +7,7 @@ do $$
 begin
   if pg_catalog.to_regnamespace('avatars') is not null then
     raise exception using errcode = 'IM012', message = 'names that Imago needs are taken: schema avatars',
-      hint = 'Rename or drop them, or leave out the plan that needs them (imago install --plans), then push again. This migration has changed nothing.';
+      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.';
   end if;
 end
 $$;

@@ -30,7 +30,11 @@ begin
         join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
         join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
         where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
-          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction);
+          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
+          -- A batch gives way by itself, sooner than we need to.
+          and not exists (
+            select from pg_catalog.pg_locks m
+            where m.pid = l.pid and m.relation = 'imago.run'::pg_catalog.regclass and m.mode = 'RowShareLock'));
     if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
       return 'again';
     end if;

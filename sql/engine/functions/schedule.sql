@@ -27,7 +27,7 @@ begin
   if not finalize then
     run := imago.unfinished_run(plan_name);
   elsif plan.closed_at is null then
-    perform imago.expect_finalizable(plan);
+    perform imago.expect_finalizable(plan, (imago.look_for_pending(plan, imago.call_deadline(2000))).pending);
   end if;
   if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.
