@@ -404,7 +404,7 @@ describe('with the real CLI', () => {
 
     for (const { plan, text } of readParts().filter(({ plan }) => plan && names.includes(plan))) {
       const error = await refusal(db.sql.unsafe(text));
-      expect(error).toMatchObject({ code: 'IM012', hint: expect.stringContaining('leave out the plan') });
+      expect(error).toMatchObject({ code: 'IM012', hint: expect.stringContaining('can be left out') });
       expect(error.message).toBe(`names that Imago needs are taken: schema ${plan}`);
     }
     await install(folder, '--uninstall');
