@@ -35,6 +35,7 @@ const answerSchema = z.object({
   migrated: z.number().default(0),
   rolled_back: z.number().default(0),
   failed: z.number(),
+  checking: z.number().nullish(),
   retry_after_ms: z.number(),
 });
 
@@ -101,7 +102,7 @@ async function batches(
         }
         const now = answer.migrated + answer.rolled_back;
         moved += now;
-        if (now > 0) movedAt = performance.now();
+        if (now > 0 || answer.checking != null) movedAt = performance.now();
         else if (performance.now() - movedAt > patienceMs) throw new Error(`nothing moves: ${answer.status}`);
         if (!answer.has_more) isDone = true;
         else if (answer.retry_after_ms > 0) await delay(answer.retry_after_ms);

@@ -8,6 +8,7 @@ import { readDbEnvironment } from '../scripts/db/environment.ts';
 import { parseOptions } from '../scripts/db/options.ts';
 import { chooseTarget, describe as describeTarget } from '../scripts/db/target.ts';
 import { runCommand } from './support/command.ts';
+import { removeEmbedded } from './support/embedded.ts';
 import { until } from './support/until.ts';
 import { cliPush, hanging, rowsOf, type VersionedProject, versionedProject } from './support/versions.ts';
 
@@ -390,7 +391,7 @@ describe('the command', () => {
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'imago-db-command-'));
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(() => removeEmbedded(folder));
   const run = (args: string[], environment: Record<string, string> = {}) =>
     runCommand(
       ['db', ...args],

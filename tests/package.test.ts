@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFolder } from '../scripts/package.ts';
+import { removeEmbedded } from './support/embedded.ts';
 import { configText, execute, put } from './support/project.ts';
 
 let app: string;
@@ -38,6 +39,7 @@ beforeAll(async () => {
   await put(app, 'supabase/config.toml', configText);
 });
 afterAll(async () => {
+  await removeEmbedded(path.join(app, '.imago'));
   await rm(app, { recursive: true, force: true });
 });
 

@@ -6,6 +6,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { expect, inject, onTestFinished } from 'vitest';
 import { type Finished, runCommand } from './command.ts';
+import { removeEmbedded } from './embedded.ts';
 import { startManagementApi } from './management-api.ts';
 import { type VersionedProject, versionedProject } from './versions.ts';
 
@@ -79,6 +80,7 @@ export async function linkedProject(): Promise<LinkedProject> {
   onTestFinished(async () => {
     pooler.close();
     await api.close();
+    await removeEmbedded(path.join(home, '.imago'));
     await rm(home, { recursive: true, force: true });
   });
 

@@ -19,6 +19,7 @@ import { runCli } from '../../scripts/supabase-cli.ts';
 import { BARE, type TestServer } from './cluster.ts';
 import { type Running, startCommand } from './command.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
+import { removeEmbedded } from './embedded.ts';
 import { until, untilBlocked } from './until.ts';
 
 const commands = { init, migrate, upgrade, downgrade, status, history, check, stamp, reset };
@@ -198,7 +199,7 @@ export async function hanging(project: VersionedProject, hold: string, ...args: 
       'its session is gone',
       async () => (await project.sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
     );
-    await rm(folder, { recursive: true, force: true });
+    await removeEmbedded(folder);
   };
   return { running, pid, end };
 }
