@@ -5,6 +5,6 @@ import { removeCluster } from '../../scripts/embedded/cluster.ts';
 
 /** Removes such a folder: the servers of killed commands, too, and data that lies elsewhere because the servers run as another user. */
 export async function removeEmbedded(folder: string): Promise<void> {
-  for (const cluster of ['postgres', 'db']) await removeCluster(path.join(folder, cluster));
+  for (const cluster of ['postgres', 'db/postgres']) await removeCluster(path.join(folder, cluster));
   await rm(folder, { recursive: true, force: true });
 }

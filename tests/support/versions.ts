@@ -176,6 +176,7 @@ export async function hanging(project: VersionedProject, hold: string, ...args: 
   const holder = project.db.connect();
   await holder.unsafe(`begin; ${hold}`);
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-interrupted-'));
+  onTestFinished(() => removeEmbedded(folder));
   const running = startCommand(
     ['db', ...args, '--yes', '--workdir', project.folder, '--lock-timeout', '60000'],
     { DATABASE_URL: project.db.url, IMAGO_FOLDER: folder },
@@ -199,7 +200,6 @@ export async function hanging(project: VersionedProject, hold: string, ...args: 
       'its session is gone',
       async () => (await project.sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
     );
-    await removeEmbedded(folder);
   };
   return { running, pid, end };
 }
