@@ -616,6 +616,60 @@ describe('keys and names', () => {
     ).toBe(6);
   });
 
+  // A few rows and many: capture has a query for either.
+  test.each([40, 150])('columns that look like SQL of ours, %i rows a batch', async (count) => {
+    const { sql } = await database();
+    const names = ['100%s', "it's", '"quoted"', 'select $1', ' $1, $2, ', '$imago$'];
+    const q = (name: string) => `"${name.replaceAll('"', '""')}"`;
+    const list = names.map(q).join(', ');
+    const values = names.map((_, at) => `'${at} of ' || i`).join(', ');
+    const source = 'public."from $1, $2,"';
+    const target = 'public."to $1 "';
+    const tables = [source, target];
+    const touched = q('updated $1, at');
+    await sql.unsafe(`
+      create table ${source} (
+        "a $1, b" int primary key, "x $2,y" int not null, ${names.map((name) => `${q(name)} text`).join(', ')},
+        ${touched} timestamptz default '2020-01-01');
+      create function public.touch() returns trigger language plpgsql as $$ begin new.${touched} := now(); return new; end $$;
+      create trigger touch before update on ${source} for each row execute function public.touch();
+      create table ${target} (
+        "a $1, b" int references ${source}, "x $2,y" int, ${names.map((name) => `${q(name)} text`).join(', ')},
+        primary key ("x $2,y", "a $1, b"));
+      insert into ${source} ("a $1, b", "x $2,y", ${list}) select i, i, ${values} from generate_series(1, ${count}) i;
+      insert into ${target} ("a $1, b", "x $2,y", ${list}) select i, 0, ${values} from generate_series(1, ${count}) i;
+      analyze ${source};`);
+    const change = names.map((name) => `${q(name)} = ${q(name)} || '!'`).join(', ');
+    await createPlan(sql, {
+      schema: 'public',
+      table: 'from $1, $2,',
+      key: 'a $1, b',
+      keyType: 'integer',
+      pending: `s."x $2,y" > 0`,
+      apply: `
+        insert into ${target} ("a $1, b", "x $2,y", ${list})
+          select "a $1, b", "x $2,y", ${list} from ${source} where "a $1, b" = any (keys);
+        update ${target} set ${change} where "a $1, b" = any (keys);
+        update ${source} set "x $2,y" = 0, ${change} where "a $1, b" = any (keys);`,
+      writes: [
+        { relation: source, entity: 'a $1, b', columns: ['x $2,y', ...names] },
+        { relation: target, entity: 'a $1, b', inserts: true, columns: names },
+      ],
+    });
+    const original = await contents(sql, tables);
+    expect(
+      await call(sql, 'dry_run_migration', { plan: PLAN, mode: 'full', batch_size: count }),
+    ).toMatchObject({ status: 'done', migrated: count, failed: 0, undeclared: [], error: null });
+    expect(await contents(sql, tables)).toEqual(original);
+    await forward(sql, count);
+    expect(new Set((await journal(sql, source)).map((row) => row.batch)).size).toBe(1);
+    const rows = await journal(sql, target);
+    expect(rows.filter((row) => row.op === 'i')).toHaveLength(count);
+    expect(rows.filter((row) => row.op === 'u')).toHaveLength(count);
+    await back(sql);
+    expect(await contents(sql, tables)).toEqual(original);
+  });
+
   const KEYS = [
     { type: 'integer', keyType: 'integer', keys: ['-2147483648', '-1', '0', '7', '10', '2147483647'] },
     { type: 'bigint', keyType: 'bigint', keys: ['-9223372036854775808', '9', '10', '9223372036854775807'] },

@@ -918,10 +918,10 @@ begin
 
   body := '';
   if write.columns <> '{}' then
-    body := imago.capture_call(format(
-      'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select $1, n.%I, $2, %s, %s, %s
-       from old_rows o join new_rows n on %s where %s',
+    body := imago.capture_call(
+      'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
+       select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
+       from old_rows o join new_rows n on %11$s where %12$s',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       imago.undo_list('before_%1$s', write.relation, write.columns),
@@ -931,18 +931,18 @@ begin
       imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ')));
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
-    body := body || imago.capture_call(format(
-      'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
-       where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
+    body := body || imago.capture_call(
+      'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
       imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.undo_print('o', write.inserted_columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
     format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
@@ -1127,7 +1127,7 @@ $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
 -- sql/engine/functions/capture_call.sql
-create or replace function imago.capture_call(query text)
+create or replace function imago.capture_call(template text, variadic parts text[])
 returns text
 language sql
 immutable
@@ -1136,9 +1136,10 @@ as $$
   -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
   -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
   select format(E'if imago_rows <= 100 then\n%s;\nelse execute %L using imago_batch, imago_kind; end if;\n',
-    regexp_replace(regexp_replace(query, '(?<= )\$1(?=[ ,)])', 'imago_batch', 'g'), '(?<= )\$2(?=,)', 'imago_kind', 'g'), query)
+    format(template, variadic array['imago_batch', 'imago_kind'] || parts),
+    format(template, variadic array['$1', '$2'] || parts))
 $$;
-comment on function imago.capture_call(text) is 'PL/pgSQL of a capture trigger: runs a query over its rows, $1 the batch and $2 the kind, with a plan that is kept if few rows were written, else with one of its own.';
+comment on function imago.capture_call(text, text[]) is 'PL/pgSQL of a capture trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template %1 is the batch, %2 the kind, and from %3 on come the parts.';
 
 -- sql/engine/functions/change_state.sql
 create or replace function imago.change_state(plan_name text, event text)

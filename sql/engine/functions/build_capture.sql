@@ -38,10 +38,10 @@ begin
 
   body := '';
   if write.columns <> '{}' then
-    body := imago.capture_call(format(
-      'insert into imago_undo.%I (batch, entity, op, %s, %s, %s)
-       select $1, n.%I, $2, %s, %s, %s
-       from old_rows o join new_rows n on %s where %s',
+    body := imago.capture_call(
+      'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
+       select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
+       from old_rows o join new_rows n on %11$s where %12$s',
       write.undo_table,
       imago.undo_list('key_%1$s', write.relation, write.key_columns),
       imago.undo_list('before_%1$s', write.relation, write.columns),
@@ -51,18 +51,18 @@ begin
       imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ')));
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
-    body := body || imago.capture_call(format(
-      'update imago_undo.%1$I j set print = %2$s from old_rows o join new_rows n on %6$s
-       where j.entity = n.%3$I and j.op = ''i'' and %4$s and (j.batch = $1 or j.print is not distinct from %5$s)',
+    body := body || imago.capture_call(
+      'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
       write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
       imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.undo_print('o', write.inserted_columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ')));
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
     format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
