@@ -619,7 +619,18 @@ describe('keys and names', () => {
   // A few rows and many: capture has a query for either.
   test.each([40, 150])('columns that look like SQL of ours, %i rows a batch', async (count) => {
     const { sql } = await database();
-    const names = ['100%s', "it's", '"quoted"', 'select $1', ' $1, $2, ', '$imago$'];
+    const names = [
+      '100%s',
+      "it's",
+      '"quoted"',
+      'select $1',
+      ' $1, $2, ',
+      '$imago$',
+      'n',
+      'o',
+      'imago_batch',
+      'imago_kind',
+    ];
     const q = (name: string) => `"${name.replaceAll('"', '""')}"`;
     const list = names.map(q).join(', ');
     const values = names.map((_, at) => `'${at} of ' || i`).join(', ');

@@ -897,6 +897,8 @@ declare
     'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
        + case when %2$s then 2 else 1 end)::text, true);',
     'imago.fired_' || write.id, nested);
+  -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
+  ours constant text := '#variable_conflict use_variable';
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
@@ -913,7 +915,7 @@ begin
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
+      format('%s declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', ours, body, fired));
   end if;
 
   body := '';
@@ -945,9 +947,9 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
+    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
             begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
-      nested, body, fired, imago.undeclared_probe(write)));
+      ours, nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
@@ -7392,11 +7394,11 @@ as $$
     'insert into imago.log (plan, level, event, detail)
      select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
      from (
-       select o, n from old_rows o join new_rows n on %3$s
+       select to_jsonb(o.*) as before, to_jsonb(n.*) as after from old_rows o join new_rows n on %3$s
        where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
        limit 1000
      ) changed
-     cross join lateral jsonb_each(to_jsonb(o)) b join lateral jsonb_each(to_jsonb(n)) a on a.key = b.key
+     cross join lateral jsonb_each(changed.before) b join lateral jsonb_each(changed.after) a on a.key = b.key
      where a.value is distinct from b.value and a.key <> all (%7$L::text[])
      group by a.key;',
     write.plan, write.relation,

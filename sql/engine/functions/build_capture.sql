@@ -17,6 +17,8 @@ declare
     'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
        + case when %2$s then 2 else 1 end)::text, true);',
     'imago.fired_' || write.id, nested);
+  -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
+  ours constant text := '#variable_conflict use_variable';
   body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
@@ -33,7 +35,7 @@ begin
       imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.undo_print('n', write.inserted_columns));
     execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', body, fired));
+      format('%s declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', ours, body, fired));
   end if;
 
   body := '';
@@ -65,9 +67,9 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
+    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
             begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
-      nested, body, fired, imago.undeclared_probe(write)));
+      ours, nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
     body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);

@@ -9,11 +9,11 @@ as $$
     'insert into imago.log (plan, level, event, detail)
      select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
      from (
-       select o, n from old_rows o join new_rows n on %3$s
+       select to_jsonb(o.*) as before, to_jsonb(n.*) as after from old_rows o join new_rows n on %3$s
        where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
        limit 1000
      ) changed
-     cross join lateral jsonb_each(to_jsonb(o)) b join lateral jsonb_each(to_jsonb(n)) a on a.key = b.key
+     cross join lateral jsonb_each(changed.before) b join lateral jsonb_each(changed.after) a on a.key = b.key
      where a.value is distinct from b.value and a.key <> all (%7$L::text[])
      group by a.key;',
     write.plan, write.relation,
