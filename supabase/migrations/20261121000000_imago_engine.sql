@@ -66,7 +66,8 @@ insert into imago.setting (name, value, note) values
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
-  ('proof_mb', '512', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
+  ('proof_mb', '4096', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
+  ('block_walk_mb', '256', 'plans whose tables have so many megabytes or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
@@ -379,6 +380,7 @@ create table imago.lane (
   stage integer not null default 1,
   pass text not null check (pass in ('main', 'late')),
   number integer not null,
+  by_block boolean not null default false,
   lower_key text,
   upper_key text,
   cursor_key text,
@@ -394,8 +396,9 @@ create table imago.lane (
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
-comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, each with its own cursor. Its row lock is the lease.';
+comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of the blocks of the source, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
+comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its keys and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
@@ -1819,6 +1822,8 @@ set search_path = ''
 set enable_seqscan = off
 set jit = off
 set max_parallel_workers_per_gather = 0
+-- Hashes of a million rows fit in.
+set work_mem = '64MB'
 as $$
 declare
   query text := imago.check_query(plan_check);
@@ -1965,8 +1970,19 @@ declare
   wanted integer := least(
     imago.setting_number('lanes'),
     greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
+  by_block constant boolean := imago.walks_by_block(run, plan);
   bounds text[];
 begin
+  if by_block and not run.late_only then
+    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
+    from (
+      select pg_catalog.pg_relation_size(format('%I.%I', plan.source_schema, plan.source_table)) / current_setting('block_size')::bigint as blocks
+    ) source
+    -- Each batch reads its lane from the cursor on to its end.
+    cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
+    cross join generate_series(1, parts) n;
+  end if;
   execute format(
     'select array_agg(b::text order by b)
      from (
@@ -1986,10 +2002,10 @@ begin
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
   from unnest(array['main', 'late']) pass
   cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
-  where pass = 'late' or not run.late_only;
+  where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table goes by blocks instead (walks_by_block), up to its end as it is now: what comes later is found by the late pass.';
 
 -- sql/engine/functions/direct_step.sql
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -4149,6 +4165,10 @@ returns text[]
 language plpgsql
 volatile
 set search_path = ''
+-- What is pending is looked up in a hash of the few rows that are left. How many those are is estimated from old statistics, so that
+-- with little memory allowed the planner would rather ask for each entity, which takes ten times as long.
+set work_mem = '512MB'
+set jit = off
 as $$
 declare
   source text;
@@ -4863,7 +4883,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in key order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
 -- sql/engine/functions/move_window.sql
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
@@ -4997,6 +5017,27 @@ as $$
     size * least(8.0, greatest(0.0625, imago.setting_number('sub_batch_ms') / greatest(1.0, took_ms)))))::integer
 $$;
 comment on function imago.next_piece_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
+
+-- sql/engine/functions/next_rows.sql
+create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[])
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not lane.by_block then
+    keys := imago.next_keys(run, plan, lane);
+    places := keys;
+    return;
+  end if;
+  execute format(
+    'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place) from (
+       select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) n',
+    plan.key_column, plan.source_schema, plan.source_table)
+  into keys, places using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
+end
+$$;
+comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[]) is 'The next keys of a lane, batch_size of them, and for each the place that the cursor is at once it is done: the key itself, or its ctid. Null at the end of the lane.';
 
 -- sql/engine/functions/next_size.sql
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
@@ -5400,6 +5441,23 @@ as $$
     item.size * extract(epoch from time_left) * 1000 / imago.setting_number('sub_batch_ms'))))::integer
 $$;
 comment on function imago.piece_size(imago.validation_check, interval) is 'Rows of a check''s next piece: what fits sub_batch_ms, less at the end of a call.';
+
+-- sql/engine/functions/plan_bytes.sql
+create or replace function imago.plan_bytes(plan imago.plan)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select sum(pg_catalog.pg_relation_size(t.oid))::bigint
+  from (
+    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) as oid
+    union
+    select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
+  ) root
+  cross join lateral (select root.oid union select p.relid from pg_catalog.pg_partition_tree(root.oid) p) t
+$$;
+comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
 -- sql/engine/functions/plan_gate.sql
 create or replace function imago.plan_gate(plan_name text, purpose text)
@@ -6138,18 +6196,19 @@ set search_path = ''
 set enable_seqscan = on
 set jit = off
 set max_parallel_workers_per_gather = 0
+set work_mem = '64MB'
 as $$
 declare
   plan jsonb;
-  -- A fifth of what a small server does, and more where it reads from memory.
-  cost_a_ms constant numeric := 25;
+  -- What a server does that has its tables in memory. One that is slower runs into its timeout and goes piece by piece.
+  cost_a_ms constant numeric := 125;
 begin
   execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_query(plan_check), imago.piece_range(plan_check, cursor_key, null))
     into plan using cursor_key, null::text;
   return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;
 end
 $$;
-comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes at most, as the planner sees it.';
+comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes, as the planner sees it.';
 
 -- sql/engine/functions/restore_rows.sql
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
@@ -6703,11 +6762,7 @@ as $$
 begin
   if lane.pass is distinct from 'late' or lane.cursor_key is not null or lane.moved_before is not null or run.late_only
      or exists (select from imago.failure f where f.plan = plan.name)
-     or imago.setting_number('proof_mb') * 1024 * 1024 < (
-       select sum(pg_catalog.pg_relation_size(t.oid))
-       from (select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) as oid
-             union select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage) root
-       cross join lateral (select root.oid union select p.relid from pg_catalog.pg_partition_tree(root.oid) p) t) then
+     or imago.setting_number('proof_mb') * 1024 * 1024::bigint < imago.plan_bytes(plan) then
     return false;
   end if;
   perform imago.close_lanes(run.id, plan.stage);
@@ -7865,6 +7920,26 @@ as $$
 $$;
 comment on function imago.walked_key(imago.plan_check, out text, out text) is 'The column that a check walks its source by, and its type.';
 
+-- sql/engine/functions/walks_by_block.sql
+create or replace function imago.walks_by_block(run imago.run, plan imago.plan)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- A ctid says where a row lies within one heap only.
+  select run.direction = 'forward'
+    and imago.plan_bytes(plan) >= imago.setting_number('block_walk_mb') * 1024 * 1024::bigint
+    and coalesce((
+      select abs(s.correlation) < 0.5 from pg_catalog.pg_stats s
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column and not s.inherited), false)
+    and exists (
+      select from pg_catalog.pg_class c
+      where c.oid = pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) and c.relkind = 'r'
+        and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
+$$;
+comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes through its source in the order in which rows lie on disk: large tables whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over the tables.';
+
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
 returns jsonb
@@ -7973,10 +8048,10 @@ begin
   loop
     piece_started := clock_timestamp();
     size := imago.piece_size(item, deadline - piece_started);
-    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: it has to fit.
-    -- What a piece takes at any size always fits, so that calls with hardly any time come to an end.
+    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
+    -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
     whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
-      < greatest(deadline - piece_started, least_time);
+      < 2 * greatest(deadline - piece_started, least_time);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;
@@ -8069,6 +8144,7 @@ declare
   total imago.moves;
   moves imago.moves;
   keys text[];
+  places text[];
   todo text[];
   started timestamptz;
 begin
@@ -8084,7 +8160,7 @@ begin
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
-      keys := imago.next_keys(run, plan, lane);
+      select n.keys, n.places into keys, places from imago.next_rows(run, plan, lane) n;
       todo := imago.movable_keys(run, plan, lane, keys);
     exception
       when query_canceled then
@@ -8112,7 +8188,7 @@ begin
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
     if moves.outcome = 'done' then
-      lane.cursor_key := keys[cardinality(keys)];
+      lane.cursor_key := places[cardinality(places)];
       total.resolved := total.resolved + cardinality(keys);
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
@@ -8124,7 +8200,7 @@ begin
       if moves.resolved > 0 then
         lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);
         total.resolved := total.resolved + array_position(keys, todo[moves.resolved]);
-        lane.cursor_key := todo[moves.resolved];
+        lane.cursor_key := places[array_position(keys, todo[moves.resolved])];
       end if;
       lane.batch_size := moves.next_size;
       lane.deferrals := case when moves.outcome = 'deferred' then lane.deferrals + 1 else lane.deferrals end;

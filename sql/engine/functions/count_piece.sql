@@ -15,6 +15,8 @@ set search_path = ''
 set enable_seqscan = off
 set jit = off
 set max_parallel_workers_per_gather = 0
+-- Hashes of a million rows fit in.
+set work_mem = '64MB'
 as $$
 declare
   query text := imago.check_query(plan_check);

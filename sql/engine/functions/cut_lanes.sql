@@ -8,8 +8,19 @@ declare
   wanted integer := least(
     imago.setting_number('lanes'),
     greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
+  by_block constant boolean := imago.walks_by_block(run, plan);
   bounds text[];
 begin
+  if by_block and not run.late_only then
+    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
+    from (
+      select pg_catalog.pg_relation_size(format('%I.%I', plan.source_schema, plan.source_table)) / current_setting('block_size')::bigint as blocks
+    ) source
+    -- Each batch reads its lane from the cursor on to its end.
+    cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
+    cross join generate_series(1, parts) n;
+  end if;
   execute format(
     'select array_agg(b::text order by b)
      from (
@@ -29,7 +40,7 @@ begin
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
   from unnest(array['main', 'late']) pass
   cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
-  where pass = 'late' or not run.late_only;
+  where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table goes by blocks instead (walks_by_block), up to its end as it is now: what comes later is found by the late pass.';

@@ -32,10 +32,10 @@ begin
   loop
     piece_started := clock_timestamp();
     size := imago.piece_size(item, deadline - piece_started);
-    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: it has to fit.
-    -- What a piece takes at any size always fits, so that calls with hardly any time come to an end.
+    -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
+    -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
     whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
-      < greatest(deadline - piece_started, least_time);
+      < 2 * greatest(deadline - piece_started, least_time);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;

@@ -15,6 +15,7 @@ declare
   total imago.moves;
   moves imago.moves;
   keys text[];
+  places text[];
   todo text[];
   started timestamptz;
 begin
@@ -30,7 +31,7 @@ begin
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
-      keys := imago.next_keys(run, plan, lane);
+      select n.keys, n.places into keys, places from imago.next_rows(run, plan, lane) n;
       todo := imago.movable_keys(run, plan, lane, keys);
     exception
       when query_canceled then
@@ -58,7 +59,7 @@ begin
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
     if moves.outcome = 'done' then
-      lane.cursor_key := keys[cardinality(keys)];
+      lane.cursor_key := places[cardinality(places)];
       total.resolved := total.resolved + cardinality(keys);
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
@@ -70,7 +71,7 @@ begin
       if moves.resolved > 0 then
         lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);
         total.resolved := total.resolved + array_position(keys, todo[moves.resolved]);
-        lane.cursor_key := todo[moves.resolved];
+        lane.cursor_key := places[array_position(keys, todo[moves.resolved])];
       end if;
       lane.batch_size := moves.next_size;
       lane.deferrals := case when moves.outcome = 'deferred' then lane.deferrals + 1 else lane.deferrals end;
