@@ -16,7 +16,7 @@ export interface Machine {
 export async function describeMachine(sql: Sql): Promise<Machine> {
   const settings = await sql<{ name: string; value: string }[]>`
     select name, current_setting(name) as value
-    from unnest(array['fsync', 'shared_buffers', 'max_wal_size', 'work_mem', 'autovacuum']) as name`;
+    from unnest(array['fsync', 'shared_buffers', 'random_page_cost', 'max_wal_size', 'work_mem', 'autovacuum']) as name`;
   const [server] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
   return {
     cpu: cpus()[0]?.model ?? 'unknown',

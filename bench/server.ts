@@ -1,7 +1,7 @@
 /** The PostgreSQL server of a benchmark and the databases on it. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import type { Sql } from 'postgres';
 import { type Cluster, connect, removeCluster, startCluster } from '../scripts/embedded/cluster.ts';
@@ -33,10 +33,24 @@ const appColumns: Record<string, string[]> = {
   follows: ['id', 'follower_id', 'followed_id', 'created_at', 'updated_at'],
 };
 
-/** Starts a server in a temporary folder, with the settings of the embedded Supabase. */
+const megabytes = 1024 * 1024;
+
+/** What Supabase gives a project with two cores and 8 GB of memory; on a machine that has less, of that. */
+function projectSettings(): Record<string, string> {
+  const memory = Math.min(8192, Math.floor(totalmem() / megabytes));
+  return {
+    shared_buffers: `${Math.floor(memory / 4)}MB`,
+    effective_cache_size: `${Math.floor((memory / 4) * 3)}MB`,
+    random_page_cost: '1.1',
+    min_wal_size: '1GB',
+    max_wal_size: '4GB',
+  };
+}
+
+/** Starts a server in a temporary folder, with the settings of a Supabase project. */
 export async function startServer(): Promise<Server> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
-  const cluster = await startCluster({ folder });
+  const cluster = await startCluster({ folder, settings: projectSettings() });
   const admin = connect(cluster, 'supabase_admin');
   let removed: Promise<void> | undefined;
   return { cluster, admin, remove: () => (removed ??= remove()) };

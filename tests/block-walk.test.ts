@@ -91,6 +91,7 @@ describe('a main pass by blocks', () => {
     expect(behind[0]?.n).toBeGreaterThan(100);
     const answers = await migrateAll(db.sql, { plan: PLAN });
     expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    expect(answers.reduce((total, answer) => total + answer.processed, 0)).toBe(sum(answers));
     expect(moved + sum(answers)).toBe(6050 - gone.filter((row) => row.new === null).length);
     expect(await left()).toBe(0);
   });

@@ -383,7 +383,7 @@ describe('the journal', () => {
 
 describe('a call', () => {
   test('ends within its budget, says that it is partial, and the next goes on: the sum is the same', async () => {
-    await moved('sample', 150);
+    await moved('sample', 300);
     const { sql } = db;
     await sql`update posts set avatar_id = null where id in (select id from posts order by id limit 60)`;
     const whole = await validated(sql, { detailed: true });

@@ -7992,8 +7992,8 @@ begin
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
     totals := imago.add_counts(totals, jsonb_build_object(
-      -- What the late pass only looks at has been counted by the main pass.
-      'processed', case when lane.pass = 'main' or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      -- What the late pass only looks at has been counted by the main pass; and what has moved on disk is looked at twice.
+      'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
@@ -8869,7 +8869,7 @@ begin
   return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
 end
 $$;
-comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, within max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
+comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
 
 -- sql/api/grants.sql
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.

@@ -49,8 +49,8 @@ begin
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
     totals := imago.add_counts(totals, jsonb_build_object(
-      -- What the late pass only looks at has been counted by the main pass.
-      'processed', case when lane.pass = 'main' or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      -- What the late pass only looks at has been counted by the main pass; and what has moved on disk is looked at twice.
+      'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
