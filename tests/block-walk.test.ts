@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
-import { type BatchResult, migrateAll } from './support/imago.ts';
+import { type BatchResult, migrateAll, rollbackAll } from './support/imago.ts';
 import { back, contents, createPlan, forward, PLAN } from './support/plan.ts';
 
 /** Large tables with keys that have nothing to do with the order of their rows are walked in the order of the disk. */
@@ -36,10 +36,12 @@ describe('a main pass by blocks', () => {
     });
   }
 
-  const lanes = async () =>
+  const lanes = async (direction = 'forward') =>
     [
       ...(await db.sql`
-        select by_block, count(*)::int as n from imago.lane where pass = 'main' group by by_block`),
+        select l.by_block, count(*)::int as n
+        from imago.lane l join imago.run r on r.id = l.run
+        where l.pass = 'main' and r.direction = ${direction} group by l.by_block`),
     ].map(({ by_block, n }) => `${n} ${by_block ? 'of blocks' : 'of keys'}`);
 
   const left = async () => (await db.sql`select count(*)::int as n from trial.pending`)[0]?.n;
@@ -74,7 +76,56 @@ describe('a main pass by blocks', () => {
       )[0],
     ).toEqual({ n: 6000, entities: 6000 });
     await back(db.sql);
+    expect(await lanes('rollback')).toEqual(['3 of blocks']);
     expect(await contents(db.sql, ['public.items'])).toEqual(before);
+  });
+
+  test('goes back through the journal as it lies, several rows an owner, a call lost half-way', async () => {
+    await db.sql.unsafe(`
+      create table public.owners (id uuid primary key, filler text default repeat('x', 100));
+      insert into public.owners select md5(n::text)::uuid from generate_series(1, 2000) n;
+      create table public.things (id integer primary key, owner uuid references public.owners, name text);
+      create index on public.things (owner);
+      insert into public.things select k * 2000 + n, md5(n::text)::uuid, 'thing ' || n from generate_series(0, 3) k, generate_series(1, 2000) n where (n + k) % 7 > 0;
+      analyze;`);
+    await createPlan(db.sql, {
+      table: 'owners',
+      key: 'id',
+      keyType: 'uuid',
+      pending: `exists (select from public.things t where t.owner = s.id and t.name like 'thing%')`,
+      apply: `update public.things t set name = upper(t.name) where t.owner = any (keys) and t.name like 'thing%';`,
+      writes: [{ relation: 'public.things', entity: 'owner', columns: ['name'] }],
+    });
+    const before = await contents(db.sql, ['public.things']);
+    await forward(db.sql, 300);
+    const owners = await db.sql`select count(distinct entity)::int as n from imago_undo.trial_public_things`;
+    let returned = 0;
+    while (returned < 500) {
+      const [row] = await db.sql`
+        select public.rollback_batch(plan => ${PLAN}, max_ms => 1) as answer`;
+      returned += row?.answer.rolled_back;
+    }
+    expect(await lanes('rollback')).toEqual([expect.stringContaining('of blocks')]);
+    await expect(
+      db.sql.begin(async (tx) => {
+        await tx`select public.rollback_batch(plan => ${PLAN}, max_ms => 1)`;
+        throw new Error('lost');
+      }),
+    ).rejects.toThrow('lost');
+    const answers = await rollbackAll(db.sql, { plan: PLAN });
+    expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'succeeded', conflicts: 0 });
+    expect(returned + answers.reduce((total, answer) => total + answer.rolled_back, 0)).toBe(owners[0]?.n);
+    expect(await contents(db.sql, ['public.things'])).toEqual(before);
+  });
+
+  test('on the way back an edited row is a conflict, once, and its neighbours go', async () => {
+    await items('uuid');
+    await forward(db.sql, 500);
+    await db.sql`update public.items set new = 'edited' where place in (5, 3000)`;
+    const answers = await rollbackAll(db.sql, { plan: PLAN });
+    expect(answers.at(-1)).toMatchObject({ status: 'done', conflicts: 2 });
+    expect(answers.reduce((total, answer) => total + answer.rolled_back, 0)).toBe(5998);
+    expect((await db.sql`select count(*)::int as n from public.items where new is not null`)[0]?.n).toBe(2);
   });
 
   test('misses none that the app moves, adds or deletes meanwhile', async () => {

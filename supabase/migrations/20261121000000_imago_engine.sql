@@ -396,7 +396,7 @@ create table imago.lane (
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
-comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of the blocks of the source, each with its own cursor. Its row lock is the lease.';
+comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of blocks, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
 comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its keys and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
@@ -1977,8 +1977,9 @@ begin
     insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
     select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
     from (
-      select pg_catalog.pg_relation_size(format('%I.%I', plan.source_schema, plan.source_table)) / current_setting('block_size')::bigint as blocks
-    ) source
+      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+      from imago.walked_rows(run, plan) w
+    ) walked
     -- Each batch reads its lane from the cursor on to its end.
     cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
     cross join generate_series(1, parts) n;
@@ -5019,7 +5020,7 @@ $$;
 comment on function imago.next_piece_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
 
 -- sql/engine/functions/next_rows.sql
-create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[])
+create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
 language plpgsql
 volatile
 set search_path = ''
@@ -5028,16 +5029,22 @@ begin
   if not lane.by_block then
     keys := imago.next_keys(run, plan, lane);
     places := keys;
+    rows := cardinality(keys);
     return;
   end if;
-  execute format(
-    'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place) from (
-       select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) n',
-    plan.key_column, plan.source_schema, plan.source_table)
-  into keys, places using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
+  -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
+  execute (
+    select format(
+      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+         select r.k, max(r.place) as place, count(*) as rows from (
+           select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) r
+         group by r.k) n',
+      w.key_column, w.relation_schema, w.relation_name)
+    from imago.walked_rows(run, plan) w)
+  into keys, places, rows using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
 end
 $$;
-comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[]) is 'The next keys of a lane, batch_size of them, and for each the place that the cursor is at once it is done: the key itself, or its ctid. Null at the end of the lane.';
+comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';
 
 -- sql/engine/functions/next_size.sql
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
@@ -7920,6 +7927,22 @@ as $$
 $$;
 comment on function imago.walked_key(imago.plan_check, out text, out text) is 'The column that a check walks its source by, and its type.';
 
+-- sql/engine/functions/walked_rows.sql
+create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
+language sql
+stable
+set search_path = ''
+as $$
+  select plan.source_schema, plan.source_table, plan.key_column where run.direction = 'forward'
+  union all
+  (select 'imago_undo', w.undo_table, 'entity'
+   from imago.plan_write w
+   where run.direction = 'rollback' and w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null
+   order by w.relation = format('%I.%I', plan.source_schema, plan.source_table) desc, w.position
+   limit 1)
+$$;
+comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
+
 -- sql/engine/functions/walks_by_block.sql
 create or replace function imago.walks_by_block(run imago.run, plan imago.plan)
 returns boolean
@@ -7928,17 +7951,14 @@ stable
 set search_path = ''
 as $$
   -- A ctid says where a row lies within one heap only.
-  select run.direction = 'forward'
-    and imago.plan_bytes(plan) >= imago.setting_number('block_walk_mb') * 1024 * 1024::bigint
-    and coalesce((
-      select abs(s.correlation) < 0.5 from pg_catalog.pg_stats s
-      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column and not s.inherited), false)
+  select imago.plan_bytes(plan) >= imago.setting_number('block_walk_mb') * 1024 * 1024::bigint
     and exists (
-      select from pg_catalog.pg_class c
-      where c.oid = pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) and c.relkind = 'r'
-        and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
+      select from imago.walked_rows(run, plan) w
+      join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
+      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
+      where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
-comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes through its source in the order in which rows lie on disk: large tables whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over the tables.';
+comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: large tables whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over the tables.';
 
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
@@ -8145,6 +8165,7 @@ declare
   moves imago.moves;
   keys text[];
   places text[];
+  rows bigint;
   todo text[];
   started timestamptz;
 begin
@@ -8160,7 +8181,7 @@ begin
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
-      select n.keys, n.places into keys, places from imago.next_rows(run, plan, lane) n;
+      select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
       todo := imago.movable_keys(run, plan, lane, keys);
     exception
       when query_canceled then
@@ -8193,8 +8214,8 @@ begin
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if cardinality(keys) >= lane.batch_size then
-        lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      if rows >= lane.batch_size then
+        lane.batch_size := imago.next_size(rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
       if moves.resolved > 0 then

@@ -15,8 +15,9 @@ begin
     insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
     select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
     from (
-      select pg_catalog.pg_relation_size(format('%I.%I', plan.source_schema, plan.source_table)) / current_setting('block_size')::bigint as blocks
-    ) source
+      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+      from imago.walked_rows(run, plan) w
+    ) walked
     -- Each batch reads its lane from the cursor on to its end.
     cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
     cross join generate_series(1, parts) n;

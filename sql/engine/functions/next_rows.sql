@@ -1,4 +1,4 @@
-create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[])
+create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
 language plpgsql
 volatile
 set search_path = ''
@@ -7,13 +7,19 @@ begin
   if not lane.by_block then
     keys := imago.next_keys(run, plan, lane);
     places := keys;
+    rows := cardinality(keys);
     return;
   end if;
-  execute format(
-    'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place) from (
-       select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) n',
-    plan.key_column, plan.source_schema, plan.source_table)
-  into keys, places using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
+  -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
+  execute (
+    select format(
+      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+         select r.k, max(r.place) as place, count(*) as rows from (
+           select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) r
+         group by r.k) n',
+      w.key_column, w.relation_schema, w.relation_name)
+    from imago.walked_rows(run, plan) w)
+  into keys, places, rows using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
 end
 $$;
-comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[]) is 'The next keys of a lane, batch_size of them, and for each the place that the cursor is at once it is done: the key itself, or its ctid. Null at the end of the lane.';
+comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';

@@ -16,6 +16,7 @@ declare
   moves imago.moves;
   keys text[];
   places text[];
+  rows bigint;
   todo text[];
   started timestamptz;
 begin
@@ -31,7 +32,7 @@ begin
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     begin
-      select n.keys, n.places into keys, places from imago.next_rows(run, plan, lane) n;
+      select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
       todo := imago.movable_keys(run, plan, lane, keys);
     exception
       when query_canceled then
@@ -64,8 +65,8 @@ begin
       lane.processed := lane.processed + cardinality(keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if cardinality(keys) >= lane.batch_size then
-        lane.batch_size := imago.next_size(cardinality(keys), clock_timestamp() - started, fixed_size);
+      if rows >= lane.batch_size then
+        lane.batch_size := imago.next_size(rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
       if moves.resolved > 0 then

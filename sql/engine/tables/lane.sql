@@ -19,7 +19,7 @@ create table imago.lane (
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
-comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of the blocks of the source, each with its own cursor. Its row lock is the lease.';
+comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of blocks, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
 comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its keys and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
