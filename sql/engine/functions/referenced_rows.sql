@@ -37,11 +37,14 @@ begin
           imago.undo_list('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
-        'select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
-         from imago_undo.%4$I i join %5$s t on %6$s join %7$s r on %8$s
-         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s
-           and r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
-                                    where i.entity = any ($1::%9$s[]) and i.op = ''i''))',
+        'with referring as materialized (
+           select r.* from %7$s r
+           where r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
+                                      where i.entity = any ($1::%9$s[]) and i.op = ''i''))
+         )
+         select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
+         from imago_undo.%4$I i join %5$s t on %6$s join referring r on %8$s
+         where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
         removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
         replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
         imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
@@ -49,7 +52,7 @@ begin
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
         plan.key_type, condition,
-        -- The same once more as an array: one index look-up for each removed row, instead of a join over the whole table.
+        -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
         imago.undo_list('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
       using keys;
