@@ -1959,6 +1959,25 @@ end
 $$;
 comment on function imago.cron_problem() is 'The code of what keeps this role from using pg_cron, or null.';
 
+-- sql/engine/functions/cut_blocks.sql
+create or replace function imago.cut_blocks(run imago.run, plan imago.plan, least_lanes integer, size integer default null)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
+  select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / lanes), format('(%s,0)', n * blocks / lanes), coalesce(size, 100)
+  from (
+    select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+    from imago.walked_rows(run, plan) w
+  ) walked
+  -- Each batch reads its lane from the cursor on to its end.
+  cross join lateral (select greatest(least_lanes, blocks / 1024) as lanes) cut
+  cross join generate_series(1, lanes) n
+$$;
+comment on function imago.cut_blocks(imago.run, imago.plan, integer, integer) is 'Cuts the main lanes of a walk by blocks: all blocks that the walked table has now. What comes later, or has moved, is found by the late pass.';
+
 -- sql/engine/functions/cut_lanes.sql
 create or replace function imago.cut_lanes(run imago.run, plan imago.plan, size integer default null)
 returns void
@@ -1974,15 +1993,7 @@ declare
   bounds text[];
 begin
   if by_block and not run.late_only then
-    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
-    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
-    from (
-      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
-      from imago.walked_rows(run, plan) w
-    ) walked
-    -- Each batch reads its lane from the cursor on to its end.
-    cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
-    cross join generate_series(1, parts) n;
+    perform imago.cut_blocks(run, plan, wanted, size);
   end if;
   execute format(
     'select array_agg(b::text order by b)
@@ -2006,7 +2017,7 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table goes by blocks instead (walks_by_block), up to its end as it is now: what comes later is found by the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (walks_by_block, cut_blocks).';
 
 -- sql/engine/functions/direct_step.sql
 create or replace function imago.direct_step(plan_name text, phase text)

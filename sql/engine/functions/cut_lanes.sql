@@ -12,15 +12,7 @@ declare
   bounds text[];
 begin
   if by_block and not run.late_only then
-    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
-    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / parts), format('(%s,0)', n * blocks / parts), coalesce(size, 100)
-    from (
-      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
-      from imago.walked_rows(run, plan) w
-    ) walked
-    -- Each batch reads its lane from the cursor on to its end.
-    cross join lateral (select greatest(wanted, blocks / 1024) as parts) cut
-    cross join generate_series(1, parts) n;
+    perform imago.cut_blocks(run, plan, wanted, size);
   end if;
   execute format(
     'select array_agg(b::text order by b)
@@ -44,4 +36,4 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table goes by blocks instead (walks_by_block), up to its end as it is now: what comes later is found by the late pass.';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (walks_by_block, cut_blocks).';
