@@ -5414,6 +5414,8 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off
+set enable_indexonlyscan = on
+set max_parallel_workers_per_gather = 0
 as $$
 declare
   key record;
@@ -5428,6 +5430,8 @@ begin
   end if;
   if last_key is null then
     perform set_config('enable_seqscan', case when size is null then 'on' else 'off' end, true);
+    -- After a migration hardly any page is known to be all visible: an index alone does not do, and the heap is read row by row.
+    perform set_config('enable_indexonlyscan', case when size is null then 'off' else 'on' end, true);
     execute format('select count(*) from %2$s where %1$s',
       case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
     into rows using cursor_key;
