@@ -3,6 +3,9 @@ returns bigint
 language plpgsql
 stable
 set search_path = ''
+-- As in left_over: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
+set work_mem = '128MB'
+set jit = off
 as $$
 declare
   staged imago.plan;
