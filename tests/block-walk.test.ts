@@ -162,10 +162,13 @@ describe('a main pass by blocks', () => {
     },
   );
 
-  test('sets a bad row aside and moves its neighbours', async () => {
+  test.each([
+    ['', 2000],
+    [', also where looking for it takes more than a call has', 1],
+  ])('sets a bad row aside and moves its neighbours%s', async (_, ms) => {
     await items('uuid');
     await db.sql`update public.items set old = 'poison' where place in (1, 700, 701, 6000)`;
-    const answers = await migrateAll(db.sql, { plan: PLAN });
+    const answers = await migrateAll(db.sql, { plan: PLAN, max_ms: ms });
     expect(answers.at(-1)).toMatchObject({ state: 'failed', failures_left: 4 });
     expect(sum(answers)).toBe(5996);
     expect(await left()).toBe(4);
@@ -175,7 +178,7 @@ describe('a main pass by blocks', () => {
     expect(await left()).toBe(0);
   });
 
-  test('goes on where it was after a batch that was cancelled', async () => {
+  test('goes on where it was after a call that was lost', async () => {
     await items('uuid');
     let moved = await some(1000);
     const cursors = async () =>

@@ -398,7 +398,7 @@ create table imago.lane (
 ) with (fillfactor = 50);
 comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of blocks, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
-comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its keys and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
+comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its bounds and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';

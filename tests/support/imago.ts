@@ -28,11 +28,15 @@ const ROUNDS = 10_000;
 /** Calls migrate_batch until nothing is left, the run stops or is paused; returns every answer. */
 export async function migrateAll(
   sql: Sql,
-  { plan = 'avatars', batch_size = null }: { plan?: string; batch_size?: number | null } = {},
+  {
+    plan = 'avatars',
+    batch_size = null,
+    max_ms = 2000,
+  }: { plan?: string; batch_size?: number | null; max_ms?: number } = {},
 ): Promise<BatchResult[]> {
   return await untilDone('migrate_batch', async () => {
     const [row] = await sql<{ result: BatchResult }[]>`
-      select public.migrate_batch(plan => ${plan}, batch_size => ${batch_size}) as result`;
+      select public.migrate_batch(plan => ${plan}, batch_size => ${batch_size}, max_ms => ${max_ms}) as result`;
     return row?.result;
   });
 }
