@@ -9,7 +9,7 @@ describe('a main pass by blocks', () => {
 
   beforeEach(async () => {
     db = await freshDatabase({ app: 'none' });
-    await db.sql`update imago.setting set value = '0' where name = 'block_walk_mb'`;
+    await db.sql`update imago.setting set value = '0' where name = 'block_walk_percent'`;
     return async () => await db.drop();
   });
 
@@ -232,7 +232,7 @@ describe('a main pass by blocks', () => {
       'small tables',
       async () => {
         await items('uuid');
-        await db.sql`update imago.setting set value = '256' where name = 'block_walk_mb'`;
+        await db.sql`update imago.setting set value = '50' where name = 'block_walk_percent'`;
       },
     ],
   ])('is not for %s', async (_, make) => {

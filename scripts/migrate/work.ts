@@ -21,8 +21,11 @@ export function workersFor(context: Context): number {
   return context.options.workers ?? Math.min(2, availableParallelism());
 }
 
-/** Counting a big table takes a moment: how far others have come is looked up this often at most. */
+/** How far others have come is looked up this often at most. */
 const lookEveryMs = 5_000;
+
+/** Counting a big table takes a moment, from the batches, too: so many times as long nobody looks again. */
+const looksRestFactor = 50;
 
 /** Drives batches in one direction until done, and back again where SQL decides so. */
 export async function work(context: Context, direction: Direction): Promise<Ending> {
@@ -89,11 +92,13 @@ async function driveShown(
   let prepared = false;
   let lookedAt = performance.now();
   let looking = false;
+  let restMs = lookEveryMs;
 
   /** Corrects the bar by what the database knows: other callers, lost replies, people who signed up. */
   const look = async (): Promise<void> => {
-    if (looking || performance.now() - lookedAt < lookEveryMs) return;
+    if (looking || performance.now() - lookedAt < restMs) return;
     looking = true;
+    const beganAt = performance.now();
     try {
       const now = await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
       if (direction === 'forward') {
@@ -112,6 +117,7 @@ async function driveShown(
     } finally {
       looking = false;
       lookedAt = performance.now();
+      restMs = Math.max(lookEveryMs, looksRestFactor * (lookedAt - beganAt));
     }
   };
 
@@ -295,8 +301,11 @@ async function lastLook({
 }: Context): Promise<Pick<Ending, 'progress' | 'statistics'>> {
   try {
     const { plan } = options;
-    const progress = await caller.call('get_detailed_migration_progress', { plan });
-    return { progress, statistics: await caller.call('get_migration_statistics', { plan }) };
+    const [progress, statistics] = await Promise.all([
+      caller.call('get_detailed_migration_progress', { plan }),
+      caller.call('get_migration_statistics', { plan }),
+    ]);
+    return { progress, statistics };
   } catch (error) {
     terminal.warn(`The figures at the end could not be read (${problemOf(error).message})`);
     return {};

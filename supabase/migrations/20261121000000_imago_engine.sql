@@ -67,10 +67,11 @@ insert into imago.setting (name, value, note) values
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
   ('proof_mb', '4096', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
-  ('block_walk_mb', '256', 'plans whose tables have so many megabytes or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
+  ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('index_mb', '1024', 'tables from so many megabytes on, indexes included, get the index that rollback needs from a person: while it is built their writers wait, half a second for a million rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
 
 -- sql/engine/tables/error.sql
@@ -226,6 +227,7 @@ create table imago.plan_write (
   inserts boolean not null default false,
   columns text[] not null default '{}',
   points_to jsonb not null default '{}',
+  unindexed text[] not null default '{}',
   key_columns text[],
   undo_table text,
   inserted_columns text[],
@@ -239,6 +241,7 @@ comment on column imago.plan_write.position is 'Order of writing; rollback resto
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to.';
 comment on column imago.plan_write.entity_column is 'Null: inserted rows that several entities share. Each is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
+comment on column imago.plan_write.unindexed is 'Columns of points_to that a run has left without an index: the table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
 
 -- sql/engine/tables/plan_sync.sql
@@ -2422,10 +2425,11 @@ begin
   where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
   update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
   where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
+  update imago.plan_write w set unindexed = '{}' where w.plan = plan_name and w.unindexed <> '{}';
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
 $$;
-comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun.';
+comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
 
 -- sql/engine/functions/entity_answer.sql
 create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
@@ -2776,33 +2780,40 @@ volatile
 set search_path = ''
 as $$
 declare
-  reference record;
-  referenced boolean;
+  targets text;
+  looks text;
+  referring text;
 begin
-  for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p loop
-    -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
-    -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
-    execute format(
-      'with referring as materialized (
-         select r.* from %4$s r
-         where r.%7$I = any (array(select k.%8$I from imago_undo.%1$I j join %2$s k on %9$s
-                                   where j.entity = any ($1::%6$s[]) and j.op = ''i''))
-       )
-       select exists (
-         select from imago_undo.%1$I j join %2$s t on %3$s join referring r on %5$s
-         where j.entity = any ($1::%6$s[]) and j.op = ''i'')',
-      write.undo_table, write.relation,
-      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      reference.relation,
-      (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
-       from unnest(reference.columns) with ordinality u(c, n)),
-      plan.key_type, reference.columns[1], reference.target_columns[1],
-      imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
-    into referenced using keys;
-    if referenced then
-      raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = reference.relation;
-    end if;
-  end loop;
+  select string_agg(distinct format('k.%I', t), ', ') into targets
+  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
+  -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
+  -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
+  select string_agg(
+    case cardinality(p.columns)
+      when 1 then format('when exists (select from %s r where r.%I = any (array(select k.%I from removed k))) then %1$L',
+        p.relation, p.columns[1], p.target_columns[1])
+      else format(
+        'when exists (
+           with referring as materialized (select r.* from %s r where r.%I = any (array(select k.%I from removed k)))
+           select from referring r join removed k on %s) then %1$L',
+        p.relation, p.columns[1], p.target_columns[1],
+        (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
+    end, ' ') into looks
+  from imago.pointing_columns(plan.name, write.relation) p;
+  if looks is null then
+    return;
+  end if;
+  execute format(
+    'with removed as materialized (
+       select %s from imago_undo.%I j join %s k on %s where j.entity = any ($1::%s[]) and j.op = ''i''
+     )
+     select case %s end',
+    targets, write.undo_table, write.relation,
+    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type, looks)
+  into referring using keys;
+  if referring is not null then
+    raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;
+  end if;
 end
 $$;
 comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored.';
@@ -3231,6 +3242,7 @@ declare
   checks imago.validation;
   findings jsonb;
   most constant integer := 1000;
+  started timestamptz;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -3245,6 +3257,14 @@ begin
   if not lane.done then
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
+  end if;
+  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
+    started := clock_timestamp();
+    result.outcome := imago.index_pointers(run);
+    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+      return result;
+    end if;
+    result.outcome := 'working';
   end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
@@ -3317,7 +3337,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: builds the indexes that rollback needs, waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- sql/engine/functions/first_size.sql
 create or replace function imago.first_size(lane imago.lane)
@@ -3712,6 +3732,111 @@ end
 $$;
 comment on function imago.hold_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
+-- sql/engine/functions/index_of.sql
+create or replace function imago.index_of(relation text, name text)
+returns pg_catalog.regclass
+language sql
+stable
+set search_path = ''
+as $$
+  select i.indexrelid::pg_catalog.regclass
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where i.indrelid = pg_catalog.to_regclass(relation) and a.attname = name and i.indisvalid
+  limit 1
+$$;
+comment on function imago.index_of(text, text) is 'An index that finds rows by a column, null if there is none.';
+
+-- sql/engine/functions/index_pointer.sql
+create or replace function imago.index_pointer(run imago.run, write_id integer, relation text, column_name text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+set maintenance_work_mem = '128MB'
+as $$
+declare
+  started timestamptz := clock_timestamp();
+begin
+  begin
+    perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
+    -- One builder at a time; whoever was before us may have built it.
+    perform from imago.plan_write w where w.id = write_id for update;
+    if imago.index_of(relation, column_name) is null then
+      execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
+      execute format('comment on index %s is %L', imago.index_of(relation, column_name), format('Added by Imago plan %s.', run.plan));
+      perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
+        'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
+    end if;
+    return true;
+  exception
+    when lock_not_available or deadlock_detected then
+      perform imago.write_log(run.plan, run.id, 'warning', 'index_deferred',
+        jsonb_build_object('relation', relation, 'column', column_name), null, sqlstate);
+      return false;
+    when query_canceled then
+      if not imago.timed_out() then
+        raise;
+      end if;
+      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; building it does not fit a call', sqlstate);
+    when others then
+      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; it could not be built', sqlstate);
+  end;
+  return true;
+end
+$$;
+comment on function imago.index_pointer(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
+
+-- sql/engine/functions/index_pointers.sql
+create or replace function imago.index_pointers(run imago.run)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing record;
+  built boolean := false;
+  started timestamptz := clock_timestamp();
+  -- The writers of each table that has got its index wait until the call ends.
+  long_enough constant interval := '100 ms';
+begin
+  -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
+  if current_setting('imago.dry', true) = 'on' then
+    return 'none';
+  end if;
+  while clock_timestamp() < started + long_enough loop
+    select * into missing from imago.unindexed(run.plan) limit 1;
+    exit when not found;
+    if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
+    elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
+      built := true;
+    else
+      return 'deferred';
+    end if;
+  end loop;
+  return case when built then 'built' else 'none' end;
+end
+$$;
+comment on function imago.index_pointers(imago.run) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table) or none. Tables of index_mb or more are left to a person.';
+
+-- sql/engine/functions/index_wait_ms.sql
+create or replace function imago.index_wait_ms(relation text)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  -- Autovacuum gives way only to who has waited for deadlock_timeout.
+  select imago.setting_number('ddl_lock_timeout_ms') + case when exists (
+    select from pg_catalog.pg_locks l
+    where l.relation = index_wait_ms.relation::pg_catalog.regclass and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))
+    then (select s.setting::integer from pg_catalog.pg_settings s where s.name = 'deadlock_timeout') else 0 end
+$$;
+comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers of the table stand in line behind us: longer only where autovacuum may be in the way, which then ends.';
+
 -- sql/engine/functions/index_warning.sql
 create or replace function imago.index_warning(relation text, name text, purpose text)
 returns table (severity text, object text, message text, hint text)
@@ -3722,9 +3847,7 @@ as $$
   select 'warning', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
     format('create index concurrently on %s (%I);', relation, name)
   from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name
-    and not exists (
-      select from pg_catalog.pg_index i where i.indrelid = a.attrelid and i.indkey[0] = a.attnum and i.indisvalid)
+  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
 $$;
 comment on function imago.index_warning(text, text, text) is 'A warning with the statement to run, where a column that the plan searches has no index.';
 
@@ -4178,6 +4301,22 @@ as $$
   select r.* from imago.run r where r.plan = last_run.plan order by r.id desc limit 1
 $$;
 comment on function imago.last_run(text) is 'The newest run of the plan, or null.';
+
+-- sql/engine/functions/leave_unindexed.sql
+create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, message text, sqlstate text default null)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update imago.plan_write w set unindexed = w.unindexed || column_name where w.id = write_id;
+  select imago.write_log(run.plan, run.id, 'warning', 'index',
+    jsonb_build_object('object', i.object, 'message', leave_unindexed.message, 'hint', i.hint), null, leave_unindexed.sqlstate)
+  from imago.plan_write w
+  cross join lateral imago.index_warning(w.relation, column_name, 'rollback') i
+  where w.id = write_id
+$$;
+comment on function imago.leave_unindexed(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
 
 -- sql/engine/functions/left_over.sql
 create or replace function imago.left_over(run imago.run, plan imago.plan, most integer)
@@ -4954,6 +5093,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
+    while imago.index_pointers(run) = 'built' loop end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
     for round in 1 .. 3 loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
@@ -5605,6 +5745,12 @@ begin
     end if;
   end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select i.*
+    from imago.plan_write w
+    cross join lateral unnest(w.unindexed) c(name)
+    cross join lateral imago.index_warning(w.relation, c.name, 'rollback') i
+    where w.plan = plan.name;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
@@ -7671,6 +7817,25 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
+-- sql/engine/functions/unindexed.sql
+create or replace function imago.unindexed(plan_name text)
+returns table (write_id integer, relation text, column_name text, bytes bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  select w.id, w.relation, p.name, (
+      -- A partitioned table has its rows in its partitions; a plain one is not in its own partition tree.
+      select sum(pg_catalog.pg_total_relation_size(t.oid))::bigint
+      from (select r.oid union select l.relid from pg_catalog.pg_partition_tree(r.oid) l) t(oid))
+  from imago.plan_write w
+  cross join lateral jsonb_object_keys(w.points_to) p(name)
+  cross join lateral (select pg_catalog.to_regclass(w.relation)::oid) r(oid)
+  where imago.index_of(w.relation, p.name) is null and w.plan = plan_name and p.name <> all (w.unindexed)
+  order by w.position, p.name
+$$;
+comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index yet, with the size of the table and its indexes; without those that were left to a person.';
+
 -- sql/engine/functions/unschedule.sql
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
 returns boolean
@@ -7977,14 +8142,14 @@ stable
 set search_path = ''
 as $$
   -- A ctid says where a row lies within one heap only.
-  select imago.plan_bytes(plan) >= imago.setting_number('block_walk_mb') * 1024 * 1024::bigint
+  select imago.plan_bytes(plan) >= imago.setting_number('block_walk_percent') / 100.0 * pg_catalog.pg_size_bytes(current_setting('shared_buffers'))
     and exists (
       select from imago.walked_rows(run, plan) w
       join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
       join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
-comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: large tables whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over the tables.';
+comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
@@ -8002,6 +8167,8 @@ declare
   totals jsonb := '{}';
   rows jsonb := '{}';
   outcome text := 'working';
+  indexing text := 'none';
+  small_table constant bigint := 16 * 1024 * 1024;
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -8018,9 +8185,13 @@ begin
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
+  elsif run.direction = 'rollback' then
+    indexing := imago.index_pointers(run);
+    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
   end if;
 
-  while outcome = 'working' and run.state = 'running' and attempts_left > 0
+  -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
+  while indexing <> 'built' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
     staged := imago.stage(plan, coalesce(lane.stage, 1));
@@ -8031,6 +8202,9 @@ begin
       moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
+      exit;
+    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where u.bytes > small_table) then
+      -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else
       moves := imago.finish_run(run, plan, deadline, attempts_left);
@@ -8043,7 +8217,7 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout', 'yield' then exit;
+      when 'timeout', 'yield', 'built' then exit;
       when 'incomplete' then
         perform imago.walk_again(run.id);
         exit;

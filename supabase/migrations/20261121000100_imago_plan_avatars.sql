@@ -376,63 +376,6 @@ as $$
 $$;
 comment on function avatars.followed_column() is 'The column of follows that names the followed user, or null: such follows are avatar-based already.';
 
--- sql/plans/avatars/functions/index_follows.sql
-create or replace function avatars.index_follows()
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  select avatars.index_reference('public.follows', 'avatar_id')
-$$;
-comment on function avatars.index_follows() is 'Prepare step: the index by which rollback finds what points at an avatar in follows.';
-
--- sql/plans/avatars/functions/index_posts.sql
-create or replace function avatars.index_posts()
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  select avatars.index_reference('public.posts', 'avatar_id')
-$$;
-comment on function avatars.index_posts() is 'Prepare step: the index by which rollback finds what points at an avatar in posts.';
-
--- sql/plans/avatars/functions/index_reference.sql
-create or replace function avatars.index_reference(relation text, name text)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  missing jsonb := (select to_jsonb(w) from imago.index_warning(relation, name, 'rollback') w);
-begin
-  if missing is null then
-    return;
-  end if;
-  -- Building blocks writers while the table is read once: about a second for 1 GB. A larger table is left to the statement
-  -- that does not block, which the warning names.
-  if pg_catalog.pg_total_relation_size(relation) < 1024 * 1024 * 1024::bigint then
-    execute format('create index on %s (%I) where %2$I is not null', relation, name);
-  else
-    perform imago.write_log('avatars', null, 'warning', 'preflight', missing);
-  end if;
-end
-$$;
-comment on function avatars.index_reference(text, text) is 'Creates the index on a column that points at avatars, where it is missing and the table is below 1 GB.';
-
--- sql/plans/avatars/functions/index_users.sql
-create or replace function avatars.index_users()
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  select avatars.index_reference('public.users', 'active_avatar_id')
-$$;
-comment on function avatars.index_users() is 'Prepare step: the index by which rollback finds what points at an avatar in users.';
-
 -- sql/plans/avatars/functions/preflight.sql
 create or replace function avatars.preflight()
 returns table (severity text, object text, message text, hint text)
@@ -808,25 +751,22 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
-  ('avatars', 6, 'index on users.active_avatar_id', 'index_users'),
-  ('avatars', 7, 'index on posts.avatar_id', 'index_posts'),
-  ('avatars', 8, 'index on follows.avatar_id', 'index_follows'),
-  ('avatars', 9, 'views', 'prepare_views'),
-  ('avatars', 10, 'declaration', 'prepare_declaration');
+  ('avatars', 6, 'views', 'prepare_views'),
+  ('avatars', 7, 'declaration', 'prepare_declaration');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
-  ('avatars', 11, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
+  ('avatars', 8, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
    'alter table public.users validate constraint users_active_avatar_id_fkey'),
-  ('avatars', 12, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,
+  ('avatars', 9, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,
    'alter table public.posts validate constraint posts_avatar_id_fkey'),
-  ('avatars', 13, 'foreign key of follows.avatar_id', 'finalize', 'validate_follows', true,
+  ('avatars', 10, 'foreign key of follows.avatar_id', 'finalize', 'validate_follows', true,
    'alter table public.follows validate constraint follows_avatar_id_fkey');
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
-  ('avatars', 14, 'users.active_avatar_id, if empty', 'cleanup', 'clean_users', 'rollback'),
-  ('avatars', 15, 'posts.avatar_id, if empty', 'cleanup', 'clean_posts', 'rollback'),
-  ('avatars', 16, 'follows.avatar_id, if empty', 'cleanup', 'clean_follows', 'rollback'),
-  ('avatars', 17, 'table avatars, if empty', 'cleanup', 'clean_avatars', 'rollback');
+  ('avatars', 11, 'users.active_avatar_id, if empty', 'cleanup', 'clean_users', 'rollback'),
+  ('avatars', 12, 'posts.avatar_id, if empty', 'cleanup', 'clean_posts', 'rollback'),
+  ('avatars', 13, 'follows.avatar_id, if empty', 'cleanup', 'clean_follows', 'rollback'),
+  ('avatars', 14, 'table avatars, if empty', 'cleanup', 'clean_avatars', 'rollback');
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, counts, fix, meaning, remedy) values
   ('avatars', 1, 'users_without_active_avatar', 'error', 'after', 'public.users', false, 'apply',

@@ -11,6 +11,7 @@ declare
   checks imago.validation;
   findings jsonb;
   most constant integer := 1000;
+  started timestamptz;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -25,6 +26,14 @@ begin
   if not lane.done then
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
+  end if;
+  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
+    started := clock_timestamp();
+    result.outcome := imago.index_pointers(run);
+    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+      return result;
+    end if;
+    result.outcome := 'working';
   end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
@@ -97,4 +106,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: builds the indexes that rollback needs, waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';

@@ -21,6 +21,12 @@ begin
     end if;
   end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select i.*
+    from imago.plan_write w
+    cross join lateral unnest(w.unindexed) c(name)
+    cross join lateral imago.index_warning(w.relation, c.name, 'rollback') i
+    where w.plan = plan.name;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';

@@ -13,6 +13,8 @@ declare
   totals jsonb := '{}';
   rows jsonb := '{}';
   outcome text := 'working';
+  indexing text := 'none';
+  small_table constant bigint := 16 * 1024 * 1024;
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -29,9 +31,13 @@ begin
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
+  elsif run.direction = 'rollback' then
+    indexing := imago.index_pointers(run);
+    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
   end if;
 
-  while outcome = 'working' and run.state = 'running' and attempts_left > 0
+  -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
+  while indexing <> 'built' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
     staged := imago.stage(plan, coalesce(lane.stage, 1));
@@ -42,6 +48,9 @@ begin
       moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
+      exit;
+    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where u.bytes > small_table) then
+      -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else
       moves := imago.finish_run(run, plan, deadline, attempts_left);
@@ -54,7 +63,7 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout', 'yield' then exit;
+      when 'timeout', 'yield', 'built' then exit;
       when 'incomplete' then
         perform imago.walk_again(run.id);
         exit;

@@ -19,8 +19,9 @@ insert into imago.setting (name, value, note) values
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
   ('proof_mb', '4096', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
-  ('block_walk_mb', '256', 'plans whose tables have so many megabytes or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
+  ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('index_mb', '1024', 'tables from so many megabytes on, indexes included, get the index that rollback needs from a person: while it is built their writers wait, half a second for a million rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');

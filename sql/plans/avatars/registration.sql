@@ -7,25 +7,22 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
-  ('avatars', 6, 'index on users.active_avatar_id', 'index_users'),
-  ('avatars', 7, 'index on posts.avatar_id', 'index_posts'),
-  ('avatars', 8, 'index on follows.avatar_id', 'index_follows'),
-  ('avatars', 9, 'views', 'prepare_views'),
-  ('avatars', 10, 'declaration', 'prepare_declaration');
+  ('avatars', 6, 'views', 'prepare_views'),
+  ('avatars', 7, 'declaration', 'prepare_declaration');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
-  ('avatars', 11, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
+  ('avatars', 8, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
    'alter table public.users validate constraint users_active_avatar_id_fkey'),
-  ('avatars', 12, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,
+  ('avatars', 9, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,
    'alter table public.posts validate constraint posts_avatar_id_fkey'),
-  ('avatars', 13, 'foreign key of follows.avatar_id', 'finalize', 'validate_follows', true,
+  ('avatars', 10, 'foreign key of follows.avatar_id', 'finalize', 'validate_follows', true,
    'alter table public.follows validate constraint follows_avatar_id_fkey');
 
 insert into imago.plan_step (plan, position, name, phase, routine, only_after) values
-  ('avatars', 14, 'users.active_avatar_id, if empty', 'cleanup', 'clean_users', 'rollback'),
-  ('avatars', 15, 'posts.avatar_id, if empty', 'cleanup', 'clean_posts', 'rollback'),
-  ('avatars', 16, 'follows.avatar_id, if empty', 'cleanup', 'clean_follows', 'rollback'),
-  ('avatars', 17, 'table avatars, if empty', 'cleanup', 'clean_avatars', 'rollback');
+  ('avatars', 11, 'users.active_avatar_id, if empty', 'cleanup', 'clean_users', 'rollback'),
+  ('avatars', 12, 'posts.avatar_id, if empty', 'cleanup', 'clean_posts', 'rollback'),
+  ('avatars', 13, 'follows.avatar_id, if empty', 'cleanup', 'clean_follows', 'rollback'),
+  ('avatars', 14, 'table avatars, if empty', 'cleanup', 'clean_avatars', 'rollback');
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, counts, fix, meaning, remedy) values
   ('avatars', 1, 'users_without_active_avatar', 'error', 'after', 'public.users', false, 'apply',

@@ -1,0 +1,32 @@
+create or replace function imago.index_pointers(run imago.run)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing record;
+  built boolean := false;
+  started timestamptz := clock_timestamp();
+  -- The writers of each table that has got its index wait until the call ends.
+  long_enough constant interval := '100 ms';
+begin
+  -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
+  if current_setting('imago.dry', true) = 'on' then
+    return 'none';
+  end if;
+  while clock_timestamp() < started + long_enough loop
+    select * into missing from imago.unindexed(run.plan) limit 1;
+    exit when not found;
+    if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
+    elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
+      built := true;
+    else
+      return 'deferred';
+    end if;
+  end loop;
+  return case when built then 'built' else 'none' end;
+end
+$$;
+comment on function imago.index_pointers(imago.run) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table) or none. Tables of index_mb or more are left to a person.';
