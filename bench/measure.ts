@@ -52,7 +52,7 @@ export async function measure(
   thenBack = false,
 ): Promise<Measurement[]> {
   const method = methodOf(key);
-  const database = await copyTemplate(server, template, method.isImago);
+  const database = await copyTemplate(server, template, method.isImago, method.indexedFirst);
   try {
     const forward = await measureOn(server, template, method, database);
     const results = [forward];

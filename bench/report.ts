@@ -89,9 +89,7 @@ export function toMarkdown(results: Results): string {
   const parts = [
     `${machineText(results.machine)}`,
     `${counted(users, 'user')}, 5 posts and 2 follows each. ${
-      rounds > 1
-        ? `a, b, c, d, e and r are the best of ${rounds} rounds in turn; the others were run once.`
-        : ''
+      rounds > 1 ? `a to f and r are the best of ${rounds} rounds in turn; the others were run once.` : ''
     }`.trim(),
     markdownTable(lineRows(results)),
   ];

@@ -91,15 +91,23 @@ export async function createTemplate(server: Server, users: number): Promise<Tem
   }
 }
 
-/** A copy of a template, written out to disk, with or without Imago's triggers. */
-export async function copyTemplate(server: Server, template: Template, isImago: boolean): Promise<string> {
+/** A copy of a template, written out to disk, with or without Imago's triggers, and with indexes that it has none of. */
+export async function copyTemplate(
+  server: Server,
+  template: Template,
+  isImago: boolean,
+  indexedFirst = false,
+): Promise<string> {
   const name = `bench_${randomBytes(4).toString('hex')}`;
   await server.admin.unsafe(
     `create database ${name} owner postgres template ${template.name} strategy file_copy`,
   );
-  if (!isImago) {
-    const sql = connect(server.cluster, 'postgres', name);
-    await dropTriggers(sql).finally(() => sql.end());
+  const sql = connect(server.cluster, 'postgres', name);
+  try {
+    if (!isImago) await dropTriggers(sql);
+    if (indexedFirst) await sql.unsafe(await readFile(new URL('./sql/indexes.sql', import.meta.url), 'utf8'));
+  } finally {
+    await sql.end();
   }
   return name;
 }

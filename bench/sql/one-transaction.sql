@@ -25,4 +25,9 @@ set avatar_id = u.active_avatar_id
 from public.users u
 where u.id = f.followed_id and f.avatar_id is null;
 
+-- Built at the end it costs a tenth of what it does row by row.
+create index users_active_avatar_id_idx on public.users (active_avatar_id) where active_avatar_id is not null;
+create index posts_avatar_id_idx on public.posts (avatar_id) where avatar_id is not null;
+create index follows_avatar_id_idx on public.follows (avatar_id) where avatar_id is not null;
+
 commit;

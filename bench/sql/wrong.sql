@@ -6,4 +6,6 @@ select
     where a.owner_user_id is distinct from p.user_id)::integer as posts_wrong,
   (select count(*) from public.follows f left join public.avatars a on a.id = f.avatar_id
     where a.owner_user_id is distinct from f.followed_id)::integer as follows_wrong,
-  (select count(*) from public.avatars)::integer - (select count(*) from public.users)::integer as avatars_too_many
+  (select count(*) from public.avatars)::integer - (select count(*) from public.users)::integer as avatars_too_many,
+  (select count(*) from (values ('public.users', 'active_avatar_id'), ('public.posts', 'avatar_id'), ('public.follows', 'avatar_id')) v(relation, name)
+    where imago.index_of(v.relation, v.name) is null)::integer as columns_without_index

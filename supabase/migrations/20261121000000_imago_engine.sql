@@ -71,7 +71,7 @@ insert into imago.setting (name, value, note) values
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
-  ('index_mb', '1024', 'tables from so many megabytes on, indexes included, get the index that rollback needs from a person: while it is built their writers wait, half a second for a million rows'),
+  ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, half a second for a million rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
 
 -- sql/engine/tables/error.sql
@@ -3243,6 +3243,7 @@ declare
   findings jsonb;
   most constant integer := 1000;
   started timestamptz;
+  patience interval;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -3258,24 +3259,24 @@ begin
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
-  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    started := clock_timestamp();
-    result.outcome := imago.index_pointers(run);
-    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
-      return result;
-    end if;
-    result.outcome := 'working';
-  end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
     where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
-  if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan)
-     and clock_timestamp() < lane.waits_since + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0) then
+  patience := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
+  if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan) and clock_timestamp() < lane.waits_since + patience then
     result.outcome := 'deferred';
     return result;
+  end if;
+  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
+    started := clock_timestamp();
+    result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
+    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+      return result;
+    end if;
+    result.outcome := 'working';
   end if;
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
@@ -3337,7 +3338,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: builds the indexes that rollback needs, waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- sql/engine/functions/first_size.sql
 create or replace function imago.first_size(lane imago.lane)
@@ -3788,7 +3789,7 @@ $$;
 comment on function imago.index_pointer(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
 
 -- sql/engine/functions/index_pointers.sql
-create or replace function imago.index_pointers(run imago.run)
+create or replace function imago.index_pointers(run imago.run, give_up_at timestamptz)
 returns text
 language plpgsql
 volatile
@@ -3812,14 +3813,16 @@ begin
       perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
       built := true;
-    else
+    elsif clock_timestamp() < give_up_at then
       return 'deferred';
+    else
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; a transaction that does not end writes the table', '55P03');
     end if;
   end loop;
   return case when built then 'built' else 'none' end;
 end
 $$;
-comment on function imago.index_pointers(imago.run) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
 -- sql/engine/functions/index_wait_ms.sql
 create or replace function imago.index_wait_ms(relation text)
@@ -5093,7 +5096,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.index_pointers(run) = 'built' loop end loop;
+    while imago.index_pointers(run, 'infinity') = 'built' loop end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
     for round in 1 .. 3 loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
@@ -7826,7 +7829,7 @@ set search_path = ''
 as $$
   select w.id, w.relation, p.name, (
       -- A partitioned table has its rows in its partitions; a plain one is not in its own partition tree.
-      select sum(pg_catalog.pg_total_relation_size(t.oid))::bigint
+      select sum(pg_catalog.pg_relation_size(t.oid))::bigint
       from (select r.oid union select l.relid from pg_catalog.pg_partition_tree(r.oid) l) t(oid))
   from imago.plan_write w
   cross join lateral jsonb_object_keys(w.points_to) p(name)
@@ -7834,7 +7837,7 @@ as $$
   where imago.index_of(w.relation, p.name) is null and w.plan = plan_name and p.name <> all (w.unindexed)
   order by w.position, p.name
 $$;
-comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index yet, with the size of the table and its indexes; without those that were left to a person.';
+comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index yet, with the size of the table; without those that were left to a person.';
 
 -- sql/engine/functions/unschedule.sql
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -8186,7 +8189,7 @@ begin
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
   elsif run.direction = 'rollback' then
-    indexing := imago.index_pointers(run);
+    indexing := imago.index_pointers(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
   end if;
 

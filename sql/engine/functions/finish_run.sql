@@ -12,6 +12,7 @@ declare
   findings jsonb;
   most constant integer := 1000;
   started timestamptz;
+  patience interval;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -27,24 +28,24 @@ begin
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
-  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    started := clock_timestamp();
-    result.outcome := imago.index_pointers(run);
-    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
-      return result;
-    end if;
-    result.outcome := 'working';
-  end if;
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
     where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
-  if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan)
-     and clock_timestamp() < lane.waits_since + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0) then
+  patience := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
+  if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan) and clock_timestamp() < lane.waits_since + patience then
     result.outcome := 'deferred';
     return result;
+  end if;
+  if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
+    started := clock_timestamp();
+    result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
+    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+      return result;
+    end if;
+    result.outcome := 'working';
   end if;
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
@@ -106,4 +107,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: builds the indexes that rollback needs, waits for writers in flight (bounded), proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';

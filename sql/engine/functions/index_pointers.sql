@@ -1,4 +1,4 @@
-create or replace function imago.index_pointers(run imago.run)
+create or replace function imago.index_pointers(run imago.run, give_up_at timestamptz)
 returns text
 language plpgsql
 volatile
@@ -22,11 +22,13 @@ begin
       perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
       built := true;
-    else
+    elsif clock_timestamp() < give_up_at then
       return 'deferred';
+    else
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; a transaction that does not end writes the table', '55P03');
     end if;
   end loop;
   return case when built then 'built' else 'none' end;
 end
 $$;
-comment on function imago.index_pointers(imago.run) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';

@@ -46,7 +46,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.index_pointers(run) = 'built' loop end loop;
+    while imago.index_pointers(run, 'infinity') = 'built' loop end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
     for round in 1 .. 3 loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);

@@ -32,7 +32,7 @@ begin
   elsif imago.over_budget(run) then
     outcome := imago.stop_run(run, 'IM020', null);
   elsif run.direction = 'rollback' then
-    indexing := imago.index_pointers(run);
+    indexing := imago.index_pointers(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
   end if;
 
