@@ -11,7 +11,7 @@ export interface Results {
   rounds: number;
   /** The best run of each line. */
   lines: Measurement[];
-  /** The best run of (b) at each number of users. */
+  /** The mean of (b) at each number of users. */
   scale: Measurement[];
 }
 
@@ -31,6 +31,31 @@ export function best(runs: readonly Measurement[]): Measurement[] {
     if (!known || run.usersPerSecond > known.usersPerSecond) fastest.set(key, run);
   }
   return [...fastest.values()];
+}
+
+/**
+ * The mean of some runs of the same thing: where runs of seconds are compared with runs of minutes, since only short ones
+ * find the machine at its best from their beginning to their end.
+ */
+export function mean(runs: readonly Measurement[]): Measurement {
+  const [first] = runs;
+  if (!first) throw new Error('there is no run');
+  const average = (of: (run: Measurement) => number): number =>
+    runs.reduce((sum, run) => sum + of(run), 0) / runs.length;
+  const seconds = average((run) => run.seconds);
+  return {
+    ...first,
+    seconds,
+    usersPerSecond: first.moved / seconds,
+    walBytesPerUser: average((run) => run.walBytesPerUser),
+    clientBytes: average((run) => run.clientBytes),
+    ...(first.serverBytes !== undefined && { serverBytes: average((run) => run.serverBytes ?? 0) }),
+    ...(first.serverCpuSeconds !== undefined && {
+      serverCpuSeconds: average((run) => run.serverCpuSeconds ?? 0),
+    }),
+    ...(first.oneBackMs !== undefined && { oneBackMs: average((run) => run.oneBackMs ?? 0) }),
+    wrong: Object.assign({}, ...runs.map((run) => run.wrong)),
+  };
 }
 
 /** The targets that can be judged with these lines. */
@@ -93,7 +118,11 @@ export function toMarkdown(results: Results): string {
     }`.trim(),
     markdownTable(lineRows(results)),
   ];
-  if (results.scale.length > 0) parts.push('(b) by number of users:', markdownTable(scaleRows(results)));
+  if (results.scale.length > 0)
+    parts.push(
+      `(b) by number of users${rounds > 1 ? `, the mean of ${rounds} rounds` : ''}:`,
+      markdownTable(scaleRows(results)),
+    );
   const judged = targets(results);
   if (judged.length > 0) parts.push('Targets:', markdownTable(targetRows(judged)));
   return parts.join('\n\n');

@@ -5,8 +5,8 @@ import { describeMachine } from './machine.ts';
 import { endChildren, type Measurement, measure } from './measure.ts';
 import { type MethodKey, methodOf, methods } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
-import { best, type Results, toJson, toMarkdown, toText } from './report.ts';
-import { createTemplate, dropDatabase, type Server, startServer, type Template } from './server.ts';
+import { best, mean, type Results, toJson, toMarkdown, toText } from './report.ts';
+import { createTemplate, type Server, startServer, type Template } from './server.ts';
 
 try {
   process.exitCode = await bench(parseOptions(process.argv.slice(2)));
@@ -45,20 +45,25 @@ async function collect(server: Server, options: Options): Promise<Results> {
   const machine = await describeMachine(server.admin);
   const runs: Measurement[] = [];
   const sizes = new Set([...(options.only.length > 0 ? [options.users] : []), ...options.scale]);
+  const templates: Template[] = [];
   for (const users of [...sizes].sort((one, other) => one - other)) {
-    const isMain = users === options.users;
-    const keys: readonly MethodKey[] = isMain
-      ? options.scale.includes(users) && !options.only.includes('b')
-        ? [...options.only, 'b']
-        : options.only
-      : ['b'];
     say(`${whole(users)} users: loading`);
-    const template = await createTemplate(server, users);
-    for (let round = 1; round <= options.rounds; round += 1) {
+    templates.push(await createTemplate(server, users));
+  }
+  // Lines and sizes in turn: what else the machine does changes from minute to minute.
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const template of templates) {
+      const { users } = template;
+      say(`${whole(users)} users, round ${round}`);
+      const keys: readonly MethodKey[] =
+        users !== options.users
+          ? ['b']
+          : options.scale.includes(users) && !options.only.includes('b')
+            ? [...options.only, 'b']
+            : options.only;
       const due = methods.filter(({ key, repeated }) => keys.includes(key) && (repeated || round === 1));
       for (const { key } of due) runs.push(...(await measureSaid(server, template, key, keys)));
     }
-    await dropDatabase(server, template.name);
   }
   const fastest = best(runs);
   return {
@@ -66,7 +71,9 @@ async function collect(server: Server, options: Options): Promise<Results> {
     users: options.users,
     rounds: options.rounds,
     lines: fastest.filter((run) => run.users === options.users && options.only.includes(run.method)),
-    scale: fastest.filter((run) => run.method === 'b' && options.scale.includes(run.users)),
+    scale: options.scale.map((users) =>
+      mean(runs.filter((run) => run.method === 'b' && run.users === users)),
+    ),
   };
 }
 

@@ -306,6 +306,24 @@ describe('workers, windows and canaries together', () => {
     expect(await count(sql, 'public.avatars')).toBe(0);
   });
 
+  test('a call takes half of its time while others are at work', async () => {
+    const sql = await largeApp(20);
+    await prepareAll(sql);
+    await call(sql, 'migrate_batch', { batch_size: 1, max_ms: 1 });
+    const budget = (maxMs: number) =>
+      value<number>(sql, 'select imago.call_budget(r.id, $1) from imago.run r', [maxMs]);
+    expect(await budget(2000)).toBe(2000);
+    await db.connect().begin(async (tx) => {
+      await tx`select imago.share_run(r.id) from imago.run r`;
+      expect(await budget(2000)).toBe(1000);
+      expect(await budget(120)).toBe(100);
+      expect(await budget(20)).toBe(20);
+      const [own] = await tx`select imago.call_budget(r.id, 2000) as ms from imago.run r`;
+      expect(own?.ms).toBe(2000);
+    });
+    expect(await budget(2000)).toBe(2000);
+  });
+
   test('a user whom a window sets aside because a canary has him is not left set aside', async () => {
     const sql = await largeApp(20);
     await prepareAll(sql);

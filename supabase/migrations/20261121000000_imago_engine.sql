@@ -1106,18 +1106,21 @@ comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean,
 create or replace function imago.call_budget(run_id bigint, max_ms integer)
 returns integer
 language sql
-stable
+volatile
 set search_path = ''
 as $$
-  -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
   select case
+    -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
     when r.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run_id and l.number > 1)
     then least(max_ms, 100)
+    -- Room that rows have left on their pages can be used once every transaction that began before has ended: with others at
+    -- work that takes two calls.
+    when imago.others_at_work(run_id) then least(max_ms, greatest(100, max_ms / 2))
     else max_ms
   end
   from imago.run r where r.id = run_id
 $$;
-comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave; half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
 
 -- sql/engine/functions/call_deadline.sql
 create or replace function imago.call_deadline(max_ms integer)
@@ -5474,6 +5477,21 @@ as $$
   where role in ('public', 'anon', 'authenticated')
 $$;
 comment on function imago.open_to(aclitem[]) is 'Who of everybody (public, anon, authenticated) a privilege was granted to.';
+
+-- sql/engine/functions/others_at_work.sql
+create or replace function imago.others_at_work(run_id bigint)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and l.granted and l.mode = 'ShareLock' and l.objsubid = 1 and l.pid <> pg_catalog.pg_backend_pid()
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.gate(run_id))
+$$;
+comment on function imago.others_at_work(bigint) is 'Whether another session is working on a run at this moment: each call holds the gate of its run shared.';
 
 -- sql/engine/functions/over_budget.sql
 create or replace function imago.over_budget(run imago.run)
