@@ -136,6 +136,16 @@ describe('the indexes that rollback needs', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
+  test('leave the timeouts of their caller as they were', async () => {
+    await db.sql.begin(async (tx) => {
+      await tx`set local lock_timeout = 1234`;
+      await tx`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
+      await tx`select imago.index_pointers(r, 'infinity') from imago.run r`;
+      expect(await value(tx as unknown as Sql, 'show lock_timeout')).toBe('1234ms');
+    });
+    expect(await indexed()).toEqual(POINTERS);
+  });
+
   test('one user comes back before they are there', async () => {
     const id = await value<string>(db.sql, 'select id from public.users order by id limit 1');
     const before = await checksums(db.sql);

@@ -3761,6 +3761,7 @@ set maintenance_work_mem = '128MB'
 as $$
 declare
   started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
@@ -3772,6 +3773,7 @@ begin
       perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
         'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
     end if;
+    perform set_config('lock_timeout', old_timeout, true);
     return true;
   exception
     when lock_not_available or deadlock_detected then
@@ -3809,9 +3811,9 @@ begin
   if current_setting('imago.dry', true) = 'on' then
     return 'none';
   end if;
-  while clock_timestamp() < started + long_enough loop
+  loop
     select * into missing from imago.unindexed(run.plan) limit 1;
-    exit when not found;
+    exit when not found or built and clock_timestamp() >= started + long_enough;
     if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
       perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then

@@ -15,9 +15,9 @@ begin
   if current_setting('imago.dry', true) = 'on' then
     return 'none';
   end if;
-  while clock_timestamp() < started + long_enough loop
+  loop
     select * into missing from imago.unindexed(run.plan) limit 1;
-    exit when not found;
+    exit when not found or built and clock_timestamp() >= started + long_enough;
     if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
       perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
