@@ -273,6 +273,8 @@ async function findWrong(
   }
   const text = await readFile(new URL('./sql/wrong.sql', import.meta.url), 'utf8');
   const [row] = await sql.unsafe(text);
+  // Users who are moved one by one are no run that ends, and what is built at the end of one is not missed.
+  if (method.key === 'g') delete row?.columns_without_index;
   return { ...found, ...positive(row) };
 }
 
