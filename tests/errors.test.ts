@@ -380,6 +380,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'cleanup.test.ts': ['IM040'],
   'stages.test.ts': ['IM051', 'IM052'],
   'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
+  'index-pointers.test.ts': ['IM057'],
 };
 
 describe('error codes', () => {

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from './support/avatars.ts';
-import { call, value } from './support/call.ts';
+import { call, refusal, value } from './support/call.ts';
 import { callAtOnce } from './support/callers.ts';
 import { freshDatabase, type TestDatabase } from './support/database.ts';
 import { checksums, migrateAll, rollbackAll } from './support/imago.ts';
@@ -226,24 +226,55 @@ describe('the indexes that rollback needs', () => {
     await setting('index_mb', 0);
     expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done' });
     expect(await built()).toBe(0);
+    const statements = POINTERS.map((object) => ({
+      object,
+      statement: `create index concurrently on ${object.replace(/\.(\w+)$/, ' ($1)')};`,
+    }));
     expect(await logged('index')).toEqual(
-      POINTERS.map((object) => ({
+      statements.map(({ object, statement }) => ({
         level: 'warning',
         sqlstate: null,
         object,
         message: 'has no index; the table is too large to keep its writers waiting for one',
-        hint: `create index concurrently on ${object.replace(/\.(\w+)$/, ' ($1)')};`,
+        hint: statement,
       })),
     );
+    expect((await call(db.sql, 'get_detailed_migration_progress')).unindexed).toEqual(statements);
     const [{ named } = {}] = await db.sql`
-      select array_agg(p.object order by p.object desc) as named from imago.plan pl cross join lateral imago.preflight(pl) p
+      select array_agg(p.object) as named from imago.plan pl cross join lateral imago.preflight(pl) p
       where pl.name = 'avatars' and p.message like 'has no index%'`;
-    expect(named).toEqual([...POINTERS].sort().reverse());
-    await superuser.unsafe((await logged('index'))[1]?.hint);
+    expect(named.sort()).toEqual([...POINTERS].sort());
+    await superuser.unsafe(statements[1]?.statement ?? '');
+    // Small tables are read as a whole within a moment, so that nobody has to do anything before he takes them back.
     await rollbackAll(db.sql);
     expect(await indexed()).toEqual([POINTERS[1]]);
-    // The rollback is a run of its own: it looks once more, and says so once more.
-    expect(await logged('index')).toHaveLength(5);
+    expect((await call(db.sql, 'get_detailed_migration_progress')).unindexed).toHaveLength(2);
+    expect(await checksums(db.sql)).toEqual(before);
+  });
+
+  test('are needed for a rollback where a table is not small: refused with the statement, before anything is touched', async () => {
+    const before = await checksums(db.sql);
+    await superuser`
+      insert into public.posts (user_id, body)
+      select u.id, repeat(md5(u.id::text), 50) from public.users u cross join generate_series(1, 40)`;
+    await setting('index_mb', 16);
+    await migrateAll(db.sql);
+    const migrated = await checksums(db.sql);
+    const error = await refusal(call(db.sql, 'rollback_batch'));
+    expect([error.code, error.message, error.hint]).toEqual([
+      'IM057',
+      'plan avatars cannot be rolled back without an index on public.posts.avatar_id',
+      'Nothing was taken back by this call. Run this outside a transaction, then call again: create index concurrently on public.posts (avatar_id);',
+    ]);
+    expect(await checksums(db.sql)).toEqual(migrated);
+    expect(await value(db.sql, `select count(*)::int from imago.run where direction = 'rollback'`)).toBe(0);
+    const id = await value<string>(db.sql, 'select id from public.users order by id limit 1');
+    expect(await call(db.sql, 'rollback_user_migration', { user_id: id })).toMatchObject({
+      rolled_back: true,
+    });
+    await superuser.unsafe('create index concurrently on public.posts (avatar_id)');
+    await rollbackAll(db.sql);
+    await superuser`delete from public.posts where length(body) = 1600`;
     expect(await checksums(db.sql)).toEqual(before);
   });
 

@@ -96,6 +96,8 @@ export const progressAnswer = z.looseObject({
   total_is_estimate: z.boolean().nullish(),
   /** Of the newest run. */
   findings,
+  /** Columns whose index, which rollback needs, was left to a person. */
+  unindexed: z.array(z.object({ object: z.string(), statement: z.string() })).nullish(),
 });
 
 /** `get_migration_statistics`. */

@@ -50,6 +50,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM054',
       'IM055',
       'IM056',
+      'IM057',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',

@@ -274,7 +274,10 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
   const wrong = wrongAtEnd(context, progress);
   if (wrong) return { ...ending, ...wrong };
   // Held users were taken back alone on purpose: they are nothing that is left to do.
-  return { ...ending, next: [`Take it back at any time: ${nextCommand(context, '--rollback')}`] };
+  const missing = (progress.unindexed ?? []).map(
+    ({ statement }) => `Rollback needs an index that could not be built: ${statement}`,
+  );
+  return { ...ending, next: [...missing, `Take it back at any time: ${nextCommand(context, '--rollback')}`] };
 }
 
 /** Users are set aside; everything else is done. */

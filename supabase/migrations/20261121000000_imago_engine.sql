@@ -71,7 +71,7 @@ insert into imago.setting (name, value, note) values
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
-  ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, half a second for a million rows'),
+  ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
 
 -- sql/engine/tables/error.sql
@@ -134,7 +134,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
-  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.');
+  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
+  ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed; migration_log says which.');
 
 -- sql/engine/tables/plan.sql
 create table imago.plan (
@@ -227,7 +228,7 @@ create table imago.plan_write (
   inserts boolean not null default false,
   columns text[] not null default '{}',
   points_to jsonb not null default '{}',
-  unindexed text[] not null default '{}',
+  left_unindexed text[] not null default '{}',
   key_columns text[],
   undo_table text,
   inserted_columns text[],
@@ -241,7 +242,7 @@ comment on column imago.plan_write.position is 'Order of writing; rollback resto
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to.';
 comment on column imago.plan_write.entity_column is 'Null: inserted rows that several entities share. Each is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
-comment on column imago.plan_write.unindexed is 'Columns of points_to that a run has left without an index: the table is too large, or the index could not be built. The log has the statement.';
+comment on column imago.plan_write.left_unindexed is 'Columns of points_to whose index the last run has left to a person: the table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
 
 -- sql/engine/tables/plan_sync.sql
@@ -2428,7 +2429,7 @@ begin
   where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
   update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
   where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
-  update imago.plan_write w set unindexed = '{}' where w.plan = plan_name and w.unindexed <> '{}';
+  update imago.plan_write w set left_unindexed = '{}' where w.plan = plan_name and w.left_unindexed <> '{}';
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
 $$;
@@ -2724,6 +2725,24 @@ begin
 end
 $$;
 comment on function imago.expect_finalizable(imago.plan, text[]) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
+
+-- sql/engine/functions/expect_indexed.sql
+create or replace function imago.expect_indexed(plan_name text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  missing record;
+begin
+  select u.* into missing from imago.unindexed(plan_name) u where not u.is_small limit 1;
+  if found then
+    perform imago.raise_error('IM057', plan_name, missing.object, missing.statement);
+  end if;
+end
+$$;
+comment on function imago.expect_indexed(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
 
 -- sql/engine/functions/expect_open.sql
 create or replace function imago.expect_open(plan_name text, direction text)
@@ -3245,7 +3264,6 @@ declare
   checks imago.validation;
   findings jsonb;
   most constant integer := 1000;
-  started timestamptz;
   patience interval;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
@@ -3274,9 +3292,8 @@ begin
     return result;
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    started := clock_timestamp();
     result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
-    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+    if result.outcome in ('deferred', 'built') then
       return result;
     end if;
     result.outcome := 'working';
@@ -3784,9 +3801,9 @@ begin
       if not imago.timed_out() then
         raise;
       end if;
-      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; building it does not fit a call', sqlstate);
+      perform imago.leave_unindexed(run, write_id, column_name, 'building it does not fit a call', sqlstate);
     when others then
-      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; it could not be built', sqlstate);
+      perform imago.leave_unindexed(run, write_id, column_name, 'it could not be built', sqlstate);
   end;
   return true;
 end
@@ -3805,29 +3822,29 @@ declare
   built boolean := false;
   started timestamptz := clock_timestamp();
   -- The writers of each table that has got its index wait until the call ends.
-  long_enough constant interval := '100 ms';
+  a_moment constant interval := '100 ms';
 begin
   -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
   if current_setting('imago.dry', true) = 'on' then
     return 'none';
   end if;
   loop
-    select * into missing from imago.unindexed(run.plan) limit 1;
-    exit when not found or built and clock_timestamp() >= started + long_enough;
+    select u.* into missing from imago.unindexed(run.plan) u where not u.is_left limit 1;
+    exit when not found or built and clock_timestamp() > started + a_moment;
     if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
       built := true;
     elsif clock_timestamp() < give_up_at then
       return 'deferred';
     else
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; a transaction that does not end writes the table', '55P03');
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'a transaction that does not end writes the table', '55P03');
     end if;
   end loop;
-  return case when built then 'built' else 'none' end;
+  return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
 end
 $$;
-comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
 -- sql/engine/functions/index_wait_ms.sql
 create or replace function imago.index_wait_ms(relation text)
@@ -4238,13 +4255,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- Of a partitioned table the partitions count; a plain one is not in its own partition tree.
-  select coalesce(sum(pg_catalog.pg_relation_size(t.oid)), 0) >= imago.setting_number('direct_mb') * 1024 * 1024::bigint
-  from (
-    select pg_catalog.to_regclass(relation)::oid as oid
-    union
-    select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(relation)) p
-  ) t
+  select coalesce(imago.relation_bytes(relation), 0) >= imago.setting_number('direct_mb') * 1024 * 1024::bigint
 $$;
 comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
 
@@ -4311,18 +4322,17 @@ $$;
 comment on function imago.last_run(text) is 'The newest run of the plan, or null.';
 
 -- sql/engine/functions/leave_unindexed.sql
-create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, message text, sqlstate text default null)
+create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
-  update imago.plan_write w set unindexed = w.unindexed || column_name where w.id = write_id;
   select imago.write_log(run.plan, run.id, 'warning', 'index',
-    jsonb_build_object('object', i.object, 'message', leave_unindexed.message, 'hint', i.hint), null, leave_unindexed.sqlstate)
-  from imago.plan_write w
-  cross join lateral imago.index_warning(w.relation, column_name, 'rollback') i
-  where w.id = write_id
+    jsonb_build_object('object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_unindexed.sqlstate)
+  from imago.unindexed(run.plan) u
+  where u.write_id = leave_unindexed.write_id and u.column_name = leave_unindexed.column_name;
+  update imago.plan_write w set left_unindexed = w.left_unindexed || column_name where w.id = write_id
 $$;
 comment on function imago.leave_unindexed(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
 
@@ -5642,13 +5652,12 @@ language sql
 stable
 set search_path = ''
 as $$
-  select sum(pg_catalog.pg_relation_size(t.oid))::bigint
+  select sum(imago.relation_bytes(t.relation))::bigint
   from (
-    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) as oid
+    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table))::text as relation
     union
-    select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
-  ) root
-  cross join lateral (select root.oid union select p.relid from pg_catalog.pg_partition_tree(root.oid) p) t
+    select pg_catalog.to_regclass(w.relation)::text from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
+  ) t
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
@@ -5770,10 +5779,9 @@ begin
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
   return query
     select i.*
-    from imago.plan_write w
-    cross join lateral unnest(w.unindexed) c(name)
-    cross join lateral imago.index_warning(w.relation, c.name, 'rollback') i
-    where w.plan = plan.name;
+    from imago.unindexed(plan.name) u
+    cross join lateral imago.index_warning(u.relation, u.column_name, 'rollback') i
+    where u.is_left;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
@@ -5914,6 +5922,9 @@ begin
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
+    'unindexed', (
+      select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
+      from imago.unindexed(plan_name) u where u.is_left),
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
@@ -6248,6 +6259,35 @@ begin
 end
 $$;
 comment on function imago.rehearse(text, text, integer, integer) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
+
+-- sql/engine/functions/relation_bytes.sql
+create or replace function imago.relation_bytes(relation text)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+set lock_timeout = '10ms'
+as $$
+declare
+  tables oid[];
+begin
+  -- Of a partitioned table the partitions count; a plain one is not in its own partition tree.
+  select array_agg(t.oid) into tables
+  from (
+    select pg_catalog.to_regclass(relation)::oid as oid
+    union
+    select i.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(relation)) i
+  ) t;
+  return (select sum(pg_catalog.pg_relation_size(t.oid))::bigint from unnest(tables) t(oid));
+exception when lock_not_available then
+  -- Somebody alters a table: nobody waits for that to learn a size.
+  return (
+    select sum(greatest(c.relpages, 0))::bigint * current_setting('block_size')::bigint from pg_catalog.pg_class c
+    where c.oid = pg_catalog.to_regclass(relation) or c.oid in (
+      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = pg_catalog.to_regclass(relation)));
+end
+$$;
+comment on function imago.relation_bytes(text) is 'Bytes of a table and its partitions, without indexes and TOAST; as of the last analyze while somebody is altering one. Null where there is none.';
 
 -- sql/engine/functions/remove_capture.sql
 create or replace function imago.remove_capture(run imago.run, plan imago.plan)
@@ -7842,22 +7882,20 @@ comment on function imago.unfinished_run(text) is 'The one run of the plan that 
 
 -- sql/engine/functions/unindexed.sql
 create or replace function imago.unindexed(plan_name text)
-returns table (write_id integer, relation text, column_name text, bytes bigint)
+returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
 language sql
 stable
 set search_path = ''
 as $$
-  select w.id, w.relation, p.name, (
-      -- A partitioned table has its rows in its partitions; a plain one is not in its own partition tree.
-      select sum(pg_catalog.pg_relation_size(t.oid))::bigint
-      from (select r.oid union select l.relid from pg_catalog.pg_partition_tree(r.oid) l) t(oid))
+  select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
   from imago.plan_write w
   cross join lateral jsonb_object_keys(w.points_to) p(name)
-  cross join lateral (select pg_catalog.to_regclass(w.relation)::oid) r(oid)
-  where imago.index_of(w.relation, p.name) is null and w.plan = plan_name and p.name <> all (w.unindexed)
+  cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
+  cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
+  where w.plan = plan_name
   order by w.position, p.name
 $$;
-comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index yet, with the size of the table; without those that were left to a person.';
+comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
 -- sql/engine/functions/unschedule.sql
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -8191,7 +8229,6 @@ declare
   rows jsonb := '{}';
   outcome text := 'working';
   indexing text := 'none';
-  small_table constant bigint := 16 * 1024 * 1024;
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -8211,10 +8248,13 @@ begin
   elsif run.direction = 'rollback' then
     indexing := imago.index_pointers(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    if indexing = 'none' then
+      perform imago.expect_indexed(run.plan);
+    end if;
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
-  while indexing <> 'built' and outcome = 'working' and run.state = 'running' and attempts_left > 0
+  while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
     staged := imago.stage(plan, coalesce(lane.stage, 1));
@@ -8226,7 +8266,7 @@ begin
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;
-    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where u.bytes > small_table) then
+    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where not u.is_small and not u.is_left) then
       -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else

@@ -13,7 +13,7 @@ begin
   where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
   update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
   where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
-  update imago.plan_write w set unindexed = '{}' where w.plan = plan_name and w.unindexed <> '{}';
+  update imago.plan_write w set left_unindexed = '{}' where w.plan = plan_name and w.left_unindexed <> '{}';
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
 $$;

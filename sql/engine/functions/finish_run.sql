@@ -11,7 +11,6 @@ declare
   checks imago.validation;
   findings jsonb;
   most constant integer := 1000;
-  started timestamptz;
   patience interval;
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
@@ -40,9 +39,8 @@ begin
     return result;
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    started := clock_timestamp();
     result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
-    if result.outcome = 'deferred' or result.outcome = 'built' and clock_timestamp() > started + interval '100 ms' then
+    if result.outcome in ('deferred', 'built') then
       return result;
     end if;
     result.outcome := 'working';

@@ -30,9 +30,9 @@ begin
       if not imago.timed_out() then
         raise;
       end if;
-      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; building it does not fit a call', sqlstate);
+      perform imago.leave_unindexed(run, write_id, column_name, 'building it does not fit a call', sqlstate);
     when others then
-      perform imago.leave_unindexed(run, write_id, column_name, 'has no index; it could not be built', sqlstate);
+      perform imago.leave_unindexed(run, write_id, column_name, 'it could not be built', sqlstate);
   end;
   return true;
 end

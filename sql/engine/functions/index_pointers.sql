@@ -9,26 +9,26 @@ declare
   built boolean := false;
   started timestamptz := clock_timestamp();
   -- The writers of each table that has got its index wait until the call ends.
-  long_enough constant interval := '100 ms';
+  a_moment constant interval := '100 ms';
 begin
   -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
   if current_setting('imago.dry', true) = 'on' then
     return 'none';
   end if;
   loop
-    select * into missing from imago.unindexed(run.plan) limit 1;
-    exit when not found or built and clock_timestamp() >= started + long_enough;
+    select u.* into missing from imago.unindexed(run.plan) u where not u.is_left limit 1;
+    exit when not found or built and clock_timestamp() > started + a_moment;
     if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; the table is too large to keep its writers waiting for one');
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'the table is too large to keep its writers waiting for one');
     elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
       built := true;
     elsif clock_timestamp() < give_up_at then
       return 'deferred';
     else
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'has no index; a transaction that does not end writes the table', '55P03');
+      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'a transaction that does not end writes the table', '55P03');
     end if;
   end loop;
-  return case when built then 'built' else 'none' end;
+  return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
 end
 $$;
-comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';

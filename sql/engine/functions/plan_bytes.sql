@@ -4,12 +4,11 @@ language sql
 stable
 set search_path = ''
 as $$
-  select sum(pg_catalog.pg_relation_size(t.oid))::bigint
+  select sum(imago.relation_bytes(t.relation))::bigint
   from (
-    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) as oid
+    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table))::text as relation
     union
-    select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
-  ) root
-  cross join lateral (select root.oid union select p.relid from pg_catalog.pg_partition_tree(root.oid) p) t
+    select pg_catalog.to_regclass(w.relation)::text from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
+  ) t
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';

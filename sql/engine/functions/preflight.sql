@@ -23,10 +23,9 @@ begin
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
   return query
     select i.*
-    from imago.plan_write w
-    cross join lateral unnest(w.unindexed) c(name)
-    cross join lateral imago.index_warning(w.relation, c.name, 'rollback') i
-    where w.plan = plan.name;
+    from imago.unindexed(plan.name) u
+    cross join lateral imago.index_warning(u.relation, u.column_name, 'rollback') i
+    where u.is_left;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';

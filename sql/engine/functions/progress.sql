@@ -28,6 +28,9 @@ begin
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
+    'unindexed', (
+      select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
+      from imago.unindexed(plan_name) u where u.is_left),
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),

@@ -1,17 +1,15 @@
 create or replace function imago.unindexed(plan_name text)
-returns table (write_id integer, relation text, column_name text, bytes bigint)
+returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
 language sql
 stable
 set search_path = ''
 as $$
-  select w.id, w.relation, p.name, (
-      -- A partitioned table has its rows in its partitions; a plain one is not in its own partition tree.
-      select sum(pg_catalog.pg_relation_size(t.oid))::bigint
-      from (select r.oid union select l.relid from pg_catalog.pg_partition_tree(r.oid) l) t(oid))
+  select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
   from imago.plan_write w
   cross join lateral jsonb_object_keys(w.points_to) p(name)
-  cross join lateral (select pg_catalog.to_regclass(w.relation)::oid) r(oid)
-  where imago.index_of(w.relation, p.name) is null and w.plan = plan_name and p.name <> all (w.unindexed)
+  cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
+  cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
+  where w.plan = plan_name
   order by w.position, p.name
 $$;
-comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index yet, with the size of the table; without those that were left to a person.';
+comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';

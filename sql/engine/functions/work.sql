@@ -14,7 +14,6 @@ declare
   rows jsonb := '{}';
   outcome text := 'working';
   indexing text := 'none';
-  small_table constant bigint := 16 * 1024 * 1024;
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -34,10 +33,13 @@ begin
   elsif run.direction = 'rollback' then
     indexing := imago.index_pointers(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    if indexing = 'none' then
+      perform imago.expect_indexed(run.plan);
+    end if;
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
-  while indexing <> 'built' and outcome = 'working' and run.state = 'running' and attempts_left > 0
+  while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (clock_timestamp() < deadline or totals = '{}') loop
     lane := imago.take_lane(run.id);
     staged := imago.stage(plan, coalesce(lane.stage, 1));
@@ -49,7 +51,7 @@ begin
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;
-    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where u.bytes > small_table) then
+    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where not u.is_small and not u.is_left) then
       -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else

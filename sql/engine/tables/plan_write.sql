@@ -8,7 +8,7 @@ create table imago.plan_write (
   inserts boolean not null default false,
   columns text[] not null default '{}',
   points_to jsonb not null default '{}',
-  unindexed text[] not null default '{}',
+  left_unindexed text[] not null default '{}',
   key_columns text[],
   undo_table text,
   inserted_columns text[],
@@ -22,5 +22,5 @@ comment on column imago.plan_write.position is 'Order of writing; rollback resto
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to.';
 comment on column imago.plan_write.entity_column is 'Null: inserted rows that several entities share. Each is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
-comment on column imago.plan_write.unindexed is 'Columns of points_to that a run has left without an index: the table is too large, or the index could not be built. The log has the statement.';
+comment on column imago.plan_write.left_unindexed is 'Columns of points_to whose index the last run has left to a person: the table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
