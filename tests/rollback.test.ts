@@ -625,6 +625,40 @@ describe('removing an avatar', () => {
     await expectNoTraces(sql);
   });
 
+  const keys = [
+    ['that sets it null', 'foreign key (avatar_id) references public.avatars (id) on delete set null'],
+    ['that cascades', 'foreign key (avatar_id) references public.avatars (id) on delete cascade'],
+    ['that refuses', 'foreign key (avatar_id) references public.avatars (id)'],
+    [
+      'that sets it null beside one that cascades',
+      `foreign key (avatar_id) references public.avatars (id) on delete set null,
+         add foreign key (avatar_id) references public.avatars (id) on delete cascade`,
+    ],
+    [
+      'that sets it null, switched off',
+      'foreign key (avatar_id) references public.avatars (id) on delete set null; alter table public.avatars disable trigger all',
+    ],
+    ['that is not there', 'check (body is not null)'],
+  ] as const;
+
+  test.each(keys)('detaches posts written since, by a foreign key %s', async (_, key) => {
+    const { sql, connect } = await database('sample', 40);
+    await migrateAll(sql);
+    await connect({ role: 'supabase_admin' }).unsafe(
+      `alter table public.posts drop constraint posts_avatar_id_fkey, add ${key}`,
+    );
+    await stopSync(sql);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    const avatar = await activeAvatar(sql, user);
+    await sql`insert into public.posts (user_id, avatar_id, body) values (${user}, ${avatar}, 'since')`;
+    const posts = await value(sql, 'select count(*) from public.posts');
+    const answers = await rollbackAll(sql);
+    expect(answers.at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(answers.map(({ rows }) => rows['public.posts:detached'] ?? 0).reduce((a, b) => a + b)).toBe(1);
+    expect(await value(sql, 'select count(*) from public.posts')).toBe(posts);
+    expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is not null')).toBe(0);
+  });
+
   test('takes no post with it by a foreign key of several columns', async () => {
     const { sql } = await database('sample', 40);
     const original = await allChecksums(sql);

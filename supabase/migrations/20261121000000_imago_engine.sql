@@ -638,12 +638,16 @@ as $$
 declare
   undo text;
 begin
-  for undo in select w.undo_table from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+  for undo in
+    select w.undo_table from imago.plan_write w
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass('imago_undo.' || quote_ident(w.undo_table))
+    where w.plan = plan_name and pg_catalog.pg_stat_get_mod_since_analyze(c.oid) >= c.reltuples / 10
+  loop
     execute format('analyze imago_undo.%I', undo);
   end loop;
 end
 $$;
-comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large: it may have been empty when autovacuum last looked.';
+comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
 
 -- sql/engine/functions/answer.sql
 create or replace function imago.answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
@@ -2762,38 +2766,6 @@ end
 $$;
 comment on function imago.expect_open(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
 
--- sql/engine/functions/expect_unedited.sql
-create or replace function imago.expect_unedited(plan imago.plan, keys text[])
-returns void
-language plpgsql
-volatile
-set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-as $$
-declare
-  write imago.plan_write;
-  edited boolean;
-begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
-    execute format(
-      'select exists (
-         select from imago_undo.%1$I j join %2$s t on %3$s
-         where j.entity = any ($1::%4$s[]) and j.op = ''i'' and j.print is distinct from %5$s)',
-      write.undo_table, write.relation, imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      plan.key_type, imago.undo_print('t', write.inserted_columns))
-    into edited using keys;
-    if edited then
-      raise exception using errcode = '40IM1', message = 'an inserted row was edited', table = write.relation;
-    end if;
-  end loop;
-end
-$$;
-comment on function imago.expect_unedited(imago.plan, text[]) is 'Raises 40IM1 when a row that was inserted for these entities was edited since.';
-
 -- sql/engine/functions/expect_unreferenced.sql
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys text[])
 returns void
@@ -2821,7 +2793,9 @@ begin
         p.relation, p.columns[1], p.target_columns[1],
         (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
     end, ' ') into looks
-  from imago.pointing_columns(plan.name, write.relation) p;
+  from imago.pointing_columns(plan.name, write.relation) p
+  -- Of the others remove_rows hears when their foreign keys find a row.
+  where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;
@@ -2838,7 +2812,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
 
 -- sql/engine/functions/explained_by_trigger.sql
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
@@ -4271,6 +4245,28 @@ as $$
 $$;
 comment on function imago.is_live(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
+-- sql/engine/functions/is_nulled.sql
+create or replace function imago.is_nulled(relation text, column_name text, target text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Not with children, which foreign keys do not see, nor where nobody would hear of it.
+  select c.relkind = 'r' and not c.relhassubclass
+    and current_setting('session_replication_role') <> 'replica' and current_setting('track_counts')::boolean
+    and coalesce((
+      select bool_and(
+        cardinality(f.conkey) = 1 and f.confdeltype = 'n' and f.confrelid = target::pg_catalog.regclass
+        and not exists (select from pg_catalog.pg_trigger t where t.tgconstraint = f.oid and t.tgenabled <> 'O'))
+      from pg_catalog.pg_constraint f
+      where f.contype = 'f' and f.conrelid = c.oid and a.attnum = any (f.conkey)), false)
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name
+  where c.oid = pg_catalog.to_regclass(relation)
+$$;
+comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
+
 -- sql/engine/functions/job_name.sql
 create or replace function imago.job_name(plan_name text, direct boolean default false)
 returns text
@@ -4390,28 +4386,38 @@ comment on function imago.lock_entities(imago.plan, text[], boolean, boolean) is
 
 -- sql/engine/functions/lock_inserted.sql
 create or replace function imago.lock_inserted(plan imago.plan, keys text[])
-returns void
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   write imago.plan_write;
+  is_edited boolean;
+  any_edited boolean := false;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
     execute format(
-      'select count(*) from (select from %1$s t where (%2$s) in
-         (select %3$s from imago_undo.%4$I j where j.entity = any ($1::%5$s[]) and j.op = ''i'')
-       order by %2$s for update) locked',
+      'select bool_or(locked.edited) from (
+         select j.print is distinct from %5$s as edited
+         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any ($1::%6$s[]) and j.op = ''i''
+         order by %3$s for update of t) locked',
       write.relation,
+      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns),
-      write.undo_table, plan.key_type)
-    using keys;
+      write.undo_table, imago.undo_print('t', write.inserted_columns), plan.key_type)
+    into is_edited using keys;
+    any_edited := any_edited or coalesce(is_edited, false);
   end loop;
+  return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for.';
+comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
 
 -- sql/engine/functions/lock_run.sql
 create or replace function imago.lock_run(run_id bigint)
@@ -4841,18 +4847,19 @@ declare
   result imago.attempt;
   conflicts jsonb := '[]';
   good text[];
+  is_edited boolean;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
   result.moved := 0;
   result.rows := '{}';
   perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
-  perform imago.lock_inserted(plan, keys);
+  is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys);
-  elsif not run.force then
-    perform imago.expect_unedited(plan, keys);
+  elsif is_edited and not run.force then
+    raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
@@ -6332,6 +6339,7 @@ declare
   counts jsonb := '{}';
   affected bigint;
   inserted text;
+  nulled bigint;
 begin
   for write in
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
@@ -6341,6 +6349,7 @@ begin
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
+      nulled := imago.rows_nulled(plan, write);
     end if;
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
@@ -6351,6 +6360,9 @@ begin
       imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
+    if not careful and imago.rows_nulled(plan, write) > nulled then
+      raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
+    end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
@@ -6579,6 +6591,21 @@ begin
 end
 $$;
 comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
+
+-- sql/engine/functions/rows_nulled.sql
+create or replace function imago.rows_nulled(plan imago.plan, write imago.plan_write)
+returns bigint
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(pg_catalog.to_regclass(p.relation))), 0)::bigint
+  from (
+    select distinct p.relation from imago.pointing_columns(plan.name, write.relation) p
+    where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], write.relation)
+  ) p
+$$;
+comment on function imago.rows_nulled(imago.plan, imago.plan_write) is 'Rows that this transaction has updated so far where foreign keys null the declared columns that point at what a write inserts; take differences.';
 
 -- sql/engine/functions/rows_written.sql
 create or replace function imago.rows_written(plan text)

@@ -7,9 +7,13 @@ as $$
 declare
   undo text;
 begin
-  for undo in select w.undo_table from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+  for undo in
+    select w.undo_table from imago.plan_write w
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass('imago_undo.' || quote_ident(w.undo_table))
+    where w.plan = plan_name and pg_catalog.pg_stat_get_mod_since_analyze(c.oid) >= c.reltuples / 10
+  loop
     execute format('analyze imago_undo.%I', undo);
   end loop;
 end
 $$;
-comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large: it may have been empty when autovacuum last looked.';
+comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';

@@ -24,7 +24,9 @@ begin
         p.relation, p.columns[1], p.target_columns[1],
         (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
     end, ' ') into looks
-  from imago.pointing_columns(plan.name, write.relation) p;
+  from imago.pointing_columns(plan.name, write.relation) p
+  -- Of the others remove_rows hears when their foreign keys find a row.
+  where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;
@@ -41,4 +43,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';

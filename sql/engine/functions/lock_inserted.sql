@@ -1,23 +1,33 @@
 create or replace function imago.lock_inserted(plan imago.plan, keys text[])
-returns void
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   write imago.plan_write;
+  is_edited boolean;
+  any_edited boolean := false;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
     execute format(
-      'select count(*) from (select from %1$s t where (%2$s) in
-         (select %3$s from imago_undo.%4$I j where j.entity = any ($1::%5$s[]) and j.op = ''i'')
-       order by %2$s for update) locked',
+      'select bool_or(locked.edited) from (
+         select j.print is distinct from %5$s as edited
+         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any ($1::%6$s[]) and j.op = ''i''
+         order by %3$s for update of t) locked',
       write.relation,
+      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns),
-      write.undo_table, plan.key_type)
-    using keys;
+      write.undo_table, imago.undo_print('t', write.inserted_columns), plan.key_type)
+    into is_edited using keys;
+    any_edited := any_edited or coalesce(is_edited, false);
   end loop;
+  return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for.';
+comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';

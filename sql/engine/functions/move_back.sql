@@ -12,18 +12,19 @@ declare
   result imago.attempt;
   conflicts jsonb := '[]';
   good text[];
+  is_edited boolean;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
   result.moved := 0;
   result.rows := '{}';
   perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
-  perform imago.lock_inserted(plan, keys);
+  is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys);
-  elsif not run.force then
-    perform imago.expect_unedited(plan, keys);
+  elsif is_edited and not run.force then
+    raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);

@@ -10,6 +10,7 @@ declare
   counts jsonb := '{}';
   affected bigint;
   inserted text;
+  nulled bigint;
 begin
   for write in
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
@@ -19,6 +20,7 @@ begin
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
+      nulled := imago.rows_nulled(plan, write);
     end if;
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
@@ -29,6 +31,9 @@ begin
       imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
+    if not careful and imago.rows_nulled(plan, write) > nulled then
+      raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
+    end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
