@@ -5,7 +5,7 @@ import { describeMachine } from './machine.ts';
 import { endChildren, type Measurement, measure } from './measure.ts';
 import { type MethodKey, methodOf, methods } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
-import { best, mean, type Results, toJson, toMarkdown, toText } from './report.ts';
+import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
 
 try {
@@ -65,12 +65,13 @@ async function collect(server: Server, options: Options): Promise<Results> {
       for (const { key } of due) runs.push(...(await measureSaid(server, template, key, keys)));
     }
   }
-  const fastest = best(runs);
+  const ofLines = runs.filter((run) => run.users === options.users && options.only.includes(run.method));
   return {
     machine,
     users: options.users,
     rounds: options.rounds,
-    lines: fastest.filter((run) => run.users === options.users && options.only.includes(run.method)),
+    lines: middleRuns(ofLines),
+    runs: ofLines,
     scale: options.scale.map((users) =>
       mean(runs.filter((run) => run.method === 'b' && run.users === users)),
     ),

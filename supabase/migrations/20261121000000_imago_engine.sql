@@ -2382,6 +2382,40 @@ end
 $$;
 comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: succeeded, or failed where entities are set aside; with what its checks have found. Outcome done, or busy.';
 
+-- sql/engine/functions/end_stage.sql
+create or replace function imago.end_stage(run imago.run, plan imago.plan, checks imago.validation, since timestamptz, deadline timestamptz)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  next imago.plan := imago.next_stage(run, plan);
+  removed text;
+  findings jsonb;
+begin
+  if next.name is not null then
+    perform imago.cut_lanes(run, next);
+    perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', next.stage));
+    return 'working';
+  end if;
+  if run.direction = 'rollback' then
+    removed := imago.remove_capture(run, plan);
+    if removed in ('busy', 'more') then
+      return case removed when 'busy' then 'deferred' else 'incomplete' end;
+    end if;
+  else
+    findings := imago.check_end(run, plan, checks, since, deadline);
+    if findings is null then
+      -- Checks that are not through yet have used up this call.
+      return case when imago.is_live(imago.end_checks(run, since)) then 'timeout' else 'working' end;
+    end if;
+  end if;
+  return imago.end_run(run, plan, findings);
+end
+$$;
+comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks (those since the given time count) and ends the run. The outcome, as of finish_run.';
+
 -- sql/engine/functions/end_status.sql
 create or replace function imago.end_status(run imago.run)
 returns text
@@ -2778,8 +2812,6 @@ declare
   looks text;
   referring text;
 begin
-  select string_agg(distinct format('k.%I', t), ', ') into targets
-  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
   -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
   select string_agg(
@@ -2799,6 +2831,8 @@ begin
   if looks is null then
     return;
   end if;
+  select string_agg(distinct format('k.%I', t), ', ') into targets
+  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
        select %s from imago_undo.%I j join %s k on %s where j.entity = any ($1::%s[]) and j.op = ''i''
@@ -3202,6 +3236,32 @@ as $$
 $$;
 comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';
 
+-- sql/engine/functions/find_left.sql
+create or replace function imago.find_left(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  keys := '{}';
+  for staged in select s.* from imago.begun_stages(run, plan) s loop
+    keys := imago.left_over(run, staged, most);
+    exit when keys <> '{}';
+  end loop;
+  outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
+exception
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    outcome := 'incomplete';
+  when syntax_error_or_access_rule_violation then
+    outcome := 'stop';
+    code := sqlstate;
+end
+$$;
+comment on function imago.find_left(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
+
 -- sql/engine/functions/find_plan.sql
 create or replace function imago.find_plan(name text)
 returns imago.plan
@@ -3233,12 +3293,10 @@ set search_path = ''
 as $$
 declare
   lane imago.lane;
-  staged imago.plan;
-  todo text[];
   checks imago.validation;
-  findings jsonb;
+  remaining record;
   most constant integer := 1000;
-  patience interval;
+  patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -3260,7 +3318,6 @@ begin
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
     where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
-  patience := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan) and clock_timestamp() < lane.waits_since + patience then
     result.outcome := 'deferred';
     return result;
@@ -3276,59 +3333,23 @@ begin
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
   checks := imago.end_checks(run, lane.waits_since);
   if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
-    begin
-      for staged in select s.* from imago.begun_stages(run, plan) s loop
-        todo := imago.left_over(run, staged, most);
-        exit when todo <> '{}';
-      end loop;
-    exception
-      when query_canceled then
-        if not imago.timed_out() then
-          raise;
-        end if;
-        result.outcome := 'incomplete';
-        return result;
-      when syntax_error_or_access_rule_violation then
-        result.outcome := 'stop';
-        result.sqlstate := sqlstate;
-        return result;
-    end;
-  end if;
-  if cardinality(todo) = most then
-    result.outcome := 'incomplete';
-    return result;
-  end if;
-  if todo <> '{}' then
-    result := imago.move_keys(run, staged, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
-    update imago.lane l set
-      moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
-      deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
-    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
-    result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
-    return result;
-  end if;
-
-  staged := imago.next_stage(run, plan);
-  if staged.name is not null then
-    perform imago.cut_lanes(run, staged);
-    perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', staged.stage));
-    return result;
-  end if;
-  if run.direction = 'rollback' then
-    result.outcome := case imago.remove_capture(run, plan) when 'busy' then 'deferred' when 'more' then 'incomplete' else 'working' end;
-    if result.outcome <> 'working' then
+    select f.* into remaining from imago.find_left(run, plan, most) f;
+    if remaining.outcome <> 'working' then
+      result.outcome := remaining.outcome;
+      result.sqlstate := remaining.code;
+      return result;
+    end if;
+    if remaining.keys <> '{}' then
+      result := imago.move_keys(run, remaining.staged, remaining.keys, 'finish', 1, deadline, attempts_left, lane.deferrals);
+      update imago.lane l set
+        moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
+        deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
+      where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
+      result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
       return result;
     end if;
   end if;
-  if run.direction = 'forward' then
-    findings := imago.check_end(run, plan, checks, lane.waits_since, deadline);
-    if findings is null then
-      -- Checks that are not through yet have used up this call.
-      result.outcome := case when imago.is_live(imago.end_checks(run, lane.waits_since)) then 'timeout' else 'working' end;
-      return result;
-    end if;
-  end if;
-  result.outcome := imago.end_run(run, plan, findings);
+  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, deadline);
   return result;
 end
 $$;
@@ -4395,6 +4416,9 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+-- By key, each of them, as in restore_rows.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
@@ -5329,6 +5353,19 @@ exception when query_canceled then
 end
 $$;
 comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
+
+-- sql/engine/functions/nulled_relations.sql
+create or replace function imago.nulled_relations(plan imago.plan, target text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(distinct p.relation), '{}')
+  from imago.pointing_columns(plan.name, target) p
+  where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
+$$;
+comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
 
 -- sql/engine/functions/open_findings.sql
 create or replace function imago.open_findings(validation_id bigint)
@@ -6339,7 +6376,8 @@ declare
   counts jsonb := '{}';
   affected bigint;
   inserted text;
-  nulled bigint;
+  nulling text[];
+  updated bigint;
 begin
   for write in
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
@@ -6349,7 +6387,8 @@ begin
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
-      nulled := imago.rows_nulled(plan, write);
+      nulling := imago.nulled_relations(plan, write.relation);
+      updated := imago.rows_updated(nulling);
     end if;
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
@@ -6360,7 +6399,7 @@ begin
       imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
-    if not careful and imago.rows_nulled(plan, write) > nulled then
+    if not careful and imago.rows_updated(nulling) > updated then
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
@@ -6592,20 +6631,16 @@ end
 $$;
 comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
 
--- sql/engine/functions/rows_nulled.sql
-create or replace function imago.rows_nulled(plan imago.plan, write imago.plan_write)
+-- sql/engine/functions/rows_updated.sql
+create or replace function imago.rows_updated(relations text[])
 returns bigint
 language sql
 volatile
 set search_path = ''
 as $$
-  select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(pg_catalog.to_regclass(p.relation))), 0)::bigint
-  from (
-    select distinct p.relation from imago.pointing_columns(plan.name, write.relation) p
-    where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], write.relation)
-  ) p
+  select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(pg_catalog.to_regclass(r.relation))), 0)::bigint from unnest(relations) r(relation)
 $$;
-comment on function imago.rows_nulled(imago.plan, imago.plan_write) is 'Rows that this transaction has updated so far where foreign keys null the declared columns that point at what a write inserts; take differences.';
+comment on function imago.rows_updated(text[]) is 'Rows of these tables that this transaction has updated so far; take differences.';
 
 -- sql/engine/functions/rows_written.sql
 create or replace function imago.rows_written(plan text)

@@ -9,8 +9,6 @@ declare
   looks text;
   referring text;
 begin
-  select string_agg(distinct format('k.%I', t), ', ') into targets
-  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
   -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
   select string_agg(
@@ -30,6 +28,8 @@ begin
   if looks is null then
     return;
   end if;
+  select string_agg(distinct format('k.%I', t), ', ') into targets
+  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
        select %s from imago_undo.%I j join %s k on %s where j.entity = any ($1::%s[]) and j.op = ''i''

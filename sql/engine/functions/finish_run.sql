@@ -6,12 +6,10 @@ set search_path = ''
 as $$
 declare
   lane imago.lane;
-  staged imago.plan;
-  todo text[];
   checks imago.validation;
-  findings jsonb;
+  remaining record;
   most constant integer := 1000;
-  patience interval;
+  patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
@@ -33,7 +31,6 @@ begin
     update imago.lane l set waits_for = lane.waits_for, waits_since = lane.waits_since
     where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
   end if;
-  patience := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   if run.direction = 'forward' and lane.waits_for && imago.writers_in_flight(plan) and clock_timestamp() < lane.waits_since + patience then
     result.outcome := 'deferred';
     return result;
@@ -49,59 +46,23 @@ begin
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
   checks := imago.end_checks(run, lane.waits_since);
   if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
-    begin
-      for staged in select s.* from imago.begun_stages(run, plan) s loop
-        todo := imago.left_over(run, staged, most);
-        exit when todo <> '{}';
-      end loop;
-    exception
-      when query_canceled then
-        if not imago.timed_out() then
-          raise;
-        end if;
-        result.outcome := 'incomplete';
-        return result;
-      when syntax_error_or_access_rule_violation then
-        result.outcome := 'stop';
-        result.sqlstate := sqlstate;
-        return result;
-    end;
-  end if;
-  if cardinality(todo) = most then
-    result.outcome := 'incomplete';
-    return result;
-  end if;
-  if todo <> '{}' then
-    result := imago.move_keys(run, staged, todo, 'finish', 1, deadline, attempts_left, lane.deferrals);
-    update imago.lane l set
-      moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
-      deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
-    where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
-    result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
-    return result;
-  end if;
-
-  staged := imago.next_stage(run, plan);
-  if staged.name is not null then
-    perform imago.cut_lanes(run, staged);
-    perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', staged.stage));
-    return result;
-  end if;
-  if run.direction = 'rollback' then
-    result.outcome := case imago.remove_capture(run, plan) when 'busy' then 'deferred' when 'more' then 'incomplete' else 'working' end;
-    if result.outcome <> 'working' then
+    select f.* into remaining from imago.find_left(run, plan, most) f;
+    if remaining.outcome <> 'working' then
+      result.outcome := remaining.outcome;
+      result.sqlstate := remaining.code;
+      return result;
+    end if;
+    if remaining.keys <> '{}' then
+      result := imago.move_keys(run, remaining.staged, remaining.keys, 'finish', 1, deadline, attempts_left, lane.deferrals);
+      update imago.lane l set
+        moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
+        deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
+      where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
+      result.outcome := case when result.outcome in ('done', 'time') then 'working' else result.outcome end;
       return result;
     end if;
   end if;
-  if run.direction = 'forward' then
-    findings := imago.check_end(run, plan, checks, lane.waits_since, deadline);
-    if findings is null then
-      -- Checks that are not through yet have used up this call.
-      result.outcome := case when imago.is_live(imago.end_checks(run, lane.waits_since)) then 'timeout' else 'working' end;
-      return result;
-    end if;
-  end if;
-  result.outcome := imago.end_run(run, plan, findings);
+  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, deadline);
   return result;
 end
 $$;

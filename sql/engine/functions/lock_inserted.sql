@@ -8,6 +8,9 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+-- By key, each of them, as in restore_rows.
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;

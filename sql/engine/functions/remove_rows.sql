@@ -10,7 +10,8 @@ declare
   counts jsonb := '{}';
   affected bigint;
   inserted text;
-  nulled bigint;
+  nulling text[];
+  updated bigint;
 begin
   for write in
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
@@ -20,7 +21,8 @@ begin
       imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
-      nulled := imago.rows_nulled(plan, write);
+      nulling := imago.nulled_relations(plan, write.relation);
+      updated := imago.rows_updated(nulling);
     end if;
     for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
@@ -31,7 +33,7 @@ begin
       imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
-    if not careful and imago.rows_nulled(plan, write) > nulled then
+    if not careful and imago.rows_updated(nulling) > updated then
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
