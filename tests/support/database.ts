@@ -58,7 +58,11 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
     },
     async drop() {
       await Promise.all([sql, ...others].map((client) => client.end({ timeout: 0 })));
-      await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+      // A session of a superuser that is just ending can be ended by a superuser only.
+      await onServer(
+        (admin) => admin.unsafe(`drop database if exists ${name} with (force)`),
+        'supabase_admin',
+      );
     },
   };
 
@@ -71,8 +75,8 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
   }
   return db;
 
-  async function onServer(work: (sql: Sql) => Promise<unknown>): Promise<void> {
-    const admin = postgres(url(), { max: 1, onnotice: () => {} });
+  async function onServer(work: (sql: Sql) => Promise<unknown>, role?: Role): Promise<void> {
+    const admin = postgres(url(role), { max: 1, onnotice: () => {} });
     await work(admin).finally(() => admin.end());
   }
 }
