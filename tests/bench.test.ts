@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Measurement } from '../bench/measure.ts';
+import { middleRuns, type Results, targets } from '../bench/report.ts';
 
 const execute = promisify(execFile);
 const script = fileURLToPath(new URL('../bench/run.ts', import.meta.url));
@@ -46,4 +48,24 @@ describe('npm run bench', () => {
       expect(error.stderr).toMatch(/error: /);
     }
   });
+});
+
+test('a target is judged by the middle of the rounds, each with its own runs; what was run once, by its round', () => {
+  const run = (method: Measurement['method'], usersPerSecond: number) =>
+    ({ method, usersPerSecond }) as Measurement;
+  // The best runs of both would give 1; the rounds give 2, 1.5 and 0.5.
+  const runs = [
+    ...[run('b', 100), run('r', 200), run('g', 5)],
+    ...[run('b', 200), run('r', 300)],
+    ...[run('b', 300), run('r', 150)],
+  ];
+  const measured = (of: Measurement[]) =>
+    targets({ runs: of, scale: [] } as unknown as Results).map((target) => target.measured);
+  expect(measured(runs)).toEqual([20, 1.5]);
+  expect(measured(runs.slice(0, 5))).toEqual([20, 1.75]);
+  expect(middleRuns(runs).map((line) => [line.method, line.usersPerSecond])).toEqual([
+    ['b', 200],
+    ['r', 200],
+    ['g', 5],
+  ]);
 });

@@ -268,6 +268,13 @@ describe('the indexes that rollback needs', () => {
     ]);
     expect(await checksums(db.sql)).toEqual(migrated);
     expect(await value(db.sql, `select count(*)::int from imago.run where direction = 'rollback'`)).toBe(0);
+    expect(
+      await db.sql`
+        select p.object, p.message from imago.plan pl cross join lateral imago.preflight(pl) p
+        where pl.name = 'avatars' and p.message like 'has no index%'`,
+    ).toEqual([
+      { object: 'public.posts.avatar_id', message: 'has no index; rollback is refused until it has one' },
+    ]);
     const id = await value<string>(db.sql, 'select id from public.users order by id limit 1');
     expect(await call(db.sql, 'rollback_user_migration', { user_id: id })).toMatchObject({
       rolled_back: true,

@@ -135,7 +135,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
   ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
-  ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed; migration_log says which.');
+  ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.');
 
 -- sql/engine/tables/plan.sql
 create table imago.plan (
@@ -5822,10 +5822,8 @@ begin
   end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
   return query
-    select i.*
-    from imago.unindexed(plan.name) u
-    cross join lateral imago.index_warning(u.relation, u.column_name, 'rollback') i
-    where u.is_left;
+    select 'warning', u.object, format('has no index; %s', case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end), u.statement
+    from imago.unindexed(plan.name) u where u.is_left;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';

@@ -22,10 +22,8 @@ begin
   end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
   return query
-    select i.*
-    from imago.unindexed(plan.name) u
-    cross join lateral imago.index_warning(u.relation, u.column_name, 'rollback') i
-    where u.is_left;
+    select 'warning', u.object, format('has no index; %s', case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end), u.statement
+    from imago.unindexed(plan.name) u where u.is_left;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
