@@ -958,8 +958,15 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
-            begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+    -- The first question is the whole of it for a statement of the app's.
+    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char";
+            begin
+              if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+                imago_batch := current_setting(''imago.batch''); imago_kind := case when %s then ''n'' else ''u'' end;
+                select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if;
+              end if;
+              return null;
+            end',
       ours, nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then
@@ -2313,7 +2320,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        imago.undo_rows(write, plan, keys), write.relation, key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
         imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -3897,9 +3904,11 @@ begin
         'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
            when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_insert');
     end if;
+    -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
+    -- each such row, and each would prepare the condition anew, which takes longer than they do.
     execute format(
       'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_update');
+         execute function imago_undo.%I()', written, prefix || '_update');
   end loop;
 
   touch := imago.touch_columns(write.relation, write.columns);
@@ -6525,19 +6534,17 @@ begin
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
-    journal := imago.undo_rows(write, plan, keys);
+    select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
     join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
-      'with j as (%1$s), restored as (
-         update %2$s t set %3$s from j where %4$s and (%5$s) and (%6$s) returning 1
-       )
-       select (select count(*) from j), (select count(*) from restored)',
+      'update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s)',
       journal, write.relation,
       imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
-    into expected, restored using keys;
+    using keys;
+    get diagnostics restored = row_count;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
     if restored < expected then
       execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
@@ -7859,8 +7866,7 @@ $$;
 comment on function imago.undo_print(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
 
 -- sql/engine/functions/undo_rows.sql
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[])
-returns text
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[], out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -7876,18 +7882,19 @@ begin
       write.undo_table, imago.undo_list('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
   execute format(
-    'select exists (select from imago_undo.%I u where u.entity = any ($1::%s[]) group by u.entity having min(u.batch) < max(u.batch))',
-    write.undo_table, plan.key_type)
-  into written_again using entities;
+    'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
+     from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
+  into written_again, row_count using entities;
   if not written_again then
-    return format('select u.entity, %s, %s, %s from %s',
+    query := format('select u.entity, %s, %s, %s from %s',
       imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
       imago.undo_list('u.before_%1$s', write.relation, write.columns),
       imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
+    return;
   end if;
   -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
   -- that of the last batch which changed it.
-  return format(
+  query := format(
     'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
     'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
     imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
@@ -7900,9 +7907,10 @@ begin
                   case when u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s then - u.batch else u.batch end) as after_%%1$s', keys),
       write.relation, write.columns),
     source);
+  execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: each column''s before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
 
 -- sql/engine/functions/undo_type.sql
 create or replace function imago.undo_type(type oid, modifier integer)

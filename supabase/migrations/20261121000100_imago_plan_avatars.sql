@@ -37,12 +37,10 @@ begin
     'with owners as (
        select u.id as owner, u.active_avatar_id as avatar from public.users u where u.id = any ($1)
      ), oldest as (
-       select o.owner, a.avatar
-       from owners o
-       cross join lateral (
-         select a.id as avatar from public.avatars a where a.owner_user_id = o.owner order by %2$s a.id limit 1
-       ) a
-       where o.avatar is null
+       select distinct on (a.owner_user_id) a.owner_user_id as owner, a.id as avatar
+       from public.avatars a
+       where a.owner_user_id = any (array(select o.owner from owners o where o.avatar is null))
+       order by a.owner_user_id, %2$s a.id
      ), made as (
        insert into public.avatars (%1$s)
        select %1$s from avatars.default_avatar d

@@ -67,8 +67,15 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char" := case when %s then ''n'' else ''u'' end;
-            begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if; end if; return null; end',
+    -- The first question is the whole of it for a statement of the app's.
+    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char";
+            begin
+              if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+                imago_batch := current_setting(''imago.batch''); imago_kind := case when %s then ''n'' else ''u'' end;
+                select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if;
+              end if;
+              return null;
+            end',
       ours, nested, body, fired, imago.undeclared_probe(write)));
 
   if touch <> '{}' then

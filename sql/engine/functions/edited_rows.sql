@@ -20,7 +20,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        imago.undo_rows(write, plan, keys), write.relation, key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
         imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;

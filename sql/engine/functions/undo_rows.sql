@@ -1,5 +1,4 @@
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[])
-returns text
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[], out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -15,18 +14,19 @@ begin
       write.undo_table, imago.undo_list('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
   execute format(
-    'select exists (select from imago_undo.%I u where u.entity = any ($1::%s[]) group by u.entity having min(u.batch) < max(u.batch))',
-    write.undo_table, plan.key_type)
-  into written_again using entities;
+    'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
+     from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
+  into written_again, row_count using entities;
   if not written_again then
-    return format('select u.entity, %s, %s, %s from %s',
+    query := format('select u.entity, %s, %s, %s from %s',
       imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
       imago.undo_list('u.before_%1$s', write.relation, write.columns),
       imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
+    return;
   end if;
   -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
   -- that of the last batch which changed it.
-  return format(
+  query := format(
     'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
     'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
     imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
@@ -39,6 +39,7 @@ begin
                   case when u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s then - u.batch else u.batch end) as after_%%1$s', keys),
       write.relation, write.columns),
     source);
+  execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL: the updates of the entities $1, one row for each row written: each column''s before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
