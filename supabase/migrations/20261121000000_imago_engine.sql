@@ -958,12 +958,12 @@ begin
       imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    -- The first question is the whole of it for a statement of the app's.
+    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
     format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char";
             begin
               if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
                 imago_batch := current_setting(''imago.batch''); imago_kind := case when %s then ''n'' else ''u'' end;
-                select count(*) into imago_rows from new_rows; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if;
+                select count(*) into imago_rows from (select from new_rows limit 101) few; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if;
               end if;
               return null;
             end',

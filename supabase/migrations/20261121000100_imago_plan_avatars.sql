@@ -596,8 +596,9 @@ stable
 set search_path = ''
 as $$
   select format(
-    'select t.%1$I as key, t.%2$I as entity from %3$s t left join public.avatars a on a.id = t.avatar_id
-     where t.avatar_id is not null and a.owner_user_id is distinct from t.%2$I
+    'select t.%1$I as key, t.%2$I as entity from %3$s t
+     where t.avatar_id is not null
+       and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = t.%2$I)
        and exists (select from public.users u where u.id = t.%2$I)',
     (imago.primary_key(relation))[1], owner_column, relation)
 $$;
