@@ -22,8 +22,12 @@ begin
   end loop;
   return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
   return query
-    select 'warning', u.object, format('has no index; %s', case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end), u.statement
-    from imago.unindexed(plan.name) u where u.is_left;
+    select 'warning', u.object,
+      format('has no index; %s%s',
+        case when not u.is_left then 'its table is too large for the run to build one, and ' end,
+        case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
+      u.statement
+    from imago.unindexed(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
