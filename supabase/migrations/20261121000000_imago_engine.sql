@@ -896,96 +896,46 @@ volatile
 set search_path = ''
 as $$
 declare
-  -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
-  attributes constant text :=
-    'returns trigger language plpgsql volatile security definer
-     set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex'' set enable_mergejoin = off';
-  -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
-  -- A sync is a trigger itself.
-  nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
-  fired constant text := format(
-    'perform set_config(%1$L, (coalesce(nullif(current_setting(%1$L, true), ''''), ''0'')::integer
-       + case when %2$s then 2 else 1 end)::text, true);',
-    'imago.fired_' || write.id, nested);
-  -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
-  ours constant text := '#variable_conflict use_variable';
-  body text;
   touch text[] := imago.touch_columns(write.relation, write.columns);
-  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
   -- Rows that several entities share are entities of their own.
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   if write.inserts then
-    body := format(
-      'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
-      write.undo_table,
-      imago.undo_list('key_%1$s', write.relation, write.key_columns),
-      write.entity_column,
-      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
-      imago.undo_print('n', write.inserted_columns));
-    execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_insert', attributes,
-      format('%s declare imago_batch bigint; begin if imago.batch_open(true) then imago_batch := current_setting(''imago.batch''); %s %s end if; return null; end', ours, body, fired));
+    perform imago.create_capture(write, 'insert', imago.capture_insert(write));
   end if;
-
-  body := '';
-  if write.columns <> '{}' then
-    body := imago.capture_call(
-      'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
-       select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
-       from old_rows o join new_rows n on %11$s where %12$s',
-      write.undo_table,
-      imago.undo_list('key_%1$s', write.relation, write.key_columns),
-      imago.undo_list('before_%1$s', write.relation, write.columns),
-      imago.undo_list('after_%1$s', write.relation, write.columns),
-      write.entity_column,
-      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
-      imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
-      imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
-  end if;
-  if write.inserts then
-    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
-    -- which somebody edited before stays and says so.
-    body := body || imago.capture_call(
-      'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
-      write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
-      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
-      imago.undo_print('o', write.inserted_columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
-  end if;
-  execute format('create or replace function imago_undo.%I() %s as %L', write.undo_table || '_update', attributes,
-    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
-    format('%s declare imago_batch bigint; imago_rows bigint; imago_kind "char";
-            begin
-              if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
-                imago_batch := current_setting(''imago.batch''); imago_kind := case when %s then ''n'' else ''u'' end;
-                select count(*) into imago_rows from (select from new_rows limit 101) few; %s %s if current_setting(''imago.dry'', true) = ''on'' then %s end if;
-              end if;
-              return null;
-            end',
-      ours, nested, body, fired, imago.undeclared_probe(write)));
-
+  perform imago.create_capture(write, 'update', imago.capture_update(write));
   if touch <> '{}' then
-    body := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
-    -- Writes straight to a partition that came later pass by the guard, so there each row asks.
-    if partitioned then
-      body := format('if imago.batch_open() then %s end if;', body);
-    end if;
-    -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
-    -- without them; on a partitioned table it does.
-    execute format(
-      'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
-      write.undo_table || '_keep',
-      case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
-      format('begin %s return new; end', body));
+    perform imago.build_keep(write, touch);
   end if;
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
+
+-- sql/engine/functions/build_keep.sql
+create or replace function imago.build_keep(write imago.plan_write, touch text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  body text := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
+  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
+begin
+  -- Writes straight to a partition that came later pass by the guard, so there each row asks.
+  if partitioned then
+    body := format('if imago.batch_open() then %s end if;', body);
+  end if;
+  -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
+  -- without them; on a partitioned table it does.
+  execute format(
+    'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
+    write.undo_table || '_keep',
+    case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
+    format('begin %s return new; end', body));
+end
+$$;
+comment on function imago.build_keep(imago.plan_write, text[]) is 'Generates the trigger function that keeps these columns as they are while a batch writes the rows.';
 
 -- sql/engine/functions/build_sync.sql
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -996,41 +946,7 @@ set search_path = ''
 as $$
 declare
   routine text := format('%s_sync_%s', sync.plan, sync.position);
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
-  entities constant text :=
-    'select coalesce(array_agg(distinct k), ''{}'') from (
-       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
-  looks text := '';
-  calls text := '';
-  lock text := '';
-  event text;
-  follow text := '';
-  query text;
 begin
-  foreach event in array sync.events loop
-    looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
-      case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
-    calls := calls || format(' when %L then %s', upper(event),
-      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
-  end loop;
-  -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
-    lock := format(
-      'if imago.sync_is_settled(%1$L) then
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
-       else
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
-       end if;',
-      sync.plan, source, plan.key_column, plan.key_type);
-  end if;
-  if 'update' = any (sync.events) then
-    foreach query in array imago.sync_follow(sync) loop
-      follow := follow || format('execute %L; ', query);
-    end loop;
-    follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
-  end if;
-
   execute format(
     'create or replace function imago_undo.%I()
      returns trigger
@@ -1044,59 +960,12 @@ begin
      set enable_seqscan = off
      set jit = off
      as %L',
-    routine, imago.setting_number('lock_timeout_ms') || 'ms',
-    format(
-      '#variable_conflict use_column
-       declare
-         imago_rows bigint;
-         imago_row record;
-         imago_entities text[];
-         imago_batch bigint;
-         imago_began timestamptz := clock_timestamp();
-         imago_state text;
-         imago_constraint text;
-         imago_table text;
-       begin
-         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
-           return null;
-         end if;
-         case tg_op %1$s end case;
-         if imago_entities = ''{}'' then
-           return null;
-         end if;
-         loop
-           begin
-             %2$s
-             imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
-             if imago_batch is null then
-               return null;
-             end if;
-             perform set_config(''lock_timeout'', ''100'', true);
-             perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
-             perform set_config(''imago.batch'', imago_batch::text, true);
-             case tg_op %5$s end case;
-             perform set_config(''imago.batch'', '''', true);
-             perform set_config(''imago.sync_depth'', '''', true);
-             %6$s
-             perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
-             return null;
-           exception when others or assert_failure then
-             perform set_config(''lock_timeout'', %7$L, true);
-             get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
-             case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
-               when ''raise'' then raise;
-               when ''leave'' then return null;
-               else null;
-             end case;
-           end;
-         end loop;
-       end',
-      looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text));
+    routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.sync_body(sync, plan, ending));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
   return routine;
 end
 $$;
-comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync, with its statement written out; returns its name. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
+comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync; returns its name.';
 
 -- sql/engine/functions/busy_validation.sql
 create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
@@ -1163,6 +1032,66 @@ as $$
     format(template, variadic array['$1', '$2'] || parts))
 $$;
 comment on function imago.capture_call(text, text[]) is 'PL/pgSQL of a capture trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template %1 is the batch, %2 the kind, and from %3 on come the parts.';
+
+-- sql/engine/functions/capture_insert.sql
+create or replace function imago.capture_insert(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'insert into imago_undo.%I (batch, entity, op, %s, print)
+     select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
+    write.undo_table,
+    imago.undo_list('key_%1$s', write.relation, write.key_columns),
+    write.entity_column,
+    imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
+    imago.undo_print('n', write.inserted_columns))
+$$;
+comment on function imago.capture_insert(imago.plan_write) is 'PL/pgSQL of a capture function: journals the rows that a statement has inserted.';
+
+-- sql/engine/functions/capture_update.sql
+create or replace function imago.capture_update(write imago.plan_write)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  body text := '';
+begin
+  if write.columns <> '{}' then
+    body := imago.capture_call(
+      'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
+       select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
+       from old_rows o join new_rows n on %11$s where %12$s',
+      write.undo_table,
+      imago.undo_list('key_%1$s', write.relation, write.key_columns),
+      imago.undo_list('before_%1$s', write.relation, write.columns),
+      imago.undo_list('after_%1$s', write.relation, write.columns),
+      write.entity_column,
+      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
+      imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+  end if;
+  if write.inserts then
+    -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
+    -- which somebody edited before stays and says so.
+    body := body || imago.capture_call(
+      'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
+      write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
+      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+      imago.undo_print('o', write.inserted_columns),
+      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
+  end if;
+  return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
+end
+$$;
+comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated, and moves the fingerprints of inserted ones along.';
 
 -- sql/engine/functions/change_state.sql
 create or replace function imago.change_state(plan_name text, event text)
@@ -1907,6 +1836,55 @@ begin
 end
 $$;
 comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+
+-- sql/engine/functions/create_capture.sql
+create or replace function imago.create_capture(write imago.plan_write, event text, body text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
+  -- A sync is a trigger itself.
+  nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
+begin
+  -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     security definer
+     set search_path = ''''
+     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
+     set extra_float_digits = 1 set bytea_output = ''hex''
+     set enable_mergejoin = off
+     as %L',
+    write.undo_table || '_' || event,
+    -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
+    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
+    format(
+      '#variable_conflict use_variable
+       declare
+         imago_batch bigint;
+         imago_rows bigint;
+         imago_kind "char";
+       begin
+         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+           imago_batch := current_setting(''imago.batch'');
+           imago_kind := case when %1$s then ''n'' else ''u'' end;
+           select count(*) into imago_rows from (select from new_rows limit 101) few;
+           %2$s
+           perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
+             + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+         end if;
+         return null;
+       end',
+      nested, body, 'imago.fired_' || write.id));
+end
+$$;
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';
 
 -- sql/engine/functions/create_plan.sql
 create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
@@ -4347,6 +4325,28 @@ as $$
 $$;
 comment on function imago.last_run(text) is 'The newest run of the plan, or null.';
 
+-- sql/engine/functions/leave_lane.sql
+create or replace function imago.leave_lane(lane imago.lane, plan_name text, total imago.moves)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update imago.lane l set
+    cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
+    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
+  if total.outcome in ('timeout', 'deferred') then
+    perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,
+      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
+        || imago.stage_detail(lane.stage),
+      null, coalesce(total.sqlstate, '57014'));
+  end if;
+end
+$$;
+comment on function imago.leave_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
+
 -- sql/engine/functions/leave_unindexed.sql
 create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
 returns void
@@ -4474,6 +4474,39 @@ exception when lock_not_available or deadlock_detected then
 end
 $$;
 comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
+
+-- sql/engine/functions/look_ahead.sql
+create or replace function imago.look_ahead(
+  run imago.run,
+  plan imago.plan,
+  lane imago.lane,
+  out keys text[],
+  out places text[],
+  out rows bigint,
+  out todo text[],
+  out outcome text,
+  out code text
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
+  todo := imago.movable_keys(run, plan, lane, keys);
+exception
+  when query_canceled then
+    -- A size of one that does not fit cannot be made smaller: the caller has to know.
+    if not imago.timed_out() or lane.batch_size = 1 then
+      raise;
+    end if;
+    outcome := 'timeout';
+  when syntax_error_or_access_rule_violation then
+    outcome := 'stop';
+    code := sqlstate;
+end
+$$;
+comment on function imago.look_ahead(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
 
 -- sql/engine/functions/look_at_app_triggers.sql
 create or replace function imago.look_at_app_triggers(plan imago.plan)
@@ -7267,6 +7300,100 @@ as $$
 $$;
 comment on function imago.stored_columns(text) is 'Columns that hold data of their own: all but generated ones.';
 
+-- sql/engine/functions/sync_body.sql
+create or replace function imago.sync_body(sync imago.plan_sync, plan imago.plan, ending text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  entities constant text :=
+    'select coalesce(array_agg(distinct k), ''{}'') from (
+       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+  looks text := '';
+  calls text := '';
+  lock text := '';
+  event text;
+  follow text := '';
+  query text;
+begin
+  foreach event in array sync.events loop
+    looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
+      case event when 'delete' then 'imago_old' else 'imago_new' end,
+      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
+    calls := calls || format(' when %L then %s', upper(event),
+      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
+  end loop;
+  -- Whoever writes the source holds its row already.
+  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
+    lock := format(
+      'if imago.sync_is_settled(%1$L) then
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       else
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       end if;',
+      sync.plan, source, plan.key_column, plan.key_type);
+  end if;
+  if 'update' = any (sync.events) then
+    foreach query in array imago.sync_follow(sync) loop
+      follow := follow || format('execute %L; ', query);
+    end loop;
+    follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
+  end if;
+
+  return format(
+    '#variable_conflict use_column
+     declare
+       imago_rows bigint;
+       imago_row record;
+       imago_entities text[];
+       imago_batch bigint;
+       imago_began timestamptz := clock_timestamp();
+       imago_state text;
+       imago_constraint text;
+       imago_table text;
+     begin
+       if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
+         return null;
+       end if;
+       case tg_op %1$s end case;
+       if imago_entities = ''{}'' then
+         return null;
+       end if;
+       loop
+         begin
+           %2$s
+           imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
+           if imago_batch is null then
+             return null;
+           end if;
+           perform set_config(''lock_timeout'', ''100'', true);
+           perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
+           perform set_config(''imago.batch'', imago_batch::text, true);
+           case tg_op %5$s end case;
+           perform set_config(''imago.batch'', '''', true);
+           perform set_config(''imago.sync_depth'', '''', true);
+           %6$s
+           perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
+           return null;
+         exception when others or assert_failure then
+           perform set_config(''lock_timeout'', %7$L, true);
+           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
+           case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+             when ''raise'' then raise;
+             when ''leave'' then return null;
+             else null;
+           end case;
+         end;
+       end loop;
+     end',
+    looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+end
+$$;
+comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
+
 -- sql/engine/functions/sync_call.sql
 create or replace function imago.sync_call(query text, ending text)
 returns text
@@ -8498,10 +8625,7 @@ as $$
 declare
   total imago.moves;
   moves imago.moves;
-  keys text[];
-  places text[];
-  rows bigint;
-  todo text[];
+  ahead record;
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}');
@@ -8515,48 +8639,40 @@ begin
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    begin
-      select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
-      todo := imago.movable_keys(run, plan, lane, keys);
-    exception
-      when query_canceled then
-        -- A size of one that does not fit cannot be made smaller: the caller has to know.
-        if not imago.timed_out() or lane.batch_size = 1 then
-          raise;
-        end if;
+    ahead := imago.look_ahead(run, plan, lane);
+    if ahead.outcome is not null then
+      total.outcome := ahead.outcome;
+      total.sqlstate := ahead.code;
+      if ahead.outcome = 'timeout' then
         lane.batch_size := greatest(1, lane.batch_size / 4);
-        total.outcome := 'timeout';
-        exit;
-      when syntax_error_or_access_rule_violation then
-        total.outcome := 'stop';
-        total.sqlstate := sqlstate;
-        exit;
-    end;
-    if keys is null then
+      end if;
+      exit;
+    end if;
+    if ahead.keys is null then
       lane.done := true;
       exit;
     end if;
 
-    moves := imago.move_keys(run, plan, todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
+    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
     total.attempts := total.attempts + greatest(1, moves.attempts);
     total.moved := total.moved + moves.moved;
     total.failed := total.failed + moves.failed;
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
     if moves.outcome = 'done' then
-      lane.cursor_key := places[cardinality(places)];
-      total.resolved := total.resolved + cardinality(keys);
-      lane.processed := lane.processed + cardinality(keys);
+      lane.cursor_key := ahead.places[cardinality(ahead.places)];
+      total.resolved := total.resolved + cardinality(ahead.keys);
+      lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if rows >= lane.batch_size then
-        lane.batch_size := imago.next_size(rows::integer, clock_timestamp() - started, fixed_size);
+      if ahead.rows >= lane.batch_size then
+        lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
       if moves.resolved > 0 then
-        lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);
-        total.resolved := total.resolved + array_position(keys, todo[moves.resolved]);
-        lane.cursor_key := places[array_position(keys, todo[moves.resolved])];
+        lane.processed := lane.processed + array_position(ahead.keys, ahead.todo[moves.resolved]);
+        total.resolved := total.resolved + array_position(ahead.keys, ahead.todo[moves.resolved]);
+        lane.cursor_key := ahead.places[array_position(ahead.keys, ahead.todo[moves.resolved])];
       end if;
       lane.batch_size := moves.next_size;
       lane.deferrals := case when moves.outcome = 'deferred' then lane.deferrals + 1 else lane.deferrals end;
@@ -8565,16 +8681,7 @@ begin
     end if;
   end loop;
 
-  update imago.lane l set
-    cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
-    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
-  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
-  if total.outcome in ('timeout', 'deferred') then
-    perform imago.write_log(run.plan, run.id, 'warning', total.outcome,
-      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
-        || imago.stage_detail(lane.stage),
-      null, coalesce(total.sqlstate, '57014'));
-  end if;
+  perform imago.leave_lane(lane, run.plan, total);
   return total;
 end
 $$;

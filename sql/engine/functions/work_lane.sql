@@ -14,10 +14,7 @@ as $$
 declare
   total imago.moves;
   moves imago.moves;
-  keys text[];
-  places text[];
-  rows bigint;
-  todo text[];
+  ahead record;
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}');
@@ -31,48 +28,40 @@ begin
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    begin
-      select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
-      todo := imago.movable_keys(run, plan, lane, keys);
-    exception
-      when query_canceled then
-        -- A size of one that does not fit cannot be made smaller: the caller has to know.
-        if not imago.timed_out() or lane.batch_size = 1 then
-          raise;
-        end if;
+    ahead := imago.look_ahead(run, plan, lane);
+    if ahead.outcome is not null then
+      total.outcome := ahead.outcome;
+      total.sqlstate := ahead.code;
+      if ahead.outcome = 'timeout' then
         lane.batch_size := greatest(1, lane.batch_size / 4);
-        total.outcome := 'timeout';
-        exit;
-      when syntax_error_or_access_rule_violation then
-        total.outcome := 'stop';
-        total.sqlstate := sqlstate;
-        exit;
-    end;
-    if keys is null then
+      end if;
+      exit;
+    end if;
+    if ahead.keys is null then
       lane.done := true;
       exit;
     end if;
 
-    moves := imago.move_keys(run, plan, todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
+    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
     total.attempts := total.attempts + greatest(1, moves.attempts);
     total.moved := total.moved + moves.moved;
     total.failed := total.failed + moves.failed;
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
     if moves.outcome = 'done' then
-      lane.cursor_key := places[cardinality(places)];
-      total.resolved := total.resolved + cardinality(keys);
-      lane.processed := lane.processed + cardinality(keys);
+      lane.cursor_key := ahead.places[cardinality(ahead.places)];
+      total.resolved := total.resolved + cardinality(ahead.keys);
+      lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if rows >= lane.batch_size then
-        lane.batch_size := imago.next_size(rows::integer, clock_timestamp() - started, fixed_size);
+      if ahead.rows >= lane.batch_size then
+        lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
       if moves.resolved > 0 then
-        lane.processed := lane.processed + array_position(keys, todo[moves.resolved]);
-        total.resolved := total.resolved + array_position(keys, todo[moves.resolved]);
-        lane.cursor_key := places[array_position(keys, todo[moves.resolved])];
+        lane.processed := lane.processed + array_position(ahead.keys, ahead.todo[moves.resolved]);
+        total.resolved := total.resolved + array_position(ahead.keys, ahead.todo[moves.resolved]);
+        lane.cursor_key := ahead.places[array_position(ahead.keys, ahead.todo[moves.resolved])];
       end if;
       lane.batch_size := moves.next_size;
       lane.deferrals := case when moves.outcome = 'deferred' then lane.deferrals + 1 else lane.deferrals end;
@@ -81,16 +70,7 @@ begin
     end if;
   end loop;
 
-  update imago.lane l set
-    cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
-    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
-  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
-  if total.outcome in ('timeout', 'deferred') then
-    perform imago.write_log(run.plan, run.id, 'warning', total.outcome,
-      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
-        || imago.stage_detail(lane.stage),
-      null, coalesce(total.sqlstate, '57014'));
-  end if;
+  perform imago.leave_lane(lane, run.plan, total);
   return total;
 end
 $$;

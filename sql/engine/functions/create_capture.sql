@@ -1,0 +1,47 @@
+create or replace function imago.create_capture(write imago.plan_write, event text, body text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
+  -- A sync is a trigger itself.
+  nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
+begin
+  -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     security definer
+     set search_path = ''''
+     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
+     set extra_float_digits = 1 set bytea_output = ''hex''
+     set enable_mergejoin = off
+     as %L',
+    write.undo_table || '_' || event,
+    -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
+    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
+    format(
+      '#variable_conflict use_variable
+       declare
+         imago_batch bigint;
+         imago_rows bigint;
+         imago_kind "char";
+       begin
+         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+           imago_batch := current_setting(''imago.batch'');
+           imago_kind := case when %1$s then ''n'' else ''u'' end;
+           select count(*) into imago_rows from (select from new_rows limit 101) few;
+           %2$s
+           perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
+             + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+         end if;
+         return null;
+       end',
+      nested, body, 'imago.fired_' || write.id));
+end
+$$;
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';

@@ -1,0 +1,92 @@
+create or replace function imago.sync_body(sync imago.plan_sync, plan imago.plan, ending text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+  entities constant text :=
+    'select coalesce(array_agg(distinct k), ''{}'') from (
+       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+  looks text := '';
+  calls text := '';
+  lock text := '';
+  event text;
+  follow text := '';
+  query text;
+begin
+  foreach event in array sync.events loop
+    looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
+      case event when 'delete' then 'imago_old' else 'imago_new' end,
+      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
+    calls := calls || format(' when %L then %s', upper(event),
+      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
+  end loop;
+  -- Whoever writes the source holds its row already.
+  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
+    lock := format(
+      'if imago.sync_is_settled(%1$L) then
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       else
+         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       end if;',
+      sync.plan, source, plan.key_column, plan.key_type);
+  end if;
+  if 'update' = any (sync.events) then
+    foreach query in array imago.sync_follow(sync) loop
+      follow := follow || format('execute %L; ', query);
+    end loop;
+    follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
+  end if;
+
+  return format(
+    '#variable_conflict use_column
+     declare
+       imago_rows bigint;
+       imago_row record;
+       imago_entities text[];
+       imago_batch bigint;
+       imago_began timestamptz := clock_timestamp();
+       imago_state text;
+       imago_constraint text;
+       imago_table text;
+     begin
+       if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
+         return null;
+       end if;
+       case tg_op %1$s end case;
+       if imago_entities = ''{}'' then
+         return null;
+       end if;
+       loop
+         begin
+           %2$s
+           imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
+           if imago_batch is null then
+             return null;
+           end if;
+           perform set_config(''lock_timeout'', ''100'', true);
+           perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
+           perform set_config(''imago.batch'', imago_batch::text, true);
+           case tg_op %5$s end case;
+           perform set_config(''imago.batch'', '''', true);
+           perform set_config(''imago.sync_depth'', '''', true);
+           %6$s
+           perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
+           return null;
+         exception when others or assert_failure then
+           perform set_config(''lock_timeout'', %7$L, true);
+           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
+           case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+             when ''raise'' then raise;
+             when ''leave'' then return null;
+             else null;
+           end case;
+         end;
+       end loop;
+     end',
+    looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+end
+$$;
+comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
