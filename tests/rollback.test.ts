@@ -659,6 +659,33 @@ describe('removing an avatar', () => {
     expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is not null')).toBe(0);
   });
 
+  test.each([
+    ['posts', 'avatar_id', 'user_id'],
+    ['follows', 'avatar_id', 'followed_id'],
+    ['users', 'active_avatar_id', 'id'],
+  ])(
+    'sees a single change of the app, where nothing else hints at one: %s',
+    async (relation, column, owner) => {
+      const { sql } = await database('sample', 40);
+      await migrateAll(sql);
+      const [user = ''] = await busyUsers(sql, APPS[0]);
+      const own = await makeAvatar(sql, user);
+      await stopSync(sql);
+      const [{ id } = {}] = await sql`
+      update ${sql(`public.${relation}`)} set ${sql(column)} = ${own}
+      where id = (select min(id::text)::uuid from ${sql(`public.${relation}`)} where ${sql(owner)} = ${user}) returning id`;
+      expect((await rollbackAll(sql)).at(-1)).toMatchObject({ conflicts: 1 });
+      expect([
+        ...(await sql`select entity, detail from public.migration_log where event = 'conflict'`),
+      ]).toEqual([
+        { entity: user, detail: { relation: `public.${relation}`, row_key: id, reason: 'changed' } },
+      ]);
+      expect([...(await sql`select owner_user_id from public.avatars where id <> ${own}`)]).toEqual([
+        { owner_user_id: user },
+      ]);
+    },
+  );
+
   test('takes no post with it by a foreign key of several columns', async () => {
     const { sql } = await database('sample', 40);
     const original = await allChecksums(sql);
