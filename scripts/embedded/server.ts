@@ -59,7 +59,10 @@ const functions = functionsOnDemand({
 });
 // Half-open, so that whoever lets go last can wait for the end.
 const control = createServer({ allowHalfOpen: true }, welcome);
-const controlPort = await listenOnLoopback(control);
+const controlPort = await listenOnLoopback(control).catch(async (error) => {
+  await tell({ type: 'failed', message: reasonOf(error) });
+  process.exit(1);
+});
 const token = crypto.randomUUID();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void close());
@@ -73,8 +76,15 @@ try {
   });
   await tell({ type: 'listening' });
 } catch (error) {
-  await tell({ type: 'failed', message: messageOf(error) });
+  await tell({ type: 'failed', message: reasonOf(error) });
   await close();
+}
+
+/** A machine that has no port left says it to whoever listens or connects next. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL') return messageOf(error);
+  return `no network port is free on 127.0.0.1 (${messageOf(error)}). End what holds so many, or wait some minutes for closed connections to be forgotten; then run it again.`;
 }
 
 /** One server a folder: the lock is the operating system's, so that it goes with the process however that ends. */
@@ -183,7 +193,7 @@ function welcome(socket: Socket): void {
     inTurn(() => prepare(hello, self, (text) => reply({ type: 'step', text }))).then(
       (ready) => reply({ type: 'ready', endpoints: ready }),
       (error) => {
-        reply({ type: 'failed', message: messageOf(error) });
+        reply({ type: 'failed', message: reasonOf(error) });
         socket.end();
       },
     );
