@@ -11,8 +11,13 @@ export interface Method {
   indexedFirst: boolean;
   /** Whether it comes in through the Data API. */
   overHttp: boolean;
-  /** Whether small differences matter, so that it is measured more than once, in turn with the others of this kind. */
-  repeated: boolean;
+  /** Connections that work at the same time. */
+  connections: number;
+  /**
+   * How long it works before another line of its group does, in milliseconds; what it has begun it ends. Without a limit
+   * it works from its beginning to its end, in the middle of the others' time.
+   */
+  turnMs?: number;
   /** The most users it is measured on; its speed is what it would be on all. */
   most?: number;
 }
@@ -20,22 +25,47 @@ export interface Method {
 /** Users that one HTTP call each is measured on: it takes as long for each, so more would only take longer. */
 const singles = 2000;
 
-const imago = { isImago: true, indexedFirst: false, overHttp: false, repeated: true };
-const naive = { isImago: false, indexedFirst: true, overHttp: false, repeated: false };
+const imago = { isImago: true, indexedFirst: false, overHttp: false, connections: 1 };
+const naive = { ...imago, isImago: false, indexedFirst: true };
+const turnMs = 2000;
 
-/** In the order in which they are measured within a round. */
 export const methods: readonly Method[] = [
-  { key: 'a', title: 'plain SQL, one big transaction', ...naive, indexedFirst: false, repeated: true },
-  { key: 'b', title: 'Imago, one worker', ...imago },
-  { key: 'r', title: 'rollback of b by Imago', ...imago },
-  { key: 'd', title: 'Imago without the journal', ...imago },
-  { key: 'c', title: 'Imago, two workers', ...imago },
-  { key: 'e', title: 'Imago over HTTP, by the command', ...imago, overHttp: true, repeated: true },
-  { key: 'f', title: 'PL/pgSQL loop user by user, 100 a call', ...naive, repeated: true },
-  { key: 'g', title: 'one HTTP call per user', ...imago, overHttp: true, repeated: false, most: singles },
+  // While its transaction is open no version of a row can be forgotten, in no database: not with somebody else at work.
+  { key: 'a', title: 'plain SQL, one big transaction', ...naive, indexedFirst: false },
+  { key: 'b', title: 'Imago, one worker', ...imago, turnMs },
+  // At the end of a turn one of the two would wait for the other.
+  { key: 'c', title: 'Imago, two workers', ...imago, connections: 2 },
+  { key: 'd', title: 'Imago without the journal', ...imago, turnMs },
+  { key: 'e', title: 'Imago over HTTP, by the command', ...imago, turnMs, overHttp: true },
+  { key: 'f', title: 'PL/pgSQL loop user by user, 100 a call', ...naive, turnMs },
+  { key: 'g', title: 'one HTTP call per user', ...imago, overHttp: true, most: singles },
   { key: 'h', title: 'LIMIT/OFFSET pages of 1,000', ...naive },
   { key: 'i', title: 'where avatar_id is null limit 1,000', ...naive },
+  { key: 'r', title: 'rollback of b by Imago', ...imago, turnMs },
 ];
+
+/**
+ * Lines whose differences matter. Those of a group work in turn on one server, so that whatever else the machine does
+ * meets all of them; no more than three, so that their databases fit the server's memory as that of one does.
+ */
+const groups: readonly (readonly MethodKey[])[] = [
+  ['a', 'b', 'c'],
+  ['b', 'd', 'e'],
+  ['b', 'f', 'r'],
+];
+
+/** The groups of a round: what is wanted, without a group that only says again what another one says. */
+export function groupsOf(wanted: readonly MethodKey[]): MethodKey[][] {
+  const found = groups
+    .map((group) => group.filter((key) => wanted.includes(key)))
+    .filter((group) => group.some((key) => key !== 'b'));
+  return found.length === 0 && wanted.includes('b') ? [['b']] : found;
+}
+
+/** What is so far from the others that it is measured once, by itself. */
+export function alone(wanted: readonly MethodKey[]): MethodKey[] {
+  return wanted.filter((key) => !groups.some((group) => group.includes(key)));
+}
 
 /** The method of a key. */
 export function methodOf(key: MethodKey): Method {

@@ -42,7 +42,7 @@ export function parseOptions(argv: readonly string[]): Options {
       'users at which (b) is measured; none skips it (default: users / 10, × 1, × 10)',
       sizes,
     )
-    .option('--rounds <n>', 'how often a to f and r are measured; the middle counts', wholeNumber, 3)
+    .option('--rounds <n>', 'how often a to f and r are measured, the sizes twice at most', wholeNumber, 3)
     .option('--json', 'one JSON object on stdout instead of the tables')
     .option('--markdown [file]', 'write the tables into this file as well (default: docs/benchmarks.md)')
     .helpOption('-h, --help', 'show this')

@@ -1,12 +1,16 @@
 /** `npm run bench`: Imago against other ways to do the same migration. `npm run bench -- --help` lists the options. */
 import { duration, whole } from '../scripts/command/figures.ts';
+import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
 import { describeMachine } from './machine.ts';
-import { endChildren, type Measurement, measure } from './measure.ts';
-import { type MethodKey, methodOf, methods } from './methods.ts';
+import { type Measurement, measure } from './measure.ts';
+import { alone, groupsOf, type MethodKey, methodOf } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
-import { createTemplate, type Server, startServer, type Template } from './server.ts';
+import { createTemplate, migrateTemplate, type Server, startServer, type Template } from './server.ts';
+
+/** The sizes are measured in so many rounds at most: a million users take minutes, in which the machine's moods even out. */
+const sizeRounds = 2;
 
 try {
   process.exitCode = await bench(parseOptions(process.argv.slice(2)));
@@ -30,9 +34,7 @@ async function bench(options: Options): Promise<number> {
     const results = await collect(server, options);
     process.stdout.write(`${options.json ? JSON.stringify(toJson(results)) : toText(results)}\n`);
     if (options.markdown !== undefined) await writeBlock(options.markdown, toMarkdown(results));
-    const isRight = [...results.lines, ...results.scale].every(
-      (line) => Object.keys(line.wrong).length === 0,
-    );
+    const isRight = [...results.runs, ...results.scale].every((line) => Object.keys(line.wrong).length === 0);
     return isRight ? 0 : 1;
   } finally {
     process.off('SIGINT', leave);
@@ -43,56 +45,53 @@ async function bench(options: Options): Promise<number> {
 
 async function collect(server: Server, options: Options): Promise<Results> {
   const machine = await describeMachine(server.admin);
-  const runs: Measurement[] = [];
-  const sizes = new Set([...(options.only.length > 0 ? [options.users] : []), ...options.scale]);
-  const templates: Template[] = [];
-  for (const users of [...sizes].sort((one, other) => one - other)) {
+  const { rounds, only } = options;
+  const templates = new Map<number, Template>();
+  for (const users of sizesOf(options)) {
     say(`${whole(users)} users: loading`);
-    templates.push(await createTemplate(server, users));
+    templates.set(users, await createTemplate(server, users));
   }
-  // Lines and sizes in turn: what else the machine does changes from minute to minute.
-  for (let round = 1; round <= options.rounds; round += 1) {
-    for (const template of templates) {
-      const { users } = template;
-      say(`${whole(users)} users, round ${round}`);
-      const keys: readonly MethodKey[] =
-        users !== options.users
-          ? ['b']
-          : options.scale.includes(users) && !options.only.includes('b')
-            ? [...options.only, 'b']
-            : options.only;
-      const due = methods.filter(({ key, repeated }) => keys.includes(key) && (repeated || round === 1));
-      for (const { key } of due) runs.push(...(await measureSaid(server, template, key, keys)));
+  const runs: Measurement[] = [];
+  const scale: Measurement[] = [];
+  const main = templates.get(options.users);
+  const migrated = main && only.includes('r') ? await migrateTemplate(server, main) : undefined;
+  for (let round = 1; round <= rounds; round += 1) {
+    if (main) {
+      const templateOf = (key: MethodKey): Template => (key === 'r' && migrated ? migrated : main);
+      const singles = round === 1 ? alone(only).map((key) => [key]) : [];
+      for (const keys of [...groupsOf(only), ...singles]) {
+        say(`Round ${round} of ${rounds}: ${keys.join(', ')}${keys.length > 1 ? ' in turn' : ''}`);
+        runs.push(...said(await measure(server, templateOf, keys)));
+      }
+    }
+    for (const users of round <= sizeRounds ? options.scale : []) {
+      const template = templates.get(users);
+      if (!template) continue;
+      say(`Round ${round} of ${rounds}: b with ${whole(users)} users`);
+      scale.push(...said(await measure(server, () => template, ['b'], true)));
     }
   }
-  const ofLines = runs.filter((run) => run.users === options.users && options.only.includes(run.method));
   return {
     machine,
     users: options.users,
-    rounds: options.rounds,
-    lines: middleRuns(ofLines),
-    runs: ofLines,
-    scale: options.scale.map((users) =>
-      mean(runs.filter((run) => run.method === 'b' && run.users === users)),
-    ),
+    rounds,
+    lines: middleRuns(runs),
+    runs,
+    scale: options.scale.map((users) => mean(scale.filter((run) => run.users === users))),
   };
 }
 
-/** The rollback is measured where there is something to take back: right after (b), on its database. */
-async function measureSaid(
-  server: Server,
-  template: Template,
-  key: MethodKey,
-  keys: readonly MethodKey[],
-): Promise<Measurement[]> {
-  if (key === 'r' && keys.includes('b')) return [];
-  const forward = key === 'r' ? 'b' : key;
-  const measured = await measure(server, template, forward, forward === 'b' && keys.includes('r'));
-  for (const run of measured) {
+/** Numbers of users, the small ones first: whatever is wrong shows soon then. */
+function sizesOf({ users, only, scale }: Options): number[] {
+  return [...new Set([...(only.length > 0 ? [users] : []), ...scale])].sort((one, other) => one - other);
+}
+
+function said(measured: readonly Measurement[]): readonly Measurement[] {
+  for (const { method, usersPerSecond, seconds, wrong } of measured) {
     say(
-      `  ${run.method}  ${methodOf(run.method).title}: ${whole(run.usersPerSecond)} users/s (${duration(run.seconds * 1000)})`,
+      `  ${method}  ${methodOf(method).title}: ${whole(usersPerSecond)} users/s (${duration(seconds * 1000)})`,
     );
-    if (Object.keys(run.wrong).length > 0) say(`     WRONG: ${JSON.stringify(run.wrong)}`);
+    if (Object.keys(wrong).length > 0) say(`     WRONG: ${JSON.stringify(wrong)}`);
   }
   return measured;
 }

@@ -3,22 +3,28 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
 import { z } from 'zod';
-import { call, connect } from '../scripts/client.ts';
+import { connect } from '../scripts/client.ts';
 import { peakMemory } from './memory.ts';
 
 export const orderSchema = z.object({
   method: z.enum(['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i', 'r']),
   users: z.number(),
+  connections: z.number(),
+  /** Without it, all in one turn. */
+  turnMs: z.number().optional(),
   databaseUrl: z.string(),
   api: z.object({ url: z.string(), secretKey: z.string() }).optional(),
 });
 
 export type Order = z.output<typeof orderSchema>;
 
-export const doneSchema = z.object({ seconds: z.number(), moved: z.number(), clientBytes: z.number() });
+/** What the process says when it is ready, and after each turn. */
+export const stateSchema = z.object({ moved: z.number(), ended: z.boolean(), clientBytes: z.number() });
 
-/** What the process prints. */
-export type Done = z.output<typeof doneSchema>;
+export type State = z.output<typeof stateSchema>;
+
+/** The work of one connection, piece by piece: how many users are done after each. */
+type Pieces = AsyncGenerator<number, void>;
 
 /** Rows a page in the methods that go by pages. */
 const pageSize = 1000;
@@ -39,142 +45,139 @@ const answerSchema = z.object({
   retry_after_ms: z.number(),
 });
 
-const work: Record<Order['method'], (order: Order) => Promise<Pick<Done, 'seconds' | 'moved'>>> = {
+type Work = (sql: Sql, order: Order, run: Run) => Pieces;
+
+/** What the connections of a line know of each other. */
+interface Run {
+  isDone: boolean;
+}
+
+const work: Record<Order['method'], Work> = {
   a: oneTransaction,
-  b: (order) => batches(order, 1, (sql) => sql`select public.migrate_batch() as answer`),
-  c: (order) => batches(order, 2, (sql) => sql`select public.migrate_batch() as answer`),
-  d: (order) => batches(order, 1, (sql) => sql`select public.migrate_batch(backup => false) as answer`),
+  b: batches((sql) => sql`select public.migrate_batch() as answer`),
+  c: batches((sql) => sql`select public.migrate_batch() as answer`),
+  d: batches((sql) => sql`select public.migrate_batch(backup => false) as answer`),
   f: userByUser,
   g: calls,
   h: offsetPages,
   i: nullPages,
-  r: (order) => batches(order, 1, (sql) => sql`select public.rollback_batch() as answer`),
+  r: batches((sql) => sql`select public.rollback_batch() as answer`),
 };
 
-if (import.meta.main) {
-  const order = orderSchema.parse(JSON.parse(process.argv[2] ?? ''));
-  const done = await work[order.method](order);
-  process.stdout.write(JSON.stringify({ ...done, clientBytes: peakMemory() } satisfies Done));
+if (import.meta.main) await obey(orderSchema.parse(JSON.parse(process.argv[2] ?? '')));
+
+/** Works a turn for each message, and says how far it is. */
+async function obey(order: Order): Promise<void> {
+  const run: Run = { isDone: false };
+  const workers = await Promise.all(
+    Array.from({ length: order.connections }, async () => {
+      const sql = postgres(order.databaseUrl, { max: 1, onnotice: () => {} });
+      await sql`select 1`;
+      return { sql, pieces: work[order.method](sql, order, run), moved: 0, ended: false };
+    }),
+  );
+  const say = (): void => {
+    const moved = workers.reduce((sum, worker) => sum + worker.moved, 0);
+    const ended = workers.every((worker) => worker.ended);
+    process.send?.({ moved, ended, clientBytes: peakMemory() } satisfies State);
+  };
+  process.on('message', async () => {
+    const until = performance.now() + (order.turnMs ?? Number.POSITIVE_INFINITY);
+    await Promise.all(workers.map((worker) => workOn(worker, until)));
+    say();
+    if (!workers.every((worker) => worker.ended)) return;
+    await Promise.all(workers.map(({ sql }) => sql.end()));
+    process.disconnect();
+  });
+  say();
+}
+
+/** Piece after piece until that moment; one at least. */
+async function workOn(
+  worker: { pieces: Pieces; moved: number; ended: boolean },
+  until: number,
+): Promise<void> {
+  while (!worker.ended) {
+    const { value, done } = await worker.pieces.next();
+    if (done) worker.ended = true;
+    else worker.moved = value;
+    if (performance.now() >= until) return;
+  }
 }
 
 /** One file of SQL, as it is. */
-async function oneTransaction(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  const text = await statement('one-transaction');
-  return await timed(order, 1, async ([sql]) => {
-    await sql?.unsafe(text);
-    return order.users;
-  });
+async function* oneTransaction(sql: Sql, order: Order): Pieces {
+  await sql.unsafe(await statement('one-transaction'));
+  yield order.users;
 }
 
 /** Calls of a function that goes through 100 users one by one, a transaction each call. */
-async function userByUser(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  const sql = session(order);
-  await sql.unsafe(await statement('user-by-user')).finally(() => sql.end());
-  return await timed(order, 1, async ([sql]) => {
+async function* userByUser(sql: Sql): Pieces {
+  await sql.unsafe(await statement('user-by-user'));
+  let moved = 0;
+  for (;;) {
+    const [row] = await sql<{ moved: number }[]>`select guide.migrate_users(${guideSize}) as moved`;
+    if (!row?.moved) return;
+    moved += row.moved;
+    yield moved;
+  }
+}
+
+/** Imago: a call a piece, until nothing is left. */
+function batches(batch: (sql: Sql) => PromiseLike<Iterable<unknown>>): Work {
+  return async function* (sql, _order, run) {
     let moved = 0;
-    for (;;) {
-      const rows = await sql?.unsafe<{ moved: number }[]>('select guide.migrate_users($1) as moved', [
-        guideSize,
-      ]);
-      const now = rows?.[0]?.moved ?? 0;
-      if (now === 0) return moved;
-      moved += now;
-    }
-  });
-}
-
-/** Imago: calls until nothing is left, from so many connections at the same time. */
-async function batches(
-  order: Order,
-  workers: number,
-  batch: (sql: Sql) => PromiseLike<Iterable<unknown>>,
-): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  return await timed(order, workers, async (sessions) => {
-    let isDone = false;
-    const counts = sessions.map(async (sql) => {
-      let moved = 0;
-      let movedAt = performance.now();
-      while (!isDone) {
-        const [row] = await batch(sql);
-        const answer = answerSchema.parse((row as { answer?: unknown } | undefined)?.answer);
-        if (answer.failed > 0 || ['failed', 'paused'].includes(answer.status)) {
-          throw new Error(`Imago answered ${JSON.stringify(answer)}`);
-        }
-        const now = answer.migrated + answer.rolled_back;
-        moved += now;
-        if (now > 0 || answer.checking != null) movedAt = performance.now();
-        else if (performance.now() - movedAt > patienceMs) throw new Error(`nothing moves: ${answer.status}`);
-        if (!answer.has_more) isDone = true;
-        else if (answer.retry_after_ms > 0) await delay(answer.retry_after_ms);
+    let waitedMs = 0;
+    while (!run.isDone) {
+      const [row] = await batch(sql);
+      const answer = answerSchema.parse((row as { answer?: unknown } | undefined)?.answer);
+      if (answer.failed > 0 || ['failed', 'paused'].includes(answer.status)) {
+        throw new Error(`Imago answered ${JSON.stringify(answer)}`);
       }
-      return moved;
-    });
-    return (await Promise.all(counts)).reduce((sum, moved) => sum + moved, 0);
-  });
+      const now = answer.migrated + answer.rolled_back;
+      moved += now;
+      if (now > 0 || answer.checking != null) waitedMs = 0;
+      else if (waitedMs > patienceMs) throw new Error(`nothing moves: ${answer.status}`);
+      if (!answer.has_more) run.isDone = true;
+      else if (answer.retry_after_ms > 0) {
+        waitedMs += answer.retry_after_ms;
+        await delay(answer.retry_after_ms);
+      }
+      yield moved;
+    }
+  };
 }
 
-/** One call of the Data API for each user, one after the other. */
-async function calls(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
+/** A call of the Data API for each user, one after the other. */
+async function* calls(sql: Sql, order: Order): Pieces {
   if (!order.api) throw new Error('the Data API is needed');
   const client = connect(order.api.url, order.api.secretKey);
-  const sql = session(order);
   const people = await sql<{ id: string }[]>`select id from public.users order by id limit ${order.users}`;
-  await sql.end();
-  // The first call of a client sets up its connection.
-  await call(client, 'get_migration_statistics', {});
-  const started = performance.now();
-  for (const { id } of people) {
+  for (const [index, { id }] of people.entries()) {
     const { error } = await client.rpc('migrate_user_to_avatar_centric', { user_id: id });
     if (error) throw new Error(`${error.code} ${error.message}`);
+    yield index + 1;
   }
-  return { seconds: (performance.now() - started) / 1000, moved: people.length };
 }
 
 /** Pages by LIMIT and OFFSET over all users, a transaction each. */
-async function offsetPages(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
+async function* offsetPages(sql: Sql, order: Order): Pieces {
   const text = await statement('offset');
-  return await timed(order, 1, async ([sql]) => {
-    let moved = 0;
-    for (let offset = 0; offset < order.users; offset += pageSize) {
-      const rows = await sql?.unsafe<{ moved: number }[]>(text, [pageSize, offset]);
-      moved += rows?.[0]?.moved ?? 0;
-    }
-    return moved;
-  });
+  let moved = 0;
+  for (let offset = 0; offset < order.users; offset += pageSize) {
+    const rows = await sql.unsafe<{ moved: number }[]>(text, [pageSize, offset]);
+    moved += rows[0]?.moved ?? 0;
+    yield moved;
+  }
 }
 
 /** Pages of whatever has no avatar yet, a transaction each, a table after the other. */
-async function nullPages(order: Order): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  const texts = await Promise.all(
-    ['users', 'posts', 'follows'].map((table) => statement(`null-limit-${table}`)),
-  );
-  return await timed(order, 1, async ([sql]) => {
-    for (const text of texts) {
-      for (;;) {
-        const result = await sql?.unsafe(text, [pageSize]);
-        if (!result?.count) break;
-      }
-    }
-    return order.users;
-  });
-}
-
-async function timed(
-  order: Order,
-  count: number,
-  run: (sessions: Sql[]) => Promise<number>,
-): Promise<Pick<Done, 'seconds' | 'moved'>> {
-  const sessions = Array.from({ length: count }, () => session(order));
-  await Promise.all(sessions.map((sql) => sql`select 1`));
-  const started = performance.now();
-  const moved = await run(sessions);
-  const seconds = (performance.now() - started) / 1000;
-  await Promise.all(sessions.map((sql) => sql.end()));
-  return { seconds, moved };
-}
-
-function session(order: Order): Sql {
-  return postgres(order.databaseUrl, { max: 1, onnotice: () => {} });
+async function* nullPages(sql: Sql, order: Order): Pieces {
+  for (const table of ['users', 'posts', 'follows']) {
+    const text = await statement(`null-limit-${table}`);
+    while ((await sql.unsafe(text, [pageSize])).count > 0) yield 0;
+  }
+  yield order.users;
 }
 
 async function statement(name: string): Promise<string> {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Measurement } from '../bench/measure.ts';
+import { alone, groupsOf, type MethodKey } from '../bench/methods.ts';
 import { middleRuns, type Results, targets } from '../bench/report.ts';
 
 const execute = promisify(execFile);
@@ -50,22 +51,39 @@ describe('npm run bench', () => {
   });
 });
 
-test('a target is judged by the middle of the rounds, each with its own runs; what was run once, by its round', () => {
-  const run = (method: Measurement['method'], usersPerSecond: number) =>
-    ({ method, usersPerSecond }) as Measurement;
-  // The best runs of both would give 1; the rounds give 2, 1.5 and 0.5.
+test('a target is judged by the middle of the groups that took turns; what took turns with nobody, by the middle of the other', () => {
+  const run = (group: number, method: Measurement['method'], usersPerSecond: number) =>
+    ({ group, method, usersPerSecond }) as Measurement;
+  // The best runs of both would give 1; the groups give 2, 1.5 and 0.5.
   const runs = [
-    ...[run('b', 100), run('r', 200), run('g', 5)],
-    ...[run('b', 200), run('r', 300)],
-    ...[run('b', 300), run('r', 150)],
+    ...[run(1, 'b', 100), run(1, 'r', 200)],
+    ...[run(2, 'b', 100), run(2, 'd', 125)],
+    ...[run(3, 'b', 200), run(3, 'r', 300)],
+    ...[run(4, 'b', 300), run(4, 'r', 150)],
+    run(5, 'g', 5),
   ];
-  const measured = (of: Measurement[]) =>
-    targets({ runs: of, scale: [] } as unknown as Results).map((target) => target.measured);
-  expect(measured(runs)).toEqual([20, 1.5]);
-  expect(measured(runs.slice(0, 5))).toEqual([20, 1.75]);
-  expect(middleRuns(runs).map((line) => [line.method, line.usersPerSecond])).toEqual([
-    ['b', 200],
-    ['r', 200],
-    ['g', 5],
+  const judged = (of: Measurement[]) => targets({ runs: of, scale: [] } as unknown as Results);
+  expect(judged(runs)).toMatchObject([
+    { measured: 1.25, reached: false },
+    { measured: 30, reached: true },
+    { measured: 1.5, lowest: 0.5, highest: 2, reached: true },
   ]);
+  expect(judged(runs)[0]).not.toHaveProperty('lowest');
+  expect(judged(runs.slice(0, 6)).map(({ measured }) => measured)).toEqual([1.25, 1.75]);
+  expect(middleRuns(runs).map((line) => [line.method, line.usersPerSecond])).toEqual([
+    ['b', 100],
+    ['d', 125],
+    ['g', 5],
+    ['r', 200],
+  ]);
+});
+
+test('what is left of the groups when only some lines are wanted', () => {
+  const wanted = (letters: string) => [...letters] as MethodKey[];
+  expect(groupsOf(wanted('abcdefghir')).map((group) => group.join(''))).toEqual(['abc', 'bde', 'bfr']);
+  expect(groupsOf(wanted('abg')).map((group) => group.join(''))).toEqual(['ab']);
+  expect(groupsOf(wanted('de')).map((group) => group.join(''))).toEqual(['de']);
+  expect(groupsOf(wanted('b')).map((group) => group.join(''))).toEqual(['b']);
+  expect(groupsOf(wanted('gh'))).toEqual([]);
+  expect(alone(wanted('abghi')).join('')).toBe('ghi');
 });

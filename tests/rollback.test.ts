@@ -347,6 +347,32 @@ async function randomActivity(sql: Sql, app: (typeof APPS)[number], salt: number
     delete from public.follows where ${some(0.1, 'unfollow')};`);
 }
 
+describe('a single change of the app', () => {
+  test.each([
+    ['posts', 'avatar_id', 'user_id'],
+    ['follows', 'avatar_id', 'followed_id'],
+    ['users', 'active_avatar_id', 'id'],
+  ])('is seen where nothing else hints at it: %s', async (relation, column, owner) => {
+    const { sql } = await database('sample', 40);
+    await migrateAll(sql);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    const own = await makeAvatar(sql, user);
+    await stopSync(sql);
+    const [{ id } = {}] = await sql`
+      update ${sql(`public.${relation}`)} set ${sql(column)} = ${own}
+      where id = (select min(id::text)::uuid from ${sql(`public.${relation}`)} where ${sql(owner)} = ${user}) returning id`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ conflicts: 1 });
+    expect([
+      ...(await sql`select entity, detail from public.migration_log where event = 'conflict'`),
+    ]).toEqual([
+      { entity: user, detail: { relation: `public.${relation}`, row_key: id, reason: 'changed' } },
+    ]);
+    expect([...(await sql`select owner_user_id from public.avatars where id <> ${own}`)]).toEqual([
+      { owner_user_id: user },
+    ]);
+  });
+});
+
 describe('one user rolled back alone', () => {
   const [app] = APPS;
 
@@ -658,33 +684,6 @@ describe('removing an avatar', () => {
     expect(await value(sql, 'select count(*) from public.posts')).toBe(posts);
     expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is not null')).toBe(0);
   });
-
-  test.each([
-    ['posts', 'avatar_id', 'user_id'],
-    ['follows', 'avatar_id', 'followed_id'],
-    ['users', 'active_avatar_id', 'id'],
-  ])(
-    'sees a single change of the app, where nothing else hints at one: %s',
-    async (relation, column, owner) => {
-      const { sql } = await database('sample', 40);
-      await migrateAll(sql);
-      const [user = ''] = await busyUsers(sql, APPS[0]);
-      const own = await makeAvatar(sql, user);
-      await stopSync(sql);
-      const [{ id } = {}] = await sql`
-      update ${sql(`public.${relation}`)} set ${sql(column)} = ${own}
-      where id = (select min(id::text)::uuid from ${sql(`public.${relation}`)} where ${sql(owner)} = ${user}) returning id`;
-      expect((await rollbackAll(sql)).at(-1)).toMatchObject({ conflicts: 1 });
-      expect([
-        ...(await sql`select entity, detail from public.migration_log where event = 'conflict'`),
-      ]).toEqual([
-        { entity: user, detail: { relation: `public.${relation}`, row_key: id, reason: 'changed' } },
-      ]);
-      expect([...(await sql`select owner_user_id from public.avatars where id <> ${own}`)]).toEqual([
-        { owner_user_id: user },
-      ]);
-    },
-  );
 
   test('takes no post with it by a foreign key of several columns', async () => {
     const { sql } = await database('sample', 40);

@@ -21,18 +21,18 @@ export function workersFor(context: Context): number {
   return context.options.workers ?? Math.min(2, availableParallelism());
 }
 
-/** How far others have come is looked up this often at most. */
-const lookEveryMs = 5_000;
-
-/** Counting a big table takes a moment, from the batches, too: so many times as long nobody looks again. */
-const looksRestFactor = 50;
+/**
+ * How long nobody looks again how far others have come, after a look that took so long. Counting a big table takes a
+ * moment, from the batches, too: a fiftieth of the time is for that.
+ */
+const restAfter = (lookMs: number): number => Math.min(60_000, Math.max(5_000, 50 * lookMs));
 
 /** Drives batches in one direction until done, and back again where SQL decides so. */
 export async function work(context: Context, direction: Direction): Promise<Ending> {
   const { caller, options, terminal, signal } = context;
   const plan = options.plan;
   const workers = workersFor(context);
-  const before = await firstLook(context);
+  const before = await timed(() => firstLook(context));
   terminal.info(
     `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
   );
@@ -47,7 +47,7 @@ export async function work(context: Context, direction: Direction): Promise<Endi
     terminal.warn(
       `The run was stopped (${[code, message].filter(Boolean).join(': ')}) and is being taken back.`,
     );
-    const middle = await caller.call('get_detailed_migration_progress', { plan }, signal);
+    const middle = await timed(() => caller.call('get_detailed_migration_progress', { plan }, signal));
     driven = await driveShown(context, 'rollback', workers, middle);
     tally = sum(tally, driven.tally);
   }
@@ -73,11 +73,23 @@ async function firstLook({ caller, options, signal }: Context): Promise<Progress
   }
 }
 
+/** What was looked up, and how long that took. */
+interface Looked {
+  answer: ProgressAnswer;
+  lookMs: number;
+}
+
+async function timed(look: () => Promise<ProgressAnswer>): Promise<Looked> {
+  const beganAt = performance.now();
+  const answer = await look();
+  return { answer, lookMs: performance.now() - beganAt };
+}
+
 async function driveShown(
   context: Context,
   direction: Direction,
   workers: number,
-  before: ProgressAnswer,
+  { answer: before, lookMs }: Looked,
 ): Promise<Driven> {
   const { caller, options, terminal, signal } = context;
   const total = direction === 'forward' ? before.total_users : before.migrated_users;
@@ -92,7 +104,7 @@ async function driveShown(
   let prepared = false;
   let lookedAt = performance.now();
   let looking = false;
-  let restMs = lookEveryMs;
+  let restMs = restAfter(lookMs);
 
   /** Corrects the bar by what the database knows: other callers, lost replies, people who signed up. */
   const look = async (): Promise<void> => {
@@ -117,7 +129,7 @@ async function driveShown(
     } finally {
       looking = false;
       lookedAt = performance.now();
-      restMs = Math.max(lookEveryMs, looksRestFactor * (lookedAt - beganAt));
+      restMs = restAfter(lookedAt - beganAt);
     }
   };
 
