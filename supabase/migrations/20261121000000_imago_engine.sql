@@ -5057,7 +5057,7 @@ declare
   last integer;
   segment text[];
   aside text[] := '{}';
-  bad text[];
+  failure record;
   started timestamptz;
 begin
   result := row('done', 0, 0, 0, 0, size, null, '{}');
@@ -5091,41 +5091,20 @@ begin
       continue;
     end if;
 
+    failure := imago.weigh_failure(run, plan, segment, attempt,
+      had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
+      may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;
-    if attempt.outcome = 'stop' then
-      result.outcome := 'stop';
-      exit;
-    end if;
-    if attempt.outcome = 'timeout' then
-      -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
-      -- large; any other timeout asks for a smaller batch.
-      if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
-        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
-        result.failed := result.failed + 1;
-        first := last + 1;
-      end if;
-      result.outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
-      result.next_size := greatest(1, cardinality(segment) / 4);
-      exit;
-    end if;
-    if attempt.outcome = 'blocked' and deferrals < imago.setting_number('deferrals') then
-      result.outcome := 'deferred';
-      exit;
-    end if;
-
-    bad := imago.bad_keys(plan, segment, attempt);
-    if bad = '{}' then
-      perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
+    result.failed := result.failed + cardinality(failure.aside);
+    aside := aside || failure.aside;
+    if failure.outcome = 'halve' then
       ends := ends || (first + (last - first) / 2);
-      continue;
-    end if;
-    perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
-    from unnest(bad) k;
-    aside := aside || bad;
-    result.failed := result.failed + cardinality(bad);
-    if imago.over_budget(run) then
-      result.outcome := 'budget';
+    elsif failure.outcome <> 'again' then
+      result.outcome := failure.outcome;
+      if attempt.outcome = 'timeout' then
+        result.next_size := greatest(1, cardinality(segment) / 4);
+        first := case when failure.aside = '{}' then first else last + 1 end;
+      end if;
       exit;
     end if;
   end loop;
@@ -7002,8 +6981,6 @@ set bytea_output = 'hex'
 as $$
 declare
   write imago.plan_write;
-  key_join text;
-  same_key text;
   entities text[];
   key_type text;
 begin
@@ -7011,8 +6988,6 @@ begin
     select w.* from imago.plan_write w
     where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
   loop
-    key_join := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-    same_key := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
     -- Triggers of the app may have written rows of entities that are not of this batch; rows of another stage all are.
     execute format(
       'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
@@ -7021,59 +6996,89 @@ begin
     key_type := (imago.stage(plan, write.stage)).key_type;
 
     if write.inserts then
-      execute format(
-        'update imago_undo.%1$I j set print = %2$s from %3$s t
-         where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
-        write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, key_type)
-      using batch, entities;
-      execute format(
-        'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
-           and not exists (select from %3$s t where %4$s)',
-        write.undo_table, key_type, write.relation, key_join)
-      using batch, entities;
-      execute format(
-        'delete from imago_undo.%1$I j using imago_undo.%1$I i
-         where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
-           and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
-        write.undo_table, key_type, same_key)
-      using batch, entities;
+      perform imago.settle_inserted(write, key_type, batch, entities);
     end if;
-
     if write.columns <> '{}' then
-      -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
-      -- often an after as a before, so the first is the one that is once more a before: no order needed.
-      execute format(
-        'with taken as (
-           delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
-         ), images as (
-           select entity, %3$s, %4$s, 1 as weight from taken
-           union all
-           select entity, %3$s, %5$s, -1 from taken
-         ), firsts as (
-           select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
-         )
-         insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
-         select $1, j.entity, ''u'', %10$s, %11$s, %12$s
-         from firsts j join %13$s t on %14$s
-         where j.weight > 0',
-        write.undo_table, key_type,
-        imago.undo_list('key_%1$s', write.relation, write.key_columns),
-        imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
-        imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),
-        imago.undo_list('image_%1$s', write.relation, write.columns),
-        imago.undo_list('image_%1$s', write.relation, write.columns),
-        imago.undo_list('before_%1$s', write.relation, write.columns),
-        imago.undo_list('after_%1$s', write.relation, write.columns),
-        imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        imago.undo_list('j.image_%1$s::%4$s', write.relation, write.columns),
-        imago.undo_list('t.%2$I::%4$s', write.relation, write.columns),
-        write.relation, key_join)
-      using batch, entities;
+      perform imago.settle_updated(write, key_type, batch, entities);
     end if;
   end loop;
 end
 $$;
-comment on function imago.settle_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written: first image before, the table''s own value after. Only relations captured more than once need it.';
+comment on function imago.settle_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written. Only relations captured more than once need it.';
+
+-- sql/engine/functions/settle_inserted.sql
+create or replace function imago.settle_inserted(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_join text := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+  same_key text := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+begin
+  execute format(
+    'update imago_undo.%1$I j set print = %2$s from %3$s t
+     where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
+    write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, key_type)
+  using batch, entities;
+  execute format(
+    'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
+       and not exists (select from %3$s t where %4$s)',
+    write.undo_table, key_type, write.relation, key_join)
+  using batch, entities;
+  execute format(
+    'delete from imago_undo.%1$I j using imago_undo.%1$I i
+     where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
+       and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
+    write.undo_table, key_type, same_key)
+  using batch, entities;
+end
+$$;
+comment on function imago.settle_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted, called with settings as settle_batch has them: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
+
+-- sql/engine/functions/settle_updated.sql
+create or replace function imago.settle_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_join text := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+begin
+  -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
+  -- often an after as a before, so the first is the one that is once more a before: no order needed.
+  execute format(
+    'with taken as (
+       delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
+     ), images as (
+       select entity, %3$s, %4$s, 1 as weight from taken
+       union all
+       select entity, %3$s, %5$s, -1 from taken
+     ), firsts as (
+       select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
+     )
+     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
+     select $1, j.entity, ''u'', %10$s, %11$s, %12$s
+     from firsts j join %13$s t on %14$s
+     where j.weight > 0',
+    write.undo_table, key_type,
+    imago.undo_list('key_%1$s', write.relation, write.key_columns),
+    imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
+    imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),
+    imago.undo_list('image_%1$s', write.relation, write.columns),
+    imago.undo_list('image_%1$s', write.relation, write.columns),
+    imago.undo_list('before_%1$s', write.relation, write.columns),
+    imago.undo_list('after_%1$s', write.relation, write.columns),
+    imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
+    imago.undo_list('j.image_%1$s::%4$s', write.relation, write.columns),
+    imago.undo_list('t.%2$I::%4$s', write.relation, write.columns),
+    write.relation, key_join)
+  using batch, entities;
+end
+$$;
+comment on function imago.settle_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
 
 -- sql/engine/functions/share_run.sql
 create or replace function imago.share_run(run_id bigint, wait_ms integer default imago.setting_number('state_lock_timeout_ms'))
@@ -7308,13 +7313,11 @@ volatile
 set search_path = ''
 as $$
 declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
        select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
-  lock text := '';
   event text;
   follow text := '';
   query text;
@@ -7326,16 +7329,6 @@ begin
     calls := calls || format(' when %L then %s', upper(event),
       imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
   end loop;
-  -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
-    lock := format(
-      'if imago.sync_is_settled(%1$L) then
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
-       else
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
-       end if;',
-      sync.plan, source, plan.key_column, plan.key_type);
-  end if;
   if 'update' = any (sync.events) then
     foreach query in array imago.sync_follow(sync) loop
       follow := follow || format('execute %L; ', query);
@@ -7389,7 +7382,7 @@ begin
          end;
        end loop;
      end',
-    looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
@@ -7493,6 +7486,31 @@ begin
 end
 $$;
 comment on function imago.sync_is_settled(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
+
+-- sql/engine/functions/sync_lock.sql
+create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+begin
+  -- Whoever writes the source holds its row already.
+  if sync.relation::pg_catalog.regclass = source::pg_catalog.regclass then
+    return '';
+  end if;
+  return format(
+    'if imago.sync_is_settled(%1$L) then
+       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+     else
+       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+     end if;',
+    sync.plan, source, plan.key_column, plan.key_type);
+end
+$$;
+comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
 
 -- sql/engine/functions/sync_query.sql
 create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
@@ -8410,6 +8428,55 @@ as $$
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
 comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
+
+-- sql/engine/functions/weigh_failure.sql
+create or replace function imago.weigh_failure(
+  run imago.run,
+  plan imago.plan,
+  segment text[],
+  attempt imago.attempt,
+  had_whole_call boolean,
+  may_defer boolean,
+  out outcome text,
+  out aside text[]
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  aside := '{}';
+  if attempt.outcome = 'stop' then
+    outcome := 'stop';
+    return;
+  end if;
+  if attempt.outcome = 'timeout' then
+    -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
+    if had_whole_call and cardinality(segment) = 1 then
+      aside := segment;
+      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
+    end if;
+    outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
+    return;
+  end if;
+  if attempt.outcome = 'blocked' and may_defer then
+    outcome := 'deferred';
+    return;
+  end if;
+
+  aside := imago.bad_keys(plan, segment, attempt);
+  if aside = '{}' then
+    perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
+    outcome := 'halve';
+    return;
+  end if;
+  perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
+                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
+  from unnest(aside) k;
+  outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
+end
+$$;
+comment on function imago.weigh_failure(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
 
 -- sql/engine/functions/work.sql
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)

@@ -22,7 +22,7 @@ declare
   last integer;
   segment text[];
   aside text[] := '{}';
-  bad text[];
+  failure record;
   started timestamptz;
 begin
   result := row('done', 0, 0, 0, 0, size, null, '{}');
@@ -56,41 +56,20 @@ begin
       continue;
     end if;
 
+    failure := imago.weigh_failure(run, plan, segment, attempt,
+      had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
+      may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;
-    if attempt.outcome = 'stop' then
-      result.outcome := 'stop';
-      exit;
-    end if;
-    if attempt.outcome = 'timeout' then
-      -- Only an entity that had the whole call for itself, no attempt of the call being used up before it, is too
-      -- large; any other timeout asks for a smaller batch.
-      if cardinality(segment) = 1 and result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches') then
-        perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
-        result.failed := result.failed + 1;
-        first := last + 1;
-      end if;
-      result.outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
-      result.next_size := greatest(1, cardinality(segment) / 4);
-      exit;
-    end if;
-    if attempt.outcome = 'blocked' and deferrals < imago.setting_number('deferrals') then
-      result.outcome := 'deferred';
-      exit;
-    end if;
-
-    bad := imago.bad_keys(plan, segment, attempt);
-    if bad = '{}' then
-      perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
+    result.failed := result.failed + cardinality(failure.aside);
+    aside := aside || failure.aside;
+    if failure.outcome = 'halve' then
       ends := ends || (first + (last - first) / 2);
-      continue;
-    end if;
-    perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                            attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
-    from unnest(bad) k;
-    aside := aside || bad;
-    result.failed := result.failed + cardinality(bad);
-    if imago.over_budget(run) then
-      result.outcome := 'budget';
+    elsif failure.outcome <> 'again' then
+      result.outcome := failure.outcome;
+      if attempt.outcome = 'timeout' then
+        result.next_size := greatest(1, cardinality(segment) / 4);
+        first := case when failure.aside = '{}' then first else last + 1 end;
+      end if;
       exit;
     end if;
   end loop;

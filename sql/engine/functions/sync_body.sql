@@ -5,13 +5,11 @@ volatile
 set search_path = ''
 as $$
 declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
        select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
-  lock text := '';
   event text;
   follow text := '';
   query text;
@@ -23,16 +21,6 @@ begin
     calls := calls || format(' when %L then %s', upper(event),
       imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
   end loop;
-  -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass <> source::pg_catalog.regclass then
-    lock := format(
-      'if imago.sync_is_settled(%1$L) then
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
-       else
-         perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
-       end if;',
-      sync.plan, source, plan.key_column, plan.key_type);
-  end if;
   if 'update' = any (sync.events) then
     foreach query in array imago.sync_follow(sync) loop
       follow := follow || format('execute %L; ', query);
@@ -86,7 +74,7 @@ begin
          end;
        end loop;
      end',
-    looks, lock, sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
