@@ -39,6 +39,7 @@ async function bench(options: Options): Promise<number> {
   } finally {
     process.off('SIGINT', leave);
     process.off('SIGTERM', leave);
+    endChildren();
     await server.remove();
   }
 }

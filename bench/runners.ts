@@ -1,5 +1,7 @@
 /** What does the work of a line, turn by turn: a worker process, or the command. */
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,8 +26,8 @@ export async function startRunner(
   database: string,
   users: number,
 ): Promise<Runner> {
-  if (method.key === 'e') return await startCommand(server, database);
-  const api = method.overHttp ? await startApi(server, database, false) : undefined;
+  if (method.key === 'e') return await startCommand(server, database, users);
+  const api = method.overHttp ? await startApi(server, database) : undefined;
   const { connections, turnMs } = method;
   const databaseUrl = server.cluster.url('postgres', database);
   return await startWorker(
@@ -48,73 +50,46 @@ async function startWorker(order: Order, api: Api | undefined): Promise<Runner> 
     },
     async end() {
       await endChild(child);
-      await api?.end();
+      if (api) await endChild(api.child);
     },
   };
 }
 
-/** The command as somebody types it, from start to exit code; a turn is a batch and what the command does for it. */
-async function startCommand(server: Server, database: string): Promise<Runner> {
-  const api = await startApi(server, database, true);
+/** The command as somebody types it, from start to exit code, all in one turn. */
+async function startCommand(server: Server, database: string, users: number): Promise<Runner> {
+  const api = await startApi(server, database);
   // Where no .env of the project can name another target.
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
   const memory = path.join(folder, 'memory');
   const preload = ['--import', path.join(project, 'bench/memory.ts')];
   const args = [...preload, 'scripts/migrate.ts', '--yes', '--json', '--workers', '1'];
-  let exit: Promise<number | null> | undefined;
-  let moved = 0;
-  let end = async (): Promise<void> => {};
-
-  function start(): Promise<number | null> {
-    const child = startNode(args, {
-      cwd: folder,
-      env: {
-        SUPABASE_URL: api.url,
-        SUPABASE_SECRET_KEY: api.secretKey,
-        BENCH_MEMORY_FILE: memory,
-        MIGRATION_LOG_LEVEL: 'warn',
-      },
-    });
-    end = () => endChild(child);
-    return new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', resolve);
-    });
-  }
-
+  const env = {
+    SUPABASE_URL: api.url,
+    SUPABASE_SECRET_KEY: api.secretKey,
+    BENCH_MEMORY_FILE: memory,
+    MIGRATION_LOG_LEVEL: 'warn',
+  };
   return {
     async turn() {
-      const batch = nextMessage(api.child);
-      if (exit) api.child.send({});
-      else exit = start();
-      const first = await Promise.race([batch, exit]);
-      if (typeof first === 'object' && first !== null) {
-        ({ moved } = batchSchema.parse(first));
-        return { moved, ended: false, clientBytes: 0 };
-      }
-      // The Data API has nothing more to say, and ends only after this.
-      batch.catch(() => {});
-      if (first !== 0) throw new Error(`the command ended with exit code ${first}`);
-      return { moved, ended: true, clientBytes: Number(await readFile(memory, 'utf8')) };
+      const child = startNode(args, { cwd: folder, env });
+      const [code] = await once(child, 'exit');
+      if (code !== 0) throw new Error(`the command ended with exit code ${code}`);
+      return { moved: users, ended: true, clientBytes: Number(await readFile(memory, 'utf8')) };
     },
     async end() {
-      await end();
-      await api.end();
+      await endChild(api.child);
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-const batchSchema = z.object({ moved: z.number() });
-
 interface Api {
   url: string;
   secretKey: string;
-  child: ReturnType<typeof startNode>;
-  end(): Promise<void>;
+  child: ChildProcess;
 }
 
-async function startApi({ cluster }: Server, database: string, turns: boolean): Promise<Api> {
+async function startApi({ cluster }: Server, database: string): Promise<Api> {
   const secretKey = `sb_secret_${randomBytes(16).toString('hex')}`;
   const settings = {
     urls: Object.fromEntries(
@@ -128,12 +103,11 @@ async function startApi({ cluster }: Server, database: string, turns: boolean): 
       secretKey,
       jwtSecret: randomBytes(32).toString('hex'),
     },
-    turns,
   };
   const child = startNode(['bench/api.ts'], { env: { BENCH_API: JSON.stringify(settings) }, talks: true });
   const { url } = z.object({ url: z.string() }).parse(await nextMessage(child));
   // A project's Data API runs all the time: its first request of all, which reads the schema, is not what is measured.
   const first = await connect(url, secretKey).rpc('get_engine_version');
   if (first.error) throw new Error(`the Data API does not work: ${first.error.message}`);
-  return { url, secretKey, child, end: () => endChild(child) };
+  return { url, secretKey, child };
 }
