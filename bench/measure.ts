@@ -95,6 +95,19 @@ export async function measure(
   }
 }
 
+/** A template whose users are all migrated, without dead rows and with fresh statistics, as autovacuum leaves it within minutes. */
+export async function migrateTemplate(server: Server, template: Template): Promise<Template> {
+  const { database, runner } = await prepare(server, template, methodOf('b'));
+  try {
+    while (!(await runner.turn()).ended);
+  } finally {
+    await runner.end();
+  }
+  const superuser = connect(server.cluster, 'supabase_admin', database);
+  await superuser.unsafe('vacuum (analyze)').finally(() => superuser.end());
+  return { ...template, name: database };
+}
+
 async function prepare(server: Server, template: Template, method: Method): Promise<Line> {
   const database = await copyTemplate(server, template, method.isImago, method.indexedFirst);
   const users = Math.min(template.users, method.most ?? template.users);
@@ -106,13 +119,9 @@ async function prepare(server: Server, template: Template, method: Method): Prom
   return { method, template, database, users, runner, ...nothing };
 }
 
-/** Lets them work to their ends. Who is least far goes next, so that the work of each is spread over the same time. */
+/** Lets them work to their ends. */
 async function takeTurns(admin: Sql, lines: readonly Line[]): Promise<void> {
-  for (;;) {
-    const [line] = lines
-      .filter(({ ended }) => !ended)
-      .sort((one, other) => share(one) - share(other) || one.seconds - other.seconds);
-    if (!line) return;
+  for (let line = nextLine(lines); line; line = nextLine(lines)) {
     const before = await walPosition(admin);
     const startedAt = performance.now();
     const { moved, ended, clientBytes } = await line.runner.turn();
@@ -122,8 +131,17 @@ async function takeTurns(admin: Sql, lines: readonly Line[]): Promise<void> {
   }
 }
 
+type Standing = Pick<Line, 'method' | 'moved' | 'users' | 'ended' | 'seconds'>;
+
+/** Whose turn it is: who is least far, so that the work of each is spread over the same time. */
+export function nextLine<T extends Standing>(lines: readonly T[]): T | undefined {
+  return lines
+    .filter(({ ended }) => !ended)
+    .sort((one, other) => share(one) - share(other) || one.seconds - other.seconds)[0];
+}
+
 /** How far a line is. Who does all in one turn counts as half-way before it: others work before and after then. */
-function share({ method, moved, users }: Line): number {
+function share({ method, moved, users }: Standing): number {
   return method.turnMs === undefined ? 0.5 : moved / users;
 }
 

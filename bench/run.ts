@@ -3,11 +3,11 @@ import { duration, whole } from '../scripts/command/figures.ts';
 import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
 import { describeMachine } from './machine.ts';
-import { type Measurement, measure } from './measure.ts';
+import { type Measurement, measure, migrateTemplate } from './measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
-import { createTemplate, migrateTemplate, type Server, startServer, type Template } from './server.ts';
+import { createTemplate, type Server, startServer, type Template } from './server.ts';
 
 /** The sizes are measured in so many rounds at most: a million users take minutes, in which the machine's moods even out. */
 const sizeRounds = 2;

@@ -91,28 +91,6 @@ export async function createTemplate(server: Server, users: number): Promise<Tem
   }
 }
 
-/** A template whose users are all migrated, without dead rows and with fresh statistics, as autovacuum leaves it within minutes. */
-export async function migrateTemplate(server: Server, template: Template): Promise<Template> {
-  const name = `${template.name}_migrated`;
-  await server.admin.unsafe(
-    `create database ${name} owner postgres template ${template.name} strategy file_copy`,
-  );
-  const sql = connect(server.cluster, 'postgres', name);
-  const superuser = connect(server.cluster, 'supabase_admin', name);
-  try {
-    for (;;) {
-      const [row] = await sql<
-        { more: boolean }[]
-      >`select (public.migrate_batch() ->> 'has_more')::boolean as more`;
-      if (!row?.more) break;
-    }
-    await superuser.unsafe('vacuum (analyze)');
-    return { ...template, name };
-  } finally {
-    await Promise.all([sql.end(), superuser.end()]);
-  }
-}
-
 /** A copy of a template, written out to disk, with or without Imago's triggers, and with indexes that it has none of. */
 export async function copyTemplate(
   server: Server,

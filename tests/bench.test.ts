@@ -5,8 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Measurement } from '../bench/measure.ts';
-import { alone, groupsOf, type MethodKey } from '../bench/methods.ts';
+import { type Measurement, nextLine } from '../bench/measure.ts';
+import { alone, groupsOf, type MethodKey, methodOf } from '../bench/methods.ts';
 import { middleRuns, type Results, targets } from '../bench/report.ts';
 
 const execute = promisify(execFile);
@@ -76,6 +76,19 @@ test('a target is judged by the middle of the groups that took turns; what took 
     ['g', 5],
     ['r', 200],
   ]);
+});
+
+test('who is least far has the next turn; who does all in one has it in the middle', () => {
+  const standing = (key: MethodKey, moved: number, seconds: number, ended = false) => ({
+    ...{ method: methodOf(key), users: 100, moved, seconds, ended },
+  });
+  const next = (...lines: Parameters<typeof standing>[]) =>
+    nextLine(lines.map((line) => standing(...line)))?.method.key;
+  expect(next(['b', 40, 9], ['d', 30, 5], ['e', 0, 0])).toBe('d');
+  expect(next(['b', 60, 9], ['d', 50, 5], ['e', 0, 0])).toBe('e');
+  expect(next(['b', 60, 9], ['d', 70, 5], ['e', 100, 20, true])).toBe('b');
+  expect(next(['b', 30, 9], ['d', 30, 5])).toBe('d');
+  expect(next(['b', 100, 9, true], ['d', 100, 5, true])).toBeUndefined();
 });
 
 test('what is left of the groups when only some lines are wanted', () => {
