@@ -704,7 +704,9 @@ begin
     if run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
-      result := imago.move_back(run, plan, keys, path, careful);
+      -- Of the key's own type once for all that it does.
+      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
+      into result using run, plan, keys, path, careful;
     end if;
     result.outcome := 'moved';
     return result;
@@ -2786,7 +2788,7 @@ $$;
 comment on function imago.expect_open(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
 
 -- sql/engine/functions/expect_unreferenced.sql
-create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys text[])
+create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
 returns void
 language plpgsql
 volatile
@@ -2820,18 +2822,18 @@ begin
   from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
-       select %s from imago_undo.%I j join %s k on %s where j.entity = any ($1::%s[]) and j.op = ''i''
+       select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
      )
      select case %s end',
     targets, write.undo_table, write.relation,
-    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type, looks)
+    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.given_keys(plan), looks)
   into referring using keys;
   if referring is not null then
     raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;
   end if;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
 
 -- sql/engine/functions/explained_by_trigger.sql
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
@@ -3637,6 +3639,19 @@ as $$
 $$;
 comment on function imago.gate(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
 
+-- sql/engine/functions/given_keys.sql
+create or replace function imago.given_keys(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
+  -- statement of a batch.
+  select format('((select $1::%1$s[])::%1$s[])', plan.key_type)
+$$;
+comment on function imago.given_keys(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
+
 -- sql/engine/functions/guard_batch.sql
 create or replace function imago.guard_batch()
 returns trigger
@@ -4394,7 +4409,7 @@ $$;
 comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
 
 -- sql/engine/functions/lock_entities.sql
-create or replace function imago.lock_entities(plan imago.plan, keys text[], skip_locked boolean default false, alone boolean default false)
+create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
 returns text[]
 language plpgsql
 volatile
@@ -4405,17 +4420,17 @@ declare
 begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$I.%3$I where %1$I = any ($1::%4$s[]) order by %1$I for %5$s %6$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, plan.key_type,
+       select %1$I as k from %2$I.%3$I where %1$I = any %4$s order by %1$I for %5$s %6$s) locked',
+    plan.key_column, plan.source_schema, plan.source_table, imago.given_keys(plan),
     case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, text[], boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
 
 -- sql/engine/functions/lock_inserted.sql
-create or replace function imago.lock_inserted(plan imago.plan, keys text[])
+create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
 returns boolean
 language plpgsql
 volatile
@@ -4438,19 +4453,19 @@ begin
     execute format(
       'select bool_or(locked.edited) from (
          select j.print is distinct from %5$s as edited
-         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any ($1::%6$s[]) and j.op = ''i''
+         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
       write.relation,
       imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.undo_print('t', write.inserted_columns), plan.key_type)
+      write.undo_table, imago.undo_print('t', write.inserted_columns), imago.given_keys(plan))
     into is_edited using keys;
     any_edited := any_edited or coalesce(is_edited, false);
   end loop;
   return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
+comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
 
 -- sql/engine/functions/lock_run.sql
 create or replace function imago.lock_run(run_id bigint)
@@ -4899,7 +4914,7 @@ $$;
 comment on function imago.movable_keys(imago.run, imago.plan, imago.lane, text[]) is 'Those of the keys that this lane is to move: not set aside, and in the late pass only pending ones.';
 
 -- sql/engine/functions/move_back.sql
-create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text, careful boolean)
+create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
 language plpgsql
 volatile
@@ -4912,7 +4927,7 @@ as $$
 declare
   result imago.attempt;
   conflicts jsonb := '[]';
-  good text[];
+  good keys%type;
   is_edited boolean;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
@@ -4923,12 +4938,12 @@ begin
   is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
-    conflicts := imago.find_conflicts(run, plan, keys);
+    conflicts := imago.find_conflicts(run, plan, keys::text[]);
   elsif is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
-  where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
+  where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
   insert into imago.batch (run, direction, path, journaled, size)
   values (run.id, 'rollback', path, false, cardinality(keys))
@@ -4937,7 +4952,7 @@ begin
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
-    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good);
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
   perform set_config('imago.batch', result.batch::text, true);
@@ -4956,7 +4971,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, text[], text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
 -- sql/engine/functions/move_forward.sql
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
@@ -6387,7 +6402,7 @@ $$;
 comment on function imago.remove_capture(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
 
 -- sql/engine/functions/remove_rows.sql
-create or replace function imago.remove_rows(plan imago.plan, keys text[], careful boolean)
+create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -6406,8 +6421,8 @@ begin
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
-      '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
+      '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
+      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.given_keys(plan));
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
       nulling := imago.nulled_relations(plan, write.relation);
@@ -6427,12 +6442,12 @@ begin
     end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.given_keys(plan)) using keys;
   end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, text[], boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
 
 -- sql/engine/functions/remove_sync.sql
 create or replace function imago.remove_sync(plan_name text)
@@ -6527,7 +6542,7 @@ $$;
 comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes, as the planner sees it.';
 
 -- sql/engine/functions/restore_rows.sql
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -6574,7 +6589,7 @@ begin
   return counts;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, text[], boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
 
 -- sql/engine/functions/retry_failed.sql
 create or replace function imago.retry_failed(plan_name text)
@@ -8015,7 +8030,7 @@ $$;
 comment on function imago.undo_print(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
 
 -- sql/engine/functions/undo_rows.sql
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[], out query text, out row_count bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -8023,7 +8038,7 @@ as $$
 declare
   written_again boolean;
   keys text := imago.undo_list('key_%1$s', write.relation, write.key_columns);
-  source text := format('imago_undo.%I u where u.entity = any ($1::%s[]) and u.op = ''u''', write.undo_table, plan.key_type);
+  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.given_keys(plan));
 begin
   if write.inserts then
     source := source || format(
@@ -8059,7 +8074,7 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
 
 -- sql/engine/functions/undo_type.sql
 create or replace function imago.undo_type(type oid, modifier integer)

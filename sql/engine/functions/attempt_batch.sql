@@ -13,7 +13,9 @@ begin
     if run.direction = 'forward' then
       result := imago.move_forward(run, plan, keys, path);
     else
-      result := imago.move_back(run, plan, keys, path, careful);
+      -- Of the key's own type once for all that it does.
+      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
+      into result using run, plan, keys, path, careful;
     end if;
     result.outcome := 'moved';
     return result;

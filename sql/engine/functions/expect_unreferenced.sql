@@ -1,4 +1,4 @@
-create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys text[])
+create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
 returns void
 language plpgsql
 volatile
@@ -32,15 +32,15 @@ begin
   from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
-       select %s from imago_undo.%I j join %s k on %s where j.entity = any ($1::%s[]) and j.op = ''i''
+       select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
      )
      select case %s end',
     targets, write.undo_table, write.relation,
-    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type, looks)
+    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.given_keys(plan), looks)
   into referring using keys;
   if referring is not null then
     raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;
   end if;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, text[]) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';

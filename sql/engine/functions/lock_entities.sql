@@ -1,4 +1,4 @@
-create or replace function imago.lock_entities(plan imago.plan, keys text[], skip_locked boolean default false, alone boolean default false)
+create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
 returns text[]
 language plpgsql
 volatile
@@ -9,11 +9,11 @@ declare
 begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$I.%3$I where %1$I = any ($1::%4$s[]) order by %1$I for %5$s %6$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, plan.key_type,
+       select %1$I as k from %2$I.%3$I where %1$I = any %4$s order by %1$I for %5$s %6$s) locked',
+    plan.key_column, plan.source_schema, plan.source_table, imago.given_keys(plan),
     case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, text[], boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';

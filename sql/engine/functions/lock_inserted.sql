@@ -1,4 +1,4 @@
-create or replace function imago.lock_inserted(plan imago.plan, keys text[])
+create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
 returns boolean
 language plpgsql
 volatile
@@ -21,16 +21,16 @@ begin
     execute format(
       'select bool_or(locked.edited) from (
          select j.print is distinct from %5$s as edited
-         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any ($1::%6$s[]) and j.op = ''i''
+         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
       write.relation,
       imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.undo_print('t', write.inserted_columns), plan.key_type)
+      write.undo_table, imago.undo_print('t', write.inserted_columns), imago.given_keys(plan))
     into is_edited using keys;
     any_edited := any_edited or coalesce(is_edited, false);
   end loop;
   return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, text[]) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
+comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';

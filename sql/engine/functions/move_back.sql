@@ -1,4 +1,4 @@
-create or replace function imago.move_back(run imago.run, plan imago.plan, keys text[], path text, careful boolean)
+create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
 language plpgsql
 volatile
@@ -11,7 +11,7 @@ as $$
 declare
   result imago.attempt;
   conflicts jsonb := '[]';
-  good text[];
+  good keys%type;
   is_edited boolean;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
@@ -22,12 +22,12 @@ begin
   is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
-    conflicts := imago.find_conflicts(run, plan, keys);
+    conflicts := imago.find_conflicts(run, plan, keys::text[]);
   elsif is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
-  where k not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
+  where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
   insert into imago.batch (run, direction, path, journaled, size)
   values (run.id, 'rollback', path, false, cardinality(keys))
@@ -36,7 +36,7 @@ begin
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name and f.kind = 'conflict') then
-    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good);
+    delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
   perform set_config('imago.batch', result.batch::text, true);
@@ -55,4 +55,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, text[], text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';

@@ -1,4 +1,4 @@
-create or replace function imago.remove_rows(plan imago.plan, keys text[], careful boolean)
+create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -17,8 +17,8 @@ begin
     select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
   loop
     inserted := format(
-      '(select %s from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''i'')',
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, plan.key_type);
+      '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
+      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.given_keys(plan));
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
       nulling := imago.nulled_relations(plan, write.relation);
@@ -38,9 +38,9 @@ begin
     end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[])', write.undo_table, plan.key_type) using keys;
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.given_keys(plan)) using keys;
   end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, text[], boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';

@@ -1,4 +1,4 @@
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys text[], careful boolean)
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -45,4 +45,4 @@ begin
   return counts;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, text[], boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';

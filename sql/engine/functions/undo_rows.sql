@@ -1,4 +1,4 @@
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities text[], out query text, out row_count bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -6,7 +6,7 @@ as $$
 declare
   written_again boolean;
   keys text := imago.undo_list('key_%1$s', write.relation, write.key_columns);
-  source text := format('imago_undo.%I u where u.entity = any ($1::%s[]) and u.op = ''u''', write.undo_table, plan.key_type);
+  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.given_keys(plan));
 begin
   if write.inserts then
     source := source || format(
@@ -42,4 +42,4 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, text[]) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
