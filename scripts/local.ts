@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import { homeOf } from './embedded/cluster.ts';
+import { homeOf } from './embedded/account.ts';
 import { fittingPlans } from './embedded/fitting.ts';
 import { defaultFolder } from './embedded/state.ts';
 import { type EmbeddedSupabase, ensureEmbedded } from './embedded/supabase.ts';

