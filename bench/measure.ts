@@ -2,7 +2,7 @@
 import type { Sql } from 'postgres';
 import { connect } from '../scripts/embedded/cluster.ts';
 import { type Method, type MethodKey, methodOf } from './methods.ts';
-import { watchServer } from './processes.ts';
+import { type ServerUse, watchServer } from './processes.ts';
 import { type Runner, startRunner } from './runners.ts';
 import { copyTemplate, dropDatabase, type Server, type Template } from './server.ts';
 import { findWrong } from './wrong.ts';
@@ -64,8 +64,12 @@ export async function measure(
     for (const key of keys) lines.push(await prepare(server, templateOf(key), methodOf(key)));
     await server.admin.unsafe('checkpoint');
     const watches = lines.map((line) => watchServer(server.cluster.pid, line.database));
-    await takeTurns(server.admin, lines);
-    const uses = await Promise.all(watches.map((watch) => watch.stop()));
+    let uses: (ServerUse | undefined)[] = [];
+    try {
+      await takeTurns(server.admin, lines);
+    } finally {
+      uses = await Promise.all(watches.map((watch) => watch.stop()));
+    }
     const results: Measurement[] = [];
     for (const [index, line] of lines.entries()) {
       const { method, template, users, moved, seconds } = line;
