@@ -31,20 +31,27 @@ export function startNode(
   return child;
 }
 
-/** What the process says next; an error if it ends without a word. */
-export function nextMessage(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+/** What the process says next, or the exit code with which it ends without a word. */
+export function nextNews(child: ChildProcess): Promise<{ message: unknown } | { exitCode: number | null }> {
+  return new Promise((resolve) => {
     const hear = (message: unknown): void => {
       child.off('exit', miss);
-      resolve(message);
+      resolve({ message });
     };
-    const miss = (code: number | null): void => {
+    const miss = (exitCode: number | null): void => {
       child.off('message', hear);
-      reject(new Error(`${path.basename(child.spawnargs[1] ?? '')} ended with exit code ${code}`));
+      resolve({ exitCode });
     };
     child.once('message', hear);
     child.once('exit', miss);
   });
+}
+
+/** What the process says next; an error if it ends without a word. */
+export async function nextMessage(child: ChildProcess): Promise<unknown> {
+  const news = await nextNews(child);
+  if ('message' in news) return news.message;
+  throw new Error(`${path.basename(child.spawnargs[1] ?? '')} ended with exit code ${news.exitCode}`);
 }
 
 /** Ends a process, if it has not ended by itself, and waits until it is gone. */

@@ -36,8 +36,7 @@ export const methods: readonly Method[] = [
   // At the end of a turn one of the two would wait for the other.
   { key: 'c', title: 'Imago, two workers', ...imago, connections: 2 },
   { key: 'd', title: 'Imago without the journal', ...imago, turnMs },
-  // It looks up every few seconds how far others have come, and would do so while it waits for its turn.
-  { key: 'e', title: 'Imago over HTTP, by the command', ...imago, overHttp: true },
+  { key: 'e', title: 'Imago over HTTP, by the command', ...imago, overHttp: true, turnMs },
   { key: 'f', title: 'PL/pgSQL loop user by user, 100 a call', ...naive, turnMs },
   { key: 'g', title: 'one HTTP call per user', ...imago, overHttp: true, most: singles },
   { key: 'h', title: 'LIMIT/OFFSET pages of 1,000', ...naive },

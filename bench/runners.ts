@@ -1,13 +1,12 @@
 /** What does the work of a line, turn by turn: a worker process, or the command. */
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { connect } from '../scripts/client.ts';
-import { endChild, nextMessage, project, startNode } from './children.ts';
+import { endChild, nextMessage, nextNews, project, startNode } from './children.ts';
 import type { Method } from './methods.ts';
 import type { Server } from './server.ts';
 import { type Order, type State, stateSchema } from './work.ts';
@@ -26,7 +25,7 @@ export async function startRunner(
   database: string,
   users: number,
 ): Promise<Runner> {
-  if (method.key === 'e') return await startCommand(server, database, users);
+  if (method.key === 'e') return await startCommand(server, database, users, method.turnMs);
   const api = method.overHttp ? await startApi(server, database) : undefined;
   const { connections, turnMs } = method;
   const databaseUrl = server.cluster.url('postgres', database);
@@ -55,28 +54,38 @@ async function startWorker(order: Order, api: Api | undefined): Promise<Runner> 
   };
 }
 
-/** The command as somebody types it, from start to exit code, all in one turn. */
-async function startCommand(server: Server, database: string, users: number): Promise<Runner> {
+/** The command as somebody types it, from start to exit code; between its turns its calls wait. */
+async function startCommand(
+  server: Server,
+  database: string,
+  users: number,
+  turnMs = Number.POSITIVE_INFINITY,
+): Promise<Runner> {
   const api = await startApi(server, database);
   // Where no .env of the project can name another target.
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
   const memory = path.join(folder, 'memory');
-  const preload = ['--import', path.join(project, 'bench/memory.ts')];
+  const preload = ['--import', path.join(project, 'bench/turns.ts')];
   const args = [...preload, 'scripts/migrate.ts', '--yes', '--json', '--workers', '1'];
   const env = {
     SUPABASE_URL: api.url,
     SUPABASE_SECRET_KEY: api.secretKey,
     BENCH_MEMORY_FILE: memory,
+    BENCH_TURN_MS: String(turnMs),
     MIGRATION_LOG_LEVEL: 'warn',
   };
+  let child: ChildProcess | undefined;
   return {
     async turn() {
-      const child = startNode(args, { cwd: folder, env });
-      const [code] = await once(child, 'exit');
-      if (code !== 0) throw new Error(`the command ended with exit code ${code}`);
+      if (child) child.send({});
+      else child = startNode(args, { cwd: folder, env, talks: true });
+      const news = await nextNews(child);
+      if ('message' in news) return stateSchema.parse(news.message);
+      if (news.exitCode !== 0) throw new Error(`the command ended with exit code ${news.exitCode}`);
       return { moved: users, ended: true, clientBytes: Number(await readFile(memory, 'utf8')) };
     },
     async end() {
+      if (child) await endChild(child);
       await endChild(api.child);
       await rm(folder, { recursive: true, force: true });
     },

@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { endChild, nextNews, startNode } from '../bench/children.ts';
 import { type Measurement, nextLine } from '../bench/measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from '../bench/methods.ts';
 import { middleRuns, type Results, targets } from '../bench/report.ts';
@@ -84,11 +88,46 @@ test('who is least far has the next turn; who does all in one has it in the midd
   });
   const next = (...lines: Parameters<typeof standing>[]) =>
     nextLine(lines.map((line) => standing(...line)))?.method.key;
-  expect(next(['b', 40, 9], ['d', 30, 5], ['e', 0, 0])).toBe('d');
-  expect(next(['b', 60, 9], ['d', 50, 5], ['e', 0, 0])).toBe('e');
-  expect(next(['b', 60, 9], ['d', 70, 5], ['e', 100, 20, true])).toBe('b');
+  expect(next(['a', 0, 0], ['b', 40, 9], ['d', 30, 5])).toBe('d');
+  expect(next(['a', 0, 0], ['b', 60, 9], ['d', 50, 5])).toBe('a');
+  expect(next(['a', 100, 20, true], ['b', 60, 9], ['d', 70, 5])).toBe('b');
   expect(next(['b', 30, 9], ['d', 30, 5])).toBe('d');
   expect(next(['b', 100, 9, true], ['d', 100, 5, true])).toBeUndefined();
+});
+
+test('between its turns the command calls nothing, and its clock stands still', async () => {
+  let calls = 0;
+  const api = createServer((_request, response) => {
+    calls += 1;
+    response.setHeader('content-type', 'application/json').end('{"migrated": 5}');
+  });
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}/rpc/migrate_batch`;
+  const heldMs = 100;
+  // Ends with 0 when its clock left out at least the time for which it was held.
+  const command = `
+    const [clock, time] = [performance.now(), Date.now()];
+    for (const _ of [1, 2, 3]) await (await fetch('${url}')).json();
+    process.exitCode = Date.now() - time - (performance.now() - clock) >= ${heldMs - 5} ? 0 : 9;
+  `;
+  const preload = fileURLToPath(new URL('../bench/turns.ts', import.meta.url));
+  const child = startNode(['--import', preload, '--input-type=module', '--eval', command], {
+    env: { BENCH_TURN_MS: '0' },
+    talks: true,
+  });
+  try {
+    for (const turn of [0, 1, 2]) {
+      expect(await nextNews(child)).toMatchObject({ message: { moved: 5 * turn, ended: false } });
+      if (turn === 1) await delay(heldMs);
+      expect(calls).toBe(turn);
+      child.send({});
+    }
+    expect(await nextNews(child)).toEqual({ exitCode: 0 });
+    expect(calls).toBe(3);
+  } finally {
+    await endChild(child);
+    api.close();
+  }
 });
 
 test('what is left of the groups when only some lines are wanted', () => {
