@@ -49,6 +49,7 @@ export interface Cluster {
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
+const REACH_TIMEOUT_S = 10;
 
 const DEFAULT_SETTINGS: Record<string, string> = {
   listen_addresses: '127.0.0.1',
@@ -91,14 +92,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const cluster = await launch(home, native, marker, settings, options.port, account);
-  if (created) {
-    try {
+  try {
+    await expectReachable(cluster);
+    if (created) {
       await createRoles(cluster);
       await writeFile(markerFile(home), `${JSON.stringify(marker)}\n`, { mode: 0o600 });
-    } catch (error) {
-      await cluster.stop('immediate');
-      throw error;
     }
+  } catch (error) {
+    await cluster.stop('immediate');
+    throw error;
   }
   return cluster;
 }
@@ -252,6 +254,21 @@ function running(home: string, marker: Marker, port: number, pid: number, gone: 
       await gone;
     },
   };
+}
+
+/** A machine without a loopback interface is found here: what comes later would try to connect for ever. */
+async function expectReachable(cluster: Cluster): Promise<void> {
+  const sql = connect(cluster, 'supabase_admin', 'postgres', { connect_timeout: REACH_TIMEOUT_S });
+  try {
+    await sql`select 1`;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : String(error);
+    throw new Error(
+      `PostgreSQL runs and cannot be reached at 127.0.0.1:${cluster.port} (${code}): is the loopback interface up?`,
+    );
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
 }
 
 async function createRoles(cluster: Cluster): Promise<void> {
