@@ -279,6 +279,27 @@ describe('the embedded Supabase', () => {
       await expect.poll(async () => (await secret.from('notes').select()).data, WITHIN).toEqual([]);
       await bySql(embedded, (sql) => sql`drop table public.notes`);
     });
+
+    test('answers by what it knows while it looks at the schema anew', async () => {
+      const url = new URL(embedded.databaseUrl);
+      url.username = 'supabase_admin';
+      const superuser = postgres(url.toString(), { max: 1, onnotice: () => {} });
+      try {
+        // Comments are read by nobody else.
+        await superuser.begin(async (tx) => {
+          await tx`lock table pg_catalog.pg_description`;
+          await bySql(embedded, (sql) => sql`notify pgrst`);
+          await until('the look at the schema waits', async () => {
+            const [row] = await tx<{ waits: boolean }[]>`
+              select exists (select from pg_locks where relation = 'pg_description'::regclass and not granted) as waits`;
+            return row?.waits ?? false;
+          });
+          expect(await usersIn(embedded)).toBe(40);
+        });
+      } finally {
+        await superuser.end();
+      }
+    });
   });
 
   test('is shared by two commands and ends with the last one', async () => {

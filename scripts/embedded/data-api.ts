@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebStream } from 'node:stream/web';
-import { App } from '@supabase/lite';
+import { App, type Connection } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
 import type { Cluster } from './cluster.ts';
@@ -65,7 +65,8 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
 
   const credentials = await openCredentials(keys, url);
   const listener = postgres(cluster.url('postgres'), { max: 1, onnotice: () => {} });
-  await listener.listen('pgrst', () => void connection.clearSchemaCache());
+  const schema = schemaReader(connection);
+  await listener.listen('pgrst', schema.read);
 
   return {
     async answer(request, peerAddress) {
@@ -74,8 +75,34 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
     },
     reload: async () => await connection.clearSchemaCache(),
     close: async () => {
+      await schema.done();
       await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
     },
+  };
+}
+
+/**
+ * Reads the schema anew beside the requests, which go on with what is known until then: as PostgREST does it, and a plan that
+ * is prepared changes the schema with each of its steps.
+ */
+function schemaReader(connection: Pick<Connection, 'introspect' | 'clearSchemaCache'>) {
+  let reading: Promise<void> | undefined;
+  let isStale = false;
+  const readAll = async (): Promise<void> => {
+    while (isStale) {
+      isStale = false;
+      const { tables } = await connection.introspect();
+      // Auth's are there at least, so it could not be read, and has said why: the next request tries.
+      if (tables.length === 0) await connection.clearSchemaCache();
+    }
+    reading = undefined;
+  };
+  return {
+    read(): void {
+      isStale = true;
+      reading ??= readAll();
+    },
+    done: async (): Promise<void> => await reading,
   };
 }
 
