@@ -93,7 +93,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const cluster = await launch(home, native, marker, settings, options.port, account);
   try {
-    await expectReachable(cluster);
+    await expectLoopback(cluster);
     if (created) {
       await createRoles(cluster);
       await writeFile(markerFile(home), `${JSON.stringify(marker)}\n`, { mode: 0o600 });
@@ -257,11 +257,13 @@ function running(home: string, marker: Marker, port: number, pid: number, gone: 
 }
 
 /** A machine without a loopback interface is found here: what comes later would try to connect for ever. */
-async function expectReachable(cluster: Cluster): Promise<void> {
+async function expectLoopback(cluster: Cluster): Promise<void> {
   const sql = connect(cluster, 'supabase_admin', 'postgres', { connect_timeout: REACH_TIMEOUT_S });
   try {
     await sql`select 1`;
   } catch (error) {
+    // What the server itself says needs no explanation.
+    if (error instanceof postgres.PostgresError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : String(error);
     throw new Error(
       `PostgreSQL runs and cannot be reached at 127.0.0.1:${cluster.port} (${code}): is the loopback interface up?`,

@@ -16,7 +16,7 @@ import { CONNECTION_LOST, reserveLiveOnly } from './reserving.ts';
 /** The Data API and Auth on one cluster. */
 export interface DataApi {
   answer(request: Request, peerAddress: string | null): Promise<Response>;
-  /** Looks at the schema anew, as it does by itself on `notify pgrst`. */
+  /** Reads the schema anew, as it does by itself on `notify pgrst`, and is done when it knows it. */
   reload(): Promise<void>;
   close(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
       const response = await app.fetch(await credentials.inward(request), { peerAddress });
       return await credentials.outward(request, response);
     },
-    reload: async () => await connection.clearSchemaCache(),
+    reload: schema.reload,
     close: async () => {
       await schema.done();
       await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
@@ -97,13 +97,16 @@ function schemaReader(connection: Pick<Connection, 'introspect' | 'clearSchemaCa
     }
     reading = undefined;
   };
-  return {
-    read(): void {
-      isStale = true;
-      reading ??= readAll();
-    },
-    done: async (): Promise<void> => await reading,
+  const read = (): void => {
+    isStale = true;
+    reading ??= readAll();
   };
+  const done = async (): Promise<void> => await reading;
+  const reload = async (): Promise<void> => {
+    read();
+    await done();
+  };
+  return { read, done, reload };
 }
 
 /** Sessions, identities and so on, which only a superuser may create in schema auth. */
