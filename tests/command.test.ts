@@ -1,5 +1,5 @@
 /** The command as a process on a real database through the real Data API: what it does, says, and ends with. */
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Sql } from 'postgres';
@@ -7,23 +7,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from './support/avatars.ts';
 import { value } from './support/call.ts';
 import { freshProject, runCommand, startCommand } from './support/command.ts';
+import { everything } from './support/everything.ts';
 import { checksums } from './support/imago.ts';
 import { startProxy } from './support/proxy.ts';
-
-/** Every row of every table of the app and of Imago, as one checksum each. */
-async function everything(sql: Sql): Promise<Record<string, string>> {
-  const tables = await sql<{ name: string }[]>`
-    select format('%I.%I', schemaname, tablename) as name from pg_tables
-    where schemaname in ('public', 'imago', 'imago_undo', 'avatars') order by 1`;
-  const sums: Record<string, string> = {};
-  for (const { name } of tables) {
-    sums[name] = await value<string>(
-      sql,
-      `select coalesce(md5(string_agg(t::text, '' order by t::text)), '') from ${name} t`,
-    );
-  }
-  return sums;
-}
 
 /** A user nobody else looks like, whose words must not turn up anywhere. */
 const ada = { username: 'ada_xq7', display_name: 'Adelheid Xq7', bio: 'Collects xq7 barometers' };
@@ -406,81 +392,5 @@ describe('steering', () => {
     expect([...(await db.sql`select state from imago.run`)]).toEqual([{ state: 'cancelled' }]);
     expect((await runCommand(['--yes'], environment)).code).toBe(0);
     await expectAllMigrated(db.sql);
-  });
-});
-
-describe('--dump', () => {
-  /** A pg_dump that writes down how it was called. */
-  async function fakeDump(version: string, exitCode = 0) {
-    const folder = await mkdtemp(path.join(tmpdir(), 'imago-dump-'));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    const program = path.join(folder, 'pg_dump');
-    await writeFile(
-      program,
-      `#!/bin/sh
-if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) ${version}"; exit; fi
-echo "$@" > ${folder}/arguments
-echo "$PGHOST $PGPORT $PGUSER $PGDATABASE $PGPASSWORD" > ${folder}/connection
-while [ "$1" != --file ]; do shift; done
-echo dumped > "$2"
-exit ${exitCode}
-`,
-    );
-    await chmod(program, 0o755);
-    const read = async (name: string) => (await readFile(path.join(folder, name), 'utf8')).trim();
-    return { file: path.join(folder, 'before.dump'), environment: { PG_DUMP: program }, read };
-  }
-
-  test('is taken first, with the password out of sight', async () => {
-    const { db, environment } = await freshProject();
-    const dump = await fakeDump('17.2');
-    const { code } = await runCommand(['--yes', '--dump', dump.file], {
-      ...environment,
-      ...dump.environment,
-    });
-    expect(code).toBe(0);
-    expect((await stat(dump.file)).size).toBeGreaterThan(0);
-    const { password, hostname, port, username, pathname } = new URL(db.url);
-    expect(await dump.read('connection')).toBe(
-      [hostname, port, username, pathname.slice(1), password].join(' '),
-    );
-    expect(await dump.read('arguments')).not.toContain(password);
-    await expectAllMigrated(db.sql);
-  });
-
-  test.each([
-    ['is older than the server', '14.9', 0, 'must not be older than the server'],
-    ['fails', '17.2', 1, 'pg_dump failed'],
-  ])('when it %s, nothing is changed', async (_, version, exitCode, says) => {
-    const { db, environment } = await freshProject();
-    const before = await everything(db.sql);
-    const dump = await fakeDump(version, exitCode);
-    const finished = await runCommand(['--yes', '--dump', dump.file], {
-      ...environment,
-      ...dump.environment,
-    });
-    expect(finished.code).toBe(1);
-    expect(finished.stdout).toContain(says);
-    await expect(stat(dump.file)).rejects.toThrow('ENOENT');
-    expect(await everything(db.sql)).toEqual(before);
-  });
-
-  test('without pg_dump, without DATABASE_URL, or over an older file it says so', async () => {
-    const { environment } = await freshProject({ app: 'none' });
-    const dump = await fakeDump('17.2');
-    const missing = await runCommand(['--yes', '--dump', dump.file], {
-      ...environment,
-      PG_DUMP: '/nowhere/pg_dump',
-    });
-    expect(missing.code).toBe(1);
-    expect(missing.stdout).toContain('No pg_dump was found');
-    const { DATABASE_URL, ...rest } = environment;
-    const nowhere = await runCommand(['--yes', '--dump', dump.file], rest);
-    expect(nowhere.code).toBe(2);
-    expect(nowhere.stderr).toContain('DATABASE_URL');
-    await writeFile(dump.file, 'the only copy');
-    const older = await runCommand(['--yes', '--dump', dump.file], { ...environment, ...dump.environment });
-    expect(older.code).toBe(2);
-    expect(await readFile(dump.file, 'utf8')).toBe('the only copy');
   });
 });

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from './support/avatars.ts';
 import { type Answer, call, refusal, value } from './support/call.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from './support/database.ts';
+import { everything } from './support/everything.ts';
 import { type BatchResult, checksums, migrateAll, rollbackAll } from './support/imago.ts';
 import { createTally } from './support/tally.ts';
 
@@ -19,32 +20,6 @@ afterEach(async () => {
 });
 
 const dryRun = (sql: Sql, mode: string, plan = 'avatars') => call(sql, 'dry_run_migration', { plan, mode });
-
-/** Everything that a dry run could leave behind: the app's rows, Imago's rows, and the catalog. */
-async function everything(sql: Sql): Promise<Record<string, unknown>> {
-  const tables = await sql<{ name: string }[]>`
-    select format('%I.%I', n.nspname, c.relname) as name
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    order by 1`;
-  const rows: Record<string, string> = {};
-  for (const { name } of tables) {
-    rows[name] = await value(
-      sql,
-      `select count(*) || ' ' || md5(coalesce(string_agg(t::text, E'\\n' order by t::text), '')) from ${name} t`,
-    );
-  }
-  const [catalog] = await sql`
-    select
-      (select md5(string_agg(format('%s %s %s %s', attrelid, attnum, attname, attisdropped), ' ' order by attrelid, attnum))
-       from pg_attribute where attrelid >= 16384) as columns,
-      (select md5(string_agg(t::text, ' ' order by t.oid)) from pg_trigger t) as triggers,
-      (select md5(string_agg(p::text, ' ' order by p.oid)) from pg_proc p where p.oid >= 16384) as functions,
-      (select md5(string_agg(k::text, ' ' order by k.oid)) from pg_constraint k) as constraints,
-      (select string_agg(c.oid::regclass::text, ' ' order by c.oid) from pg_class c
-       where c.oid >= 16384 and c.relnamespace <> 'pg_toast'::regnamespace) as relations`;
-  return { rows, catalog };
-}
 
 /** What a whole run did: rows per relation, and entities moved and set aside. */
 function total(answers: (BatchResult | Answer)[]): {
@@ -320,87 +295,5 @@ describe("the app's own triggers", () => {
     expect((await dryRun(db.sql, 'full')).side_effects).toEqual([]);
     await migrateAll(db.sql);
     expect(await checksums(db.sql)).toEqual(sums);
-  });
-});
-
-describe('preflight', () => {
-  test('reports and takes no lock on a table of the app', async () => {
-    const db = await database({ app: 'sample', users: 10 });
-    await db.sql.unsafe('drop index public.posts_user_id_idx');
-    const before = await everything(db.sql);
-    await db.sql.begin(async (tx) => {
-      const report = await dryRun(tx as unknown as Sql, 'preflight');
-      expect(report).toMatchObject({
-        plan: 'avatars',
-        mode: 'preflight',
-        dry_run: true,
-        status: 'done',
-        has_more: false,
-      });
-      expect(report.problems).toEqual([
-        {
-          severity: 'warning',
-          object: 'public.posts.user_id',
-          message: 'has no index; the walk reads the whole table for each batch',
-          hint: 'create index concurrently on public.posts (user_id);',
-        },
-      ]);
-      const locks = await tx`
-        select c.oid::regclass::text as relation, l.mode
-        from pg_locks l join pg_class c on c.oid = l.relation
-        where l.pid = pg_backend_pid() and l.database = (select oid from pg_database where datname = current_database())
-          and c.relnamespace = 'public'::regnamespace`;
-      expect([...locks]).toEqual([]);
-      expect(
-        await tx`select mode from pg_locks where pid = pg_backend_pid() and mode not in ('AccessShareLock', 'ExclusiveLock')`,
-      ).toHaveLength(0);
-    });
-    expect(await everything(db.sql)).toEqual(before);
-  });
-
-  test('does not wait for anybody', async () => {
-    const db = await database({ app: 'sample', users: 10 });
-    const holder = await db.connect().reserve();
-    await holder.unsafe(
-      'begin; lock table public.users, public.posts, public.follows in access exclusive mode',
-    );
-    const caller = db.connect();
-    await caller`set lock_timeout = '1ms'`;
-    expect(await dryRun(caller, 'preflight')).toMatchObject({ problems: [] });
-    await holder.unsafe('rollback');
-    holder.release();
-  });
-
-  test('names every missing table, column, wrong type and owner', async () => {
-    const db = await database({ app: 'none' });
-    const empty = await dryRun(db.sql, 'preflight');
-    expect(empty.problems.map((problem: Answer) => [problem.object, problem.message])).toEqual([
-      ['public.users', 'table is missing'],
-      ['public.posts', 'table is missing'],
-      ['public.follows', 'table is missing'],
-    ]);
-    await db.sql.unsafe(`
-      create table public.users (id bigint primary key, active_avatar_id text);
-      create table public.posts (id uuid primary key, user_id text);
-      create table public.avatars (id integer primary key, owner_user_id uuid, bio jsonb, metadata json, prompt text not null);`);
-    const admin = db.connect({ role: 'supabase_admin' });
-    await admin.unsafe('create table public.follows (id uuid primary key, followed_id uuid)');
-    const { problems } = await dryRun(db.sql, 'preflight');
-    const errors = problems.filter((problem: Answer) => problem.severity === 'error');
-    expect(errors.map((problem: Answer) => `${problem.object} ${problem.message}`).sort()).toEqual([
-      'public.avatars.bio has type jsonb',
-      'public.avatars.id has type integer',
-      'public.avatars.metadata has type json',
-      'public.avatars.name column is missing',
-      'public.avatars.prompt is not null, has no default, and the plan has no value for it',
-      'public.follows is owned by supabase_admin, not by postgres',
-      'public.posts.user_id has type text',
-      'public.users has neither display_name nor username',
-      'public.users.active_avatar_id has type text',
-      'public.users.id has type bigint',
-    ]);
-    const error = await refusal(dryRun(db.sql, 'sample'));
-    expect(error.code).toBe('IM006');
-    for (const problem of errors) expect(error.message).toContain(`${problem.object} ${problem.message}`);
   });
 });

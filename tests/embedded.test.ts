@@ -14,123 +14,12 @@ import { readState } from '../scripts/embedded/state.ts';
 import { type EmbeddedOptions, type EmbeddedSupabase, ensureEmbedded } from '../scripts/embedded/supabase.ts';
 import { testCluster } from './support/cluster.ts';
 import { startCommand } from './support/command.ts';
-import { freshDatabase, type TestDatabase } from './support/database.ts';
+import { freshDatabase } from './support/database.ts';
 import { checksums } from './support/imago.ts';
 import { until } from './support/until.ts';
 
 /** Generous, for machines that do other things too. */
 const WITHIN = { timeout: 30_000 };
-
-describe('the roles are as on Supabase', () => {
-  let db: TestDatabase;
-  beforeAll(async () => {
-    db = await freshDatabase();
-  });
-  afterAll(async () => await db.drop());
-
-  test('postgres owns the database and is no superuser', async () => {
-    const [role] = await db.sql`
-      select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication from pg_roles where rolname = current_user`;
-    expect(role).toEqual({
-      rolsuper: false,
-      rolcreaterole: true,
-      rolcreatedb: true,
-      rolbypassrls: true,
-      rolreplication: true,
-    });
-    const [owner] = await db.sql`
-      select datdba::regrole::text as database, (select nspowner::regrole::text from pg_namespace where nspname = 'public') as public
-      from pg_database where datname = current_database()`;
-    expect(owner).toEqual({ database: 'postgres', public: 'postgres' });
-  });
-
-  test('postgres has the memberships, the others only what the Data API needs', async () => {
-    const rows = await db.sql`
-      select member::regrole::text, array_agg(roleid::regrole::text order by roleid::regrole::text) as roles
-      from pg_auth_members where member::regrole::text in ('postgres', 'authenticator', 'service_role', 'anon')
-      group by member order by 1`;
-    expect(rows).toEqual([
-      { member: 'authenticator', roles: ['anon', 'authenticated', 'service_role'] },
-      {
-        member: 'postgres',
-        roles: ['anon', 'authenticated', 'pg_monitor', 'pg_signal_backend', 'service_role'],
-      },
-    ]);
-  });
-
-  test('the timeouts', async () => {
-    const rows = await db.sql`
-      select rolname, rolconfig from pg_roles where rolconfig is not null and rolname !~ '^pg_' order by rolname`;
-    expect(rows).toEqual([
-      { rolname: 'anon', rolconfig: ['statement_timeout=3s'] },
-      { rolname: 'authenticated', rolconfig: ['statement_timeout=8s'] },
-      { rolname: 'authenticator', rolconfig: ['statement_timeout=8s', 'lock_timeout=8s'] },
-    ]);
-    const [row] = await db.connect({ role: 'service_role' })`
-      select current_user, session_user, current_setting('statement_timeout') as timeout`;
-    expect(row).toEqual({ current_user: 'service_role', session_user: 'authenticator', timeout: '8s' });
-  });
-
-  test('what is new in public is closed to the API roles, service_role included', async () => {
-    await db.sql`create table public.secrets (id integer)`;
-    for (const role of ['anon', 'authenticated', 'service_role'] as const) {
-      await expect(db.connect({ role })`select * from public.secrets`).rejects.toMatchObject({
-        code: '42501',
-      });
-    }
-  });
-
-  test('auth.uid(), role() and jwt() read the claims of the request', async () => {
-    const claims = { sub: '5f0c3f0e-0d7b-4f0e-9d0a-3d8a5a0b7c11', role: 'authenticated' };
-    const [row] = await db.sql.begin(async (tx) => {
-      await tx`select set_config('request.jwt.claims', ${JSON.stringify(claims)}, true)`;
-      return await tx`select auth.uid(), auth.role(), auth.jwt()`;
-    });
-    expect(row).toEqual({ uid: claims.sub, role: claims.role, jwt: claims });
-    expect(await db.sql`select auth.uid(), auth.role(), auth.jwt()`).toEqual([
-      { uid: null, role: null, jwt: null },
-    ]);
-  });
-});
-
-describe('the sample app', () => {
-  test('is the same every time', async () => {
-    const [first, second] = await Promise.all([
-      freshDatabase({ app: 'sample', users: 200 }),
-      freshDatabase({ app: 'sample', users: 200 }),
-    ]);
-    const sums = await checksums(first.sql);
-    expect(Object.keys(sums)).toEqual(['users', 'posts', 'follows', 'comments', 'likes']);
-    expect(await checksums(second.sql)).toEqual(sums);
-    await Promise.all([first.drop(), second.drop()]);
-  });
-
-  test('is skewed and untidy, as real ones are', async () => {
-    const db = await freshDatabase({ app: 'sample', users: 3000 });
-    const [figures] = await db.sql`
-      select
-        count(*) filter (where posts = 0) > 900 as many_without_posts,
-        percentile_disc(0.5) within group (order by posts) <= 2 as most_with_few,
-        max(posts) > 1000 as some_with_many,
-        bool_or(display_name is null) as null_names,
-        bool_or(display_name = '') as empty_names,
-        bool_or(display_name ~ '[^\\x01-\\x7f]') as unicode,
-        count(distinct display_name) < count(display_name) as duplicates,
-        max(length(bio)) > 10000 as long_bios
-      from public.users
-      left join lateral (select count(*) as posts from public.posts where user_id = users.id) as theirs on true`;
-    expect(Object.entries(figures ?? {}).filter(([, there]) => there !== true)).toEqual([]);
-    await db.drop();
-  });
-
-  test('holds with no users at all, and with one', async () => {
-    for (const users of [0, 1]) {
-      const db = await freshDatabase({ app: 'sample', users });
-      expect(await db.sql`select count(*)::int as users from public.users`).toEqual([{ users }]);
-      await db.drop();
-    }
-  });
-});
 
 test('PostgreSQL 15 has the same roles, takes the migrations and comes back after a crash', async () => {
   const cluster = await testCluster({ version: 15 });

@@ -1,94 +1,24 @@
 /** The edge functions among callers who hang up, other callers, and a database that goes away. */
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { avatarFaults, expectAllMigrated, prepareAll } from './support/avatars.ts';
-import { type Answer, call, value } from './support/call.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { avatarFaults, expectAllMigrated } from './support/avatars.ts';
+import { type Answer, value } from './support/call.ts';
 import { passForLarge } from './support/callers.ts';
 import { testCluster } from './support/cluster.ts';
-import { type DatabaseOptions, freshDatabase, type TestDatabase } from './support/database.ts';
-import { type Caller, type FunctionsProject, passOn, startFunctions } from './support/functions.ts';
+import { freshDatabase } from './support/database.ts';
+import type { Caller } from './support/functions.ts';
 import { checksums, migrateAll } from './support/imago.ts';
-
-const KEY: Caller = 'secret key default';
-const STREAM = { accept: 'text/event-stream' };
-/** Users of most of the databases, and how many a call moves. */
-const USERS = 120;
-const BATCH = 10;
-
-let db: TestDatabase;
-let project: FunctionsProject;
-
-beforeAll(async () => {
-  db = await freshDatabase();
-  project = await startFunctions(db);
-});
-
-afterAll(async () => {
-  await project?.close();
-  await db?.drop();
-});
-
-afterEach(() => {
-  project.during = passOn;
-  project.asked.length = 0;
-});
-
-/** Puts a database of its own behind the functions for one test; each call moves one small batch. */
-async function behind(options: DatabaseOptions = {}): Promise<TestDatabase> {
-  const fresh = await freshDatabase({ app: 'sample', users: USERS, ...options });
-  await prepareAll(fresh.sql);
-  await fresh.sql.unsafe(`
-    alter table imago.setting drop constraint max_sub_batches_is_2_or_more;
-    update imago.setting set value = '1' where name = 'max_sub_batches';
-    create function public.small() returns trigger language plpgsql as
-      'begin new.batch_size := ${BATCH}; return new; end';
-    create trigger small before insert or update on imago.lane for each row execute function public.small()`);
-  await project.use(fresh);
-  onTestFinished(async () => {
-    await project.use(db);
-    await fresh.drop();
-  });
-  return fresh;
-}
-
-/** Does something at the nth call of a SQL function: in place of the database if it answers, else before it. */
-function atCall(name: string, n: number, act: (pass: () => Promise<Response>) => Promise<unknown>): void {
-  let calls = 0;
-  project.during = async (called, pass) => {
-    if (called !== name || ++calls !== n) return await pass();
-    const answer = await act(pass);
-    return answer instanceof Response ? answer : await pass();
-  };
-}
-
-/** Comes back when Deno has answered a few requests: what it was about to do before, it has done. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 3; i += 1) await project.call('viewer', 'progress', { method: 'GET' });
-}
-
-const moved = async ({ sql }: TestDatabase) =>
-  await value<number>(sql, 'select count(*)::int from users where active_avatar_id is not null');
-
-/** The events of a stream as they come. */
-async function* events(response: Response): AsyncGenerator<{ event: string; data: Answer }> {
-  let text = '';
-  for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(
-    new TextDecoderStream(),
-  )) {
-    text += chunk;
-    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-      const [, event = '', data = ''] = /^event: (\w+)\ndata: (.+)$/.exec(text.slice(0, end)) ?? [];
-      text = text.slice(end + 2);
-      yield { event, data: JSON.parse(data) };
-    }
-  }
-  expect(text).toBe('');
-}
-
-async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const item of values) list.push(item);
-  return list;
-}
+import {
+  atCall,
+  BATCH,
+  behind,
+  db,
+  KEY,
+  moved,
+  project,
+  quiet,
+  STREAM,
+  USERS,
+} from './support/small-batches.ts';
 
 describe('a caller who hangs up', () => {
   test.each([
@@ -214,152 +144,6 @@ describe('several callers at once', () => {
       expect([...runs]).toEqual([{ state }]);
       expect(await moved(own)).toBe(2 * BATCH);
     }
-  });
-});
-
-describe('a run', () => {
-  test('that is named is the only one that is worked on: who comes after its end opens no other', async () => {
-    const own = await behind();
-    atCall(
-      'migrate_batch',
-      3,
-      async () => await project.call('operator', 'migrate', { json: { action: 'cancel' } }),
-    );
-    const { json } = await project.call(KEY, 'migrate', { json: {} });
-    expect(json).toMatchObject({ status: 'cancelled', run: expect.any(Number) });
-    const late = await project.call(KEY, 'migrate', { json: { run: json.run } });
-    expect([late.status, late.json.status, late.json.run, late.json.migrated]).toEqual([
-      200,
-      'cancelled',
-      json.run,
-      0,
-    ]);
-    expect(await value(own.sql, 'select count(*)::int from imago.run')).toBe(1);
-    expect(await moved(own)).toBe(2 * BATCH);
-  });
-
-  test('that used up its error budget and takes itself back is taken back, and has failed', async () => {
-    const own = await behind();
-    const before = await checksums(own.sql);
-    const settings = { max_failures: '0', on_failure: 'rollback' };
-    await call(own.sql, 'migrate_batch', settings);
-    await own.sql`alter table avatars add constraint no_one check (name is null) not valid`;
-    // A failing batch is halved within one call.
-    await own.sql`update imago.setting set value = '50' where name = 'max_sub_batches'`;
-    expect(await call(own.sql, 'migrate_batch', settings)).toMatchObject({
-      status: 'failed',
-      next: 'rollback',
-    });
-    const { status, json } = await project.call(KEY, 'migrate', { json: {} });
-    expect([status, json.status, json.error?.code, json.has_more]).toEqual([200, 'failed', 'IM020', false]);
-    expect(json.rolled_back).toBe(BATCH);
-    expect(await checksums(own.sql)).toEqual(before);
-    expect(await moved(own)).toBe(0);
-  });
-});
-
-describe('the time', () => {
-  /** Makes every user take so long to move that the whole takes half a minute. */
-  const slow = async ({ sql }: TestDatabase) =>
-    await sql.unsafe(`
-      create function public.slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return new; end';
-      create trigger slow before update on public.users for each row execute function public.slow()`);
-
-  test.each(['migrate', 'rollback'])(
-    'of %s is kept: it answers after a second of half a minute',
-    async (name) => {
-      const own = await behind();
-      if (name === 'rollback') await migrateAll(own.sql);
-      await slow(own);
-      const started = performance.now();
-      const more = name === 'migrate' ? {} : { all: true, confirm: 'avatars' };
-      const { status, json } = await project.call(KEY, name, { json: { max_seconds: 1, ...more } });
-      expect(performance.now() - started).toBeLessThan(5_000);
-      expect([status, json.status, json.has_more]).toEqual([200, 'working', true]);
-      expect(json.migrated + json.rolled_back).toBeGreaterThan(0);
-      expect(json.migrated + json.rolled_back).toBeLessThan(300);
-    },
-  );
-
-  test('is kept also where all there is to do is to wait', async () => {
-    const own = await behind();
-    const lock = Promise.withResolvers<void>();
-    const locked = Promise.withResolvers<void>();
-    const blocker = own.connect().begin(async (tx) => {
-      await tx`select from public.users for update`;
-      locked.resolve();
-      await lock.promise;
-    });
-    await locked.promise;
-    const started = performance.now();
-    const { status, json } = await project.call(KEY, 'migrate', { json: { max_seconds: 1 } });
-    expect(performance.now() - started).toBeLessThan(5_000);
-    lock.resolve();
-    await blocker;
-    expect(status).toBe(200);
-    expect(json).toMatchObject({
-      status: 'deferred',
-      has_more: true,
-      migrated: 0,
-      retry_after_ms: expect.any(Number),
-    });
-    expect((await project.call(KEY, 'migrate', { json: {} })).json).toMatchObject({
-      status: 'done',
-      migrated: USERS,
-    });
-    await expectAllMigrated(own.sql);
-  });
-});
-
-describe('a stream', () => {
-  test('tells the totals after each batch, and the last once more as done', async () => {
-    const own = await behind();
-    const response = await project.send(KEY, 'migrate', { json: {}, headers: STREAM });
-    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
-    const told = await all(events(response));
-    const done = told.pop();
-    expect(told.map(({ event }) => event)).toEqual(told.map(() => 'progress'));
-    expect(done).toEqual({ event: 'done', data: told.at(-1)?.data });
-    expect(done?.data).toMatchObject({ plan: 'avatars', status: 'done', has_more: false, migrated: USERS });
-    expect(told.length).toBe(project.asked.filter((name) => name === 'migrate_batch').length);
-    expect(told.map(({ data }) => data.calls)).toEqual(told.map((_, i) => i + 1));
-    const numbers = told.map(({ data }) => data.migrated);
-    expect(numbers.slice(0, 3)).toEqual([BATCH, 2 * BATCH, 3 * BATCH]);
-    expect(numbers).toEqual(numbers.toSorted((one, other) => one - other));
-    await expectAllMigrated(own.sql);
-
-    const json = { all: true, confirm: 'avatars' };
-    const back = await all(events(await project.send(KEY, 'rollback', { json, headers: STREAM })));
-    expect(back.at(-1)).toMatchObject({ event: 'done', data: { status: 'done', rolled_back: USERS } });
-  });
-
-  test('comes as it goes: the first event is there while the second batch runs', async () => {
-    await behind();
-    const first = Promise.withResolvers<void>();
-    // Were it all sent at the end, this would wait for ever.
-    atCall('migrate_batch', 3, async () => await first.promise);
-    const response = await project.send(KEY, 'migrate', { json: {}, headers: STREAM });
-    const told: string[] = [];
-    for await (const { event } of events(response)) {
-      told.push(event);
-      first.resolve();
-    }
-    expect(told.at(-1)).toBe('done');
-  });
-
-  test('that cannot begin is an ordinary error; one that fails later ends with an error', async () => {
-    await behind();
-    const unknown = await project.call(KEY, 'migrate', { json: { plan: 'nothing' }, headers: STREAM });
-    expect([unknown.status, unknown.json.code]).toEqual([404, 'IM001']);
-
-    atCall('migrate_batch', 3, async () => new Response('<h1>Bad gateway</h1>', { status: 502 }));
-    const told = await all(events(await project.send(KEY, 'migrate', { json: {}, headers: STREAM })));
-    expect(told.map(({ event }) => event)).toEqual(['progress', 'progress', 'error']);
-    expect(told.at(-1)?.data).toEqual({
-      code: 'unavailable',
-      message: expect.any(String),
-      hint: expect.any(String),
-    });
   });
 });
 

@@ -747,6 +747,7 @@ describe('rollback is refused', () => {
     let answer: Answer;
     do answer = await call(sql, 'migrate_batch', { backup: false });
     while (answer.has_more);
+    await expectAllMigrated(sql);
     expect(Object.values(await journalRows(sql)).every((rows) => rows === 0)).toBe(true);
     const before = await userStates(sql);
     const [user = ''] = before.keys();

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
+import { onTestFinished } from 'vitest';
 import { type Answer, call, value } from './call.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
 import { migrateAll } from './imago.ts';
 import { createPlan, PLAN } from './plan.ts';
 
@@ -81,4 +83,31 @@ export async function triggersOn(sql: Sql, table: string): Promise<number> {
       [table],
     ),
   );
+}
+
+export async function database(users?: number): Promise<TestDatabase> {
+  const db = await freshDatabase(users === undefined ? {} : { app: 'sample', users });
+  onTestFinished(db.drop);
+  return db;
+}
+
+/** The sample app, migrated. */
+export async function migrated(users = 30): Promise<TestDatabase> {
+  const db = await database(users);
+  await migrateAll(db.sql);
+  return db;
+}
+
+export const finalize = (db: TestDatabase, args: Record<string, unknown> = {}): Promise<Answer> =>
+  call(db.sql, 'finalize_migration', args);
+
+export const phase = async (db: TestDatabase, plan = 'avatars'): Promise<string> =>
+  (await call(db.sql, 'get_detailed_migration_progress', { plan })).phase;
+
+/** How far finalize is, as the plan's row has it. */
+export async function standing(db: TestDatabase, plan: string): Promise<Record<string, boolean>> {
+  const [row] = await db.sql<Record<string, boolean>[]>`
+    select finalizing_at is not null as begun, closed_at is not null as closed, finalized_at is not null as finalized
+    from imago.plan where name = ${plan}`;
+  return { ...row };
 }

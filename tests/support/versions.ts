@@ -203,3 +203,26 @@ export async function hanging(project: VersionedProject, hold: string, ...args: 
   };
   return { running, pid, end };
 }
+
+export const V1 = '20260101000000';
+export const V2 = '20260102000000';
+export const V3 = '20260103000000';
+
+/** A project with a table of ten rows at version 1, and a second version. */
+export async function started(up?: string, down?: string): Promise<VersionedProject> {
+  const project = await versionedProject();
+  await project.version(
+    V1,
+    'create table public.t (id int primary key, a text, changed timestamptz default now());',
+    'drop table public.t;',
+  );
+  await project.run('upgrade');
+  await project.sql`insert into t select i, 'row ' || i from generate_series(1, 10) i`;
+  if (up !== undefined) await project.version(V2, up, down);
+  return project;
+}
+
+/** The version that the project's database is at. */
+export async function current({ run }: VersionedProject): Promise<unknown> {
+  return (await run('status')).data?.current;
+}

@@ -1,0 +1,42 @@
+import { onTestFinished } from 'vitest';
+import { prepareAll } from './avatars.ts';
+import type { Answer } from './call.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
+
+/** The sample app, prepared, with short waits for locks. */
+export async function database(users: number): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users });
+  onTestFinished(db.drop);
+  await prepareAll(db.sql);
+  await db.sql`update imago.setting set value = '40' where name = 'lock_timeout_ms'`;
+  return db;
+}
+
+/** Keys of users by their place in key order. */
+export async function usersAt(db: TestDatabase, ...places: number[]): Promise<string[]> {
+  const rows = await db.sql<{ id: string }[]>`select id from public.users order by id`;
+  return places.map((place) => rows[place]?.id ?? '');
+}
+
+/** Users who have no avatar yet. */
+export const unmoved = async (db: TestDatabase) =>
+  (await db.sql`select id from public.users where active_avatar_id is null order by id`).map((row) => row.id);
+
+/** Who is set aside. */
+export const failures = async (db: TestDatabase) =>
+  await db.sql`select entity, kind, sqlstate from imago.failure order by entity`;
+
+export const sum = (answers: Answer[], field: string) =>
+  answers.reduce((total, answer) => total + Number(answer[field]), 0);
+
+export const quoted = (ids: string[]) => ids.map((id) => `'${id}'`).join(', ');
+
+/** A trigger on a table of the app, for each row, whose body may use `new`. */
+export async function trigger(db: TestDatabase, table: string, event: string, body: string): Promise<void> {
+  await db.sql.unsafe(`
+    create function public.app_trigger() returns trigger language plpgsql as $$ begin ${body} return new; end $$;
+    create trigger app_trigger before ${event} on public.${table} for each row execute function public.app_trigger();`);
+}
+
+/** Takes that trigger away. */
+export const mend = (db: TestDatabase) => db.sql`drop function public.app_trigger() cascade`;
