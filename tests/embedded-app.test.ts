@@ -6,13 +6,13 @@ import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import { removeCluster } from '../scripts/embedded/cluster.ts';
 import { ensureEmbedded } from '../scripts/embedded/supabase.ts';
-import { startCommand } from './support/command.ts';
+import { runCommand, startCommand } from './support/command.ts';
 
 /** The embedded Supabase with the app of another plan in it, instead of the sample app. */
 
 const app = fileURLToPath(new URL('./support/resume_skills.sql', import.meta.url));
 
-test('--app makes that app, once, and never over another one', async () => {
+test('--app makes that app, once, and never over another one; a plan that it is not for is refused', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-app-'));
   onTestFinished(async () => {
     await removeCluster(path.join(folder, 'postgres'));
@@ -41,6 +41,11 @@ test('--app makes that app, once, and never over another one', async () => {
   await embedded.release();
   local.child.kill('SIGTERM');
   expect(await local.finished).toMatchObject({ code: 0 });
+
+  // A command that started it for itself asks nothing of it after it has let go of it.
+  const other = await runCommand(['--plan', 'profile_gigs'], { IMAGO_FOLDER: folder });
+  expect(other).toMatchObject({ code: 1, stdout: expect.stringContaining('IM006') });
+  expect(other.stderr).not.toMatch(/trying again|could not be read/);
 });
 
 test('a file that is not there is refused', async () => {

@@ -314,18 +314,23 @@ async function lastLook({
   options,
   terminal,
 }: Context): Promise<Pick<Ending, 'progress' | 'statistics'>> {
-  try {
-    const { plan } = options;
-    const [progress, statistics] = await Promise.all([
-      caller.call('get_detailed_migration_progress', { plan }),
-      caller.call('get_migration_statistics', { plan }),
-    ]);
-    return { progress, statistics };
-  } catch (error) {
-    terminal.warn(`The figures at the end could not be read (${problemOf(error).message})`);
-    return {};
+  const { plan } = options;
+  // Both are waited for, also when one fails: nobody may go on asking when the command has said how it ended.
+  const [progress, statistics] = await Promise.allSettled([
+    caller.call('get_detailed_migration_progress', { plan }),
+    caller.call('get_migration_statistics', { plan }),
+  ]);
+  if (progress.status === 'fulfilled' && statistics.status === 'fulfilled') {
+    return { progress: progress.value, statistics: statistics.value };
   }
+  const { code, message } = problemOf([progress, statistics].find(isRejected)?.reason);
+  // Where a table is missing there is nothing to count, and the result says so.
+  if (!missingTable.has(code)) terminal.warn(`The figures at the end could not be read (${message})`);
+  return {};
 }
+
+const isRejected = (settled: PromiseSettledResult<unknown>): settled is PromiseRejectedResult =>
+  settled.status === 'rejected';
 
 function sum(one: Tally, other: Tally): Tally {
   const both = newTally();
