@@ -48,7 +48,9 @@ if (!takeLock()) {
 }
 
 const settings = readSettings(folder);
-const http = await serveHttp(settings.apiPort, () => api, { answer: (request) => functions.answer(request) });
+const http = await orTell(
+  serveHttp(settings.apiPort, () => api, { answer: (request) => functions.answer(request) }),
+);
 const functions = functionsOnDemand({
   apiUrl: http.url,
   keys: {
@@ -59,10 +61,7 @@ const functions = functionsOnDemand({
 });
 // Half-open, so that whoever lets go last can wait for the end.
 const control = createServer({ allowHalfOpen: true }, welcome);
-const controlPort = await listenOnLoopback(control).catch(async (error) => {
-  await tell({ type: 'failed', message: reasonOf(error) });
-  process.exit(1);
-});
+const controlPort = await orTell(listenOnLoopback(control));
 const token = crypto.randomUUID();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void close());
@@ -78,6 +77,14 @@ try {
 } catch (error) {
   await tell({ type: 'failed', message: reasonOf(error) });
   await close();
+}
+
+/** What we cannot begin without: where it fails, the command that started us is told why, and that is all. */
+async function orTell<T>(needed: Promise<T>): Promise<T> {
+  return await needed.catch(async (error) => {
+    await tell({ type: 'failed', message: reasonOf(error) });
+    process.exit(1);
+  });
 }
 
 /** A machine that has no port left says it to whoever listens or connects next. */
