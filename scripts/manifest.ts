@@ -1,7 +1,7 @@
 /** sql/manifest.json: which files of sql/ make up which migration, in order. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { z } from 'zod';
 import { packageFolder } from './package.ts';
 
@@ -51,13 +51,14 @@ export function migrationFile(name: string): string {
   return join(root, 'supabase/migrations', `${name}.sql`);
 }
 
-/** Files of one manifest entry: a file itself, a folder (ending in /) as its .sql files by name. */
+/** Files of one manifest entry: a file itself; a folder (ending in /) as the .sql files anywhere below it, by base name. */
 function expand(entry: string): string[] {
   if (!entry.endsWith('/')) return [entry];
-  return readdirSync(join(root, 'sql', entry))
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((name) => entry + name);
+  const name = (file: string) => basename(file);
+  return readdirSync(join(root, 'sql', entry), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.sql'))
+    .sort((a, b) => (name(a) < name(b) ? -1 : 1))
+    .map((file) => entry + file.replaceAll(sep, '/'));
 }
 
 /** The text of one migration, from its files under sql/. */
@@ -96,15 +97,24 @@ export function forgottenSources(manifest: Manifest, released: Record<string, st
 }
 
 function hasSource(name: string, file: string): boolean {
-  return readFileSync(migrationFile(name), 'utf8').includes(`-- sql/${file}\n`);
+  return readFileSync(migrationFile(name), 'utf8').includes(`${heading(file)}\n`);
 }
 
 function withText(file: string): readonly [file: string, text: string] {
   return [file, readFileSync(join(root, 'sql', file), 'utf8')];
 }
 
+/** What stands above a source in a migration: the object's name, so that its file can move from folder to folder. */
+function heading(file: string): string {
+  const [place = '', folder = ''] = file.split('/');
+  const name = basename(file, '.sql');
+  const isObject = /\/(functions|tables|views|api)\//.test(`/${file}`);
+  const schema = place === 'engine' ? 'imago' : place === 'api' || file.includes('/api/') ? 'public' : folder;
+  return `-- ${schema}${isObject ? '.' : ' '}${name}`;
+}
+
 function section(file: string, text: string): string {
-  return `-- sql/${file}\n${text.trim()}\n`;
+  return `${heading(file)}\n${text.trim()}\n`;
 }
 
 /** Sources, each with its path under sql/, as one migration. SQL functions check their bodies when created, in whatever order: so that check is off. */

@@ -476,7 +476,7 @@ describe('an upgrade of the engine', () => {
       'sql/engine/upgrades/2.sql',
       "update imago.setting set value = '2' where name = 'engine_version';\n\ncreate table imago.added (id integer primary key);\ncomment on table imago.added is 'New in version 2.';\n",
     );
-    const changed = 'sql/engine/functions/percentage.sql';
+    const changed = 'sql/engine/functions/call/percentage.sql';
     const text = await readFile(path.join(copy, changed), 'utf8');
     await put(copy, changed, text.replace(" is '", " is 'Version 2. "));
     const manifest = JSON.parse(await readFile(path.join(copy, 'sql/manifest.json'), 'utf8'));

@@ -131,16 +131,18 @@ describe('after a release', () => {
 
   test('a changed function that no new migration has is named; a number that is too early, too', async () => {
     const { copy, build, edit } = await releasedCopy();
-    await edit('sql/engine/functions/percentage.sql', " is '", " is 'Version 2. ");
+    await edit('sql/engine/functions/call/percentage.sql', " is '", " is 'Version 2. ");
     for (const options of [[], ['--check'], ['--release']]) {
       expect(await build(...options)).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('in no migration after it: sql/engine/functions/percentage.sql\n'),
+        stderr: expect.stringContaining(
+          'in no migration after it: sql/engine/functions/call/percentage.sql\n',
+        ),
       });
     }
     const manifest = await readFile(path.join(copy, 'sql/manifest.json'), 'utf8');
     const entry = (number: string) =>
-      `${manifest.trimEnd().slice(0, -2)},\n  "${number}_imago_engine_2": ["engine/functions/percentage.sql"]\n}`;
+      `${manifest.trimEnd().slice(0, -2)},\n  "${number}_imago_engine_2": ["engine/functions/call/percentage.sql"]\n}`;
     await put(copy, 'sql/manifest.json', entry('20260101000000'));
     expect((await build()).stderr).toContain('20260101000000_imago_engine_2 must have a later number');
     await put(copy, 'sql/manifest.json', entry('20990101000000'));
@@ -159,7 +161,7 @@ describe('after a release', () => {
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 20 });
     await call(db.sql, 'pause_migration');
 
-    await edit('sql/engine/functions/percentage.sql', " is '", " is 'Version 2. ");
+    await edit('sql/engine/functions/call/percentage.sql', " is '", " is 'Version 2. ");
     await edit('sql/engine/tables/setting.sql', "('engine_version', '1'", "('engine_version', '2'");
     await edit('sql/engine/tables/lane.sql', '\n) with', ',\n  added integer not null default 7\n) with');
     await edit('functions/_shared/engine.ts', 'knownEngine = 1', 'knownEngine = 2');
@@ -169,7 +171,10 @@ describe('after a release', () => {
       "update imago.setting set value = '2' where name = 'engine_version';\n\nalter table imago.lane add column added integer not null default 7;\n",
     );
     const manifest = JSON.parse(await readFile(path.join(copy, 'sql/manifest.json'), 'utf8'));
-    manifest['20990101000000_imago_engine_2'] = ['engine/upgrades/2.sql', 'engine/functions/percentage.sql'];
+    manifest['20990101000000_imago_engine_2'] = [
+      'engine/upgrades/2.sql',
+      'engine/functions/call/percentage.sql',
+    ];
     await put(copy, 'sql/manifest.json', JSON.stringify(manifest));
     expect(await build()).toMatchObject({ code: 0 });
 

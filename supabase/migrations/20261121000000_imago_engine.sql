@@ -2,7 +2,7 @@
 
 set local check_function_bodies = off;
 
--- sql/engine/install_check.sql
+-- imago install_check
 -- Refuses before anything changes when a name that the engine needs is already somebody else's. Each plan's migration looks for its own.
 do $$
 declare
@@ -36,7 +36,7 @@ begin
 end
 $$;
 
--- sql/engine/schema.sql
+-- imago schema
 create schema imago;
 comment on schema imago is 'Imago: online, reversible data migrations. Call the functions in schema public; nothing here is meant to be written by hand.';
 revoke all on schema imago from public;
@@ -45,7 +45,7 @@ create schema imago_undo;
 comment on schema imago_undo is 'Imago: undo journals, one typed table per plan and relation. Dropping one gives up the way back.';
 revoke all on schema imago_undo from public;
 
--- sql/engine/tables/setting.sql
+-- imago.setting
 create table imago.setting (
   name text primary key,
   value text not null,
@@ -74,7 +74,7 @@ insert into imago.setting (name, value, note) values
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
 
--- sql/engine/tables/error.sql
+-- imago.error
 create table imago.error (
   code text primary key check (code ~ '^IM[0-9]{3}$'),
   message text not null,
@@ -137,7 +137,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
   ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.');
 
--- sql/engine/tables/plan.sql
+-- imago.plan
 create table imago.plan (
   name text primary key check (name ~ '^[a-z][a-z0-9_]{0,40}$'),
   title text not null,
@@ -171,7 +171,7 @@ comment on column imago.plan.closed_at is 'When finalize did the first thing tha
 comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
 comment on column imago.plan.cleaned_at is 'When the journal was dropped: after finalize, or after everything was taken back.';
 
--- sql/engine/tables/plan_stage.sql
+-- imago.plan_stage
 create table imago.plan_stage (
   plan text not null references imago.plan on delete cascade,
   number integer not null check (number > 1),
@@ -185,7 +185,7 @@ comment on table imago.plan_stage is 'Further stages of a plan: tables that it w
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
--- sql/engine/tables/plan_step.sql
+-- imago.plan_step
 create table imago.plan_step (
   plan text not null references imago.plan on delete cascade,
   position integer not null,
@@ -217,7 +217,7 @@ comment on column imago.plan_step.statement is 'For a direct step: one SQL state
 comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
 comment on column imago.plan_step.reversible is 'For finalize: the way back stays open after it. Direct steps always leave it open; all others close it, and the first of them removes our triggers, too.';
 
--- sql/engine/tables/plan_write.sql
+-- imago.plan_write
 create table imago.plan_write (
   id integer generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
@@ -245,7 +245,7 @@ comment on column imago.plan_write.points_to is 'Declared columns that refer to 
 comment on column imago.plan_write.left_unindexed is 'Columns of points_to whose index the last run has left to a person: the table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
 
--- sql/engine/tables/plan_sync.sql
+-- imago.plan_sync
 create table imago.plan_sync (
   plan text not null references imago.plan on delete cascade,
   stage integer not null default 1,
@@ -274,7 +274,7 @@ comment on column imago.plan_sync.statement is 'Reads new_rows and old_rows, the
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
 comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off once the plan is being rolled back, and for entities that are held.';
 
--- sql/engine/tables/plan_check.sql
+-- imago.plan_check
 create table imago.plan_check (
   id integer generated always as identity primary key,
   plan text references imago.plan on delete cascade,
@@ -319,7 +319,7 @@ insert into imago.plan_check (position, name, severity, phase, meaning, remedy, 
   (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.look_at_sample'),
   (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.look_at_undo_journal');
 
--- sql/engine/tables/transition.sql
+-- imago.transition
 create table imago.transition (
   event text not null,
   from_state text not null,
@@ -345,7 +345,7 @@ insert into imago.transition (event, from_state, to_state, sentence) values
   ('supersede', 'running', 'cancelled', 'A run in the other direction took over.'),
   ('supersede', 'paused', 'cancelled', 'A run in the other direction took over.');
 
--- sql/engine/tables/run.sql
+-- imago.run
 create table imago.run (
   id bigint generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
@@ -378,7 +378,7 @@ create unique index run_unfinished_key on imago.run (plan) where state in ('pend
 comment on index imago.run_unfinished_key is 'At most one unfinished run a plan.';
 create index run_plan_idx on imago.run (plan, id);
 
--- sql/engine/tables/lane.sql
+-- imago.lane
 create table imago.lane (
   run bigint not null references imago.run on delete cascade,
   stage integer not null default 1,
@@ -408,7 +408,7 @@ comment on column imago.lane.upper_key is 'Inclusive; null means to the last key
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
 
--- sql/engine/tables/batch.sql
+-- imago.batch
 create table imago.batch (
   id bigint generated always as identity primary key,
   run bigint not null,
@@ -427,7 +427,7 @@ comment on table imago.batch is 'One row per sub-batch, written in its own trans
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 create index batch_run_idx on imago.batch (run, id);
 
--- sql/engine/tables/failure.sql
+-- imago.failure
 create table imago.failure (
   id bigint generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
@@ -449,7 +449,7 @@ comment on column imago.failure.stage is 'Stage of the plan that the entity belo
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
 
--- sql/engine/tables/log.sql
+-- imago.log
 create table imago.log (
   id bigint generated always as identity primary key,
   created_at timestamptz not null default clock_timestamp(),
@@ -467,7 +467,7 @@ create index log_plan_idx on imago.log (plan, id);
 create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
 comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';
 
--- sql/engine/tables/validation.sql
+-- imago.validation
 create table imago.validation (
   id bigint generated always as identity primary key,
   plan text not null references imago.plan on delete cascade,
@@ -484,7 +484,7 @@ comment on column imago.validation.run is 'Asked by the end of this run, or by f
 create unique index validation_unfinished_key on imago.validation (plan, fixes, dry_run, coalesce(run, 0)) where state <> 'done';
 comment on index imago.validation_unfinished_key is 'At most one unfinished validation a plan for the same options and the same asker.';
 
--- sql/engine/tables/validation_check.sql
+-- imago.validation_check
 create table imago.validation_check (
   validation bigint not null references imago.validation on delete cascade,
   plan_check integer not null references imago.plan_check on delete cascade,
@@ -517,7 +517,7 @@ comment on column imago.validation_check.in_pieces is 'One query over all that w
 comment on column imago.validation_check.remaining is 'Counted again when fixing: what is still wrong. Null as long as nothing was to be fixed.';
 comment on column imago.validation_check.written is 'Rows that the fix has written (or, in a dry run, would have), by relation.';
 
--- sql/engine/types.sql
+-- imago types
 create type imago.attempt as (
   outcome text,
   batch bigint,
@@ -543,7 +543,7 @@ create type imago.moves as (
 );
 comment on type imago.moves is 'What a list of keys came to: how many from its start are resolved, and why it ended there (done, time, deferred, timeout, stop, budget).';
 
--- sql/engine/functions/add_answers.sql
+-- imago.add_answers
 create or replace function imago.add_answers(so_far jsonb, more jsonb)
 returns jsonb
 language sql
@@ -556,7 +556,7 @@ as $$
 $$;
 comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work; the rest is the newer one''s.';
 
--- sql/engine/functions/add_counts.sql
+-- imago.add_counts
 create or replace function imago.add_counts(counts jsonb, more jsonb, factor integer default 1)
 returns jsonb
 language sql
@@ -576,7 +576,7 @@ as $$
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
--- sql/engine/functions/added_by.sql
+-- imago.added_by
 create or replace function imago.added_by(plan_name text)
 returns text
 language sql
@@ -587,7 +587,7 @@ as $$
 $$;
 comment on function imago.added_by(text) is 'What the comment of a column or table holds that a prepare step added: clean-up knows it by that, and by that only.';
 
--- sql/engine/functions/allowed_events.sql
+-- imago.allowed_events
 create or replace function imago.allowed_events(state text)
 returns text
 language sql
@@ -601,7 +601,7 @@ as $$
 $$;
 comment on function imago.allowed_events(text) is 'What people may ask of a run in this state, for the hint of IM008.';
 
--- sql/engine/functions/allowed_failures.sql
+-- imago.allowed_failures
 create or replace function imago.allowed_failures(run imago.run)
 returns bigint
 language sql
@@ -617,7 +617,7 @@ as $$
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
 
--- sql/engine/functions/allows_data_loss.sql
+-- imago.allows_data_loss
 create or replace function imago.allows_data_loss()
 returns boolean
 language sql
@@ -628,7 +628,7 @@ as $$
 $$;
 comment on function imago.allows_data_loss() is 'For finalize steps: whether the caller has said allow_data_loss.';
 
--- sql/engine/functions/analyze_journal.sql
+-- imago.analyze_journal
 create or replace function imago.analyze_journal(plan_name text)
 returns void
 language plpgsql
@@ -649,7 +649,7 @@ end
 $$;
 comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
 
--- sql/engine/functions/answer.sql
+-- imago.answer
 create or replace function imago.answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
 returns jsonb
 language plpgsql
@@ -688,7 +688,7 @@ end
 $$;
 comment on function imago.answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
 
--- sql/engine/functions/attempt_batch.sql
+-- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false)
 returns imago.attempt
 language plpgsql
@@ -743,7 +743,7 @@ end
 $$;
 comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
 
--- sql/engine/functions/attempt_step.sql
+-- imago.attempt_step
 create or replace function imago.attempt_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
 returns jsonb
 language plpgsql
@@ -789,7 +789,7 @@ end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all; null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
 
--- sql/engine/functions/bad_keys.sql
+-- imago.bad_keys
 create or replace function imago.bad_keys(plan imago.plan, segment text[], attempt imago.attempt)
 returns text[]
 language plpgsql
@@ -820,7 +820,7 @@ end
 $$;
 comment on function imago.bad_keys(imago.plan, text[], imago.attempt) is 'The entities of a failed segment that are known to be the cause; empty when only halving can tell.';
 
--- sql/engine/functions/batch_open.sql
+-- imago.batch_open
 create or replace function imago.batch_open(capturing boolean default false)
 returns boolean
 language plpgsql
@@ -844,7 +844,7 @@ end
 $$;
 comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';
 
--- sql/engine/functions/batch_statistics.sql
+-- imago.batch_statistics
 create or replace function imago.batch_statistics(run_id bigint)
 returns jsonb
 language sql
@@ -876,7 +876,7 @@ as $$
 $$;
 comment on function imago.batch_statistics(bigint) is 'Rates, times, sizes, rows and WAL of the batches of a run.';
 
--- sql/engine/functions/begun_stages.sql
+-- imago.begun_stages
 create or replace function imago.begun_stages(run imago.run, plan imago.plan)
 returns setof imago.plan
 language sql
@@ -890,7 +890,7 @@ as $$
 $$;
 comment on function imago.begun_stages(imago.run, imago.plan) is 'The stages of a run whose lanes have been cut, in the order in which it works on them.';
 
--- sql/engine/functions/build_capture.sql
+-- imago.build_capture
 create or replace function imago.build_capture(write imago.plan_write)
 returns void
 language plpgsql
@@ -913,7 +913,7 @@ end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
 
--- sql/engine/functions/build_keep.sql
+-- imago.build_keep
 create or replace function imago.build_keep(write imago.plan_write, touch text[])
 returns void
 language plpgsql
@@ -939,7 +939,7 @@ end
 $$;
 comment on function imago.build_keep(imago.plan_write, text[]) is 'Generates the trigger function that keeps these columns as they are while a batch writes the rows.';
 
--- sql/engine/functions/build_sync.sql
+-- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
 returns text
 language plpgsql
@@ -969,7 +969,7 @@ end
 $$;
 comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync; returns its name.';
 
--- sql/engine/functions/busy_validation.sql
+-- imago.busy_validation
 create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
 returns jsonb
 language sql
@@ -985,7 +985,7 @@ as $$
 $$;
 comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';
 
--- sql/engine/functions/call_budget.sql
+-- imago.call_budget
 create or replace function imago.call_budget(run_id bigint, max_ms integer)
 returns integer
 language sql
@@ -1005,7 +1005,7 @@ as $$
 $$;
 comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave; half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
 
--- sql/engine/functions/call_deadline.sql
+-- imago.call_deadline
 create or replace function imago.call_deadline(max_ms integer)
 returns timestamptz
 language sql
@@ -1020,7 +1020,7 @@ as $$
 $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
--- sql/engine/functions/capture_call.sql
+-- imago.capture_call
 create or replace function imago.capture_call(template text, variadic parts text[])
 returns text
 language sql
@@ -1035,7 +1035,7 @@ as $$
 $$;
 comment on function imago.capture_call(text, text[]) is 'PL/pgSQL of a capture trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template %1 is the batch, %2 the kind, and from %3 on come the parts.';
 
--- sql/engine/functions/capture_insert.sql
+-- imago.capture_insert
 create or replace function imago.capture_insert(write imago.plan_write)
 returns text
 language sql
@@ -1053,7 +1053,7 @@ as $$
 $$;
 comment on function imago.capture_insert(imago.plan_write) is 'PL/pgSQL of a capture function: journals the rows that a statement has inserted.';
 
--- sql/engine/functions/capture_update.sql
+-- imago.capture_update
 create or replace function imago.capture_update(write imago.plan_write)
 returns text
 language plpgsql
@@ -1095,7 +1095,7 @@ end
 $$;
 comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated, and moves the fingerprints of inserted ones along.';
 
--- sql/engine/functions/change_state.sql
+-- imago.change_state
 create or replace function imago.change_state(plan_name text, event text)
 returns jsonb
 language plpgsql
@@ -1114,7 +1114,7 @@ end
 $$;
 comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';
 
--- sql/engine/functions/check_clean.sql
+-- imago.check_clean
 create or replace function imago.check_clean(plan imago.plan, run_id bigint, deadline timestamptz, since timestamptz, may_step boolean default true)
 returns jsonb
 language plpgsql
@@ -1134,7 +1134,7 @@ end
 $$;
 comment on function imago.check_clean(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
 
--- sql/engine/functions/check_column.sql
+-- imago.check_column
 create or replace function imago.check_column(relation text, name text, types text[])
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -1153,7 +1153,7 @@ as $$
 $$;
 comment on function imago.check_column(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
 
--- sql/engine/functions/check_cron.sql
+-- imago.check_cron
 create or replace function imago.check_cron()
 returns void
 language plpgsql
@@ -1170,7 +1170,7 @@ end
 $$;
 comment on function imago.check_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
 
--- sql/engine/functions/check_end.sql
+-- imago.check_end
 create or replace function imago.check_end(
   run imago.run,
   plan imago.plan,
@@ -1203,7 +1203,7 @@ end
 $$;
 comment on function imago.check_end(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
--- sql/engine/functions/check_error.sql
+-- imago.check_error
 create or replace function imago.check_error(code text, variadic args text[])
 returns jsonb
 language sql
@@ -1215,7 +1215,7 @@ as $$
 $$;
 comment on function imago.check_error(text, text[]) is 'An error of imago.error as code, message and hint, for answers that do not raise it.';
 
--- sql/engine/functions/check_journal.sql
+-- imago.check_journal
 create or replace function imago.check_journal(plan_name text)
 returns void
 language plpgsql
@@ -1238,7 +1238,7 @@ end
 $$;
 comment on function imago.check_journal(text) is 'Refuses to roll back what was moved without a journal (IM009).';
 
--- sql/engine/functions/check_options.sql
+-- imago.check_options
 create or replace function imago.check_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
 returns void
 language plpgsql
@@ -1262,7 +1262,7 @@ end
 $$;
 comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';
 
--- sql/engine/functions/check_problems.sql
+-- imago.check_problems
 create or replace function imago.check_problems(plan_name text, problems jsonb)
 returns void
 language plpgsql
@@ -1279,7 +1279,7 @@ end
 $$;
 comment on function imago.check_problems(text, jsonb) is 'Refuses to start where the preflight found errors (IM006).';
 
--- sql/engine/functions/check_query.sql
+-- imago.check_query
 create or replace function imago.check_query(plan_check imago.plan_check)
 returns text
 language plpgsql
@@ -1300,7 +1300,7 @@ end
 $$;
 comment on function imago.check_query(imago.plan_check) is 'SQL listing key and entity of what a check finds; null where this app has no such tables or columns.';
 
--- sql/engine/functions/check_relation.sql
+-- imago.check_relation
 create or replace function imago.check_relation(relation text, must_exist boolean default true)
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -1333,7 +1333,7 @@ end
 $$;
 comment on function imago.check_relation(text, boolean) is 'What keeps a relation from being migrated: missing, not a table, owned by somebody else, no primary key.';
 
--- sql/engine/functions/check_settings.sql
+-- imago.check_settings
 create or replace function imago.check_settings(run imago.run, backup boolean, max_failures text, on_failure text)
 returns void
 language plpgsql
@@ -1354,7 +1354,7 @@ end
 $$;
 comment on function imago.check_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
 
--- sql/engine/functions/check_size.sql
+-- imago.check_size
 create or replace function imago.check_size(batch_size integer, max_ms integer default 2000)
 returns void
 language plpgsql
@@ -1375,7 +1375,7 @@ end
 $$;
 comment on function imago.check_size(integer, integer) is 'Refuses sizes and budgets outside their range (IM002, IM004, IM015).';
 
--- sql/engine/functions/check_source.sql
+-- imago.check_source
 create or replace function imago.check_source(plan imago.plan)
 returns void
 language plpgsql
@@ -1393,7 +1393,7 @@ end
 $$;
 comment on function imago.check_source(imago.plan) is 'Refuses to count what is not there (IM006).';
 
--- sql/engine/functions/checked_lately.sql
+-- imago.checked_lately
 create or replace function imago.checked_lately(plan imago.plan)
 returns boolean
 language sql
@@ -1407,7 +1407,7 @@ as $$
 $$;
 comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
 
--- sql/engine/functions/checked_percentage.sql
+-- imago.checked_percentage
 create or replace function imago.checked_percentage(run imago.run)
 returns numeric
 language sql
@@ -1420,7 +1420,7 @@ as $$
 $$;
 comment on function imago.checked_percentage(imago.run) is 'How far a run is with the checks at its end; null when it is not there.';
 
--- sql/engine/functions/cleanup.sql
+-- imago.cleanup
 create or replace function imago.cleanup(plan_name text, older_than interval)
 returns jsonb
 language plpgsql
@@ -1470,7 +1470,7 @@ end
 $$;
 comment on function imago.cleanup(text, interval) is 'One call''s worth of clean-up: the next step of the plan, then the journal, then what the log holds of the migration, until nothing is left.';
 
--- sql/engine/functions/cleanup_answer.sql
+-- imago.cleanup_answer
 create or replace function imago.cleanup_answer(plan_name text, step text, state text, freed jsonb default '{}', warnings jsonb default '[]')
 returns jsonb
 language sql
@@ -1484,7 +1484,7 @@ as $$
 $$;
 comment on function imago.cleanup_answer(text, text, text, jsonb, jsonb) is 'The JSON that cleanup_migration returns.';
 
--- sql/engine/functions/cleanup_preview.sql
+-- imago.cleanup_preview
 create or replace function imago.cleanup_preview(plan imago.plan, before timestamptz)
 returns jsonb
 language sql
@@ -1510,7 +1510,7 @@ as $$
 $$;
 comment on function imago.cleanup_preview(imago.plan, timestamptz) is 'What clean-up would drop and how much space that would free. Changes nothing.';
 
--- sql/engine/functions/cleanup_since.sql
+-- imago.cleanup_since
 create or replace function imago.cleanup_since(plan imago.plan)
 returns timestamptz
 language plpgsql
@@ -1535,7 +1535,7 @@ end
 $$;
 comment on function imago.cleanup_since(imago.plan) is 'From when the verification period of a plan counts: when it was finalized, or taken back whole. Until then its journal is the way back (IM040).';
 
--- sql/engine/functions/clear_set_aside.sql
+-- imago.clear_set_aside
 create or replace function imago.clear_set_aside(run imago.run, keys text[], stage integer)
 returns void
 language sql
@@ -1549,7 +1549,7 @@ as $$
 $$;
 comment on function imago.clear_set_aside(imago.run, text[], integer) is 'Forgets failures of entities that have been moved since.';
 
--- sql/engine/functions/close_fix_run.sql
+-- imago.close_fix_run
 create or replace function imago.close_fix_run(run imago.run)
 returns void
 language plpgsql
@@ -1570,7 +1570,7 @@ end
 $$;
 comment on function imago.close_fix_run(imago.run) is 'Ends a run of fixes as any other: succeeded, or failed where entities are set aside.';
 
--- sql/engine/functions/close_lanes.sql
+-- imago.close_lanes
 create or replace function imago.close_lanes(run_id bigint, stage integer default null)
 returns void
 language sql
@@ -1588,7 +1588,7 @@ as $$
 $$;
 comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more; lanes that somebody holds are theirs to close.';
 
--- sql/engine/functions/close_plan.sql
+-- imago.close_plan
 create or replace function imago.close_plan(name text)
 returns void
 language plpgsql
@@ -1606,7 +1606,7 @@ end
 $$;
 comment on function imago.close_plan(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
 
--- sql/engine/functions/close_sync.sql
+-- imago.close_sync
 create or replace function imago.close_sync(batch bigint, plan_name text, sync_position integer, entities text[])
 returns void
 language plpgsql
@@ -1654,7 +1654,7 @@ end
 $$;
 comment on function imago.close_sync(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
 
--- sql/engine/functions/closes.sql
+-- imago.closes
 create or replace function imago.closes(step imago.plan_step)
 returns boolean
 language sql
@@ -1666,7 +1666,7 @@ as $$
 $$;
 comment on function imago.closes(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
 
--- sql/engine/functions/concerned_rows.sql
+-- imago.concerned_rows
 create or replace function imago.concerned_rows(plan imago.plan)
 returns text
 language sql
@@ -1680,7 +1680,7 @@ as $$
 $$;
 comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns: its view concerned where it has one, else the table that it walks; null when that has gone.';
 
--- sql/engine/functions/count_entities.sql
+-- imago.count_entities
 create or replace function imago.count_entities(
   plan imago.plan,
   exactly boolean,
@@ -1726,7 +1726,7 @@ end
 $$;
 comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
 
--- sql/engine/functions/count_pending.sql
+-- imago.count_pending
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
 language plpgsql
@@ -1756,7 +1756,7 @@ end
 $$;
 comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';
 
--- sql/engine/functions/count_piece.sql
+-- imago.count_piece
 create or replace function imago.count_piece(
   plan_check imago.plan_check,
   cursor_key text,
@@ -1806,7 +1806,7 @@ end
 $$;
 comment on function imago.count_piece(imago.plan_check, text, text, integer, boolean, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up. whole: the piece is most of the table.';
 
--- sql/engine/functions/count_source.sql
+-- imago.count_source
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
 language plpgsql
 stable
@@ -1839,7 +1839,7 @@ end
 $$;
 comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
 
--- sql/engine/functions/create_capture.sql
+-- imago.create_capture
 create or replace function imago.create_capture(write imago.plan_write, event text, body text)
 returns void
 language plpgsql
@@ -1888,7 +1888,7 @@ end
 $$;
 comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';
 
--- sql/engine/functions/create_plan.sql
+-- imago.create_plan
 create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
 returns void
 language plpgsql
@@ -1917,7 +1917,7 @@ end
 $$;
 comment on function imago.create_plan(text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
 
--- sql/engine/functions/cron_intervals.sql
+-- imago.cron_intervals
 create or replace function imago.cron_intervals()
 returns table (every interval, label text, schedule text)
 language sql
@@ -1938,7 +1938,7 @@ as $$
 $$;
 comment on function imago.cron_intervals() is 'Every interval that pg_cron can keep, with its name and its schedule.';
 
--- sql/engine/functions/cron_problem.sql
+-- imago.cron_problem
 create or replace function imago.cron_problem()
 returns text
 language plpgsql
@@ -1960,7 +1960,7 @@ end
 $$;
 comment on function imago.cron_problem() is 'The code of what keeps this role from using pg_cron, or null.';
 
--- sql/engine/functions/cut_blocks.sql
+-- imago.cut_blocks
 create or replace function imago.cut_blocks(run imago.run, plan imago.plan, least_lanes integer, size integer default null)
 returns void
 language sql
@@ -1979,7 +1979,7 @@ as $$
 $$;
 comment on function imago.cut_blocks(imago.run, imago.plan, integer, integer) is 'Cuts the main lanes of a walk by blocks: all blocks that the walked table has now. What comes later, or has moved, is found by the late pass.';
 
--- sql/engine/functions/cut_lanes.sql
+-- imago.cut_lanes
 create or replace function imago.cut_lanes(run imago.run, plan imago.plan, size integer default null)
 returns void
 language plpgsql
@@ -2020,7 +2020,7 @@ end
 $$;
 comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (walks_by_block, cut_blocks).';
 
--- sql/engine/functions/direct_step.sql
+-- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
 returns table (name text, statement text, relation text, invalid_index text, building boolean)
 language sql
@@ -2046,7 +2046,7 @@ as $$
 $$;
 comment on function imago.direct_step(text, text) is 'The direct step that a phase has come to, if it is one, with its statement. Of an index that it builds concurrently: the table, the invalid index that an interrupted build has left, and whether somebody is building on that table now.';
 
--- sql/engine/functions/drive_run.sql
+-- imago.drive_run
 create or replace function imago.drive_run(run imago.run, max_ms integer)
 returns jsonb
 language plpgsql
@@ -2063,7 +2063,7 @@ end
 $$;
 comment on function imago.drive_run(imago.run, integer) is 'One call''s worth of a run, in its direction and with its settings.';
 
--- sql/engine/functions/drive_tick.sql
+-- imago.drive_tick
 create or replace function imago.drive_tick(plan_name text, run imago.run, finalize boolean)
 returns jsonb
 language plpgsql
@@ -2086,7 +2086,7 @@ end
 $$;
 comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, or of finalize; a direct step that it meets is given a job of its own.';
 
--- sql/engine/functions/driven_run.sql
+-- imago.driven_run
 create or replace function imago.driven_run(plan_name text, direction text, run_id bigint)
 returns imago.run
 language plpgsql
@@ -2105,7 +2105,7 @@ end
 $$;
 comment on function imago.driven_run(text, text, bigint) is 'The run that a caller says it drives, or IM034.';
 
--- sql/engine/functions/drop_empty_column.sql
+-- imago.drop_empty_column
 create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
 returns jsonb
 language plpgsql
@@ -2136,7 +2136,7 @@ end
 $$;
 comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column whose comment says that the plan added it, when it is empty; says what became of it.';
 
--- sql/engine/functions/drop_empty_table.sql
+-- imago.drop_empty_table
 create or replace function imago.drop_empty_table(plan_name text, relation text)
 returns jsonb
 language plpgsql
@@ -2164,7 +2164,7 @@ end
 $$;
 comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table whose comment says that the plan added it, when it is empty and nothing refers to it; says what became of it.';
 
--- sql/engine/functions/drop_invalid_index.sql
+-- imago.drop_invalid_index
 create or replace function imago.drop_invalid_index(plan_name text, phase text)
 returns void
 language plpgsql
@@ -2189,7 +2189,7 @@ end
 $$;
 comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';
 
--- sql/engine/functions/drop_old_rows.sql
+-- imago.drop_old_rows
 create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
 returns jsonb
 language sql
@@ -2213,7 +2213,7 @@ as $$
 $$;
 comment on function imago.drop_old_rows(text, timestamptz) is 'Deletes lines of the log and batches of a plan up to a moment, so many a call; says how many and how much they held.';
 
--- sql/engine/functions/drop_undo.sql
+-- imago.drop_undo
 create or replace function imago.drop_undo(plan_name text)
 returns jsonb
 language plpgsql
@@ -2238,7 +2238,7 @@ end
 $$;
 comment on function imago.drop_undo(text) is 'Drops the undo tables of a plan with the functions that filled them; says how many and how much space they took.';
 
--- sql/engine/functions/dry_run.sql
+-- imago.dry_run
 create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer)
 returns jsonb
 language plpgsql
@@ -2277,7 +2277,7 @@ end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
 
--- sql/engine/functions/edited_rows.sql
+-- imago.edited_rows
 create or replace function imago.edited_rows(plan imago.plan, keys text[])
 returns table (entity text, relation text, row_key text, reason text)
 language plpgsql
@@ -2319,7 +2319,7 @@ end
 $$;
 comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
 
--- sql/engine/functions/end_checks.sql
+-- imago.end_checks
 create or replace function imago.end_checks(run imago.run, since timestamptz)
 returns imago.validation
 language plpgsql
@@ -2335,7 +2335,7 @@ end
 $$;
 comment on function imago.end_checks(imago.run, timestamptz) is 'The newest checks that the end of a run has asked for since its last lane ended; null where there are none.';
 
--- sql/engine/functions/end_run.sql
+-- imago.end_run
 create or replace function imago.end_run(run imago.run, plan imago.plan, findings jsonb)
 returns text
 language plpgsql
@@ -2369,7 +2369,7 @@ end
 $$;
 comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: succeeded, or failed where entities are set aside; with what its checks have found. Outcome done, or busy.';
 
--- sql/engine/functions/end_stage.sql
+-- imago.end_stage
 create or replace function imago.end_stage(run imago.run, plan imago.plan, checks imago.validation, since timestamptz, deadline timestamptz)
 returns text
 language plpgsql
@@ -2403,7 +2403,7 @@ end
 $$;
 comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks (those since the given time count) and ends the run. The outcome, as of finish_run.';
 
--- sql/engine/functions/end_status.sql
+-- imago.end_status
 create or replace function imago.end_status(run imago.run)
 returns text
 language sql
@@ -2417,7 +2417,7 @@ as $$
 $$;
 comment on function imago.end_status(imago.run) is 'The status that callers of a run that has ended, or is paused, are answered: done, failed, cancelled or paused.';
 
--- sql/engine/functions/ensure_statistics.sql
+-- imago.ensure_statistics
 create or replace function imago.ensure_statistics(plan_name text)
 returns void
 language plpgsql
@@ -2438,7 +2438,7 @@ end
 $$;
 comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
 
--- sql/engine/functions/enter_plan.sql
+-- imago.enter_plan
 create or replace function imago.enter_plan(plan_name text, direction text)
 returns void
 language plpgsql
@@ -2460,7 +2460,7 @@ end
 $$;
 comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
 
--- sql/engine/functions/entity_answer.sql
+-- imago.entity_answer
 create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
 returns jsonb
 language sql
@@ -2480,7 +2480,7 @@ as $$
 $$;
 comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';
 
--- sql/engine/functions/entity_exists.sql
+-- imago.entity_exists
 create or replace function imago.entity_exists(plan imago.plan, entity text)
 returns boolean
 language plpgsql
@@ -2497,7 +2497,7 @@ end
 $$;
 comment on function imago.entity_exists(imago.plan, text) is 'Whether the source has a row with this key.';
 
--- sql/engine/functions/entity_run.sql
+-- imago.entity_run
 create or replace function imago.entity_run(plan imago.plan, direction text)
 returns imago.run
 language plpgsql
@@ -2544,7 +2544,7 @@ end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
 
--- sql/engine/functions/entity_stage.sql
+-- imago.entity_stage
 create or replace function imago.entity_stage(plan imago.plan, entity text, stage integer, journaled boolean)
 returns imago.plan
 language plpgsql
@@ -2579,7 +2579,7 @@ end
 $$;
 comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
 
--- sql/engine/functions/error_of.sql
+-- imago.error_of
 create or replace function imago.error_of(run imago.run)
 returns jsonb
 language plpgsql
@@ -2605,7 +2605,7 @@ end
 $$;
 comment on function imago.error_of(imago.run) is 'Why a run failed, as code, message and hint.';
 
--- sql/engine/functions/estimate_pending.sql
+-- imago.estimate_pending
 create or replace function imago.estimate_pending(run imago.run, plan imago.plan, total bigint)
 returns bigint
 language plpgsql
@@ -2649,7 +2649,7 @@ end
 $$;
 comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
 
--- sql/engine/functions/estimated_rows.sql
+-- imago.estimated_rows
 create or replace function imago.estimated_rows(relation text)
 returns bigint
 language sql
@@ -2664,7 +2664,7 @@ as $$
 $$;
 comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
 
--- sql/engine/functions/expect_begun.sql
+-- imago.expect_begun
 create or replace function imago.expect_begun(plan imago.plan)
 returns void
 language plpgsql
@@ -2682,7 +2682,7 @@ end
 $$;
 comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
 
--- sql/engine/functions/expect_clean.sql
+-- imago.expect_clean
 create or replace function imago.expect_clean(plan imago.plan, deadline timestamptz, since timestamptz)
 returns jsonb
 language plpgsql
@@ -2711,7 +2711,7 @@ end
 $$;
 comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
 
--- sql/engine/functions/expect_cleanable.sql
+-- imago.expect_cleanable
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
 returns timestamptz
 language plpgsql
@@ -2731,7 +2731,7 @@ end
 $$;
 comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up before the verification period is over, naming when it is (IM040); gives since when it counts.';
 
--- sql/engine/functions/expect_finalizable.sql
+-- imago.expect_finalizable
 create or replace function imago.expect_finalizable(plan imago.plan, pending text[] default '{}')
 returns void
 language plpgsql
@@ -2751,7 +2751,7 @@ end
 $$;
 comment on function imago.expect_finalizable(imago.plan, text[]) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
 
--- sql/engine/functions/expect_indexed.sql
+-- imago.expect_indexed
 create or replace function imago.expect_indexed(plan_name text)
 returns void
 language plpgsql
@@ -2769,7 +2769,7 @@ end
 $$;
 comment on function imago.expect_indexed(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
 
--- sql/engine/functions/expect_open.sql
+-- imago.expect_open
 create or replace function imago.expect_open(plan_name text, direction text)
 returns void
 language plpgsql
@@ -2787,7 +2787,7 @@ end
 $$;
 comment on function imago.expect_open(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
 
--- sql/engine/functions/expect_unreferenced.sql
+-- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
 returns void
 language plpgsql
@@ -2835,7 +2835,7 @@ end
 $$;
 comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
 
--- sql/engine/functions/explained_by_trigger.sql
+-- imago.explained_by_trigger
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
 returns boolean
 language sql
@@ -2869,7 +2869,7 @@ as $$
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app, reached from the tables that the plan writes, names this table (or column), or cannot be read.';
 
--- sql/engine/functions/fail_sync.sql
+-- imago.fail_sync
 create or replace function imago.fail_sync(
   plan_name text,
   sync_position integer,
@@ -2926,7 +2926,7 @@ end
 $$;
 comment on function imago.fail_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
 
--- sql/engine/functions/failing_checks.sql
+-- imago.failing_checks
 create or replace function imago.failing_checks(validation_id bigint)
 returns jsonb
 language sql
@@ -2942,7 +2942,7 @@ as $$
 $$;
 comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated: names, counts and some keys. held: what is found of entities that somebody has taken back alone, on purpose.';
 
--- sql/engine/functions/finalize.sql
+-- imago.finalize
 create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
 returns jsonb
 language plpgsql
@@ -2986,7 +2986,7 @@ end
 $$;
 comment on function imago.finalize(text, boolean) is 'One call''s worth of finalize: refuses while anything is left or in doubt, goes through the checks before the first step and once more before the one that closes the way back, else does the next step.';
 
--- sql/engine/functions/finalize_answer.sql
+-- imago.finalize_answer
 create or replace function imago.finalize_answer(plan_name text, step text, state text, warnings jsonb default '[]')
 returns jsonb
 language sql
@@ -3003,7 +3003,7 @@ as $$
 $$;
 comment on function imago.finalize_answer(text, text, text, jsonb) is 'The JSON that finalize_migration returns.';
 
--- sql/engine/functions/finalize_checks.sql
+-- imago.finalize_checks
 create or replace function imago.finalize_checks(plan imago.plan)
 returns jsonb
 language plpgsql
@@ -3048,7 +3048,7 @@ end
 $$;
 comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks; refuses as soon as it finds something (IM038).';
 
--- sql/engine/functions/finalize_obstacles.sql
+-- imago.finalize_obstacles
 create or replace function imago.finalize_obstacles(plan imago.plan, pending text[])
 returns table (reason text, remedy text)
 language plpgsql
@@ -3092,7 +3092,7 @@ end
 $$;
 comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with up to three keys and what to do.';
 
--- sql/engine/functions/finalize_preview.sql
+-- imago.finalize_preview
 create or replace function imago.finalize_preview(plan imago.plan)
 returns jsonb
 language sql
@@ -3112,7 +3112,7 @@ as $$
 $$;
 comment on function imago.finalize_preview(imago.plan) is 'What finalize would do, step by step, and what stands in its way now, but for the checks. Changes nothing.';
 
--- sql/engine/functions/finalize_step.sql
+-- imago.finalize_step
 create or replace function imago.finalize_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
 returns jsonb
 language plpgsql
@@ -3138,7 +3138,7 @@ end
 $$;
 comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done; after the last one the plan is finalized.';
 
--- sql/engine/functions/finalize_steps.sql
+-- imago.finalize_steps
 create or replace function imago.finalize_steps(plan imago.plan)
 returns table (number integer, name text, direct boolean, statement text, closes boolean, done boolean)
 language sql
@@ -3167,7 +3167,7 @@ as $$
 $$;
 comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has: the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
 
--- sql/engine/functions/find_conflicts.sql
+-- imago.find_conflicts
 create or replace function imago.find_conflicts(run imago.run, plan imago.plan, keys text[])
 returns jsonb
 language plpgsql
@@ -3195,7 +3195,7 @@ end
 $$;
 comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';
 
--- sql/engine/functions/find_job.sql
+-- imago.find_job
 create or replace function imago.find_job(plan_name text, direct boolean default false)
 returns jsonb
 language plpgsql
@@ -3211,7 +3211,7 @@ end
 $$;
 comment on function imago.find_job(text, boolean) is 'The row of cron.job that drives a plan, or that runs the statement of its direct step; or null.';
 
--- sql/engine/functions/find_key_type.sql
+-- imago.find_key_type
 create or replace function imago.find_key_type(plan_name text)
 returns void
 language sql
@@ -3223,7 +3223,7 @@ as $$
 $$;
 comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';
 
--- sql/engine/functions/find_left.sql
+-- imago.find_left
 create or replace function imago.find_left(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
 language plpgsql
 volatile
@@ -3249,7 +3249,7 @@ end
 $$;
 comment on function imago.find_left(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
 
--- sql/engine/functions/find_plan.sql
+-- imago.find_plan
 create or replace function imago.find_plan(name text)
 returns imago.plan
 language plpgsql
@@ -3271,7 +3271,7 @@ end
 $$;
 comment on function imago.find_plan(text) is 'The plan of this name, or IM001.';
 
--- sql/engine/functions/finish_run.sql
+-- imago.finish_run
 create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
 returns imago.moves
 language plpgsql
@@ -3342,7 +3342,7 @@ end
 $$;
 comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
--- sql/engine/functions/first_size.sql
+-- imago.first_size
 create or replace function imago.first_size(lane imago.lane)
 returns integer
 language sql
@@ -3356,7 +3356,7 @@ as $$
 $$;
 comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
 
--- sql/engine/functions/fix_check.sql
+-- imago.fix_check
 create or replace function imago.fix_check(
   run imago.run,
   plan imago.plan,
@@ -3413,7 +3413,7 @@ end
 $$;
 comment on function imago.fix_check(imago.run, imago.plan, imago.validation_check, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'The second walk of one check, piece after piece until its end or that of the call''s budget (outcome time or deferred).';
 
--- sql/engine/functions/fix_checks.sql
+-- imago.fix_checks
 create or replace function imago.fix_checks(validation imago.validation, plan imago.plan, deadline timestamptz)
 returns imago.validation_check[]
 language plpgsql
@@ -3445,7 +3445,7 @@ end
 $$;
 comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call: whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
 
--- sql/engine/functions/fix_piece.sql
+-- imago.fix_piece
 create or replace function imago.fix_piece(
   run imago.run,
   plan imago.plan,
@@ -3527,7 +3527,7 @@ end
 $$;
 comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what is left of it.';
 
--- sql/engine/functions/fixable_entities.sql
+-- imago.fixable_entities
 create or replace function imago.fixable_entities(
   plan_check imago.plan_check,
   plan imago.plan,
@@ -3562,7 +3562,7 @@ end
 $$;
 comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
 
--- sql/engine/functions/forget_moved.sql
+-- imago.forget_moved
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
 returns void
 language plpgsql
@@ -3583,7 +3583,7 @@ end
 $$;
 comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
 
--- sql/engine/functions/forward_run.sql
+-- imago.forward_run
 create or replace function imago.forward_run(
   plan_name text,
   backup boolean,
@@ -3628,7 +3628,7 @@ end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
--- sql/engine/functions/gate.sql
+-- imago.gate
 create or replace function imago.gate(run_id bigint)
 returns bigint
 language sql
@@ -3639,7 +3639,7 @@ as $$
 $$;
 comment on function imago.gate(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
 
--- sql/engine/functions/given_keys.sql
+-- imago.given_keys
 create or replace function imago.given_keys(plan imago.plan)
 returns text
 language sql
@@ -3652,7 +3652,7 @@ as $$
 $$;
 comment on function imago.given_keys(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
 
--- sql/engine/functions/guard_batch.sql
+-- imago.guard_batch
 create or replace function imago.guard_batch()
 returns trigger
 language plpgsql
@@ -3669,7 +3669,7 @@ end
 $$;
 comment on function imago.guard_batch() is 'Statement trigger: forgets a forged imago.batch before any other trigger trusts it.';
 
--- sql/engine/functions/has_journal.sql
+-- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
 returns boolean
 language plpgsql
@@ -3690,7 +3690,7 @@ end
 $$;
 comment on function imago.has_journal(imago.plan, text) is 'Whether anything was written for this entity that has not been taken back.';
 
--- sql/engine/functions/has_sync.sql
+-- imago.has_sync
 create or replace function imago.has_sync(plan text)
 returns boolean
 language sql
@@ -3701,7 +3701,7 @@ as $$
 $$;
 comment on function imago.has_sync(text) is 'Whether triggers of this plan follow what the app writes.';
 
--- sql/engine/functions/held_findings.sql
+-- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
 returns bigint
 language plpgsql
@@ -3724,7 +3724,7 @@ end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
 
--- sql/engine/functions/hold_plan.sql
+-- imago.hold_plan
 create or replace function imago.hold_plan(plan_name text, run_too boolean)
 returns boolean
 language plpgsql
@@ -3748,7 +3748,7 @@ end
 $$;
 comment on function imago.hold_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
--- sql/engine/functions/index_of.sql
+-- imago.index_of
 create or replace function imago.index_of(relation text, name text)
 returns pg_catalog.regclass
 language sql
@@ -3763,7 +3763,7 @@ as $$
 $$;
 comment on function imago.index_of(text, text) is 'An index that finds rows by a column, null if there is none.';
 
--- sql/engine/functions/index_pointer.sql
+-- imago.index_pointer
 create or replace function imago.index_pointer(run imago.run, write_id integer, relation text, column_name text)
 returns boolean
 language plpgsql
@@ -3805,7 +3805,7 @@ end
 $$;
 comment on function imago.index_pointer(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
 
--- sql/engine/functions/index_pointers.sql
+-- imago.index_pointers
 create or replace function imago.index_pointers(run imago.run, give_up_at timestamptz)
 returns text
 language plpgsql
@@ -3841,7 +3841,7 @@ end
 $$;
 comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
--- sql/engine/functions/index_wait_ms.sql
+-- imago.index_wait_ms
 create or replace function imago.index_wait_ms(relation text)
 returns integer
 language sql
@@ -3857,7 +3857,7 @@ as $$
 $$;
 comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers of the table stand in line behind us: longer only where autovacuum may be in the way, which then ends.';
 
--- sql/engine/functions/index_warning.sql
+-- imago.index_warning
 create or replace function imago.index_warning(relation text, name text, purpose text)
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -3871,7 +3871,7 @@ as $$
 $$;
 comment on function imago.index_warning(text, text, text) is 'A warning with the statement to run, where a column that the plan searches has no index.';
 
--- sql/engine/functions/install_capture.sql
+-- imago.install_capture
 create or replace function imago.install_capture(write_id integer)
 returns void
 language plpgsql
@@ -3915,7 +3915,7 @@ end
 $$;
 comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation and the partitions of it.';
 
--- sql/engine/functions/install_sync.sql
+-- imago.install_sync
 create or replace function imago.install_sync(plan_name text, sync_position integer)
 returns void
 language plpgsql
@@ -3973,7 +3973,7 @@ end
 $$;
 comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and the partitions of it, after a look whether its statement fits the tables.';
 
--- sql/engine/functions/install_undo.sql
+-- imago.install_undo
 create or replace function imago.install_undo(write_id integer)
 returns void
 language plpgsql
@@ -4030,7 +4030,7 @@ end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';
 
--- sql/engine/functions/installed_functions.sql
+-- imago.installed_functions
 create or replace function imago.installed_functions()
 returns jsonb
 language sql
@@ -4065,7 +4065,7 @@ as $$
 $$;
 comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public: fingerprints of body and comment, owner, and who may call them.';
 
--- sql/engine/functions/installed_jobs.sql
+-- imago.installed_jobs
 create or replace function imago.installed_jobs()
 returns jsonb
 language plpgsql
@@ -4087,7 +4087,7 @@ end
 $$;
 comment on function imago.installed_jobs() is 'Whether pg_cron can be used, and the jobs that drive plans: sound, or orphaned where no plan is of that name.';
 
--- sql/engine/functions/installed_relations.sql
+-- imago.installed_relations
 create or replace function imago.installed_relations()
 returns jsonb
 language sql
@@ -4106,7 +4106,7 @@ as $$
 $$;
 comment on function imago.installed_relations() is 'Our tables and views, and who of everybody may read or write them.';
 
--- sql/engine/functions/installed_schemas.sql
+-- imago.installed_schemas
 create or replace function imago.installed_schemas()
 returns jsonb
 language sql
@@ -4122,7 +4122,7 @@ as $$
 $$;
 comment on function imago.installed_schemas() is 'Our schemas: owner, and who of everybody may use them.';
 
--- sql/engine/functions/installed_triggers.sql
+-- imago.installed_triggers
 create or replace function imago.installed_triggers()
 returns jsonb
 language sql
@@ -4177,7 +4177,7 @@ as $$
 $$;
 comment on function imago.installed_triggers() is 'Our triggers on the app''s tables, guard, capture, keep and sync: sound, missing, disabled, or orphaned where no plan knows them any more.';
 
--- sql/engine/functions/installed_undo.sql
+-- imago.installed_undo
 create or replace function imago.installed_undo()
 returns jsonb
 language sql
@@ -4211,7 +4211,7 @@ as $$
 $$;
 comment on function imago.installed_undo() is 'Undo tables and the functions that fill them: sound, missing, or orphaned where no plan knows them any more.';
 
--- sql/engine/functions/is_finalized.sql
+-- imago.is_finalized
 create or replace function imago.is_finalized(plan_name text)
 returns boolean
 language sql
@@ -4222,7 +4222,7 @@ as $$
 $$;
 comment on function imago.is_finalized(text) is 'For clean-up steps: whether they come after finalize, or after everything was taken back.';
 
--- sql/engine/functions/is_journaled.sql
+-- imago.is_journaled
 create or replace function imago.is_journaled(plan text, relation text, entity text)
 returns boolean
 language plpgsql
@@ -4245,7 +4245,7 @@ end
 $$;
 comment on function imago.is_journaled(text, text, text) is 'Whether the journal says that rows of this entity were written in this relation. For queries of checks: a view on the undo table would keep it from being dropped.';
 
--- sql/engine/functions/is_large.sql
+-- imago.is_large
 create or replace function imago.is_large(relation text)
 returns boolean
 language sql
@@ -4256,7 +4256,7 @@ as $$
 $$;
 comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
 
--- sql/engine/functions/is_live.sql
+-- imago.is_live
 create or replace function imago.is_live(validation imago.validation)
 returns boolean
 language sql
@@ -4268,7 +4268,7 @@ as $$
 $$;
 comment on function imago.is_live(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
--- sql/engine/functions/is_nulled.sql
+-- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
 returns boolean
 language sql
@@ -4290,7 +4290,7 @@ as $$
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
 
--- sql/engine/functions/job_name.sql
+-- imago.job_name
 create or replace function imago.job_name(plan_name text, direct boolean default false)
 returns text
 language sql
@@ -4301,7 +4301,7 @@ as $$
 $$;
 comment on function imago.job_name(text, boolean) is 'Name of the pg_cron job that drives a plan, one job a plan, or of the one that runs the statement of its direct step.';
 
--- sql/engine/functions/key_text.sql
+-- imago.key_text
 create or replace function imago.key_text(plan imago.plan, entity text)
 returns text
 language plpgsql
@@ -4317,7 +4317,7 @@ end
 $$;
 comment on function imago.key_text(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
 
--- sql/engine/functions/key_type.sql
+-- imago.key_type
 create or replace function imago.key_type(source_schema text, source_table text, key_column text)
 returns text
 language sql
@@ -4329,7 +4329,7 @@ as $$
 $$;
 comment on function imago.key_type(text, text, text) is 'The type by which the rows of a table are keyed.';
 
--- sql/engine/functions/last_run.sql
+-- imago.last_run
 create or replace function imago.last_run(plan text)
 returns imago.run
 language sql
@@ -4340,7 +4340,7 @@ as $$
 $$;
 comment on function imago.last_run(text) is 'The newest run of the plan, or null.';
 
--- sql/engine/functions/leave_lane.sql
+-- imago.leave_lane
 create or replace function imago.leave_lane(lane imago.lane, plan_name text, total imago.moves)
 returns void
 language plpgsql
@@ -4362,7 +4362,7 @@ end
 $$;
 comment on function imago.leave_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
 
--- sql/engine/functions/leave_unindexed.sql
+-- imago.leave_unindexed
 create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
 returns void
 language sql
@@ -4377,7 +4377,7 @@ as $$
 $$;
 comment on function imago.leave_unindexed(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
 
--- sql/engine/functions/left_over.sql
+-- imago.left_over
 create or replace function imago.left_over(run imago.run, plan imago.plan, most integer)
 returns text[]
 language plpgsql
@@ -4408,7 +4408,7 @@ end
 $$;
 comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
 
--- sql/engine/functions/lock_entities.sql
+-- imago.lock_entities
 create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
 returns text[]
 language plpgsql
@@ -4429,7 +4429,7 @@ end
 $$;
 comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
 
--- sql/engine/functions/lock_inserted.sql
+-- imago.lock_inserted
 create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
 returns boolean
 language plpgsql
@@ -4467,7 +4467,7 @@ end
 $$;
 comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
 
--- sql/engine/functions/lock_run.sql
+-- imago.lock_run
 create or replace function imago.lock_run(run_id bigint)
 returns imago.run
 language plpgsql
@@ -4490,7 +4490,7 @@ end
 $$;
 comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
 
--- sql/engine/functions/look_ahead.sql
+-- imago.look_ahead
 create or replace function imago.look_ahead(
   run imago.run,
   plan imago.plan,
@@ -4523,7 +4523,7 @@ end
 $$;
 comment on function imago.look_ahead(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
 
--- sql/engine/functions/look_at_app_triggers.sql
+-- imago.look_at_app_triggers
 create or replace function imago.look_at_app_triggers(plan imago.plan)
 returns jsonb
 language sql
@@ -4553,7 +4553,7 @@ as $$
 $$;
 comment on function imago.look_at_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
 
--- sql/engine/functions/look_at_connections.sql
+-- imago.look_at_connections
 create or replace function imago.look_at_connections(plan imago.plan)
 returns jsonb
 language sql
@@ -4572,7 +4572,7 @@ as $$
 $$;
 comment on function imago.look_at_connections(imago.plan) is 'Check: fewer connections than the setting free_connections are free for anyone but superusers.';
 
--- sql/engine/functions/look_at_limitations.sql
+-- imago.look_at_limitations
 create or replace function imago.look_at_limitations(plan imago.plan)
 returns jsonb
 language sql
@@ -4584,7 +4584,7 @@ as $$
 $$;
 comment on function imago.look_at_limitations(imago.plan) is 'Check: what else the preflight warns of.';
 
--- sql/engine/functions/look_at_missing_indexes.sql
+-- imago.look_at_missing_indexes
 create or replace function imago.look_at_missing_indexes(plan imago.plan)
 returns jsonb
 language sql
@@ -4596,7 +4596,7 @@ as $$
 $$;
 comment on function imago.look_at_missing_indexes(imago.plan) is 'Check: the indexes that the preflight misses, each with the statement to run.';
 
--- sql/engine/functions/look_at_requirements.sql
+-- imago.look_at_requirements
 create or replace function imago.look_at_requirements(plan imago.plan)
 returns jsonb
 language sql
@@ -4608,7 +4608,7 @@ as $$
 $$;
 comment on function imago.look_at_requirements(imago.plan) is 'Check: the errors of the preflight.';
 
--- sql/engine/functions/look_at_rights.sql
+-- imago.look_at_rights
 create or replace function imago.look_at_rights(plan imago.plan)
 returns jsonb
 language sql
@@ -4631,7 +4631,7 @@ as $$
 $$;
 comment on function imago.look_at_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';
 
--- sql/engine/functions/look_at_row_security.sql
+-- imago.look_at_row_security
 create or replace function imago.look_at_row_security(plan imago.plan)
 returns jsonb
 language sql
@@ -4648,7 +4648,7 @@ as $$
 $$;
 comment on function imago.look_at_row_security(imago.plan) is 'Check: tables whose row level security hides rows from the role that Imago runs as.';
 
--- sql/engine/functions/look_at_sample.sql
+-- imago.look_at_sample
 create or replace function imago.look_at_sample(plan imago.plan)
 returns jsonb
 language plpgsql
@@ -4689,7 +4689,7 @@ end
 $$;
 comment on function imago.look_at_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
 
--- sql/engine/functions/look_at_transactions.sql
+-- imago.look_at_transactions
 create or replace function imago.look_at_transactions(plan imago.plan)
 returns jsonb
 language sql
@@ -4714,7 +4714,7 @@ as $$
 $$;
 comment on function imago.look_at_transactions(imago.plan) is 'Check: transactions in this database that have been open for longer than long_transaction_ms.';
 
--- sql/engine/functions/look_at_undo_journal.sql
+-- imago.look_at_undo_journal
 create or replace function imago.look_at_undo_journal(plan imago.plan)
 returns jsonb
 language sql
@@ -4743,7 +4743,7 @@ as $$
 $$;
 comment on function imago.look_at_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or disabled.';
 
--- sql/engine/functions/look_at_unprotected_tables.sql
+-- imago.look_at_unprotected_tables
 create or replace function imago.look_at_unprotected_tables(plan imago.plan)
 returns jsonb
 language sql
@@ -4763,7 +4763,7 @@ as $$
 $$;
 comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
 
--- sql/engine/functions/look_for_pending.sql
+-- imago.look_for_pending
 create or replace function imago.look_for_pending(
   plan imago.plan,
   deadline timestamptz,
@@ -4835,7 +4835,7 @@ end
 $$;
 comment on function imago.look_for_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
 
--- sql/engine/functions/migrate_entity.sql
+-- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
 returns jsonb
 language plpgsql
@@ -4873,7 +4873,7 @@ end
 $$;
 comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';
 
--- sql/engine/functions/migrating_run.sql
+-- imago.migrating_run
 create or replace function imago.migrating_run(plan text)
 returns imago.run
 language plpgsql
@@ -4888,7 +4888,7 @@ end
 $$;
 comment on function imago.migrating_run(text) is 'The newest run of the plan that moves entities, forward or back: not one that fixes findings.';
 
--- sql/engine/functions/movable_keys.sql
+-- imago.movable_keys
 create or replace function imago.movable_keys(run imago.run, plan imago.plan, lane imago.lane, keys text[])
 returns text[]
 language plpgsql
@@ -4913,7 +4913,7 @@ end
 $$;
 comment on function imago.movable_keys(imago.run, imago.plan, imago.lane, text[]) is 'Those of the keys that this lane is to move: not set aside, and in the late pass only pending ones.';
 
--- sql/engine/functions/move_back.sql
+-- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
 language plpgsql
@@ -4973,7 +4973,7 @@ end
 $$;
 comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
--- sql/engine/functions/move_forward.sql
+-- imago.move_forward
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
 returns imago.attempt
 language plpgsql
@@ -5047,7 +5047,7 @@ end
 $$;
 comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, or fixes them (path fix and the check), inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
 
--- sql/engine/functions/move_keys.sql
+-- imago.move_keys
 create or replace function imago.move_keys(
   run imago.run,
   plan imago.plan,
@@ -5129,7 +5129,7 @@ end
 $$;
 comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
--- sql/engine/functions/move_window.sql
+-- imago.move_window
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
 returns jsonb
 language plpgsql
@@ -5206,7 +5206,7 @@ end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
 
--- sql/engine/functions/moved_since.sql
+-- imago.moved_since
 create or replace function imago.moved_since(run imago.run, since timestamptz)
 returns boolean
 language sql
@@ -5217,7 +5217,7 @@ as $$
 $$;
 comment on function imago.moved_since(imago.run, timestamptz) is 'Whether a run has moved anybody since a moment.';
 
--- sql/engine/functions/next_keys.sql
+-- imago.next_keys
 create or replace function imago.next_keys(run imago.run, plan imago.plan, lane imago.lane)
 returns text[]
 language plpgsql
@@ -5251,7 +5251,7 @@ end
 $$;
 comment on function imago.next_keys(imago.run, imago.plan, imago.lane) is 'The next keys of a lane by keyset, batch_size of them; null at its end. Forward walks the source, rollback the journal.';
 
--- sql/engine/functions/next_piece_size.sql
+-- imago.next_piece_size
 create or replace function imago.next_piece_size(size integer, took_ms numeric)
 returns integer
 language sql
@@ -5263,7 +5263,7 @@ as $$
 $$;
 comment on function imago.next_piece_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
 
--- sql/engine/functions/next_rows.sql
+-- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
 language plpgsql
 volatile
@@ -5290,7 +5290,7 @@ end
 $$;
 comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';
 
--- sql/engine/functions/next_size.sql
+-- imago.next_size
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
 returns integer
 language sql
@@ -5313,7 +5313,7 @@ as $$
 $$;
 comment on function imago.next_size(integer, interval, integer) is 'Size of the next sub-batch: towards sub_batch_ms, at most four times as large, at once as small as needed. A size that the caller has fixed is only reached again in the same way after a timeout.';
 
--- sql/engine/functions/next_stage.sql
+-- imago.next_stage
 create or replace function imago.next_stage(run imago.run, plan imago.plan)
 returns imago.plan
 language sql
@@ -5336,7 +5336,7 @@ as $$
 $$;
 comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next: forward from the first, back from the last to the shared rows; null when all have been begun.';
 
--- sql/engine/functions/next_step.sql
+-- imago.next_step
 create or replace function imago.next_step(plan_name text, phase text)
 returns imago.plan_step
 language sql
@@ -5351,7 +5351,7 @@ as $$
 $$;
 comment on function imago.next_step(text, text) is 'The first step of a phase that is not done, or null; of clean-up those only that are for this end of the plan.';
 
--- sql/engine/functions/next_window.sql
+-- imago.next_window
 create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
 returns bigint
 language plpgsql
@@ -5390,7 +5390,7 @@ end
 $$;
 comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
 
--- sql/engine/functions/nulled_relations.sql
+-- imago.nulled_relations
 create or replace function imago.nulled_relations(plan imago.plan, target text)
 returns text[]
 language sql
@@ -5403,7 +5403,7 @@ as $$
 $$;
 comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
 
--- sql/engine/functions/open_findings.sql
+-- imago.open_findings
 create or replace function imago.open_findings(validation_id bigint)
 returns boolean
 language plpgsql
@@ -5431,7 +5431,7 @@ end
 $$;
 comment on function imago.open_findings(bigint) is 'Opens the checks that have found something for the second walk, which fixes; false when nothing can be fixed.';
 
--- sql/engine/functions/open_fix_run.sql
+-- imago.open_fix_run
 create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
 returns imago.run
 language plpgsql
@@ -5468,7 +5468,7 @@ end
 $$;
 comment on function imago.open_fix_run(imago.plan, bigint) is 'A forward run for the fixes of one call; IM027 where another run is unfinished, IM016 where one is just being opened.';
 
--- sql/engine/functions/open_run.sql
+-- imago.open_run
 create or replace function imago.open_run(
   plan_name text,
   direction text,
@@ -5520,7 +5520,7 @@ end
 $$;
 comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
 
--- sql/engine/functions/open_sync.sql
+-- imago.open_sync
 create or replace function imago.open_sync(plan_name text, sync_position integer, entities text[])
 returns bigint
 language plpgsql
@@ -5555,7 +5555,7 @@ end
 $$;
 comment on function imago.open_sync(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
 
--- sql/engine/functions/open_to.sql
+-- imago.open_to
 create or replace function imago.open_to(acl aclitem[])
 returns text[]
 language sql
@@ -5570,7 +5570,7 @@ as $$
 $$;
 comment on function imago.open_to(aclitem[]) is 'Who of everybody (public, anon, authenticated) a privilege was granted to.';
 
--- sql/engine/functions/others_at_work.sql
+-- imago.others_at_work
 create or replace function imago.others_at_work(run_id bigint)
 returns boolean
 language sql
@@ -5585,7 +5585,7 @@ as $$
 $$;
 comment on function imago.others_at_work(bigint) is 'Whether another session is working on a run at this moment: each call holds the gate of its run shared.';
 
--- sql/engine/functions/over_budget.sql
+-- imago.over_budget
 create or replace function imago.over_budget(run imago.run)
 returns boolean
 language sql
@@ -5598,7 +5598,7 @@ as $$
 $$;
 comment on function imago.over_budget(imago.run) is 'Whether more entities have failed in this run than max_failures allows.';
 
--- sql/engine/functions/own_schemas.sql
+-- imago.own_schemas
 create or replace function imago.own_schemas()
 returns name[]
 language sql
@@ -5611,7 +5611,7 @@ as $$
 $$;
 comment on function imago.own_schemas() is 'The schemas that belong to Imago: its own, that of the journal, and one a plan.';
 
--- sql/engine/functions/pending_keys.sql
+-- imago.pending_keys
 create or replace function imago.pending_keys(plan imago.plan, keys text[])
 returns text[]
 language plpgsql
@@ -5630,7 +5630,7 @@ end
 $$;
 comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order.';
 
--- sql/engine/functions/percentage.sql
+-- imago.percentage
 create or replace function imago.percentage(moved bigint, pending bigint)
 returns numeric
 language sql
@@ -5642,7 +5642,7 @@ as $$
 $$;
 comment on function imago.percentage(bigint, bigint) is 'Share of moved in moved and pending; never above 100, and 100 only when nothing is pending.';
 
--- sql/engine/functions/phase.sql
+-- imago.phase
 create or replace function imago.phase(plan imago.plan, run imago.run)
 returns text
 language sql
@@ -5664,7 +5664,7 @@ as $$
 $$;
 comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, finalize, finalized, cleaned up, rollback, rolled back.';
 
--- sql/engine/functions/piece_end.sql
+-- imago.piece_end
 create or replace function imago.piece_end(plan_check imago.plan_check, cursor_key text, size integer, out last_key text, out rows bigint)
 language plpgsql
 stable
@@ -5696,7 +5696,7 @@ end
 $$;
 comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source; of all that is left where size is null.';
 
--- sql/engine/functions/piece_range.sql
+-- imago.piece_range
 create or replace function imago.piece_range(plan_check imago.plan_check, cursor_key text, last_key text)
 returns text
 language sql
@@ -5711,7 +5711,7 @@ as $$
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
 
--- sql/engine/functions/piece_size.sql
+-- imago.piece_size
 create or replace function imago.piece_size(item imago.validation_check, time_left interval)
 returns integer
 language sql
@@ -5725,7 +5725,7 @@ as $$
 $$;
 comment on function imago.piece_size(imago.validation_check, interval) is 'Rows of a check''s next piece: what fits sub_batch_ms, less at the end of a call.';
 
--- sql/engine/functions/plan_bytes.sql
+-- imago.plan_bytes
 create or replace function imago.plan_bytes(plan imago.plan)
 returns bigint
 language sql
@@ -5741,7 +5741,7 @@ as $$
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
--- sql/engine/functions/plan_gate.sql
+-- imago.plan_gate
 create or replace function imago.plan_gate(plan_name text, purpose text)
 returns bigint
 language sql
@@ -5752,7 +5752,7 @@ as $$
 $$;
 comment on function imago.plan_gate(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
 
--- sql/engine/functions/plan_object.sql
+-- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
 returns text
 language sql
@@ -5763,7 +5763,7 @@ as $$
 $$;
 comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
--- sql/engine/functions/plan_relations.sql
+-- imago.plan_relations
 create or replace function imago.plan_relations(plan imago.plan)
 returns setof regclass
 language sql
@@ -5781,7 +5781,7 @@ as $$
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
 
--- sql/engine/functions/planned_rows.sql
+-- imago.planned_rows
 create or replace function imago.planned_rows(relation text)
 returns numeric
 language plpgsql
@@ -5798,7 +5798,7 @@ end
 $$;
 comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
 
--- sql/engine/functions/pointing_columns.sql
+-- imago.pointing_columns
 create or replace function imago.pointing_columns(plan text, target text)
 returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
 language sql
@@ -5833,7 +5833,7 @@ as $$
 $$;
 comment on function imago.pointing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
 
--- sql/engine/functions/preflight.sql
+-- imago.preflight
 create or replace function imago.preflight(plan imago.plan)
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -5868,7 +5868,7 @@ end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
 
--- sql/engine/functions/prepare_answer.sql
+-- imago.prepare_answer
 create or replace function imago.prepare_answer(plan_name text, step text, status text)
 returns jsonb
 language sql
@@ -5887,7 +5887,7 @@ as $$
 $$;
 comment on function imago.prepare_answer(text, text, text) is 'The JSON that prepare_migration returns.';
 
--- sql/engine/functions/prepare_step.sql
+-- imago.prepare_step
 create or replace function imago.prepare_step(plan_name text)
 returns jsonb
 language plpgsql
@@ -5958,7 +5958,7 @@ end
 $$;
 comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
 
--- sql/engine/functions/primary_key.sql
+-- imago.primary_key
 create or replace function imago.primary_key(relation text)
 returns text[]
 language sql
@@ -5973,7 +5973,7 @@ as $$
 $$;
 comment on function imago.primary_key(text) is 'Columns of the primary key in order, or null.';
 
--- sql/engine/functions/progress.sql
+-- imago.progress
 create or replace function imago.progress(plan_name text)
 returns jsonb
 language plpgsql
@@ -6026,7 +6026,7 @@ end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
 
--- sql/engine/functions/proved_by_walk.sql
+-- imago.proved_by_walk
 create or replace function imago.proved_by_walk(lane imago.lane)
 returns boolean
 language sql
@@ -6038,7 +6038,7 @@ as $$
 $$;
 comment on function imago.proved_by_walk(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
 
--- sql/engine/functions/public_functions.sql
+-- imago.public_functions
 create or replace function imago.public_functions()
 returns oid[]
 language sql
@@ -6052,7 +6052,7 @@ as $$
 $$;
 comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans''; their comments say so.';
 
--- sql/engine/functions/raise_attempt.sql
+-- imago.raise_attempt
 create or replace function imago.raise_attempt(plan_name text, attempt imago.attempt)
 returns void
 language plpgsql
@@ -6072,7 +6072,7 @@ end
 $$;
 comment on function imago.raise_attempt(text, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
 
--- sql/engine/functions/raise_error.sql
+-- imago.raise_error
 create or replace function imago.raise_error(code text, variadic args text[] default '{}')
 returns void
 language plpgsql
@@ -6091,7 +6091,7 @@ end
 $$;
 comment on function imago.raise_error(text, text[]) is 'Raises an error of imago.error with its values filled in.';
 
--- sql/engine/functions/recent_rate.sql
+-- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
 returns numeric
 language sql
@@ -6106,7 +6106,7 @@ as $$
 $$;
 comment on function imago.recent_rate(bigint) is 'Entities a minute over the last minute of work, at most 50 batches.';
 
--- sql/engine/functions/record_conflicts.sql
+-- imago.record_conflicts
 create or replace function imago.record_conflicts(run imago.run, conflicts jsonb, stage integer)
 returns text[]
 language plpgsql
@@ -6135,7 +6135,7 @@ end
 $$;
 comment on function imago.record_conflicts(imago.run, jsonb, integer) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
 
--- sql/engine/functions/referenced_rows.sql
+-- imago.referenced_rows
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
 returns table (entity text, relation text, row_key text, reason text)
 language plpgsql
@@ -6200,7 +6200,7 @@ end
 $$;
 comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';
 
--- sql/engine/functions/refuse_data_loss.sql
+-- imago.refuse_data_loss
 create or replace function imago.refuse_data_loss(plan_name text, what text)
 returns void
 language plpgsql
@@ -6215,7 +6215,7 @@ end
 $$;
 comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';
 
--- sql/engine/functions/rehearsal_report.sql
+-- imago.rehearsal_report
 create or replace function imago.rehearsal_report(
   plan imago.plan,
   run imago.run,
@@ -6277,7 +6277,7 @@ end
 $$;
 comment on function imago.rehearsal_report(imago.plan, imago.run, jsonb, jsonb, bigint, timestamptz) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
 
--- sql/engine/functions/rehearse.sql
+-- imago.rehearse
 create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, max_ms integer)
 returns jsonb
 language plpgsql
@@ -6342,7 +6342,7 @@ end
 $$;
 comment on function imago.rehearse(text, text, integer, integer) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
 
--- sql/engine/functions/relation_bytes.sql
+-- imago.relation_bytes
 create or replace function imago.relation_bytes(relation text)
 returns bigint
 language plpgsql
@@ -6371,7 +6371,7 @@ end
 $$;
 comment on function imago.relation_bytes(text) is 'Bytes of a table and its partitions, without indexes and TOAST; as of the last analyze while somebody is altering one. Null where there is none.';
 
--- sql/engine/functions/remove_capture.sql
+-- imago.remove_capture
 create or replace function imago.remove_capture(run imago.run, plan imago.plan)
 returns text
 language plpgsql
@@ -6401,7 +6401,7 @@ end
 $$;
 comment on function imago.remove_capture(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
 
--- sql/engine/functions/remove_rows.sql
+-- imago.remove_rows
 create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
@@ -6449,7 +6449,7 @@ end
 $$;
 comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
 
--- sql/engine/functions/remove_sync.sql
+-- imago.remove_sync
 create or replace function imago.remove_sync(plan_name text)
 returns void
 language plpgsql
@@ -6476,7 +6476,7 @@ end
 $$;
 comment on function imago.remove_sync(text) is 'Removes the sync triggers of a plan from the app''s tables. Waits for their locks as long as lock_timeout allows.';
 
--- sql/engine/functions/remove_triggers.sql
+-- imago.remove_triggers
 create or replace function imago.remove_triggers(plan imago.plan)
 returns void
 language plpgsql
@@ -6518,7 +6518,7 @@ end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
 
--- sql/engine/functions/rest_ms.sql
+-- imago.rest_ms
 create or replace function imago.rest_ms(plan_check imago.plan_check, cursor_key text)
 returns numeric
 language plpgsql
@@ -6541,7 +6541,7 @@ end
 $$;
 comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes, as the planner sees it.';
 
--- sql/engine/functions/restore_rows.sql
+-- imago.restore_rows
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
 returns jsonb
 language plpgsql
@@ -6591,7 +6591,7 @@ end
 $$;
 comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
 
--- sql/engine/functions/retry_failed.sql
+-- imago.retry_failed
 create or replace function imago.retry_failed(plan_name text)
 returns jsonb
 language plpgsql
@@ -6623,7 +6623,7 @@ end
 $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
 
--- sql/engine/functions/rollback_entity.sql
+-- imago.rollback_entity
 create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
 returns jsonb
 language plpgsql
@@ -6667,7 +6667,7 @@ end
 $$;
 comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
 
--- sql/engine/functions/rows_updated.sql
+-- imago.rows_updated
 create or replace function imago.rows_updated(relations text[])
 returns bigint
 language sql
@@ -6678,7 +6678,7 @@ as $$
 $$;
 comment on function imago.rows_updated(text[]) is 'Rows of these tables that this transaction has updated so far; take differences.';
 
--- sql/engine/functions/rows_written.sql
+-- imago.rows_written
 create or replace function imago.rows_written(plan text)
 returns jsonb
 language sql
@@ -6696,7 +6696,7 @@ as $$
 $$;
 comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';
 
--- sql/engine/functions/run_history.sql
+-- imago.run_history
 create or replace function imago.run_history(plan_name text, points integer)
 returns jsonb
 language sql
@@ -6724,7 +6724,7 @@ as $$
 $$;
 comment on function imago.run_history(text, integer) is 'The last 50 runs of a plan over time, for a picture: rate, batch size and failures.';
 
--- sql/engine/functions/run_points.sql
+-- imago.run_points
 create or replace function imago.run_points(plan_name text, runs bigint[], started_at timestamptz, points integer)
 returns jsonb
 language sql
@@ -6757,7 +6757,7 @@ as $$
 $$;
 comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length: at the end of each, entities a minute, the largest sub-batch (null where none ran), failures so far.';
 
--- sql/engine/functions/run_step.sql
+-- imago.run_step
 create or replace function imago.run_step(step imago.plan_step)
 returns jsonb
 language plpgsql
@@ -6785,7 +6785,7 @@ end
 $$;
 comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';
 
--- sql/engine/functions/save_check.sql
+-- imago.save_check
 create or replace function imago.save_check(item imago.validation_check)
 returns void
 language sql
@@ -6801,7 +6801,7 @@ as $$
 $$;
 comment on function imago.save_check(imago.validation_check) is 'Writes down how far a validation is with a check.';
 
--- sql/engine/functions/schedule.sql
+-- imago.schedule
 create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
 returns jsonb
 language plpgsql
@@ -6857,7 +6857,7 @@ end
 $$;
 comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished, unless it is to finalize.';
 
--- sql/engine/functions/schedule_direct.sql
+-- imago.schedule_direct
 create or replace function imago.schedule_direct(plan_name text, phase text)
 returns jsonb
 language plpgsql
@@ -6892,7 +6892,7 @@ end
 $$;
 comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own beside the one that ticks: a job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
 
--- sql/engine/functions/scheduled.sql
+-- imago.scheduled
 create or replace function imago.scheduled(plan_name text)
 returns text
 language sql
@@ -6905,7 +6905,7 @@ as $$
 $$;
 comment on function imago.scheduled(text) is 'How often pg_cron drives a plan, such as 10 seconds; null when it does not.';
 
--- sql/engine/functions/server_statistics.sql
+-- imago.server_statistics
 create or replace function imago.server_statistics()
 returns jsonb
 language sql
@@ -6920,7 +6920,7 @@ as $$
 $$;
 comment on function imago.server_statistics() is 'Connections and cache hits of the database.';
 
--- sql/engine/functions/set_aside.sql
+-- imago.set_aside
 create or replace function imago.set_aside(
   run imago.run,
   entity text,
@@ -6956,7 +6956,7 @@ end
 $$;
 comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer) is 'Records an entity that could not be moved, or must not be, and logs it.';
 
--- sql/engine/functions/set_aside_keys.sql
+-- imago.set_aside_keys
 create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true, stage integer default 1)
 returns setof text
 language sql
@@ -6971,7 +6971,7 @@ as $$
 $$;
 comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
 
--- sql/engine/functions/setting_number.sql
+-- imago.setting_number
 create or replace function imago.setting_number(name text)
 returns integer
 language sql
@@ -6982,7 +6982,7 @@ as $$
 $$;
 comment on function imago.setting_number(text) is 'A setting of imago.setting as a number.';
 
--- sql/engine/functions/settle_batch.sql
+-- imago.settle_batch
 create or replace function imago.settle_batch(batch bigint, plan imago.plan, keys text[])
 returns void
 language plpgsql
@@ -7021,7 +7021,7 @@ end
 $$;
 comment on function imago.settle_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written. Only relations captured more than once need it.';
 
--- sql/engine/functions/settle_inserted.sql
+-- imago.settle_inserted
 create or replace function imago.settle_inserted(write imago.plan_write, key_type text, batch bigint, entities text[])
 returns void
 language plpgsql
@@ -7052,7 +7052,7 @@ end
 $$;
 comment on function imago.settle_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted, called with settings as settle_batch has them: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
 
--- sql/engine/functions/settle_updated.sql
+-- imago.settle_updated
 create or replace function imago.settle_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
 returns void
 language plpgsql
@@ -7095,7 +7095,7 @@ end
 $$;
 comment on function imago.settle_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
 
--- sql/engine/functions/share_run.sql
+-- imago.share_run
 create or replace function imago.share_run(run_id bigint, wait_ms integer default imago.setting_number('state_lock_timeout_ms'))
 returns imago.run
 language plpgsql
@@ -7118,7 +7118,7 @@ end
 $$;
 comment on function imago.share_run(bigint, integer) is 'Holds a run for share, so that no transition happens under a batch, and re-reads its state; IM016 when a transition is waiting or under way.';
 
--- sql/engine/functions/skip_walk.sql
+-- imago.skip_walk
 create or replace function imago.skip_walk(run imago.run, plan imago.plan, lane imago.lane)
 returns boolean
 language plpgsql
@@ -7137,7 +7137,7 @@ end
 $$;
 comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
 
--- sql/engine/functions/some_keys.sql
+-- imago.some_keys
 create or replace function imago.some_keys(keys text[], amount bigint)
 returns text
 language sql
@@ -7148,7 +7148,7 @@ as $$
 $$;
 comment on function imago.some_keys(text[], bigint) is 'For messages, behind a count: up to three of the keys, in parentheses.';
 
--- sql/engine/functions/source_rows.sql
+-- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
 returns bigint
 language sql
@@ -7159,7 +7159,7 @@ as $$
 $$;
 comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
--- sql/engine/functions/stage.sql
+-- imago.stage
 create or replace function imago.stage(plan imago.plan, number integer)
 returns imago.plan
 language plpgsql
@@ -7196,7 +7196,7 @@ end
 $$;
 comment on function imago.stage(imago.plan, integer) is 'The plan as one of its stages sees it: with the table that the stage walks. What takes a plan works on a stage just the same.';
 
--- sql/engine/functions/stage_detail.sql
+-- imago.stage_detail
 create or replace function imago.stage_detail(stage integer)
 returns jsonb
 language sql
@@ -7207,7 +7207,7 @@ as $$
 $$;
 comment on function imago.stage_detail(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
 
--- sql/engine/functions/stages.sql
+-- imago.stages
 create or replace function imago.stages(plan imago.plan)
 returns setof imago.plan
 language sql
@@ -7221,7 +7221,7 @@ as $$
 $$;
 comment on function imago.stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
 
--- sql/engine/functions/start_rollback.sql
+-- imago.start_rollback
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
 returns imago.run
 language plpgsql
@@ -7255,7 +7255,7 @@ end
 $$;
 comment on function imago.start_rollback(text, boolean, bigint) is 'The rollback run of a plan: the unfinished one, or a new one that takes over from the forward run.';
 
--- sql/engine/functions/start_run.sql
+-- imago.start_run
 create or replace function imago.start_run(run_id bigint, size integer default null)
 returns text
 language plpgsql
@@ -7280,7 +7280,7 @@ end
 $$;
 comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
 
--- sql/engine/functions/stop_run.sql
+-- imago.stop_run
 create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
 returns text
 language plpgsql
@@ -7307,7 +7307,7 @@ end
 $$;
 comment on function imago.stop_run(imago.run, text, text) is 'Stops a run as failed and, where the run asks for it, opens its rollback.';
 
--- sql/engine/functions/stored_columns.sql
+-- imago.stored_columns
 create or replace function imago.stored_columns(relation text)
 returns text[]
 language sql
@@ -7320,7 +7320,7 @@ as $$
 $$;
 comment on function imago.stored_columns(text) is 'Columns that hold data of their own: all but generated ones.';
 
--- sql/engine/functions/sync_body.sql
+-- imago.sync_body
 create or replace function imago.sync_body(sync imago.plan_sync, plan imago.plan, ending text)
 returns text
 language plpgsql
@@ -7402,7 +7402,7 @@ end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
 
--- sql/engine/functions/sync_call.sql
+-- imago.sync_call
 create or replace function imago.sync_call(query text, ending text)
 returns text
 language sql
@@ -7417,7 +7417,7 @@ as $$
 $$;
 comment on function imago.sync_call(text, text) is 'PL/pgSQL: runs a query with a plan that is kept, if few rows were written, else with one of its own. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
--- sql/engine/functions/sync_follow.sql
+-- imago.sync_follow
 create or replace function imago.sync_follow(sync imago.plan_sync)
 returns text[]
 language plpgsql
@@ -7486,7 +7486,7 @@ end
 $$;
 comment on function imago.sync_follow(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
 
--- sql/engine/functions/sync_is_settled.sql
+-- imago.sync_is_settled
 create or replace function imago.sync_is_settled(plan text)
 returns boolean
 language plpgsql
@@ -7502,7 +7502,7 @@ end
 $$;
 comment on function imago.sync_is_settled(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
 
--- sql/engine/functions/sync_lock.sql
+-- imago.sync_lock
 create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
 returns text
 language plpgsql
@@ -7527,7 +7527,7 @@ end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
 
--- sql/engine/functions/sync_query.sql
+-- imago.sync_query
 create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
 returns text
 language plpgsql
@@ -7545,7 +7545,7 @@ end
 $$;
 comment on function imago.sync_query(imago.plan_sync, text, text) is 'SQL: a query that reads new_rows and old_rows, with these put before it.';
 
--- sql/engine/functions/sync_rows.sql
+-- imago.sync_rows
 create or replace function imago.sync_rows(sync imago.plan_sync, event text)
 returns text
 language plpgsql
@@ -7576,7 +7576,7 @@ end
 $$;
 comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';
 
--- sql/engine/functions/sync_undeclared.sql
+-- imago.sync_undeclared
 create or replace function imago.sync_undeclared(sync imago.plan_sync, explained json)
 returns text
 language sql
@@ -7594,7 +7594,7 @@ as $$
 $$;
 comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word; what functions write it cannot know.';
 
--- sql/engine/functions/sync_unheld.sql
+-- imago.sync_unheld
 create or replace function imago.sync_unheld(sync imago.plan_sync, alias text)
 returns text
 language sql
@@ -7607,7 +7607,7 @@ as $$
 $$;
 comment on function imago.sync_unheld(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, where the sync would move it again.';
 
--- sql/engine/functions/table_counters.sql
+-- imago.table_counters
 create or replace function imago.table_counters()
 returns jsonb
 language sql
@@ -7623,7 +7623,7 @@ as $$
 $$;
 comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';
 
--- sql/engine/functions/take_lane.sql
+-- imago.take_lane
 create or replace function imago.take_lane(run_id bigint)
 returns imago.lane
 language plpgsql
@@ -7651,7 +7651,7 @@ end
 $$;
 comment on function imago.take_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
 
--- sql/engine/functions/take_validation.sql
+-- imago.take_validation
 create or replace function imago.take_validation(
   plan imago.plan,
   fixes boolean,
@@ -7713,7 +7713,7 @@ end
 $$;
 comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
 
--- sql/engine/functions/telling_run.sql
+-- imago.telling_run
 create or replace function imago.telling_run(plan text)
 returns imago.run
 language sql
@@ -7729,7 +7729,7 @@ as $$
 $$;
 comment on function imago.telling_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
 
--- sql/engine/functions/tick.sql
+-- imago.tick
 create or replace function imago.tick(plan_name text, finalize boolean default false)
 returns jsonb
 language plpgsql
@@ -7769,7 +7769,7 @@ end
 $$;
 comment on function imago.tick(text, boolean) is 'What the pg_cron job of a plan runs: one call''s worth of its unfinished run, forward or back, or of finalize. Ticks that overlap leave the work to the first. Removes the job when nothing is left to do or an error will not pass.';
 
--- sql/engine/functions/tick_budget.sql
+-- imago.tick_budget
 create or replace function imago.tick_budget(plan_name text)
 returns integer
 language sql
@@ -7781,7 +7781,7 @@ as $$
 $$;
 comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms, for a tick is one transaction and holds the rows that it moves.';
 
--- sql/engine/functions/timed_out.sql
+-- imago.timed_out
 create or replace function imago.timed_out()
 returns boolean
 language sql
@@ -7794,7 +7794,7 @@ as $$
 $$;
 comment on function imago.timed_out() is 'Whether a cancel that was just caught was the statement timeout; otherwise a person asked for it.';
 
--- sql/engine/functions/to_move.sql
+-- imago.to_move
 create or replace function imago.to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
 language plpgsql
 stable
@@ -7814,7 +7814,7 @@ end
 $$;
 comment on function imago.to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';
 
--- sql/engine/functions/touch_columns.sql
+-- imago.touch_columns
 create or replace function imago.touch_columns(relation text, declared text[])
 returns text[]
 language sql
@@ -7835,7 +7835,7 @@ as $$
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';
 
--- sql/engine/functions/transit.sql
+-- imago.transit
 create or replace function imago.transit(run_id bigint, event text, reason text default null, error_code text default null)
 returns text
 language plpgsql
@@ -7869,7 +7869,7 @@ end
 $$;
 comment on function imago.transit(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
 
--- sql/engine/functions/transition_waits.sql
+-- imago.transition_waits
 create or replace function imago.transition_waits(run_id bigint)
 returns boolean
 language sql
@@ -7884,7 +7884,7 @@ as $$
 $$;
 comment on function imago.transition_waits(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
 
--- sql/engine/functions/trouble_statistics.sql
+-- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)
 returns jsonb
 language sql
@@ -7910,7 +7910,7 @@ as $$
 $$;
 comment on function imago.trouble_statistics(imago.run) is 'Errors, deferrals, halvings, lock timeouts and deadlocks of a run, from its log.';
 
--- sql/engine/functions/undeclared_probe.sql
+-- imago.undeclared_probe
 create or replace function imago.undeclared_probe(write imago.plan_write)
 returns text
 language sql
@@ -7939,7 +7939,7 @@ as $$
 $$;
 comment on function imago.undeclared_probe(imago.plan_write) is 'SQL for the capture function: in a dry run, notes columns that changed and are not declared.';
 
--- sql/engine/functions/undo_bytes.sql
+-- imago.undo_bytes
 create or replace function imago.undo_bytes(plan_name text)
 returns table (undo_table text, bytes bigint)
 language sql
@@ -7954,7 +7954,7 @@ as $$
 $$;
 comment on function imago.undo_bytes(text) is 'The undo tables of a plan that are there, each with the space that it takes on disk.';
 
--- sql/engine/functions/undo_columns.sql
+-- imago.undo_columns
 create or replace function imago.undo_columns(relation text, columns text[])
 returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
 language plpgsql
@@ -7984,7 +7984,7 @@ end
 $$;
 comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
 
--- sql/engine/functions/undo_list.sql
+-- imago.undo_list
 create or replace function imago.undo_list(template text, relation text, columns text[], separator text default ', ')
 returns text
 language plpgsql
@@ -8001,7 +8001,7 @@ end
 $$;
 comment on function imago.undo_list(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
 
--- sql/engine/functions/undo_name.sql
+-- imago.undo_name
 create or replace function imago.undo_name(plan text, relation text)
 returns text
 language sql
@@ -8016,7 +8016,7 @@ as $$
 $$;
 comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
 
--- sql/engine/functions/undo_print.sql
+-- imago.undo_print
 create or replace function imago.undo_print(alias text, columns text[])
 returns text
 language sql
@@ -8029,7 +8029,7 @@ as $$
 $$;
 comment on function imago.undo_print(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
 
--- sql/engine/functions/undo_rows.sql
+-- imago.undo_rows
 create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
 stable
@@ -8076,7 +8076,7 @@ end
 $$;
 comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
 
--- sql/engine/functions/undo_type.sql
+-- imago.undo_type
 create or replace function imago.undo_type(type oid, modifier integer)
 returns text
 language plpgsql
@@ -8100,7 +8100,7 @@ end
 $$;
 comment on function imago.undo_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
 
--- sql/engine/functions/unfinished_run.sql
+-- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
 returns imago.run
 language sql
@@ -8112,7 +8112,7 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
--- sql/engine/functions/unindexed.sql
+-- imago.unindexed
 create or replace function imago.unindexed(plan_name text)
 returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
 language sql
@@ -8129,7 +8129,7 @@ as $$
 $$;
 comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
--- sql/engine/functions/unschedule.sql
+-- imago.unschedule
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
 returns boolean
 language plpgsql
@@ -8149,7 +8149,7 @@ end
 $$;
 comment on function imago.unschedule(text, text, text, text) is 'Removes the job of a plan and logs why; false where there is none.';
 
--- sql/engine/functions/unschedule_direct.sql
+-- imago.unschedule_direct
 create or replace function imago.unschedule_direct(plan_name text)
 returns void
 language plpgsql
@@ -8164,7 +8164,7 @@ end
 $$;
 comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one; pg_cron cancels a statement that is under way.';
 
--- sql/engine/functions/unschedule_ended.sql
+-- imago.unschedule_ended
 create or replace function imago.unschedule_ended(plan_name text, finalize boolean, failed_with text)
 returns void
 language plpgsql
@@ -8191,7 +8191,7 @@ end
 $$;
 comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan when no run of it is unfinished, or finalize is done, or when a tick failed with an SQLSTATE that does not pass by itself.';
 
--- sql/engine/functions/validate.sql
+-- imago.validate
 create or replace function imago.validate(
   plan_name text,
   detailed boolean,
@@ -8221,7 +8221,7 @@ end
 $$;
 comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it.';
 
--- sql/engine/functions/validate_constraint.sql
+-- imago.validate_constraint
 create or replace function imago.validate_constraint(relation text, name text)
 returns boolean
 language plpgsql
@@ -8246,7 +8246,7 @@ end
 $$;
 comment on function imago.validate_constraint(text, text) is 'For direct steps: whether a constraint is valid, or is not there; a table below direct_mb is validated here and now. Validating blocks neither readers nor writers.';
 
--- sql/engine/functions/validation_answer.sql
+-- imago.validation_answer
 create or replace function imago.validation_answer(validation_id bigint, status text, detailed boolean, started timestamptz)
 returns jsonb
 language sql
@@ -8298,7 +8298,7 @@ as $$
 $$;
 comment on function imago.validation_answer(bigint, text, boolean, timestamptz) is 'The JSON that validate_migration returns.';
 
--- sql/engine/functions/validation_phase.sql
+-- imago.validation_phase
 create or replace function imago.validation_phase(plan imago.plan)
 returns text
 language sql
@@ -8315,7 +8315,7 @@ as $$
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
 
--- sql/engine/functions/walk_again.sql
+-- imago.walk_again
 create or replace function imago.walk_again(run_id bigint)
 returns void
 language sql
@@ -8329,7 +8329,7 @@ as $$
 $$;
 comment on function imago.walk_again(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
 
--- sql/engine/functions/walk_step.sql
+-- imago.walk_step
 create or replace function imago.walk_step(step imago.plan_step)
 returns jsonb
 language plpgsql
@@ -8399,7 +8399,7 @@ end
 $$;
 comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
 
--- sql/engine/functions/walked_key.sql
+-- imago.walked_key
 create or replace function imago.walked_key(plan_check imago.plan_check, out name text, out type text)
 language sql
 stable
@@ -8411,7 +8411,7 @@ as $$
 $$;
 comment on function imago.walked_key(imago.plan_check, out text, out text) is 'The column that a check walks its source by, and its type.';
 
--- sql/engine/functions/walked_rows.sql
+-- imago.walked_rows
 create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
 language sql
 stable
@@ -8427,7 +8427,7 @@ as $$
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
 
--- sql/engine/functions/walks_by_block.sql
+-- imago.walks_by_block
 create or replace function imago.walks_by_block(run imago.run, plan imago.plan)
 returns boolean
 language sql
@@ -8444,7 +8444,7 @@ as $$
 $$;
 comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
--- sql/engine/functions/weigh_failure.sql
+-- imago.weigh_failure
 create or replace function imago.weigh_failure(
   run imago.run,
   plan imago.plan,
@@ -8493,7 +8493,7 @@ end
 $$;
 comment on function imago.weigh_failure(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
 
--- sql/engine/functions/work.sql
+-- imago.work
 create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
 returns jsonb
 language plpgsql
@@ -8577,7 +8577,7 @@ end
 $$;
 comment on function imago.work(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
 
--- sql/engine/functions/work_check.sql
+-- imago.work_check
 create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz, may_step boolean)
 returns imago.validation_check
 language plpgsql
@@ -8661,7 +8661,7 @@ end
 $$;
 comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come: looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';
 
--- sql/engine/functions/work_fixes.sql
+-- imago.work_fixes
 create or replace function imago.work_fixes(validation imago.validation, plan imago.plan, deadline timestamptz)
 returns text
 language plpgsql
@@ -8690,7 +8690,7 @@ end
 $$;
 comment on function imago.work_fixes(imago.validation, imago.plan, timestamptz) is 'One call''s worth of fixing; in a dry run all of it is taken back, and only the counts are kept.';
 
--- sql/engine/functions/work_lane.sql
+-- imago.work_lane
 create or replace function imago.work_lane(
   run imago.run,
   plan imago.plan,
@@ -8769,7 +8769,7 @@ end
 $$;
 comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
 
--- sql/engine/functions/work_validation.sql
+-- imago.work_validation
 create or replace function imago.work_validation(validation imago.validation, plan imago.plan, deadline timestamptz, may_step boolean default true)
 returns imago.validation
 language plpgsql
@@ -8802,7 +8802,7 @@ end
 $$;
 comment on function imago.work_validation(imago.validation, imago.plan, timestamptz, boolean) is 'Goes on with a validation that the caller holds: checks until everything is counted, then fixes where asked to. may_step: the call is fresh, a check that does not fit it is begun.';
 
--- sql/engine/functions/write_log.sql
+-- imago.write_log
 create or replace function imago.write_log(
   plan text,
   run bigint,
@@ -8823,7 +8823,7 @@ as $$
 $$;
 comment on function imago.write_log(text, bigint, text, text, jsonb, text, text, bigint) is 'Adds a line to imago.log. Detail holds names, codes and counts, never values of rows.';
 
--- sql/engine/functions/writers_in_flight.sql
+-- imago.writers_in_flight
 create or replace function imago.writers_in_flight(plan imago.plan)
 returns text[]
 language sql
@@ -8841,7 +8841,7 @@ as $$
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
 
--- sql/engine/functions/written_tables.sql
+-- imago.written_tables
 create or replace function imago.written_tables(relation text)
 returns setof pg_catalog.regclass
 language sql
@@ -8858,7 +8858,7 @@ as $$
 $$;
 comment on function imago.written_tables(text) is 'A table and its partitions of all levels: a statement trigger fires for the one that the statement names, so each has ours.';
 
--- sql/api/views/migration_log.sql
+-- public.migration_log
 create view public.migration_log
 with (security_invoker = true)
 as
@@ -8872,7 +8872,7 @@ from imago.batch b
 join imago.run r on r.id = b.run;
 comment on view public.migration_log is 'Imago: what happened, newest last by created_at. Keys, codes and counts, no personal data.';
 
--- sql/api/functions/cancel_migration.sql
+-- public.cancel_migration
 create or replace function public.cancel_migration(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -8886,7 +8886,7 @@ end
 $$;
 comment on function public.cancel_migration(text) is 'Imago: gives the run up. What was moved stays moved and can still be rolled back.';
 
--- sql/api/functions/cleanup_migration.sql
+-- public.cleanup_migration
 create or replace function public.cleanup_migration(
   plan text default 'avatars',
   older_than interval default '30 days',
@@ -8915,7 +8915,7 @@ end
 $$;
 comment on function public.cleanup_migration(text, interval, boolean) is 'Imago: drops the journal and what the log holds of the migration, so long after a migration was finalized or taken back whole; refuses before. Call until has_more is false. bytes_freed says how much space that gives back; with dry_run, would give.';
 
--- sql/api/functions/dry_run_migration.sql
+-- public.dry_run_migration
 create or replace function public.dry_run_migration(
   plan text default 'avatars',
   mode text default 'sample',
@@ -8936,7 +8936,7 @@ end
 $$;
 comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (at most max_ms of work), full (everything, in one transaction) or preflight (looks, locks nothing). Reports rows, failures, side effects, WAL, rate and an estimate of the whole.';
 
--- sql/api/functions/finalize_migration.sql
+-- public.finalize_migration
 create or replace function public.finalize_migration(
   plan text default 'avatars',
   allow_data_loss boolean default false,
@@ -8962,7 +8962,7 @@ end
 $$;
 comment on function public.finalize_migration(text, boolean, boolean) is 'Imago: ends a migration for good, one step a call. Call until has_more is false. Refuses while anything is pending, set aside, held, in conflict or a check fails. From the step on that closes the way back (closed) nothing can be rolled back. dry_run lists the steps and what stands in the way.';
 
--- sql/api/functions/get_detailed_migration_progress.sql
+-- public.get_detailed_migration_progress
 create or replace function public.get_detailed_migration_progress(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -8976,7 +8976,7 @@ end
 $$;
 comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, completion, users a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';
 
--- sql/api/functions/get_engine_version.sql
+-- public.get_engine_version
 create or replace function public.get_engine_version()
 returns jsonb
 language sql
@@ -8988,7 +8988,7 @@ as $$
 $$;
 comment on function public.get_engine_version() is 'Imago: the version of the engine. Commands and edge functions ask for it and refuse one that is newer than they know. Changes nothing.';
 
--- sql/api/functions/get_migration_performance_stats.sql
+-- public.get_migration_performance_stats
 create or replace function public.get_migration_performance_stats(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9006,7 +9006,7 @@ end
 $$;
 comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times (p50, p95, p99, max), batch sizes, errors, rows and WAL of the newest run that migrates or rolls back (fixes of validate_migration have runs of their own), and the server''s connections and cache hits. WAL is server-wide while a batch ran.';
 
--- sql/api/functions/get_migration_statistics.sql
+-- public.get_migration_statistics
 create or replace function public.get_migration_statistics(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9029,7 +9029,7 @@ end
 $$;
 comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
 
--- sql/api/functions/get_run_history.sql
+-- public.get_run_history
 create or replace function public.get_run_history(plan text default 'avatars', points integer default 200)
 returns jsonb
 language plpgsql
@@ -9047,7 +9047,7 @@ end
 $$;
 comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: users a minute, batch size and failures at no more than so many points each. Changes nothing.';
 
--- sql/api/functions/inspect_installation.sql
+-- public.inspect_installation
 create or replace function public.inspect_installation()
 returns jsonb
 language sql
@@ -9068,7 +9068,7 @@ as $$
 $$;
 comment on function public.inspect_installation() is 'Imago: what is installed: versions, functions, tables, triggers, undo tables, jobs, and who may use them. imago doctor compares it with what should be. Changes nothing.';
 
--- sql/api/functions/log_request.sql
+-- public.log_request
 create or replace function public.log_request(plan text, action text, caller text)
 returns jsonb
 language plpgsql
@@ -9091,7 +9091,7 @@ end
 $$;
 comment on function public.log_request(text, text, text) is 'Imago: writes into migration_log who asked for what (event requested). The edge functions call it before they change anything.';
 
--- sql/api/functions/migrate_batch.sql
+-- public.migrate_batch
 create or replace function public.migrate_batch(
   plan text default 'avatars',
   max_ms integer default 2000,
@@ -9151,7 +9151,7 @@ end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';
 
--- sql/api/functions/migrate_entity.sql
+-- public.migrate_entity
 create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
 returns jsonb
 language plpgsql
@@ -9165,7 +9165,7 @@ end
 $$;
 comment on function public.migrate_entity(text, text, integer) is 'Imago: moves one entity of any plan now, through the journal (a canary). Also releases one that was rolled back alone. stage says whose key it is where several stages know it.';
 
--- sql/api/functions/migrate_user_to_avatar_centric.sql
+-- public.migrate_user_to_avatar_centric
 create or replace function public.migrate_user_to_avatar_centric(user_id uuid)
 returns jsonb
 language plpgsql
@@ -9182,7 +9182,7 @@ end
 $$;
 comment on function public.migrate_user_to_avatar_centric(uuid) is 'Imago: moves one user now, through the journal (a canary). Also releases a user who was rolled back alone.';
 
--- sql/api/functions/migrate_users_batch.sql
+-- public.migrate_users_batch
 create or replace function public.migrate_users_batch(batch_size integer default 100, batch_offset integer default 0)
 returns jsonb
 language plpgsql
@@ -9196,7 +9196,7 @@ end
 $$;
 comment on function public.migrate_users_batch(integer, integer) is 'Imago: moves the users of one window over all users in key order, so that (100,0), (100,100), … works whatever was moved before. next_offset leads to work that is left; has_more false means that none is.';
 
--- sql/api/functions/pause_migration.sql
+-- public.pause_migration
 create or replace function public.pause_migration(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9210,7 +9210,7 @@ end
 $$;
 comment on function public.pause_migration(text) is 'Imago: stops after the batches in flight; nothing is lost, resume_migration goes on.';
 
--- sql/api/functions/prepare_migration.sql
+-- public.prepare_migration
 create or replace function public.prepare_migration(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9224,7 +9224,7 @@ end
 $$;
 comment on function public.prepare_migration(text) is 'Imago: does the next prepare step of a plan (one relation, short lock timeout). Call until has_more is false. migrate_batch does this by itself.';
 
--- sql/api/functions/resume_migration.sql
+-- public.resume_migration
 create or replace function public.resume_migration(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9238,7 +9238,7 @@ end
 $$;
 comment on function public.resume_migration(text) is 'Imago: lets a paused run go on; callers of migrate_batch do the work.';
 
--- sql/api/functions/retry_failed_migrations.sql
+-- public.retry_failed_migrations
 create or replace function public.retry_failed_migrations(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9252,7 +9252,7 @@ end
 $$;
 comment on function public.retry_failed_migrations(text) is 'Imago: forgets that entities failed, were blocked or too large, and lets the run try them again; migrate_batch (or rollback_batch) does the work. Held entities stay held.';
 
--- sql/api/functions/rollback_all_migrations.sql
+-- public.rollback_all_migrations
 create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default null)
 returns jsonb
 language plpgsql
@@ -9286,7 +9286,7 @@ end
 $$;
 comment on function public.rollback_all_migrations(text, boolean) is 'Imago: takes a whole migration back in one transaction. For big ones call rollback_batch until has_more is false instead: it commits as it goes and fits the API''s timeout.';
 
--- sql/api/functions/rollback_batch.sql
+-- public.rollback_batch
 create or replace function public.rollback_batch(
   plan text default 'avatars',
   max_ms integer default 2000,
@@ -9326,7 +9326,7 @@ end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. Left out, force is what the rollback was begun with. run: the run that the caller drives; no other is opened then.';
 
--- sql/api/functions/rollback_entity.sql
+-- public.rollback_entity
 create or replace function public.rollback_entity(plan text, entity text, force boolean default false, stage integer default null)
 returns jsonb
 language plpgsql
@@ -9340,7 +9340,7 @@ end
 $$;
 comment on function public.rollback_entity(text, text, boolean, integer) is 'Imago: takes one entity of any plan back, whole or not at all, and holds it: no batch moves it again until migrate_entity asks for it. stage says whose key it is where several stages know it.';
 
--- sql/api/functions/rollback_user_migration.sql
+-- public.rollback_user_migration
 create or replace function public.rollback_user_migration(user_id uuid, force boolean default false)
 returns jsonb
 language plpgsql
@@ -9357,7 +9357,7 @@ end
 $$;
 comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds him: no batch moves him again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
 
--- sql/api/functions/schedule_migration.sql
+-- public.schedule_migration
 create or replace function public.schedule_migration(
   plan text default 'avatars',
   every interval default '10 seconds',
@@ -9375,7 +9375,7 @@ end
 $$;
 comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database, direct steps included; with finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
 
--- sql/api/functions/unschedule_migration.sql
+-- public.unschedule_migration
 create or replace function public.unschedule_migration(plan text default 'avatars')
 returns jsonb
 language plpgsql
@@ -9391,7 +9391,7 @@ end
 $$;
 comment on function public.unschedule_migration(text) is 'Imago: pg_cron no longer drives the plan. The run stays as it is; any caller, or schedule_migration, goes on with it.';
 
--- sql/api/functions/validate_migration.sql
+-- public.validate_migration
 create or replace function public.validate_migration(
   plan text default 'avatars',
   detailed boolean default false,
@@ -9416,7 +9416,7 @@ end
 $$;
 comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
 
--- sql/api/grants.sql
+-- public.grants
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.
 do $$
 declare

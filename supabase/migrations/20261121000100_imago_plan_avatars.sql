@@ -2,7 +2,7 @@
 
 set local check_function_bodies = off;
 
--- sql/plans/avatars/schema.sql
+-- avatars schema
 do $$
 begin
   if pg_catalog.to_regnamespace('avatars') is not null then
@@ -15,7 +15,7 @@ create schema avatars;
 comment on schema avatars is 'Imago plan avatars: a user-centric profile system becomes avatar-centric.';
 revoke all on schema avatars from public;
 
--- sql/plans/avatars/functions/apply.sql
+-- avatars.apply
 create or replace function avatars.apply(keys uuid[])
 returns void
 language plpgsql
@@ -69,7 +69,7 @@ end
 $$;
 comment on function avatars.apply(uuid[]) is 'Moves exactly these users: oldest own avatar or a new default one becomes active, their posts and the follows of them get it.';
 
--- sql/plans/avatars/functions/author_column.sql
+-- avatars.author_column
 create or replace function avatars.author_column()
 returns text
 language sql
@@ -80,7 +80,7 @@ as $$
 $$;
 comment on function avatars.author_column() is 'The column of posts that names the author, or null: then posts stay as they are, for manual review.';
 
--- sql/plans/avatars/functions/check_query.sql
+-- avatars.check_query
 create or replace function avatars.check_query(name text)
 returns text
 language plpgsql
@@ -128,7 +128,7 @@ end
 $$;
 comment on function avatars.check_query(text) is 'SQL listing key and entity of what a check of this plan finds, by the columns that this app has; null where it lacks them.';
 
--- sql/plans/avatars/functions/clean_avatars.sql
+-- avatars.clean_avatars
 create or replace function avatars.clean_avatars()
 returns jsonb
 language sql
@@ -139,7 +139,7 @@ as $$
 $$;
 comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the table avatars if prepare added it and it is empty.';
 
--- sql/plans/avatars/functions/clean_follows.sql
+-- avatars.clean_follows
 create or replace function avatars.clean_follows()
 returns jsonb
 language sql
@@ -152,7 +152,7 @@ as $$
 $$;
 comment on function avatars.clean_follows() is 'Clean-up step after a complete rollback: drops follows.avatar_id if prepare added it and it is empty.';
 
--- sql/plans/avatars/functions/clean_posts.sql
+-- avatars.clean_posts
 create or replace function avatars.clean_posts()
 returns jsonb
 language sql
@@ -165,7 +165,7 @@ as $$
 $$;
 comment on function avatars.clean_posts() is 'Clean-up step after a complete rollback: drops posts.avatar_id if prepare added it and it is empty.';
 
--- sql/plans/avatars/functions/clean_users.sql
+-- avatars.clean_users
 create or replace function avatars.clean_users()
 returns jsonb
 language sql
@@ -178,7 +178,7 @@ as $$
 $$;
 comment on function avatars.clean_users() is 'Clean-up step after a complete rollback: drops users.active_avatar_id if prepare added it and it is empty.';
 
--- sql/plans/avatars/functions/countable.sql
+-- avatars.countable
 create or replace function avatars.countable(relation text, owner_column text)
 returns boolean
 language sql
@@ -191,7 +191,7 @@ as $$
 $$;
 comment on function avatars.countable(text, text) is 'Whether the rows of a relation can be counted user by user: it has the columns, and is small or indexed.';
 
--- sql/plans/avatars/functions/counted_rows.sql
+-- avatars.counted_rows
 create or replace function avatars.counted_rows(relation text, name text, owner_column text)
 returns text
 language sql
@@ -206,7 +206,7 @@ as $$
 $$;
 comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of his.';
 
--- sql/plans/avatars/functions/counts_query.sql
+-- avatars.counts_query
 create or replace function avatars.counts_query(author text, followed text)
 returns text
 language sql
@@ -230,7 +230,7 @@ as $$
 $$;
 comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of his rows on the old side and of those that the new side accounts for.';
 
--- sql/plans/avatars/functions/declare_sync.sql
+-- avatars.declare_sync
 create or replace function avatars.declare_sync()
 returns void
 language sql
@@ -255,7 +255,7 @@ as $$
 $$;
 comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found: new users get their avatar, new posts and follows that of their user.';
 
--- sql/plans/avatars/functions/default_values.sql
+-- avatars.default_values
 create or replace function avatars.default_values()
 returns table (column_name text, expression text)
 language sql
@@ -288,7 +288,7 @@ as $$
 $$;
 comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u, by the columns that this app has.';
 
--- sql/plans/avatars/functions/first_column.sql
+-- avatars.first_column
 create or replace function avatars.first_column(relation text, variadic names text[])
 returns text
 language sql
@@ -304,7 +304,7 @@ as $$
 $$;
 comment on function avatars.first_column(text, text[]) is 'The first of the names that the relation has as a column, or null.';
 
--- sql/plans/avatars/functions/fix_active_avatars.sql
+-- avatars.fix_active_avatars
 create or replace function avatars.fix_active_avatars(keys uuid[])
 returns void
 language plpgsql
@@ -324,7 +324,7 @@ end
 $$;
 comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets his oldest own one, or a new default one.';
 
--- sql/plans/avatars/functions/fix_follows.sql
+-- avatars.fix_follows
 create or replace function avatars.fix_follows(keys uuid[])
 returns void
 language sql
@@ -335,7 +335,7 @@ as $$
 $$;
 comment on function avatars.fix_follows(uuid[]) is 'Fix: follows with a wrong avatar get that of the followed user.';
 
--- sql/plans/avatars/functions/fix_posts.sql
+-- avatars.fix_posts
 create or replace function avatars.fix_posts(keys uuid[])
 returns void
 language sql
@@ -346,7 +346,7 @@ as $$
 $$;
 comment on function avatars.fix_posts(uuid[]) is 'Fix: posts with a wrong avatar get that of their author.';
 
--- sql/plans/avatars/functions/fix_rows.sql
+-- avatars.fix_rows
 create or replace function avatars.fix_rows(relation text, owner_column text, keys uuid[])
 returns void
 language plpgsql
@@ -363,7 +363,7 @@ end
 $$;
 comment on function avatars.fix_rows(text, text, uuid[]) is 'Rows of these users that carry an avatar which is missing or another''s get the user''s active one.';
 
--- sql/plans/avatars/functions/followed_column.sql
+-- avatars.followed_column
 create or replace function avatars.followed_column()
 returns text
 language sql
@@ -374,7 +374,7 @@ as $$
 $$;
 comment on function avatars.followed_column() is 'The column of follows that names the followed user, or null: such follows are avatar-based already.';
 
--- sql/plans/avatars/functions/preflight.sql
+-- avatars.preflight
 create or replace function avatars.preflight()
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -424,7 +424,7 @@ end
 $$;
 comment on function avatars.preflight() is 'What speaks against starting the avatars plan on this app: missing tables and columns, wrong types, owners, missing indexes.';
 
--- sql/plans/avatars/functions/prepare_avatars.sql
+-- avatars.prepare_avatars
 create or replace function avatars.prepare_avatars()
 returns void
 language plpgsql
@@ -464,7 +464,7 @@ end
 $$;
 comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing; an existing one gets only the nullable column metadata, for the mark.';
 
--- sql/plans/avatars/functions/prepare_declaration.sql
+-- avatars.prepare_declaration
 create or replace function avatars.prepare_declaration()
 returns void
 language sql
@@ -487,7 +487,7 @@ as $$
 $$;
 comment on function avatars.prepare_declaration() is 'Prepare step: declares what the plan writes in this app, and what follows the app''s writes.';
 
--- sql/plans/avatars/functions/prepare_default_key.sql
+-- avatars.prepare_default_key
 create or replace function avatars.prepare_default_key()
 returns void
 language sql
@@ -498,7 +498,7 @@ as $$
 $$;
 comment on function avatars.prepare_default_key() is 'Prepare step: the unique index behind the promise of one default avatar a user.';
 
--- sql/plans/avatars/functions/prepare_follows.sql
+-- avatars.prepare_follows
 create or replace function avatars.prepare_follows()
 returns void
 language plpgsql
@@ -517,7 +517,7 @@ end
 $$;
 comment on function avatars.prepare_follows() is 'Prepare step: follows.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
--- sql/plans/avatars/functions/prepare_posts.sql
+-- avatars.prepare_posts
 create or replace function avatars.prepare_posts()
 returns void
 language plpgsql
@@ -536,7 +536,7 @@ end
 $$;
 comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
--- sql/plans/avatars/functions/prepare_users.sql
+-- avatars.prepare_users
 create or replace function avatars.prepare_users()
 returns void
 language plpgsql
@@ -555,7 +555,7 @@ end
 $$;
 comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key, where the app has no such column; its own is used as it is.';
 
--- sql/plans/avatars/functions/prepare_views.sql
+-- avatars.prepare_views
 create or replace function avatars.prepare_views()
 returns void
 language plpgsql
@@ -588,7 +588,7 @@ end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made his own) and pending, from the columns found.';
 
--- sql/plans/avatars/functions/rows_with_wrong_avatar.sql
+-- avatars.rows_with_wrong_avatar
 create or replace function avatars.rows_with_wrong_avatar(relation text, owner_column text)
 returns text
 language sql
@@ -604,7 +604,7 @@ as $$
 $$;
 comment on function avatars.rows_with_wrong_avatar(text, text) is 'SQL: rows whose avatar is missing or belongs to another user than the row does.';
 
--- sql/plans/avatars/functions/rows_without_avatar.sql
+-- avatars.rows_without_avatar
 create or replace function avatars.rows_without_avatar(relation text, owner_column text)
 returns text
 language sql
@@ -618,7 +618,7 @@ as $$
 $$;
 comment on function avatars.rows_without_avatar(text, text) is 'SQL: rows that have no avatar although their user has an active one.';
 
--- sql/plans/avatars/functions/statistics.sql
+-- avatars.statistics
 create or replace function avatars.statistics()
 returns jsonb
 language plpgsql
@@ -640,7 +640,7 @@ end
 $$;
 comment on function avatars.statistics() is 'What get_migration_statistics adds for this plan: avatars in all, and those that carry the mark.';
 
--- sql/plans/avatars/functions/sync_query.sql
+-- avatars.sync_query
 create or replace function avatars.sync_query(relation text, owner_column text)
 returns text
 language plpgsql
@@ -665,7 +665,7 @@ end
 $$;
 comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if he has one; those that have changed hands that of the new one. Rows with an avatar of his keep it. Null where there is no such column.';
 
--- sql/plans/avatars/functions/unfit_columns.sql
+-- avatars.unfit_columns
 create or replace function avatars.unfit_columns()
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -690,7 +690,7 @@ as $$
 $$;
 comment on function avatars.unfit_columns() is 'Columns of an existing avatars table whose type cannot hold what the default avatar has for them.';
 
--- sql/plans/avatars/functions/unknown_columns.sql
+-- avatars.unknown_columns
 create or replace function avatars.unknown_columns()
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -707,7 +707,7 @@ as $$
 $$;
 comment on function avatars.unknown_columns() is 'Columns of an existing avatars table that must have a value and for which the default avatar has none.';
 
--- sql/plans/avatars/functions/validate_follows.sql
+-- avatars.validate_follows
 create or replace function avatars.validate_follows()
 returns boolean
 language sql
@@ -718,7 +718,7 @@ as $$
 $$;
 comment on function avatars.validate_follows() is 'Direct finalize step: whether the foreign key that prepare added to follows is valid; a small table is validated at once.';
 
--- sql/plans/avatars/functions/validate_posts.sql
+-- avatars.validate_posts
 create or replace function avatars.validate_posts()
 returns boolean
 language sql
@@ -729,7 +729,7 @@ as $$
 $$;
 comment on function avatars.validate_posts() is 'Direct finalize step: whether the foreign key that prepare added to posts is valid; a small table is validated at once.';
 
--- sql/plans/avatars/functions/validate_users.sql
+-- avatars.validate_users
 create or replace function avatars.validate_users()
 returns boolean
 language sql
@@ -740,7 +740,7 @@ as $$
 $$;
 comment on function avatars.validate_users() is 'Direct finalize step: whether the foreign key that prepare added to users is valid; a small table is validated at once.';
 
--- sql/plans/avatars/registration.sql
+-- avatars registration
 insert into imago.plan (name, title, source_schema, source_table, key_column)
 values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id');
 

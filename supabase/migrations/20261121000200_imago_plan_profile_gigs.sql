@@ -2,7 +2,7 @@
 
 set local check_function_bodies = off;
 
--- sql/plans/profile_gigs/schema.sql
+-- profile_gigs schema
 do $$
 declare
   taken text;
@@ -18,7 +18,7 @@ end
 $$;
 select imago.create_plan('profile_gigs', 'One profile gig for each freelancer, with the skills that the user had', 'public', 'User', 'id');
 
--- sql/plans/profile_gigs/functions/adopt.sql
+-- profile_gigs.adopt
 create or replace function profile_gigs.adopt(gigs integer[])
 returns void
 language sql
@@ -44,7 +44,7 @@ as $$
 $$;
 comment on function profile_gigs.adopt(integer[]) is 'A gig that the app has made the profile gig: what it says goes to the user, what it leaves open comes from him.';
 
--- sql/plans/profile_gigs/functions/apply.sql
+-- profile_gigs.apply
 create or replace function profile_gigs.apply(keys integer[])
 returns void
 language sql
@@ -56,7 +56,7 @@ as $$
 $$;
 comment on function profile_gigs.apply(integer[]) is 'Moves exactly these users: who is to have a profile gig gets one; where a sync failed the sides become equal.';
 
--- sql/plans/profile_gigs/functions/check_query.sql
+-- profile_gigs.check_query
 create or replace function profile_gigs.check_query(name text)
 returns text
 language plpgsql
@@ -95,7 +95,7 @@ end
 $$;
 comment on function profile_gigs.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before prepare, and where finalize has dropped the columns.';
 
--- sql/plans/profile_gigs/functions/clean_gigs.sql
+-- profile_gigs.clean_gigs
 create or replace function profile_gigs.clean_gigs()
 returns jsonb
 language plpgsql
@@ -133,7 +133,7 @@ end
 $$;
 comment on function profile_gigs.clean_gigs() is 'Clean-up step after a complete rollback: drops the columns that prepare added to "Gigs", if they are empty.';
 
--- sql/plans/profile_gigs/functions/compare_aside.sql
+-- profile_gigs.compare_aside
 create or replace function profile_gigs.compare_aside(keys integer[])
 returns void
 language sql
@@ -154,7 +154,7 @@ as $$
 $$;
 comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and mends what differs.';
 
--- sql/plans/profile_gigs/functions/copy_aside.sql
+-- profile_gigs.copy_aside
 create or replace function profile_gigs.copy_aside(keys integer[])
 returns void
 language sql
@@ -170,7 +170,7 @@ as $$
 $$;
 comment on function profile_gigs.copy_aside(integer[]) is 'Finalize step that walks: copies these users aside.';
 
--- sql/plans/profile_gigs/functions/count_aside.sql
+-- profile_gigs.count_aside
 create or replace function profile_gigs.count_aside()
 returns jsonb
 language plpgsql
@@ -195,7 +195,7 @@ end
 $$;
 comment on function profile_gigs.count_aside() is 'Finalize step: as many users are kept aside as there are.';
 
--- sql/plans/profile_gigs/functions/drop_aside.sql
+-- profile_gigs.drop_aside
 create or replace function profile_gigs.drop_aside()
 returns jsonb
 language plpgsql
@@ -212,7 +212,7 @@ end
 $$;
 comment on function profile_gigs.drop_aside() is 'Clean-up step: drops what finalize has kept aside.';
 
--- sql/plans/profile_gigs/functions/drop_columns.sql
+-- profile_gigs.drop_columns
 create or replace function profile_gigs.drop_columns()
 returns void
 language plpgsql
@@ -230,7 +230,7 @@ end
 $$;
 comment on function profile_gigs.drop_columns() is 'Finalize step that closes the way back: drops the columns that the profile gig holds now. Nothing that stands on them is dropped along.';
 
--- sql/plans/profile_gigs/functions/equalize.sql
+-- profile_gigs.equalize
 create or replace function profile_gigs.equalize(keys integer[])
 returns void
 language plpgsql
@@ -270,7 +270,7 @@ end
 $$;
 comment on function profile_gigs.equalize(integer[]) is 'Does for these users what a sync that failed has left undone.';
 
--- sql/plans/profile_gigs/functions/expect_no_loss.sql
+-- profile_gigs.expect_no_loss
 create or replace function profile_gigs.expect_no_loss()
 returns void
 language plpgsql
@@ -301,7 +301,7 @@ end
 $$;
 comment on function profile_gigs.expect_no_loss() is 'Finalize step: refuses while the app has something standing on the columns of "User", or a user without a profile gig holds values in them.';
 
--- sql/plans/profile_gigs/functions/follow_aside.sql
+-- profile_gigs.follow_aside
 create or replace function profile_gigs.follow_aside()
 returns trigger
 language plpgsql
@@ -327,7 +327,7 @@ end
 $$;
 comment on function profile_gigs.follow_aside() is 'Trigger, while finalize copies: what is written to "User" is written aside as well.';
 
--- sql/plans/profile_gigs/functions/follow_gigs.sql
+-- profile_gigs.follow_gigs
 create or replace function profile_gigs.follow_gigs(gigs integer[])
 returns void
 language plpgsql
@@ -360,7 +360,7 @@ end
 $$;
 comment on function profile_gigs.follow_gigs(integer[]) is 'What the app wrote to these gigs, and is about to be copied to their users, is no conflict: the journal moves along.';
 
--- sql/plans/profile_gigs/functions/gig_values.sql
+-- profile_gigs.gig_values
 create or replace function profile_gigs.gig_values()
 returns table (column_name text, expression text)
 language sql
@@ -394,7 +394,7 @@ as $$
 $$;
 comment on function profile_gigs.gig_values() is 'Columns that a profile gig fills, each with its SQL expression over public."User" u.';
 
--- sql/plans/profile_gigs/functions/has_both_sides.sql
+-- profile_gigs.has_both_sides
 create or replace function profile_gigs.has_both_sides()
 returns boolean
 language sql
@@ -406,7 +406,7 @@ as $$
 $$;
 comment on function profile_gigs.has_both_sides() is 'Whether user and gig both have the columns that are kept equal: from prepare until finalize.';
 
--- sql/plans/profile_gigs/functions/has_columns.sql
+-- profile_gigs.has_columns
 create or replace function profile_gigs.has_columns(relation text, variadic names text[])
 returns boolean
 language sql
@@ -419,7 +419,7 @@ as $$
 $$;
 comment on function profile_gigs.has_columns(text, text[]) is 'Whether the relation has all of these columns.';
 
--- sql/plans/profile_gigs/functions/index_gigs.sql
+-- profile_gigs.index_gigs
 create or replace function profile_gigs.index_gigs()
 returns boolean
 language plpgsql
@@ -444,7 +444,7 @@ end
 $$;
 comment on function profile_gigs.index_gigs() is 'Prepare step: the unique index behind the promise of one profile gig a user. Below direct_mb it is built here and now.';
 
--- sql/plans/profile_gigs/functions/keep_aside.sql
+-- profile_gigs.keep_aside
 create or replace function profile_gigs.keep_aside()
 returns void
 language plpgsql
@@ -464,7 +464,7 @@ end
 $$;
 comment on function profile_gigs.keep_aside() is 'Finalize step: the empty table that the columns of all users are copied to, and the trigger that keeps it equal from then on.';
 
--- sql/plans/profile_gigs/functions/make_gigs.sql
+-- profile_gigs.make_gigs
 create or replace function profile_gigs.make_gigs(keys integer[])
 returns void
 language plpgsql
@@ -491,7 +491,7 @@ end
 $$;
 comment on function profile_gigs.make_gigs(integer[]) is 'Makes the profile gigs of those of the users who are to have one and have none.';
 
--- sql/plans/profile_gigs/functions/preflight.sql
+-- profile_gigs.preflight
 create or replace function profile_gigs.preflight()
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -550,7 +550,7 @@ end
 $$;
 comment on function profile_gigs.preflight() is 'What speaks against starting the plan on this app: missing tables and columns, other types, columns of "Gigs" that a profile gig could not fill; and what will be different for the app.';
 
--- sql/plans/profile_gigs/functions/prepare_gigs.sql
+-- profile_gigs.prepare_gigs
 create or replace function profile_gigs.prepare_gigs()
 returns void
 language plpgsql
@@ -580,7 +580,7 @@ end
 $$;
 comment on function profile_gigs.prepare_gigs() is 'Prepare step: the columns of "Gigs" that the app does not have.';
 
--- sql/plans/profile_gigs/functions/prepare_views.sql
+-- profile_gigs.prepare_views
 create or replace function profile_gigs.prepare_views()
 returns void
 language plpgsql
@@ -621,7 +621,7 @@ end
 $$;
 comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made his own), concerned and pending.';
 
--- sql/plans/profile_gigs/functions/statistics.sql
+-- profile_gigs.statistics
 create or replace function profile_gigs.statistics()
 returns jsonb
 language plpgsql
@@ -639,7 +639,7 @@ end
 $$;
 comment on function profile_gigs.statistics() is 'What get_migration_statistics adds for this plan: profile gigs.';
 
--- sql/plans/profile_gigs/functions/unknown_columns.sql
+-- profile_gigs.unknown_columns
 create or replace function profile_gigs.unknown_columns()
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -656,7 +656,7 @@ as $$
 $$;
 comment on function profile_gigs.unknown_columns() is 'Columns of "Gigs" that must have a value and for which a profile gig has none.';
 
--- sql/plans/profile_gigs/functions/users_of_columns.sql
+-- profile_gigs.users_of_columns
 create or replace function profile_gigs.users_of_columns()
 returns text
 language sql
@@ -675,7 +675,7 @@ as $$
 $$;
 comment on function profile_gigs.users_of_columns() is 'Views, policies and other objects of the app that stand on the columns of "User" that finalize drops; null when there are none.';
 
--- sql/plans/profile_gigs/functions/written_last.sql
+-- profile_gigs.written_last
 create or replace function profile_gigs.written_last(user_id integer, gig_id integer)
 returns text
 language plpgsql
@@ -704,7 +704,7 @@ end
 $$;
 comment on function profile_gigs.written_last(integer, integer) is 'Of a user and his profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
 
--- sql/plans/profile_gigs/functions/years.sql
+-- profile_gigs.years
 create or replace function profile_gigs.years(of_user integer, of_gig integer)
 returns integer
 language sql
@@ -715,7 +715,7 @@ as $$
 $$;
 comment on function profile_gigs.years(integer, integer) is 'Years of experience of a user whose gig has these: a gig cannot tell none from 0, so none stays none.';
 
--- sql/plans/profile_gigs/api/get_user_gigs.sql
+-- public.get_user_gigs
 create or replace function public.get_user_gigs(user_id integer, include_profile_gigs boolean default false)
 returns jsonb
 language sql
@@ -732,7 +732,7 @@ as $$
 $$;
 comment on function public.get_user_gigs(integer, boolean) is 'Imago plan profile_gigs: the gigs of a user, as they were before there were profile gigs; or all of them, with the columns that profile gigs have. Changes nothing.';
 
--- sql/plans/profile_gigs/api/get_user_profile_gig.sql
+-- public.get_user_profile_gig
 create or replace function public.get_user_profile_gig(user_id integer)
 returns jsonb
 language sql
@@ -765,7 +765,7 @@ as $$
 $$;
 comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user: his profile gig, or his own columns while he has none; source tells which, null for nobody. Changes nothing.';
 
--- sql/plans/profile_gigs/registration.sql
+-- profile_gigs registration
 insert into imago.plan_step (plan, position, name, routine, direct, statement) values
   ('profile_gigs', 1, 'columns of "Gigs"', 'prepare_gigs', false, null),
   ('profile_gigs', 2, 'one profile gig a user', 'index_gigs', true,

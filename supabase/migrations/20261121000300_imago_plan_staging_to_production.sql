@@ -2,14 +2,14 @@
 
 set local check_function_bodies = off;
 
--- sql/plans/staging_to_production/schema.sql
+-- staging_to_production schema
 select imago.create_plan(
   'staging_to_production', 'A Prisma app''s production database becomes what its staging is', 'public', 'UserImage', 'id');
 
 create sequence staging_to_production.placeholder_number as integer;
 comment on sequence staging_to_production.placeholder_number is 'Numbers of placeholder rows, used negative: the app''s own are not.';
 
--- sql/plans/staging_to_production/functions/apply.sql
+-- staging_to_production.apply
 create or replace function staging_to_production.apply(keys text[])
 returns void
 language plpgsql
@@ -25,7 +25,7 @@ end
 $$;
 comment on function staging_to_production.apply(text[]) is 'Moves exactly these images to "Image", with the same ids.';
 
--- sql/plans/staging_to_production/functions/apply_2.sql
+-- staging_to_production.apply_2
 create or replace function staging_to_production.apply_2(keys text[])
 returns void
 language plpgsql
@@ -41,7 +41,7 @@ end
 $$;
 comment on function staging_to_production.apply_2(text[]) is 'Sets the new status of exactly these bookings.';
 
--- sql/plans/staging_to_production/functions/booking_references.sql
+-- staging_to_production.booking_references
 create or replace function staging_to_production.booking_references()
 returns table (name text, target text, fix text)
 language sql
@@ -53,7 +53,7 @@ as $$
 $$;
 comment on function staging_to_production.booking_references() is 'The columns of "Booking" that are to refer to new tables, and what makes the placeholders.';
 
--- sql/plans/staging_to_production/functions/check_query.sql
+-- staging_to_production.check_query
 create or replace function staging_to_production.check_query(name text)
 returns text
 language plpgsql
@@ -79,7 +79,7 @@ end
 $$;
 comment on function staging_to_production.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before the plan is prepared, and for what finalize has made one.';
 
--- sql/plans/staging_to_production/functions/clean_columns.sql
+-- staging_to_production.clean_columns
 create or replace function staging_to_production.clean_columns()
 returns jsonb
 language plpgsql
@@ -101,7 +101,7 @@ end
 $$;
 comment on function staging_to_production.clean_columns() is 'Clean-up step after a rollback: drops the empty columns that prepare added.';
 
--- sql/plans/staging_to_production/functions/clean_images.sql
+-- staging_to_production.clean_images
 create or replace function staging_to_production.clean_images()
 returns jsonb
 language plpgsql
@@ -132,7 +132,7 @@ end
 $$;
 comment on function staging_to_production.clean_images() is 'Clean-up step after finalize: drops "UserImage", unless something was written to it since.';
 
--- sql/plans/staging_to_production/functions/clean_tables.sql
+-- staging_to_production.clean_tables
 create or replace function staging_to_production.clean_tables()
 returns jsonb
 language plpgsql
@@ -154,7 +154,7 @@ end
 $$;
 comment on function staging_to_production.clean_tables() is 'Clean-up step after a rollback: drops the new tables that are empty.';
 
--- sql/plans/staging_to_production/functions/clean_types.sql
+-- staging_to_production.clean_types
 create or replace function staging_to_production.clean_types()
 returns jsonb
 language plpgsql
@@ -183,7 +183,7 @@ end
 $$;
 comment on function staging_to_production.clean_types() is 'Clean-up step after a rollback: drops the new enums that nothing uses.';
 
--- sql/plans/staging_to_production/functions/clear_comments.sql
+-- staging_to_production.clear_comments
 create or replace function staging_to_production.clear_comments()
 returns void
 language plpgsql
@@ -209,7 +209,7 @@ end
 $$;
 comment on function staging_to_production.clear_comments() is 'Finalize step: the new tables and types are the app''s own now; the comments by which clean-up would know them go.';
 
--- sql/plans/staging_to_production/functions/dangling_query.sql
+-- staging_to_production.dangling_query
 create or replace function staging_to_production.dangling_query(name text, target text)
 returns text
 language sql
@@ -222,7 +222,7 @@ as $$
 $$;
 comment on function staging_to_production.dangling_query(text, text) is 'SQL: the bookings whose reference points nowhere; as long as there is no such table, all that have one.';
 
--- sql/plans/staging_to_production/functions/drop_status.sql
+-- staging_to_production.drop_status
 create or replace function staging_to_production.drop_status()
 returns void
 language plpgsql
@@ -235,7 +235,7 @@ end
 $$;
 comment on function staging_to_production.drop_status() is 'Finalize step: drops the text column; nothing is rewritten.';
 
--- sql/plans/staging_to_production/functions/fill_status.sql
+-- staging_to_production.fill_status
 create or replace function staging_to_production.fill_status(keys text[])
 returns void
 language plpgsql
@@ -253,7 +253,7 @@ end
 $$;
 comment on function staging_to_production.fill_status(text[]) is 'Finalize step that walks: a booking that came between the checks and the swap, and whose sync failed, gets its status.';
 
--- sql/plans/staging_to_production/functions/fix_customers.sql
+-- staging_to_production.fix_customers
 create or replace function staging_to_production.fix_customers(keys text[])
 returns void
 language plpgsql
@@ -277,7 +277,7 @@ end
 $$;
 comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for his phone number.';
 
--- sql/plans/staging_to_production/functions/fix_services.sql
+-- staging_to_production.fix_services
 create or replace function staging_to_production.fix_services(keys text[])
 returns void
 language plpgsql
@@ -295,7 +295,7 @@ end
 $$;
 comment on function staging_to_production.fix_services(text[]) is 'Fix: a placeholder, not enabled, for each service that these bookings name and that is not there.';
 
--- sql/plans/staging_to_production/functions/fix_technicians.sql
+-- staging_to_production.fix_technicians
 create or replace function staging_to_production.fix_technicians(keys text[])
 returns void
 language plpgsql
@@ -315,7 +315,7 @@ end
 $$;
 comment on function staging_to_production.fix_technicians(text[]) is 'Fix: a placeholder, not enabled, for each technician that these bookings name and that is not there.';
 
--- sql/plans/staging_to_production/functions/guess_references.sql
+-- staging_to_production.guess_references
 create or replace function staging_to_production.guess_references(name text, target text)
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -346,7 +346,7 @@ end
 $$;
 comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to be counted: an estimate, with keys of some.';
 
--- sql/plans/staging_to_production/functions/has_column.sql
+-- staging_to_production.has_column
 create or replace function staging_to_production.has_column(relation text, name text)
 returns boolean
 language sql
@@ -359,7 +359,7 @@ as $$
 $$;
 comment on function staging_to_production.has_column(text, text) is 'Whether the relation is there and has this column.';
 
--- sql/plans/staging_to_production/functions/index_booking.sql
+-- staging_to_production.index_booking
 create or replace function staging_to_production.index_booking()
 returns boolean
 language plpgsql
@@ -379,7 +379,7 @@ end
 $$;
 comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where the table is small.';
 
--- sql/plans/staging_to_production/functions/keep_statuses.sql
+-- staging_to_production.keep_statuses
 create or replace function staging_to_production.keep_statuses(keys text[])
 returns void
 language plpgsql
@@ -400,7 +400,7 @@ end
 $$;
 comment on function staging_to_production.keep_statuses(text[]) is 'Finalize step that walks: keeps aside what could not be told by the new status, until clean-up.';
 
--- sql/plans/staging_to_production/functions/key_customers.sql
+-- staging_to_production.key_customers
 create or replace function staging_to_production.key_customers()
 returns void
 language plpgsql
@@ -416,7 +416,7 @@ end
 $$;
 comment on function staging_to_production.key_customers() is 'Finalize step: the foreign key of "Booking"."customerId", not valid yet.';
 
--- sql/plans/staging_to_production/functions/key_services.sql
+-- staging_to_production.key_services
 create or replace function staging_to_production.key_services()
 returns void
 language plpgsql
@@ -432,7 +432,7 @@ end
 $$;
 comment on function staging_to_production.key_services() is 'Finalize step: the foreign key of "Booking"."serviceId", not valid yet.';
 
--- sql/plans/staging_to_production/functions/key_technicians.sql
+-- staging_to_production.key_technicians
 create or replace function staging_to_production.key_technicians()
 returns void
 language plpgsql
@@ -448,7 +448,7 @@ end
 $$;
 comment on function staging_to_production.key_technicians() is 'Finalize step: the foreign key of "Booking"."technicianId", not valid yet.';
 
--- sql/plans/staging_to_production/functions/look_at_references.sql
+-- staging_to_production.look_at_references
 create or replace function staging_to_production.look_at_references()
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -477,7 +477,7 @@ end
 $$;
 comment on function staging_to_production.look_at_references() is 'For each of the three references how many bookings point nowhere, with keys of some.';
 
--- sql/plans/staging_to_production/functions/look_at_statuses.sql
+-- staging_to_production.look_at_statuses
 create or replace function staging_to_production.look_at_statuses(plan imago.plan)
 returns jsonb
 language sql
@@ -495,7 +495,7 @@ as $$
 $$;
 comment on function staging_to_production.look_at_statuses(imago.plan) is 'Check: statuses that are none and become SCHEDULED, value by value. Facts count all values.';
 
--- sql/plans/staging_to_production/functions/make_kept_status.sql
+-- staging_to_production.make_kept_status
 create or replace function staging_to_production.make_kept_status()
 returns void
 language plpgsql
@@ -509,7 +509,7 @@ end
 $$;
 comment on function staging_to_production.make_kept_status() is 'Finalize step: the table for statuses that were none.';
 
--- sql/plans/staging_to_production/functions/new_tables.sql
+-- staging_to_production.new_tables
 create or replace function staging_to_production.new_tables()
 returns table (number integer, name text, definition text, unique_keys text[])
 language sql
@@ -576,7 +576,7 @@ as $$
 $$;
 comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made, as Prisma makes and names them; unique_keys: columns of the one unique index.';
 
--- sql/plans/staging_to_production/functions/new_types.sql
+-- staging_to_production.new_types
 create or replace function staging_to_production.new_types()
 returns table (name text, labels text[])
 language sql
@@ -590,7 +590,7 @@ as $$
 $$;
 comment on function staging_to_production.new_types() is 'The enums that staging has and production has not.';
 
--- sql/plans/staging_to_production/functions/populate.sql
+-- staging_to_production.populate
 create or replace function staging_to_production.populate(keys text[])
 returns jsonb
 language plpgsql
@@ -616,7 +616,7 @@ end
 $$;
 comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
 
--- sql/plans/staging_to_production/functions/preflight.sql
+-- staging_to_production.preflight
 create or replace function staging_to_production.preflight()
 returns table (severity text, object text, message text, hint text)
 language plpgsql
@@ -676,7 +676,7 @@ end
 $$;
 comment on function staging_to_production.preflight() is 'What speaks against starting the plan on this app, statuses that will be lost, and references that point nowhere.';
 
--- sql/plans/staging_to_production/functions/prepare_booking.sql
+-- staging_to_production.prepare_booking
 create or replace function staging_to_production.prepare_booking()
 returns void
 language plpgsql
@@ -692,7 +692,7 @@ end
 $$;
 comment on function staging_to_production.prepare_booking() is 'Prepare step: "Booking"."newStatus", which finalize swaps for status.';
 
--- sql/plans/staging_to_production/functions/prepare_tables.sql
+-- staging_to_production.prepare_tables
 create or replace function staging_to_production.prepare_tables()
 returns jsonb
 language plpgsql
@@ -726,7 +726,7 @@ end
 $$;
 comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Where "Booking" has row level security, they have it, too.';
 
--- sql/plans/staging_to_production/functions/prepare_types.sql
+-- staging_to_production.prepare_types
 create or replace function staging_to_production.prepare_types()
 returns void
 language plpgsql
@@ -746,7 +746,7 @@ end
 $$;
 comment on function staging_to_production.prepare_types() is 'Prepare step: the new enums. "Role" keeps its name until finalize: no second name would compare with it.';
 
--- sql/plans/staging_to_production/functions/prepare_user.sql
+-- staging_to_production.prepare_user
 create or replace function staging_to_production.prepare_user()
 returns void
 language plpgsql
@@ -765,7 +765,7 @@ end
 $$;
 comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing; "imageId" where the app has no such column.';
 
--- sql/plans/staging_to_production/functions/prepare_views.sql
+-- staging_to_production.prepare_views
 create or replace function staging_to_production.prepare_views()
 returns void
 language plpgsql
@@ -788,7 +788,7 @@ end
 $$;
 comment on function staging_to_production.prepare_views() is 'Prepare step: the views pending (images) and pending_2 (bookings).';
 
--- sql/plans/staging_to_production/functions/require_status.sql
+-- staging_to_production.require_status
 create or replace function staging_to_production.require_status()
 returns void
 language plpgsql
@@ -803,7 +803,7 @@ end
 $$;
 comment on function staging_to_production.require_status() is 'Finalize step: status is not null.';
 
--- sql/plans/staging_to_production/functions/statistics.sql
+-- staging_to_production.statistics
 create or replace function staging_to_production.statistics()
 returns jsonb
 language plpgsql
@@ -833,7 +833,7 @@ end
 $$;
 comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere by reference, and bookings by status, value by value.';
 
--- sql/plans/staging_to_production/functions/status_rule.sql
+-- staging_to_production.status_rule
 create or replace function staging_to_production.status_rule(expression text)
 returns text
 language sql
@@ -846,7 +846,7 @@ as $$
 $$;
 comment on function staging_to_production.status_rule(text) is 'SQL: the label of "BookingStatus" that a status becomes; null and what is no status become SCHEDULED. Written into queries, for a function called for each row would take most of their time.';
 
--- sql/plans/staging_to_production/functions/status_values.sql
+-- staging_to_production.status_values
 create or replace function staging_to_production.status_values()
 returns table (value text, becomes text, bookings bigint)
 language plpgsql
@@ -866,7 +866,7 @@ end
 $$;
 comment on function staging_to_production.status_values() is 'How many bookings hold which status, and what it becomes; at most 100 values.';
 
--- sql/plans/staging_to_production/functions/swap.sql
+-- staging_to_production.swap
 create or replace function staging_to_production.swap()
 returns void
 language plpgsql
@@ -906,7 +906,7 @@ end
 $$;
 comment on function staging_to_production.swap() is 'Finalize step, the one that closes the way back: the new status becomes status, "User"."imageId" refers to "Image", "Role" is "UserRole". Changes of the catalogue only, no row is read.';
 
--- sql/plans/staging_to_production/functions/validate_customers.sql
+-- staging_to_production.validate_customers
 create or replace function staging_to_production.validate_customers()
 returns boolean
 language sql
@@ -917,7 +917,7 @@ as $$
 $$;
 comment on function staging_to_production.validate_customers() is 'Direct finalize step: the foreign key of "Booking"."customerId" is valid.';
 
--- sql/plans/staging_to_production/functions/validate_images.sql
+-- staging_to_production.validate_images
 create or replace function staging_to_production.validate_images()
 returns boolean
 language sql
@@ -928,7 +928,7 @@ as $$
 $$;
 comment on function staging_to_production.validate_images() is 'Direct finalize step: the foreign key of "User"."imageId" is valid.';
 
--- sql/plans/staging_to_production/functions/validate_services.sql
+-- staging_to_production.validate_services
 create or replace function staging_to_production.validate_services()
 returns boolean
 language sql
@@ -939,7 +939,7 @@ as $$
 $$;
 comment on function staging_to_production.validate_services() is 'Direct finalize step: the foreign key of "Booking"."serviceId" is valid.';
 
--- sql/plans/staging_to_production/functions/validate_status.sql
+-- staging_to_production.validate_status
 create or replace function staging_to_production.validate_status()
 returns boolean
 language sql
@@ -950,7 +950,7 @@ as $$
 $$;
 comment on function staging_to_production.validate_status() is 'Direct finalize step: every booking has a status.';
 
--- sql/plans/staging_to_production/functions/validate_technicians.sql
+-- staging_to_production.validate_technicians
 create or replace function staging_to_production.validate_technicians()
 returns boolean
 language sql
@@ -961,7 +961,7 @@ as $$
 $$;
 comment on function staging_to_production.validate_technicians() is 'Direct finalize step: the foreign key of "Booking"."technicianId" is valid.';
 
--- sql/plans/staging_to_production/registration.sql
+-- staging_to_production registration
 insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
 values ('staging_to_production', 2, 'public', 'Booking', 'id');
 

@@ -2,10 +2,10 @@
 
 set local check_function_bodies = off;
 
--- sql/plans/resume_skills/schema.sql
+-- resume_skills schema
 select imago.create_plan('resume_skills', 'Profile picture and skills for all users', 'public', 'users', 'id');
 
--- sql/plans/resume_skills/functions/apply.sql
+-- resume_skills.apply
 create or replace function resume_skills.apply(keys bigint[])
 returns void
 language sql
@@ -16,7 +16,7 @@ as $$
 $$;
 comment on function resume_skills.apply(bigint[]) is 'Gives exactly these users the default skills, where they have none.';
 
--- sql/plans/resume_skills/functions/clean_profile_picture.sql
+-- resume_skills.clean_profile_picture
 create or replace function resume_skills.clean_profile_picture()
 returns jsonb
 language sql
@@ -27,7 +27,7 @@ as $$
 $$;
 comment on function resume_skills.clean_profile_picture() is 'Clean-up step after a complete rollback: drops users.profile_picture if prepare added it and it is empty.';
 
--- sql/plans/resume_skills/functions/clean_skills.sql
+-- resume_skills.clean_skills
 create or replace function resume_skills.clean_skills()
 returns jsonb
 language sql
@@ -40,7 +40,7 @@ as $$
 $$;
 comment on function resume_skills.clean_skills() is 'Clean-up step after a complete rollback: drops users.skills if prepare added it and it is empty.';
 
--- sql/plans/resume_skills/functions/default_skills.sql
+-- resume_skills.default_skills
 create or replace function resume_skills.default_skills()
 returns json
 language sql
@@ -51,7 +51,7 @@ as $$
 $$;
 comment on function resume_skills.default_skills() is 'What users get who have not set their skills.';
 
--- sql/plans/resume_skills/functions/finalize_default.sql
+-- resume_skills.finalize_default
 create or replace function resume_skills.finalize_default()
 returns void
 language plpgsql
@@ -64,7 +64,7 @@ end
 $$;
 comment on function resume_skills.finalize_default() is 'Finalize step: the default skills become the column''s default, for users who sign up when sync is gone. Not null it does not become: an app may write null.';
 
--- sql/plans/resume_skills/functions/preflight.sql
+-- resume_skills.preflight
 create or replace function resume_skills.preflight()
 returns table (severity text, object text, message text, hint text)
 language sql
@@ -79,7 +79,7 @@ as $$
 $$;
 comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';
 
--- sql/plans/resume_skills/functions/prepare_users.sql
+-- resume_skills.prepare_users
 create or replace function resume_skills.prepare_users()
 returns void
 language plpgsql
@@ -105,7 +105,7 @@ end
 $$;
 comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written; where the app has such a column, its own is used.';
 
--- sql/plans/resume_skills/functions/prepare_views.sql
+-- resume_skills.prepare_views
 create or replace function resume_skills.prepare_views()
 returns void
 language sql
@@ -122,7 +122,7 @@ as $$
 $$;
 comment on function resume_skills.prepare_views() is 'Prepare step: the views concerned and pending.';
 
--- sql/plans/resume_skills/functions/statistics.sql
+-- resume_skills.statistics
 create or replace function resume_skills.statistics()
 returns jsonb
 language plpgsql
@@ -142,7 +142,7 @@ end
 $$;
 comment on function resume_skills.statistics() is 'What get_migration_statistics adds for this plan: users who have the default skills.';
 
--- sql/plans/resume_skills/registration.sql
+-- resume_skills registration
 insert into imago.plan_step (plan, position, name, phase, routine) values
   ('resume_skills', 1, 'users.profile_picture and users.skills', 'prepare', 'prepare_users'),
   ('resume_skills', 2, 'views', 'prepare', 'prepare_views'),
