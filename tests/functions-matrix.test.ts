@@ -183,7 +183,8 @@ async function start(run: string): Promise<void> {
   if (run === 'succeeded') await migrateAll(sql);
   else await call(sql, 'migrate_users_batch', { batch_size: 1, batch_offset: 0 });
   if (run === 'paused') await call(sql, 'pause_migration');
-  if (run === 'failed') await sql`select imago.transit(max(id), 'fail', '42P01', 'IM021') from imago.run`;
+  if (run === 'failed')
+    await sql`select imago.transition_run(max(id), 'fail', '42P01', 'IM021') from imago.run`;
 }
 
 async function ask(caller: Caller, { name, asked }: Row, moved = ABSENT): Promise<Reply> {

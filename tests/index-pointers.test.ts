@@ -147,7 +147,7 @@ describe('the indexes that rollback needs', () => {
     await db.sql.begin(async (tx) => {
       await tx`set local lock_timeout = 1234`;
       await tx`insert into imago.run (plan, direction) values ('avatars', 'forward')`;
-      await tx`select imago.index_pointers(r, 'infinity') from imago.run r`;
+      await tx`select imago.build_indexes(r, 'infinity') from imago.run r`;
       expect(await value(tx as unknown as Sql, 'show lock_timeout')).toBe('1234ms');
     });
     expect(await indexed()).toEqual(POINTERS);

@@ -200,7 +200,7 @@ describe('names', () => {
       'rights',
       'anon and authenticated may use function trial.apply(uuid[])',
       'registration',
-      "select imago.close_plan('trial');",
+      "select imago.revoke_plan_functions('trial');",
       '',
     ],
     [
@@ -208,8 +208,8 @@ describe('names', () => {
       'rights',
       'authenticated may use schema trial',
       'registration',
-      "select imago.close_plan('trial');",
-      "select imago.close_plan('trial'); grant usage on schema trial to authenticated;",
+      "select imago.revoke_plan_functions('trial');",
+      "select imago.revoke_plan_functions('trial'); grant usage on schema trial to authenticated;",
     ],
     [
       'no check',
@@ -241,16 +241,16 @@ describe('names', () => {
       'push',
       'pushing fails where the app has no tables (42P01',
       'registration',
-      'select imago.close_plan',
-      'alter table public.users add column early text;\nselect imago.close_plan',
+      'select imago.revoke_plan_functions',
+      'alter table public.users add column early text;\nselect imago.revoke_plan_functions',
     ],
     [
       'a push that makes a table',
       'push',
       'pushing touches public.early',
       'registration',
-      'select imago.close_plan',
-      'create table public.early (id integer primary key);\nselect imago.close_plan',
+      'select imago.revoke_plan_functions',
+      'create table public.early (id integer primary key);\nselect imago.revoke_plan_functions',
     ],
     [
       'a prepare step that cannot be done twice',
@@ -357,6 +357,6 @@ test('a plan whose schema is there already, or whose name cannot be one, is not 
     message: expect.stringContaining('schema mine'),
   });
   expect(await refusal(register('Not a name'))).toMatchObject({ code: '23514' });
-  expect(await refusal(sql`select imago.close_plan('mine')`)).toMatchObject({ code: 'IM001' });
+  expect(await refusal(sql`select imago.revoke_plan_functions('mine')`)).toMatchObject({ code: 'IM001' });
   expect([...(await sql`select from imago.plan where name ~ 'mine|Not'`)]).toEqual([]);
 });

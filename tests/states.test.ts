@@ -75,7 +75,7 @@ describe('the state machine', () => {
         const run = await runIn(db, state);
         const edge = `${event} ${state}`;
         const next = EDGES[edge];
-        const transit = db.sql`select imago.transit(${run}, ${event}, 'because') as state`;
+        const transit = db.sql`select imago.transition_run(${run}, ${event}, 'because') as state`;
         if (next) {
           expect([edge, (await transit)[0]?.state]).toEqual([edge, next]);
           const [log] = await db.sql`

@@ -326,7 +326,7 @@ describe('before', () => {
         admin.begin(async (tx) => {
           await tx.unsafe(`set local role ${role}`);
           const [row] = await tx`
-            select imago.look_at_row_security(p) -> 'findings' as findings from imago.plan p where p.name = 'avatars'`;
+            select imago.check_row_security(p) -> 'findings' as findings from imago.plan p where p.name = 'avatars'`;
           return row?.findings as { object: string }[];
         });
       expect((await look()).map(({ object }) => object)).toContain('public.posts');
@@ -753,7 +753,7 @@ describe('a validation', () => {
     const asked = (ms: number, since: string | null = null) =>
       value<Record<string, unknown>>(
         sql,
-        `select imago.check_clean(p, (imago.last_run('avatars')).id, clock_timestamp() + $1::int * interval '1 ms', $2)
+        `select imago.run_error_checks(p, (imago.last_run('avatars')).id, clock_timestamp() + $1::int * interval '1 ms', $2)
          from imago.plan p where p.name = 'avatars'`,
         [ms, since],
       );

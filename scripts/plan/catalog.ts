@@ -44,7 +44,7 @@ export async function carelessness(sql: Sql, plan: string): Promise<Finding[]> {
             'rights',
             `${open.join(' and ')} may use ${kind} ${name}`,
             kind === 'function'
-              ? `End registration.sql with: select imago.close_plan('${plan}');`
+              ? `End registration.sql with: select imago.revoke_plan_functions('${plan}');`
               : `revoke all on ${kind === 'schema' ? 'schema ' : ''}${name} from public, anon, authenticated;`,
           ),
         ]),

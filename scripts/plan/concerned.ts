@@ -17,7 +17,7 @@ export async function concernedFindings(sql: Sql, plan: string): Promise<Finding
   const stages = await sql<Stage[]>`
     select imago.plan_object(s, 'concerned') as view, imago.concerned_rows(s) as rows, imago.plan_object(s, 'pending') as pending,
       case when imago.concerned_rows(s) = imago.plan_object(s, 'concerned') then 'entity' else format('%I', s.key_column) end as key
-    from imago.plan p cross join lateral imago.stages(p) s where p.name = ${plan}`;
+    from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = ${plan}`;
   const findings: Finding[] = [];
   for (const stage of stages) {
     const found = await count(sql, stage).catch((raised) => [

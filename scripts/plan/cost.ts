@@ -43,7 +43,7 @@ async function applyAll(sql: ISql, plan: string): Promise<Finding[]> {
   await sql`select set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`;
   const stages = await sql<Stage[]>`
     select imago.plan_object(s, 'apply') as apply, imago.plan_object(s, 'pending') as pending, s.key_type as "keyType"
-    from imago.plan p cross join lateral imago.stages(p) s where p.name = ${plan}`;
+    from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = ${plan}`;
   const findings: Finding[] = [];
   let moved = 0;
   for (const stage of stages) {

@@ -104,7 +104,7 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, key
    ${literal(`A row has no ${column.name}: it came later, failed, or is held.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.');
 
-select imago.close_plan('${plan}');
+select imago.revoke_plan_functions('${plan}');
 `;
 }
 

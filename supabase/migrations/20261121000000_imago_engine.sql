@@ -159,7 +159,7 @@ create table imago.plan (
   created_at timestamptz not null default now()
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
-comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
+comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
@@ -307,17 +307,17 @@ comment on column imago.plan_check.counts is 'The query lists every row, with th
 comment on column imago.plan_check.fix is 'Set-based function of the plan''s schema that mends all that is wrong with these entities; it writes declared columns only.';
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
-  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.look_at_requirements'),
-  (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it, or install Imago as a role that has it.', 'imago.look_at_rights'),
-  (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Give the role bypassrls, or run: alter table ... no force row level security.', 'imago.look_at_row_security'),
-  (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.look_at_unprotected_tables'),
-  (5, 'app_triggers', 'warning', 'before', 'A trigger of the app fires on rows that the plan writes; what it does is not taken back by a rollback.', 'Look what it does; a dry run lists the tables and columns that it wrote.', 'imago.look_at_app_triggers'),
-  (6, 'missing_indexes', 'warning', 'before', 'A column that the plan searches has no index, so that each batch reads the whole table.', 'Create the index before you start; concurrently, so that nobody waits.', 'imago.look_at_missing_indexes'),
-  (7, 'limitations', 'warning', 'before', 'The plan will leave something in this app as it is.', 'Read what it is; nothing needs to be done.', 'imago.look_at_limitations'),
-  (8, 'free_connections', 'warning', 'before', 'Few connections are free: workers of the migration would take them from the app.', 'Run with fewer workers, or through the connection pooler.', 'imago.look_at_connections'),
-  (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it with pg_terminate_backend.', 'imago.look_at_transactions'),
-  (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.look_at_sample'),
-  (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.look_at_undo_journal');
+  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),
+  (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it, or install Imago as a role that has it.', 'imago.check_rights'),
+  (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Give the role bypassrls, or run: alter table ... no force row level security.', 'imago.check_row_security'),
+  (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.check_unprotected_tables'),
+  (5, 'app_triggers', 'warning', 'before', 'A trigger of the app fires on rows that the plan writes; what it does is not taken back by a rollback.', 'Look what it does; a dry run lists the tables and columns that it wrote.', 'imago.check_app_triggers'),
+  (6, 'missing_indexes', 'warning', 'before', 'A column that the plan searches has no index, so that each batch reads the whole table.', 'Create the index before you start; concurrently, so that nobody waits.', 'imago.check_missing_indexes'),
+  (7, 'limitations', 'warning', 'before', 'The plan will leave something in this app as it is.', 'Read what it is; nothing needs to be done.', 'imago.check_limitations'),
+  (8, 'free_connections', 'warning', 'before', 'Few connections are free: workers of the migration would take them from the app.', 'Run with fewer workers, or through the connection pooler.', 'imago.check_connections'),
+  (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it with pg_terminate_backend.', 'imago.check_transactions'),
+  (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.check_sample'),
+  (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.check_undo_journal');
 
 -- imago.transition
 create table imago.transition (
@@ -554,7 +554,7 @@ as $$
     select jsonb_object_agg(n, coalesce((so_far ->> n)::numeric, 0) + coalesce((more ->> n)::numeric, 0))
     from unnest(array['processed', 'migrated', 'skipped', 'failed', 'sub_batches', 'duration_ms']) n)
 $$;
-comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work; the rest is the newer one''s.';
+comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work_run; the rest is the newer one''s.';
 
 -- imago.add_counts
 create or replace function imago.add_counts(counts jsonb, more jsonb, factor integer default 1)
@@ -648,45 +648,6 @@ begin
 end
 $$;
 comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
-
--- imago.answer
-create or replace function imago.answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
-returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  run imago.run;
-  moved bigint := coalesce((totals ->> 'moved')::bigint, 0);
-  processed bigint := coalesce((totals ->> 'processed')::bigint, 0);
-  failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
-  left_aside bigint;
-  conflicts bigint;
-begin
-  select r.* into run from imago.run r where r.id = run_id;
-  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
-         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
-    into left_aside, conflicts
-  from imago.failure f where f.plan = run.plan;
-  return jsonb_build_object(
-    'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
-    'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
-    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', left_aside, 'conflicts', conflicts,
-    'has_more', outcome <> 'done',
-    'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
-    'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),
-    'rows', rows,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
-    'error', case when outcome = 'failed' then imago.error_of(run) end,
-    'next', case when outcome = 'failed' and run.direction = 'forward'
-                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
-    || case run.direction when 'forward' then jsonb_build_object(
-      'checking', case when outcome = 'working' then imago.checked_percentage(run) end,
-      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
-end
-$$;
-comment on function imago.answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
 
 -- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false)
@@ -820,30 +781,6 @@ end
 $$;
 comment on function imago.bad_keys(imago.plan, text[], imago.attempt) is 'The entities of a failed segment that are known to be the cause; empty when only halving can tell.';
 
--- imago.batch_open
-create or replace function imago.batch_open(capturing boolean default false)
-returns boolean
-language plpgsql
-stable
-security definer
-set search_path = ''
-as $$
-declare
-  named text := current_setting('imago.batch', true);
-begin
-  if named !~ '^[0-9]{1,18}$' then
-    return false;
-  end if;
-  return exists (
-    select from imago.batch b
-    where b.id = named::bigint
-      and b.xid = pg_current_xact_id_if_assigned()
-      and b.ms is null
-      and (not capturing or (b.journaled and b.direction = 'forward')));
-end
-$$;
-comment on function imago.batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';
-
 -- imago.batch_statistics
 create or replace function imago.batch_statistics(run_id bigint)
 returns jsonb
@@ -876,6 +813,41 @@ as $$
 $$;
 comment on function imago.batch_statistics(bigint) is 'Rates, times, sizes, rows and WAL of the batches of a run.';
 
+-- imago.begin_sync_batch
+create or replace function imago.begin_sync_batch(plan_name text, sync_position integer, entities text[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  run imago.run;
+  write_id integer;
+  batch bigint;
+begin
+  select r.* into run from imago.run r
+  where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null
+  order by r.id desc limit 1;
+  -- Before the first run nothing is moved, and what is written will be moved by it.
+  if not found then
+    return null;
+  end if;
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if sync.creates and exists (select from imago.last_moving_run(plan_name) r where r.direction = 'rollback') then
+    return null;
+  end if;
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
+  returning id into batch;
+  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
+  return batch;
+end
+$$;
+comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
+
 -- imago.begun_stages
 create or replace function imago.begun_stages(run imago.run, plan imago.plan)
 returns setof imago.plan
@@ -885,7 +857,7 @@ set search_path = ''
 as $$
   select s.*
   from (select distinct l.stage as number from imago.lane l where l.run = begun_stages.run.id) n
-  cross join lateral imago.stage(begun_stages.plan, n.number) s
+  cross join lateral imago.plan_at_stage(begun_stages.plan, n.number) s
   order by case run.direction when 'forward' then n.number else -n.number end
 $$;
 comment on function imago.begun_stages(imago.run, imago.plan) is 'The stages of a run whose lanes have been cut, in the order in which it works on them.';
@@ -913,6 +885,84 @@ end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
 
+-- imago.build_index
+create or replace function imago.build_index(run imago.run, write_id integer, relation text, column_name text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+set maintenance_work_mem = '128MB'
+as $$
+declare
+  started timestamptz := clock_timestamp();
+  old_timeout text := current_setting('lock_timeout');
+begin
+  begin
+    perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
+    -- One builder at a time; whoever was before us may have built it.
+    perform from imago.plan_write w where w.id = write_id for update;
+    if imago.index_of(relation, column_name) is null then
+      execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
+      execute format('comment on index %s is %L', imago.index_of(relation, column_name), format('Added by Imago plan %s.', run.plan));
+      perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
+        'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
+    end if;
+    perform set_config('lock_timeout', old_timeout, true);
+    return true;
+  exception
+    when lock_not_available or deadlock_detected then
+      perform imago.write_log(run.plan, run.id, 'warning', 'index_deferred',
+        jsonb_build_object('relation', relation, 'column', column_name), null, sqlstate);
+      return false;
+    when query_canceled then
+      if not imago.timed_out() then
+        raise;
+      end if;
+      perform imago.leave_index_to_person(run, write_id, column_name, 'building it does not fit a call', sqlstate);
+    when others then
+      perform imago.leave_index_to_person(run, write_id, column_name, 'it could not be built', sqlstate);
+  end;
+  return true;
+end
+$$;
+comment on function imago.build_index(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
+
+-- imago.build_indexes
+create or replace function imago.build_indexes(run imago.run, give_up_at timestamptz)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missing record;
+  built boolean := false;
+  started timestamptz := clock_timestamp();
+  -- The writers of each table that has got its index wait until the call ends.
+  a_moment constant interval := '100 ms';
+begin
+  -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
+  if current_setting('imago.dry', true) = 'on' then
+    return 'none';
+  end if;
+  loop
+    select u.* into missing from imago.missing_indexes(run.plan) u where not u.is_left limit 1;
+    exit when not found or built and clock_timestamp() > started + a_moment;
+    if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
+      perform imago.leave_index_to_person(run, missing.write_id, missing.column_name, 'the table is too large to keep its writers waiting for one');
+    elsif imago.build_index(run, missing.write_id, missing.relation, missing.column_name) then
+      built := true;
+    elsif clock_timestamp() < give_up_at then
+      return 'deferred';
+    else
+      perform imago.leave_index_to_person(run, missing.write_id, missing.column_name, 'a transaction that does not end writes the table', '55P03');
+    end if;
+  end loop;
+  return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
+end
+$$;
+comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
+
 -- imago.build_keep
 create or replace function imago.build_keep(write imago.plan_write, touch text[])
 returns void
@@ -926,7 +976,7 @@ declare
 begin
   -- Writes straight to a partition that came later pass by the guard, so there each row asks.
   if partitioned then
-    body := format('if imago.batch_open() then %s end if;', body);
+    body := format('if imago.is_batch_open() then %s end if;', body);
   end if;
   -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
   -- without them; on a partitioned table it does.
@@ -969,21 +1019,21 @@ end
 $$;
 comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync; returns its name.';
 
--- imago.busy_validation
-create or replace function imago.busy_validation(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
+-- imago.busy_answer
+create or replace function imago.busy_answer(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
 returns jsonb
 language sql
 volatile
 set search_path = ''
 as $$
   select coalesce(imago.validation_answer(max(v.id), 'busy', detailed, started), '{}') || jsonb_build_object(
-    'plan', (busy_validation.plan).name, 'phase', coalesce(max(v.phase), imago.validation_phase(busy_validation.plan)),
+    'plan', (busy_answer.plan).name, 'phase', coalesce(max(v.phase), imago.validation_phase(busy_answer.plan)),
     'status', 'busy', 'has_more', true, 'retry_after_ms', 100)
   from imago.validation v
-  where v.plan = (busy_validation.plan).name and v.fixes = busy_validation.fixes and v.dry_run = busy_validation.dry_run
+  where v.plan = (busy_answer.plan).name and v.fixes = busy_answer.fixes and v.dry_run = busy_answer.dry_run
     and v.run is not distinct from run_id and v.state <> 'done'
 $$;
-comment on function imago.busy_validation(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';
+comment on function imago.busy_answer(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';
 
 -- imago.call_budget
 create or replace function imago.call_budget(run_id bigint, max_ms integer)
@@ -1020,6 +1070,22 @@ as $$
 $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
+-- imago.canonical_key
+create or replace function imago.canonical_key(plan imago.plan, entity text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result text;
+begin
+  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  return result;
+end
+$$;
+comment on function imago.canonical_key(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
+
 -- imago.capture_call
 create or replace function imago.capture_call(template text, variadic parts text[])
 returns text
@@ -1046,10 +1112,10 @@ as $$
     'insert into imago_undo.%I (batch, entity, op, %s, print)
      select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
     write.undo_table,
-    imago.undo_list('key_%1$s', write.relation, write.key_columns),
+    imago.each_column('key_%1$s', write.relation, write.key_columns),
     write.entity_column,
-    imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
-    imago.undo_print('n', write.inserted_columns))
+    imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+    imago.fingerprint('n', write.inserted_columns))
 $$;
 comment on function imago.capture_insert(imago.plan_write) is 'PL/pgSQL of a capture function: journals the rows that a statement has inserted.';
 
@@ -1069,15 +1135,15 @@ begin
        select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
        from old_rows o join new_rows n on %11$s where %12$s',
       write.undo_table,
-      imago.undo_list('key_%1$s', write.relation, write.key_columns),
-      imago.undo_list('before_%1$s', write.relation, write.columns),
-      imago.undo_list('after_%1$s', write.relation, write.columns),
+      imago.each_column('key_%1$s', write.relation, write.key_columns),
+      imago.each_column('before_%1$s', write.relation, write.columns),
+      imago.each_column('after_%1$s', write.relation, write.columns),
       write.entity_column,
-      imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
-      imago.undo_list('o.%2$I::%4$s', write.relation, write.columns),
-      imago.undo_list('n.%2$I::%4$s', write.relation, write.columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.undo_list('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+      imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.each_column('o.%2$I::%4$s', write.relation, write.columns),
+      imago.each_column('n.%2$I::%4$s', write.relation, write.columns),
+      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+      imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
@@ -1085,93 +1151,67 @@ begin
     body := body || imago.capture_call(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
        where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
-      write.undo_table, imago.undo_print('n', write.inserted_columns), write.entity_column,
-      imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
-      imago.undo_print('o', write.inserted_columns),
-      imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
+      write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
+      imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+      imago.fingerprint('o', write.inserted_columns),
+      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
   end if;
   return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
 end
 $$;
 comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated, and moves the fingerprints of inserted ones along.';
 
--- imago.change_state
-create or replace function imago.change_state(plan_name text, event text)
+-- imago.check_app_triggers
+create or replace function imago.check_app_triggers(plan imago.plan)
 returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  plan imago.plan := imago.find_plan(plan_name);
-  run imago.run := imago.last_run(plan_name);
-begin
-  if run.id is null then
-    perform imago.raise_error('IM022', plan_name);
-  end if;
-  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', imago.transit(run.id, event));
-end
-$$;
-comment on function imago.change_state(text, text) is 'pause, resume or cancel for the newest run of a plan.';
-
--- imago.check_clean
-create or replace function imago.check_clean(plan imago.plan, run_id bigint, deadline timestamptz, since timestamptz, may_step boolean default true)
-returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  held imago.validation := imago.take_validation(plan, false, false, since, run_id);
-begin
-  if held.id is null then
-    return imago.busy_validation(plan, false, false, false, clock_timestamp(), run_id) || '{"failing": []}';
-  end if;
-  held := imago.work_validation(held, plan, deadline, may_step);
-  return imago.validation_answer(held.id, held.state, false, clock_timestamp())
-    || jsonb_build_object('failing', imago.failing_checks(held.id));
-end
-$$;
-comment on function imago.check_clean(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
-
--- imago.check_column
-create or replace function imago.check_column(relation text, name text, types text[])
-returns table (severity text, object text, message text, hint text)
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('%s.%I', relation, name),
-    case when a.attname is null then 'column is missing' else format('has type %s', pg_catalog.format_type(a.atttypid, null)) end,
-    format('The plan needs it as %s.', array_to_string(types, ' or '))
-  from (select pg_catalog.to_regclass(relation) as oid) r
-  left join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attname = name and a.attnum > 0 and not a.attisdropped
-  left join pg_catalog.pg_type t on t.oid = a.atttypid
-  -- The journal keeps enums as text, and yet they are none: a text does not fit into one.
-  where r.oid is not null
-    and (a.attname is null or t.typcategory = 'E' or imago.undo_type(a.atttypid, -1) <> all (types))
+  with triggers as (
+    select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
+      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
+      case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
+      t.tgfoid::pg_catalog.regproc::text as routine,
+      -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
+      t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
+        and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid in (select r from imago.plan_relations(plan) r)
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and t.tgname !~ '^[!~]imago_'
+  )
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', format('trigger %I on %s', tgname, relation),
+      'message', format('calls %s for %s on %s', routine, level, events),
+      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
+  from triggers
 $$;
-comment on function imago.check_column(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
+comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
 
--- imago.check_cron
-create or replace function imago.check_cron()
-returns void
-language plpgsql
+-- imago.check_connections
+create or replace function imago.check_connections(plan imago.plan)
+returns jsonb
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  problem text := imago.cron_problem();
-begin
-  if problem is not null then
-    perform imago.raise_error(problem, current_user);
-  end if;
-end
+  select jsonb_build_object(
+    'findings', case when n.usable - n.used >= imago.setting_number('free_connections') then '[]' else jsonb_build_array(jsonb_build_object(
+      'object', 'connections', 'message', format('%s of %s are in use', n.used, n.usable),
+      'hint', 'Close idle ones, use the connection pooler, or run with --workers 1.')) end,
+    'facts', jsonb_build_object('used', n.used, 'free', greatest(0, n.usable - n.used), 'max_connections', current_setting('max_connections')::integer))
+  from (
+    select (select sum(d.numbackends) from pg_catalog.pg_stat_database d)::integer as used,
+      current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as usable
+  ) n
 $$;
-comment on function imago.check_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
+comment on function imago.check_connections(imago.plan) is 'Check: fewer connections than the setting free_connections are free for anyone but superusers.';
 
--- imago.check_end
-create or replace function imago.check_end(
+-- imago.check_end_of_run
+create or replace function imago.check_end_of_run(
   run imago.run,
   plan imago.plan,
   checks imago.validation,
@@ -1191,96 +1231,137 @@ begin
   if checks.state = 'done' then
     answer := imago.failing_checks(checks.id);
     if answer = '[]' or not imago.moved_since(run, checks.created_at)
-       or most <= (select count(*) from imago.validation v where v.run = check_end.run.id and v.created_at >= since) then
+       or most <= (select count(*) from imago.validation v where v.run = check_end_of_run.run.id and v.created_at >= since) then
       return answer;
     end if;
   end if;
-  answer := imago.check_clean(plan, run.id, deadline, since, checks.id is not null);
+  answer := imago.run_error_checks(plan, run.id, deadline, since, checks.id is not null);
   -- Nothing was found right after the proof: that is the end. Else whatever came meanwhile is to be moved first.
   return case when not (answer ->> 'has_more')::boolean and answer -> 'failing' = '[]'
-    and (imago.end_checks(run, since)).created_at >= statement_timestamp() then '[]'::jsonb end;
+    and (imago.latest_end_validation(run, since)).created_at >= statement_timestamp() then '[]'::jsonb end;
 end
 $$;
-comment on function imago.check_end(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
+comment on function imago.check_end_of_run(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
--- imago.check_error
-create or replace function imago.check_error(code text, variadic args text[])
+-- imago.check_limitations
+create or replace function imago.check_limitations(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.message not like 'has no index%'
+$$;
+comment on function imago.check_limitations(imago.plan) is 'Check: what else the preflight warns of.';
+
+-- imago.check_missing_indexes
+create or replace function imago.check_missing_indexes(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.message like 'has no index%'
+$$;
+comment on function imago.check_missing_indexes(imago.plan) is 'Check: the indexes that the preflight misses, each with the statement to run.';
+
+-- imago.check_requirements
+create or replace function imago.check_requirements(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  from imago.preflight(plan) p where p.severity = 'error'
+$$;
+comment on function imago.check_requirements(imago.plan) is 'Check: the errors of the preflight.';
+
+-- imago.check_rights
+create or replace function imago.check_rights(plan imago.plan)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('code', e.code, 'message', format(e.message, variadic args), 'hint', format(e.hint, variadic args))
-  from imago.error e where e.code = check_error.code
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
+    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
+  from (
+    select plan.source_schema as name
+    union
+    select n.nspname from imago.plan_relations(plan) t
+    join pg_catalog.pg_class c on c.oid = t
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  ) s
+  join pg_catalog.pg_namespace n on n.nspname = s.name
+  cross join unnest(array['create', 'usage']) r(name)
+  where not pg_catalog.has_schema_privilege(n.oid, r.name)
 $$;
-comment on function imago.check_error(text, text[]) is 'An error of imago.error as code, message and hint, for answers that do not raise it.';
+comment on function imago.check_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';
 
--- imago.check_journal
-create or replace function imago.check_journal(plan_name text)
-returns void
-language plpgsql
+-- imago.check_row_security
+create or replace function imago.check_row_security(plan imago.plan)
+returns jsonb
+language sql
 stable
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', t::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
+    'hint', format('alter role %I bypassrls; or: alter table %s no force row level security;', current_user, t)) order by t::text), '[]'))
+  from imago.plan_relations(plan) t
+  join pg_catalog.pg_class c on c.oid = t
+  where c.relrowsecurity and (c.relforcerowsecurity or not pg_catalog.pg_has_role(c.relowner, 'usage'))
+    and not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper))
+$$;
+comment on function imago.check_row_security(imago.plan) is 'Check: tables whose row level security hides rows from the role that Imago runs as.';
+
+-- imago.check_sample
+create or replace function imago.check_sample(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
 set search_path = ''
 as $$
 declare
-  bare bigint;
+  sample jsonb;
+  failed_sqlstate text;
+  moved bigint;
 begin
-  select max(r.id) into bare
-  from imago.run r
-  where r.plan = plan_name and r.direction = 'forward' and not r.backup
-    and (exists (select from imago.batch b where b.run = r.id and b.moved > 0)
-         -- Its syncs kept none either.
-         or r.started_at is not null and exists (select from imago.plan_sync s where s.plan = plan_name));
-  if bare is not null then
-    perform imago.raise_error('IM009', plan_name, bare::text);
-  end if;
+  begin
+    sample := imago.dry_run(plan.name, 'sample', null, 1000);
+  exception
+    -- What is missing, the check requirements has named.
+    when sqlstate 'IM006' then
+      return '{"findings": []}';
+    when others then
+      failed_sqlstate := sqlstate;
+      return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
+        'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
+        'hint', coalesce((select e.cause from imago.error e where e.code = failed_sqlstate), 'Call dry_run_migration to see why.'))));
+  end;
+  moved := greatest(1, (sample ->> 'migrated')::bigint);
+  return jsonb_build_object(
+    'findings', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
+        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
+      from jsonb_array_elements(sample -> 'failures') f), '[]'),
+    'facts', jsonb_build_object(
+      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
+      'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
+      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
+      'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;
-comment on function imago.check_journal(text) is 'Refuses to roll back what was moved without a journal (IM009).';
+comment on function imago.check_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
 
--- imago.check_options
-create or replace function imago.check_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if dry_run is null then
-    perform imago.raise_error('IM004', 'dry_run');
-  end if;
-  if on_failure not in ('stop', 'rollback') then
-    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop or rollback');
-  end if;
-  if max_failures !~ '^[0-9]{1,9}$' and max_failures !~ '^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$' then
-    perform imago.raise_error('IM015', 'max_failures', max_failures, 'a number, or a percentage such as 2%');
-  end if;
-  if on_failure = 'rollback' and not backup then
-    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop, when backup is false: without a journal there is no way back');
-  end if;
-end
-$$;
-comment on function imago.check_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';
-
--- imago.check_problems
-create or replace function imago.check_problems(plan_name text, problems jsonb)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
-    perform imago.raise_error('IM006', plan_name, (
-      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
-      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
-  end if;
-end
-$$;
-comment on function imago.check_problems(text, jsonb) is 'Refuses to start where the preflight found errors (IM006).';
-
--- imago.check_query
-create or replace function imago.check_query(plan_check imago.plan_check)
+-- imago.check_sql
+create or replace function imago.check_sql(plan_check imago.plan_check)
 returns text
 language plpgsql
 stable
@@ -1298,100 +1379,81 @@ begin
   return result;
 end
 $$;
-comment on function imago.check_query(imago.plan_check) is 'SQL listing key and entity of what a check finds; null where this app has no such tables or columns.';
+comment on function imago.check_sql(imago.plan_check) is 'SQL listing key and entity of what a check finds; null where this app has no such tables or columns.';
 
--- imago.check_relation
-create or replace function imago.check_relation(relation text, must_exist boolean default true)
-returns table (severity text, object text, message text, hint text)
-language plpgsql
+-- imago.check_transactions
+create or replace function imago.check_transactions(plan imago.plan)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with open as (
+    select format('session %s', a.pid) as object, coalesce(a.state, 'active') as state, a.xact_start as since,
+      format('select pg_terminate_backend(%s);', a.pid) as hint
+    from pg_catalog.pg_stat_activity a
+    where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
+    union all
+    select format('prepared transaction %s', x.transaction), 'prepared', x.prepared, 'Commit it or roll it back: see pg_prepared_xacts.'
+    from pg_catalog.pg_prepared_xacts x where x.database = pg_catalog.current_database()
+  )
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', o.object, 'message', format('%s, its transaction open for %s min', o.state, floor(extract(epoch from clock_timestamp() - o.since) / 60)),
+      'hint', o.hint) order by o.since) filter (where o.since < clock_timestamp() - imago.setting_number('long_transaction_ms') * interval '1 ms'), '[]'),
+    'facts', jsonb_build_object('longest_seconds', coalesce(floor(max(extract(epoch from clock_timestamp() - o.since))), 0)))
+  from open o
+$$;
+comment on function imago.check_transactions(imago.plan) is 'Check: transactions in this database that have been open for longer than long_transaction_ms.';
+
+-- imago.check_undo_journal
+create or replace function imago.check_undo_journal(plan imago.plan)
+returns jsonb
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  class pg_catalog.pg_class;
-begin
-  select c.* into class from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation);
-  if not found then
-    if must_exist then
-      return query select 'error', relation, 'table is missing', 'Create it, or use a plan that fits this app.';
-    end if;
-    return;
-  end if;
-  if class.relkind not in ('r', 'p') or class.relispartition then
-    return query select 'error', relation, 'is not a table or a partitioned parent',
-      'Views, foreign tables and single partitions cannot be migrated; name the table itself.';
-    return;
-  end if;
-  if not pg_catalog.pg_has_role(class.relowner, 'usage') then
-    return query select 'error', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
-      format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
-  end if;
-  if imago.primary_key(relation) is null then
-    return query select 'error', relation, 'has no primary key', 'Add one: the journal names rows by it.';
-  end if;
-end
+  with journal as (
+    select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
+    from imago.plan_write w
+    left join unnest(array['!imago_guard', '~imago_update', '~imago_insert']) t(name) on t.name <> '~imago_insert' or w.inserts
+    left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
+    where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
+  ), findings as (
+    select distinct format('imago_undo.%I', j.undo_table) as object, format('is missing: what was written to %s cannot be taken back', j.relation) as message,
+      'Restore from a backup if you need the way back.' as hint
+    from journal j where pg_catalog.to_regclass(format('imago_undo.%I', j.undo_table)) is null
+    union all
+    select format('trigger %I on %s', j.trigger_name, j.relation),
+      case when j.tgenabled is null then 'is missing: batches write without a journal' else 'is disabled: batches write without a journal' end,
+      case when j.tgenabled is null then 'Pause the migration; roll back and start again to have it installed anew.'
+        else format('alter table %s enable trigger %I;', j.relation, j.trigger_name) end
+    from journal j where j.tgenabled is null or j.tgenabled = 'D'
+  )
+  select jsonb_build_object('findings', coalesce((select jsonb_agg(to_jsonb(f) order by f.object) from findings f), '[]'),
+    'facts', jsonb_build_object('undo_tables', (select count(distinct j.undo_table) from journal j)))
 $$;
-comment on function imago.check_relation(text, boolean) is 'What keeps a relation from being migrated: missing, not a table, owned by somebody else, no primary key.';
+comment on function imago.check_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or disabled.';
 
--- imago.check_settings
-create or replace function imago.check_settings(run imago.run, backup boolean, max_failures text, on_failure text)
-returns void
-language plpgsql
+-- imago.check_unprotected_tables
+create or replace function imago.check_unprotected_tables(plan imago.plan)
+returns jsonb
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  if backup <> run.backup then
-    perform imago.raise_error('IM007', run.id::text, run.plan, 'backup', run.backup::text, backup::text);
-  end if;
-  if max_failures is not null and max_failures is distinct from run.max_failures then
-    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'null'), max_failures);
-  end if;
-  if on_failure <> run.on_failure then
-    perform imago.raise_error('IM007', run.id::text, run.plan, 'on_failure', run.on_failure, on_failure);
-  end if;
-end
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', t::text, 'message', 'has no row level security, and API roles have rights on it',
+    'hint', format('alter table %s enable row level security; and write policies first.', t)) order by t::text), '[]'))
+  from imago.plan_relations(plan) t
+  join pg_catalog.pg_class c on c.oid = t
+  where not c.relrowsecurity
+    and exists (
+      select from pg_catalog.pg_roles r
+      where r.rolname in ('anon', 'authenticated')
+        and pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete'))
 $$;
-comment on function imago.check_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
-
--- imago.check_size
-create or replace function imago.check_size(batch_size integer, max_ms integer default 2000)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if batch_size not between 1 and 10000 then
-    perform imago.raise_error('IM002', batch_size::text);
-  end if;
-  if max_ms is null then
-    perform imago.raise_error('IM004', 'max_ms');
-  end if;
-  if max_ms not between 1 and 3600000 then
-    perform imago.raise_error('IM015', 'max_ms', max_ms::text, '1 to 3600000 milliseconds');
-  end if;
-end
-$$;
-comment on function imago.check_size(integer, integer) is 'Refuses sizes and budgets outside their range (IM002, IM004, IM015).';
-
--- imago.check_source
-create or replace function imago.check_source(plan imago.plan)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
-begin
-  -- Once it is finalized, clean-up may have dropped it.
-  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
-    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
-  end if;
-end
-$$;
-comment on function imago.check_source(imago.plan) is 'Refuses to count what is not there (IM006).';
+comment on function imago.check_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
 
 -- imago.checked_lately
 create or replace function imago.checked_lately(plan imago.plan)
@@ -1420,6 +1482,96 @@ as $$
 $$;
 comment on function imago.checked_percentage(imago.run) is 'How far a run is with the checks at its end; null when it is not there.';
 
+-- imago.claim_lane
+create or replace function imago.claim_lane(run_id bigint)
+returns imago.lane
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  next record;
+  lane imago.lane;
+begin
+  select l.stage, l.pass into next
+  from imago.lane l
+  join imago.run r on r.id = l.run
+  where l.run = run_id and not l.done
+  order by case r.direction when 'forward' then l.stage else -l.stage end, l.pass desc
+  limit 1;
+  select l.* into lane
+  from imago.lane l
+  where l.run = run_id and l.stage = next.stage and l.pass = next.pass and not l.done
+  order by l.processed, l.number
+  limit 1
+  for update skip locked;
+  return lane;
+end
+$$;
+comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
+
+-- imago.claim_validation
+create or replace function imago.claim_validation(
+  plan imago.plan,
+  fixes boolean,
+  dry_run boolean,
+  since timestamptz,
+  run_id bigint,
+  out validation imago.validation
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
+  run imago.run := imago.last_run(plan.name);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  if fixes and current_phase = 'during' then
+    perform imago.raise_error('IM027', plan.name, run.direction, run.state);
+  end if;
+  select v.* into validation from imago.validation v
+  where v.plan = plan.name and v.fixes = claim_validation.fixes and v.dry_run = claim_validation.dry_run
+    and v.run is not distinct from run_id and v.state <> 'done'
+  for update skip locked;
+  if validation.id is not null and validation.phase = current_phase and imago.is_resumable(validation)
+     and (since is null or validation.created_at >= since) then
+    return;
+  end if;
+  if validation.id is not null then
+    delete from imago.validation v where v.id = validation.id;
+    validation := null;
+  end if;
+
+  begin
+    perform set_config('lock_timeout', '200', true);
+    insert into imago.validation as v (plan, phase, fixes, dry_run, run)
+    values (plan.name, current_phase, fixes, dry_run, run_id)
+    on conflict do nothing
+    returning v.* into validation;
+    perform set_config('lock_timeout', old_timeout, true);
+  exception when lock_not_available or deadlock_detected then
+    return;
+  end;
+  if validation.id is null then
+    return;
+  end if;
+  delete from imago.validation v where v.plan = plan.name and v.id in (
+    select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
+  insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
+  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
+    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
+  from imago.plan_check c
+  cross join lateral (select c.routine is not null or imago.check_sql(c) is not null as applicable) a
+  where coalesce(c.plan, plan.name) = plan.name
+    and (run_id is null or c.severity = 'error')
+    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
+end
+$$;
+comment on function imago.claim_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
+
 -- imago.cleanup
 create or replace function imago.cleanup(plan_name text, older_than interval)
 returns jsonb
@@ -1435,11 +1587,11 @@ declare
   freed jsonb := '{}';
   outcome jsonb;
 begin
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
   perform imago.expect_cleanable(plan, older_than);
-  if not imago.hold_plan(plan_name, true) then
+  if not imago.lock_plan(plan_name, true) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
   plan := imago.find_plan(plan_name);
@@ -1526,7 +1678,7 @@ begin
     return plan.finalized_at;
   elsif plan.closed_at is not null then
     perform imago.raise_error('IM040', plan.name, 'finalize has not ended', 'Call finalize_migration until has_more is false.');
-  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.left_over(run, plan, 1) = '{}' then
+  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.remaining_entities(run, plan, 1) = '{}' then
     return run.finished_at;
   end if;
   perform imago.raise_error('IM040', plan.name, 'its journal is the way back', 'Finalize it first (finalize_migration), or take everything back.');
@@ -1562,9 +1714,9 @@ begin
   select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = run.plan and f.direction = 'forward' and f.kind <> 'held';
   if left_aside > 0 then
-    perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+    perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
   else
-    perform imago.transit(run.id, 'succeed');
+    perform imago.transition_run(run.id, 'succeed');
   end if;
 end
 $$;
@@ -1588,74 +1740,27 @@ as $$
 $$;
 comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more; lanes that somebody holds are theirs to close.';
 
--- imago.close_plan
-create or replace function imago.close_plan(name text)
-returns void
+-- imago.close_needless_late_lanes
+create or replace function imago.close_needless_late_lanes(run imago.run, plan imago.plan, lane imago.lane)
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  routine regprocedure;
 begin
-  perform imago.find_plan(name);
-  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(name)) loop
-    execute format('revoke all on function %s from public, anon, authenticated', routine);
-  end loop;
+  if lane.pass is distinct from 'late' or lane.cursor_key is not null or lane.moved_before is not null or run.late_only
+     or exists (select from imago.failure f where f.plan = plan.name)
+     or imago.setting_number('proof_mb') * 1024 * 1024::bigint < imago.plan_bytes(plan) then
+    return false;
+  end if;
+  perform imago.close_lanes(run.id, plan.stage);
+  return true;
 end
 $$;
-comment on function imago.close_plan(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
+comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
 
--- imago.close_sync
-create or replace function imago.close_sync(batch bigint, plan_name text, sync_position integer, entities text[])
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  sync imago.plan_sync;
-  plan imago.plan;
-  write imago.plan_write;
-  fired integer;
-  most integer := 0;
-  elsewhere boolean := false;
-  number bigint := batch;
-begin
-  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  for write in select w.* from imago.plan_write w where w.plan = plan_name loop
-    fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
-    most := greatest(most, fired);
-    elsewhere := elsewhere or fired > 0 and write.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass;
-  end loop;
-  if most = 0 or sync.direction = 'back' then
-    delete from imago.batch b where b.id = close_sync.batch;
-    return;
-  end if;
-  if elsewhere or most > 1 then
-    plan := imago.stage(imago.find_plan(plan_name), sync.stage);
-  end if;
-  if elsewhere then
-    -- Rows of one entity may be written by two transactions that do not wait for each other before they come to the same row.
-    -- A number drawn while that row is locked says who was first.
-    update imago.batch b set id = default where b.id = close_sync.batch returning b.id into number;
-    for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
-      execute format(
-        'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
-        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
-      using number, batch, entities;
-    end loop;
-  end if;
-  if most > 1 then
-    perform imago.settle_batch(number, plan, entities);
-  end if;
-  update imago.batch b set ms = round(extract(epoch from clock_timestamp() - b.created_at)::numeric * 1000, 3) where b.id = number;
-end
-$$;
-comment on function imago.close_sync(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
-
--- imago.closes
-create or replace function imago.closes(step imago.plan_step)
+-- imago.closes_way_back
+create or replace function imago.closes_way_back(step imago.plan_step)
 returns boolean
 language sql
 immutable
@@ -1664,7 +1769,139 @@ as $$
   -- After the last step only our triggers are left to be removed.
   select step.plan is null or not (step.direct or step.reversible)
 $$;
-comment on function imago.closes(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
+comment on function imago.closes_way_back(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
+
+-- imago.column_problems
+create or replace function imago.column_problems(relation text, name text, types text[])
+returns table (severity text, object text, message text, hint text)
+language sql
+stable
+set search_path = ''
+as $$
+  select 'error', format('%s.%I', relation, name),
+    case when a.attname is null then 'column is missing' else format('has type %s', pg_catalog.format_type(a.atttypid, null)) end,
+    format('The plan needs it as %s.', array_to_string(types, ' or '))
+  from (select pg_catalog.to_regclass(relation) as oid) r
+  left join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attname = name and a.attnum > 0 and not a.attisdropped
+  left join pg_catalog.pg_type t on t.oid = a.atttypid
+  -- The journal keeps enums as text, and yet they are none: a text does not fit into one.
+  where r.oid is not null
+    and (a.attname is null or t.typcategory = 'E' or imago.journal_type(a.atttypid, -1) <> all (types))
+$$;
+comment on function imago.column_problems(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
+
+-- imago.compact_batch
+create or replace function imago.compact_batch(batch bigint, plan imago.plan, keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  entities text[];
+  key_type text;
+begin
+  for write in
+    select w.* from imago.plan_write w
+    where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
+  loop
+    -- Triggers of the app may have written rows of entities that are not of this batch; rows of another stage all are.
+    execute format(
+      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
+      write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
+    into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
+    key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
+
+    if write.inserts then
+      perform imago.compact_inserted(write, key_type, batch, entities);
+    end if;
+    if write.columns <> '{}' then
+      perform imago.compact_updated(write, key_type, batch, entities);
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.compact_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written. Only relations captured more than once need it.';
+
+-- imago.compact_inserted
+create or replace function imago.compact_inserted(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+  same_key text := imago.each_column('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+begin
+  execute format(
+    'update imago_undo.%1$I j set print = %2$s from %3$s t
+     where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
+    write.undo_table, imago.fingerprint('t', write.inserted_columns), write.relation, key_join, key_type)
+  using batch, entities;
+  execute format(
+    'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
+       and not exists (select from %3$s t where %4$s)',
+    write.undo_table, key_type, write.relation, key_join)
+  using batch, entities;
+  execute format(
+    'delete from imago_undo.%1$I j using imago_undo.%1$I i
+     where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
+       and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
+    write.undo_table, key_type, same_key)
+  using batch, entities;
+end
+$$;
+comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted, called with settings as compact_batch has them: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
+
+-- imago.compact_updated
+create or replace function imago.compact_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+begin
+  -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
+  -- often an after as a before, so the first is the one that is once more a before: no order needed.
+  execute format(
+    'with taken as (
+       delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
+     ), images as (
+       select entity, %3$s, %4$s, 1 as weight from taken
+       union all
+       select entity, %3$s, %5$s, -1 from taken
+     ), firsts as (
+       select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
+     )
+     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
+     select $1, j.entity, ''u'', %10$s, %11$s, %12$s
+     from firsts j join %13$s t on %14$s
+     where j.weight > 0',
+    write.undo_table, key_type,
+    imago.each_column('key_%1$s', write.relation, write.key_columns),
+    imago.each_column('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
+    imago.each_column('after_%1$s::text collate "C"', write.relation, write.columns),
+    imago.each_column('image_%1$s', write.relation, write.columns),
+    imago.each_column('image_%1$s', write.relation, write.columns),
+    imago.each_column('before_%1$s', write.relation, write.columns),
+    imago.each_column('after_%1$s', write.relation, write.columns),
+    imago.each_column('j.key_%1$s', write.relation, write.key_columns),
+    imago.each_column('j.image_%1$s::%4$s', write.relation, write.columns),
+    imago.each_column('t.%2$I::%4$s', write.relation, write.columns),
+    write.relation, key_join)
+  using batch, entities;
+end
+$$;
+comment on function imago.compact_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
 
 -- imago.concerned_rows
 create or replace function imago.concerned_rows(plan imago.plan)
@@ -1708,7 +1945,7 @@ begin
     is_estimate := true;
   elsif is_estimate then
     -- A run that fixes findings walks no lanes.
-    run := imago.migrating_run(plan.name);
+    run := imago.last_moving_run(plan.name);
     -- Statistics are renewed while it runs; what it was begun with makes no step back.
     total := case when run.state in ('running', 'paused') then coalesce(run.total, total) else total end;
     pending := imago.estimate_pending(run, plan, total);
@@ -1732,7 +1969,7 @@ returns bigint
 language plpgsql
 stable
 set search_path = ''
--- As in left_over: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
+-- As in remaining_entities: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
 set work_mem = '128MB'
 set jit = off
 as $$
@@ -1745,7 +1982,7 @@ begin
   if plan.closed_at is not null then
     return 0;
   end if;
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
       then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
     into counted;
@@ -1778,7 +2015,7 @@ set max_parallel_workers_per_gather = 0
 set work_mem = '64MB'
 as $$
 declare
-  query text := imago.check_query(plan_check);
+  query text := imago.check_sql(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
   perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
@@ -1820,7 +2057,7 @@ declare
 begin
   is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     source := format('%I.%I', staged.source_schema, staged.source_table);
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
@@ -1873,7 +2110,7 @@ begin
          imago_rows bigint;
          imago_kind "char";
        begin
-         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+         if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open(true) then
            imago_batch := current_setting(''imago.batch'');
            imago_kind := case when %1$s then ''n'' else ''u'' end;
            select count(*) into imago_rows from (select from new_rows limit 101) few;
@@ -1990,7 +2227,7 @@ declare
   wanted integer := least(
     imago.setting_number('lanes'),
     greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
-  by_block constant boolean := imago.walks_by_block(run, plan);
+  by_block constant boolean := imago.should_walk_by_block(run, plan);
   bounds text[];
 begin
   if by_block and not run.late_only then
@@ -2018,7 +2255,7 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (walks_by_block, cut_blocks).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block, cut_blocks).';
 
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -2086,25 +2323,6 @@ end
 $$;
 comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, or of finalize; a direct step that it meets is given a job of its own.';
 
--- imago.driven_run
-create or replace function imago.driven_run(plan_name text, direction text, run_id bigint)
-returns imago.run
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  run imago.run;
-begin
-  select r.* into run from imago.run r where r.id = run_id and r.plan = plan_name and r.direction = driven_run.direction;
-  if not found then
-    perform imago.raise_error('IM034', run_id::text, driven_run.direction, plan_name);
-  end if;
-  return run;
-end
-$$;
-comment on function imago.driven_run(text, text, bigint) is 'The run that a caller says it drives, or IM034.';
-
 -- imago.drop_empty_column
 create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
 returns jsonb
@@ -2163,6 +2381,23 @@ exception when dependent_objects_still_exist then
 end
 $$;
 comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table whose comment says that the plan added it, when it is empty and nothing refers to it; says what became of it.';
+
+-- imago.drop_forged_batch
+create or replace function imago.drop_forged_batch()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if not imago.is_batch_open() then
+    perform set_config('imago.batch', '', true);
+  end if;
+  return null;
+end
+$$;
+comment on function imago.drop_forged_batch() is 'Statement trigger: forgets a forged imago.batch before any other trigger trusts it.';
 
 -- imago.drop_invalid_index
 create or replace function imago.drop_invalid_index(plan_name text, phase text)
@@ -2256,7 +2491,7 @@ begin
   if mode = 'preflight' then
     return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
-  perform imago.check_problems(plan_name, problems);
+  perform imago.expect_no_problems(plan_name, problems);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, max_ms);
@@ -2277,6 +2512,85 @@ end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
 
+-- imago.dry_run_report
+create or replace function imago.dry_run_report(
+  plan imago.plan,
+  run imago.run,
+  answer jsonb,
+  before jsonb,
+  first_log bigint,
+  started timestamptz
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  written jsonb;
+  side_effects jsonb;
+  undeclared jsonb;
+  seconds numeric := greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000);
+  moved bigint := (answer ->> 'migrated')::bigint;
+  pending bigint := imago.count_pending(plan) + moved;
+begin
+  written := imago.add_counts(imago.table_counters(), before, -1);
+  with written_tables as (
+    select split_part(w.key, ' ', 1) as kind, substr(w.key, strpos(w.key, ' ') + 1) as name, w.value::bigint as amount
+    from jsonb_each_text(written) w
+    where w.value::bigint > 0
+  ), others as (
+    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    from written_tables t
+    where not exists (
+      select from imago.plan_write p
+      where p.plan = plan.name
+        and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+    group by t.name
+    union all
+    select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
+      imago.explained_by_trigger(plan.name, l.detail ->> 'relation', l.detail ->> 'column')
+    from imago.log l where l.id > first_log and l.event = 'undeclared_column'
+  )
+  select
+    coalesce(jsonb_agg(jsonb_build_object('object', name, 'rows', amount)) filter (where explained), '[]'),
+    coalesce(jsonb_agg(name) filter (where not explained), '[]')
+    into side_effects, undeclared
+  from others;
+  return answer - 'run' || jsonb_build_object(
+    'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'failures', coalesce((
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
+                                                            'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
+      from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
+    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
+    'estimate', jsonb_build_object(
+      'users', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
+      'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
+               from jsonb_each_text(answer -> 'rows'))));
+end
+$$;
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint, timestamptz) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
+
+-- imago.each_column
+create or replace function imago.each_column(template text, relation text, columns text[], separator text default ', ')
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select string_agg(
+      format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text collate "C"' end),
+      separator order by c.ordinal)
+    from imago.journal_columns(each_column.relation, each_column.columns) c);
+end
+$$;
+comment on function imago.each_column(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
+
 -- imago.edited_rows
 create or replace function imago.edited_rows(plan imago.plan, keys text[])
 returns table (entity text, relation text, row_key text, reason text)
@@ -2294,15 +2608,15 @@ declare
   key_join text;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position loop
-    key_join := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
-        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
+        write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
         (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
-        imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
-        imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
+        imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
+        imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
     end if;
     if write.inserts then
@@ -2310,30 +2624,14 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
-        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.undo_print('t', write.inserted_columns))
+        write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
+        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns))
       using keys;
     end if;
   end loop;
 end
 $$;
 comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
-
--- imago.end_checks
-create or replace function imago.end_checks(run imago.run, since timestamptz)
-returns imago.validation
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  return (
-    select v from imago.validation v
-    where v.run = end_checks.run.id and v.created_at >= since
-    order by v.id desc limit 1);
-end
-$$;
-comment on function imago.end_checks(imago.run, timestamptz) is 'The newest checks that the end of a run has asked for since its last lane ended; null where there are none.';
 
 -- imago.end_run
 create or replace function imago.end_run(run imago.run, plan imago.plan, findings jsonb)
@@ -2346,14 +2644,14 @@ declare
   finding jsonb;
   left_aside bigint;
 begin
-  perform imago.forget_moved(run, s) from imago.stages(plan) s;
+  perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
   select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
-      perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+      perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
     else
-      perform imago.transit(run.id, 'succeed');
+      perform imago.transition_run(run.id, 'succeed');
     end if;
   exception when sqlstate 'IM016' then
     return 'busy';
@@ -2387,15 +2685,15 @@ begin
     return 'working';
   end if;
   if run.direction = 'rollback' then
-    removed := imago.remove_capture(run, plan);
+    removed := imago.unprepare_plan(run, plan);
     if removed in ('busy', 'more') then
       return case removed when 'busy' then 'deferred' else 'incomplete' end;
     end if;
   else
-    findings := imago.check_end(run, plan, checks, since, deadline);
+    findings := imago.check_end_of_run(run, plan, checks, since, deadline);
     if findings is null then
       -- Checks that are not through yet have used up this call.
-      return case when imago.is_live(imago.end_checks(run, since)) then 'timeout' else 'working' end;
+      return case when imago.is_resumable(imago.latest_end_validation(run, since)) then 'timeout' else 'working' end;
     end if;
   end if;
   return imago.end_run(run, plan, findings);
@@ -2417,6 +2715,54 @@ as $$
 $$;
 comment on function imago.end_status(imago.run) is 'The status that callers of a run that has ended, or is paused, are answered: done, failed, cancelled or paused.';
 
+-- imago.end_sync_batch
+create or replace function imago.end_sync_batch(batch bigint, plan_name text, sync_position integer, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  plan imago.plan;
+  write imago.plan_write;
+  fired integer;
+  most integer := 0;
+  elsewhere boolean := false;
+  number bigint := batch;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  for write in select w.* from imago.plan_write w where w.plan = plan_name loop
+    fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
+    most := greatest(most, fired);
+    elsewhere := elsewhere or fired > 0 and write.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass;
+  end loop;
+  if most = 0 or sync.direction = 'back' then
+    delete from imago.batch b where b.id = end_sync_batch.batch;
+    return;
+  end if;
+  if elsewhere or most > 1 then
+    plan := imago.plan_at_stage(imago.find_plan(plan_name), sync.stage);
+  end if;
+  if elsewhere then
+    -- Rows of one entity may be written by two transactions that do not wait for each other before they come to the same row.
+    -- A number drawn while that row is locked says who was first.
+    update imago.batch b set id = default where b.id = end_sync_batch.batch returning b.id into number;
+    for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
+      execute format(
+        'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
+        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
+      using number, batch, entities;
+    end loop;
+  end if;
+  if most > 1 then
+    perform imago.compact_batch(number, plan, entities);
+  end if;
+  update imago.batch b set ms = round(extract(epoch from clock_timestamp() - b.created_at)::numeric * 1000, 3) where b.id = number;
+end
+$$;
+comment on function imago.end_sync_batch(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
+
 -- imago.ensure_statistics
 create or replace function imago.ensure_statistics(plan_name text)
 returns void
@@ -2427,7 +2773,7 @@ as $$
 declare
   plan imago.plan;
 begin
-  for plan in select s.* from imago.stages(imago.find_plan(plan_name)) s loop
+  for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
@@ -2437,28 +2783,6 @@ begin
 end
 $$;
 comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
-
--- imago.enter_plan
-create or replace function imago.enter_plan(plan_name text, direction text)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
-  perform from imago.plan p where p.name = plan_name for share;
-  perform imago.expect_open(plan_name, direction);
-  -- Finalize begins anew after this run, with the same idempotent steps.
-  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
-  where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
-  update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
-  where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
-  update imago.plan_write w set left_unindexed = '{}' where w.plan = plan_name and w.left_unindexed <> '{}';
-  update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
-end
-$$;
-comment on function imago.enter_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
 
 -- imago.entity_answer
 create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
@@ -2476,7 +2800,7 @@ as $$
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
       where f.plan = entity_answer.plan.name and f.stage = entity_answer.plan.stage and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(entity_answer.plan.stage)
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_label(entity_answer.plan.stage)
 $$;
 comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';
 
@@ -2532,7 +2856,7 @@ begin
       perform imago.start_run(run.id);
     end if;
     run := imago.share_run(run.id);
-    perform imago.expect_open(plan.name, direction);
+    perform imago.expect_not_finalized(plan.name, direction);
     if run.state = 'paused' and direction = 'forward' then
       perform imago.raise_error('IM019', plan.name, plan.name);
     end if;
@@ -2556,11 +2880,11 @@ declare
   named imago.plan;
   numbers integer[] := '{}';
 begin
-  if stage not in (select s.stage from imago.stages(plan) s) then
+  if stage not in (select s.stage from imago.plan_stages(plan) s) then
     perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
-      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.stages(plan) s));
+      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.plan_stages(plan) s));
   end if;
-  for staged in select s.* from imago.stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
+  for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
     begin
       if journaled and imago.has_journal(staged, entity) or not journaled and imago.entity_exists(staged, entity) then
         named := staged;
@@ -2579,31 +2903,17 @@ end
 $$;
 comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
 
--- imago.error_of
-create or replace function imago.error_of(run imago.run)
+-- imago.error_json
+create or replace function imago.error_json(code text, variadic args text[])
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  error_of_code text := case when run.error_code ~ '^IM' then run.error_code else 'IM024' end;
-  details text[];
-  result jsonb;
-begin
-  details := case error_of_code
-    when 'IM020' then regexp_match(run.reason, '^(\d+) of (\d+)')
-    when 'IM021' then array[run.reason]
-    else array[run.plan]
-  end;
-  select jsonb_build_object(
-      'code', e.code, 'message', format(e.message, variadic details || run.plan), 'hint', format(e.hint, variadic details || run.plan))
-    into result
-  from imago.error e where e.code = error_of_code;
-  return result;
-end
+  select jsonb_build_object('code', e.code, 'message', format(e.message, variadic args), 'hint', format(e.hint, variadic args))
+  from imago.error e where e.code = error_json.code
 $$;
-comment on function imago.error_of(imago.run) is 'Why a run failed, as code, message and hint.';
+comment on function imago.error_json(text, text[]) is 'An error of imago.error as code, message and hint, for answers that do not raise it.';
 
 -- imago.estimate_pending
 create or replace function imago.estimate_pending(run imago.run, plan imago.plan, total bigint)
@@ -2649,6 +2959,29 @@ end
 $$;
 comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
 
+-- imago.estimated_rest_ms
+create or replace function imago.estimated_rest_ms(plan_check imago.plan_check, cursor_key text)
+returns numeric
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = on
+set jit = off
+set max_parallel_workers_per_gather = 0
+set work_mem = '64MB'
+as $$
+declare
+  plan jsonb;
+  -- What a server does that has its tables in memory. One that is slower runs into its timeout and goes piece by piece.
+  cost_a_ms constant numeric := 125;
+begin
+  execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_sql(plan_check), imago.piece_range(plan_check, cursor_key, null))
+    into plan using cursor_key, null::text;
+  return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;
+end
+$$;
+comment on function imago.estimated_rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes, as the planner sees it.';
+
 -- imago.estimated_rows
 create or replace function imago.estimated_rows(relation text)
 returns bigint
@@ -2693,16 +3026,16 @@ declare
   run_id constant bigint := (imago.last_run(plan.name)).id;
   answer jsonb;
 begin
-  answer := imago.check_clean(plan, run_id, deadline, since);
+  answer := imago.run_error_checks(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
     -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan, run_id, deadline, clock_timestamp());
+    answer := imago.run_error_checks(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
     perform imago.raise_error('IM038', plan.name, (
       select string_agg(format('check %s %s', f ->> 'name', case
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
-          else 'finds ' || (f ->> 'found') || imago.some_keys(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
+          else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
       'Call validate_migration to see what is wrong and what mends it.');
   end if;
@@ -2731,6 +3064,23 @@ end
 $$;
 comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up before the verification period is over, naming when it is (IM040); gives since when it counts.';
 
+-- imago.expect_cron
+create or replace function imago.expect_cron()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  problem text := imago.cron_problem();
+begin
+  if problem is not null then
+    perform imago.raise_error(problem, current_user);
+  end if;
+end
+$$;
+comment on function imago.expect_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
+
 -- imago.expect_finalizable
 create or replace function imago.expect_finalizable(plan imago.plan, pending text[] default '{}')
 returns void
@@ -2751,8 +3101,8 @@ end
 $$;
 comment on function imago.expect_finalizable(imago.plan, text[]) is 'Refuses to finalize while anything is left to be moved or decided (IM038).';
 
--- imago.expect_indexed
-create or replace function imago.expect_indexed(plan_name text)
+-- imago.expect_indexes
+create or replace function imago.expect_indexes(plan_name text)
 returns void
 language plpgsql
 stable
@@ -2761,16 +3111,56 @@ as $$
 declare
   missing record;
 begin
-  select u.* into missing from imago.unindexed(plan_name) u where not u.is_small limit 1;
+  select u.* into missing from imago.missing_indexes(plan_name) u where not u.is_small limit 1;
   if found then
     perform imago.raise_error('IM057', plan_name, missing.object, missing.statement);
   end if;
 end
 $$;
-comment on function imago.expect_indexed(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
+comment on function imago.expect_indexes(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
 
--- imago.expect_open
-create or replace function imago.expect_open(plan_name text, direction text)
+-- imago.expect_journal
+create or replace function imago.expect_journal(plan_name text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  bare bigint;
+begin
+  select max(r.id) into bare
+  from imago.run r
+  where r.plan = plan_name and r.direction = 'forward' and not r.backup
+    and (exists (select from imago.batch b where b.run = r.id and b.moved > 0)
+         -- Its syncs kept none either.
+         or r.started_at is not null and exists (select from imago.plan_sync s where s.plan = plan_name));
+  if bare is not null then
+    perform imago.raise_error('IM009', plan_name, bare::text);
+  end if;
+end
+$$;
+comment on function imago.expect_journal(text) is 'Refuses to roll back what was moved without a journal (IM009).';
+
+-- imago.expect_no_problems
+create or replace function imago.expect_no_problems(plan_name text, problems jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if jsonb_path_exists(problems, '$[*] ? (@.severity == "error")') then
+    perform imago.raise_error('IM006', plan_name, (
+      select string_agg(format('%s %s', p ->> 'object', p ->> 'message'), '; ')
+      from jsonb_array_elements(problems) p where p ->> 'severity' = 'error'));
+  end if;
+end
+$$;
+comment on function imago.expect_no_problems(text, jsonb) is 'Refuses to start where the preflight found errors (IM006).';
+
+-- imago.expect_not_finalized
+create or replace function imago.expect_not_finalized(plan_name text, direction text)
 returns void
 language plpgsql
 stable
@@ -2785,7 +3175,110 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_open(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
+comment on function imago.expect_not_finalized(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
+
+-- imago.expect_options
+create or replace function imago.expect_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if dry_run is null then
+    perform imago.raise_error('IM004', 'dry_run');
+  end if;
+  if on_failure not in ('stop', 'rollback') then
+    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop or rollback');
+  end if;
+  if max_failures !~ '^[0-9]{1,9}$' and max_failures !~ '^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$' then
+    perform imago.raise_error('IM015', 'max_failures', max_failures, 'a number, or a percentage such as 2%');
+  end if;
+  if on_failure = 'rollback' and not backup then
+    perform imago.raise_error('IM015', 'on_failure', on_failure, 'stop, when backup is false: without a journal there is no way back');
+  end if;
+end
+$$;
+comment on function imago.expect_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';
+
+-- imago.expect_run
+create or replace function imago.expect_run(plan_name text, direction text, run_id bigint)
+returns imago.run
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r where r.id = run_id and r.plan = plan_name and r.direction = expect_run.direction;
+  if not found then
+    perform imago.raise_error('IM034', run_id::text, expect_run.direction, plan_name);
+  end if;
+  return run;
+end
+$$;
+comment on function imago.expect_run(text, text, bigint) is 'The run that a caller says it drives, or IM034.';
+
+-- imago.expect_same_settings
+create or replace function imago.expect_same_settings(run imago.run, backup boolean, max_failures text, on_failure text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if backup <> run.backup then
+    perform imago.raise_error('IM007', run.id::text, run.plan, 'backup', run.backup::text, backup::text);
+  end if;
+  if max_failures is not null and max_failures is distinct from run.max_failures then
+    perform imago.raise_error('IM007', run.id::text, run.plan, 'max_failures', coalesce(run.max_failures, 'null'), max_failures);
+  end if;
+  if on_failure <> run.on_failure then
+    perform imago.raise_error('IM007', run.id::text, run.plan, 'on_failure', run.on_failure, on_failure);
+  end if;
+end
+$$;
+comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
+
+-- imago.expect_size
+create or replace function imago.expect_size(batch_size integer, max_ms integer default 2000)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if batch_size not between 1 and 10000 then
+    perform imago.raise_error('IM002', batch_size::text);
+  end if;
+  if max_ms is null then
+    perform imago.raise_error('IM004', 'max_ms');
+  end if;
+  if max_ms not between 1 and 3600000 then
+    perform imago.raise_error('IM015', 'max_ms', max_ms::text, '1 to 3600000 milliseconds');
+  end if;
+end
+$$;
+comment on function imago.expect_size(integer, integer) is 'Refuses sizes and budgets outside their range (IM002, IM004, IM015).';
+
+-- imago.expect_source
+create or replace function imago.expect_source(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  source text := format('%I.%I', plan.source_schema, plan.source_table);
+begin
+  -- Once it is finalized, clean-up may have dropped it.
+  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
+    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
+  end if;
+end
+$$;
+comment on function imago.expect_source(imago.plan) is 'Refuses to count what is not there (IM006).';
 
 -- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
@@ -2812,21 +3305,21 @@ begin
         p.relation, p.columns[1], p.target_columns[1],
         (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
     end, ' ') into looks
-  from imago.pointing_columns(plan.name, write.relation) p
+  from imago.referencing_columns(plan.name, write.relation) p
   -- Of the others remove_rows hears when their foreign keys find a row.
   where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;
   select string_agg(distinct format('k.%I', t), ', ') into targets
-  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
+  from imago.referencing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
        select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
      )
      select case %s end',
     targets, write.undo_table, write.relation,
-    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.given_keys(plan), looks)
+    imago.each_column('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.keys_sql(plan), looks)
   into referring using keys;
   if referring is not null then
     raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;
@@ -2869,63 +3362,6 @@ as $$
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app, reached from the tables that the plan writes, names this table (or column), or cannot be read.';
 
--- imago.fail_sync
-create or replace function imago.fail_sync(
-  plan_name text,
-  sync_position integer,
-  entities text[],
-  sqlstate text,
-  constraint_name text,
-  table_name text,
-  began timestamptz
-)
-returns text
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  sync imago.plan_sync;
-  waited_for boolean;
-begin
-  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  if fail_sync.sqlstate in ('55P03', '40P01') then
-    -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
-    -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
-    -- its journal are as they were then, and the other one, which follows both, writes over both sides.
-    waited_for := not sync."strict"
-      and exists (
-        select from imago.plan_sync o
-        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
-      and exists (
-        select from pg_catalog.pg_locks l
-        join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
-        join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
-        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
-          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
-          -- A batch gives way by itself, sooner than we need to.
-          and not exists (
-            select from pg_catalog.pg_locks m
-            where m.pid = l.pid and m.relation = 'imago.run'::pg_catalog.regclass and m.mode = 'RowShareLock'));
-    if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
-      return 'again';
-    end if;
-  end if;
-  -- Unquoted, PL/pgSQL takes it for its own word.
-  if sync."strict" then
-    return 'raise';
-  end if;
-  -- Each of them, however many: a plan may look here for whom a sync has failed.
-  insert into imago.log (plan, level, event, entity, sqlstate, detail)
-  select plan_name, 'warning', 'sync_failed', k, fail_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
-    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
-    'entities', cardinality(entities))) || imago.stage_detail(sync.stage)
-  from unnest(entities) k;
-  return 'leave';
-end
-$$;
-comment on function imago.fail_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
-
 -- imago.failing_checks
 create or replace function imago.failing_checks(validation_id bigint)
 returns jsonb
@@ -2955,7 +3391,7 @@ declare
   closing boolean;
 begin
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');
   end if;
   plan := imago.find_plan(plan_name);
@@ -2963,7 +3399,7 @@ begin
   if plan.finalized_at is not null then
     return imago.finalize_answer(plan_name, null, 'finalized');
   end if;
-  closing := plan.closed_at is null and imago.closes(step);
+  closing := plan.closed_at is null and imago.closes_way_back(step);
   if plan.closed_at is null then
     if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
       return imago.finalize_checks(plan);
@@ -2971,7 +3407,7 @@ begin
     perform imago.expect_finalizable(plan);
   end if;
 
-  if not imago.hold_plan(plan_name, closing) then
+  if not imago.lock_plan(plan_name, closing) then
     return imago.finalize_answer(plan_name, step.name, 'busy');
   end if;
   if plan.closed_at is null then
@@ -3024,12 +3460,12 @@ begin
     plan.checking_key := null;
   end if;
   since := coalesce(plan.checking_since, clock_timestamp());
-  looked := imago.look_for_pending(plan, deadline);
+  looked := imago.find_pending(plan, deadline);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
     answer := imago.expect_clean(plan, deadline, since);
   end if;
-  if not imago.hold_plan(plan.name, false) then
+  if not imago.lock_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');
   end if;
   if (answer ->> 'has_more')::boolean then
@@ -3071,7 +3507,7 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s', count(distinct f.entity), k.word) || imago.some_keys(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select format('%s %s', count(distinct f.entity), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
@@ -3085,7 +3521,7 @@ begin
     order by k.word desc;
   if pending <> '{}' then
     return query select format('%s%s pending', cardinality(pending), case when cardinality(pending) = 1000 then ' or more' else '' end)
-        || imago.some_keys(pending, cardinality(pending)),
+        || imago.sample_keys_text(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;
 end
@@ -3106,7 +3542,7 @@ as $$
       'list', (select jsonb_agg(to_jsonb(s) order by s.number) from imago.finalize_steps(plan) s),
       'obstacles', (
         select coalesce(jsonb_agg(to_jsonb(o)), '[]')
-        from imago.look_for_pending(plan, imago.call_deadline(2000)) l
+        from imago.find_pending(plan, imago.call_deadline(2000)) l
         cross join lateral imago.finalize_obstacles(plan, l.pending) o
         where plan.closed_at is null))
 $$;
@@ -3146,7 +3582,7 @@ stable
 set search_path = ''
 as $$
   with own as (
-    select s.position, s.name, s.direct, s.statement, imago.closes(s) as closes, s.done_at is not null as done
+    select s.position, s.name, s.direct, s.statement, imago.closes_way_back(s) as closes, s.done_at is not null as done
     from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize'
   ), closing as (
     -- Only the first of them closes the way back; the others find it closed.
@@ -3223,31 +3659,77 @@ as $$
 $$;
 comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';
 
--- imago.find_left
-create or replace function imago.find_left(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
+-- imago.find_pending
+create or replace function imago.find_pending(
+  plan imago.plan,
+  deadline timestamptz,
+  out pending text[],
+  out next_stage integer,
+  out next_key text
+)
 language plpgsql
 volatile
 set search_path = ''
+set enable_seqscan = off
+set jit = off
 as $$
+declare
+  most constant integer := 1000;
+  run imago.run := imago.last_run(plan.name);
+  staged imago.plan;
+  lane imago.lane;
+  keys text[];
+  found_keys text[];
+  size integer := 100;
+  began timestamptz;
+  looked boolean := false;
 begin
-  keys := '{}';
-  for staged in select s.* from imago.begun_stages(run, plan) s loop
-    keys := imago.left_over(run, staged, most);
-    exit when keys <> '{}';
-  end loop;
-  outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
-exception
-  when query_canceled then
-    if not imago.timed_out() then
-      raise;
+  pending := '{}';
+  next_stage := coalesce(plan.checking_stage, 1);
+  next_key := plan.checking_key;
+  run.direction := 'forward';
+  if plan.prepared_at is null then
+    return;
+  end if;
+  for staged in select s.* from imago.plan_stages(plan) s where s.stage >= next_stage order by s.stage loop
+    if staged.stage > next_stage then
+      next_stage := staged.stage;
+      next_key := null;
     end if;
-    outcome := 'incomplete';
-  when syntax_error_or_access_rule_violation then
-    outcome := 'stop';
-    code := sqlstate;
+    loop
+      began := clock_timestamp();
+      lane.cursor_key := next_key;
+      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
+      begin
+        keys := imago.next_keys(run, staged, lane);
+        found_keys := array(
+          select k from unnest(imago.pending_keys(staged, keys)) k
+          where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
+      exception when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        if not looked then
+          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+        end if;
+        return;
+      end;
+      exit when keys is null;
+      pending := pending || found_keys;
+      next_key := keys[cardinality(keys)];
+      if cardinality(pending) >= most or clock_timestamp() >= deadline then
+        pending := pending[:most];
+        return;
+      end if;
+      looked := true;
+      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+    end loop;
+  end loop;
+  next_stage := next_stage + 1;
+  next_key := null;
 end
 $$;
-comment on function imago.find_left(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
+comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
 
 -- imago.find_plan
 create or replace function imago.find_plan(name text)
@@ -3270,6 +3752,45 @@ begin
 end
 $$;
 comment on function imago.find_plan(text) is 'The plan of this name, or IM001.';
+
+-- imago.find_remaining
+create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  keys := '{}';
+  for staged in select s.* from imago.begun_stages(run, plan) s loop
+    keys := imago.remaining_entities(run, staged, most);
+    exit when keys <> '{}';
+  end loop;
+  outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
+exception
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    outcome := 'incomplete';
+  when syntax_error_or_access_rule_violation then
+    outcome := 'stop';
+    code := sqlstate;
+end
+$$;
+comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
+
+-- imago.fingerprint
+create or replace function imago.fingerprint(alias text, columns text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    'pg_catalog.hashtextextended(row(%s)::text, 0)',
+    (select string_agg(format('%I.%I', alias, c), ', ') from unnest(columns) c))
+$$;
+comment on function imago.fingerprint(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
 
 -- imago.finish_run
 create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
@@ -3310,7 +3831,7 @@ begin
     return result;
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
+    result.outcome := imago.build_indexes(run, lane.waits_since + 2 * patience);
     if result.outcome in ('deferred', 'built') then
       return result;
     end if;
@@ -3318,9 +3839,9 @@ begin
   end if;
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
-  checks := imago.end_checks(run, lane.waits_since);
-  if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
-    select f.* into remaining from imago.find_left(run, plan, most) f;
+  checks := imago.latest_end_validation(run, lane.waits_since);
+  if imago.is_resumable(checks) is not true and not imago.late_walk_was_empty(lane) then
+    select f.* into remaining from imago.find_remaining(run, plan, most) f;
     if remaining.outcome <> 'working' then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;
@@ -3378,7 +3899,7 @@ declare
   size integer;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
-  plan := imago.stage(plan, plan_check.stage);
+  plan := imago.plan_at_stage(plan, plan_check.stage);
   result := item;
   outcome := 'done';
   attempts := 0;
@@ -3402,7 +3923,7 @@ begin
         result.size := greatest(1, size / 4);
         outcome := 'time';
       when others then
-        result.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+        result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
         result.done := true;
     end;
     if outcome <> 'done' then
@@ -3490,10 +4011,10 @@ begin
     result.fix_size := case moves.outcome when 'done' then least(1000, 4 * item.fix_size) else greatest(1, moves.next_size) end;
     result.deferrals := case moves.outcome when 'deferred' then item.deferrals + 1 else 0 end;
     if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.entity = any (entities)) then
-      result.error := imago.check_error('IM026', plan_check.name);
+      result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.check_error('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;
@@ -3545,7 +4066,7 @@ set jit = off
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  query text := imago.check_query(plan_check);
+  query text := imago.check_sql(plan_check);
   key record := imago.walked_key(plan_check);
 begin
   execute format(
@@ -3600,8 +4121,8 @@ declare
   run imago.run;
 begin
   if driven is not null then
-    run := imago.driven_run(plan_name, 'forward', driven);
-    perform imago.check_settings(run, backup, max_failures, on_failure);
+    run := imago.expect_run(plan_name, 'forward', driven);
+    perform imago.expect_same_settings(run, backup, max_failures, on_failure);
     return run;
   end if;
   run := imago.unfinished_run(plan_name);
@@ -3622,52 +4143,117 @@ begin
     end if;
     return run;
   end if;
-  perform imago.check_settings(run, backup, max_failures, on_failure);
+  perform imago.expect_same_settings(run, backup, max_failures, on_failure);
   return run;
 end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
--- imago.gate
-create or replace function imago.gate(run_id bigint)
-returns bigint
-language sql
-immutable
-set search_path = ''
-as $$
-  select pg_catalog.hashtextextended('imago run ' || run_id, 0)
-$$;
-comment on function imago.gate(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
-
--- imago.given_keys
-create or replace function imago.given_keys(plan imago.plan)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
-  -- statement of a batch.
-  select format('((select $1::%1$s[])::%1$s[])', plan.key_type)
-$$;
-comment on function imago.given_keys(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
-
--- imago.guard_batch
-create or replace function imago.guard_batch()
-returns trigger
+-- imago.handle_failed_batch
+create or replace function imago.handle_failed_batch(
+  run imago.run,
+  plan imago.plan,
+  segment text[],
+  attempt imago.attempt,
+  had_whole_call boolean,
+  may_defer boolean,
+  out outcome text,
+  out aside text[]
+)
 language plpgsql
 volatile
-security definer
 set search_path = ''
 as $$
 begin
-  if not imago.batch_open() then
-    perform set_config('imago.batch', '', true);
+  aside := '{}';
+  if attempt.outcome = 'stop' then
+    outcome := 'stop';
+    return;
   end if;
-  return null;
+  if attempt.outcome = 'timeout' then
+    -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
+    if had_whole_call and cardinality(segment) = 1 then
+      aside := segment;
+      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
+    end if;
+    outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
+    return;
+  end if;
+  if attempt.outcome = 'blocked' and may_defer then
+    outcome := 'deferred';
+    return;
+  end if;
+
+  aside := imago.bad_keys(plan, segment, attempt);
+  if aside = '{}' then
+    perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
+    outcome := 'halve';
+    return;
+  end if;
+  perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
+                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
+  from unnest(aside) k;
+  outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
 end
 $$;
-comment on function imago.guard_batch() is 'Statement trigger: forgets a forged imago.batch before any other trigger trusts it.';
+comment on function imago.handle_failed_batch(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
+
+-- imago.handle_failed_sync
+create or replace function imago.handle_failed_sync(
+  plan_name text,
+  sync_position integer,
+  entities text[],
+  sqlstate text,
+  constraint_name text,
+  table_name text,
+  began timestamptz
+)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  waited_for boolean;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if handle_failed_sync.sqlstate in ('55P03', '40P01') then
+    -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
+    -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
+    -- its journal are as they were then, and the other one, which follows both, writes over both sides.
+    waited_for := not sync."strict"
+      and exists (
+        select from imago.plan_sync o
+        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
+      and exists (
+        select from pg_catalog.pg_locks l
+        join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
+        join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
+        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
+          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
+          -- A batch gives way by itself, sooner than we need to.
+          and not exists (
+            select from pg_catalog.pg_locks m
+            where m.pid = l.pid and m.relation = 'imago.run'::pg_catalog.regclass and m.mode = 'RowShareLock'));
+    if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
+      return 'again';
+    end if;
+  end if;
+  -- Unquoted, PL/pgSQL takes it for its own word.
+  if sync."strict" then
+    return 'raise';
+  end if;
+  -- Each of them, however many: a plan may look here for whom a sync has failed.
+  insert into imago.log (plan, level, event, entity, sqlstate, detail)
+  select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'entities', cardinality(entities))) || imago.stage_label(sync.stage)
+  from unnest(entities) k;
+  return 'leave';
+end
+$$;
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
 
 -- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
@@ -3719,34 +4305,10 @@ begin
     return 0;
   end if;
   select p.* into plan from imago.plan p where p.name = plan_check.plan;
-  return least(held_findings.amount, (imago.to_move(imago.stage(plan, plan_check.stage), plan_check, held)).amount);
+  return least(held_findings.amount, (imago.still_to_move(imago.plan_at_stage(plan, plan_check.stage), plan_check, held)).amount);
 end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
-
--- imago.hold_plan
-create or replace function imago.hold_plan(plan_name text, run_too boolean)
-returns boolean
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  run imago.run := imago.last_run(plan_name);
-  old_timeout text := current_setting('lock_timeout');
-begin
-  if run_too and run.id is not null then
-    perform imago.lock_run(run.id);
-  end if;
-  perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-  perform from imago.plan p where p.name = plan_name for no key update;
-  perform set_config('lock_timeout', old_timeout, true);
-  return true;
-exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
-  return false;
-end
-$$;
-comment on function imago.hold_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
 -- imago.index_of
 create or replace function imago.index_of(relation text, name text)
@@ -3762,84 +4324,6 @@ as $$
   limit 1
 $$;
 comment on function imago.index_of(text, text) is 'An index that finds rows by a column, null if there is none.';
-
--- imago.index_pointer
-create or replace function imago.index_pointer(run imago.run, write_id integer, relation text, column_name text)
-returns boolean
-language plpgsql
-volatile
-set search_path = ''
-set maintenance_work_mem = '128MB'
-as $$
-declare
-  started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
-begin
-  begin
-    perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
-    -- One builder at a time; whoever was before us may have built it.
-    perform from imago.plan_write w where w.id = write_id for update;
-    if imago.index_of(relation, column_name) is null then
-      execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
-      execute format('comment on index %s is %L', imago.index_of(relation, column_name), format('Added by Imago plan %s.', run.plan));
-      perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
-        'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
-    end if;
-    perform set_config('lock_timeout', old_timeout, true);
-    return true;
-  exception
-    when lock_not_available or deadlock_detected then
-      perform imago.write_log(run.plan, run.id, 'warning', 'index_deferred',
-        jsonb_build_object('relation', relation, 'column', column_name), null, sqlstate);
-      return false;
-    when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      perform imago.leave_unindexed(run, write_id, column_name, 'building it does not fit a call', sqlstate);
-    when others then
-      perform imago.leave_unindexed(run, write_id, column_name, 'it could not be built', sqlstate);
-  end;
-  return true;
-end
-$$;
-comment on function imago.index_pointer(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
-
--- imago.index_pointers
-create or replace function imago.index_pointers(run imago.run, give_up_at timestamptz)
-returns text
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  missing record;
-  built boolean := false;
-  started timestamptz := clock_timestamp();
-  -- The writers of each table that has got its index wait until the call ends.
-  a_moment constant interval := '100 ms';
-begin
-  -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
-  if current_setting('imago.dry', true) = 'on' then
-    return 'none';
-  end if;
-  loop
-    select u.* into missing from imago.unindexed(run.plan) u where not u.is_left limit 1;
-    exit when not found or built and clock_timestamp() > started + a_moment;
-    if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'the table is too large to keep its writers waiting for one');
-    elsif imago.index_pointer(run, missing.write_id, missing.relation, missing.column_name) then
-      built := true;
-    elsif clock_timestamp() < give_up_at then
-      return 'deferred';
-    else
-      perform imago.leave_unindexed(run, missing.write_id, missing.column_name, 'a transaction that does not end writes the table', '55P03');
-    end if;
-  end loop;
-  return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
-end
-$$;
-comment on function imago.index_pointers(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
 -- imago.index_wait_ms
 create or replace function imago.index_wait_ms(relation text)
@@ -3891,7 +4375,7 @@ begin
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
       'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', written);
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()', written);
     if write.inserts then
       execute format(
         'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
@@ -3932,7 +4416,7 @@ declare
   explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  plan := imago.stage(imago.find_plan(plan_name), sync.stage);
+  plan := imago.plan_at_stage(imago.find_plan(plan_name), sync.stage);
   if pg_catalog.to_regclass(sync.relation) is null then
     perform imago.raise_error('IM035', sync.name, plan_name, sync.relation);
   end if;
@@ -3989,7 +4473,7 @@ declare
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   select p.* into strict plan from imago.plan p where p.name = write.plan;
-  undo := coalesce(write.undo_table, imago.undo_name(write.plan, write.relation));
+  undo := coalesce(write.undo_table, imago.undo_table_name(write.plan, write.relation));
 
   if write.entity_column is null then
     if cardinality(imago.primary_key(write.relation)) > 1 then
@@ -4007,13 +4491,13 @@ begin
   returning * into write;
 
   select string_agg(format('key_%s %s %s not null', c.ordinal, c.kept, c.collated), ', ') into definition
-  from imago.undo_columns(write.relation, write.key_columns) c;
+  from imago.journal_columns(write.relation, write.key_columns) c;
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
-    from imago.undo_columns(write.relation, write.columns) c), '');
-  plan := imago.stage(plan, write.stage);
+    from imago.journal_columns(write.relation, write.columns) c), '');
+  plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
+  from imago.journal_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
@@ -4211,6 +4695,46 @@ as $$
 $$;
 comment on function imago.installed_undo() is 'Undo tables and the functions that fill them: sound, missing, or orphaned where no plan knows them any more.';
 
+-- imago.is_all_moved
+create or replace function imago.is_all_moved(plan text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_moving_run(plan);
+begin
+  return coalesce(run.direction = 'forward' and run.state = 'succeeded', false) and not exists (
+    select from imago.run r where r.plan = is_all_moved.plan and r.state in ('pending', 'running', 'paused'));
+end
+$$;
+comment on function imago.is_all_moved(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
+
+-- imago.is_batch_open
+create or replace function imago.is_batch_open(capturing boolean default false)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  named text := current_setting('imago.batch', true);
+begin
+  if named !~ '^[0-9]{1,18}$' then
+    return false;
+  end if;
+  return exists (
+    select from imago.batch b
+    where b.id = named::bigint
+      and b.xid = pg_current_xact_id_if_assigned()
+      and b.ms is null
+      and (not capturing or (b.journaled and b.direction = 'forward')));
+end
+$$;
+comment on function imago.is_batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';
+
 -- imago.is_finalized
 create or replace function imago.is_finalized(plan_name text)
 returns boolean
@@ -4238,7 +4762,7 @@ begin
   end if;
   execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)',
     write.undo_table, (
-      select case write.stage when 1 then p.key_type else (imago.stage(p, write.stage)).key_type end
+      select case write.stage when 1 then p.key_type else (imago.plan_at_stage(p, write.stage)).key_type end
       from imago.plan p where p.name = is_journaled.plan)) into result using entity;
   return result;
 end
@@ -4255,18 +4779,6 @@ as $$
   select coalesce(imago.relation_bytes(relation), 0) >= imago.setting_number('direct_mb') * 1024 * 1024::bigint
 $$;
 comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
-
--- imago.is_live
-create or replace function imago.is_live(validation imago.validation)
-returns boolean
-language sql
-volatile
-set search_path = ''
-as $$
-  -- Older counts say little about the data of now.
-  select validation.state <> 'done' and validation.updated_at > clock_timestamp() - interval '1 hour'
-$$;
-comment on function imago.is_live(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
 -- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
@@ -4290,6 +4802,33 @@ as $$
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
 
+-- imago.is_resumable
+create or replace function imago.is_resumable(validation imago.validation)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Older counts say little about the data of now.
+  select validation.state <> 'done' and validation.updated_at > clock_timestamp() - interval '1 hour'
+$$;
+comment on function imago.is_resumable(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
+
+-- imago.is_transition_waiting
+create or replace function imago.is_transition_waiting(run_id bigint)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id))
+$$;
+comment on function imago.is_transition_waiting(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
+
 -- imago.job_name
 create or replace function imago.job_name(plan_name text, direct boolean default false)
 returns text
@@ -4301,21 +4840,59 @@ as $$
 $$;
 comment on function imago.job_name(text, boolean) is 'Name of the pg_cron job that drives a plan, one job a plan, or of the one that runs the statement of its direct step.';
 
--- imago.key_text
-create or replace function imago.key_text(plan imago.plan, entity text)
+-- imago.journal_columns
+create or replace function imago.journal_columns(relation text, columns text[])
+returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select
+    c.ordinal::integer,
+    a.attname::text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    imago.journal_type(a.atttypid, a.atttypmod),
+    imago.journal_type(a.atttypid, -1) in (
+      'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
+      'timestamp without time zone', 'timestamp with time zone'),
+    not a.attnotnull,
+    (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
+     from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
+  from unnest(journal_columns.columns) with ordinality c(name, ordinal)
+  join pg_catalog.pg_attribute a
+    on a.attrelid = journal_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  order by c.ordinal;
+end
+$$;
+comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
+
+-- imago.journal_type
+create or replace function imago.journal_type(type oid, modifier integer)
 returns text
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  result text;
+  found_type pg_catalog.pg_type;
+  element_kind "char";
 begin
-  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
-  return result;
+  select t.* into strict found_type from pg_catalog.pg_type t where t.oid = type;
+  if found_type.typtype = 'd' then
+    return imago.journal_type(found_type.typbasetype, found_type.typtypmod);
+  end if;
+  select t.typtype into element_kind from pg_catalog.pg_type t where t.oid = found_type.typelem;
+  if found_type.typtype = 'e' or element_kind in ('e', 'd') then
+    return 'text';
+  end if;
+  return pg_catalog.format_type(type, modifier);
 end
 $$;
-comment on function imago.key_text(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
+comment on function imago.journal_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
 
 -- imago.key_type
 create or replace function imago.key_type(source_schema text, source_table text, key_column text)
@@ -4325,9 +4902,53 @@ stable
 set search_path = ''
 as $$
   select case when c.kept like 'character varying%' then 'text' else c.kept end
-  from imago.undo_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
+  from imago.journal_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
 $$;
 comment on function imago.key_type(text, text, text) is 'The type by which the rows of a table are keyed.';
+
+-- imago.keys_sql
+create or replace function imago.keys_sql(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
+  -- statement of a batch.
+  select format('((select $1::%1$s[])::%1$s[])', plan.key_type)
+$$;
+comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
+
+-- imago.last_effective_run
+create or replace function imago.last_effective_run(plan text)
+returns imago.run
+language sql
+stable
+set search_path = ''
+as $$
+  select r.* from imago.run r
+  where r.plan = last_effective_run.plan
+    and (r.state <> 'cancelled'
+      or exists (select from imago.lane l where l.run = r.id and l.moved > 0)
+      or exists (select from imago.batch b where b.run = r.id and b.moved > 0))
+  order by r.id desc limit 1
+$$;
+comment on function imago.last_effective_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
+
+-- imago.last_moving_run
+create or replace function imago.last_moving_run(plan text)
+returns imago.run
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each write of the app.
+as $$
+begin
+  return (
+    select r from imago.run r where r.plan = last_moving_run.plan and r.validation is null order by r.id desc limit 1);
+end
+$$;
+comment on function imago.last_moving_run(text) is 'The newest run of the plan that moves entities, forward or back: not one that fixes findings.';
 
 -- imago.last_run
 create or replace function imago.last_run(plan text)
@@ -4340,73 +4961,48 @@ as $$
 $$;
 comment on function imago.last_run(text) is 'The newest run of the plan, or null.';
 
--- imago.leave_lane
-create or replace function imago.leave_lane(lane imago.lane, plan_name text, total imago.moves)
-returns void
+-- imago.late_walk_was_empty
+create or replace function imago.late_walk_was_empty(lane imago.lane)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select lane.moved_before is not distinct from sum(l.moved)
+  from imago.lane l where l.run = lane.run and l.pass = lane.pass
+$$;
+comment on function imago.late_walk_was_empty(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
+
+-- imago.latest_end_validation
+create or replace function imago.latest_end_validation(run imago.run, since timestamptz)
+returns imago.validation
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  update imago.lane l set
-    cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
-    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
-  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
-  if total.outcome in ('timeout', 'deferred') then
-    perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,
-      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
-        || imago.stage_detail(lane.stage),
-      null, coalesce(total.sqlstate, '57014'));
-  end if;
+  return (
+    select v from imago.validation v
+    where v.run = latest_end_validation.run.id and v.created_at >= since
+    order by v.id desc limit 1);
 end
 $$;
-comment on function imago.leave_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
+comment on function imago.latest_end_validation(imago.run, timestamptz) is 'The newest checks that the end of a run has asked for since its last lane ended; null where there are none.';
 
--- imago.leave_unindexed
-create or replace function imago.leave_unindexed(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
+-- imago.leave_index_to_person
+create or replace function imago.leave_index_to_person(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
   select imago.write_log(run.plan, run.id, 'warning', 'index',
-    jsonb_build_object('object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_unindexed.sqlstate)
-  from imago.unindexed(run.plan) u
-  where u.write_id = leave_unindexed.write_id and u.column_name = leave_unindexed.column_name;
+    jsonb_build_object('object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
+  from imago.missing_indexes(run.plan) u
+  where u.write_id = leave_index_to_person.write_id and u.column_name = leave_index_to_person.column_name;
   update imago.plan_write w set left_unindexed = w.left_unindexed || column_name where w.id = write_id
 $$;
-comment on function imago.leave_unindexed(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
-
--- imago.left_over
-create or replace function imago.left_over(run imago.run, plan imago.plan, most integer)
-returns text[]
-language plpgsql
-volatile
-set search_path = ''
--- What is pending is looked up in a hash of the few rows that are left. How many those are is estimated from old statistics, so that
--- with little memory allowed the planner would rather ask for each entity, which takes ten times as long.
-set work_mem = '512MB'
-set jit = off
-as $$
-declare
-  source text;
-  keys text[];
-begin
-  if run.direction = 'forward' then
-    source := format('select entity from %s', imago.plan_object(plan, 'pending'));
-  else
-    select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
-      into source
-    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
-  end if;
-  execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
-  into keys using plan.name, run.direction, most, plan.stage;
-  return keys;
-end
-$$;
-comment on function imago.left_over(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
+comment on function imago.leave_index_to_person(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
 
 -- imago.lock_entities
 create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
@@ -4421,7 +5017,7 @@ begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
        select %1$I as k from %2$I.%3$I where %1$I = any %4$s order by %1$I for %5$s %6$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, imago.given_keys(plan),
+    plan.key_column, plan.source_schema, plan.source_table, imago.keys_sql(plan),
     case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;
@@ -4456,9 +5052,9 @@ begin
          from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
       write.relation,
-      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.undo_print('t', write.inserted_columns), imago.given_keys(plan))
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      imago.each_column('t.%2$I', write.relation, write.key_columns),
+      write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan))
     into is_edited using keys;
     any_edited := any_edited or coalesce(is_edited, false);
   end loop;
@@ -4466,6 +5062,30 @@ begin
 end
 $$;
 comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
+
+-- imago.lock_plan
+create or replace function imago.lock_plan(plan_name text, run_too boolean)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_run(plan_name);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  if run_too and run.id is not null then
+    perform imago.lock_run(run.id);
+  end if;
+  perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+  perform from imago.plan p where p.name = plan_name for no key update;
+  perform set_config('lock_timeout', old_timeout, true);
+  return true;
+exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
+  return false;
+end
+$$;
+comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
 -- imago.lock_run
 create or replace function imago.lock_run(run_id bigint)
@@ -4479,7 +5099,7 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-  perform pg_advisory_xact_lock(imago.gate(run_id));
+  perform pg_advisory_xact_lock(imago.run_lock_key(run_id));
   -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
   select r.* into run from imago.run r where r.id = run_id for no key update;
   perform set_config('lock_timeout', old_timeout, true);
@@ -4489,351 +5109,6 @@ exception when lock_not_available or deadlock_detected then
 end
 $$;
 comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
-
--- imago.look_ahead
-create or replace function imago.look_ahead(
-  run imago.run,
-  plan imago.plan,
-  lane imago.lane,
-  out keys text[],
-  out places text[],
-  out rows bigint,
-  out todo text[],
-  out outcome text,
-  out code text
-)
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
-  todo := imago.movable_keys(run, plan, lane, keys);
-exception
-  when query_canceled then
-    -- A size of one that does not fit cannot be made smaller: the caller has to know.
-    if not imago.timed_out() or lane.batch_size = 1 then
-      raise;
-    end if;
-    outcome := 'timeout';
-  when syntax_error_or_access_rule_violation then
-    outcome := 'stop';
-    code := sqlstate;
-end
-$$;
-comment on function imago.look_ahead(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
-
--- imago.look_at_app_triggers
-create or replace function imago.look_at_app_triggers(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  with triggers as (
-    select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
-      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
-      case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
-      t.tgfoid::pg_catalog.regproc::text as routine,
-      -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
-      t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
-        and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
-    from pg_catalog.pg_trigger t
-    join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where t.tgrelid in (select r from imago.plan_relations(plan) r)
-      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and t.tgname !~ '^[!~]imago_'
-  )
-  select jsonb_build_object(
-    'findings', coalesce(jsonb_agg(jsonb_build_object(
-      'object', format('trigger %I on %s', tgname, relation),
-      'message', format('calls %s for %s on %s', routine, level, events),
-      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
-    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
-  from triggers
-$$;
-comment on function imago.look_at_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
-
--- imago.look_at_connections
-create or replace function imago.look_at_connections(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'findings', case when n.usable - n.used >= imago.setting_number('free_connections') then '[]' else jsonb_build_array(jsonb_build_object(
-      'object', 'connections', 'message', format('%s of %s are in use', n.used, n.usable),
-      'hint', 'Close idle ones, use the connection pooler, or run with --workers 1.')) end,
-    'facts', jsonb_build_object('used', n.used, 'free', greatest(0, n.usable - n.used), 'max_connections', current_setting('max_connections')::integer))
-  from (
-    select (select sum(d.numbackends) from pg_catalog.pg_stat_database d)::integer as used,
-      current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as usable
-  ) n
-$$;
-comment on function imago.look_at_connections(imago.plan) is 'Check: fewer connections than the setting free_connections are free for anyone but superusers.';
-
--- imago.look_at_limitations
-create or replace function imago.look_at_limitations(plan imago.plan)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
-  from imago.preflight(plan) p where p.severity = 'warning' and p.message not like 'has no index%'
-$$;
-comment on function imago.look_at_limitations(imago.plan) is 'Check: what else the preflight warns of.';
-
--- imago.look_at_missing_indexes
-create or replace function imago.look_at_missing_indexes(plan imago.plan)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
-  from imago.preflight(plan) p where p.severity = 'warning' and p.message like 'has no index%'
-$$;
-comment on function imago.look_at_missing_indexes(imago.plan) is 'Check: the indexes that the preflight misses, each with the statement to run.';
-
--- imago.look_at_requirements
-create or replace function imago.look_at_requirements(plan imago.plan)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
-  from imago.preflight(plan) p where p.severity = 'error'
-$$;
-comment on function imago.look_at_requirements(imago.plan) is 'Check: the errors of the preflight.';
-
--- imago.look_at_rights
-create or replace function imago.look_at_rights(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
-    'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
-    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
-  from (
-    select plan.source_schema as name
-    union
-    select n.nspname from imago.plan_relations(plan) t
-    join pg_catalog.pg_class c on c.oid = t
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  ) s
-  join pg_catalog.pg_namespace n on n.nspname = s.name
-  cross join unnest(array['create', 'usage']) r(name)
-  where not pg_catalog.has_schema_privilege(n.oid, r.name)
-$$;
-comment on function imago.look_at_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';
-
--- imago.look_at_row_security
-create or replace function imago.look_at_row_security(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
-    'object', t::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
-    'hint', format('alter role %I bypassrls; or: alter table %s no force row level security;', current_user, t)) order by t::text), '[]'))
-  from imago.plan_relations(plan) t
-  join pg_catalog.pg_class c on c.oid = t
-  where c.relrowsecurity and (c.relforcerowsecurity or not pg_catalog.pg_has_role(c.relowner, 'usage'))
-    and not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper))
-$$;
-comment on function imago.look_at_row_security(imago.plan) is 'Check: tables whose row level security hides rows from the role that Imago runs as.';
-
--- imago.look_at_sample
-create or replace function imago.look_at_sample(plan imago.plan)
-returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  sample jsonb;
-  failed_sqlstate text;
-  moved bigint;
-begin
-  begin
-    sample := imago.dry_run(plan.name, 'sample', null, 1000);
-  exception
-    -- What is missing, the check requirements has named.
-    when sqlstate 'IM006' then
-      return '{"findings": []}';
-    when others then
-      failed_sqlstate := sqlstate;
-      return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
-        'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
-        'hint', coalesce((select e.cause from imago.error e where e.code = failed_sqlstate), 'Call dry_run_migration to see why.'))));
-  end;
-  moved := greatest(1, (sample ->> 'migrated')::bigint);
-  return jsonb_build_object(
-    'findings', coalesce((
-      select jsonb_agg(jsonb_build_object(
-        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
-        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
-        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
-      from jsonb_array_elements(sample -> 'failures') f), '[]'),
-    'facts', jsonb_build_object(
-      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
-      'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
-      'locks_held_ms', sample -> 'locks_held_ms'));
-end
-$$;
-comment on function imago.look_at_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
-
--- imago.look_at_transactions
-create or replace function imago.look_at_transactions(plan imago.plan)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$
-  with open as (
-    select format('session %s', a.pid) as object, coalesce(a.state, 'active') as state, a.xact_start as since,
-      format('select pg_terminate_backend(%s);', a.pid) as hint
-    from pg_catalog.pg_stat_activity a
-    where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
-    union all
-    select format('prepared transaction %s', x.transaction), 'prepared', x.prepared, 'Commit it or roll it back: see pg_prepared_xacts.'
-    from pg_catalog.pg_prepared_xacts x where x.database = pg_catalog.current_database()
-  )
-  select jsonb_build_object(
-    'findings', coalesce(jsonb_agg(jsonb_build_object(
-      'object', o.object, 'message', format('%s, its transaction open for %s min', o.state, floor(extract(epoch from clock_timestamp() - o.since) / 60)),
-      'hint', o.hint) order by o.since) filter (where o.since < clock_timestamp() - imago.setting_number('long_transaction_ms') * interval '1 ms'), '[]'),
-    'facts', jsonb_build_object('longest_seconds', coalesce(floor(max(extract(epoch from clock_timestamp() - o.since))), 0)))
-  from open o
-$$;
-comment on function imago.look_at_transactions(imago.plan) is 'Check: transactions in this database that have been open for longer than long_transaction_ms.';
-
--- imago.look_at_undo_journal
-create or replace function imago.look_at_undo_journal(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  with journal as (
-    select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
-    from imago.plan_write w
-    left join unnest(array['!imago_guard', '~imago_update', '~imago_insert']) t(name) on t.name <> '~imago_insert' or w.inserts
-    left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
-    where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
-  ), findings as (
-    select distinct format('imago_undo.%I', j.undo_table) as object, format('is missing: what was written to %s cannot be taken back', j.relation) as message,
-      'Restore from a backup if you need the way back.' as hint
-    from journal j where pg_catalog.to_regclass(format('imago_undo.%I', j.undo_table)) is null
-    union all
-    select format('trigger %I on %s', j.trigger_name, j.relation),
-      case when j.tgenabled is null then 'is missing: batches write without a journal' else 'is disabled: batches write without a journal' end,
-      case when j.tgenabled is null then 'Pause the migration; roll back and start again to have it installed anew.'
-        else format('alter table %s enable trigger %I;', j.relation, j.trigger_name) end
-    from journal j where j.tgenabled is null or j.tgenabled = 'D'
-  )
-  select jsonb_build_object('findings', coalesce((select jsonb_agg(to_jsonb(f) order by f.object) from findings f), '[]'),
-    'facts', jsonb_build_object('undo_tables', (select count(distinct j.undo_table) from journal j)))
-$$;
-comment on function imago.look_at_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or disabled.';
-
--- imago.look_at_unprotected_tables
-create or replace function imago.look_at_unprotected_tables(plan imago.plan)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
-    'object', t::text, 'message', 'has no row level security, and API roles have rights on it',
-    'hint', format('alter table %s enable row level security; and write policies first.', t)) order by t::text), '[]'))
-  from imago.plan_relations(plan) t
-  join pg_catalog.pg_class c on c.oid = t
-  where not c.relrowsecurity
-    and exists (
-      select from pg_catalog.pg_roles r
-      where r.rolname in ('anon', 'authenticated')
-        and pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete'))
-$$;
-comment on function imago.look_at_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
-
--- imago.look_for_pending
-create or replace function imago.look_for_pending(
-  plan imago.plan,
-  deadline timestamptz,
-  out pending text[],
-  out next_stage integer,
-  out next_key text
-)
-language plpgsql
-volatile
-set search_path = ''
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  most constant integer := 1000;
-  run imago.run := imago.last_run(plan.name);
-  staged imago.plan;
-  lane imago.lane;
-  keys text[];
-  found_keys text[];
-  size integer := 100;
-  began timestamptz;
-  looked boolean := false;
-begin
-  pending := '{}';
-  next_stage := coalesce(plan.checking_stage, 1);
-  next_key := plan.checking_key;
-  run.direction := 'forward';
-  if plan.prepared_at is null then
-    return;
-  end if;
-  for staged in select s.* from imago.stages(plan) s where s.stage >= next_stage order by s.stage loop
-    if staged.stage > next_stage then
-      next_stage := staged.stage;
-      next_key := null;
-    end if;
-    loop
-      began := clock_timestamp();
-      lane.cursor_key := next_key;
-      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
-      begin
-        keys := imago.next_keys(run, staged, lane);
-        found_keys := array(
-          select k from unnest(imago.pending_keys(staged, keys)) k
-          where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
-      exception when query_canceled then
-        if not imago.timed_out() then
-          raise;
-        end if;
-        if not looked then
-          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
-        end if;
-        return;
-      end;
-      exit when keys is null;
-      pending := pending || found_keys;
-      next_key := keys[cardinality(keys)];
-      if cardinality(pending) >= most or clock_timestamp() >= deadline then
-        pending := pending[:most];
-        return;
-      end if;
-      looked := true;
-      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
-    end loop;
-  end loop;
-  next_stage := next_stage + 1;
-  next_key := null;
-end
-$$;
-comment on function imago.look_for_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
 
 -- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -4859,7 +5134,7 @@ begin
     perform imago.raise_error('IM013', plan_name);
   end if;
   perform imago.expect_begun(plan);
-  entity := imago.key_text(plan, entity);
+  entity := imago.canonical_key(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
@@ -4868,25 +5143,27 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(plan.stage);
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_label(plan.stage);
 end
 $$;
 comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';
 
--- imago.migrating_run
-create or replace function imago.migrating_run(plan text)
-returns imago.run
-language plpgsql
+-- imago.missing_indexes
+create or replace function imago.missing_indexes(plan_name text)
+returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
+language sql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each write of the app.
 as $$
-begin
-  return (
-    select r from imago.run r where r.plan = migrating_run.plan and r.validation is null order by r.id desc limit 1);
-end
+  select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
+  from imago.plan_write w
+  cross join lateral jsonb_object_keys(w.points_to) p(name)
+  cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
+  cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
+  where w.plan = plan_name
+  order by w.position, p.name
 $$;
-comment on function imago.migrating_run(text) is 'The newest run of the plan that moves entities, forward or back: not one that fixes findings.';
+comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
 -- imago.movable_keys
 create or replace function imago.movable_keys(run imago.run, plan imago.plan, lane imago.lane, keys text[])
@@ -5003,7 +5280,7 @@ begin
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  select * into todo from imago.to_move(plan, fixed, keys);
+  select * into todo from imago.still_to_move(plan, fixed, keys);
   if todo.amount = 0 then
     return result;
   end if;
@@ -5024,7 +5301,7 @@ begin
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
-    select * into still from imago.to_move(plan, fixed, todo.keys);
+    select * into still from imago.still_to_move(plan, fixed, todo.keys);
     exit when still.amount = 0;
   end loop;
   if still.amount > 0 then
@@ -5032,7 +5309,7 @@ begin
       errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
-    perform imago.settle_batch(result.batch, plan, todo.keys);
+    perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
   result.moved := todo.amount;
@@ -5106,7 +5383,7 @@ begin
       continue;
     end if;
 
-    failure := imago.weigh_failure(run, plan, segment, attempt,
+    failure := imago.handle_failed_batch(run, plan, segment, attempt,
       had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
       may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;
@@ -5152,7 +5429,7 @@ begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
   end if;
-  perform imago.check_size(batch_size);
+  perform imago.expect_size(batch_size);
   if batch_offset < 0 then
     perform imago.raise_error('IM003', batch_offset::text);
   end if;
@@ -5178,7 +5455,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.index_pointers(run, 'infinity') = 'built' loop end loop;
+    while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
     for round in 1 .. 3 loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
@@ -5200,7 +5477,7 @@ begin
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
     'findings', (select r.findings from imago.run r where r.id = run.id),
-    'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
+    'error', case when status = 'failed' then imago.run_error(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;
@@ -5329,7 +5606,7 @@ as $$
     select w.stage from imago.plan_write w
     where run.direction = 'rollback' and w.plan = next_stage.plan.name and w.entity_column is null and w.undo_table is not null
   ) n
-  cross join lateral imago.stage(next_stage.plan, n.number) s
+  cross join lateral imago.plan_at_stage(next_stage.plan, n.number) s
   where not exists (select from imago.lane l where l.run = next_stage.run.id and l.stage = n.number)
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1
@@ -5398,38 +5675,10 @@ stable
 set search_path = ''
 as $$
   select coalesce(array_agg(distinct p.relation), '{}')
-  from imago.pointing_columns(plan.name, target) p
+  from imago.referencing_columns(plan.name, target) p
   where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
 $$;
 comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
-
--- imago.open_findings
-create or replace function imago.open_findings(validation_id bigint)
-returns boolean
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  validation imago.validation;
-begin
-  select v.* into validation from imago.validation v where v.id = validation_id;
-  if not validation.fixes or not exists (
-    select from imago.validation_check i join imago.plan_check c on c.id = i.plan_check
-    where i.validation = validation_id and i.found > 0 and c.fix is not null and i.error is null) then
-    return false;
-  end if;
-  -- Walked once more: what has a fix is fixed, what has none is counted again, for the fixes may have mended it.
-  update imago.validation_check i set
-    done = false, cursor_key = null, size = least(i.size, 1000), total = i.total + i.checked, remaining = 0,
-    facts = case when c.counts then '{}' else i.facts end
-  from imago.plan_check c
-  where c.id = i.plan_check and i.validation = validation_id and i.found > 0 and c.source is not null and i.error is null
-    and (c.fix is not null or not validation.dry_run);
-  return true;
-end
-$$;
-comment on function imago.open_findings(bigint) is 'Opens the checks that have found something for the second walk, which fixes; false when nothing can be fixed.';
 
 -- imago.open_fix_run
 create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
@@ -5449,7 +5698,7 @@ begin
     on conflict do nothing
     returning r.* into run;
     if run.id is not null then
-      perform imago.enter_plan(plan.name, 'forward');
+      perform imago.reopen_plan(plan.name, 'forward');
     end if;
     perform set_config('lock_timeout', old_timeout, true);
   exception when lock_not_available or deadlock_detected then
@@ -5500,7 +5749,7 @@ begin
       on conflict do nothing
       returning r.* into run;
       if run.id is not null then
-        perform imago.enter_plan(plan_name, direction);
+        perform imago.reopen_plan(plan_name, direction);
       end if;
       perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then
@@ -5519,41 +5768,6 @@ begin
 end
 $$;
 comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
-
--- imago.open_sync
-create or replace function imago.open_sync(plan_name text, sync_position integer, entities text[])
-returns bigint
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  sync imago.plan_sync;
-  run imago.run;
-  write_id integer;
-  batch bigint;
-begin
-  select r.* into run from imago.run r
-  where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null
-  order by r.id desc limit 1;
-  -- Before the first run nothing is moved, and what is written will be moved by it.
-  if not found then
-    return null;
-  end if;
-  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  if sync.creates and exists (select from imago.migrating_run(plan_name) r where r.direction = 'rollback') then
-    return null;
-  end if;
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
-  returning id into batch;
-  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
-    perform set_config('imago.fired_' || write_id, '0', true);
-  end loop;
-  return batch;
-end
-$$;
-comment on function imago.open_sync(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
 
 -- imago.open_to
 create or replace function imago.open_to(acl aclitem[])
@@ -5581,7 +5795,7 @@ as $$
     select from pg_catalog.pg_locks l
     where l.locktype = 'advisory' and l.granted and l.mode = 'ShareLock' and l.objsubid = 1 and l.pid <> pg_catalog.pg_backend_pid()
       and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-      and l.classid::bigint << 32 | l.objid::bigint = imago.gate(run_id))
+      and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id))
 $$;
 comment on function imago.others_at_work(bigint) is 'Whether another session is working on a run at this moment: each call holds the gate of its run shared.';
 
@@ -5641,28 +5855,6 @@ as $$
   select case when moved + pending = 0 then 100 else trunc(100.0 * moved / (moved + pending), 2) end
 $$;
 comment on function imago.percentage(bigint, bigint) is 'Share of moved in moved and pending; never above 100, and 100 only when nothing is pending.';
-
--- imago.phase
-create or replace function imago.phase(plan imago.plan, run imago.run)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select case
-    when plan.cleaned_at is not null then 'cleaned up'
-    when plan.finalized_at is not null then 'finalized'
-    when plan.finalizing_at is not null then 'finalize'
-    when run.id is null then 'not started'
-    when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
-    when plan.prepared_at is null or run.state = 'pending' then 'prepare'
-    when run.state = 'succeeded' then 'validate'
-    when exists (select from imago.validation v where v.run = phase.run.id and v.state <> 'done') then 'validate'
-    when exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done) then 'backfill'
-    else 'late pass'
-  end
-$$;
-comment on function imago.phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, finalize, finalized, cleaned up, rollback, rolled back.';
 
 -- imago.piece_end
 create or replace function imago.piece_end(plan_check imago.plan_check, cursor_key text, size integer, out last_key text, out rows bigint)
@@ -5725,6 +5917,43 @@ as $$
 $$;
 comment on function imago.piece_size(imago.validation_check, interval) is 'Rows of a check''s next piece: what fits sub_batch_ms, less at the end of a call.';
 
+-- imago.plan_at_stage
+create or replace function imago.plan_at_stage(plan imago.plan, number integer)
+returns imago.plan
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan := plan;
+begin
+  if number = plan.stage then
+    return plan;
+  end if;
+  select s.source_schema, s.source_table, s.key_column, s.key_type
+    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type
+  from (
+    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type from imago.plan p where p.name = plan.name
+    union all
+    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type from imago.plan_stage t where t.plan = plan.name
+    union all
+    -- Rows that several entities share are entities of their own when they go back.
+    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1])
+    from imago.plan_write w
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where w.plan = plan.name and w.entity_column is null and w.key_columns is not null
+  ) s
+  where s.number = plan_at_stage.number;
+  if not found then
+    perform imago.raise_error('IM045', plan.name, number::text);
+  end if;
+  staged.stage := number;
+  return staged;
+end
+$$;
+comment on function imago.plan_at_stage(imago.plan, integer) is 'The plan as one of its stages sees it: with the table that the stage walks. What takes a plan works on a stage just the same.';
+
 -- imago.plan_bytes
 create or replace function imago.plan_bytes(plan imago.plan)
 returns bigint
@@ -5741,8 +5970,8 @@ as $$
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
--- imago.plan_gate
-create or replace function imago.plan_gate(plan_name text, purpose text)
+-- imago.plan_lock_key
+create or replace function imago.plan_lock_key(plan_name text, purpose text)
 returns bigint
 language sql
 immutable
@@ -5750,7 +5979,7 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
 $$;
-comment on function imago.plan_gate(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
+comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
@@ -5763,6 +5992,28 @@ as $$
 $$;
 comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
+-- imago.plan_phase
+create or replace function imago.plan_phase(plan imago.plan, run imago.run)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when plan.cleaned_at is not null then 'cleaned up'
+    when plan.finalized_at is not null then 'finalized'
+    when plan.finalizing_at is not null then 'finalize'
+    when run.id is null then 'not started'
+    when run.direction = 'rollback' then case when run.state in ('pending', 'running', 'paused') then 'rollback' else 'rolled back' end
+    when plan.prepared_at is null or run.state = 'pending' then 'prepare'
+    when run.state = 'succeeded' then 'validate'
+    when exists (select from imago.validation v where v.run = plan_phase.run.id and v.state <> 'done') then 'validate'
+    when exists (select from imago.lane l where l.run = run.id and l.pass = 'main' and not l.done) then 'backfill'
+    else 'late pass'
+  end
+$$;
+comment on function imago.plan_phase(imago.plan, imago.run) is 'Where a plan stands: prepare, backfill, late pass, validate, finalize, finalized, cleaned up, rollback, rolled back.';
+
 -- imago.plan_relations
 create or replace function imago.plan_relations(plan imago.plan)
 returns setof regclass
@@ -5770,7 +6021,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s
+  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s
   where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
   union
   select pg_catalog.to_regclass(w.relation) from imago.plan_write w
@@ -5780,6 +6031,20 @@ as $$
   where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
+
+-- imago.plan_stages
+create or replace function imago.plan_stages(plan imago.plan)
+returns setof imago.plan
+language sql
+stable
+set search_path = ''
+as $$
+  select s.*
+  from (select 1 as number union all select t.number from imago.plan_stage t where t.plan = plan_stages.plan.name) n
+  cross join lateral imago.plan_at_stage(plan_stages.plan, n.number) s
+  order by n.number
+$$;
+comment on function imago.plan_stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
 
 -- imago.planned_rows
 create or replace function imago.planned_rows(relation text)
@@ -5798,41 +6063,6 @@ end
 $$;
 comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
 
--- imago.pointing_columns
-create or replace function imago.pointing_columns(plan text, target text)
-returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
-language sql
-stable
-set search_path = ''
-as $$
-  select w.relation, array[p.key], imago.primary_key(target), w
-  from imago.plan_write w
-  cross join lateral jsonb_each_text(w.points_to) p
-  where w.plan = pointing_columns.plan and p.value = target
-  union all
-  select
-    c.conrelid::pg_catalog.regclass::text,
-    (select array_agg(a.attname::text order by k.n)
-     from unnest(c.conkey) with ordinality k(attnum, n)
-     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum),
-    (select array_agg(a.attname::text order by k.n)
-     from unnest(c.confkey) with ordinality k(attnum, n)
-     join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
-    null::imago.plan_write
-  from pg_catalog.pg_constraint c
-  where c.contype = 'f' and c.conparentid = 0
-    and (c.confrelid = target::pg_catalog.regclass
-         or c.confrelid in (select t.relid from pg_catalog.pg_partition_tree(target::pg_catalog.regclass) t))
-    -- A key of several columns no longer refers to anything when the declared one of them is null.
-    and not exists (
-      select from imago.plan_write w
-      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
-      where w.plan = pointing_columns.plan
-        and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
-        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
-$$;
-comment on function imago.pointing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
-
 -- imago.preflight
 create or replace function imago.preflight(plan imago.plan)
 returns table (severity text, object text, message text, hint text)
@@ -5844,10 +6074,10 @@ declare
   staged imago.plan;
   source text;
 begin
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     source := format('%I.%I', staged.source_schema, staged.source_table);
-    return query select * from imago.check_relation(source);
-    return query select * from imago.check_column(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    return query select * from imago.relation_problems(source);
+    return query select * from imago.column_problems(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
     if pg_catalog.to_regclass(source) is not null and not exists (
       select from pg_catalog.pg_index i
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -5863,7 +6093,7 @@ begin
         case when not u.is_left then 'its table is too large for the run to build one, and ' end,
         case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
       u.statement
-    from imago.unindexed(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
@@ -5917,7 +6147,7 @@ begin
 
   if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    perform imago.check_problems(plan_name, problems);
+    perform imago.expect_no_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
     perform imago.find_key_type(plan_name);
   end if;
@@ -5990,7 +6220,7 @@ begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
-  perform imago.check_source(plan);
+  perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, false);
   select
     count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
@@ -6002,11 +6232,11 @@ begin
   per_minute := imago.recent_rate(run.id);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
-    'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
+    'state', coalesce(run.state, 'none'), 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
     'unindexed', (
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
-      from imago.unindexed(plan_name) u where u.is_left),
+      from imago.missing_indexes(plan_name) u where u.is_left),
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
@@ -6014,7 +6244,7 @@ begin
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
-      select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
+      select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
       from imago.lane l where l.run = run.id), '[]'),
     'started_at', run.started_at,
@@ -6025,18 +6255,6 @@ begin
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
-
--- imago.proved_by_walk
-create or replace function imago.proved_by_walk(lane imago.lane)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select lane.moved_before is not distinct from sum(l.moved)
-  from imago.lane l where l.run = lane.run and l.pass = lane.pass
-$$;
-comment on function imago.proved_by_walk(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
 
 -- imago.public_functions
 create or replace function imago.public_functions()
@@ -6091,6 +6309,39 @@ end
 $$;
 comment on function imago.raise_error(text, text[]) is 'Raises an error of imago.error with its values filled in.';
 
+-- imago.read_lane
+create or replace function imago.read_lane(
+  run imago.run,
+  plan imago.plan,
+  lane imago.lane,
+  out keys text[],
+  out places text[],
+  out rows bigint,
+  out todo text[],
+  out outcome text,
+  out code text
+)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
+  todo := imago.movable_keys(run, plan, lane, keys);
+exception
+  when query_canceled then
+    -- A size of one that does not fit cannot be made smaller: the caller has to know.
+    if not imago.timed_out() or lane.batch_size = 1 then
+      raise;
+    end if;
+    outcome := 'timeout';
+  when syntax_error_or_access_rule_violation then
+    outcome := 'stop';
+    code := sqlstate;
+end
+$$;
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+
 -- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
 returns numeric
@@ -6127,7 +6378,7 @@ begin
   select run.plan, run.id, record_conflicts.stage, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
   from jsonb_array_elements(conflicts) c;
   insert into imago.log (plan, run, level, event, entity, detail)
-  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_detail(record_conflicts.stage)
+  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_label(record_conflicts.stage)
   from jsonb_array_elements(conflicts) c
   where c ->> 'entity' <> all (known);
   return array(select e from unnest(entities) e where e <> all (known));
@@ -6150,17 +6401,17 @@ declare
   journal text;
 begin
   for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
-    for reference in select p.* from imago.pointing_columns(plan.name, removed.relation) p loop
+    for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
       if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
+          imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
           then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
           else format('exists (%s)', journal) end;
-        if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
+        if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
       else
@@ -6172,7 +6423,7 @@ begin
         condition := case when other.id is null then 'true' else format(
           'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
           other.undo_table, plan.key_type,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
+          imago.each_column('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
         'with referring as materialized (
@@ -6183,22 +6434,57 @@ begin
          select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
          from imago_undo.%4$I i join %5$s t on %6$s join referring r on %8$s
          where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
-        removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
+        removed.relation, imago.each_column('i.key_%1$s', removed.relation, removed.key_columns),
         replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
-        imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
+        imago.each_column('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
         plan.key_type, condition,
         -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
-        imago.undo_list('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
+        imago.each_column('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
       using keys;
     end loop;
   end loop;
 end
 $$;
 comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';
+
+-- imago.referencing_columns
+create or replace function imago.referencing_columns(plan text, target text)
+returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
+language sql
+stable
+set search_path = ''
+as $$
+  select w.relation, array[p.key], imago.primary_key(target), w
+  from imago.plan_write w
+  cross join lateral jsonb_each_text(w.points_to) p
+  where w.plan = referencing_columns.plan and p.value = target
+  union all
+  select
+    c.conrelid::pg_catalog.regclass::text,
+    (select array_agg(a.attname::text order by k.n)
+     from unnest(c.conkey) with ordinality k(attnum, n)
+     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum),
+    (select array_agg(a.attname::text order by k.n)
+     from unnest(c.confkey) with ordinality k(attnum, n)
+     join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
+    null::imago.plan_write
+  from pg_catalog.pg_constraint c
+  where c.contype = 'f' and c.conparentid = 0
+    and (c.confrelid = target::pg_catalog.regclass
+         or c.confrelid in (select t.relid from pg_catalog.pg_partition_tree(target::pg_catalog.regclass) t))
+    -- A key of several columns no longer refers to anything when the declared one of them is null.
+    and not exists (
+      select from imago.plan_write w
+      join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+      where w.plan = referencing_columns.plan
+        and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
+        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
+$$;
+comment on function imago.referencing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
 
 -- imago.refuse_data_loss
 create or replace function imago.refuse_data_loss(plan_name text, what text)
@@ -6214,68 +6500,6 @@ begin
 end
 $$;
 comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';
-
--- imago.rehearsal_report
-create or replace function imago.rehearsal_report(
-  plan imago.plan,
-  run imago.run,
-  answer jsonb,
-  before jsonb,
-  first_log bigint,
-  started timestamptz
-)
-returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  written jsonb;
-  side_effects jsonb;
-  undeclared jsonb;
-  seconds numeric := greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000);
-  moved bigint := (answer ->> 'migrated')::bigint;
-  pending bigint := imago.count_pending(plan) + moved;
-begin
-  written := imago.add_counts(imago.table_counters(), before, -1);
-  with written_tables as (
-    select split_part(w.key, ' ', 1) as kind, substr(w.key, strpos(w.key, ' ') + 1) as name, w.value::bigint as amount
-    from jsonb_each_text(written) w
-    where w.value::bigint > 0
-  ), others as (
-    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
-    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
-    from written_tables t
-    where not exists (
-      select from imago.plan_write p
-      where p.plan = plan.name
-        and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
-        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
-    group by t.name
-    union all
-    select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
-      imago.explained_by_trigger(plan.name, l.detail ->> 'relation', l.detail ->> 'column')
-    from imago.log l where l.id > first_log and l.event = 'undeclared_column'
-  )
-  select
-    coalesce(jsonb_agg(jsonb_build_object('object', name, 'rows', amount)) filter (where explained), '[]'),
-    coalesce(jsonb_agg(name) filter (where not explained), '[]')
-    into side_effects, undeclared
-  from others;
-  return answer - 'run' || jsonb_build_object(
-    'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
-    'failures', coalesce((
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
-                                                            'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
-      from (select * from imago.failure f where f.run = rehearsal_report.run.id order by f.id limit 100) f), '[]'),
-    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
-    'estimate', jsonb_build_object(
-      'users', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
-      'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
-               from jsonb_each_text(answer -> 'rows'))));
-end
-$$;
-comment on function imago.rehearsal_report(imago.plan, imago.run, jsonb, jsonb, bigint, timestamptz) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
 
 -- imago.rehearse
 create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, max_ms integer)
@@ -6325,7 +6549,7 @@ begin
   before := imago.table_counters();
   lsn := pg_current_wal_insert_lsn();
   loop
-    step := imago.work(run.id, work_ms, batch_size);
+    step := imago.work_run(run.id, work_ms, batch_size);
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
     exit when mode = 'sample' or step ->> 'status' not in ('working', 'deferred');
     -- The timer is not armed again: without this the rest would run on past the caller's timeout.
@@ -6334,7 +6558,7 @@ begin
     end if;
   end loop;
   perform set_config('imago.dry', '', true);
-  return imago.rehearsal_report(plan, run, answer, before, first_log, started)
+  return imago.dry_run_report(plan, run, answer, before, first_log, started)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn,
       'locks_held_ms', case when locked_at is not null then round(extract(epoch from clock_timestamp() - locked_at)::numeric * 1000) end);
@@ -6371,35 +6595,69 @@ end
 $$;
 comment on function imago.relation_bytes(text) is 'Bytes of a table and its partitions, without indexes and TOAST; as of the last analyze while somebody is altering one. Null where there is none.';
 
--- imago.remove_capture
-create or replace function imago.remove_capture(run imago.run, plan imago.plan)
-returns text
+-- imago.relation_problems
+create or replace function imago.relation_problems(relation text, must_exist boolean default true)
+returns table (severity text, object text, message text, hint text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  class pg_catalog.pg_class;
+begin
+  select c.* into class from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation);
+  if not found then
+    if must_exist then
+      return query select 'error', relation, 'table is missing', 'Create it, or use a plan that fits this app.';
+    end if;
+    return;
+  end if;
+  if class.relkind not in ('r', 'p') or class.relispartition then
+    return query select 'error', relation, 'is not a table or a partitioned parent',
+      'Views, foreign tables and single partitions cannot be migrated; name the table itself.';
+    return;
+  end if;
+  if not pg_catalog.pg_has_role(class.relowner, 'usage') then
+    return query select 'error', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
+      format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
+  end if;
+  if imago.primary_key(relation) is null then
+    return query select 'error', relation, 'has no primary key', 'Add one: the journal names rows by it.';
+  end if;
+end
+$$;
+comment on function imago.relation_problems(text, boolean) is 'What keeps a relation from being migrated: missing, not a table, owned by somebody else, no primary key.';
+
+-- imago.remaining_entities
+create or replace function imago.remaining_entities(run imago.run, plan imago.plan, most integer)
+returns text[]
 language plpgsql
 volatile
 set search_path = ''
+-- What is pending is looked up in a hash of the few rows that are left. How many those are is estimated from old statistics, so that
+-- with little memory allowed the planner would rather ask for each entity, which takes ten times as long.
+set work_mem = '512MB'
+set jit = off
 as $$
+declare
+  source text;
+  keys text[];
 begin
-  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
-    return 'kept';
+  if run.direction = 'forward' then
+    source := format('select entity from %s', imago.plan_object(plan, 'pending'));
+  else
+    select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
+      into source
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
   end if;
-  perform imago.remove_triggers(plan);
-  -- Who was writing when we last looked has ended, for we hold the tables: its sync may have added to the journal.
-  if exists (select from imago.begun_stages(run, plan) s where imago.left_over(run, s, 1) <> '{}') then
-    raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
-  end if;
-  update imago.plan p set prepared_at = null where p.name = plan.name;
-  -- The next run looks at the app anew and does the steps again: they are idempotent.
-  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
-  delete from imago.failure f where f.plan = plan.name;
-  return 'removed';
-exception
-  when lock_not_available or deadlock_detected then
-    return 'busy';
-  when sqlstate '40IM2' then
-    return 'more';
+  execute format(
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
+       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
+  into keys using plan.name, run.direction, most, plan.stage;
+  return keys;
 end
 $$;
-comment on function imago.remove_capture(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
 
 -- imago.remove_rows
 create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
@@ -6422,19 +6680,19 @@ begin
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.given_keys(plan));
+      imago.each_column('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.keys_sql(plan));
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
       nulling := imago.nulled_relations(plan, write.relation);
       updated := imago.rows_updated(nulling);
     end if;
-    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
+    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
     execute format('delete from %s t where (%s) in %s', write.relation,
-      imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
+      imago.each_column('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
     if not careful and imago.rows_updated(nulling) > updated then
@@ -6442,7 +6700,7 @@ begin
     end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.given_keys(plan)) using keys;
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
   return counts;
 end
@@ -6518,28 +6776,69 @@ end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
 
--- imago.rest_ms
-create or replace function imago.rest_ms(plan_check imago.plan_check, cursor_key text)
-returns numeric
+-- imago.reopen_findings
+create or replace function imago.reopen_findings(validation_id bigint)
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
-set enable_seqscan = on
-set jit = off
-set max_parallel_workers_per_gather = 0
-set work_mem = '64MB'
 as $$
 declare
-  plan jsonb;
-  -- What a server does that has its tables in memory. One that is slower runs into its timeout and goes piece by piece.
-  cost_a_ms constant numeric := 125;
+  validation imago.validation;
 begin
-  execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_query(plan_check), imago.piece_range(plan_check, cursor_key, null))
-    into plan using cursor_key, null::text;
-  return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;
+  select v.* into validation from imago.validation v where v.id = validation_id;
+  if not validation.fixes or not exists (
+    select from imago.validation_check i join imago.plan_check c on c.id = i.plan_check
+    where i.validation = validation_id and i.found > 0 and c.fix is not null and i.error is null) then
+    return false;
+  end if;
+  -- Walked once more: what has a fix is fixed, what has none is counted again, for the fixes may have mended it.
+  update imago.validation_check i set
+    done = false, cursor_key = null, size = least(i.size, 1000), total = i.total + i.checked, remaining = 0,
+    facts = case when c.counts then '{}' else i.facts end
+  from imago.plan_check c
+  where c.id = i.plan_check and i.validation = validation_id and i.found > 0 and c.source is not null and i.error is null
+    and (c.fix is not null or not validation.dry_run);
+  return true;
 end
 $$;
-comment on function imago.rest_ms(imago.plan_check, text) is 'Milliseconds that one query over all that is left of a check takes, as the planner sees it.';
+comment on function imago.reopen_findings(bigint) is 'Opens the checks that have found something for the second walk, which fixes; false when nothing can be fixed.';
+
+-- imago.reopen_late_lanes
+create or replace function imago.reopen_late_lanes(run_id bigint)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update imago.lane l set
+    done = false, cursor_key = null, batch_size = least(l.batch_size, 500), deferrals = 0,
+    moved_before = (select sum(late.moved) from imago.lane late where late.run = run_id and late.pass = 'late')
+  where l.run = run_id and l.pass = 'late'
+$$;
+comment on function imago.reopen_late_lanes(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
+
+-- imago.reopen_plan
+create or replace function imago.reopen_plan(plan_name text, direction text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
+  perform from imago.plan p where p.name = plan_name for share;
+  perform imago.expect_not_finalized(plan_name, direction);
+  -- Finalize begins anew after this run, with the same idempotent steps.
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
+  where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
+  update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
+  where p.name = plan_name and (p.finalizing_at is not null or p.checking_since is not null);
+  update imago.plan_write w set left_unindexed = '{}' where w.plan = plan_name and w.left_unindexed <> '{}';
+  update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
+end
+$$;
+comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
 
 -- imago.restore_rows
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
@@ -6566,14 +6865,14 @@ begin
     where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
-    join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
-    changed := imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
+    join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
       'update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s)',
       journal, write.relation,
-      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
+      imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
-        else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
+        else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     using keys;
     get diagnostics restored = row_count;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
@@ -6608,9 +6907,9 @@ begin
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
   run := imago.lock_run(run.id);
-  perform imago.expect_open(plan_name, run.direction);
+  perform imago.expect_not_finalized(plan_name, run.direction);
   if run.state <> 'running' then
-    perform imago.transit(run.id, 'retry', 'asked for');
+    perform imago.transition_run(run.id, 'retry', 'asked for');
   end if;
   delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
   get diagnostics retried = row_count;
@@ -6622,6 +6921,24 @@ begin
 end
 $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
+
+-- imago.revoke_plan_functions
+create or replace function imago.revoke_plan_functions(name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine regprocedure;
+begin
+  perform imago.find_plan(name);
+  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(name)) loop
+    execute format('revoke all on function %s from public, anon, authenticated', routine);
+  end loop;
+end
+$$;
+comment on function imago.revoke_plan_functions(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
 
 -- imago.rollback_entity
 create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
@@ -6644,15 +6961,15 @@ begin
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
-  perform imago.check_journal(plan_name);
+  perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
   staged := imago.entity_stage(plan, entity, stage, true);
   if staged.name is null then
-    return imago.entity_answer(imago.stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
+    return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
-  entity := imago.key_text(staged, entity);
+  entity := imago.canonical_key(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
@@ -6696,6 +7013,52 @@ as $$
 $$;
 comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';
 
+-- imago.run_error
+create or replace function imago.run_error(run imago.run)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  error_of_code text := case when run.error_code ~ '^IM' then run.error_code else 'IM024' end;
+  details text[];
+  result jsonb;
+begin
+  details := case error_of_code
+    when 'IM020' then regexp_match(run.reason, '^(\d+) of (\d+)')
+    when 'IM021' then array[run.reason]
+    else array[run.plan]
+  end;
+  select jsonb_build_object(
+      'code', e.code, 'message', format(e.message, variadic details || run.plan), 'hint', format(e.hint, variadic details || run.plan))
+    into result
+  from imago.error e where e.code = error_of_code;
+  return result;
+end
+$$;
+comment on function imago.run_error(imago.run) is 'Why a run failed, as code, message and hint.';
+
+-- imago.run_error_checks
+create or replace function imago.run_error_checks(plan imago.plan, run_id bigint, deadline timestamptz, since timestamptz, may_step boolean default true)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  held imago.validation := imago.claim_validation(plan, false, false, since, run_id);
+begin
+  if held.id is null then
+    return imago.busy_answer(plan, false, false, false, clock_timestamp(), run_id) || '{"failing": []}';
+  end if;
+  held := imago.work_validation(held, plan, deadline, may_step);
+  return imago.validation_answer(held.id, held.state, false, clock_timestamp())
+    || jsonb_build_object('failing', imago.failing_checks(held.id));
+end
+$$;
+comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
+
 -- imago.run_history
 create or replace function imago.run_history(plan_name text, points integer)
 returns jsonb
@@ -6723,6 +7086,17 @@ as $$
   from runs u
 $$;
 comment on function imago.run_history(text, integer) is 'The last 50 runs of a plan over time, for a picture: rate, batch size and failures.';
+
+-- imago.run_lock_key
+create or replace function imago.run_lock_key(run_id bigint)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select pg_catalog.hashtextextended('imago run ' || run_id, 0)
+$$;
+comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
 
 -- imago.run_points
 create or replace function imago.run_points(plan_name text, runs bigint[], started_at timestamptz, points integer)
@@ -6785,6 +7159,17 @@ end
 $$;
 comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';
 
+-- imago.sample_keys_text
+create or replace function imago.sample_keys_text(keys text[], amount bigint)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when keys[1] is null then '' else format(' (%s%s)', array_to_string(keys[1:3], ', '), case when amount > 3 then ', …' end) end
+$$;
+comment on function imago.sample_keys_text(text[], bigint) is 'For messages, behind a count: up to three of the keys, in parentheses.';
+
 -- imago.save_check
 create or replace function imago.save_check(item imago.validation_check)
 returns void
@@ -6800,6 +7185,28 @@ as $$
   where i.validation = item.validation and i.plan_check = item.plan_check
 $$;
 comment on function imago.save_check(imago.validation_check) is 'Writes down how far a validation is with a check.';
+
+-- imago.save_lane
+create or replace function imago.save_lane(lane imago.lane, plan_name text, total imago.moves)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update imago.lane l set
+    cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
+    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
+  if total.outcome in ('timeout', 'deferred') then
+    perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,
+      jsonb_build_object('lane', lane.number, 'pass', lane.pass, 'batch_size', lane.batch_size, 'deferrals', lane.deferrals)
+        || imago.stage_label(lane.stage),
+      null, coalesce(total.sqlstate, '57014'));
+  end if;
+end
+$$;
+comment on function imago.save_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
 
 -- imago.schedule
 create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
@@ -6824,20 +7231,20 @@ begin
   if not found then
     perform imago.raise_error('IM033', every::text);
   end if;
-  perform imago.check_cron();
+  perform imago.expect_cron();
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
-  perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
+  perform pg_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule'));
   if not finalize then
     run := imago.unfinished_run(plan_name);
   elsif plan.closed_at is null then
-    perform imago.expect_finalizable(plan, (imago.look_for_pending(plan, imago.call_deadline(2000))).pending);
+    perform imago.expect_finalizable(plan, (imago.find_pending(plan, imago.call_deadline(2000))).pending);
   end if;
   if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-      perform imago.check_problems(plan_name, problems);
+      perform imago.expect_no_problems(plan_name, problems);
     end if;
     run := imago.forward_run(plan_name, null, null, null);
     if run.state = 'failed' then
@@ -6950,7 +7357,7 @@ begin
   perform imago.write_log(
     run.plan, run.id, case kind when 'held' then 'info' when 'deferred' then 'warning' else 'error' end, kind,
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
-                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_detail(set_aside.stage),
+                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
 end
 $$;
@@ -6982,119 +7389,6 @@ as $$
 $$;
 comment on function imago.setting_number(text) is 'A setting of imago.setting as a number.';
 
--- imago.settle_batch
-create or replace function imago.settle_batch(batch bigint, plan imago.plan, keys text[])
-returns void
-language plpgsql
-volatile
-set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-as $$
-declare
-  write imago.plan_write;
-  entities text[];
-  key_type text;
-begin
-  for write in
-    select w.* from imago.plan_write w
-    where w.plan = plan.name and coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer > 1
-  loop
-    -- Triggers of the app may have written rows of entities that are not of this batch; rows of another stage all are.
-    execute format(
-      'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
-      write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
-    into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
-    key_type := (imago.stage(plan, write.stage)).key_type;
-
-    if write.inserts then
-      perform imago.settle_inserted(write, key_type, batch, entities);
-    end if;
-    if write.columns <> '{}' then
-      perform imago.settle_updated(write, key_type, batch, entities);
-    end if;
-  end loop;
-end
-$$;
-comment on function imago.settle_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written. Only relations captured more than once need it.';
-
--- imago.settle_inserted
-create or replace function imago.settle_inserted(write imago.plan_write, key_type text, batch bigint, entities text[])
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  key_join text := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-  same_key text := imago.undo_list('i.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-begin
-  execute format(
-    'update imago_undo.%1$I j set print = %2$s from %3$s t
-     where %4$s and j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%5$s[]) and j.print is distinct from %2$s',
-    write.undo_table, imago.undo_print('t', write.inserted_columns), write.relation, key_join, key_type)
-  using batch, entities;
-  execute format(
-    'delete from imago_undo.%1$I j where j.batch = $1 and j.op = ''i'' and j.entity = any ($2::%2$s[])
-       and not exists (select from %3$s t where %4$s)',
-    write.undo_table, key_type, write.relation, key_join)
-  using batch, entities;
-  execute format(
-    'delete from imago_undo.%1$I j using imago_undo.%1$I i
-     where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
-       and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
-    write.undo_table, key_type, same_key)
-  using batch, entities;
-end
-$$;
-comment on function imago.settle_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted, called with settings as settle_batch has them: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
-
--- imago.settle_updated
-create or replace function imago.settle_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  key_join text := imago.undo_list('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
-begin
-  -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
-  -- often an after as a before, so the first is the one that is once more a before: no order needed.
-  execute format(
-    'with taken as (
-       delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
-     ), images as (
-       select entity, %3$s, %4$s, 1 as weight from taken
-       union all
-       select entity, %3$s, %5$s, -1 from taken
-     ), firsts as (
-       select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
-     )
-     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
-     select $1, j.entity, ''u'', %10$s, %11$s, %12$s
-     from firsts j join %13$s t on %14$s
-     where j.weight > 0',
-    write.undo_table, key_type,
-    imago.undo_list('key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
-    imago.undo_list('after_%1$s::text collate "C"', write.relation, write.columns),
-    imago.undo_list('image_%1$s', write.relation, write.columns),
-    imago.undo_list('image_%1$s', write.relation, write.columns),
-    imago.undo_list('before_%1$s', write.relation, write.columns),
-    imago.undo_list('after_%1$s', write.relation, write.columns),
-    imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('j.image_%1$s::%4$s', write.relation, write.columns),
-    imago.undo_list('t.%2$I::%4$s', write.relation, write.columns),
-    write.relation, key_join)
-  using batch, entities;
-end
-$$;
-comment on function imago.settle_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
-
 -- imago.share_run
 create or replace function imago.share_run(run_id bigint, wait_ms integer default imago.setting_number('state_lock_timeout_ms'))
 returns imago.run
@@ -7108,7 +7402,7 @@ declare
 begin
   perform set_config('lock_timeout', wait_ms::text, true);
   -- Row locks are not fair: without the gate, callers whose batches overlap would keep a transition waiting for ever.
-  perform pg_advisory_xact_lock_shared(imago.gate(run_id));
+  perform pg_advisory_xact_lock_shared(imago.run_lock_key(run_id));
   select r.* into run from imago.run r where r.id = run_id for share;
   perform set_config('lock_timeout', old_timeout, true);
   return run;
@@ -7118,35 +7412,22 @@ end
 $$;
 comment on function imago.share_run(bigint, integer) is 'Holds a run for share, so that no transition happens under a batch, and re-reads its state; IM016 when a transition is waiting or under way.';
 
--- imago.skip_walk
-create or replace function imago.skip_walk(run imago.run, plan imago.plan, lane imago.lane)
+-- imago.should_walk_by_block
+create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
 returns boolean
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  if lane.pass is distinct from 'late' or lane.cursor_key is not null or lane.moved_before is not null or run.late_only
-     or exists (select from imago.failure f where f.plan = plan.name)
-     or imago.setting_number('proof_mb') * 1024 * 1024::bigint < imago.plan_bytes(plan) then
-    return false;
-  end if;
-  perform imago.close_lanes(run.id, plan.stage);
-  return true;
-end
-$$;
-comment on function imago.skip_walk(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
-
--- imago.some_keys
-create or replace function imago.some_keys(keys text[], amount bigint)
-returns text
 language sql
-immutable
+stable
 set search_path = ''
 as $$
-  select case when keys[1] is null then '' else format(' (%s%s)', array_to_string(keys[1:3], ', '), case when amount > 3 then ', …' end) end
+  -- A ctid says where a row lies within one heap only.
+  select imago.plan_bytes(plan) >= imago.setting_number('block_walk_percent') / 100.0 * pg_catalog.pg_size_bytes(current_setting('shared_buffers'))
+    and exists (
+      select from imago.walked_rows(run, plan) w
+      join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
+      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
+      where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
-comment on function imago.some_keys(text[], bigint) is 'For messages, behind a count: up to three of the keys, in parentheses.';
+comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
 -- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
@@ -7155,49 +7436,12 @@ language sql
 stable
 set search_path = ''
 as $$
-  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table)))::bigint from imago.stages(source_rows.plan) s
+  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table)))::bigint from imago.plan_stages(source_rows.plan) s
 $$;
 comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
--- imago.stage
-create or replace function imago.stage(plan imago.plan, number integer)
-returns imago.plan
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  staged imago.plan := plan;
-begin
-  if number = plan.stage then
-    return plan;
-  end if;
-  select s.source_schema, s.source_table, s.key_column, s.key_type
-    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type
-  from (
-    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type from imago.plan p where p.name = plan.name
-    union all
-    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type from imago.plan_stage t where t.plan = plan.name
-    union all
-    -- Rows that several entities share are entities of their own when they go back.
-    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1])
-    from imago.plan_write w
-    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where w.plan = plan.name and w.entity_column is null and w.key_columns is not null
-  ) s
-  where s.number = stage.number;
-  if not found then
-    perform imago.raise_error('IM045', plan.name, number::text);
-  end if;
-  staged.stage := number;
-  return staged;
-end
-$$;
-comment on function imago.stage(imago.plan, integer) is 'The plan as one of its stages sees it: with the table that the stage walks. What takes a plan works on a stage just the same.';
-
--- imago.stage_detail
-create or replace function imago.stage_detail(stage integer)
+-- imago.stage_label
+create or replace function imago.stage_label(stage integer)
 returns jsonb
 language sql
 immutable
@@ -7205,21 +7449,7 @@ set search_path = ''
 as $$
   select case when stage = 1 then '{}' else jsonb_build_object('stage', stage) end
 $$;
-comment on function imago.stage_detail(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
-
--- imago.stages
-create or replace function imago.stages(plan imago.plan)
-returns setof imago.plan
-language sql
-stable
-set search_path = ''
-as $$
-  select s.*
-  from (select 1 as number union all select t.number from imago.plan_stage t where t.plan = stages.plan.name) n
-  cross join lateral imago.stage(stages.plan, n.number) s
-  order by n.number
-$$;
-comment on function imago.stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
+comment on function imago.stage_label(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
 
 -- imago.start_rollback
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
@@ -7232,10 +7462,10 @@ declare
   run imago.run := imago.unfinished_run(plan_name);
   started imago.run;
 begin
-  perform imago.expect_open(plan_name, 'rollback');
-  perform imago.check_journal(plan_name);
+  perform imago.expect_not_finalized(plan_name, 'rollback');
+  perform imago.expect_journal(plan_name);
   if run.direction = 'forward' then
-    perform imago.transit(run.id, 'supersede', 'rollback');
+    perform imago.transition_run(run.id, 'supersede', 'rollback');
     run := null;
   end if;
   if run.id is null then
@@ -7275,10 +7505,30 @@ begin
   select * into source from imago.count_source(plan);
   update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
-  return case run.state when 'pending' then imago.transit(run_id, 'start') else run.state end;
+  return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
 $$;
 comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
+
+-- imago.still_to_move
+create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if fixed.name is null then
+    keys := imago.pending_keys(plan, entities);
+    amount := cardinality(keys);
+  else
+    execute format(
+      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+      imago.check_sql(fixed), plan.key_type)
+    into keys, amount using entities;
+  end if;
+end
+$$;
+comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';
 
 -- imago.stop_run
 create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
@@ -7294,7 +7544,7 @@ begin
     select count(*) into failures from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
   end if;
   begin
-    perform imago.transit(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
+    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;
@@ -7345,7 +7595,7 @@ begin
       imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
   end loop;
   if 'update' = any (sync.events) then
-    foreach query in array imago.sync_follow(sync) loop
+    foreach query in array imago.sync_journal_updates(sync) loop
       follow := follow || format('execute %L; ', query);
     end loop;
     follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
@@ -7363,7 +7613,7 @@ begin
        imago_constraint text;
        imago_table text;
      begin
-       if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
+       if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open() then
          return null;
        end if;
        case tg_op %1$s end case;
@@ -7373,7 +7623,7 @@ begin
        loop
          begin
            %2$s
-           imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
+           imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
              return null;
            end if;
@@ -7384,12 +7634,12 @@ begin
            perform set_config(''imago.batch'', '''', true);
            perform set_config(''imago.sync_depth'', '''', true);
            %6$s
-           perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
+           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities);
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);
            get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
-           case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;
              else null;
@@ -7417,8 +7667,8 @@ as $$
 $$;
 comment on function imago.sync_call(text, text) is 'PL/pgSQL: runs a query with a plan that is kept, if few rows were written, else with one of its own. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
--- imago.sync_follow
-create or replace function imago.sync_follow(sync imago.plan_sync)
+-- imago.sync_journal_updates
+create or replace function imago.sync_journal_updates(sync imago.plan_sync)
 returns text[]
 language plpgsql
 stable
@@ -7439,8 +7689,8 @@ begin
     return queries;
   end if;
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
-  same_key := imago.undo_list('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
-  journaled := imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
+  same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
+  journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
 
   -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now.
   if sync.columns is null or write.entity_column = any (sync.columns) then
@@ -7457,7 +7707,7 @@ begin
   select array_agg(c) into mirrored
   from unnest(imago.stored_columns(sync.relation)) c
   where sync.columns is null or c = any (sync.columns)
-    or c in (select m.name from imago.undo_columns(sync.relation, imago.stored_columns(sync.relation)) m
+    or c in (select m.name from imago.journal_columns(sync.relation, imago.stored_columns(sync.relation)) m
              where m.type like 'timestamp%' and m.name ~* '(updated|modified|changed)');
   if write.inserts then
     -- The print that the row would have if nothing but the mirrored columns had changed: any other edit shows, in the same
@@ -7468,12 +7718,12 @@ begin
       'update imago_undo.%1$I j set print = pg_catalog.hashtextextended(row(%2$s)::text, 0)
        from old_rows o join new_rows n on %3$s
        where j.entity = o.%4$I and j.op = ''i'' and %5$s and j.print is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.undo_print('o', write.inserted_columns)));
+      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns)));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
       c.ordinal, c.name, case when c.comparable then c.kept else 'text collate "C"' end, c.kept), ', ') into afters
-  from imago.undo_columns(write.relation, write.columns) c
+  from imago.journal_columns(write.relation, write.columns) c
   where c.name = any (mirrored);
   if afters is not null then
     queries := queries || imago.sync_query(sync, 'update', format(
@@ -7484,23 +7734,7 @@ begin
   return queries;
 end
 $$;
-comment on function imago.sync_follow(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
-
--- imago.sync_is_settled
-create or replace function imago.sync_is_settled(plan text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  run imago.run := imago.migrating_run(plan);
-begin
-  return coalesce(run.direction = 'forward' and run.state = 'succeeded', false) and not exists (
-    select from imago.run r where r.plan = sync_is_settled.plan and r.state in ('pending', 'running', 'paused'));
-end
-$$;
-comment on function imago.sync_is_settled(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
+comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
 
 -- imago.sync_lock
 create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
@@ -7517,7 +7751,7 @@ begin
     return '';
   end if;
   return format(
-    'if imago.sync_is_settled(%1$L) then
+    'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
@@ -7526,6 +7760,19 @@ begin
 end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
+
+-- imago.sync_not_held
+create or replace function imago.sync_not_held(sync imago.plan_sync, alias text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when sync.creates then format(
+    ' and not exists (select from imago.failure f where f.plan = %L and f.stage = %s and f.kind = ''held'' and f.entity = %I.%I::text)',
+    sync.plan, sync.stage, alias, sync.entity_column) else '' end
+$$;
+comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, where the sync would move it again.';
 
 -- imago.sync_query
 create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
@@ -7558,8 +7805,8 @@ declare
 begin
   if event = 'update' then
     same := format('%s and %s',
-      imago.undo_list('o.%2$I = n.%2$I', sync.relation, keys, ' and '),
-      imago.undo_list('o.%2$I::%5$s is not distinct from n.%2$I::%5$s', sync.relation,
+      imago.each_column('o.%2$I = n.%2$I', sync.relation, keys, ' and '),
+      imago.each_column('o.%2$I::%5$s is not distinct from n.%2$I::%5$s', sync.relation,
                       coalesce(sync.columns, imago.stored_columns(sync.relation)), ' and '));
   end if;
   return format(
@@ -7567,11 +7814,11 @@ begin
     case event when 'delete' then 'imago_old' else 'imago_new' end,
     case event when 'update' then format('not exists (select from imago_old o where %s)', same)
       when 'delete' then 'false' else 'true' end,
-    imago.sync_unheld(sync, 'n'),
+    imago.sync_not_held(sync, 'n'),
     case event when 'insert' then 'imago_new' else 'imago_old' end,
     case event when 'update' then format('not exists (select from imago_new n where %s)', same)
       when 'insert' then 'false' else 'true' end,
-    imago.sync_unheld(sync, 'o'));
+    imago.sync_not_held(sync, 'o'));
 end
 $$;
 comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';
@@ -7594,19 +7841,6 @@ as $$
 $$;
 comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word; what functions write it cannot know.';
 
--- imago.sync_unheld
-create or replace function imago.sync_unheld(sync imago.plan_sync, alias text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select case when sync.creates then format(
-    ' and not exists (select from imago.failure f where f.plan = %L and f.stage = %s and f.kind = ''held'' and f.entity = %I.%I::text)',
-    sync.plan, sync.stage, alias, sync.entity_column) else '' end
-$$;
-comment on function imago.sync_unheld(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, where the sync would move it again.';
-
 -- imago.table_counters
 create or replace function imago.table_counters()
 returns jsonb
@@ -7623,112 +7857,6 @@ as $$
 $$;
 comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';
 
--- imago.take_lane
-create or replace function imago.take_lane(run_id bigint)
-returns imago.lane
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  next record;
-  lane imago.lane;
-begin
-  select l.stage, l.pass into next
-  from imago.lane l
-  join imago.run r on r.id = l.run
-  where l.run = run_id and not l.done
-  order by case r.direction when 'forward' then l.stage else -l.stage end, l.pass desc
-  limit 1;
-  select l.* into lane
-  from imago.lane l
-  where l.run = run_id and l.stage = next.stage and l.pass = next.pass and not l.done
-  order by l.processed, l.number
-  limit 1
-  for update skip locked;
-  return lane;
-end
-$$;
-comment on function imago.take_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
-
--- imago.take_validation
-create or replace function imago.take_validation(
-  plan imago.plan,
-  fixes boolean,
-  dry_run boolean,
-  since timestamptz,
-  run_id bigint,
-  out validation imago.validation
-)
-language plpgsql
-volatile
-set search_path = ''
-as $$
-#variable_conflict use_column
-declare
-  current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
-  run imago.run := imago.last_run(plan.name);
-  old_timeout text := current_setting('lock_timeout');
-begin
-  if fixes and current_phase = 'during' then
-    perform imago.raise_error('IM027', plan.name, run.direction, run.state);
-  end if;
-  select v.* into validation from imago.validation v
-  where v.plan = plan.name and v.fixes = take_validation.fixes and v.dry_run = take_validation.dry_run
-    and v.run is not distinct from run_id and v.state <> 'done'
-  for update skip locked;
-  if validation.id is not null and validation.phase = current_phase and imago.is_live(validation)
-     and (since is null or validation.created_at >= since) then
-    return;
-  end if;
-  if validation.id is not null then
-    delete from imago.validation v where v.id = validation.id;
-    validation := null;
-  end if;
-
-  begin
-    perform set_config('lock_timeout', '200', true);
-    insert into imago.validation as v (plan, phase, fixes, dry_run, run)
-    values (plan.name, current_phase, fixes, dry_run, run_id)
-    on conflict do nothing
-    returning v.* into validation;
-    perform set_config('lock_timeout', old_timeout, true);
-  exception when lock_not_available or deadlock_detected then
-    return;
-  end;
-  if validation.id is null then
-    return;
-  end if;
-  delete from imago.validation v where v.plan = plan.name and v.id in (
-    select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
-  insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
-  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
-    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
-  from imago.plan_check c
-  cross join lateral (select c.routine is not null or imago.check_query(c) is not null as applicable) a
-  where coalesce(c.plan, plan.name) = plan.name
-    and (run_id is null or c.severity = 'error')
-    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
-end
-$$;
-comment on function imago.take_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
-
--- imago.telling_run
-create or replace function imago.telling_run(plan text)
-returns imago.run
-language sql
-stable
-set search_path = ''
-as $$
-  select r.* from imago.run r
-  where r.plan = telling_run.plan
-    and (r.state <> 'cancelled'
-      or exists (select from imago.lane l where l.run = r.id and l.moved > 0)
-      or exists (select from imago.batch b where b.run = r.id and b.moved > 0))
-  order by r.id desc limit 1
-$$;
-comment on function imago.telling_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
-
 -- imago.tick
 create or replace function imago.tick(plan_name text, finalize boolean default false)
 returns jsonb
@@ -7741,7 +7869,7 @@ declare
   answer jsonb;
   failed_with text;
 begin
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'tick')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'tick')) then
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;
   run := imago.unfinished_run(plan_name);
@@ -7794,26 +7922,6 @@ as $$
 $$;
 comment on function imago.timed_out() is 'Whether a cancel that was just caught was the statement timeout; otherwise a person asked for it.';
 
--- imago.to_move
-create or replace function imago.to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if fixed.name is null then
-    keys := imago.pending_keys(plan, entities);
-    amount := cardinality(keys);
-  else
-    execute format(
-      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-      imago.check_query(fixed), plan.key_type)
-    into keys, amount using entities;
-  end if;
-end
-$$;
-comment on function imago.to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';
-
 -- imago.touch_columns
 create or replace function imago.touch_columns(relation text, declared text[])
 returns text[]
@@ -7835,8 +7943,27 @@ as $$
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';
 
--- imago.transit
-create or replace function imago.transit(run_id bigint, event text, reason text default null, error_code text default null)
+-- imago.transition_last_run
+create or replace function imago.transition_last_run(plan_name text, event text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run := imago.last_run(plan_name);
+begin
+  if run.id is null then
+    perform imago.raise_error('IM022', plan_name);
+  end if;
+  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', imago.transition_run(run.id, event));
+end
+$$;
+comment on function imago.transition_last_run(text, text) is 'pause, resume or cancel for the newest run of a plan.';
+
+-- imago.transition_run
+create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null)
 returns text
 language plpgsql
 volatile
@@ -7848,15 +7975,15 @@ declare
 begin
   select t.to_state into next_state
   from imago.transition t
-  where t.event = transit.event and t.from_state = run.state;
+  where t.event = transition_run.event and t.from_state = run.state;
   if not found then
     perform imago.raise_error('IM008', event, run.plan, run.state, imago.allowed_events(run.state));
   end if;
 
   update imago.run r set
     state = next_state,
-    reason = transit.reason,
-    error_code = transit.error_code,
+    reason = transition_run.reason,
+    error_code = transition_run.error_code,
     started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
     finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
     findings = case when next_state <> 'running' then r.findings end
@@ -7867,22 +7994,7 @@ begin
   return next_state;
 end
 $$;
-comment on function imago.transit(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
-
--- imago.transition_waits
-create or replace function imago.transition_waits(run_id bigint)
-returns boolean
-language sql
-volatile
-set search_path = ''
-as $$
-  select exists (
-    select from pg_catalog.pg_locks l
-    where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
-      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-      and l.classid::bigint << 32 | l.objid::bigint = imago.gate(run_id))
-$$;
-comment on function imago.transition_waits(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
+comment on function imago.transition_run(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
 
 -- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)
@@ -7932,7 +8044,7 @@ as $$
     write.plan, write.relation,
     (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(write.key_columns) c),
     write.undo_table, write.entity_column,
-    imago.undo_list('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
+    imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
     write.columns || array(
       select a.attname::text from pg_catalog.pg_attribute a
       where a.attrelid = write.relation::pg_catalog.regclass and a.attgenerated <> '' and not a.attisdropped))
@@ -7954,81 +8066,6 @@ as $$
 $$;
 comment on function imago.undo_bytes(text) is 'The undo tables of a plan that are there, each with the space that it takes on disk.';
 
--- imago.undo_columns
-create or replace function imago.undo_columns(relation text, columns text[])
-returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
-language plpgsql
-stable
-set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
-as $$
-#variable_conflict use_column
-begin
-  return query
-  select
-    c.ordinal::integer,
-    a.attname::text,
-    pg_catalog.format_type(a.atttypid, a.atttypmod),
-    imago.undo_type(a.atttypid, a.atttypmod),
-    imago.undo_type(a.atttypid, -1) in (
-      'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
-      'timestamp without time zone', 'timestamp with time zone'),
-    not a.attnotnull,
-    (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
-     from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
-  from unnest(undo_columns.columns) with ordinality c(name, ordinal)
-  join pg_catalog.pg_attribute a
-    on a.attrelid = undo_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  order by c.ordinal;
-end
-$$;
-comment on function imago.undo_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
-
--- imago.undo_list
-create or replace function imago.undo_list(template text, relation text, columns text[], separator text default ', ')
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select string_agg(
-      format(template, c.ordinal, c.name, c.type, c.kept, case when c.comparable then c.kept else 'text collate "C"' end),
-      separator order by c.ordinal)
-    from imago.undo_columns(undo_list.relation, undo_list.columns) c);
-end
-$$;
-comment on function imago.undo_list(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
-
--- imago.undo_name
-create or replace function imago.undo_name(plan text, relation text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select case
-    when relation ~ '^public\.[a-z0-9_]+$' and octet_length(name) <= 45 then name
-    else left(name, 36) || '_' || left(md5(undo_name.plan || ' ' || relation), 8)
-  end
-  from (select undo_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
-$$;
-comment on function imago.undo_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
-
--- imago.undo_print
-create or replace function imago.undo_print(alias text, columns text[])
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select format(
-    'pg_catalog.hashtextextended(row(%s)::text, 0)',
-    (select string_agg(format('%I.%I', alias, c), ', ') from unnest(columns) c))
-$$;
-comment on function imago.undo_print(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
-
 -- imago.undo_rows
 create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
@@ -8037,13 +8074,13 @@ set search_path = ''
 as $$
 declare
   written_again boolean;
-  keys text := imago.undo_list('key_%1$s', write.relation, write.key_columns);
-  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.given_keys(plan));
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
+  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.keys_sql(plan));
 begin
   if write.inserts then
     source := source || format(
       ' and not exists (select from imago_undo.%I i where i.entity = u.entity and i.op = ''i'' and %s)',
-      write.undo_table, imago.undo_list('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
+      write.undo_table, imago.each_column('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
   execute format(
     'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
@@ -8051,20 +8088,20 @@ begin
   into written_again, row_count using entities;
   if not written_again then
     query := format('select u.entity, %s, %s, %s from %s',
-      imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-      imago.undo_list('u.before_%1$s', write.relation, write.columns),
-      imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
+      imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+      imago.each_column('u.before_%1$s', write.relation, write.columns),
+      imago.each_column('u.after_%1$s', write.relation, write.columns), source);
     return;
   end if;
   -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
   -- that of the last batch which changed it.
   query := format(
     'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
-    'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
+    'u.entity, ' || imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+    imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+    imago.each_column(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
                     write.relation, write.columns),
-    imago.undo_list(format(
+    imago.each_column(format(
       'first_value(u.after_%%1$s) over (
          partition by u.entity, %s
          order by u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s desc,
@@ -8076,29 +8113,20 @@ end
 $$;
 comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
 
--- imago.undo_type
-create or replace function imago.undo_type(type oid, modifier integer)
+-- imago.undo_table_name
+create or replace function imago.undo_table_name(plan text, relation text)
 returns text
-language plpgsql
-stable
+language sql
+immutable
 set search_path = ''
 as $$
-declare
-  found_type pg_catalog.pg_type;
-  element_kind "char";
-begin
-  select t.* into strict found_type from pg_catalog.pg_type t where t.oid = type;
-  if found_type.typtype = 'd' then
-    return imago.undo_type(found_type.typbasetype, found_type.typtypmod);
-  end if;
-  select t.typtype into element_kind from pg_catalog.pg_type t where t.oid = found_type.typelem;
-  if found_type.typtype = 'e' or element_kind in ('e', 'd') then
-    return 'text';
-  end if;
-  return pg_catalog.format_type(type, modifier);
-end
+  select case
+    when relation ~ '^public\.[a-z0-9_]+$' and octet_length(name) <= 45 then name
+    else left(name, 36) || '_' || left(md5(undo_table_name.plan || ' ' || relation), 8)
+  end
+  from (select undo_table_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
 $$;
-comment on function imago.undo_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
+comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
 
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
@@ -8112,22 +8140,35 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
--- imago.unindexed
-create or replace function imago.unindexed(plan_name text)
-returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
-language sql
-stable
+-- imago.unprepare_plan
+create or replace function imago.unprepare_plan(run imago.run, plan imago.plan)
+returns text
+language plpgsql
+volatile
 set search_path = ''
 as $$
-  select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
-  from imago.plan_write w
-  cross join lateral jsonb_object_keys(w.points_to) p(name)
-  cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
-  cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
-  where w.plan = plan_name
-  order by w.position, p.name
+begin
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
+    return 'kept';
+  end if;
+  perform imago.remove_triggers(plan);
+  -- Who was writing when we last looked has ended, for we hold the tables: its sync may have added to the journal.
+  if exists (select from imago.begun_stages(run, plan) s where imago.remaining_entities(run, s, 1) <> '{}') then
+    raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
+  end if;
+  update imago.plan p set prepared_at = null where p.name = plan.name;
+  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
+  delete from imago.failure f where f.plan = plan.name;
+  return 'removed';
+exception
+  when lock_not_available or deadlock_detected then
+    return 'busy';
+  when sqlstate '40IM2' then
+    return 'more';
+end
 $$;
-comment on function imago.unindexed(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
 
 -- imago.unschedule
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -8175,7 +8216,7 @@ declare
   last imago.run;
 begin
   -- Somebody schedules at this very moment: the next tick decides.
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule')) then
     return;
   end if;
   if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
@@ -8210,9 +8251,9 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
-  held := imago.take_validation(plan, fixes, dry_run, null, null);
+  held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
-    return imago.busy_validation(plan, detailed, fixes, dry_run, started);
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started);
   end if;
 
   held := imago.work_validation(held, plan, deadline);
@@ -8311,23 +8352,9 @@ as $$
     when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
     else 'during'
   end
-  from imago.telling_run(plan.name) run
+  from imago.last_effective_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
-
--- imago.walk_again
-create or replace function imago.walk_again(run_id bigint)
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  update imago.lane l set
-    done = false, cursor_key = null, batch_size = least(l.batch_size, 500), deferrals = 0,
-    moved_before = (select sum(late.moved) from imago.lane late where late.run = run_id and late.pass = 'late')
-  where l.run = run_id and l.pass = 'late'
-$$;
-comment on function imago.walk_again(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
 
 -- imago.walk_step
 create or replace function imago.walk_step(step imago.plan_step)
@@ -8341,7 +8368,7 @@ as $$
 declare
   key_name constant text := (imago.primary_key(step.source))[1];
   key_type constant text := (
-    select imago.undo_type(a.atttypid, -1) from pg_catalog.pg_attribute a
+    select imago.journal_type(a.atttypid, -1) from pg_catalog.pg_attribute a
     where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
   -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;
@@ -8405,7 +8432,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select c.name, imago.undo_type(a.atttypid, -1)
+  select c.name, imago.journal_type(a.atttypid, -1)
   from (select coalesce(plan_check.key_column, (imago.primary_key(plan_check.source))[1]) as name) c
   join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(plan_check.source) and a.attname = c.name
 $$;
@@ -8427,74 +8454,8 @@ as $$
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
 
--- imago.walks_by_block
-create or replace function imago.walks_by_block(run imago.run, plan imago.plan)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  -- A ctid says where a row lies within one heap only.
-  select imago.plan_bytes(plan) >= imago.setting_number('block_walk_percent') / 100.0 * pg_catalog.pg_size_bytes(current_setting('shared_buffers'))
-    and exists (
-      select from imago.walked_rows(run, plan) w
-      join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
-      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
-      where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
-$$;
-comment on function imago.walks_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
-
--- imago.weigh_failure
-create or replace function imago.weigh_failure(
-  run imago.run,
-  plan imago.plan,
-  segment text[],
-  attempt imago.attempt,
-  had_whole_call boolean,
-  may_defer boolean,
-  out outcome text,
-  out aside text[]
-)
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  aside := '{}';
-  if attempt.outcome = 'stop' then
-    outcome := 'stop';
-    return;
-  end if;
-  if attempt.outcome = 'timeout' then
-    -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
-    if had_whole_call and cardinality(segment) = 1 then
-      aside := segment;
-      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
-    end if;
-    outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
-    return;
-  end if;
-  if attempt.outcome = 'blocked' and may_defer then
-    outcome := 'deferred';
-    return;
-  end if;
-
-  aside := imago.bad_keys(plan, segment, attempt);
-  if aside = '{}' then
-    perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
-    outcome := 'halve';
-    return;
-  end if;
-  perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
-  from unnest(aside) k;
-  outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
-end
-$$;
-comment on function imago.weigh_failure(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
-
--- imago.work
-create or replace function imago.work(run_id bigint, max_ms integer, fixed_size integer default null)
+-- imago.work_answer
+create or replace function imago.work_answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
 returns jsonb
 language plpgsql
 volatile
@@ -8502,80 +8463,35 @@ set search_path = ''
 as $$
 declare
   run imago.run;
-  plan imago.plan;
-  staged imago.plan;
-  lane imago.lane;
-  moves imago.moves;
-  totals jsonb := '{}';
-  rows jsonb := '{}';
-  outcome text := 'working';
-  indexing text := 'none';
-  attempts_left integer := imago.setting_number('max_sub_batches');
-  started timestamptz := clock_timestamp();
-  deadline timestamptz := imago.call_deadline(max_ms);
-  old_timeout text := current_setting('lock_timeout');
+  moved bigint := coalesce((totals ->> 'moved')::bigint, 0);
+  processed bigint := coalesce((totals ->> 'processed')::bigint, 0);
+  failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
+  left_aside bigint;
+  conflicts bigint;
 begin
-  begin
-    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
-  exception when sqlstate 'IM016' then
-    return imago.answer(run_id, 'busy', '{}', '{}', started);
-  end;
-  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
-  select p.* into plan from imago.plan p where p.name = run.plan;
-  if run.state <> 'running' then
-    outcome := imago.end_status(run);
-  elsif imago.over_budget(run) then
-    outcome := imago.stop_run(run, 'IM020', null);
-  elsif run.direction = 'rollback' then
-    indexing := imago.index_pointers(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
-    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
-    if indexing = 'none' then
-      perform imago.expect_indexed(run.plan);
-    end if;
-  end if;
-
-  -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
-  while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
-        and (clock_timestamp() < deadline or totals = '{}') loop
-    lane := imago.take_lane(run.id);
-    staged := imago.stage(plan, coalesce(lane.stage, 1));
-    if imago.skip_walk(run, staged, lane) then
-      continue;
-    end if;
-    if lane.run is not null then
-      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
-    elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
-      outcome := 'busy';
-      exit;
-    elsif totals <> '{}' and exists (select from imago.unindexed(run.plan) u where not u.is_small and not u.is_left) then
-      -- What has been moved should not stay locked while an index is built that takes a moment.
-      exit;
-    else
-      moves := imago.finish_run(run, plan, deadline, attempts_left);
-    end if;
-    attempts_left := attempts_left - moves.attempts;
-    rows := imago.add_counts(rows, moves.rows);
-    totals := imago.add_counts(totals, jsonb_build_object(
-      -- What the late pass only looks at has been counted by the main pass; and what has moved on disk is looked at twice.
-      'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
-      'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
-    case moves.outcome
-      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
-      when 'timeout', 'yield', 'built' then exit;
-      when 'incomplete' then
-        perform imago.walk_again(run.id);
-        exit;
-      when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
-      when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
-      else null;
-    end case;
-  end loop;
-
-  perform set_config('lock_timeout', old_timeout, true);
-  return imago.answer(run_id, outcome, totals, rows, started);
+  select r.* into run from imago.run r where r.id = run_id;
+  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
+         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
+    into left_aside, conflicts
+  from imago.failure f where f.plan = run.plan;
+  return jsonb_build_object(
+    'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
+    'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
+    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', left_aside, 'conflicts', conflicts,
+    'has_more', outcome <> 'done',
+    'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
+    'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),
+    'rows', rows,
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
+    'error', case when outcome = 'failed' then imago.run_error(run) end,
+    'next', case when outcome = 'failed' and run.direction = 'forward'
+                  and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
+    || case run.direction when 'forward' then jsonb_build_object(
+      'checking', case when outcome = 'working' then imago.checked_percentage(run) end,
+      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
 end
 $$;
-comment on function imago.work(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
+comment on function imago.work_answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
 
 -- imago.work_check
 create or replace function imago.work_check(item imago.validation_check, plan imago.plan, deadline timestamptz, may_step boolean)
@@ -8614,7 +8530,7 @@ begin
     size := imago.piece_size(item, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
-    whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
+    whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
       < 2 * greatest(deadline - piece_started, least_time);
     if not whole and not may_step and not item.in_pieces then
       return item;
@@ -8648,13 +8564,13 @@ exception
     end if;
     -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
     if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
-      item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
+      item.error := imago.error_json('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
     item.size := greatest(1, size / 4);
     return item;
   when others then
-    item.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
     item.done := true;
     return item;
 end
@@ -8715,13 +8631,13 @@ begin
     lane.batch_size := imago.first_size(lane);
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.transition_waits(run.id) then
+    if total.attempts > 0 and imago.is_transition_waiting(run.id) then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    ahead := imago.look_ahead(run, plan, lane);
+    ahead := imago.read_lane(run, plan, lane);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
@@ -8763,11 +8679,95 @@ begin
     end if;
   end loop;
 
-  perform imago.leave_lane(lane, run.plan, total);
+  perform imago.save_lane(lane, run.plan, total);
   return total;
 end
 $$;
 comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
+
+-- imago.work_run
+create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  plan imago.plan;
+  staged imago.plan;
+  lane imago.lane;
+  moves imago.moves;
+  totals jsonb := '{}';
+  rows jsonb := '{}';
+  outcome text := 'working';
+  indexing text := 'none';
+  attempts_left integer := imago.setting_number('max_sub_batches');
+  started timestamptz := clock_timestamp();
+  deadline timestamptz := imago.call_deadline(max_ms);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  begin
+    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+  exception when sqlstate 'IM016' then
+    return imago.work_answer(run_id, 'busy', '{}', '{}', started);
+  end;
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  select p.* into plan from imago.plan p where p.name = run.plan;
+  if run.state <> 'running' then
+    outcome := imago.end_status(run);
+  elsif imago.over_budget(run) then
+    outcome := imago.stop_run(run, 'IM020', null);
+  elsif run.direction = 'rollback' then
+    indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    if indexing = 'none' then
+      perform imago.expect_indexes(run.plan);
+    end if;
+  end if;
+
+  -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
+  while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
+        and (clock_timestamp() < deadline or totals = '{}') loop
+    lane := imago.claim_lane(run.id);
+    staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
+    if imago.close_needless_late_lanes(run, staged, lane) then
+      continue;
+    end if;
+    if lane.run is not null then
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
+    elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
+      outcome := 'busy';
+      exit;
+    elsif totals <> '{}' and exists (select from imago.missing_indexes(run.plan) u where not u.is_small and not u.is_left) then
+      -- What has been moved should not stay locked while an index is built that takes a moment.
+      exit;
+    else
+      moves := imago.finish_run(run, plan, deadline, attempts_left);
+    end if;
+    attempts_left := attempts_left - moves.attempts;
+    rows := imago.add_counts(rows, moves.rows);
+    totals := imago.add_counts(totals, jsonb_build_object(
+      -- What the late pass only looks at has been counted by the main pass; and what has moved on disk is looked at twice.
+      'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
+    case moves.outcome
+      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
+      when 'timeout', 'yield', 'built' then exit;
+      when 'incomplete' then
+        perform imago.reopen_late_lanes(run.id);
+        exit;
+      when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
+      when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
+      else null;
+    end case;
+  end loop;
+
+  perform set_config('lock_timeout', old_timeout, true);
+  return imago.work_answer(run_id, outcome, totals, rows, started);
+end
+$$;
+comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
 
 -- imago.work_validation
 create or replace function imago.work_validation(validation imago.validation, plan imago.plan, deadline timestamptz, may_step boolean default true)
@@ -8789,7 +8789,7 @@ begin
       perform imago.save_check(item);
       may_step := false;
     else
-      validation.state := case when imago.open_findings(validation.id) then 'fixing' else 'done' end;
+      validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
     exit when clock_timestamp() >= deadline or imago.timed_out();
   end loop;
@@ -8837,7 +8837,7 @@ as $$
     and l.relation in (
       select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name
       union all
-      select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s)
+      select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
 
@@ -8881,7 +8881,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'cancel');
+  return imago.transition_last_run(plan, 'cancel');
 end
 $$;
 comment on function public.cancel_migration(text) is 'Imago: gives the run up. What was moved stays moved and can still be rolled back.';
@@ -8930,7 +8930,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(batch_size, max_ms);
+  perform imago.expect_size(batch_size, max_ms);
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;
@@ -8998,7 +8998,7 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  run imago.run := imago.migrating_run(plan);
+  run imago.run := imago.last_moving_run(plan);
 begin
   return imago.batch_statistics(run.id) || imago.trouble_statistics(run) || imago.server_statistics()
     || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
@@ -9019,7 +9019,7 @@ declare
   entities record;
   own jsonb;
 begin
-  perform imago.check_source(found_plan);
+  perform imago.expect_source(found_plan);
   select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(
@@ -9113,40 +9113,40 @@ declare
   result jsonb;
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(batch_size, max_ms);
-  perform imago.check_options(backup, max_failures, on_failure, dry_run);
+  perform imago.expect_size(batch_size, max_ms);
+  perform imago.expect_options(backup, max_failures, on_failure, dry_run);
   if dry_run then
     return imago.dry_run(plan, 'sample', batch_size, max_ms);
   end if;
 
   if (select p.closed_at is not null from imago.plan p where p.name = migrate_batch.plan) then
-    return imago.answer((imago.last_run(plan)).id, 'done', '{}', '{}', statement_timestamp());
+    return imago.work_answer((imago.last_run(plan)).id, 'done', '{}', '{}', statement_timestamp());
   end if;
   begin
     driven := imago.forward_run(plan, backup, max_failures, on_failure, run);
   exception when sqlstate 'IM016' then
     -- The run that is wanted is not there yet; the last one must not be taken for it.
-    return imago.answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
+    return imago.work_answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
   end;
   if driven.direction = 'rollback' then
-    result := imago.work(driven.id, max_ms, batch_size);
+    result := imago.work_run(driven.id, max_ms, batch_size);
     return result || case result ->> 'status'
-      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.error_of(r) from imago.run r where r.id = driven.caused_by))
+      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.run_error(r) from imago.run r where r.id = driven.caused_by))
       else '{}' end;
   end if;
   if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
     if (select p.prepared_at is null from imago.plan p where p.name = migrate_batch.plan) then
       result := imago.prepare_step(plan);
-      return imago.answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
+      return imago.work_answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
     begin
       perform imago.start_run(driven.id, batch_size);
     exception when sqlstate 'IM016' then
-      return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
+      return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
+  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
 end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';
@@ -9205,7 +9205,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'pause');
+  return imago.transition_last_run(plan, 'pause');
 end
 $$;
 comment on function public.pause_migration(text) is 'Imago: stops after the batches in flight; nothing is lost, resume_migration goes on.';
@@ -9233,7 +9233,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'resume');
+  return imago.transition_last_run(plan, 'resume');
 end
 $$;
 comment on function public.resume_migration(text) is 'Imago: lets a paused run go on; callers of migrate_batch do the work.';
@@ -9303,13 +9303,13 @@ declare
   driven imago.run;
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(null, max_ms);
+  perform imago.expect_size(null, max_ms);
   if run is not null then
-    driven := imago.driven_run(plan, 'rollback', run);
+    driven := imago.expect_run(plan, 'rollback', run);
     if driven.force <> force then
       perform imago.raise_error('IM007', driven.id::text, plan, 'force', driven.force::text, force::text);
     end if;
-    return imago.work(driven.id, max_ms);
+    return imago.work_run(driven.id, max_ms);
   end if;
   driven := imago.last_run(plan);
   if driven.id is null then
@@ -9318,10 +9318,10 @@ begin
   begin
     driven := imago.start_rollback(plan, force);
   exception when sqlstate 'IM016' then
-    return imago.answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
+    return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
       || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work(driven.id, imago.call_budget(driven.id, max_ms));
+  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms));
 end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. Left out, force is what the rollback was begun with. run: the run that the caller drives; no other is opened then.';
@@ -9385,7 +9385,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_cron();
+  perform imago.expect_cron();
   return jsonb_build_object('plan', plan, 'unscheduled', imago.unschedule(plan, 'asked for'));
 end
 $$;
@@ -9407,7 +9407,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(null, max_ms);
+  perform imago.expect_size(null, max_ms);
   if detailed is null or fix_issues is null or dry_run is null then
     perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fix_issues is null then 'fix_issues' else 'dry_run' end);
   end if;

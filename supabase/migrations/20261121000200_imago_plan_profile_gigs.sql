@@ -354,7 +354,7 @@ begin
      from public."Gigs" g join public."User" u on u.id = g."userId"
      where g.id = any ($1) and j.entity = g."userId" and j.op = ''i'' and j.key_1 = g.id
        and j.print = pg_catalog.hashtextextended(row(%s)::text, 0)',
-    write.undo_table, imago.undo_print('g', write.inserted_columns), as_the_user)
+    write.undo_table, imago.fingerprint('g', write.inserted_columns), as_the_user)
   using gigs;
 end
 $$;
@@ -499,7 +499,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return query select * from imago.check_relation('public."Gigs"');
+  return query select * from imago.relation_problems('public."Gigs"');
   return query
     select c.*
     from (
@@ -531,7 +531,7 @@ begin
         ('public."Gigs"', 'yearsOfExperience', '{integer}', false),
         ('public."Gigs"', 'certificates', '{text[]}', false)
     ) v(relation, name, types, needed)
-    cross join lateral imago.check_column(v.relation, v.name, v.types) c
+    cross join lateral imago.column_problems(v.relation, v.name, v.types) c
     where v.needed or c.message <> 'column is missing';
   -- An enum or a text: it is compared as text.
   if pg_catalog.to_regclass('public."User"') is not null and not profile_gigs.has_columns('public."User"', 'role') then
@@ -839,4 +839,4 @@ revoke all on function public.get_user_profile_gig(integer) from public, anon, a
 revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;
 grant execute on function public.get_user_profile_gig(integer) to service_role;
 grant execute on function public.get_user_gigs(integer, boolean) to service_role;
-select imago.close_plan('profile_gigs');
+select imago.revoke_plan_functions('profile_gigs');

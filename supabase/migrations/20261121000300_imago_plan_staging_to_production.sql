@@ -340,7 +340,7 @@ begin
     select 1 - s.null_frac from pg_catalog.pg_stats s
     where s.schemaname = 'public' and s.tablename = 'Booking' and s.attname = guess_references.name), 1);
   return query select 'warning', format('public."Booking".%I', name),
-    format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.some_keys(keys, amount),
+    format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.sample_keys_text(keys, amount),
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end
 $$;
@@ -469,7 +469,7 @@ begin
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
       return query select 'warning', format('public."Booking".%I', reference.name),
-        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.some_keys(keys, amount),
+        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.sample_keys_text(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;
   end loop;
@@ -609,7 +609,7 @@ begin
     continue when late is null;
     execute format('select staging_to_production.%I($1)', reference.fix) using late;
     warnings := warnings || (format('%s bookings came while finalize began, with a "%s" that is not there', cardinality(late), reference.name)
-      || imago.some_keys(late, cardinality(late)) || ': placeholders made');
+      || imago.sample_keys_text(late, cardinality(late)) || ': placeholders made');
   end loop;
   return jsonb_build_object('warnings', warnings);
 end
@@ -628,19 +628,19 @@ declare
   lost bigint;
   finalized boolean := imago.is_finalized('staging_to_production');
 begin
-  return query select * from imago.check_relation('public."User"');
+  return query select * from imago.relation_problems('public."User"');
   return query
     select c.*
     from (values ('public."UserImage"', 'url'), ('public."UserImage"', 'publicId'), ('public."User"', 'id'),
                  ('public."Booking"', 'customerId'), ('public."Booking"', 'serviceId'), ('public."Booking"', 'technicianId')) v(relation, name)
-    cross join lateral imago.check_column(v.relation, v.name, texts) c;
-  return query select * from imago.check_column('public."UserImage"', 'uploadedAt', '{"timestamp without time zone"}');
-  return query select * from imago.check_column('public."Booking"', 'scheduledFor', '{"timestamp without time zone"}');
+    cross join lateral imago.column_problems(v.relation, v.name, texts) c;
+  return query select * from imago.column_problems('public."UserImage"', 'uploadedAt', '{"timestamp without time zone"}');
+  return query select * from imago.column_problems('public."Booking"', 'scheduledFor', '{"timestamp without time zone"}');
   if not finalized then
-    return query select * from imago.check_column('public."Booking"', 'status', texts);
+    return query select * from imago.column_problems('public."Booking"', 'status', texts);
   end if;
   if staging_to_production.has_column('public."User"', 'imageId') then
-    return query select * from imago.check_column('public."User"', 'imageId', texts);
+    return query select * from imago.column_problems('public."User"', 'imageId', texts);
   end if;
   if pg_catalog.to_regtype('public."Role"') is null and not finalized then
     return query select 'error', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
@@ -654,10 +654,10 @@ begin
     from (values ('Image', 'id'), ('Image', 'url'), ('Image', 'publicId'), ('Customer', 'id'), ('Customer', 'name'), ('Customer', 'phoneNumberId'),
                  ('PhoneNumber', 'id'), ('PhoneNumber', 'countryCode'), ('PhoneNumber', 'number'), ('Technician', 'id'), ('Technician', 'technicianName'),
                  ('ServiceToJobType', 'id'), ('ServiceToJobType', 'displayName')) v(name, column_name)
-    cross join lateral imago.check_column(format('public.%I', v.name), v.column_name, texts) c
+    cross join lateral imago.column_problems(format('public.%I', v.name), v.column_name, texts) c
     where pg_catalog.to_regclass(format('public.%I', v.name)) is not null;
   if pg_catalog.to_regclass('public."Booking"') is null or finalized
-     or exists (select from imago.check_column('public."Booking"', 'status', texts)) then
+     or exists (select from imago.column_problems('public."Booking"', 'status', texts)) then
     return;
   end if;
   if not imago.is_large('public."Booking"') then
@@ -1065,4 +1065,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, routine, me
    'A booking''s status is none of the new ones and becomes SCHEDULED. Facts count the bookings value by value.',
    'Change them before the migration, if that is not what they mean. Finalize keeps what they held aside until clean-up.');
 
-select imago.close_plan('staging_to_production');
+select imago.revoke_plan_functions('staging_to_production');

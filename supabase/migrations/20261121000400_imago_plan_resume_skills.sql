@@ -74,7 +74,7 @@ as $$
   -- An app that has a column of this name already keeps it, if its type fits.
   select c.*
   from (values ('id', '{integer,bigint}'::text[]), ('skills', '{json}'), ('profile_picture', '{text,character varying,character varying(200)}')) v(name, types)
-  cross join lateral imago.check_column('public.users', v.name, v.types) c
+  cross join lateral imago.column_problems('public.users', v.name, v.types) c
   where v.name = 'id' or c.message <> 'column is missing'
 $$;
 comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';
@@ -178,4 +178,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, que
    'The skills of a user are no list: a reader that expects one will stumble.',
    'Look what the app wrote there. Never fixed by itself: what users have set is theirs.');
 
-select imago.close_plan('resume_skills');
+select imago.revoke_plan_functions('resume_skills');

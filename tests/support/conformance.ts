@@ -353,7 +353,7 @@ async function pendingQuery(sql: Sql, plan: string): Promise<string> {
   return await value(
     sql,
     `select string_agg(format('select entity::text from %s', imago.plan_object(s, 'pending')), ' union all ')
-     from imago.plan p cross join lateral imago.stages(p) s where p.name = '${plan}'`,
+     from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = '${plan}'`,
   );
 }
 

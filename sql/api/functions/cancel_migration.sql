@@ -6,7 +6,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'cancel');
+  return imago.transition_last_run(plan, 'cancel');
 end
 $$;
 comment on function public.cancel_migration(text) is 'Imago: gives the run up. What was moved stays moved and can still be rolled back.';

@@ -12,7 +12,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(batch_size, max_ms);
+  perform imago.expect_size(batch_size, max_ms);
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;

@@ -7,7 +7,7 @@ set search_path = ''
 as $$
 declare
   found_plan imago.plan := imago.find_plan(plan);
-  run imago.run := imago.migrating_run(plan);
+  run imago.run := imago.last_moving_run(plan);
 begin
   return imago.batch_statistics(run.id) || imago.trouble_statistics(run) || imago.server_statistics()
     || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));

@@ -10,7 +10,7 @@ declare
   entities record;
   own jsonb;
 begin
-  perform imago.check_source(found_plan);
+  perform imago.expect_source(found_plan);
   select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
   return jsonb_build_object(

@@ -6,7 +6,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'pause');
+  return imago.transition_last_run(plan, 'pause');
 end
 $$;
 comment on function public.pause_migration(text) is 'Imago: stops after the batches in flight; nothing is lost, resume_migration goes on.';

@@ -6,7 +6,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.change_state(plan, 'resume');
+  return imago.transition_last_run(plan, 'resume');
 end
 $$;
 comment on function public.resume_migration(text) is 'Imago: lets a paused run go on; callers of migrate_batch do the work.';

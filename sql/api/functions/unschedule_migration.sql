@@ -7,7 +7,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_cron();
+  perform imago.expect_cron();
   return jsonb_build_object('plan', plan, 'unscheduled', imago.unschedule(plan, 'asked for'));
 end
 $$;

@@ -13,7 +13,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan);
-  perform imago.check_size(null, max_ms);
+  perform imago.expect_size(null, max_ms);
   if detailed is null or fix_issues is null or dry_run is null then
     perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fix_issues is null then 'fix_issues' else 'dry_run' end);
   end if;

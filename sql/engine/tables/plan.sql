@@ -19,7 +19,7 @@ create table imago.plan (
   created_at timestamptz not null default now()
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
-comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.stage() gives the plan''s value for another.';
+comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';

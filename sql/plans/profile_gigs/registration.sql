@@ -71,4 +71,4 @@ revoke all on function public.get_user_profile_gig(integer) from public, anon, a
 revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;
 grant execute on function public.get_user_profile_gig(integer) to service_role;
 grant execute on function public.get_user_gigs(integer, boolean) to service_role;
-select imago.close_plan('profile_gigs');
+select imago.revoke_plan_functions('profile_gigs');

@@ -33,4 +33,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, que
    'The skills of a user are no list: a reader that expects one will stumble.',
    'Look what the app wrote there. Never fixed by itself: what users have set is theirs.');
 
-select imago.close_plan('resume_skills');
+select imago.revoke_plan_functions('resume_skills');

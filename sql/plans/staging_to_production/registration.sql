@@ -101,4 +101,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, routine, me
    'A booking''s status is none of the new ones and becomes SCHEDULED. Facts count the bookings value by value.',
    'Change them before the migration, if that is not what they mean. Finalize keeps what they held aside until clean-up.');
 
-select imago.close_plan('staging_to_production');
+select imago.revoke_plan_functions('staging_to_production');

@@ -27,7 +27,7 @@ begin
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  select * into todo from imago.to_move(plan, fixed, keys);
+  select * into todo from imago.still_to_move(plan, fixed, keys);
   if todo.amount = 0 then
     return result;
   end if;
@@ -48,7 +48,7 @@ begin
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
-    select * into still from imago.to_move(plan, fixed, todo.keys);
+    select * into still from imago.still_to_move(plan, fixed, todo.keys);
     exit when still.amount = 0;
   end loop;
   if still.amount > 0 then
@@ -56,7 +56,7 @@ begin
       errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
-    perform imago.settle_batch(result.batch, plan, todo.keys);
+    perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
   result.moved := todo.amount;

@@ -56,7 +56,7 @@ begin
       continue;
     end if;
 
-    failure := imago.weigh_failure(run, plan, segment, attempt,
+    failure := imago.handle_failed_batch(run, plan, segment, attempt,
       had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
       may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;

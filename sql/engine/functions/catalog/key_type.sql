@@ -5,6 +5,6 @@ stable
 set search_path = ''
 as $$
   select case when c.kept like 'character varying%' then 'text' else c.kept end
-  from imago.undo_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
+  from imago.journal_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
 $$;
 comment on function imago.key_type(text, text, text) is 'The type by which the rows of a table are keyed.';

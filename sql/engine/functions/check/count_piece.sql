@@ -19,7 +19,7 @@ set max_parallel_workers_per_gather = 0
 set work_mem = '64MB'
 as $$
 declare
-  query text := imago.check_query(plan_check);
+  query text := imago.check_sql(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
   perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);

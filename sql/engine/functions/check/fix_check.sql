@@ -19,7 +19,7 @@ declare
   size integer;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
-  plan := imago.stage(plan, plan_check.stage);
+  plan := imago.plan_at_stage(plan, plan_check.stage);
   result := item;
   outcome := 'done';
   attempts := 0;
@@ -43,7 +43,7 @@ begin
         result.size := greatest(1, size / 4);
         outcome := 'time';
       when others then
-        result.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+        result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
         result.done := true;
     end;
     if outcome <> 'done' then

@@ -42,10 +42,10 @@ begin
     result.fix_size := case moves.outcome when 'done' then least(1000, 4 * item.fix_size) else greatest(1, moves.next_size) end;
     result.deferrals := case moves.outcome when 'deferred' then item.deferrals + 1 else 0 end;
     if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.entity = any (entities)) then
-      result.error := imago.check_error('IM026', plan_check.name);
+      result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.check_error('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;

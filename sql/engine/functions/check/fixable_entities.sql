@@ -15,7 +15,7 @@ set jit = off
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  query text := imago.check_query(plan_check);
+  query text := imago.check_sql(plan_check);
   key record := imago.walked_key(plan_check);
 begin
   execute format(

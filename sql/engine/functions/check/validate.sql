@@ -16,9 +16,9 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
-  held := imago.take_validation(plan, fixes, dry_run, null, null);
+  held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
-    return imago.busy_validation(plan, detailed, fixes, dry_run, started);
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started);
   end if;
 
   held := imago.work_validation(held, plan, deadline);

@@ -10,6 +10,6 @@ as $$
     when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
     else 'during'
   end
-  from imago.telling_run(plan.name) run
+  from imago.last_effective_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';

@@ -3,7 +3,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select c.name, imago.undo_type(a.atttypid, -1)
+  select c.name, imago.journal_type(a.atttypid, -1)
   from (select coalesce(plan_check.key_column, (imago.primary_key(plan_check.source))[1]) as name) c
   join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(plan_check.source) and a.attname = c.name
 $$;

@@ -34,7 +34,7 @@ begin
     size := imago.piece_size(item, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
-    whole := not item.in_pieces and imago.rest_ms(plan_check, item.cursor_key) * interval '1 ms'
+    whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
       < 2 * greatest(deadline - piece_started, least_time);
     if not whole and not may_step and not item.in_pieces then
       return item;
@@ -68,13 +68,13 @@ exception
     end if;
     -- Only what had the whole call for itself does not fit one: a single row, or all that a check looks at at once.
     if coalesce(size, 1) = 1 and coalesce(piece_started, started) < statement_timestamp() + 0.25 * current_setting('statement_timeout')::interval then
-      item.error := imago.check_error('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
+      item.error := imago.error_json('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
     item.size := greatest(1, size / 4);
     return item;
   when others then
-    item.error := imago.check_error('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
     item.done := true;
     return item;
 end

@@ -17,7 +17,7 @@ begin
       perform imago.save_check(item);
       may_step := false;
     else
-      validation.state := case when imago.open_findings(validation.id) then 'fixing' else 'done' end;
+      validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
     exit when clock_timestamp() >= deadline or imago.timed_out();
   end loop;

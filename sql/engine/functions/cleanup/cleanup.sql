@@ -12,11 +12,11 @@ declare
   freed jsonb := '{}';
   outcome jsonb;
 begin
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
   perform imago.expect_cleanable(plan, older_than);
-  if not imago.hold_plan(plan_name, true) then
+  if not imago.lock_plan(plan_name, true) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
   plan := imago.find_plan(plan_name);

@@ -13,7 +13,7 @@ begin
     return plan.finalized_at;
   elsif plan.closed_at is not null then
     perform imago.raise_error('IM040', plan.name, 'finalize has not ended', 'Call finalize_migration until has_more is false.');
-  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.left_over(run, plan, 1) = '{}' then
+  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.remaining_entities(run, plan, 1) = '{}' then
     return run.finished_at;
   end if;
   perform imago.raise_error('IM040', plan.name, 'its journal is the way back', 'Finalize it first (finalize_migration), or take everything back.');

@@ -8,4 +8,4 @@ as $$
     select jsonb_object_agg(n, coalesce((so_far ->> n)::numeric, 0) + coalesce((more ->> n)::numeric, 0))
     from unnest(array['processed', 'migrated', 'skipped', 'failed', 'sub_batches', 'duration_ms']) n)
 $$;
-comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work; the rest is the newer one''s.';
+comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work_run; the rest is the newer one''s.';

@@ -15,7 +15,7 @@ begin
   if mode = 'preflight' then
     return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
-  perform imago.check_problems(plan_name, problems);
+  perform imago.expect_no_problems(plan_name, problems);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, max_ms);

@@ -45,7 +45,7 @@ begin
   before := imago.table_counters();
   lsn := pg_current_wal_insert_lsn();
   loop
-    step := imago.work(run.id, work_ms, batch_size);
+    step := imago.work_run(run.id, work_ms, batch_size);
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
     exit when mode = 'sample' or step ->> 'status' not in ('working', 'deferred');
     -- The timer is not armed again: without this the rest would run on past the caller's timeout.
@@ -54,7 +54,7 @@ begin
     end if;
   end loop;
   perform set_config('imago.dry', '', true);
-  return imago.rehearsal_report(plan, run, answer, before, first_log, started)
+  return imago.dry_run_report(plan, run, answer, before, first_log, started)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn,
       'locks_held_ms', case when locked_at is not null then round(extract(epoch from clock_timestamp() - locked_at)::numeric * 1000) end);

@@ -13,6 +13,6 @@ as $$
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
       from imago.failure f
       where f.plan = entity_answer.plan.name and f.stage = entity_answer.plan.stage and f.entity = entity_answer.entity and f.kind = 'conflict' and not rolled_back), '[]'),
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(entity_answer.plan.stage)
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_label(entity_answer.plan.stage)
 $$;
 comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';

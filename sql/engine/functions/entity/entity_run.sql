@@ -32,7 +32,7 @@ begin
       perform imago.start_run(run.id);
     end if;
     run := imago.share_run(run.id);
-    perform imago.expect_open(plan.name, direction);
+    perform imago.expect_not_finalized(plan.name, direction);
     if run.state = 'paused' and direction = 'forward' then
       perform imago.raise_error('IM019', plan.name, plan.name);
     end if;

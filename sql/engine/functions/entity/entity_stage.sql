@@ -9,11 +9,11 @@ declare
   named imago.plan;
   numbers integer[] := '{}';
 begin
-  if stage not in (select s.stage from imago.stages(plan) s) then
+  if stage not in (select s.stage from imago.plan_stages(plan) s) then
     perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
-      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.stages(plan) s));
+      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.plan_stages(plan) s));
   end if;
-  for staged in select s.* from imago.stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
+  for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
     begin
       if journaled and imago.has_journal(staged, entity) or not journaled and imago.entity_exists(staged, entity) then
         named := staged;

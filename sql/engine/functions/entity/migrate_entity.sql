@@ -21,7 +21,7 @@ begin
     perform imago.raise_error('IM013', plan_name);
   end if;
   perform imago.expect_begun(plan);
-  entity := imago.key_text(plan, entity);
+  entity := imago.canonical_key(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
@@ -30,7 +30,7 @@ begin
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
-    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_detail(plan.stage);
+    'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_label(plan.stage);
 end
 $$;
 comment on function imago.migrate_entity(text, text, integer) is 'Moves one entity now, whatever its lane is doing.';

@@ -20,7 +20,7 @@ begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
   end if;
-  perform imago.check_size(batch_size);
+  perform imago.expect_size(batch_size);
   if batch_offset < 0 then
     perform imago.raise_error('IM003', batch_offset::text);
   end if;
@@ -46,7 +46,7 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.index_pointers(run, 'infinity') = 'built' loop end loop;
+    while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
     for round in 1 .. 3 loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
@@ -68,7 +68,7 @@ begin
     'has_more', next_offset is not null, 'next_offset', next_offset, 'rows', moves.rows,
     'retry_after_ms', case when status in ('busy', 'deferred') then 200 else 0 end,
     'findings', (select r.findings from imago.run r where r.id = run.id),
-    'error', case when status = 'failed' then imago.error_of(imago.last_run(plan_name)) end,
+    'error', case when status = 'failed' then imago.run_error(imago.last_run(plan_name)) end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1));
 end
 $$;

@@ -18,15 +18,15 @@ begin
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
-  perform imago.check_journal(plan_name);
+  perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
   staged := imago.entity_stage(plan, entity, stage, true);
   if staged.name is null then
-    return imago.entity_answer(imago.stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
+    return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
-  entity := imago.key_text(staged, entity);
+  entity := imago.canonical_key(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');

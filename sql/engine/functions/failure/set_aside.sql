@@ -27,7 +27,7 @@ begin
   perform imago.write_log(
     run.plan, run.id, case kind when 'held' then 'info' when 'deferred' then 'warning' else 'error' end, kind,
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
-                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_detail(set_aside.stage),
+                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
 end
 $$;

@@ -8,16 +8,16 @@ declare
   run_id constant bigint := (imago.last_run(plan.name)).id;
   answer jsonb;
 begin
-  answer := imago.check_clean(plan, run_id, deadline, since);
+  answer := imago.run_error_checks(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
     -- It may have been mended since that was counted: begin anew.
-    answer := imago.check_clean(plan, run_id, deadline, clock_timestamp());
+    answer := imago.run_error_checks(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
     perform imago.raise_error('IM038', plan.name, (
       select string_agg(format('check %s %s', f ->> 'name', case
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
-          else 'finds ' || (f ->> 'found') || imago.some_keys(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
+          else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
       'Call validate_migration to see what is wrong and what mends it.');
   end if;

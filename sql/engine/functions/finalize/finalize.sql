@@ -10,7 +10,7 @@ declare
   closing boolean;
 begin
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'finalize')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');
   end if;
   plan := imago.find_plan(plan_name);
@@ -18,7 +18,7 @@ begin
   if plan.finalized_at is not null then
     return imago.finalize_answer(plan_name, null, 'finalized');
   end if;
-  closing := plan.closed_at is null and imago.closes(step);
+  closing := plan.closed_at is null and imago.closes_way_back(step);
   if plan.closed_at is null then
     if plan.finalizing_at is null or closing and not imago.checked_lately(plan) then
       return imago.finalize_checks(plan);
@@ -26,7 +26,7 @@ begin
     perform imago.expect_finalizable(plan);
   end if;
 
-  if not imago.hold_plan(plan_name, closing) then
+  if not imago.lock_plan(plan_name, closing) then
     return imago.finalize_answer(plan_name, step.name, 'busy');
   end if;
   if plan.closed_at is null then

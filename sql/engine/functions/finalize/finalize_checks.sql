@@ -18,12 +18,12 @@ begin
     plan.checking_key := null;
   end if;
   since := coalesce(plan.checking_since, clock_timestamp());
-  looked := imago.look_for_pending(plan, deadline);
+  looked := imago.find_pending(plan, deadline);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
     answer := imago.expect_clean(plan, deadline, since);
   end if;
-  if not imago.hold_plan(plan.name, false) then
+  if not imago.lock_plan(plan.name, false) then
     return imago.finalize_answer(plan.name, name, 'busy');
   end if;
   if (answer ->> 'has_more')::boolean then

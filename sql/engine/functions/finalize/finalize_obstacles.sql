@@ -20,7 +20,7 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s', count(distinct f.entity), k.word) || imago.some_keys(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select format('%s %s', count(distinct f.entity), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
@@ -34,7 +34,7 @@ begin
     order by k.word desc;
   if pending <> '{}' then
     return query select format('%s%s pending', cardinality(pending), case when cardinality(pending) = 1000 then ' or more' else '' end)
-        || imago.some_keys(pending, cardinality(pending)),
+        || imago.sample_keys_text(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;
 end

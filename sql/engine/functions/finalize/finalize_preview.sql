@@ -11,7 +11,7 @@ as $$
       'list', (select jsonb_agg(to_jsonb(s) order by s.number) from imago.finalize_steps(plan) s),
       'obstacles', (
         select coalesce(jsonb_agg(to_jsonb(o)), '[]')
-        from imago.look_for_pending(plan, imago.call_deadline(2000)) l
+        from imago.find_pending(plan, imago.call_deadline(2000)) l
         cross join lateral imago.finalize_obstacles(plan, l.pending) o
         where plan.closed_at is null))
 $$;

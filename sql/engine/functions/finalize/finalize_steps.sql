@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   with own as (
-    select s.position, s.name, s.direct, s.statement, imago.closes(s) as closes, s.done_at is not null as done
+    select s.position, s.name, s.direct, s.statement, imago.closes_way_back(s) as closes, s.done_at is not null as done
     from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize'
   ), closing as (
     -- Only the first of them closes the way back; the others find it closed.

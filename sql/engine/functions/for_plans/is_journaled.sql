@@ -13,7 +13,7 @@ begin
   end if;
   execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)',
     write.undo_table, (
-      select case write.stage when 1 then p.key_type else (imago.stage(p, write.stage)).key_type end
+      select case write.stage when 1 then p.key_type else (imago.plan_at_stage(p, write.stage)).key_type end
       from imago.plan p where p.name = is_journaled.plan)) into result using entity;
   return result;
 end

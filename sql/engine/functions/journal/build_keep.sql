@@ -10,7 +10,7 @@ declare
 begin
   -- Writes straight to a partition that came later pass by the guard, so there each row asks.
   if partitioned then
-    body := format('if imago.batch_open() then %s end if;', body);
+    body := format('if imago.is_batch_open() then %s end if;', body);
   end if;
   -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
   -- without them; on a partitioned table it does.

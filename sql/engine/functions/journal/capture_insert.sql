@@ -8,9 +8,9 @@ as $$
     'insert into imago_undo.%I (batch, entity, op, %s, print)
      select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
     write.undo_table,
-    imago.undo_list('key_%1$s', write.relation, write.key_columns),
+    imago.each_column('key_%1$s', write.relation, write.key_columns),
     write.entity_column,
-    imago.undo_list('n.%2$I::%4$s', write.relation, write.key_columns),
-    imago.undo_print('n', write.inserted_columns))
+    imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+    imago.fingerprint('n', write.inserted_columns))
 $$;
 comment on function imago.capture_insert(imago.plan_write) is 'PL/pgSQL of a capture function: journals the rows that a statement has inserted.';

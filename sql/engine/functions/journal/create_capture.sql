@@ -31,7 +31,7 @@ begin
          imago_rows bigint;
          imago_kind "char";
        begin
-         if current_setting(''imago.batch'', true) <> '''' and imago.batch_open(true) then
+         if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open(true) then
            imago_batch := current_setting(''imago.batch'');
            imago_kind := case when %1$s then ''n'' else ''u'' end;
            select count(*) into imago_rows from (select from new_rows limit 101) few;

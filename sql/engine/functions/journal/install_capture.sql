@@ -17,7 +17,7 @@ begin
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
       'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago.guard_batch()', written);
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()', written);
     if write.inserts then
       execute format(
         'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement

@@ -13,7 +13,7 @@ declare
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   select p.* into strict plan from imago.plan p where p.name = write.plan;
-  undo := coalesce(write.undo_table, imago.undo_name(write.plan, write.relation));
+  undo := coalesce(write.undo_table, imago.undo_table_name(write.plan, write.relation));
 
   if write.entity_column is null then
     if cardinality(imago.primary_key(write.relation)) > 1 then
@@ -31,13 +31,13 @@ begin
   returning * into write;
 
   select string_agg(format('key_%s %s %s not null', c.ordinal, c.kept, c.collated), ', ') into definition
-  from imago.undo_columns(write.relation, write.key_columns) c;
+  from imago.journal_columns(write.relation, write.key_columns) c;
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
-    from imago.undo_columns(write.relation, write.columns) c), '');
-  plan := imago.stage(plan, write.stage);
+    from imago.journal_columns(write.relation, write.columns) c), '');
+  plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.undo_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
+  from imago.journal_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',

@@ -5,13 +5,13 @@ set search_path = ''
 as $$
 declare
   written_again boolean;
-  keys text := imago.undo_list('key_%1$s', write.relation, write.key_columns);
-  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.given_keys(plan));
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
+  source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.keys_sql(plan));
 begin
   if write.inserts then
     source := source || format(
       ' and not exists (select from imago_undo.%I i where i.entity = u.entity and i.op = ''i'' and %s)',
-      write.undo_table, imago.undo_list('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
+      write.undo_table, imago.each_column('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
   execute format(
     'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
@@ -19,20 +19,20 @@ begin
   into written_again, row_count using entities;
   if not written_again then
     query := format('select u.entity, %s, %s, %s from %s',
-      imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-      imago.undo_list('u.before_%1$s', write.relation, write.columns),
-      imago.undo_list('u.after_%1$s', write.relation, write.columns), source);
+      imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+      imago.each_column('u.before_%1$s', write.relation, write.columns),
+      imago.each_column('u.after_%1$s', write.relation, write.columns), source);
     return;
   end if;
   -- A batch that left a column alone has noted what it found there, which may be somebody's edit: the after of a column is
   -- that of the last batch which changed it.
   query := format(
     'select distinct on (%1$s) u.entity, %2$s, %3$s, %4$s from %5$s order by %1$s',
-    'u.entity, ' || imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list('u.key_%1$s', write.relation, write.key_columns),
-    imago.undo_list(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
+    'u.entity, ' || imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+    imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+    imago.each_column(format('first_value(u.before_%%1$s) over (partition by u.entity, %s order by u.batch) as before_%%1$s', keys),
                     write.relation, write.columns),
-    imago.undo_list(format(
+    imago.each_column(format(
       'first_value(u.after_%%1$s) over (
          partition by u.entity, %s
          order by u.before_%%1$s::%%5$s is distinct from u.after_%%1$s::%%5$s desc,

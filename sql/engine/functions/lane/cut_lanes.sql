@@ -8,7 +8,7 @@ declare
   wanted integer := least(
     imago.setting_number('lanes'),
     greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
-  by_block constant boolean := imago.walks_by_block(run, plan);
+  by_block constant boolean := imago.should_walk_by_block(run, plan);
   bounds text[];
 begin
   if by_block and not run.late_only then
@@ -36,4 +36,4 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (walks_by_block, cut_blocks).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block, cut_blocks).';

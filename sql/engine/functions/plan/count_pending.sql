@@ -3,7 +3,7 @@ returns bigint
 language plpgsql
 stable
 set search_path = ''
--- As in left_over: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
+-- As in remaining_entities: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
 set work_mem = '128MB'
 set jit = off
 as $$
@@ -16,7 +16,7 @@ begin
   if plan.closed_at is not null then
     return 0;
   end if;
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
       then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
     into counted;

@@ -11,7 +11,7 @@ declare
 begin
   is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     source := format('%I.%I', staged.source_schema, staged.source_table);
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;

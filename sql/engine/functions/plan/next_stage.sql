@@ -13,7 +13,7 @@ as $$
     select w.stage from imago.plan_write w
     where run.direction = 'rollback' and w.plan = next_stage.plan.name and w.entity_column is null and w.undo_table is not null
   ) n
-  cross join lateral imago.stage(next_stage.plan, n.number) s
+  cross join lateral imago.plan_at_stage(next_stage.plan, n.number) s
   where not exists (select from imago.lane l where l.run = next_stage.run.id and l.stage = n.number)
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1

@@ -4,7 +4,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.stages(plan) s
+  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s
   where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
   union
   select pg_catalog.to_regclass(w.relation) from imago.plan_write w

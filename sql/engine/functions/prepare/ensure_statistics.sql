@@ -7,7 +7,7 @@ as $$
 declare
   plan imago.plan;
 begin
-  for plan in select s.* from imago.stages(imago.find_plan(plan_name)) s loop
+  for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then

@@ -8,10 +8,10 @@ declare
   staged imago.plan;
   source text;
 begin
-  for staged in select s.* from imago.stages(plan) s loop
+  for staged in select s.* from imago.plan_stages(plan) s loop
     source := format('%I.%I', staged.source_schema, staged.source_table);
-    return query select * from imago.check_relation(source);
-    return query select * from imago.check_column(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    return query select * from imago.relation_problems(source);
+    return query select * from imago.column_problems(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
     if pg_catalog.to_regclass(source) is not null and not exists (
       select from pg_catalog.pg_index i
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -27,7 +27,7 @@ begin
         case when not u.is_left then 'its table is too large for the run to build one, and ' end,
         case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
       u.statement
-    from imago.unindexed(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';

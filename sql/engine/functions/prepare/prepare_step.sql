@@ -27,7 +27,7 @@ begin
 
   if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    perform imago.check_problems(plan_name, problems);
+    perform imago.expect_no_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
     perform imago.find_key_type(plan_name);
   end if;

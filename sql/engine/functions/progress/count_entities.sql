@@ -25,7 +25,7 @@ begin
     is_estimate := true;
   elsif is_estimate then
     -- A run that fixes findings walks no lanes.
-    run := imago.migrating_run(plan.name);
+    run := imago.last_moving_run(plan.name);
     -- Statistics are renewed while it runs; what it was begun with makes no step back.
     total := case when run.state in ('running', 'paused') then coalesce(run.total, total) else total end;
     pending := imago.estimate_pending(run, plan, total);

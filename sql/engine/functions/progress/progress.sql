@@ -14,7 +14,7 @@ begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
-  perform imago.check_source(plan);
+  perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, false);
   select
     count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
@@ -26,11 +26,11 @@ begin
   per_minute := imago.recent_rate(run.id);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
-    'state', coalesce(run.state, 'none'), 'phase', imago.phase(plan, run), 'reason', run.reason,
+    'state', coalesce(run.state, 'none'), 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
     'unindexed', (
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
-      from imago.unindexed(plan_name) u where u.is_left),
+      from imago.missing_indexes(plan_name) u where u.is_left),
     'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
     'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
     'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
@@ -38,7 +38,7 @@ begin
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
-      select jsonb_agg(imago.stage_detail(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
+      select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
       from imago.lane l where l.run = run.id), '[]'),
     'started_at', run.started_at,

@@ -14,15 +14,15 @@ declare
   key_join text;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position loop
-    key_join := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
-        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
+        write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
         (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
-        imago.undo_list('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
-        imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
+        imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
+        imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
     end if;
     if write.inserts then
@@ -30,8 +30,8 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
-        write.relation, imago.undo_list('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.undo_print('t', write.inserted_columns))
+        write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
+        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns))
       using keys;
     end if;
   end loop;

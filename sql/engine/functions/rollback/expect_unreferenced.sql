@@ -22,21 +22,21 @@ begin
         p.relation, p.columns[1], p.target_columns[1],
         (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
     end, ' ') into looks
-  from imago.pointing_columns(plan.name, write.relation) p
+  from imago.referencing_columns(plan.name, write.relation) p
   -- Of the others remove_rows hears when their foreign keys find a row.
   where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;
   select string_agg(distinct format('k.%I', t), ', ') into targets
-  from imago.pointing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
+  from imago.referencing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
   execute format(
     'with removed as materialized (
        select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
      )
      select case %s end',
     targets, write.undo_table, write.relation,
-    imago.undo_list('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.given_keys(plan), looks)
+    imago.each_column('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.keys_sql(plan), looks)
   into referring using keys;
   if referring is not null then
     raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;

@@ -24,9 +24,9 @@ begin
          from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
       write.relation,
-      imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      imago.undo_list('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.undo_print('t', write.inserted_columns), imago.given_keys(plan))
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      imago.each_column('t.%2$I', write.relation, write.key_columns),
+      write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan))
     into is_edited using keys;
     any_edited := any_edited or coalesce(is_edited, false);
   end loop;

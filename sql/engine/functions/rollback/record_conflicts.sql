@@ -18,7 +18,7 @@ begin
   select run.plan, run.id, record_conflicts.stage, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
   from jsonb_array_elements(conflicts) c;
   insert into imago.log (plan, run, level, event, entity, detail)
-  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_detail(record_conflicts.stage)
+  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_label(record_conflicts.stage)
   from jsonb_array_elements(conflicts) c
   where c ->> 'entity' <> all (known);
   return array(select e from unnest(entities) e where e <> all (known));

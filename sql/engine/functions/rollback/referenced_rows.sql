@@ -12,17 +12,17 @@ declare
   journal text;
 begin
   for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
-    for reference in select p.* from imago.pointing_columns(plan.name, removed.relation) p loop
+    for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
       if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
+          imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
           then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
           else format('exists (%s)', journal) end;
-        if not (select c.nullable from imago.undo_columns(reference.relation, reference.columns) c) then
+        if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
         end if;
       else
@@ -34,7 +34,7 @@ begin
         condition := case when other.id is null then 'true' else format(
           'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
           other.undo_table, plan.key_type,
-          imago.undo_list('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
+          imago.each_column('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
         'with referring as materialized (
@@ -45,16 +45,16 @@ begin
          select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
          from imago_undo.%4$I i join %5$s t on %6$s join referring r on %8$s
          where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
-        removed.relation, imago.undo_list('i.key_%1$s', removed.relation, removed.key_columns),
+        removed.relation, imago.each_column('i.key_%1$s', removed.relation, removed.key_columns),
         replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
-        imago.undo_list('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
+        imago.each_column('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
         plan.key_type, condition,
         -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
-        imago.undo_list('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
+        imago.each_column('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
       using keys;
     end loop;
   end loop;

@@ -18,19 +18,19 @@ begin
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
-      imago.undo_list('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.given_keys(plan));
+      imago.each_column('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.keys_sql(plan));
     if not careful then
       perform imago.expect_unreferenced(plan, write, keys);
       nulling := imago.nulled_relations(plan, write.relation);
       updated := imago.rows_updated(nulling);
     end if;
-    for reference in select p.* from imago.pointing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
+    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
     execute format('delete from %s t where (%s) in %s', write.relation,
-      imago.undo_list('t.%2$I', write.relation, write.key_columns), inserted) using keys;
+      imago.each_column('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
     if not careful and imago.rows_updated(nulling) > updated then
@@ -38,7 +38,7 @@ begin
     end if;
   end loop;
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.given_keys(plan)) using keys;
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
   return counts;
 end

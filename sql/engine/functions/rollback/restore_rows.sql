@@ -22,14 +22,14 @@ begin
     where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
   loop
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
-    join_key := imago.undo_list('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
-    changed := imago.undo_list('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
+    join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+    changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
       'update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s)',
       journal, write.relation,
-      imago.undo_list('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
+      imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
-        else imago.undo_list('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
+        else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     using keys;
     get diagnostics restored = row_count;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.

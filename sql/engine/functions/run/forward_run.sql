@@ -14,8 +14,8 @@ declare
   run imago.run;
 begin
   if driven is not null then
-    run := imago.driven_run(plan_name, 'forward', driven);
-    perform imago.check_settings(run, backup, max_failures, on_failure);
+    run := imago.expect_run(plan_name, 'forward', driven);
+    perform imago.expect_same_settings(run, backup, max_failures, on_failure);
     return run;
   end if;
   run := imago.unfinished_run(plan_name);
@@ -36,7 +36,7 @@ begin
     end if;
     return run;
   end if;
-  perform imago.check_settings(run, backup, max_failures, on_failure);
+  perform imago.expect_same_settings(run, backup, max_failures, on_failure);
   return run;
 end
 $$;

@@ -9,7 +9,7 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-  perform pg_advisory_xact_lock(imago.gate(run_id));
+  perform pg_advisory_xact_lock(imago.run_lock_key(run_id));
   -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
   select r.* into run from imago.run r where r.id = run_id for no key update;
   perform set_config('lock_timeout', old_timeout, true);

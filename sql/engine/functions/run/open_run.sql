@@ -29,7 +29,7 @@ begin
       on conflict do nothing
       returning r.* into run;
       if run.id is not null then
-        perform imago.enter_plan(plan_name, direction);
+        perform imago.reopen_plan(plan_name, direction);
       end if;
       perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then

@@ -14,9 +14,9 @@ begin
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
   run := imago.lock_run(run.id);
-  perform imago.expect_open(plan_name, run.direction);
+  perform imago.expect_not_finalized(plan_name, run.direction);
   if run.state <> 'running' then
-    perform imago.transit(run.id, 'retry', 'asked for');
+    perform imago.transition_run(run.id, 'retry', 'asked for');
   end if;
   delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
   get diagnostics retried = row_count;

@@ -10,7 +10,7 @@ declare
 begin
   perform set_config('lock_timeout', wait_ms::text, true);
   -- Row locks are not fair: without the gate, callers whose batches overlap would keep a transition waiting for ever.
-  perform pg_advisory_xact_lock_shared(imago.gate(run_id));
+  perform pg_advisory_xact_lock_shared(imago.run_lock_key(run_id));
   select r.* into run from imago.run r where r.id = run_id for share;
   perform set_config('lock_timeout', old_timeout, true);
   return run;

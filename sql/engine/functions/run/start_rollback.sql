@@ -8,10 +8,10 @@ declare
   run imago.run := imago.unfinished_run(plan_name);
   started imago.run;
 begin
-  perform imago.expect_open(plan_name, 'rollback');
-  perform imago.check_journal(plan_name);
+  perform imago.expect_not_finalized(plan_name, 'rollback');
+  perform imago.expect_journal(plan_name);
   if run.direction = 'forward' then
-    perform imago.transit(run.id, 'supersede', 'rollback');
+    perform imago.transition_run(run.id, 'supersede', 'rollback');
     run := null;
   end if;
   if run.id is null then

@@ -17,7 +17,7 @@ begin
   select * into source from imago.count_source(plan);
   update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
-  return case run.state when 'pending' then imago.transit(run_id, 'start') else run.state end;
+  return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
 $$;
 comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';

@@ -11,7 +11,7 @@ begin
     select count(*) into failures from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
   end if;
   begin
-    perform imago.transit(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
+    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;

@@ -20,20 +20,20 @@ begin
   if not found then
     perform imago.raise_error('IM033', every::text);
   end if;
-  perform imago.check_cron();
+  perform imago.expect_cron();
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
-  perform pg_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule'));
+  perform pg_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule'));
   if not finalize then
     run := imago.unfinished_run(plan_name);
   elsif plan.closed_at is null then
-    perform imago.expect_finalizable(plan, (imago.look_for_pending(plan, imago.call_deadline(2000))).pending);
+    perform imago.expect_finalizable(plan, (imago.find_pending(plan, imago.call_deadline(2000))).pending);
   end if;
   if run.id is null and not finalize then
     -- In a job nobody would see what the preflight says.
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-      perform imago.check_problems(plan_name, problems);
+      perform imago.expect_no_problems(plan_name, problems);
     end if;
     run := imago.forward_run(plan_name, null, null, null);
     if run.state = 'failed' then

@@ -9,7 +9,7 @@ declare
   answer jsonb;
   failed_with text;
 begin
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'tick')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'tick')) then
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;
   run := imago.unfinished_run(plan_name);

@@ -8,7 +8,7 @@ declare
   last imago.run;
 begin
   -- Somebody schedules at this very moment: the next tick decides.
-  if not pg_try_advisory_xact_lock(imago.plan_gate(plan_name, 'schedule')) then
+  if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule')) then
     return;
   end if;
   if finalize and (imago.find_plan(plan_name)).finalized_at is not null then

@@ -9,7 +9,7 @@ as $$
 declare
   key_name constant text := (imago.primary_key(step.source))[1];
   key_type constant text := (
-    select imago.undo_type(a.atttypid, -1) from pg_catalog.pg_attribute a
+    select imago.journal_type(a.atttypid, -1) from pg_catalog.pg_attribute a
     where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
   -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;

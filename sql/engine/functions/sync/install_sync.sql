@@ -14,7 +14,7 @@ declare
   explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  plan := imago.stage(imago.find_plan(plan_name), sync.stage);
+  plan := imago.plan_at_stage(imago.find_plan(plan_name), sync.stage);
   if pg_catalog.to_regclass(sync.relation) is null then
     perform imago.raise_error('IM035', sync.name, plan_name, sync.relation);
   end if;

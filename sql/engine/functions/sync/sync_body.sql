@@ -22,7 +22,7 @@ begin
       imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
   end loop;
   if 'update' = any (sync.events) then
-    foreach query in array imago.sync_follow(sync) loop
+    foreach query in array imago.sync_journal_updates(sync) loop
       follow := follow || format('execute %L; ', query);
     end loop;
     follow := case when follow <> '' then format('if tg_op = ''UPDATE'' then %s end if;', follow) else '' end;
@@ -40,7 +40,7 @@ begin
        imago_constraint text;
        imago_table text;
      begin
-       if current_setting(''imago.batch'', true) <> '''' and imago.batch_open() then
+       if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open() then
          return null;
        end if;
        case tg_op %1$s end case;
@@ -50,7 +50,7 @@ begin
        loop
          begin
            %2$s
-           imago_batch := imago.open_sync(%3$L, %4$s, imago_entities);
+           imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
              return null;
            end if;
@@ -61,12 +61,12 @@ begin
            perform set_config(''imago.batch'', '''', true);
            perform set_config(''imago.sync_depth'', '''', true);
            %6$s
-           perform imago.close_sync(imago_batch, %3$L, %4$s, imago_entities);
+           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities);
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);
            get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
-           case imago.fail_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;
              else null;

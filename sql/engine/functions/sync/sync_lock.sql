@@ -12,7 +12,7 @@ begin
     return '';
   end if;
   return format(
-    'if imago.sync_is_settled(%1$L) then
+    'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;

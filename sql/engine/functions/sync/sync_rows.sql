@@ -10,8 +10,8 @@ declare
 begin
   if event = 'update' then
     same := format('%s and %s',
-      imago.undo_list('o.%2$I = n.%2$I', sync.relation, keys, ' and '),
-      imago.undo_list('o.%2$I::%5$s is not distinct from n.%2$I::%5$s', sync.relation,
+      imago.each_column('o.%2$I = n.%2$I', sync.relation, keys, ' and '),
+      imago.each_column('o.%2$I::%5$s is not distinct from n.%2$I::%5$s', sync.relation,
                       coalesce(sync.columns, imago.stored_columns(sync.relation)), ' and '));
   end if;
   return format(
@@ -19,11 +19,11 @@ begin
     case event when 'delete' then 'imago_old' else 'imago_new' end,
     case event when 'update' then format('not exists (select from imago_old o where %s)', same)
       when 'delete' then 'false' else 'true' end,
-    imago.sync_unheld(sync, 'n'),
+    imago.sync_not_held(sync, 'n'),
     case event when 'insert' then 'imago_new' else 'imago_old' end,
     case event when 'update' then format('not exists (select from imago_new n where %s)', same)
       when 'insert' then 'false' else 'true' end,
-    imago.sync_unheld(sync, 'o'));
+    imago.sync_not_held(sync, 'o'));
 end
 $$;
 comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';

@@ -8,14 +8,14 @@ declare
   finding jsonb;
   left_aside bigint;
 begin
-  perform imago.forget_moved(run, s) from imago.stages(plan) s;
+  perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
   select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
-      perform imago.transit(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+      perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
     else
-      perform imago.transit(run.id, 'succeed');
+      perform imago.transition_run(run.id, 'succeed');
     end if;
   exception when sqlstate 'IM016' then
     return 'busy';

@@ -15,15 +15,15 @@ begin
     return 'working';
   end if;
   if run.direction = 'rollback' then
-    removed := imago.remove_capture(run, plan);
+    removed := imago.unprepare_plan(run, plan);
     if removed in ('busy', 'more') then
       return case removed when 'busy' then 'deferred' else 'incomplete' end;
     end if;
   else
-    findings := imago.check_end(run, plan, checks, since, deadline);
+    findings := imago.check_end_of_run(run, plan, checks, since, deadline);
     if findings is null then
       -- Checks that are not through yet have used up this call.
-      return case when imago.is_live(imago.end_checks(run, since)) then 'timeout' else 'working' end;
+      return case when imago.is_resumable(imago.latest_end_validation(run, since)) then 'timeout' else 'working' end;
     end if;
   end if;
   return imago.end_run(run, plan, findings);

@@ -36,7 +36,7 @@ begin
     return result;
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
-    result.outcome := imago.index_pointers(run, lane.waits_since + 2 * patience);
+    result.outcome := imago.build_indexes(run, lane.waits_since + 2 * patience);
     if result.outcome in ('deferred', 'built') then
       return result;
     end if;
@@ -44,9 +44,9 @@ begin
   end if;
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
-  checks := imago.end_checks(run, lane.waits_since);
-  if imago.is_live(checks) is not true and not imago.proved_by_walk(lane) then
-    select f.* into remaining from imago.find_left(run, plan, most) f;
+  checks := imago.latest_end_validation(run, lane.waits_since);
+  if imago.is_resumable(checks) is not true and not imago.late_walk_was_empty(lane) then
+    select f.* into remaining from imago.find_remaining(run, plan, most) f;
     if remaining.outcome <> 'working' then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;

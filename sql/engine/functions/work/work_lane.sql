@@ -22,13 +22,13 @@ begin
     lane.batch_size := imago.first_size(lane);
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.transition_waits(run.id) then
+    if total.attempts > 0 and imago.is_transition_waiting(run.id) then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    ahead := imago.look_ahead(run, plan, lane);
+    ahead := imago.read_lane(run, plan, lane);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
@@ -70,7 +70,7 @@ begin
     end if;
   end loop;
 
-  perform imago.leave_lane(lane, run.plan, total);
+  perform imago.save_lane(lane, run.plan, total);
   return total;
 end
 $$;

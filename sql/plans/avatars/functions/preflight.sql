@@ -5,20 +5,20 @@ stable
 set search_path = ''
 as $$
 begin
-  return query select * from imago.check_relation('public.posts');
-  return query select * from imago.check_relation('public.follows');
-  return query select * from imago.check_relation('public.avatars', must_exist => false);
-  return query select * from imago.check_column('public.users', 'id', '{uuid}');
+  return query select * from imago.relation_problems('public.posts');
+  return query select * from imago.relation_problems('public.follows');
+  return query select * from imago.relation_problems('public.avatars', must_exist => false);
+  return query select * from imago.column_problems('public.users', 'id', '{uuid}');
   if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
     return query select 'error', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
   end if;
   if pg_catalog.to_regclass('public.avatars') is not null then
-    return query select * from imago.check_column('public.avatars', 'id', '{uuid}');
-    return query select * from imago.check_column('public.avatars', 'owner_user_id', '{uuid}');
-    return query select * from imago.check_column('public.avatars', 'name', '{text,"character varying"}');
+    return query select * from imago.column_problems('public.avatars', 'id', '{uuid}');
+    return query select * from imago.column_problems('public.avatars', 'owner_user_id', '{uuid}');
+    return query select * from imago.column_problems('public.avatars', 'name', '{text,"character varying"}');
     -- Where the app has no such column it is added; the mark is looked for in it.
     return query
-      select c.* from imago.check_column('public.avatars', 'metadata', '{jsonb}') c
+      select c.* from imago.column_problems('public.avatars', 'metadata', '{jsonb}') c
       where avatars.first_column('public.avatars', 'metadata') is not null;
     return query select * from avatars.unfit_columns();
     return query select * from avatars.unknown_columns();
@@ -29,12 +29,12 @@ begin
     join pg_catalog.pg_attribute a
       on a.attrelid = pg_catalog.to_regclass('public.users') and a.attname = v.name and not a.attisdropped
     join pg_catalog.pg_type t on t.oid = a.atttypid and t.typcategory <> 'S'
-    cross join lateral imago.check_column('public.users', v.name, '{text,"character varying"}') c
+    cross join lateral imago.column_problems('public.users', v.name, '{text,"character varying"}') c
     where avatars.first_column('avatars.default_avatar', 'owner_user_id') is null;
   return query
     select c.* from (values ('public.users', 'active_avatar_id'), ('public.posts', 'avatar_id'), ('public.follows', 'avatar_id'),
                             ('public.posts', avatars.author_column()), ('public.follows', avatars.followed_column())) v(relation, name)
-    cross join lateral imago.check_column(v.relation, v.name, '{uuid}') c
+    cross join lateral imago.column_problems(v.relation, v.name, '{uuid}') c
     where avatars.first_column(v.relation, v.name) is not null;
   if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
     return query select 'warning', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',

@@ -14,7 +14,7 @@ as $$
   join pg_catalog.pg_attribute a
     on a.attrelid = pg_catalog.to_regclass('public.avatars') and a.attname = v.name and not a.attisdropped
   join pg_catalog.pg_type t on t.oid = a.atttypid
-  cross join lateral imago.check_column('public.avatars', v.name, v.types) c
+  cross join lateral imago.column_problems('public.avatars', v.name, v.types) c
   where avatars.first_column('avatars.default_avatar', 'owner_user_id') is null
     and not (v.types = '{text}' and t.typcategory = 'S')
     and not (v.types = '{text[]}' and t.typcategory = 'A' and t.typelem in (

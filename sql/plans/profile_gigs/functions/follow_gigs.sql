@@ -24,7 +24,7 @@ begin
      from public."Gigs" g join public."User" u on u.id = g."userId"
      where g.id = any ($1) and j.entity = g."userId" and j.op = ''i'' and j.key_1 = g.id
        and j.print = pg_catalog.hashtextextended(row(%s)::text, 0)',
-    write.undo_table, imago.undo_print('g', write.inserted_columns), as_the_user)
+    write.undo_table, imago.fingerprint('g', write.inserted_columns), as_the_user)
   using gigs;
 end
 $$;

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return query select * from imago.check_relation('public."Gigs"');
+  return query select * from imago.relation_problems('public."Gigs"');
   return query
     select c.*
     from (
@@ -37,7 +37,7 @@ begin
         ('public."Gigs"', 'yearsOfExperience', '{integer}', false),
         ('public."Gigs"', 'certificates', '{text[]}', false)
     ) v(relation, name, types, needed)
-    cross join lateral imago.check_column(v.relation, v.name, v.types) c
+    cross join lateral imago.column_problems(v.relation, v.name, v.types) c
     where v.needed or c.message <> 'column is missing';
   -- An enum or a text: it is compared as text.
   if pg_catalog.to_regclass('public."User"') is not null and not profile_gigs.has_columns('public."User"', 'role') then

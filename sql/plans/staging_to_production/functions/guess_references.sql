@@ -22,7 +22,7 @@ begin
     select 1 - s.null_frac from pg_catalog.pg_stats s
     where s.schemaname = 'public' and s.tablename = 'Booking' and s.attname = guess_references.name), 1);
   return query select 'warning', format('public."Booking".%I', name),
-    format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.some_keys(keys, amount),
+    format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.sample_keys_text(keys, amount),
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end
 $$;

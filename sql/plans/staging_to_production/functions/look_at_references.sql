@@ -18,7 +18,7 @@ begin
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
       return query select 'warning', format('public."Booking".%I', reference.name),
-        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.some_keys(keys, amount),
+        format('%s bookings point at no row of "%s"', amount, reference.target) || imago.sample_keys_text(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;
   end loop;

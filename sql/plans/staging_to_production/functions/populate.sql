@@ -16,7 +16,7 @@ begin
     continue when late is null;
     execute format('select staging_to_production.%I($1)', reference.fix) using late;
     warnings := warnings || (format('%s bookings came while finalize began, with a "%s" that is not there', cardinality(late), reference.name)
-      || imago.some_keys(late, cardinality(late)) || ': placeholders made');
+      || imago.sample_keys_text(late, cardinality(late)) || ': placeholders made');
   end loop;
   return jsonb_build_object('warnings', warnings);
 end

@@ -9,19 +9,19 @@ declare
   lost bigint;
   finalized boolean := imago.is_finalized('staging_to_production');
 begin
-  return query select * from imago.check_relation('public."User"');
+  return query select * from imago.relation_problems('public."User"');
   return query
     select c.*
     from (values ('public."UserImage"', 'url'), ('public."UserImage"', 'publicId'), ('public."User"', 'id'),
                  ('public."Booking"', 'customerId'), ('public."Booking"', 'serviceId'), ('public."Booking"', 'technicianId')) v(relation, name)
-    cross join lateral imago.check_column(v.relation, v.name, texts) c;
-  return query select * from imago.check_column('public."UserImage"', 'uploadedAt', '{"timestamp without time zone"}');
-  return query select * from imago.check_column('public."Booking"', 'scheduledFor', '{"timestamp without time zone"}');
+    cross join lateral imago.column_problems(v.relation, v.name, texts) c;
+  return query select * from imago.column_problems('public."UserImage"', 'uploadedAt', '{"timestamp without time zone"}');
+  return query select * from imago.column_problems('public."Booking"', 'scheduledFor', '{"timestamp without time zone"}');
   if not finalized then
-    return query select * from imago.check_column('public."Booking"', 'status', texts);
+    return query select * from imago.column_problems('public."Booking"', 'status', texts);
   end if;
   if staging_to_production.has_column('public."User"', 'imageId') then
-    return query select * from imago.check_column('public."User"', 'imageId', texts);
+    return query select * from imago.column_problems('public."User"', 'imageId', texts);
   end if;
   if pg_catalog.to_regtype('public."Role"') is null and not finalized then
     return query select 'error', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
@@ -35,10 +35,10 @@ begin
     from (values ('Image', 'id'), ('Image', 'url'), ('Image', 'publicId'), ('Customer', 'id'), ('Customer', 'name'), ('Customer', 'phoneNumberId'),
                  ('PhoneNumber', 'id'), ('PhoneNumber', 'countryCode'), ('PhoneNumber', 'number'), ('Technician', 'id'), ('Technician', 'technicianName'),
                  ('ServiceToJobType', 'id'), ('ServiceToJobType', 'displayName')) v(name, column_name)
-    cross join lateral imago.check_column(format('public.%I', v.name), v.column_name, texts) c
+    cross join lateral imago.column_problems(format('public.%I', v.name), v.column_name, texts) c
     where pg_catalog.to_regclass(format('public.%I', v.name)) is not null;
   if pg_catalog.to_regclass('public."Booking"') is null or finalized
-     or exists (select from imago.check_column('public."Booking"', 'status', texts)) then
+     or exists (select from imago.column_problems('public."Booking"', 'status', texts)) then
     return;
   end if;
   if not imago.is_large('public."Booking"') then

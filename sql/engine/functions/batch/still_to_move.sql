@@ -1,0 +1,18 @@
+create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if fixed.name is null then
+    keys := imago.pending_keys(plan, entities);
+    amount := cardinality(keys);
+  else
+    execute format(
+      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+      imago.check_sql(fixed), plan.key_type)
+    into keys, amount using entities;
+  end if;
+end
+$$;
+comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';

@@ -1,0 +1,28 @@
+create or replace function imago.journal_columns(relation text, columns text[])
+returns table (ordinal integer, name text, type text, kept text, comparable boolean, nullable boolean, collated text)
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select
+    c.ordinal::integer,
+    a.attname::text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    imago.journal_type(a.atttypid, a.atttypmod),
+    imago.journal_type(a.atttypid, -1) in (
+      'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
+      'timestamp without time zone', 'timestamp with time zone'),
+    not a.attnotnull,
+    (select format('collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname)
+     from pg_catalog.pg_collation l where l.oid = a.attcollation and l.collname <> 'default')
+  from unnest(journal_columns.columns) with ordinality c(name, ordinal)
+  join pg_catalog.pg_attribute a
+    on a.attrelid = journal_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  order by c.ordinal;
+end
+$$;
+comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';

@@ -1,0 +1,60 @@
+create or replace function imago.dry_run_report(
+  plan imago.plan,
+  run imago.run,
+  answer jsonb,
+  before jsonb,
+  first_log bigint,
+  started timestamptz
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  written jsonb;
+  side_effects jsonb;
+  undeclared jsonb;
+  seconds numeric := greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000);
+  moved bigint := (answer ->> 'migrated')::bigint;
+  pending bigint := imago.count_pending(plan) + moved;
+begin
+  written := imago.add_counts(imago.table_counters(), before, -1);
+  with written_tables as (
+    select split_part(w.key, ' ', 1) as kind, substr(w.key, strpos(w.key, ' ') + 1) as name, w.value::bigint as amount
+    from jsonb_each_text(written) w
+    where w.value::bigint > 0
+  ), others as (
+    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    from written_tables t
+    where not exists (
+      select from imago.plan_write p
+      where p.plan = plan.name
+        and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+    group by t.name
+    union all
+    select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
+      imago.explained_by_trigger(plan.name, l.detail ->> 'relation', l.detail ->> 'column')
+    from imago.log l where l.id > first_log and l.event = 'undeclared_column'
+  )
+  select
+    coalesce(jsonb_agg(jsonb_build_object('object', name, 'rows', amount)) filter (where explained), '[]'),
+    coalesce(jsonb_agg(name) filter (where not explained), '[]')
+    into side_effects, undeclared
+  from others;
+  return answer - 'run' || jsonb_build_object(
+    'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'failures', coalesce((
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
+                                                            'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
+      from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
+    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
+    'estimate', jsonb_build_object(
+      'users', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
+      'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
+               from jsonb_each_text(answer -> 'rows'))));
+end
+$$;
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint, timestamptz) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';

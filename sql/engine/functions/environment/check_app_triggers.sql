@@ -1,0 +1,28 @@
+create or replace function imago.check_app_triggers(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with triggers as (
+    select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
+      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
+      case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
+      t.tgfoid::pg_catalog.regproc::text as routine,
+      -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
+      t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
+        and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid in (select r from imago.plan_relations(plan) r)
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and t.tgname !~ '^[!~]imago_'
+  )
+  select jsonb_build_object(
+    'findings', coalesce(jsonb_agg(jsonb_build_object(
+      'object', format('trigger %I on %s', tgname, relation),
+      'message', format('calls %s for %s on %s', routine, level, events),
+      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
+  from triggers
+$$;
+comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';

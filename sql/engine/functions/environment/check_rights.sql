@@ -1,0 +1,21 @@
+create or replace function imago.check_rights(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
+    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
+  from (
+    select plan.source_schema as name
+    union
+    select n.nspname from imago.plan_relations(plan) t
+    join pg_catalog.pg_class c on c.oid = t
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  ) s
+  join pg_catalog.pg_namespace n on n.nspname = s.name
+  cross join unnest(array['create', 'usage']) r(name)
+  where not pg_catalog.has_schema_privilege(n.oid, r.name)
+$$;
+comment on function imago.check_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';

@@ -1,0 +1,39 @@
+create or replace function imago.check_sample(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sample jsonb;
+  failed_sqlstate text;
+  moved bigint;
+begin
+  begin
+    sample := imago.dry_run(plan.name, 'sample', null, 1000);
+  exception
+    -- What is missing, the check requirements has named.
+    when sqlstate 'IM006' then
+      return '{"findings": []}';
+    when others then
+      failed_sqlstate := sqlstate;
+      return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
+        'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
+        'hint', coalesce((select e.cause from imago.error e where e.code = failed_sqlstate), 'Call dry_run_migration to see why.'))));
+  end;
+  moved := greatest(1, (sample ->> 'migrated')::bigint);
+  return jsonb_build_object(
+    'findings', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
+        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
+      from jsonb_array_elements(sample -> 'failures') f), '[]'),
+    'facts', jsonb_build_object(
+      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
+      'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
+      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
+      'locks_held_ms', sample -> 'locks_held_ms'));
+end
+$$;
+comment on function imago.check_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';

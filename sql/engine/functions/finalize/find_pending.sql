@@ -1,0 +1,70 @@
+create or replace function imago.find_pending(
+  plan imago.plan,
+  deadline timestamptz,
+  out pending text[],
+  out next_stage integer,
+  out next_key text
+)
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  most constant integer := 1000;
+  run imago.run := imago.last_run(plan.name);
+  staged imago.plan;
+  lane imago.lane;
+  keys text[];
+  found_keys text[];
+  size integer := 100;
+  began timestamptz;
+  looked boolean := false;
+begin
+  pending := '{}';
+  next_stage := coalesce(plan.checking_stage, 1);
+  next_key := plan.checking_key;
+  run.direction := 'forward';
+  if plan.prepared_at is null then
+    return;
+  end if;
+  for staged in select s.* from imago.plan_stages(plan) s where s.stage >= next_stage order by s.stage loop
+    if staged.stage > next_stage then
+      next_stage := staged.stage;
+      next_key := null;
+    end if;
+    loop
+      began := clock_timestamp();
+      lane.cursor_key := next_key;
+      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
+      begin
+        keys := imago.next_keys(run, staged, lane);
+        found_keys := array(
+          select k from unnest(imago.pending_keys(staged, keys)) k
+          where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
+      exception when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+        if not looked then
+          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+        end if;
+        return;
+      end;
+      exit when keys is null;
+      pending := pending || found_keys;
+      next_key := keys[cardinality(keys)];
+      if cardinality(pending) >= most or clock_timestamp() >= deadline then
+        pending := pending[:most];
+        return;
+      end if;
+      looked := true;
+      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+    end loop;
+  end loop;
+  next_stage := next_stage + 1;
+  next_key := null;
+end
+$$;
+comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';

@@ -1,0 +1,29 @@
+create or replace function imago.remaining_entities(run imago.run, plan imago.plan, most integer)
+returns text[]
+language plpgsql
+volatile
+set search_path = ''
+-- What is pending is looked up in a hash of the few rows that are left. How many those are is estimated from old statistics, so that
+-- with little memory allowed the planner would rather ask for each entity, which takes ten times as long.
+set work_mem = '512MB'
+set jit = off
+as $$
+declare
+  source text;
+  keys text[];
+begin
+  if run.direction = 'forward' then
+    source := format('select entity from %s', imago.plan_object(plan, 'pending'));
+  else
+    select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
+      into source
+    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+  end if;
+  execute format(
+    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
+       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
+  into keys using plan.name, run.direction, most, plan.stage;
+  return keys;
+end
+$$;
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';

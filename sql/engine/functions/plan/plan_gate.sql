@@ -1,9 +1,0 @@
-create or replace function imago.plan_gate(plan_name text, purpose text)
-returns bigint
-language sql
-immutable
-set search_path = ''
-as $$
-  select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
-$$;
-comment on function imago.plan_gate(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';

@@ -1,0 +1,28 @@
+create or replace function imago.unprepare_plan(run imago.run, plan imago.plan)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
+    return 'kept';
+  end if;
+  perform imago.remove_triggers(plan);
+  -- Who was writing when we last looked has ended, for we hold the tables: its sync may have added to the journal.
+  if exists (select from imago.begun_stages(run, plan) s where imago.remaining_entities(run, s, 1) <> '{}') then
+    raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
+  end if;
+  update imago.plan p set prepared_at = null where p.name = plan.name;
+  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
+  delete from imago.failure f where f.plan = plan.name;
+  return 'removed';
+exception
+  when lock_not_available or deadlock_detected then
+    return 'busy';
+  when sqlstate '40IM2' then
+    return 'more';
+end
+$$;
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';

@@ -1,0 +1,24 @@
+create or replace function imago.run_error(run imago.run)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  error_of_code text := case when run.error_code ~ '^IM' then run.error_code else 'IM024' end;
+  details text[];
+  result jsonb;
+begin
+  details := case error_of_code
+    when 'IM020' then regexp_match(run.reason, '^(\d+) of (\d+)')
+    when 'IM021' then array[run.reason]
+    else array[run.plan]
+  end;
+  select jsonb_build_object(
+      'code', e.code, 'message', format(e.message, variadic details || run.plan), 'hint', format(e.hint, variadic details || run.plan))
+    into result
+  from imago.error e where e.code = error_of_code;
+  return result;
+end
+$$;
+comment on function imago.run_error(imago.run) is 'Why a run failed, as code, message and hint.';

@@ -1,0 +1,33 @@
+create or replace function imago.begin_sync_batch(plan_name text, sync_position integer, entities text[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  run imago.run;
+  write_id integer;
+  batch bigint;
+begin
+  select r.* into run from imago.run r
+  where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null
+  order by r.id desc limit 1;
+  -- Before the first run nothing is moved, and what is written will be moved by it.
+  if not found then
+    return null;
+  end if;
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if sync.creates and exists (select from imago.last_moving_run(plan_name) r where r.direction = 'rollback') then
+    return null;
+  end if;
+  insert into imago.batch (run, direction, path, journaled, size)
+  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
+  returning id into batch;
+  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
+  return batch;
+end
+$$;
+comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';

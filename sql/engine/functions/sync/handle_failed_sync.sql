@@ -1,0 +1,55 @@
+create or replace function imago.handle_failed_sync(
+  plan_name text,
+  sync_position integer,
+  entities text[],
+  sqlstate text,
+  constraint_name text,
+  table_name text,
+  began timestamptz
+)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  sync imago.plan_sync;
+  waited_for boolean;
+begin
+  select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if handle_failed_sync.sqlstate in ('55P03', '40P01') then
+    -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
+    -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
+    -- its journal are as they were then, and the other one, which follows both, writes over both sides.
+    waited_for := not sync."strict"
+      and exists (
+        select from imago.plan_sync o
+        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
+      and exists (
+        select from pg_catalog.pg_locks l
+        join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
+        join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
+        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
+          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
+          -- A batch gives way by itself, sooner than we need to.
+          and not exists (
+            select from pg_catalog.pg_locks m
+            where m.pid = l.pid and m.relation = 'imago.run'::pg_catalog.regclass and m.mode = 'RowShareLock'));
+    if not waited_for and clock_timestamp() < began + make_interval(secs => imago.setting_number('sync_wait_ms') / 1000.0) then
+      return 'again';
+    end if;
+  end if;
+  -- Unquoted, PL/pgSQL takes it for its own word.
+  if sync."strict" then
+    return 'raise';
+  end if;
+  -- Each of them, however many: a plan may look here for whom a sync has failed.
+  insert into imago.log (plan, level, event, entity, sqlstate, detail)
+  select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'entities', cardinality(entities))) || imago.stage_label(sync.stage)
+  from unnest(entities) k;
+  return 'leave';
+end
+$$;
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';

@@ -1,0 +1,24 @@
+create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  keys := '{}';
+  for staged in select s.* from imago.begun_stages(run, plan) s loop
+    keys := imago.remaining_entities(run, staged, most);
+    exit when keys <> '{}';
+  end loop;
+  outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
+exception
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
+    outcome := 'incomplete';
+  when syntax_error_or_access_rule_violation then
+    outcome := 'stop';
+    code := sqlstate;
+end
+$$;
+comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';

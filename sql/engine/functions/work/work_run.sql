@@ -1,0 +1,82 @@
+create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+  plan imago.plan;
+  staged imago.plan;
+  lane imago.lane;
+  moves imago.moves;
+  totals jsonb := '{}';
+  rows jsonb := '{}';
+  outcome text := 'working';
+  indexing text := 'none';
+  attempts_left integer := imago.setting_number('max_sub_batches');
+  started timestamptz := clock_timestamp();
+  deadline timestamptz := imago.call_deadline(max_ms);
+  old_timeout text := current_setting('lock_timeout');
+begin
+  begin
+    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+  exception when sqlstate 'IM016' then
+    return imago.work_answer(run_id, 'busy', '{}', '{}', started);
+  end;
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  select p.* into plan from imago.plan p where p.name = run.plan;
+  if run.state <> 'running' then
+    outcome := imago.end_status(run);
+  elsif imago.over_budget(run) then
+    outcome := imago.stop_run(run, 'IM020', null);
+  elsif run.direction = 'rollback' then
+    indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    if indexing = 'none' then
+      perform imago.expect_indexes(run.plan);
+    end if;
+  end if;
+
+  -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
+  while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
+        and (clock_timestamp() < deadline or totals = '{}') loop
+    lane := imago.claim_lane(run.id);
+    staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
+    if imago.close_needless_late_lanes(run, staged, lane) then
+      continue;
+    end if;
+    if lane.run is not null then
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
+    elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
+      outcome := 'busy';
+      exit;
+    elsif totals <> '{}' and exists (select from imago.missing_indexes(run.plan) u where not u.is_small and not u.is_left) then
+      -- What has been moved should not stay locked while an index is built that takes a moment.
+      exit;
+    else
+      moves := imago.finish_run(run, plan, deadline, attempts_left);
+    end if;
+    attempts_left := attempts_left - moves.attempts;
+    rows := imago.add_counts(rows, moves.rows);
+    totals := imago.add_counts(totals, jsonb_build_object(
+      -- What the late pass only looks at has been counted by the main pass; and what has moved on disk is looked at twice.
+      'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
+      'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
+    case moves.outcome
+      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
+      when 'timeout', 'yield', 'built' then exit;
+      when 'incomplete' then
+        perform imago.reopen_late_lanes(run.id);
+        exit;
+      when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
+      when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
+      else null;
+    end case;
+  end loop;
+
+  perform set_config('lock_timeout', old_timeout, true);
+  return imago.work_answer(run_id, outcome, totals, rows, started);
+end
+$$;
+comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
