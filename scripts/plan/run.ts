@@ -151,7 +151,7 @@ async function begin(
       `The plan ${wish.plan} is written, and runs as it is. What each row gets stands in sql/plans/${wish.plan}/functions/apply.sql.`,
       `  ${prefix} check ${wish.plan}`,
       `  npm run build:sql            after each change`,
-      `  npx vitest run tests/plan-${wish.plan}.test.ts`,
+      `  npx vitest run tests/sql/plan-${wish.plan}.test.ts`,
       `  npm run migrate -- --plan ${wish.plan}`,
     ].join('\n'),
   );

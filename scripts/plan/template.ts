@@ -37,7 +37,7 @@ export function testFiles(draft: Draft): Files {
   return {
     [`tests/support/${plan}.sql`]: sampleApp(source),
     [`tests/support/conformance/${plan}.ts`]: fixture(draft),
-    [`tests/plan-${plan}.test.ts`]: test(draft),
+    [`tests/sql/plan-${plan}.test.ts`]: test(draft),
   };
 }
 
@@ -151,12 +151,12 @@ export default {
 function test({ plan, source, column }: Draft): string {
   const { relation, key } = source;
   return `import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createApp } from './support/conformance/app.ts';
-import fixture from './support/conformance/${plan}.ts';
-import { freshDatabase, type TestDatabase } from './support/database.ts';
-import { migrateAll } from './support/imago.ts';
+import { createApp } from '../support/conformance/app.ts';
+import fixture from '../support/conformance/${plan}.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll } from '../support/imago.ts';
 
-/** What the plan ${plan} does. That it does so safely is tried by tests/conformance.test.ts. */
+/** What the plan ${plan} does. That it does so safely is tried by tests/system/conformance.test.ts. */
 
 let db: TestDatabase;
 beforeAll(async () => {

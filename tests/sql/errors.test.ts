@@ -1,0 +1,430 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { prepareAll } from '../support/avatars.ts';
+import { type Answer, call, refusal, value } from '../support/call.ts';
+import { createApp } from '../support/conformance/app.ts';
+import { finalize } from '../support/conformance/steps.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll } from '../support/imago.ts';
+import { createTally } from '../support/tally.ts';
+
+/** What a caller is told: an error of the call, or the error in its answer. */
+interface Told {
+  code: string;
+  message: string;
+  hint?: string | null | undefined;
+  detail?: string | undefined;
+}
+
+const databases: TestDatabase[] = [];
+
+/** A database with the sample app, prepared unless told otherwise. */
+async function database(users = 10, prepared = true): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users });
+  databases.push(db);
+  if (prepared) await prepareAll(db.sql);
+  return db;
+}
+
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+const anyUser = (db: TestDatabase) =>
+  value<string>(db.sql, 'select id from public.users order by id limit 1');
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+/** Makes the move of every user fail. */
+async function poison(db: TestDatabase, errcode = 'P0001'): Promise<void> {
+  await db.sql.unsafe(`
+    create function public.refuse() returns trigger language plpgsql as $$
+      begin raise exception using errcode = '${errcode}', message = 'not this user'; end $$;
+    create trigger refuse before insert on public.avatars for each row execute function public.refuse();`);
+}
+
+/** The error in the last answer of calls that end in a failed run. */
+async function failed(db: TestDatabase, args: Record<string, unknown> = {}): Promise<Told> {
+  let answer: Answer;
+  do {
+    answer = await call(db.sql, 'migrate_batch', args);
+  } while (answer.has_more && answer.status !== 'failed');
+  return answer.error;
+}
+
+/** How to get an error: what has to be there, then the calls that all end in it. */
+interface Case {
+  users?: number;
+  /** False where the plan must not be prepared. */
+  prepared?: boolean;
+  before?: (db: TestDatabase) => Promise<unknown>;
+  calls?: [name: string, args?: Record<string, unknown>][];
+  /** Instead of calls: other ways to be told. */
+  told?: ((db: TestDatabase) => Promise<Told>)[];
+}
+
+/** Functions that take a plan. */
+const OF_A_PLAN = [
+  'migrate_batch',
+  'dry_run_migration',
+  'get_migration_statistics',
+  'rollback_batch',
+  'rollback_all_migrations',
+  'get_detailed_migration_progress',
+  'get_migration_performance_stats',
+  'prepare_migration',
+  'pause_migration',
+  'resume_migration',
+  'cancel_migration',
+  'retry_failed_migrations',
+  'validate_migration',
+  'get_run_history',
+];
+
+const canary = async (db: TestDatabase) =>
+  await refusal(call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) }));
+const oneUserOfTen = (db: TestDatabase) => call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+
+/** A migrated app in which a follow points to the avatar of the follower. */
+async function wrongFollow(db: TestDatabase): Promise<void> {
+  await migrateAll(db.sql);
+  await db.sql`
+    update public.follows f set avatar_id = (select active_avatar_id from public.users u where u.id = f.follower_id)
+    where f.id = (select id from public.follows order by id limit 1)`;
+}
+
+/** The error that a whole validation tells of the check on wrong follows. */
+function checkError(
+  args: Record<string, unknown>,
+  statementTimeout = 0,
+): (db: TestDatabase) => Promise<Told> {
+  return async (db) => {
+    const client = db.connect();
+    await client.unsafe(`set statement_timeout = ${statementTimeout}`);
+    let answer: Answer;
+    do {
+      answer = await call(client, 'validate_migration', args);
+    } while (answer.has_more);
+    return answer.checks.find(({ name }: Answer) => name === 'follows_with_wrong_avatar').error;
+  };
+}
+
+/** For each code of imago.error, the ways to get it. */
+const CASES: Record<string, Case> = {
+  IM001: { prepared: false, calls: OF_A_PLAN.map((name) => [name, { plan: 'avatarz' }]) },
+  IM002: {
+    prepared: false,
+    calls: [0, -1, 10_001].flatMap((batch_size) => [
+      ['migrate_batch', { batch_size }],
+      ['migrate_users_batch', { batch_size }],
+      ['dry_run_migration', { batch_size }],
+    ]),
+  },
+  IM003: { prepared: false, calls: [['migrate_users_batch', { batch_size: 1, batch_offset: -1 }]] },
+  IM004: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [
+      ...OF_A_PLAN.map((name): [string, Record<string, unknown>] => [name, { plan: null }]),
+      ['migrate_batch', { max_ms: null }],
+      ['migrate_batch', { dry_run: null }],
+      ['migrate_users_batch', { batch_size: null }],
+      ['migrate_users_batch', { batch_offset: null }],
+      ['migrate_user_to_avatar_centric', { user_id: null }],
+      ['rollback_user_migration', { user_id: null }],
+      ['rollback_user_migration', { user_id: NOBODY, force: null }],
+      ['migrate_entity', { plan: 'avatars', entity: null }],
+      ['rollback_entity', { plan: 'avatars', entity: null }],
+      ['rollback_entity', { plan: 'avatars', entity: NOBODY, force: null }],
+      ['rollback_batch', { max_ms: null }],
+    ],
+  },
+  IM005: { prepared: false, calls: [['migrate_users_batch']], told: [canary] },
+  IM006: {
+    prepared: false,
+    before: (db) => db.sql`alter table public.users drop constraint users_pkey cascade`,
+    calls: [['migrate_batch'], ['prepare_migration'], ['dry_run_migration']],
+  },
+  IM007: {
+    prepared: false,
+    before: (db) => call(db.sql, 'migrate_batch', { max_failures: '3' }),
+    calls: [['migrate_batch', { max_failures: '4' }]],
+  },
+  IM008: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [['resume_migration'], ['pause_migration'], ['cancel_migration'], ['retry_failed_migrations']],
+  },
+  IM009: {
+    before: (db) => call(db.sql, 'migrate_batch', { backup: false }),
+    calls: [
+      ['rollback_batch'],
+      ['rollback_all_migrations'],
+      ['rollback_user_migration', { user_id: NOBODY }],
+    ],
+  },
+  IM010: {
+    before: (db) =>
+      db.sql`create or replace function avatars.apply(keys uuid[]) returns void language sql as ''`,
+    told: [canary],
+  },
+  IM011: {
+    before: (db) =>
+      db.sql.unsafe(`
+        drop view avatars.default_avatar;
+        create view avatars.default_avatar as
+        select u.id as owner_user_id, 'A'::text as name from public.users u, generate_series(1, 2)`),
+    told: [canary],
+  },
+  IM012: {
+    prepared: false,
+    // The first statements of each migration, once more: everything that they look for is there.
+    told: ['engine/install_check.sql', 'plans/avatars/schema.sql'].map((file) => async (db) => {
+      return await refusal(
+        db.sql.unsafe(await readFile(new URL(`../../sql/${file}`, import.meta.url), 'utf8')),
+      );
+    }),
+  },
+  IM013: { calls: [['migrate_user_to_avatar_centric', { user_id: NOBODY }]] },
+  IM014: {
+    prepared: false,
+    before: async (db) => {
+      await db.sql`create table public.elsewhere (id integer)`;
+      await createTally(db.sql, 'integer', [1, 2, 3], {
+        body: 'insert into public.elsewhere select unnest(keys);',
+      });
+    },
+    calls: [['dry_run_migration', { plan: 'tally' }]],
+  },
+  IM015: {
+    before: (db) => call(db.sql, 'migrate_batch'),
+    calls: [
+      ['migrate_batch', { max_ms: 0 }],
+      ['migrate_batch', { max_ms: 3_600_001 }],
+      ['migrate_batch', { max_failures: 'few' }],
+      ['migrate_batch', { max_failures: '-1' }],
+      ['migrate_batch', { max_failures: '101%' }],
+      ['migrate_batch', { on_failure: 'panic' }],
+      ['migrate_batch', { backup: false, on_failure: 'rollback' }],
+      ['rollback_batch', { max_ms: -5 }],
+      ['dry_run_migration', { mode: 'quick' }],
+      ['dry_run_migration', { mode: null }],
+    ],
+  },
+  IM016: {
+    before: async (db) => {
+      await oneUserOfTen(db);
+      await db.sql`update imago.setting set value = '100' where name = 'state_lock_timeout_ms'`;
+      const other = db.connect();
+      await other`begin`;
+      await call(other, 'migrate_batch', { max_ms: 1, batch_size: 1 });
+    },
+    calls: [['pause_migration'], ['cancel_migration']],
+  },
+  IM017: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`select imago.start_rollback('avatars', false)`;
+    },
+    calls: [
+      ['migrate_batch'],
+      ['migrate_users_batch'],
+      ['migrate_user_to_avatar_centric', { user_id: NOBODY }],
+    ],
+  },
+  IM018: {
+    users: 20,
+    before: (db) =>
+      db.sql.unsafe(`
+        create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return new; end $$;
+        create trigger slow before update on public.users for each row execute function public.slow();`),
+    told: [
+      async (db) => {
+        const hasty = db.connect({ connection: { statement_timeout: 700 } });
+        return await refusal(call(hasty, 'dry_run_migration', { plan: 'avatars', mode: 'full' }));
+      },
+    ],
+  },
+  IM019: {
+    before: async (db) => {
+      await oneUserOfTen(db);
+      await call(db.sql, 'pause_migration');
+    },
+    calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
+  },
+  IM020: {
+    before: (db) => poison(db),
+    told: [
+      (db) => failed(db, { max_failures: '2' }),
+      async (db) => {
+        await db.sql`update imago.run set state = 'running', max_failures = '0'`;
+        await db.sql`delete from imago.failure`;
+        return (await call(db.sql, 'migrate_users_batch', { batch_size: 5 })).error;
+      },
+    ],
+  },
+  IM021: {
+    before: (db) => db.sql`alter table public.avatars drop column niche cascade`,
+    told: [(db) => failed(db)],
+  },
+  IM022: {
+    prepared: false,
+    calls: [
+      ['pause_migration'],
+      ['resume_migration'],
+      ['cancel_migration'],
+      ['retry_failed_migrations'],
+      ['rollback_batch'],
+      ['rollback_all_migrations'],
+      ['rollback_user_migration', { user_id: NOBODY }],
+    ],
+  },
+  IM023: { before: (db) => poison(db), told: [canary] },
+  IM024: {
+    before: async (db) => {
+      await poison(db);
+      await failed(db, { max_failures: '2' });
+    },
+    calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
+  },
+  IM025: {
+    before: async (db) => {
+      const other = db.connect();
+      await other`begin`;
+      await other`update public.users set bio = bio`;
+    },
+    told: [canary],
+  },
+  IM026: {
+    before: async (db) => {
+      await wrongFollow(db);
+      await db.sql.unsafe(
+        "create or replace function avatars.fix_follows(keys uuid[]) returns void language sql as 'select'",
+      );
+    },
+    told: [checkError({ fix_issues: true })],
+  },
+  IM027: {
+    before: async (db) => {
+      await oneUserOfTen(db);
+      await call(db.sql, 'pause_migration');
+    },
+    calls: [['validate_migration', { fix_issues: true }]],
+  },
+  IM028: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`
+        update imago.plan_check
+        set query = 'select f.id as key, f.followed_id as entity from public.follows f, pg_sleep(60)'
+        where name = 'follows_with_wrong_avatar'`;
+    },
+    told: [checkError({}, 800)],
+  },
+  IM029: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`update imago.plan_check set query = 'select no_such_column' where name = 'follows_with_wrong_avatar'`;
+    },
+    told: [checkError({})],
+  },
+  IM030: {
+    before: async (db) => {
+      await wrongFollow(db);
+      await db.sql`drop function avatars.fix_follows`;
+    },
+    told: [checkError({ fix_issues: true })],
+  },
+  IM035: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
+      values ('avatars', 50, 'nothing', 'public.users', 'nowhere', 'select')`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM036: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
+      values ('avatars', 50, 'likes', 'public.posts', 'user_id', 'delete from public.likes where post_id in (select id from new_rows)'),
+        ('avatars', 51, 'comments', 'public.posts', 'user_id',
+         'with n as (select * from new_rows) update public.comments c set body = n.body from n where c.post_id = n.id')`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM044: {
+    prepared: false,
+    before: async (db) => {
+      await db.sql`create table public.pairs (a integer, b integer, primary key (a, b))`;
+      await db.sql`insert into imago.plan_write (plan, position, relation, inserts) values ('avatars', 50, 'public.pairs', true)`;
+    },
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM045: {
+    prepared: false,
+    before: (db) => db.sql`
+      insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts)
+      values ('avatars', 50, 7, 'public.likes', 'user_id', true)`,
+    told: [(db) => refusal(prepareAll(db.sql))],
+  },
+  IM048: {
+    prepared: false,
+    before: async (db) => {
+      await createApp(db.sql, 'tests/support/profile_gigs.sql', 10);
+      await migrateAll(db.sql, { plan: 'profile_gigs' });
+      await db.sql`create view public.skilled as select id from public."User" where cardinality(skills) > 0`;
+    },
+    told: [(db) => refusal(finalize(db.sql, 'profile_gigs'))],
+  },
+};
+
+/** Codes that are raised where more is needed than a call or two, and the tests that do so. */
+const ELSEWHERE: Record<string, readonly string[]> = {
+  'schedule.test.ts': ['IM031', 'IM032', 'IM033', 'IM056'],
+  'states.test.ts': ['IM034'],
+  'finalize.test.ts': ['IM038', 'IM039'],
+  'finalize-steps.test.ts': ['IM041', 'IM042', 'IM043'],
+  'cleanup.test.ts': ['IM040'],
+  'stages.test.ts': ['IM051', 'IM052'],
+  '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],
+  'index-pointers.test.ts': ['IM057'],
+};
+
+describe('error codes', () => {
+  test('each of imago.error has a case, and the other way round', async () => {
+    const db = await database(1, false);
+    const codes = await db.sql`select code from imago.error order by code`;
+    expect([...Object.keys(CASES), ...Object.values(ELSEWHERE).flat()].sort()).toEqual(
+      codes.map((row) => row.code),
+    );
+  });
+
+  test.each(Object.entries(ELSEWHERE))('%s has the cases that it is said to have', async (file, codes) => {
+    const text = await readFile(new URL(file, import.meta.url), 'utf8');
+    expect(codes.filter((code) => !text.includes(`'${code}'`))).toEqual([]);
+  });
+
+  test.each(Object.entries(CASES))(
+    '%s, with its message and its hint filled in',
+    async (code, { users, prepared, before, calls, told }) => {
+      const db = await database(users, prepared);
+      await before?.(db);
+      const [texts] = await db.sql<{ message: string; hint: string }[]>`
+      select message, hint from imago.error where code = ${code}`;
+      const all = [
+        ...(calls ?? []).map(
+          ([name, args]) => [JSON.stringify([name, args]), () => refusal(call(db.sql, name, args))] as const,
+        ),
+        ...(told ?? []).map((way) => [way.toString(), () => way(db)] as const),
+      ];
+      for (const [what, raise] of all) {
+        const error = await raise();
+        expect([what, error.code]).toEqual([what, code]);
+        expect(error.message).toMatch(filledIn(texts?.message ?? ''));
+        expect(error.hint).toMatch(filledIn(texts?.hint ?? ''));
+      }
+    },
+  );
+
+  /** A text of imago.error as a pattern: each %1$s stands for something that is not empty. */
+  function filledIn(text: string): RegExp {
+    const literal = text.split(/%\d\$[sIL]/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    return new RegExp(`^${literal.join('(?:(?!%\\d\\$).)+')}$`, 's');
+  }
+});

@@ -1,0 +1,810 @@
+import type { Sql } from 'postgres';
+import { afterEach, describe, expect, test } from 'vitest';
+import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
+import { type Answer, call, refusal, value } from '../support/call.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll, rollbackAll } from '../support/imago.ts';
+import {
+  allChecksums,
+  expectNoTraces,
+  expectNothingDangles,
+  journalRows,
+  UNTOUCHED,
+  userStates,
+} from '../support/state.ts';
+import { resumeSync, stopSync } from '../support/sync.ts';
+
+/** The two apps and the names by which they call the author of a post and the followed user. */
+const APPS = [
+  { app: 'sample', author: 'user_id', followed: 'followed_id', body: 'body' },
+  { app: 'guide', author: 'author_id', followed: 'following_id', body: 'content' },
+] as const;
+
+const databases: TestDatabase[] = [];
+
+async function database(app: 'sample' | 'guide', users: number): Promise<TestDatabase> {
+  const db = await freshDatabase({ app, users });
+  databases.push(db);
+  return db;
+}
+
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+const progress = (sql: Sql) => call(sql, 'get_detailed_migration_progress');
+const rollbackUser = (sql: Sql, user: string, force = false) =>
+  call(sql, 'rollback_user_migration', { user_id: user, force });
+
+/** Users with a default avatar, at least one post and at least one follower, in key order. */
+async function busyUsers(sql: Sql, { author, followed }: (typeof APPS)[number]): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select u.id from public.users u
+    where exists (select from public.avatars a where a.owner_user_id = u.id and a.metadata @> '{"migrated": true}')
+      and exists (select from public.posts p where p.${sql(author)} = u.id)
+      and exists (select from public.follows f where f.${sql(followed)} = u.id)
+    order by u.id`;
+  return rows.map((row) => row.id);
+}
+
+/** The avatar that is active for a user. */
+const activeAvatar = (sql: Sql, user: string) =>
+  value<string>(sql, 'select active_avatar_id from public.users where id = $1', [user]);
+
+/** Conflicts as the engine has written them down: entity, relation, key and reason. */
+const conflicts = async (sql: Sql) => [
+  ...(await sql<{ entity: string; relation: string; key: string; reason: string }[]>`
+    select entity, table_name as relation, row_key as key, reason from imago.failure where kind = 'conflict' order by 1, 2, 3, 4`),
+];
+
+/** An avatar that a user makes himself, with everything that either app wants. */
+async function makeAvatar(sql: Sql, owner: string): Promise<string> {
+  const needed = await value<boolean>(
+    sql,
+    `select exists (select from pg_attribute where attrelid = 'public.avatars'::regclass and attname = 'personality_prompt')`,
+  );
+  const [row] = needed
+    ? await sql<{ id: string }[]>`
+        insert into public.avatars (owner_user_id, name, bio, niche, personality_traits, personality_prompt)
+        values (${owner}, 'own', '', 'music', '{}', '') returning id`
+    : await sql<
+        { id: string }[]
+      >`insert into public.avatars (owner_user_id, name) values (${owner}, 'own') returning id`;
+  return row?.id ?? '';
+}
+
+/** Forward calls of at most one small batch each. */
+async function forwardCalls(sql: Sql, calls: number, size: number): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (let i = 0; i < calls; i++) {
+    answers.push(await call(sql, 'migrate_batch', { max_ms: 1, batch_size: size }));
+  }
+  return answers;
+}
+
+describe.each(APPS)('the $app app', (app) => {
+  test('is as it was after forward and rollback, again and again', async () => {
+    const { sql } = await database(app.app, 200);
+    const original = await allChecksums(sql);
+    for (let round = 0; round < 2; round++) {
+      expect((await migrateAll(sql)).at(-1)).toMatchObject({ status: 'done', failures_left: 0 });
+      await expectAllMigrated(sql, app);
+      const users = await value<number>(sql, 'select count(*)::int from public.users');
+      const answers = await rollbackAll(sql);
+      expect(answers.at(-1)).toMatchObject({
+        status: 'done',
+        state: 'succeeded',
+        conflicts: 0,
+        failures_left: 0,
+      });
+      expect(answers.reduce((sum, answer) => sum + answer.rolled_back, 0)).toBe(users);
+      expect(await allChecksums(sql)).toMatchObject(original);
+      for (const state of (await userStates(sql, app)).values()) expect(state.written).toEqual(UNTOUCHED);
+      await expectNoTraces(sql);
+    }
+  });
+
+  test.each([1, 3, 7])('is as it was after %i small batches and a rollback', async (calls) => {
+    const { sql } = await database(app.app, 100);
+    const original = await allChecksums(sql);
+    await prepareAll(sql);
+    const answers = await forwardCalls(sql, calls, 9);
+    const moved = answers.reduce((sum, answer) => sum + answer.migrated, 0);
+    expect(moved).toBeGreaterThan(0);
+    expect(moved).toBeLessThan(100);
+    expect(await allChecksums(sql)).not.toEqual(original);
+    expect((await rollbackAll(sql)).reduce((sum, answer) => sum + answer.rolled_back, 0)).toBe(moved);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('goes forward again after half a rollback, and back', async () => {
+    const { sql } = await database(app.app, 150);
+    const original = await allChecksums(sql);
+    await migrateAll(sql, { batch_size: 20 });
+    const half = await call(sql, 'rollback_batch', { max_ms: 1 });
+    expect(half).toMatchObject({ status: 'working', has_more: true });
+    expect(half.rolled_back).toBeLessThan(150);
+    expect((await refusal(call(sql, 'migrate_batch'))).code).toBe('IM017');
+    await call(sql, 'cancel_migration');
+    await migrateAll(sql);
+    await expectAllMigrated(sql, app);
+    await rollbackAll(sql);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('gives each user back whole or not at all when it has changed in between', async () => {
+    const { sql } = await database(app.app, 160);
+    await migrateAll(sql, { batch_size: 40 });
+    const users = await busyUsers(sql, app);
+    expect(users.length).toBeGreaterThan(16);
+    const take = () => users.shift() ?? '';
+    const expected: { entity: string; relation: string; reason: string }[] = [];
+    const conflict = (entity: string, relation: string, reason: string) =>
+      expected.push({ entity, relation: `public.${relation}`, reason });
+
+    // What is no conflict: columns that the plan does not write, rows that are gone, rows that are new.
+    const editsHimself = take();
+    await sql`update public.users set bio = 'new', username = 'new name' where id = ${editsHimself}`;
+    const editsPosts = take();
+    await sql`update public.posts set ${sql(app.body)} = 'new' where ${sql(app.author)} = ${editsPosts}`;
+    const deletesPosts = take();
+    await sql`delete from public.posts where ${sql(app.author)} = ${deletesPosts}`;
+    const unfollowed = take();
+    await sql`delete from public.follows where ${sql(app.followed)} = ${unfollowed}`;
+    const deletesAvatar = take();
+    await sql`delete from public.avatars where owner_user_id = ${deletesAvatar}`;
+    const leaves = take();
+    await sql`delete from public.users where id = ${leaves}`;
+    const writes = take();
+    const written = await value<string>(
+      sql,
+      `insert into public.posts (${app.author}, ${app.body}, avatar_id) values ($1, 'since', $2) returning id`,
+      [writes, await activeAvatar(sql, writes)],
+    );
+    const writesElsewhere = take();
+    const elsewhere = await value<string>(
+      sql,
+      `insert into public.posts (${app.author}, ${app.body}, avatar_id) values ($1, 'since', $2) returning id`,
+      [take(), await activeAvatar(sql, writesElsewhere)],
+    );
+    const givesAway = take();
+    const receives = take();
+    await sql`update public.posts set ${sql(app.author)} = ${receives} where ${sql(app.author)} = ${givesAway}`;
+    // One whom sync did not see: his avatars are all the app's.
+    await stopSync(sql);
+    const newcomer = await value<string>(
+      sql,
+      `insert into public.users (username) values ('newcomer') returning id`,
+    );
+    await resumeSync(sql);
+    await sql`update public.users set active_avatar_id = ${await makeAvatar(sql, newcomer)} where id = ${newcomer}`;
+
+    // What is one.
+    const renames = take();
+    await sql`update public.avatars set name = 'renamed' where owner_user_id = ${renames}`;
+    conflict(renames, 'avatars', 'edited');
+    const activates = take();
+    await sql`update public.users set active_avatar_id = ${await makeAvatar(sql, activates)} where id = ${activates}`;
+    conflict(activates, 'users', 'changed');
+    const moves = take();
+    const second = await makeAvatar(sql, moves);
+    const moved =
+      await sql`update public.posts set avatar_id = ${second} where ${sql(app.author)} = ${moves}`;
+    for (let i = 0; i < moved.count; i++) conflict(moves, 'posts', 'changed');
+    const borrowed = take();
+    const borrows = take();
+    const [borrower] = await sql`
+      update public.posts set avatar_id = ${await activeAvatar(sql, borrowed)}
+      where id = (select id from public.posts where ${sql(app.author)} = ${borrows} order by id limit 1) returning id`;
+    expect(borrower).toBeDefined();
+    conflict(borrowed, 'avatars', 'referenced by public.posts');
+    conflict(borrows, 'posts', 'changed');
+
+    const before = await userStates(sql, app);
+    const sums = await allChecksums(sql);
+    const answer = (await rollbackAll(sql)).at(-1);
+    expect(answer).toMatchObject({
+      status: 'done',
+      state: 'failed',
+      conflicts: new Set(expected.map((c) => c.entity)).size,
+    });
+
+    const order = (list: { entity: string; relation: string; reason: string }[]) =>
+      list.map(({ entity, relation, reason }) => `${entity} ${relation} ${reason}`).sort();
+    expect(order(await conflicts(sql))).toEqual(order(expected));
+    const after = await userStates(sql, app);
+    const stay = new Set(expected.map((c) => c.entity));
+    for (const [user, state] of after) {
+      if (stay.has(user) || user === newcomer) expect(state).toEqual(before.get(user));
+      else expect(state).toEqual({ own: before.get(user)?.own, written: UNTOUCHED });
+    }
+    expect(after.has(leaves)).toBe(false);
+    for (const post of [written, elsewhere]) {
+      expect(await value(sql, 'select avatar_id from public.posts where id = $1', [post])).toBeNull();
+    }
+    const { avatars: _, ...others } = await allChecksums(sql);
+    expect(sums).toMatchObject(others);
+    await expectNothingDangles(sql);
+
+    // Force puts declared columns back and takes edited avatars away; the app's own rows stay.
+    const forced = (await rollbackAll(sql, { force: true })).at(-1);
+    expect(forced).toMatchObject({ status: 'done', state: 'succeeded', conflicts: 0, failures_left: 0 });
+    for (const [user, state] of await userStates(sql, app)) {
+      if (user === newcomer) expect(state).toEqual(before.get(user));
+      else expect(state).toEqual({ own: before.get(user)?.own, written: UNTOUCHED });
+    }
+    expect(await value(sql, 'select count(*)::int from public.avatars where id = $1', [second])).toBe(1);
+    await expectNothingDangles(sql);
+    await expectNoTraces(sql);
+  });
+
+  test('keeps its own avatars: those are activated, and only that is taken back', async () => {
+    const { sql } = await database(app.app, 30);
+    await prepareAll(sql);
+    const [user] = await sql<{ id: string }[]>`
+      select id from public.users u where not exists (select from public.avatars a where a.owner_user_id = u.id)
+      order by id limit 1`;
+    const own = await makeAvatar(sql, user?.id ?? '');
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    expect(await activeAvatar(sql, user?.id ?? '')).toBe(own);
+    const post = await value<string>(
+      sql,
+      `insert into public.posts (${app.author}, ${app.body}, avatar_id) values ($1, 'since', $2) returning id`,
+      [user?.id, own],
+    );
+    await rollbackAll(sql);
+    // A post written since under an avatar that stays keeps it.
+    expect(await value(sql, 'select avatar_id from public.posts where id = $1', [post])).toBe(own);
+    await sql`delete from public.posts where id = ${post}`;
+    expect(await allChecksums(sql)).toEqual(original);
+  });
+
+  test('goes back after a retry and after a second run', async () => {
+    const { sql } = await database(app.app, 60);
+    const original = await allChecksums(sql);
+    await prepareAll(sql);
+    await sql`alter table public.avatars add constraint poison check (name <> 'poison')`;
+    const [poisoned] = await sql<{ id: string; display_name: string | null; updated_at: string }[]>`
+      select id, display_name, updated_at::text from public.users u
+      where not exists (select from public.avatars a where a.owner_user_id = u.id) order by id offset 7 limit 1`;
+    const { id, display_name, updated_at } = poisoned ?? { id: '', display_name: '', updated_at: '' };
+    await sql`alter table public.users disable trigger user`;
+    await sql`update public.users set display_name = 'poison' where id = ${id}`;
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ state: 'failed', failures_left: 1 });
+    await sql`update public.users set display_name = ${display_name} where id = ${id}`;
+    await sql`alter table public.users enable trigger user`;
+    expect(await value(sql, 'select updated_at::text from public.users where id = $1', [id])).toBe(
+      updated_at,
+    );
+    await call(sql, 'retry_failed_migrations');
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', failures_left: 0 });
+
+    await stopSync(sql);
+    const [newcomer] = await sql<{ id: string }[]>`
+      insert into public.users (username) values ('later') returning id`;
+    const before = await allChecksums(sql);
+    const secondRun = await migrateAll(sql);
+    expect(secondRun.reduce((sum, answer) => sum + answer.migrated, 0)).toBe(1);
+    await expectAllMigrated(sql, app);
+    await rollbackAll(sql);
+    expect((await allChecksums(sql)).users).toBe(before.users);
+    await sql`delete from public.users where id = ${newcomer?.id ?? ''}`;
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('goes back whole with random activity of the app in between', async () => {
+    const { sql } = await database(app.app, 120);
+    await prepareAll(sql);
+    await forwardCalls(sql, 3, 13);
+    await randomActivity(sql, app, 0.2);
+    await migrateAll(sql, { batch_size: 17 });
+    await randomActivity(sql, app, 0.7);
+    const before = await userStates(sql, app);
+    await rollbackAll(sql);
+    const stay = new Set((await conflicts(sql)).map((c) => c.entity));
+    expect(stay.size).toBeGreaterThan(0);
+    const after = await userStates(sql, app);
+    expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
+    let restored = 0;
+    for (const [user, state] of after) {
+      if (stay.has(user)) expect(state).toEqual(before.get(user));
+      else {
+        expect(state.own).toEqual(before.get(user)?.own);
+        expect(state.written).toEqual(UNTOUCHED);
+        restored++;
+      }
+    }
+    expect(restored).toBeGreaterThan(0);
+    await expectNothingDangles(sql);
+
+    await rollbackAll(sql, { force: true });
+    for (const [user, state] of await userStates(sql, app)) {
+      expect(state).toEqual({ own: before.get(user)?.own, written: UNTOUCHED });
+    }
+    await expectNoTraces(sql);
+  });
+});
+
+/** What people do, spread over users and posts by a hash, so that it is the same each time. */
+async function randomActivity(sql: Sql, app: (typeof APPS)[number], salt: number): Promise<void> {
+  const some = (share: number, kind: string, key = 'id') =>
+    `abs(hashtextextended(${key}::text || '${kind}', ${Math.round(salt * 100)})) % 1000 < ${share * 1000}`;
+  await sql.unsafe(`
+    update public.users set bio = 'edited ${salt}' where ${some(0.1, 'bio')};
+    update public.avatars set name = name || ' ${salt}' where ${some(0.06, 'name', 'owner_user_id')} and metadata @> '{"migrated": true}';
+    delete from public.posts where ${some(0.1, 'delete')};
+    update public.posts set avatar_id = null where ${some(0.05, 'detach')};
+    update public.users set active_avatar_id = null where ${some(0.05, 'deactivate')};
+    insert into public.posts (${app.author}, ${app.body}, avatar_id)
+      select u.id, 'new ${salt}', a.id from public.users u
+      join public.avatars a on a.id = u.active_avatar_id and a.metadata @> '{"migrated": true}' where ${some(0.2, 'post', 'u.id')};
+    delete from public.avatars where ${some(0.05, 'remove')} and metadata @> '{"migrated": true}';
+    delete from public.users where ${some(0.05, 'leave')};
+    delete from public.follows where ${some(0.1, 'unfollow')};`);
+}
+
+describe('a single change of the app', () => {
+  test.each([
+    ['posts', 'avatar_id', 'user_id'],
+    ['follows', 'avatar_id', 'followed_id'],
+    ['users', 'active_avatar_id', 'id'],
+  ])('is seen where nothing else hints at it: %s', async (relation, column, owner) => {
+    const { sql } = await database('sample', 40);
+    await migrateAll(sql);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    const own = await makeAvatar(sql, user);
+    await stopSync(sql);
+    const [{ id } = {}] = await sql`
+      update ${sql(`public.${relation}`)} set ${sql(column)} = ${own}
+      where id = (select min(id::text)::uuid from ${sql(`public.${relation}`)} where ${sql(owner)} = ${user}) returning id`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ conflicts: 1 });
+    expect([
+      ...(await sql`select entity, detail from public.migration_log where event = 'conflict'`),
+    ]).toEqual([
+      { entity: user, detail: { relation: `public.${relation}`, row_key: id, reason: 'changed' } },
+    ]);
+    expect([...(await sql`select owner_user_id from public.avatars where id <> ${own}`)]).toEqual([
+      { owner_user_id: user },
+    ]);
+  });
+});
+
+describe('one user rolled back alone', () => {
+  const [app] = APPS;
+
+  test('is held: nobody moves him again until asked, and he is no conflict later', async () => {
+    const { sql } = await database('sample', 80);
+    const original = await allChecksums(sql);
+    await prepareAll(sql);
+    const untouched = await userStates(sql);
+    await migrateAll(sql);
+    const [user = '', other = ''] = await busyUsers(sql, app);
+    const others = await userStates(sql);
+
+    const answer = await rollbackUser(sql, user);
+    expect(answer).toMatchObject({ rolled_back: true, conflicts: [], removed: { 'public.avatars': 1 } });
+    expect(answer.restored['public.users']).toBe(1);
+    expect(answer.restored['public.posts']).toBeGreaterThan(0);
+    expect(answer.restored['public.follows']).toBeGreaterThan(0);
+    for (const [id, state] of await userStates(sql)) {
+      expect(state).toEqual(id === user ? untouched.get(id) : others.get(id));
+    }
+
+    expect(await progress(sql)).toMatchObject({ held_users: 1, conflicts: 0, failed_users: 0 });
+    expect(await rollbackUser(sql, user)).toMatchObject({ rolled_back: false, conflicts: [] });
+    await sql`insert into public.posts (user_id, body) values (${user}, 'of a held user'), (${other}, 'of another')`;
+    await migrateAll(sql);
+    for (let offset = 0; offset < 80; offset += 20) {
+      await call(sql, 'migrate_users_batch', { batch_size: 20, batch_offset: offset });
+    }
+    await migrateAll(sql);
+    expect((await userStates(sql)).get(user)?.written).toEqual(UNTOUCHED);
+    expect(
+      await value(sql, `select count(*)::int from public.posts where avatar_id is null and user_id <> $1`, [
+        user,
+      ]),
+    ).toBe(0);
+    expect(await progress(sql)).toMatchObject({ held_users: 1 });
+
+    // Asked for: released.
+    expect(await call(sql, 'migrate_user_to_avatar_centric', { user_id: user })).toMatchObject({
+      migrated: true,
+    });
+    await expectAllMigrated(sql);
+    expect(await progress(sql)).toMatchObject({ held_users: 0 });
+
+    // Held once more, then everything goes back without a conflict.
+    await rollbackUser(sql, user);
+    await sql`delete from public.posts where body in ('of a held user', 'of another')`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  test('is held in the middle of a run, which ends without him', async () => {
+    const { sql } = await database('sample', 60);
+    await prepareAll(sql);
+    await forwardCalls(sql, 3, 10);
+    const [user = ''] = await busyUsers(sql, app);
+    expect(await rollbackUser(sql, user)).toMatchObject({ rolled_back: true });
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    for (const [id, state] of await userStates(sql)) {
+      if (id === user) expect(state.written).toEqual(UNTOUCHED);
+      else expect(state.written.active).not.toBeNull();
+    }
+    expect(await progress(sql)).toMatchObject({ held_users: 1 });
+  });
+
+  test('stays as he is when something has changed, and goes back by force', async () => {
+    const { sql } = await database('sample', 40);
+    await migrateAll(sql);
+    const [user = ''] = await busyUsers(sql, app);
+    const avatar = await activeAvatar(sql, user);
+    await sql`update public.avatars set name = 'mine now' where id = ${avatar}`;
+    const before = await userStates(sql);
+    expect(await rollbackUser(sql, user)).toMatchObject({
+      rolled_back: false,
+      restored: {},
+      removed: {},
+      conflicts: [{ relation: 'public.avatars', key: avatar, reason: 'edited' }],
+    });
+    expect(await userStates(sql)).toEqual(before);
+    expect(await progress(sql)).toMatchObject({ held_users: 0, conflicts: 1 });
+    expect(await rollbackUser(sql, user, true)).toMatchObject({ rolled_back: true, conflicts: [] });
+    expect(await progress(sql)).toMatchObject({ held_users: 1, conflicts: 0 });
+    expect((await userStates(sql)).get(user)?.written).toEqual(UNTOUCHED);
+  });
+
+  test('who was never moved, or does not exist, is nothing to take back', async () => {
+    const { sql } = await database('sample', 20);
+    await prepareAll(sql);
+    await forwardCalls(sql, 1, 5);
+    const before = await userStates(sql);
+    const [pending] = [...before].find(([, state]) => state.written.active === null) ?? [''];
+    for (const user of [pending, '00000000-0000-0000-0000-000000000000']) {
+      expect(await rollbackUser(sql, user)).toMatchObject({
+        rolled_back: false,
+        restored: {},
+        removed: {},
+        conflicts: [],
+      });
+    }
+    expect(await userStates(sql)).toEqual(before);
+    expect(await progress(sql)).toMatchObject({ held_users: 0 });
+    expect((await refusal(sql`select public.rollback_user_migration(null)`)).code).toBe('IM004');
+    expect((await refusal(sql`select public.rollback_user_migration(${pending}, null)`)).code).toBe('IM004');
+    await migrateAll(sql);
+    await expectAllMigrated(sql);
+  });
+
+  test('costs the same among 100,000 others: no table is read as a whole', async () => {
+    const { sql, connect } = await database('sample', 40);
+    // An index that is younger than a transaction of another test is not used before that has ended.
+    await prepareAll(sql);
+    await sql.unsafe(`
+      create index on public.users (active_avatar_id);
+      create index on public.posts (avatar_id);
+      create index on public.follows (avatar_id)`);
+    await migrateAll(sql);
+    const [user = '', other = ''] = await busyUsers(sql, app);
+    // Rows and journal as batches would have left them; written without looking at foreign keys, which takes longest.
+    const admin = connect({ role: 'supabase_admin' });
+    await admin.unsafe(`
+      begin;
+      set local session_replication_role = replica;
+      create temp table big on commit drop as
+        select md5('big ' || i)::uuid as owner, md5('big avatar ' || i)::uuid as avatar, md5('big post ' || i)::uuid as post
+        from generate_series(1, 100000) i;
+      insert into public.users (id, username, active_avatar_id) select owner, 'big', avatar from big;
+      insert into public.avatars (id, owner_user_id, name, metadata) select avatar, owner, 'big', '{"migrated": true}' from big;
+      insert into public.posts (id, user_id, body, avatar_id) select post, owner, '', avatar from big;
+      insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, 0 from big;
+      insert into imago_undo.avatars_public_users (batch, entity, op, key_1, after_1) select 1, owner, 'u', owner, avatar from big;
+      insert into imago_undo.avatars_public_posts (batch, entity, op, key_1, after_1) select 1, owner, 'u', post, avatar from big;
+      commit;`);
+
+    const one = connect();
+    const read = async () =>
+      new Map(
+        (
+          await one<{ name: string; read: number }[]>`
+            select relid::regclass::text as name, seq_tup_read::int as read from pg_stat_xact_user_tables`
+        ).map((row) => [row.name, row.read]),
+      );
+    await one`begin`;
+    const before = await read();
+    expect(await rollbackUser(one, user)).toMatchObject({ rolled_back: true });
+    const after = await read();
+    await one`commit`;
+    expect([...after.keys()]).toContain('imago_undo.avatars_public_posts');
+    for (const [name, rows] of after) {
+      expect({ name, few: rows - (before.get(name) ?? 0) < 1000 }).toEqual({ name, few: true });
+    }
+
+    const [plan] = await one.unsafe(
+      `explain (analyze, buffers, format json) select public.rollback_user_migration('${other}')`,
+    );
+    const { 'Shared Hit Blocks': hit, 'Shared Read Blocks': missed } = plan?.['QUERY PLAN'][0].Plan ?? {};
+    // A table of 100,000 rows has 1,500 pages and more.
+    expect(hit + missed).toBeLessThan(4000);
+    expect((await userStates(sql)).get(other)?.written).toEqual(UNTOUCHED);
+  });
+
+  test('right after a migration costs what it costs later: with old statistics, too, references are looked up once', async () => {
+    const { sql, connect } = await database('sample', 6000);
+    await prepareAll(sql);
+    // What the planner knows is from the beginning of the migration: nearly all posts and follows have no avatar.
+    for (const table of ['users', 'posts', 'follows']) {
+      await sql.unsafe(`alter table public.${table} set (autovacuum_enabled = false)`);
+    }
+    await call(sql, 'migrate_users_batch', { batch_size: 300 });
+    await sql`analyze`;
+    await migrateAll(sql);
+    const one = connect();
+    await one`set random_page_cost = 1.1`;
+    const lookups = async () =>
+      (
+        await one<{ scans: number }[]>`
+          select sum(idx_scan)::int as scans from pg_stat_user_indexes where indexrelname like '%\_avatar\_id\_idx'`
+      )[0]?.scans ?? 0;
+    await one`select pg_stat_force_next_flush()`;
+    const before = await lookups();
+    await rollbackAll(one);
+    await one`select pg_stat_force_next_flush()`;
+    // One look at each of three tables for each avatar, and hardly any more: planned badly, it was one a row of a join.
+    expect((await lookups()) - before).toBeLessThan(6000 * 3.5);
+    expect(await value<number>(sql, 'select count(*)::int from public.avatars')).toBe(0);
+  });
+});
+
+describe('removing an avatar', () => {
+  const references = [
+    ['cascade', 'uuid not null references public.avatars (id) on delete cascade'],
+    ['set null', 'uuid references public.avatars (id) on delete set null'],
+    ['set default', 'uuid default null references public.avatars (id) on delete set default'],
+    ['restrict', 'uuid not null references public.avatars (id) on delete restrict'],
+    ['no action, deferred', 'uuid not null references public.avatars (id) deferrable initially deferred'],
+  ] as const;
+
+  test.each(references)('never touches rows that refer to it: on delete %s', async (_, column) => {
+    const { sql } = await database('sample', 40);
+    await migrateAll(sql);
+    await sql.unsafe(
+      `create table public."app's badges" (id int generated always as identity primary key, avatar ${column})`,
+    );
+    const [user = '', freed = ''] = await busyUsers(sql, APPS[0]);
+    const avatar = await activeAvatar(sql, user);
+    const other = await activeAvatar(sql, freed);
+    await sql`insert into public."app's badges" (avatar) values (${avatar}), (${avatar}), (${other})`;
+    await sql`delete from public."app's badges" where avatar = ${other}`;
+    const badges = () => sql`select * from public."app's badges" order by id`;
+    const before = await userStates(sql);
+    const rows = await badges();
+    const reason = `referenced by public."app's badges"`;
+
+    for (const force of [false, true]) {
+      expect(await rollbackUser(sql, user, force)).toMatchObject({
+        rolled_back: false,
+        conflicts: [{ relation: 'public.avatars', key: avatar, reason }],
+      });
+      expect((await rollbackAll(sql, { force })).at(-1)).toMatchObject({ state: 'failed', conflicts: 1 });
+      expect(await conflicts(sql)).toEqual([
+        { entity: user, relation: 'public.avatars', key: avatar, reason },
+      ]);
+      expect([...(await badges())]).toEqual([...rows]);
+      for (const [id, state] of await userStates(sql)) {
+        expect(state).toEqual(
+          id === user ? before.get(id) : { own: before.get(id)?.own, written: UNTOUCHED },
+        );
+      }
+    }
+
+    await sql`delete from public."app's badges"`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    await expectNoTraces(sql);
+  });
+
+  test('never touches what refers to it by another column or from a partition', async () => {
+    const { sql } = await database('sample', 40);
+    await migrateAll(sql);
+    const [user = '', other = ''] = await busyUsers(sql, APPS[0]);
+    await sql.unsafe(`
+      alter table public.avatars add column handle int generated always as identity unique;
+      create table public.mentions (handle int references public.avatars (handle) on delete cascade, at date) partition by range (at);
+      create table public.mentions_2026 partition of public.mentions for values from ('2026-01-01') to ('2027-01-01');
+      create table public.parents (child uuid references public.avatars (id) on delete cascade);
+      insert into public.mentions (handle, at) select handle, '2026-05-05' from public.avatars where owner_user_id = '${user}';
+      alter table public.avatars add column parent uuid references public.avatars (id) on delete cascade;`);
+    // One avatar refers to another: one that stays keeps the one that it refers to.
+    const [avatar, parent] = [await activeAvatar(sql, user), await activeAvatar(sql, other)];
+    await sql`update public.avatars set parent = ${parent} where id = ${avatar}`;
+    await rollbackAll(sql);
+    expect(await conflicts(sql)).toEqual(
+      [
+        { entity: user, relation: 'public.avatars', key: avatar, reason: 'referenced by public.mentions' },
+        { entity: other, relation: 'public.avatars', key: parent, reason: 'referenced by public.avatars' },
+      ].sort((a, b) => (a.entity < b.entity ? -1 : 1)),
+    );
+    expect(await value(sql, 'select count(*)::int from public.mentions')).toBe(1);
+    await sql`delete from public.mentions`;
+    await rollbackAll(sql);
+    expect(await value(sql, 'select count(*)::int from public.avatars')).toBe(0);
+    await expectNoTraces(sql);
+  });
+
+  test('waits for what goes back later in the same rollback', async () => {
+    const { sql } = await database('sample', 220);
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    // The first user's avatar is referred to by the last one's: two batches.
+    await sql`alter table public.avatars add column parent uuid references public.avatars (id) on delete cascade`;
+    await sql`
+      update public.avatars set parent = (select active_avatar_id from public.users order by id limit 1)
+      where owner_user_id = (select id from public.users order by id desc limit 1)`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await value(sql, `select count(*)::int from imago.log where event = 'conflict'`)).toBe(1);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+  });
+
+  const keys = [
+    ['that sets it null', 'foreign key (avatar_id) references public.avatars (id) on delete set null'],
+    ['that cascades', 'foreign key (avatar_id) references public.avatars (id) on delete cascade'],
+    ['that refuses', 'foreign key (avatar_id) references public.avatars (id)'],
+    [
+      'that sets it null beside one that cascades',
+      `foreign key (avatar_id) references public.avatars (id) on delete set null,
+         add foreign key (avatar_id) references public.avatars (id) on delete cascade`,
+    ],
+    [
+      'that sets it null, switched off',
+      'foreign key (avatar_id) references public.avatars (id) on delete set null; alter table public.avatars disable trigger all',
+    ],
+    ['that is not there', 'check (body is not null)'],
+  ] as const;
+
+  test.each(keys)('detaches posts written since, by a foreign key %s', async (_, key) => {
+    const { sql, connect } = await database('sample', 40);
+    await migrateAll(sql);
+    await connect({ role: 'supabase_admin' }).unsafe(
+      `alter table public.posts drop constraint posts_avatar_id_fkey, add ${key}`,
+    );
+    await stopSync(sql);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    const avatar = await activeAvatar(sql, user);
+    await sql`insert into public.posts (user_id, avatar_id, body) values (${user}, ${avatar}, 'since')`;
+    const posts = await value(sql, 'select count(*) from public.posts');
+    const answers = await rollbackAll(sql);
+    expect(answers.at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(answers.map(({ rows }) => rows['public.posts:detached'] ?? 0).reduce((a, b) => a + b)).toBe(1);
+    expect(await value(sql, 'select count(*) from public.posts')).toBe(posts);
+    expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is not null')).toBe(0);
+  });
+
+  test('takes no post with it by a foreign key of several columns', async () => {
+    const { sql } = await database('sample', 40);
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    await sql.unsafe(`
+      alter table public.avatars add unique (id, owner_user_id);
+      alter table public.posts add foreign key (avatar_id, user_id)
+        references public.avatars (id, owner_user_id) on delete cascade;`);
+    const [user = ''] = await busyUsers(sql, APPS[0]);
+    expect(await rollbackUser(sql, user)).toMatchObject({ rolled_back: true, conflicts: [] });
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await allChecksums(sql)).toMatchObject(original);
+  });
+});
+
+describe('rollback_all_migrations', () => {
+  test('takes everything back in one transaction', async () => {
+    const { sql, connect } = await database('guide', 120);
+    const original = await allChecksums(sql);
+    await migrateAll(sql, { batch_size: 50 });
+    const migrated = await allChecksums(sql);
+    const one = connect();
+    await one`begin`;
+    expect(await call(one, 'rollback_all_migrations')).toMatchObject({ status: 'done', rolled_back: 120 });
+    await one`rollback`;
+    expect(await allChecksums(sql)).toEqual(migrated);
+    const answer = await call(sql, 'rollback_all_migrations');
+    expect(answer).toMatchObject({ status: 'done', state: 'succeeded', rolled_back: 120, conflicts: 0 });
+    expect(answer.rows['public.avatars:removed']).toBeGreaterThan(0);
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+    expect(await call(sql, 'rollback_all_migrations')).toMatchObject({ status: 'done', rolled_back: 0 });
+  });
+
+  test('reports conflicts, and takes them too by force', async () => {
+    const { sql } = await database('guide', 60);
+    await migrateAll(sql);
+    await sql`update public.avatars set name = 'mine' where metadata @> '{"migrated": true}' and owner_user_id in
+      (select id from public.users order by id limit 20)`;
+    const edited = await value<number>(
+      sql,
+      `select count(*)::int from public.avatars where name = 'mine' and metadata is not null`,
+    );
+    expect(await call(sql, 'rollback_all_migrations')).toMatchObject({
+      status: 'done',
+      rolled_back: 60 - edited,
+      conflicts: edited,
+    });
+    expect(await call(sql, 'rollback_all_migrations', { force: true })).toMatchObject({
+      rolled_back: edited,
+      conflicts: 0,
+    });
+    await expectNoTraces(sql);
+  });
+});
+
+describe('rollback is refused', () => {
+  test('without a journal, and nothing is changed', async () => {
+    const { sql } = await database('sample', 30);
+    let answer: Answer;
+    do answer = await call(sql, 'migrate_batch', { backup: false });
+    while (answer.has_more);
+    await expectAllMigrated(sql);
+    expect(Object.values(await journalRows(sql)).every((rows) => rows === 0)).toBe(true);
+    const before = await userStates(sql);
+    const [user = ''] = before.keys();
+    for (const attempt of [
+      () => call(sql, 'rollback_batch'),
+      () => call(sql, 'rollback_batch', { force: true }),
+      () => call(sql, 'rollback_all_migrations'),
+      () => rollbackUser(sql, user),
+    ]) {
+      const error = await refusal(attempt());
+      expect(error).toMatchObject({
+        code: 'IM009',
+        message: expect.stringContaining('without a journal'),
+        hint: expect.any(String),
+      });
+    }
+    expect(await userStates(sql)).toEqual(before);
+    expect(await progress(sql)).toMatchObject({ direction: 'forward', state: 'succeeded' });
+  });
+
+  test('where nothing was ever started', async () => {
+    const { sql } = await database('sample', 5);
+    const user = await value<string>(sql, 'select id from public.users limit 1');
+    for (const attempt of [
+      () => call(sql, 'rollback_batch'),
+      () => call(sql, 'rollback_all_migrations'),
+      () => rollbackUser(sql, user),
+    ]) {
+      expect((await refusal(attempt())).code).toBe('IM022');
+    }
+  });
+
+  test('when force differs from what the rollback was started with', async () => {
+    const { sql } = await database('sample', 150);
+    await migrateAll(sql);
+    expect(await call(sql, 'rollback_batch', { max_ms: 1 })).toMatchObject({ has_more: true });
+    expect((await refusal(call(sql, 'rollback_batch', { force: true }))).code).toBe('IM007');
+  });
+});
+
+test('a rollback asked for while the plan is being prepared ends at once', async () => {
+  for (const steps of [1, 7, 8]) {
+    const { sql } = await database('sample', 10);
+    const original = await allChecksums(sql);
+    for (let i = 0; i < steps; i++) {
+      expect(await call(sql, 'migrate_batch')).toMatchObject({ status: 'preparing' });
+    }
+    const user = await value<string>(sql, 'select id from public.users limit 1');
+    expect(await rollbackUser(sql, user)).toMatchObject({ rolled_back: false, conflicts: [] });
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({
+      status: 'done',
+      state: 'succeeded',
+      rolled_back: 0,
+    });
+    expect(await allChecksums(sql)).toMatchObject(original);
+    await expectNoTraces(sql);
+    await migrateAll(sql);
+    await expectAllMigrated(sql);
+  }
+});

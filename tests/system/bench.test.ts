@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { endChild, nextNews, startNode } from '../../bench/children.ts';
+import { type Measurement, nextLine } from '../../bench/measure.ts';
+import { alone, groupsOf, type MethodKey, methodOf } from '../../bench/methods.ts';
+import { middleRuns, type Results, targets } from '../../bench/report.ts';
+
+const execute = promisify(execFile);
+const script = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
+
+/** Speeds on a few hundred users mean nothing; that every line runs and does the work right is what is tested. */
+describe('npm run bench', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-test-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('runs every line, finds its work right and writes the tables', async () => {
+    const file = path.join(folder, 'benchmarks.md');
+    const { stdout } = await execute(process.execPath, [
+      script,
+      ...['--users', '300', '--scale', '30,300', '--rounds', '1', '--json', '--markdown', file],
+    ]);
+    const results = JSON.parse(stdout);
+
+    const lines: { method: string; moved: number; seconds: number; wrong: object }[] = results.lines;
+    expect(lines.map((line) => line.method).sort()).toEqual([...'abcdefghir']);
+    for (const line of lines) expect(line).toMatchObject({ moved: 300, wrong: {} });
+    expect(results.scale.map((line: { users: number }) => line.users)).toEqual([30, 300]);
+    expect(results.targets).toHaveLength(9);
+    expect(results.machine.postgres).toMatch(/^17/);
+
+    const document = await readFile(file, 'utf8');
+    for (const { method } of lines) expect(document).toMatch(new RegExp(`^\\| ${method} \\| `, 'm'));
+  });
+
+  test('refuses lines and numbers that there are not', async () => {
+    for (const args of [['--only', 'a,x'], ['--users', '3'], ['--scale', 'many'], ['--nothing']]) {
+      const error = await execute(process.execPath, [script, ...args]).catch((caught) => caught);
+      expect(error).toMatchObject({ code: 2 });
+      expect(error.stderr).toMatch(/error: /);
+    }
+  });
+});
+
+test('a target is judged by the middle of the groups that took turns; what took turns with nobody, by the middle of the other', () => {
+  const run = (group: number, method: Measurement['method'], usersPerSecond: number) =>
+    ({ group, method, usersPerSecond }) as Measurement;
+  // The best runs of both would give 1; the groups give 2, 1.5 and 0.5.
+  const runs = [
+    ...[run(1, 'b', 100), run(1, 'r', 200)],
+    ...[run(2, 'b', 100), run(2, 'd', 125)],
+    ...[run(3, 'b', 200), run(3, 'r', 300)],
+    ...[run(4, 'b', 300), run(4, 'r', 150)],
+    run(5, 'g', 5),
+  ];
+  const judged = (of: Measurement[]) => targets({ runs: of, scale: [] } as unknown as Results);
+  expect(judged(runs)).toMatchObject([
+    { measured: 1.25, reached: false },
+    { measured: 30, reached: true },
+    { measured: 1.5, lowest: 0.5, highest: 2, reached: true },
+  ]);
+  expect(judged(runs)[0]).not.toHaveProperty('lowest');
+  expect(judged(runs.slice(0, 6)).map(({ measured }) => measured)).toEqual([1.25, 1.75]);
+  expect(middleRuns(runs).map((line) => [line.method, line.usersPerSecond])).toEqual([
+    ['b', 100],
+    ['d', 125],
+    ['g', 5],
+    ['r', 200],
+  ]);
+});
+
+test('who is least far has the next turn; who does all in one has it in the middle', () => {
+  const standing = (key: MethodKey, moved: number, seconds: number, ended = false) => ({
+    ...{ method: methodOf(key), users: 100, moved, seconds, ended },
+  });
+  const next = (...lines: Parameters<typeof standing>[]) =>
+    nextLine(lines.map((line) => standing(...line)))?.method.key;
+  expect(next(['a', 0, 0], ['b', 40, 9], ['d', 30, 5])).toBe('d');
+  expect(next(['a', 0, 0], ['b', 60, 9], ['d', 50, 5])).toBe('a');
+  expect(next(['a', 100, 20, true], ['b', 60, 9], ['d', 70, 5])).toBe('b');
+  expect(next(['b', 30, 9], ['d', 30, 5])).toBe('d');
+  expect(next(['b', 100, 9, true], ['d', 100, 5, true])).toBeUndefined();
+});
+
+test('between its turns the command calls nothing, and its clock stands still', async () => {
+  let calls = 0;
+  const api = createServer((_request, response) => {
+    calls += 1;
+    response.setHeader('content-type', 'application/json').end('{"migrated": 5}');
+  });
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}/rpc/migrate_batch`;
+  const heldMs = 100;
+  // Ends with 0 when its clock left out at least the time for which it was held.
+  const command = `
+    const [clock, time] = [performance.now(), Date.now()];
+    for (const _ of [1, 2, 3]) await (await fetch('${url}')).json();
+    process.exitCode = Date.now() - time - (performance.now() - clock) >= ${heldMs - 5} ? 0 : 9;
+  `;
+  const preload = fileURLToPath(new URL('../../bench/turns.ts', import.meta.url));
+  const child = startNode(['--import', preload, '--input-type=module', '--eval', command], {
+    env: { BENCH_TURN_MS: '0' },
+    talks: true,
+  });
+  try {
+    for (const turn of [0, 1, 2]) {
+      expect(await nextNews(child)).toMatchObject({ message: { moved: 5 * turn, ended: false } });
+      if (turn === 1) await delay(heldMs);
+      expect(calls).toBe(turn);
+      child.send({});
+    }
+    expect(await nextNews(child)).toEqual({ exitCode: 0 });
+    expect(calls).toBe(3);
+  } finally {
+    await endChild(child);
+    api.close();
+  }
+});
+
+test('what is left of the groups when only some lines are wanted', () => {
+  const wanted = (letters: string) => [...letters] as MethodKey[];
+  expect(groupsOf(wanted('abcdefghir')).map((group) => group.join(''))).toEqual(['abc', 'bde', 'bfr']);
+  expect(groupsOf(wanted('abg')).map((group) => group.join(''))).toEqual(['ab']);
+  expect(groupsOf(wanted('de')).map((group) => group.join(''))).toEqual(['de']);
+  expect(groupsOf(wanted('b')).map((group) => group.join(''))).toEqual(['b']);
+  expect(groupsOf(wanted('gh'))).toEqual([]);
+  expect(alone(wanted('abghi')).join('')).toBe('ghi');
+});

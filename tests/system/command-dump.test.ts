@@ -1,0 +1,83 @@
+/** `npm run migrate -- --dump`, with a pg_dump that writes down how it was called. */
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { expectAllMigrated } from '../support/avatars.ts';
+import { freshProject, runCommand } from '../support/command.ts';
+import { everything } from '../support/everything.ts';
+
+describe('--dump', () => {
+  async function fakeDump(version: string, exitCode = 0) {
+    const folder = await mkdtemp(path.join(tmpdir(), 'imago-dump-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const program = path.join(folder, 'pg_dump');
+    await writeFile(
+      program,
+      `#!/bin/sh
+if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) ${version}"; exit; fi
+echo "$@" > ${folder}/arguments
+echo "$PGHOST $PGPORT $PGUSER $PGDATABASE $PGPASSWORD" > ${folder}/connection
+while [ "$1" != --file ]; do shift; done
+echo dumped > "$2"
+exit ${exitCode}
+`,
+    );
+    await chmod(program, 0o755);
+    const read = async (name: string) => (await readFile(path.join(folder, name), 'utf8')).trim();
+    return { file: path.join(folder, 'before.dump'), environment: { PG_DUMP: program }, read };
+  }
+
+  test('is taken first, with the password out of sight', async () => {
+    const { db, environment } = await freshProject();
+    const dump = await fakeDump('17.2');
+    const { code } = await runCommand(['--yes', '--dump', dump.file], {
+      ...environment,
+      ...dump.environment,
+    });
+    expect(code).toBe(0);
+    expect((await stat(dump.file)).size).toBeGreaterThan(0);
+    const { password, hostname, port, username, pathname } = new URL(db.url);
+    expect(await dump.read('connection')).toBe(
+      [hostname, port, username, pathname.slice(1), password].join(' '),
+    );
+    expect(await dump.read('arguments')).not.toContain(password);
+    await expectAllMigrated(db.sql);
+  });
+
+  test.each([
+    ['is older than the server', '14.9', 0, 'must not be older than the server'],
+    ['fails', '17.2', 1, 'pg_dump failed'],
+  ])('when it %s, nothing is changed', async (_, version, exitCode, says) => {
+    const { db, environment } = await freshProject();
+    const before = await everything(db.sql);
+    const dump = await fakeDump(version, exitCode);
+    const finished = await runCommand(['--yes', '--dump', dump.file], {
+      ...environment,
+      ...dump.environment,
+    });
+    expect(finished.code).toBe(1);
+    expect(finished.stdout).toContain(says);
+    await expect(stat(dump.file)).rejects.toThrow('ENOENT');
+    expect(await everything(db.sql)).toEqual(before);
+  });
+
+  test('without pg_dump, without DATABASE_URL, or over an older file it says so', async () => {
+    const { environment } = await freshProject({ app: 'none' });
+    const dump = await fakeDump('17.2');
+    const missing = await runCommand(['--yes', '--dump', dump.file], {
+      ...environment,
+      PG_DUMP: '/nowhere/pg_dump',
+    });
+    expect(missing.code).toBe(1);
+    expect(missing.stdout).toContain('No pg_dump was found');
+    const { DATABASE_URL, ...rest } = environment;
+    const nowhere = await runCommand(['--yes', '--dump', dump.file], rest);
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toContain('DATABASE_URL');
+    await writeFile(dump.file, 'the only copy');
+    const older = await runCommand(['--yes', '--dump', dump.file], { ...environment, ...dump.environment });
+    expect(older.code).toBe(2);
+    expect(await readFile(dump.file, 'utf8')).toBe('the only copy');
+  });
+});

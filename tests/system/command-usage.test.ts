@@ -1,0 +1,248 @@
+/** What the command refuses before it calls anybody, and what it says then. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { readEnvironment } from '../../scripts/command/environment.ts';
+import { keyKind } from '../../scripts/command/keys.ts';
+import { chooseTarget } from '../../scripts/command/target.ts';
+import { UsageError } from '../../scripts/command/usage.ts';
+import { parseOptions } from '../../scripts/migrate/options.ts';
+import { runCommand } from '../support/command.ts';
+
+const options = (...argv: string[]) => parseOptions(argv, 'npm run migrate');
+
+/** A key as older projects have them; nobody verifies the signature before a call. */
+function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}.signature`;
+}
+
+describe('options', () => {
+  test('without any: migrate, with a journal, the plan avatars', () => {
+    expect(options()).toEqual({
+      action: 'migrate',
+      plan: 'avatars',
+      dryRun: 'sample',
+      backup: true,
+      force: false,
+      reset: false,
+      json: false,
+      viaFunction: false,
+      yes: false,
+      verbose: false,
+    });
+  });
+
+  test.each([
+    [['--stats-only'], 'stats'],
+    [['--rollback'], 'rollback'],
+    [['--rollback', '--user', '7b4e1c3e-0000-4000-8000-000000000001'], 'rollback-user'],
+    [['--pause'], 'pause'],
+    [['--resume'], 'resume'],
+    [['--cancel'], 'cancel'],
+    [['--retry-failed'], 'retry-failed'],
+    [['--watch'], 'watch'],
+    [['--dry-run'], 'dry-run'],
+  ])('%j means %s', (argv, action) => {
+    expect(options(...argv).action).toBe(action);
+  });
+
+  test('--dry-run takes a mode', () => {
+    expect(options('--dry-run').dryRun).toBe('sample');
+    expect(options('--dry-run=full').dryRun).toBe('full');
+    expect(options('--dry-run=preflight').dryRun).toBe('preflight');
+  });
+
+  test('values arrive', () => {
+    const parsed = options(
+      ...['--batch-size', '500', '--workers', '3', '--max-failures', '2%', '--on-failure', 'rollback'],
+      ...['--no-backup', '--sample', '50', '--reset', '--dump', 'file.dump', '--max-ms', '1500'],
+    );
+    expect(parsed).toMatchObject({
+      batchSize: 500,
+      workers: 3,
+      maxFailures: '2%',
+      onFailure: 'rollback',
+      backup: false,
+      sample: 50,
+      reset: true,
+      dump: 'file.dump',
+      maxMs: 1500,
+    });
+  });
+
+  test.each([
+    [['--nonsense'], 'unknown option'],
+    [['extra'], 'too many arguments'],
+    [['--batch-size', '0'], 'from 1 to 10,000'],
+    [['--batch-size', '10001'], 'from 1 to 10,000'],
+    [['--batch-size', '1e3'], 'from 1 to 10,000'],
+    [['--workers', '0'], 'from 1 to 64'],
+    [['--workers', 'two'], 'from 1 to 64'],
+    [['--max-failures', 'some'], 'a percentage, like 2%'],
+    [['--max-failures', '101%'], 'a percentage, like 2%'],
+    [['--on-failure', 'ignore'], 'stop, rollback'],
+    [['--dry-run=half'], 'sample, full, preflight'],
+    [['--rollback', '--user', 'ada'], 'a UUID'],
+    [['--user', '7b4e1c3e-0000-4000-8000-000000000001'], 'needs --rollback'],
+    [['--plan', 'other', '--rollback', '--user', '7b4e1c3e-0000-4000-8000-000000000001'], 'plan avatars'],
+    [['--force'], '--force belongs to --rollback'],
+    [['--pause', '--resume'], 'exclude each other'],
+    [['--stats-only', '--rollback'], 'exclude each other'],
+    [['--stats-only', '--reset'], 'cannot be combined'],
+    [['--stats-only', '--sample', '5'], 'cannot be combined'],
+    [['--rollback', '--no-backup'], 'cannot be combined'],
+    [['--rollback', '--dry-run'], 'exclude each other'],
+    [['--watch', '--workers', '2'], 'cannot be combined'],
+    [['--plan', ''], 'plan'],
+  ])('%j is refused', (argv, says) => {
+    expect(() => options(...argv)).toThrow(UsageError);
+    expect(() => options(...argv)).toThrow(says);
+  });
+});
+
+describe('environment', () => {
+  async function envFile(text: string): Promise<string> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'imago-env-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await writeFile(path.join(folder, '.env'), text);
+    return path.join(folder, '.env');
+  }
+
+  test('.env fills what the real environment leaves open', async () => {
+    const file = await envFile('SUPABASE_URL=https://file.example\nMIGRATION_BATCH_SIZE=250\n');
+    expect(readEnvironment({ SUPABASE_URL: 'https://real.example' }, file)).toMatchObject({
+      SUPABASE_URL: 'https://real.example',
+      MIGRATION_BATCH_SIZE: 250,
+    });
+  });
+
+  test('an empty variable unsets what .env says', async () => {
+    const file = await envFile('SUPABASE_URL=https://file.example\n');
+    expect(readEnvironment({ SUPABASE_URL: '' }, file).SUPABASE_URL).toBeUndefined();
+  });
+
+  test.each([
+    [{ MIGRATION_BATCH_SIZE: '0' }, 'MIGRATION_BATCH_SIZE must be at least 1'],
+    [{ MIGRATION_BATCH_SIZE: 'many' }, 'MIGRATION_BATCH_SIZE must be a number'],
+    [{ MIGRATION_LOG_LEVEL: 'loud' }, 'MIGRATION_LOG_LEVEL must be one of debug, info, warn, error'],
+  ])('%j is refused', (real, says) => {
+    expect(() => readEnvironment(real, '/nowhere/.env')).toThrow(says);
+  });
+});
+
+describe('keys', () => {
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+
+  test.each([
+    ['sb_secret_abc', 'secret'],
+    ['sb_publishable_abc', 'publishable'],
+    ['sbp_0123', 'access-token'],
+    [jwt({ role: 'service_role', exp: inAnHour }), 'secret'],
+    [jwt({ role: 'anon', exp: inAnHour }), 'publishable'],
+    [jwt({ role: 'authenticated', exp: inAnHour }), 'user'],
+    [jwt({ role: 'service_role', exp: 1 }), 'expired'],
+    ['a.b.c', 'unknown'],
+    ['of my own making', 'unknown'],
+  ])('%s is %s', (key, kind) => {
+    expect(keyKind(key)).toBe(kind);
+  });
+
+  const url = 'https://abcdefghijklmnopqrst.supabase.co';
+  const target = (environment: Record<string, string>) =>
+    chooseTarget(readEnvironment(environment, '/nowhere/.env'), options());
+
+  test('without SUPABASE_URL the target is the embedded one', () => {
+    expect(target({})).toEqual({ kind: 'embedded' });
+  });
+
+  test('either name of the secret key will do', () => {
+    expect(target({ SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_secret_a' })).toMatchObject({
+      kind: 'project',
+      secretKey: 'sb_secret_a',
+    });
+    expect(target({ SUPABASE_URL: `${url}/`, SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_b' })).toMatchObject({
+      url,
+      secretKey: 'sb_secret_b',
+    });
+  });
+
+  test.each([
+    [{ SUPABASE_URL: url }, 'no secret key'],
+    [{ SUPABASE_URL: url, SUPABASE_ANON_KEY: jwt({ role: 'anon' }) }, 'It is public'],
+    [{ SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_publishable_a' }, 'It is public'],
+    [{ SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: jwt({ role: 'anon' }) }, 'It is public'],
+    [{ SUPABASE_URL: url, SUPABASE_SECRET_KEY: jwt({ role: 'authenticated' }) }, 'signed-in user'],
+    [{ SUPABASE_URL: 'postgresql://u:p@h/db', SUPABASE_SECRET_KEY: 'x' }, 'database URL'],
+    [{ SUPABASE_URL: 'https://supabase.com/dashboard/project/x', SUPABASE_SECRET_KEY: 'x' }, 'dashboard'],
+    [{ SUPABASE_URL: 'project', SUPABASE_SECRET_KEY: 'x' }, 'not a URL'],
+  ])('%j is refused', (environment, says) => {
+    expect(() => target(environment as Record<string, string>)).toThrow(says);
+  });
+});
+
+describe('the process', () => {
+  /** Nobody listens there: a call would take its retries and end with 1. */
+  const nowhere = { SUPABASE_URL: 'http://127.0.0.1:9' };
+
+  test('--help shows options and examples on stdout and ends with 0', async () => {
+    const { code, stdout, stderr } = await runCommand(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const flag of ['--plan', '--stats-only', '--dry-run', '--no-backup', '--retry-failed', '--dump']) {
+      expect(stdout).toContain(flag);
+    }
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toContain('Exit codes: 0 all done');
+  });
+
+  test('an unknown option ends with 2 and names --help', async () => {
+    const { code, stdout, stderr } = await runCommand(['--nonsense']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain("unknown option '--nonsense'");
+    expect(stderr).toContain('--help');
+  });
+
+  test('with --json wrong usage is an object, too', async () => {
+    const finished = await runCommand(['--json', '--workers', '0']);
+    expect(finished.code).toBe(2);
+    expect(finished.json()).toMatchObject({ type: 'result', status: 'usage', exit_code: 2 });
+  });
+
+  test('a publishable key is refused before any call', async () => {
+    const { code, stdout, stderr } = await runCommand(['--yes'], {
+      ...nowhere,
+      SUPABASE_SECRET_KEY: 'sb_publishable_abc',
+    });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('every visitor of the app has it');
+    expect(stderr).toContain('SUPABASE_SECRET_KEY');
+    expect(stderr).toContain('sb_secret_');
+  });
+
+  test('without a terminal and without --yes nothing is changed', async () => {
+    const { code, stderr } = await runCommand([], { ...nowhere, SUPABASE_SECRET_KEY: 'sb_secret_abc' });
+    expect(code).toBe(2);
+    expect(stderr.split('\n')[0]).toBe('Target: http://127.0.0.1:9, plan avatars');
+    expect(stderr).toContain('--yes');
+  });
+
+  test('--sample and --reset are for the embedded one', async () => {
+    const { code, stderr } = await runCommand(['--reset', '--yes'], {
+      ...nowhere,
+      SUPABASE_SECRET_KEY: 'sb_secret_abc',
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain('embedded Supabase only');
+  });
+
+  test('the bin: imago migrate is the same, and no command at all is wrong usage', async () => {
+    const script = 'scripts/imago.ts';
+    const missing = await runCommand([], {}, { script });
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toContain('Usage: imago <command>');
+    const help = await runCommand(['migrate', '--help'], {}, { script });
+    expect(help.code).toBe(0);
+    expect(help.stdout).toContain('Usage: imago migrate');
+  });
+});

@@ -1,0 +1,317 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { call } from '../support/call.ts';
+import { installCron, installNet } from '../support/cron.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll } from '../support/imago.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const execute = promisify(execFile);
+
+interface Page {
+  file: string;
+  text: string;
+  /** The text without its code blocks. */
+  prose: string;
+}
+
+const files = [
+  'README.md',
+  'CHANGELOG.md',
+  ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`),
+];
+const pages: Page[] = await Promise.all(
+  files.map(async (file) => {
+    const text = await readFile(path.join(root, file), 'utf8');
+    return { file, text, prose: text.replaceAll(/^```[\s\S]*?^```$/gm, '') };
+  }),
+);
+
+function page(file: string): Page {
+  const found = pages.find((candidate) => candidate.file === file);
+  if (!found) throw new Error(`there is no ${file}`);
+  return found;
+}
+
+/** The code blocks of a page in one language. */
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+    .filter(([, written]) => written === language)
+    .map(([, , body = '']) => body.trim());
+}
+
+/** What stands in back quotes in the prose of all pages, each with its page. */
+const spans = pages.flatMap(({ file, prose }) =>
+  [...prose.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => ({ file, span })),
+);
+
+function exists(file: string): Promise<boolean> {
+  return access(path.join(root, file)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The anchor that GitHub gives a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}
+
+function anchors({ prose }: Page): string[] {
+  return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchor(heading));
+}
+
+/** The part of docs/sql.md under the heading of a function. */
+function section(name: string): string {
+  const [, after = ''] = page('docs/sql.md').text.split(`\n### ${name}\n`);
+  return after.split(/^#{2,3} /m)[0] ?? '';
+}
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await freshDatabase({ app: 'sample', users: 30 });
+});
+afterAll(() => db.drop());
+
+describe('what is built from SQL', () => {
+  test('is as the sources have it', async () => {
+    await execute(process.execPath, [path.join(root, 'scripts/build-docs.ts'), '--check']);
+  });
+
+  test('docs/errors.md has every error of imago.error, and no other', async () => {
+    const { text } = page('docs/errors.md');
+    const errors = await db.sql<{ code: string; message: string; hint: string; cause: string }[]>`
+      select code, message, hint, cause from imago.error order by code`;
+    const headings = [...text.matchAll(/^### (IM\d{3})$/gm)].map(([, code]) => code);
+    expect(headings).toEqual(errors.map(({ code }) => code));
+    for (const { code, message, hint, cause } of errors) {
+      const entry = text.split(`### ${code}\n`)[1]?.split(/^### /m)[0] ?? '';
+      const open = (format: string) => format.replaceAll(/%\d\$L/g, "'…'").replaceAll(/%\d\$s/g, '…');
+      expect(entry).toContain(`\`${open(message)}\``);
+      expect(entry).toContain(`Cause: ${cause}`);
+      expect(entry).toContain(`Remedy: ${open(hint)}`);
+    }
+  });
+
+  test('docs/architecture.md has every transition', async () => {
+    const edges = await db.sql<{ line: string }[]>`
+      select concat('| ', concat_ws(' | ', from_state, event, to_state, sentence), ' |') as line from imago.transition`;
+    const { text } = page('docs/architecture.md');
+    for (const { line } of edges) expect(text).toContain(line);
+    expect(text.match(/^\| (pending|running|paused|failed) \|.*$/gm)).toHaveLength(edges.length);
+  });
+
+  test('docs/sql.md has every setting with its default', async () => {
+    const settings = await db.sql<{ line: string }[]>`
+      select format('| \`%s\` | %s | %s |', name, value, note) as line from imago.setting`;
+    for (const { line } of settings) expect(page('docs/sql.md').text).toContain(line);
+  });
+});
+
+describe('docs/sql.md', () => {
+  test('has each function with its arguments and defaults, and no other', async () => {
+    const functions = await db.sql<{ name: string; signature: string }[]>`
+      select p.proname as name, format('%s(%s)', p.proname, pg_get_function_arguments(p.oid)) as signature
+      from pg_proc p
+      where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'Imago: %'`;
+    for (const { name, signature } of functions) {
+      const written = signature
+        .replaceAll(' DEFAULT ', ' default ')
+        .replaceAll(/::\w+/g, '')
+        .replaceAll('NULL', 'null');
+      expect(blocks(section(name), 'sql')[0]).toBe(written);
+    }
+    const headings = [...page('docs/sql.md').text.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+    expect(headings.toSorted()).toEqual([...functions.map(({ name }) => name), 'migration_log'].toSorted());
+  });
+
+  test('names every field of every answer', async () => {
+    const plan = 'avatars';
+    const calls: [name: string, args: Record<string, unknown>][] = [
+      ['dry_run_migration', { mode: 'preflight' }],
+      ['dry_run_migration', {}],
+      ['prepare_migration', {}],
+      ['migrate_batch', { plan }],
+      ['pause_migration', {}],
+      ['resume_migration', {}],
+    ];
+    const missing: string[] = [];
+    const look = async (name: string, args: Record<string, unknown> = {}): Promise<void> => {
+      const documented = section(name);
+      for (const field of Object.keys(await call(db.sql, name, args))) {
+        if (!documented.includes(`\`${field}\``)) missing.push(`${name}: ${field}`);
+      }
+    };
+    for (const [name, args] of calls.slice(0, 4)) await look(name, args);
+    while ((await call(db.sql, 'prepare_migration')).has_more);
+    await look('migrate_users_batch', { batch_size: 5 });
+    const [user] = await db.sql<{ id: string }[]>`select id from users order by id limit 1`;
+    await look('rollback_user_migration', { user_id: user?.id });
+    await look('migrate_user_to_avatar_centric', { user_id: user?.id });
+    for (const [name] of calls.slice(4)) {
+      // The fields of these are written once, under the first.
+      for (const field of Object.keys(await call(db.sql, name))) {
+        if (!section('pause_migration').includes(`\`${field}\``)) missing.push(`${name}: ${field}`);
+      }
+    }
+    const [poisoned] = await db.sql<{ id: string }[]>`select id from users order by id desc limit 1`;
+    await db.sql`alter table avatars add constraint no_one check (owner_user_id <> ${db.sql.unsafe(`'${poisoned?.id}'`)})`;
+    await migrateAll(db.sql);
+    for (const name of [
+      'get_migration_statistics',
+      'get_detailed_migration_progress',
+      'get_migration_performance_stats',
+    ]) {
+      await look(name);
+    }
+    await look('retry_failed_migrations');
+    await look('rollback_batch');
+    await installCron(db);
+    for (const name of ['schedule_migration', 'unschedule_migration']) await look(name);
+    expect(missing).toEqual([]);
+  });
+
+  test('names every column of migration_log', async () => {
+    const columns = await db.sql<{ name: string }[]>`
+      select attname as name from pg_attribute where attrelid = 'public.migration_log'::regclass and attnum > 0`;
+    for (const { name } of columns) expect(section('migration_log')).toContain(`\`${name}\``);
+  });
+
+  test('and every page: the SQL in it runs', async () => {
+    const other = await freshDatabase({ app: 'sample', users: 30 });
+    try {
+      await installCron(other);
+      await installNet(other);
+      for (const { file, text } of pages) {
+        const statements = blocks(text, 'sql').filter((block) => /^(select|set|do|drop)\b/.test(block));
+        for (const statement of statements) {
+          for (const part of statement.startsWith('set') ? statement.split(/(?<=^set .*;)\n/) : [statement]) {
+            const error = await other.sql.unsafe(part).then(
+              () => undefined,
+              (raised: Error & { code?: string }) => raised,
+            );
+            // What needs a run in some other state is refused by name.
+            if (error && !error.code?.startsWith('IM')) throw new Error(`${file}: ${part}: ${error.message}`);
+          }
+        }
+      }
+      expect(await call(other.sql, 'get_migration_statistics')).toMatchObject({ total_users: 30 });
+    } finally {
+      await other.drop();
+    }
+  });
+});
+
+describe('everything that the pages name exists', () => {
+  test('files', async () => {
+    const named = spans.filter(({ span }) =>
+      /^(\.?\w[\w.-]*\/)+[\w.-]*$|^[\w.-]+\.(md|json|toml|ts|sql)$/.test(span),
+    );
+    const missing = [];
+    for (const { file, span } of named) {
+      const elsewhere = !span.includes('/') && (await exists(path.join(path.dirname(file), span)));
+      if (!elsewhere && !(await exists(span))) missing.push(`${file}: ${span}`);
+    }
+    expect(missing).toEqual([]);
+  });
+
+  test('links, with their anchors', async () => {
+    const missing = [];
+    for (const { file, prose } of pages) {
+      for (const [, target = ''] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const [to = '', fragment] = target.split('#');
+        const reached = to === '' ? file : path.join(path.dirname(file), to);
+        const found = pages.find((candidate) => candidate.file === reached);
+        if (!(await exists(reached)) || (fragment && found && !anchors(found).includes(fragment))) {
+          missing.push(`${file}: ${target}`);
+        }
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+
+  test('functions, tables, views and columns', async () => {
+    const objects = await db.sql<{ name: string }[]>`
+      select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      union select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      union select c.relname || '.' || a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid
+      where c.relnamespace = 'public'::regnamespace and a.attnum > 0`;
+    const known = new Set(objects.map(({ name }) => name));
+    // A setting, not an object.
+    known.add('imago.batch');
+    const named = spans.filter(({ span }) =>
+      /^(imago|imago_undo|avatars|public|users|posts|follows)\.[a-z_]+$/.test(span),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter(({ span }) => !known.has(span)).map(({ file, span }) => `${file}: ${span}`)).toEqual(
+      [],
+    );
+  });
+
+  test('functions of schema public', async () => {
+    const functions = await db.sql<{ name: string }[]>`
+      select proname as name from pg_proc where pronamespace = 'public'::regnamespace`;
+    const known = new Set(functions.map(({ name }) => name));
+    const called = pages.flatMap(({ file, text }) =>
+      [
+        ...text.matchAll(
+          /\b((?:migrate|rollback|prepare|pause|resume|cancel|retry|dry_run|get|schedule|unschedule)_\w+)\(/g,
+        ),
+      ].map(([, name = '']) => ({ file, name })),
+    );
+    expect(called.filter(({ name }) => !known.has(name)).map(({ file, name }) => `${file}: ${name}`)).toEqual(
+      [],
+    );
+  });
+
+  test('npm scripts and options of the command', async () => {
+    const { scripts } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+    const help = await execute(process.execPath, [path.join(root, 'scripts/migrate.ts'), '--help']);
+    const options = new Set(help.stdout.match(/--[a-z-]+/g));
+    const missing: string[] = [];
+    for (const { file, text } of pages) {
+      for (const [, name = ''] of text.matchAll(/npm run ([\w:]+)/g)) {
+        if (!(name in scripts)) missing.push(`${file}: npm run ${name}`);
+      }
+      for (const [line] of text.matchAll(/npm run migrate -- .*$/gm)) {
+        for (const option of line.replace(/[`#].*$/, '').match(/--[a-z]+[a-z-]*/g) ?? []) {
+          if (!options.has(option)) missing.push(`${file}: ${option}`);
+        }
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+
+  test('tests, by file and title', async () => {
+    const missing = [];
+    for (const { file, prose } of pages) {
+      for (const line of prose.split('\n')) {
+        const named = [...line.matchAll(/`(tests\/[\w/-]+\.test\.ts)`/g)].map(([, name = '']) => name);
+        const titles = [...line.matchAll(/“([^”]+)”/g)].map(([, title = '']) => title);
+        if (named.length === 0 || titles.length === 0) continue;
+        const sources = await Promise.all(
+          named.map((name) => readFile(path.join(root, name), 'utf8').catch(() => '')),
+        );
+        for (const title of titles) {
+          if (!sources.some((source) => source.replaceAll("\\'", "'").includes(title))) {
+            missing.push(`${file}: ${named.join(', ')}: ${title}`);
+          }
+        }
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+});
+
+test('.ci/run may be executed', async () => {
+  await access(path.join(root, '.ci/run'), constants.X_OK);
+});

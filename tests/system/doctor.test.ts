@@ -1,0 +1,307 @@
+/** `imago doctor`: nothing where all is as it should be, and each thing that is not, once, with what mends it. */
+import type { Sql } from 'postgres';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { diagnose, type Finding, codes as findingCodes } from '../../scripts/doctor/diagnose.ts';
+import { expectation } from '../../scripts/doctor/expected.ts';
+import { installationAnswer } from '../../scripts/doctor/installation.ts';
+import { readParts } from '../../scripts/install/parts.ts';
+import { prepareAll } from '../support/avatars.ts';
+import { call, value } from '../support/call.ts';
+import { freshProject, runCommand } from '../support/command.ts';
+import { installCron } from '../support/cron.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll, rollbackAll } from '../support/imago.ts';
+
+/** What doctor finds in a database. */
+async function findings(sql: Sql): Promise<Finding[]> {
+  return diagnose(installationAnswer.parse(await call(sql, 'inspect_installation')), readParts());
+}
+
+const doctor = async (args: string[], environment: Record<string, string>) =>
+  await runCommand(['doctor', ...args], environment, { script: 'scripts/imago.ts' });
+
+describe('what is sound', () => {
+  test('just installed, prepared, migrated and rolled back', async () => {
+    const db = await freshDatabase({ app: 'sample', users: 20 });
+    try {
+      expect(await findings(db.sql)).toEqual([]);
+      await prepareAll(db.sql);
+      expect(await findings(db.sql)).toEqual([]);
+      await migrateAll(db.sql);
+      expect(await findings(db.sql)).toEqual([]);
+      await rollbackAll(db.sql);
+      expect(await findings(db.sql)).toEqual([]);
+    } finally {
+      await db.drop();
+    }
+  });
+
+  test('is expected whole: each function, table and view of ours, and no other', async () => {
+    const db = await freshDatabase();
+    try {
+      const { functions, relations } = expectation(readParts());
+      const present = await db.sql<{ name: string }[]>`
+        select n.nspname || '.' || p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where p.oid = any (imago.public_functions()) or n.nspname = any (imago.own_schemas())`;
+      // Made by the engine for plans that have none of their own.
+      const own = present.map(({ name }) => name).filter((name) => !/\.(preflight|statistics)$/.test(name));
+      expect([...functions.keys()].filter((name) => !/\.(preflight|statistics)$/.test(name)).sort()).toEqual(
+        own.sort(),
+      );
+      expect([...functions.values()].filter(({ comment }) => comment === undefined)).toEqual([]);
+      const tables = await db.sql<{ name: string }[]>`
+        select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'v') and (n.nspname = any (imago.own_schemas()) or c.relname = 'migration_log')`;
+      expect([...relations.keys()].sort()).toEqual(tables.map(({ name }) => name).sort());
+    } finally {
+      await db.drop();
+    }
+  });
+});
+
+describe('what is not', () => {
+  let db: TestDatabase;
+  const seen = new Set<string>(['not_installed', 'not_callable']);
+
+  beforeAll(async () => {
+    db = await freshDatabase({ app: 'sample', users: 20 });
+    await installCron(db);
+    await migrateAll(db.sql);
+  });
+  afterAll(async () => {
+    await db.drop();
+    expect([...seen].sort()).toEqual([...findingCodes].sort());
+  });
+
+  const cases: [what: string, statement: string, code: Finding['code'], severity: string, object: string][] =
+    [
+      [
+        'an engine of a later version',
+        "update imago.setting set value = '2' where name = 'engine_version'",
+        'engine_newer',
+        'error',
+        'imago',
+      ],
+      [
+        'an engine of an earlier version',
+        "update imago.setting set value = '0' where name = 'engine_version'",
+        'engine_older',
+        'error',
+        'imago',
+      ],
+      [
+        'a function dropped',
+        'drop function imago.percentage',
+        'function_missing',
+        'error',
+        'imago.percentage',
+      ],
+      [
+        'a function of the engine replaced',
+        "create or replace function imago.job_name(plan_name text, direct boolean default false) returns text language sql immutable set search_path = '' as 'select plan_name'",
+        'function_changed',
+        'error',
+        'imago.job_name(text, boolean)',
+      ],
+      [
+        "a plan's function replaced",
+        "create or replace function resume_skills.default_skills() returns json language sql immutable set search_path = '' as $$ select '[]'::json $$",
+        'function_changed',
+        'warning',
+        'resume_skills.default_skills()',
+      ],
+      [
+        'a function without its search_path',
+        'alter function public.migrate_batch reset all',
+        'function_changed',
+        'error',
+        'public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint)',
+      ],
+      [
+        'a function that runs as its caller',
+        'alter function public.get_migration_statistics security invoker',
+        'function_changed',
+        'error',
+        'public.get_migration_statistics(text)',
+      ],
+      [
+        'a function of nobody',
+        "create function imago.extra(n integer) returns integer language sql as 'select 1'; revoke all on function imago.extra from public",
+        'function_unknown',
+        'warning',
+        'imago.extra(integer)',
+      ],
+      [
+        'a second function of a name',
+        "create function public.pause_migration(n integer) returns integer language sql as 'select 1'",
+        'function_overloaded',
+        'error',
+        'public.pause_migration(integer)',
+      ],
+      [
+        'a function open to visitors',
+        'grant execute on function public.rollback_batch to anon',
+        'function_open',
+        'error',
+        'public.rollback_batch(',
+      ],
+      [
+        'a function that service_role may not call',
+        'revoke execute on function public.validate_migration from service_role',
+        'function_closed',
+        'error',
+        'public.validate_migration(text, boolean, boolean, integer, boolean)',
+      ],
+      ['a table dropped', 'drop table imago.transition', 'relation_missing', 'error', 'imago.transition'],
+      ['a table open to all', 'grant select on imago.log to public', 'relation_open', 'error', 'imago.log'],
+      [
+        'the log closed',
+        'revoke select on public.migration_log from service_role',
+        'relation_closed',
+        'error',
+        'public.migration_log',
+      ],
+      [
+        'a schema open',
+        'grant usage on schema imago_undo to authenticated',
+        'schema_open',
+        'error',
+        'imago_undo',
+      ],
+      [
+        'a comment taken away',
+        'comment on function imago.percentage is null',
+        'comment_changed',
+        'warning',
+        'imago.percentage(',
+      ],
+      [
+        'a function of another owner',
+        'alter function imago.percentage owner to supabase_admin',
+        'owner_differs',
+        'error',
+        'imago.percentage(',
+      ],
+      [
+        'a trigger dropped',
+        'drop trigger "~imago_update" on public.users',
+        'trigger_missing',
+        'error',
+        'trigger "~imago_update" on public.users',
+      ],
+      [
+        'a trigger disabled',
+        'alter table public.posts disable trigger "!imago_guard"',
+        'trigger_disabled',
+        'error',
+        'trigger "!imago_guard" on public.posts',
+      ],
+      [
+        'a trigger of no plan',
+        'create trigger "~imago_update" after update on public.likes for each statement execute function imago_undo.avatars_public_users_update()',
+        'trigger_orphaned',
+        'warning',
+        'trigger "~imago_update" on public.likes',
+      ],
+      [
+        'an undo table dropped',
+        'drop table imago_undo.avatars_public_follows',
+        'undo_missing',
+        'error',
+        'imago_undo.avatars_public_follows',
+      ],
+      [
+        'an undo table of no plan',
+        'create table imago_undo.old_public_users (batch bigint)',
+        'undo_orphaned',
+        'warning',
+        'imago_undo.old_public_users',
+      ],
+      [
+        'a job of no plan',
+        "select cron.schedule('imago gone', '5 seconds', 'select 1')",
+        'job_orphaned',
+        'warning',
+        'imago gone',
+      ],
+    ];
+
+  test.each(cases)(
+    '%s is found, alone, and what is to be done mends it',
+    async (_, statement, code, severity, object) => {
+      seen.add(code);
+      const admin = statement.includes('supabase_admin');
+      const sql = admin ? db.connect({ role: 'supabase_admin' }) : db.sql;
+      const undone = new Error('taken back');
+      const attempt = sql.begin(async (tx) => {
+        await tx.unsafe(statement);
+        const found = await findings(tx as unknown as Sql);
+        expect(found).toMatchObject([{ code, severity, object: expect.stringContaining(object) }]);
+        const [{ message = '', remedy = '' } = {}] = found;
+        expect(message.length).toBeGreaterThan(10);
+        const remedySql = /(?:^|: )((?:revoke|grant|alter|drop|select) [^;]*;)$/.exec(remedy)?.[1];
+        if (remedySql) {
+          await tx.unsafe(remedySql);
+          expect(await findings(tx as unknown as Sql)).toEqual([]);
+        }
+        throw undone;
+      });
+      await expect(attempt).rejects.toBe(undone);
+    },
+  );
+
+  test('nothing of it is left', async () => {
+    expect(await findings(db.sql)).toEqual([]);
+  });
+});
+
+describe('npm run doctor', () => {
+  test('ends with 0 when all is sound, with 3 when not, and says it to people and machines', async () => {
+    const { db, environment } = await freshProject({ users: 10 });
+    const sound = await doctor([], environment);
+    expect(sound).toMatchObject({ code: 0, stdout: '' });
+    expect(sound.stderr).toContain('All is as it should be.');
+
+    await db.sql.unsafe('create table imago_undo.old_public_users (batch bigint)');
+    const warned = await doctor(['--json'], environment);
+    expect(warned.code).toBe(0);
+    expect(warned.json()).toMatchObject({
+      type: 'result',
+      status: 'sound',
+      errors: 0,
+      warnings: 1,
+      findings: [{ code: 'undo_orphaned' }],
+      facts: { engine: 1, plans: expect.arrayContaining(['avatars']) },
+    });
+    expect((await doctor(['--fail-on', 'warning'], environment)).code).toBe(3);
+
+    // The way through the API is closed: looked at from inside.
+    await db.sql.unsafe('revoke execute on function public.inspect_installation from service_role');
+    const closed = await doctor(['--json'], environment);
+    expect(closed.code).toBe(3);
+    expect(closed.json().findings.map(({ code }: Finding) => code)).toEqual([
+      'not_callable',
+      'function_closed',
+      'undo_orphaned',
+    ]);
+    const { DATABASE_URL: _, ...byApi } = environment;
+    const refused = await doctor(['--json'], byApi);
+    expect(refused.code).toBe(1);
+    expect(refused.json().error.code).toBe('42501');
+    expect(await value(db.sql, 'select count(*) from imago.log')).toBe('0');
+  });
+
+  test('where nothing is installed, says so; an address where nobody answers ends with 1', async () => {
+    const { environment } = await freshProject({ app: 'none', migrated: false });
+    const bare = await doctor(['--json'], environment);
+    expect(bare.code).toBe(3);
+    expect(bare.json().findings).toMatchObject([{ code: 'not_installed', severity: 'error' }]);
+    const nobody = await doctor(['--json'], {
+      SUPABASE_URL: 'http://127.0.0.1:9',
+      SUPABASE_SECRET_KEY: 'sb_secret_x',
+    });
+    expect(nobody.code).toBe(1);
+    expect(nobody.json().error.code).toBe('NETWORK');
+    expect((await doctor(['--nonsense'], {})).code).toBe(2);
+  });
+});

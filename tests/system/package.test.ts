@@ -1,0 +1,143 @@
+/** The package as `npm pack` makes it, used from the node_modules of somebody's project. */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packageFolder } from '../../scripts/package.ts';
+import { removeEmbedded } from '../support/embedded.ts';
+import { configText, execute, put } from '../support/project.ts';
+
+let app: string;
+let installed: string;
+/** Files of the tarball. */
+let packed: string[];
+
+/** As npm does it, but the packages that it depends on are linked and not downloaded; none that it does not name is there. */
+beforeAll(async () => {
+  app = await mkdtemp(path.join(tmpdir(), 'imago-package-'));
+  // PostgreSQL's own account passes through when we are root.
+  await chmod(app, 0o755);
+  const pack = await execute('npm', ['pack', '--json', '--pack-destination', app], packageFolder);
+  expect(pack.code, pack.stderr).toBe(0);
+  const [tarball = ''] = (await readdir(app)).filter((name) => name.endsWith('.tgz'));
+  const modules = path.join(app, 'node_modules');
+  installed = path.join(modules, 'imago');
+  await mkdir(installed, { recursive: true });
+  await execute('tar', ['-xzf', path.join(app, tarball), '-C', installed, '--strip-components=1'], app);
+  packed = (await readdir(installed, { recursive: true })).sort();
+
+  const { dependencies, bin } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'));
+  for (const name of Object.keys(dependencies)) {
+    await mkdir(path.dirname(path.join(modules, name)), { recursive: true });
+    await symlink(path.join(packageFolder, 'node_modules', name), path.join(modules, name));
+  }
+  await mkdir(path.join(modules, '.bin'));
+  await chmod(path.join(installed, bin.imago), 0o755);
+  await symlink(path.join(installed, bin.imago), path.join(modules, '.bin', 'imago'));
+  await put(app, 'package.json', '{ "name": "shop", "private": true }');
+  await put(app, 'supabase/config.toml', configText);
+});
+afterAll(async () => {
+  await removeEmbedded(path.join(app, '.imago'));
+  await rm(app, { recursive: true, force: true });
+});
+
+/** `npx imago` in the project, with nothing of the tester's environment that it reads. */
+async function npxImago(...args: string[]) {
+  return await execute('npx', ['--no-install', 'imago', ...args], app, {
+    PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
+    SUPABASE_URL: '',
+    DATABASE_URL: '',
+    IMAGO_FOLDER: '',
+  });
+}
+
+describe('the packed files', () => {
+  test('are compiled modules and what they read, no tests and nothing of a workplace', () => {
+    for (const file of [
+      'dist/scripts/imago.js',
+      'dist/scripts/embedded/roles.sql',
+      'dist/functions/migrate/index.js',
+      'functions/migrate/index.ts',
+      'functions/migrate/deno.json',
+      'sql/uninstall.sql',
+      'supabase/config.toml',
+      '.env.example',
+      'LICENSE',
+      'README.md',
+    ]) {
+      expect(packed).toContain(file);
+    }
+    expect(
+      packed.filter((file) =>
+        /^(tests|bench|scripts|node_modules|\.imago|\.git)(\/|$)|\.temp|\.env$/.test(file),
+      ),
+    ).toEqual([]);
+  });
+
+  test('import nothing but what package.json names as dependencies, and files that are there', async () => {
+    const { dependencies } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'));
+    const unknown: string[] = [];
+    // The template of a plan holds the imports of the files that it makes.
+    const modules = packed.filter((name) => /^dist\/.*\.js$/.test(name) && !name.endsWith('/template.js'));
+    for (const file of modules) {
+      const text = await readFile(path.join(installed, file), 'utf8');
+      const imports = text.matchAll(
+        /^(?:import|export|\})[^'\n]* from '([^']+)'|\bimport\('([^']+)'\)|\.resolve\('([^']+)'\)/gm,
+      );
+      for (const [, first, second, third] of imports) {
+        const name = first ?? second ?? third ?? '';
+        const relative = name.startsWith('.');
+        const there = relative
+          ? packed.includes(path.join(path.dirname(file), name))
+          : isBuiltin(name) || name.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1') in dependencies;
+        if (!there) unknown.push(`${file}: ${name}`);
+      }
+    }
+    expect(unknown).toEqual([]);
+  });
+});
+
+describe('npx imago', () => {
+  test('--help lists the commands, and each has its own', async () => {
+    const help = await npxImago('--help');
+    expect(help.code, help.stderr).toBe(0);
+    const commands = [...help.stdout.matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name = '']) => name);
+    expect(commands).toEqual(expect.arrayContaining(['install', 'doctor', 'migrate', 'validate', 'local']));
+    for (const command of commands) {
+      const own = await execute(
+        process.execPath,
+        [path.join(installed, 'dist/scripts/imago.js'), command, '--help'],
+        app,
+      );
+      expect(own.code, own.stderr).toBe(0);
+      expect(own.stdout).toContain('Usage:');
+    }
+  });
+
+  test('install adds migrations and functions to the project', async () => {
+    const done = await npxImago('install', '--json');
+    expect(done.code, done.stderr).toBe(0);
+    const { added } = JSON.parse(done.stdout);
+    expect(added).toContain('supabase/functions/migrate/index.ts');
+    expect(await readFile(path.join(app, 'supabase/functions/migrate/index.ts'), 'utf8')).toContain(
+      '../_imago/',
+    );
+    expect(JSON.parse((await npxImago('install', '--json')).stdout)).toMatchObject({ status: 'unchanged' });
+  });
+
+  test('migrate works on the embedded Supabase, its functions included, and keeps its data in the project', async () => {
+    const done = await npxImago('migrate', '--sample', '40', '--json');
+    expect(done.code, done.stderr).toBe(0);
+    expect(JSON.parse(done.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
+    expect((await stat(path.join(app, '.imago/postgres'))).isDirectory()).toBe(true);
+    expect(await readFile(path.join(app, '.imago/.gitignore'), 'utf8')).toBe('*\n');
+
+    const back = await npxImago('migrate', '--rollback', '--via-function', '--json');
+    expect(back.code, back.stderr).toBe(0);
+    expect(JSON.parse(back.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
+    const doctor = await npxImago('doctor', '--json');
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ exit_code: 0, findings: [] });
+  });
+});

@@ -1,0 +1,556 @@
+/** `npm run validate` as a process on a real database through the real Data API: what it does, says, and ends with. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Sql } from 'postgres';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { UsageError } from '../../scripts/command/usage.ts';
+import { parseOptions } from '../../scripts/validate/options.ts';
+import { call, value } from '../support/call.ts';
+import { freshProject, type Project, runCommand, startCommand } from '../support/command.ts';
+import { checksums, migrateAll } from '../support/imago.ts';
+import { startProxy } from '../support/proxy.ts';
+import { createTally } from '../support/tally.ts';
+
+const script = { script: 'scripts/validate.ts' };
+const validate = (args: string[], environment: Record<string, string> = {}) =>
+  runCommand(args, environment, script);
+
+/** A project whose users have been migrated. */
+async function migratedProject(): Promise<Project> {
+  const project = await freshProject();
+  await migrateAll(project.db.sql);
+  return project;
+}
+
+/** The app writes posts without an avatar: an error that has a fix. */
+const loseAvatars = (sql: Sql, posts = 12) =>
+  sql`update public.posts set avatar_id = null where id in (select id from public.posts order by id limit ${posts})`;
+
+const lost = (sql: Sql) =>
+  value<number>(sql, 'select count(*)::int from public.posts where avatar_id is null');
+
+/** A post whose author is gone: nothing that could be mended by itself. */
+async function orphanPost(sql: Sql): Promise<void> {
+  await sql`alter table public.posts drop constraint posts_user_id_fkey`;
+  await sql`insert into public.posts (user_id, body) values (gen_random_uuid(), 'Sentence xq7')`;
+}
+
+/** An avatar whose owner is gone: a warning. */
+async function orphanAvatar(sql: Sql): Promise<void> {
+  await sql`alter table public.avatars drop constraint avatars_owner_user_id_fkey`;
+  await sql`insert into public.avatars (owner_user_id, name) values (gen_random_uuid(), 'Adelheid xq7')`;
+}
+
+async function reportFile(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-report-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return path.join(folder, 'validation.html');
+}
+
+describe('a healthy database', () => {
+  test('before: says where it works and that nothing is wrong, with an estimate, and ends with 0', async () => {
+    const { db, environment, url } = await freshProject();
+    const before = await checksums(db.sql);
+    const { code, stdout, stderr } = await validate([], environment);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `Target: ${url}, plan avatars\n` });
+    expect(stdout).toContain('Nothing is wrong.');
+    expect(stdout).toContain('before the migration');
+    expect(stdout).toMatch(/sample: .*entities 300/);
+    expect(stdout).toContain('Migrate: node scripts/migrate.ts');
+    expect(await checksums(db.sql)).toEqual(before);
+  });
+
+  test('half-way: is not reported as broken', async () => {
+    const { db, environment } = await freshProject();
+    while ((await value<number>(db.sql, 'select count(*)::int from imago.batch')) === 0) {
+      await call(db.sql, 'migrate_batch', { batch_size: 50, max_ms: 1 });
+    }
+    const finished = await validate(['--json', '--fail-on', 'warning'], environment);
+    expect(finished.code).toBe(0);
+    expect(finished.json()).toMatchObject({ phase: 'during', status: 'clean', errors: 0, warnings: 0 });
+  });
+
+  test('after: --json is one object on stdout with every check, and nothing else', async () => {
+    const { environment, url } = await migratedProject();
+    const finished = await validate(['--json', '--verbose', '--fail-on', 'warning'], environment);
+    expect(finished.code).toBe(0);
+    expect(finished.stdout.trim().split('\n')).toHaveLength(1);
+    const result = finished.json();
+    expect(result).toMatchObject({
+      type: 'result',
+      action: 'validate',
+      plan: 'avatars',
+      target: { kind: 'project', url },
+      status: 'clean',
+      exit_code: 0,
+      fail_on: 'warning',
+      dry_run: false,
+      phase: 'after',
+      complete: true,
+      healthy: true,
+      errors: 0,
+      warnings: 0,
+      manual: 0,
+      fixed: 0,
+      retries: 0,
+    });
+    expect(result.checks.length).toBeGreaterThan(8);
+    for (const check of result.checks) {
+      expect(check).toMatchObject({
+        name: expect.any(String),
+        found: 0,
+        left: 0,
+        partial: false,
+        error: null,
+      });
+      expect(check.meaning).toMatch(/\w/);
+      expect(check.remedy).toMatch(/\w/);
+    }
+    expect(finished.stderr).toMatch(/^validate_migration .* done$/m);
+  });
+
+  test('many short calls find the same as one', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    const one = (await validate(['--json', '--max-ms', '60000'], environment)).json();
+    const many = (await validate(['--json', '--max-ms', '10'], environment)).json();
+    expect(one.calls).toBe(1);
+    expect(many.calls).toBeGreaterThan(5);
+    const found = ({ checks }: typeof one) =>
+      checks.map((check: Record<string, unknown>) => [check.name, check.found]);
+    expect(found(many)).toEqual(found(one));
+  });
+});
+
+describe('findings', () => {
+  test('are a table by severity with what to do, and end with 3', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    await orphanPost(db.sql);
+    await orphanAvatar(db.sql);
+    const { code, stdout, stderr } = await validate([], environment);
+    expect(code).toBe(3);
+    const line = (name: string) => stdout.split('\n').findIndex((text) => text.includes(` ${name} `));
+    expect(stdout).toMatch(/│ error +│ posts_without_avatar +│ +12 │ Fix gives it/);
+    expect(stdout).toMatch(/│ warning +│ orphaned_avatars +│ +1 │/);
+    expect(stdout).toMatch(/│ manual +│ posts_of_unknown_authors +│ +1 │/);
+    expect(line('posts_without_avatar')).toBeLessThan(line('orphaned_avatars'));
+    expect(line('orphaned_avatars')).toBeLessThan(line('posts_of_unknown_authors'));
+    expect(stdout).toMatch(/Found: 12 errors, \d+ warnings, 1 case for a person\./);
+    expect(stdout).toContain('--fix-issues');
+    for (const text of [stdout, stderr]) expect(text).not.toContain('xq7');
+  });
+
+  test('--detailed shows up to ten keys and nothing but keys', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    await orphanAvatar(db.sql);
+    const keys = (await db.sql`select id from public.posts where avatar_id is null`).map(({ id }) => id);
+    const { stdout } = await validate(['--detailed'], environment);
+    const [, posts = ''] = stdout.split('\nposts_without_avatar\n');
+    const [paragraph = ''] = posts.split('\n\n');
+    expect(paragraph).toContain('A post has no avatar');
+    expect(keys.filter((key) => paragraph.includes(key))).toHaveLength(10);
+    expect(paragraph).toContain('… and 2 more');
+    expect(stdout).not.toContain('xq7');
+
+    const without = await validate([], environment);
+    expect(keys.filter((key) => without.stdout.includes(key))).toHaveLength(0);
+  });
+
+  test.each([
+    ['a warning', 'error', 0],
+    ['a warning', 'warning', 3],
+    ['a case for a person', 'warning', 0],
+  ])('%s with --fail-on %s ends with %i', async (what, failOn, code) => {
+    const { db, environment } = await migratedProject();
+    await (what === 'a warning' ? orphanAvatar : orphanPost)(db.sql);
+    const finished = await validate(['--json', '--fail-on', failOn], environment);
+    expect(finished.code).toBe(code);
+    expect(finished.json()).toMatchObject({
+      status: code === 0 ? 'clean' : 'findings',
+      errors: 0,
+      warnings: what === 'a warning' ? 1 : 0,
+      manual: what === 'a warning' ? 0 : 1,
+    });
+  });
+
+  test('before: each object is named, with what to do; names cannot paint over the terminal', async () => {
+    const { db, environment } = await freshProject();
+    await db.sql.unsafe(`
+      create function public.count_it() returns trigger language plpgsql as 'begin perform 1; return null; end';
+      create trigger "loud\u001b[2J" after update on public.users for each row execute function public.count_it();`);
+    const { code, stdout } = await validate([], environment);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /trigger "loud\ufffd\[2J" on public\.users: calls public\.count_it for each row on update/,
+    );
+    expect(stdout).not.toContain('\u001b');
+  });
+});
+
+describe('fixing', () => {
+  test('with --yes mends, through the journal, and a rollback takes it back to the byte', async () => {
+    const project = await freshProject();
+    const { db, environment } = project;
+    await migrateAll(db.sql);
+    await loseAvatars(db.sql);
+    const before = await checksums(db.sql);
+    const finished = await validate(['--fix-issues', '--yes', '--json'], environment);
+    expect(finished.code).toBe(0);
+    expect(finished.json()).toMatchObject({
+      status: 'clean',
+      fixed: 12,
+      fixes_failed: 0,
+      errors: 0,
+      healthy: true,
+    });
+    expect(await lost(db.sql)).toBe(0);
+    expect((await validate([], environment)).stdout).toContain('Nothing is wrong.');
+
+    expect((await runCommand(['--rollback', '--yes'], environment)).code).toBe(0);
+    expect(await checksums(db.sql)).toEqual(before);
+  });
+
+  test('leaves what only a person can decide, says so, and that does not fail', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    await orphanPost(db.sql);
+    const { code, stdout } = await validate(['--fix-issues', '--yes'], environment);
+    expect(code).toBe(0);
+    expect(stdout).toContain('12 findings mended. Still there: 1 case for a person.');
+    expect(stdout).toMatch(/posts_of_unknown_authors +│ +1 │ – /);
+    expect(await value(db.sql, "select count(*)::int from public.posts where body = 'Sentence xq7'")).toBe(1);
+  });
+
+  test('without --yes and without a terminal is refused with 2 before anything is called', async () => {
+    const { db, environment, url } = await migratedProject();
+    await loseAvatars(db.sql);
+    const finished = await validate(['--fix-issues', '--json'], environment);
+    expect(finished.code).toBe(2);
+    expect(finished.stderr.split('\n')[0]).toBe(`Target: ${url}, plan avatars`);
+    expect(finished.json()).toMatchObject({
+      status: 'usage',
+      calls: 0,
+      error: { hint: expect.stringContaining('--yes') },
+    });
+    expect(await lost(db.sql)).toBe(12);
+    expect(await value(db.sql, 'select count(*)::int from imago.validation where run is null')).toBe(0);
+  });
+
+  test('--dry-run says what fixes would write, and changes nothing', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    const { code, stdout } = await validate(['--fix-issues', '--dry-run'], environment);
+    expect(code).toBe(3);
+    expect(stdout).toContain('Would mend');
+    expect(stdout).toContain('12 (public.posts 12)');
+    expect(stdout).toContain('Nothing was changed.');
+    expect(await lost(db.sql)).toBe(12);
+    const result = (await validate(['--dry-run', '--json'], environment)).json();
+    const check = result.checks.find(({ name }: { name: string }) => name === 'posts_without_avatar');
+    expect(result.dry_run).toBe(true);
+    expect(check).toMatchObject({ would_fix: 12, fixed: 0, written: { 'public.posts': 12 } });
+    expect(await lost(db.sql)).toBe(12);
+  });
+
+  // `script` gives the command a terminal; its options are others elsewhere.
+  test.skipIf(process.platform !== 'linux').each([
+    ['no', 12, 3],
+    ['yes', 0, 0],
+  ])('on a terminal shows what it would do, asks, and takes %s for an answer', async (answer, left, code) => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    const line = `${process.execPath} scripts/validate.ts --fix-issues`;
+    const child = spawn('script', ['-qec', line, '/dev/null'], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: { PATH: process.env.PATH, ...environment },
+    });
+    let said = '';
+    let answered = false;
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk;
+      if (answered || !said.includes('[y/N]')) return;
+      answered = true;
+      child.stdin.write(`${answer}\n`);
+    });
+    expect(await ended).toBe(code);
+    expect(said.indexOf('12 (public.posts 12)')).toBeGreaterThan(0);
+    expect(said.indexOf('12 (public.posts 12)')).toBeLessThan(said.indexOf('[y/N]'));
+    expect(await lost(db.sql)).toBe(left);
+  });
+
+  test('while a run is under way is refused, and nothing is changed', async () => {
+    const { db, environment } = await freshProject();
+    while ((await value<number>(db.sql, 'select count(*)::int from imago.batch')) === 0) {
+      await call(db.sql, 'migrate_batch', { batch_size: 50, max_ms: 1 });
+    }
+    const finished = await validate(['--fix-issues', '--yes', '--json'], environment);
+    expect(finished.code).toBe(1);
+    expect(finished.json().error).toMatchObject({ code: 'IM027' });
+  });
+});
+
+describe('what gets in the way', () => {
+  async function throughProxy(project: Project) {
+    const proxy = await startProxy(project.url);
+    onTestFinished(() => proxy.close());
+    return { proxy, environment: { ...project.environment, SUPABASE_URL: proxy.url } };
+  }
+
+  test('Ctrl-C lets the running call end, shows the part that is known, ends with 130; the next time completes it', async () => {
+    const project = await migratedProject();
+    await loseAvatars(project.db.sql);
+    const { proxy, environment } = await throughProxy(project);
+    proxy.decide = () => 'slow';
+    const file = await reportFile();
+    const running = startCommand(['--max-ms', '1', '--report', file], environment, script);
+    await proxy.passed('validate_migration', 3);
+    running.child.kill('SIGINT');
+    const { code, stdout, stderr } = await running.finished;
+    expect(code).toBe(130);
+    expect(stderr).toContain('Stopping');
+    expect(stdout).toContain('Stopped. What is shown is only a part.');
+    expect(stdout).toMatch(/\d+ of 12 checks/);
+    expect(await readdir(path.dirname(file))).toEqual([]);
+
+    const again = await validate(['--json'], project.environment);
+    expect(again.json()).toMatchObject({ status: 'findings', complete: true, errors: 12 });
+  });
+
+  test('replies lost on the way are asked for again', async () => {
+    const project = await migratedProject();
+    await loseAvatars(project.db.sql);
+    const { proxy, environment } = await throughProxy(project);
+    proxy.decide = (name, before) =>
+      name === 'validate_migration' && before % 3 === 1 ? 'lose-reply' : 'none';
+    const finished = await validate(['--fix-issues', '--yes', '--json', '--max-ms', '200'], environment);
+    expect(finished.code).toBe(0);
+    expect(finished.json().lost_replies).toBeGreaterThan(0);
+    expect(await lost(project.db.sql)).toBe(0);
+  });
+
+  test('another session that holds the validation is waited for', async () => {
+    const project = await migratedProject();
+    const { proxy, environment } = await throughProxy(project);
+    await call(project.db.sql, 'validate_migration', { max_ms: 1 });
+    const holder = project.db.connect();
+    const running = await holder.begin(async (tx) => {
+      await tx`select from imago.validation for update`;
+      const started = startCommand(['--json', '--verbose'], environment, script);
+      await proxy.passed('validate_migration', 2);
+      return started;
+    });
+    const finished = await running.finished;
+    expect(finished.code).toBe(0);
+    expect(finished.stderr).toContain(' busy');
+    expect(finished.json()).toMatchObject({ status: 'clean', complete: true });
+  });
+
+  test('a check that cannot be done is named, and ends with 1', async () => {
+    const { db, environment } = await migratedProject();
+    await db.sql`create or replace function avatars.rows_without_avatar(relation text, owner_column text)
+      returns text language sql stable as $$ select 'select nonsense as key, null::uuid as entity from public.posts' $$`;
+    const finished = await validate([], environment);
+    expect(finished.code).toBe(1);
+    expect(finished.stdout).toContain('could not be done');
+    expect(finished.stdout).toMatch(/posts_without_avatar: IM\d{3}: /);
+  });
+
+  test('a server that is not there ends with 1, an unknown plan and wrong options with 2', async () => {
+    const nowhere = await validate([], {
+      SUPABASE_URL: 'http://127.0.0.1:9',
+      SUPABASE_SECRET_KEY: 'sb_secret_a',
+    });
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.stderr).toContain('The connection was lost or could not be made');
+
+    const { environment } = await freshProject({ app: 'none' });
+    const unknown = await validate(['--plan', 'nonsense', '--json'], environment);
+    expect(unknown.code).toBe(2);
+    expect(unknown.json().error).toMatchObject({ code: 'IM001' });
+  });
+
+  test('an app without the tables that the plan needs ends with 3 and names them', async () => {
+    const { environment } = await freshProject({ app: 'none' });
+    const { code, stdout } = await validate([], environment);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/error +│ requirements/);
+    expect(stdout).toContain('users');
+  });
+});
+
+/** Names of elements that are never closed. */
+const voids = new Set(['!doctype', 'meta', 'br']);
+
+/** Throws unless each element is closed by its own end tag; `path` and the like may close themselves. */
+function expectWellFormed(html: string): void {
+  const open: string[] = [];
+  const text = html.replaceAll(/<style>[\s\S]*?<\/style>/g, '');
+  for (const [tag, end, name = ''] of text.matchAll(
+    /<(\/?)([!a-zA-Z][\w-]*)(?:\s+[\w:-]+(?:="[^"<]*")?|\s+html)*\s*\/?>/g,
+  )) {
+    if (voids.has(name.toLowerCase()) || tag.endsWith('/>')) continue;
+    if (end) expect(`</${open.pop()}>`).toBe(`</${name}>`);
+    else open.push(name);
+  }
+  expect(open).toEqual([]);
+  // Whatever looks like a tag was read as one above.
+  expect(text.match(/</g)?.length).toBe(
+    text.match(/<(\/?)([!a-zA-Z][\w-]*)(?:\s+[\w:-]+(?:="[^"<]*")?|\s+html)*\s*\/?>/g)?.length,
+  );
+}
+
+describe('--report', () => {
+  test('is one self-contained page with findings and pictures of the runs, and no secrets', async () => {
+    const project = await migratedProject();
+    const { db, environment } = project;
+    await call(db.sql, 'rollback_batch', { max_ms: 60_000 });
+    await migrateAll(db.sql);
+    await loseAvatars(db.sql);
+    await orphanAvatar(db.sql);
+    const file = await reportFile();
+    const { code, stdout } = await validate(['--detailed', '--report', file], environment);
+    expect(code).toBe(3);
+    expect(stdout).toContain(`Report: ${file}`);
+    const html = await readFile(file, 'utf8');
+
+    expectWellFormed(html);
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
+    expect(html).toContain(new URL(project.url).host);
+    expect(html).toContain('after the migration');
+    expect(html).toContain('posts_without_avatar');
+    expect(html).toContain('A post has no avatar although its author has one');
+    expect(html).toContain('12 found');
+    for (const run of [1, 2, 3]) {
+      expect(html).toContain(`<title id="run-${run}-title">`);
+      expect(html).toMatch(new RegExp(`Run ${run} succeeded: it (moved|took back) 300 users`));
+    }
+    expect(html).toContain('Users a minute');
+
+    expect(html).not.toMatch(
+      /<script|<link|<img|<iframe|@import|https?:|\bsrc=|\bhref=|\bon\w+=|url\((?!#)/i,
+    );
+    expect(html).toContain("default-src 'none'");
+    // The style is style, not text that was made harmless.
+    expect(html.match(/<style>([\s\S]*?)<\/style>/)?.[1]).toMatch(
+      /^\n:root \{\n {2}color-scheme[^&]*"Segoe UI"[^&]*$/,
+    );
+    expect(html).toMatch(/Mend what can be mended: .*--fix-issues/);
+    for (const secret of ['xq7', ...Object.values(environment).filter((text) => text !== project.url)]) {
+      expect(html).not.toContain(secret);
+    }
+    const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const [, labels = ''] of html.matchAll(/aria-labelledby="([^"]+)"/g)) {
+      for (const label of labels.split(' ')) expect(ids).toContain(label);
+    }
+    expect(html.match(/<svg /g)).toHaveLength(3);
+    expect(html.match(/role="img"/g)).toHaveLength(3);
+  });
+
+  test('before any run says that there is none', async () => {
+    const { environment } = await freshProject();
+    const file = await reportFile();
+    expect((await validate(['--report', file, '--json'], environment)).json().report).toBe(file);
+    const html = await readFile(file, 'utf8');
+    expectWellFormed(html);
+    expect(html).toContain('the migration has not been started');
+    expect(html).not.toContain('<svg');
+  });
+
+  test('hostile names stay text', async () => {
+    const { db, environment } = await freshProject();
+    const hostile = `</code><script>alert("1")</script>\u202e&amp;'`;
+    await db.sql.unsafe(`
+      create function public.count_it() returns trigger language plpgsql as 'begin perform 1; return null; end';
+      create trigger "${hostile.replaceAll('"', '""')}" after update on public.users
+        for each row execute function public.count_it();`);
+    const file = await reportFile();
+    await validate(['--report', file, '--detailed'], environment);
+    const html = await readFile(file, 'utf8');
+    expectWellFormed(html);
+    expect(html).not.toContain('<script');
+    expect(html).not.toContain('\u202e');
+    expect(html).toContain(
+      '&lt;script&gt;alert(&quot;&quot;1&quot;&quot;)&lt;/script&gt;\ufffd&amp;amp;&#39;',
+    );
+  });
+
+  test('says what a dry run would mend, and what a fix has mended', async () => {
+    const { db, environment } = await migratedProject();
+    await loseAvatars(db.sql);
+    const file = await reportFile();
+    await validate(['--dry-run', '--report', file], environment);
+    expect(await readFile(file, 'utf8')).toMatch(/The fix would mend:<\/strong> 12 \(public.posts 12\)/);
+    await validate(['--fix-issues', '--yes', '--report', file], environment);
+    const html = await readFile(file, 'utf8');
+    expectWellFormed(html);
+    expect(html).toMatch(/Mended:<\/strong> 12 \(public.posts 12\)/);
+    expect(html).toContain('12 findings mended');
+  });
+
+  test('a plan with keys of its own making is shown, escaped, with its keys only where asked for', async () => {
+    const { db, environment } = await freshProject({ app: 'none' });
+    await createTally(db.sql, 'text', ['<b>one</b>', 'two']);
+    const file = await reportFile();
+    const { code } = await validate(['--plan', 'tally', '--report', file], environment);
+    expect([0, 3]).toContain(code);
+    expectWellFormed(await readFile(file, 'utf8'));
+  });
+});
+
+describe('options', () => {
+  const options = (...argv: string[]) => parseOptions(argv, 'npm run validate');
+
+  test('without any: check, and fail on errors', () => {
+    expect(options()).toEqual({
+      plan: 'avatars',
+      detailed: false,
+      fixIssues: false,
+      dryRun: false,
+      failOn: 'error',
+      maxMs: 2000,
+      json: false,
+      yes: false,
+      verbose: false,
+    });
+  });
+
+  test.each([
+    [['--nonsense'], 'unknown option'],
+    [['extra'], 'too many arguments'],
+    [['--fail-on', 'manual'], 'error, warning'],
+    [['--plan', 'No Plan'], 'the name of a plan'],
+    [['--max-ms', '0'], 'from 1 to 600,000'],
+    [['--report', 'README.md'], 'must end in .html'],
+    [['--report', '/nowhere/at/all.html'], 'no folder'],
+  ])('%j is refused', (argv, says) => {
+    expect(() => options(...argv)).toThrow(UsageError);
+    expect(() => options(...argv)).toThrow(says);
+  });
+
+  test('--help shows options, examples and exit codes on stdout; imago validate is the same', async () => {
+    const { code, stdout, stderr } = await validate(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const text of [
+      '--detailed',
+      '--fix-issues',
+      '--fail-on',
+      '--report',
+      'Examples:',
+      'Exit codes: 0 clean',
+    ]) {
+      expect(stdout).toContain(text);
+    }
+    const bin = await runCommand(['validate', '--help'], {}, { script: 'scripts/imago.ts' });
+    expect(bin.stdout).toContain('Usage: imago validate');
+    const wrong = await validate(['--json', '--fail-on', 'never']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.json()).toMatchObject({ type: 'result', status: 'usage', exit_code: 2 });
+  });
+});
