@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
+import { words } from './words.ts';
 
 /** A counter. SQL answers null for "does not apply here". */
 const count = z
@@ -26,7 +27,7 @@ export const rowCounts = z
 /** What went wrong, in the words that may be shown to people: code, message and hint, never row values. */
 export const problem = z.looseObject({ code: text, message: text, hint: text });
 
-/** What a check at the end of a run has found; `held`: of it, on users whom somebody has taken back alone; `keys`: up to ten. */
+/** What a check at the end of a run has found; `held`: of it, on entities that somebody has taken back alone; `keys`: up to ten. */
 export const finding = z.looseObject({
   name: z.string(),
   severity: text,
@@ -79,17 +80,20 @@ export const batchAnswer = z.looseObject({
 
 /** `get_detailed_migration_progress`. */
 export const progressAnswer = z.looseObject({
+  ...words,
   state: text,
   phase: text,
   direction: text,
-  total_users: count,
-  migrated_users: count,
-  pending_users: count,
-  failed_users: count,
-  held_users: count,
+  total: count,
+  migrated: count,
+  pending: count,
+  failed: count,
+  held: count,
   conflicts: count,
-  migration_completion_percentage: number,
-  users_per_minute: number,
+  /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */
+  remaining: count,
+  percentage: number,
+  per_minute: number,
   eta_seconds: number,
   started_at: text,
   updated_at: text,
@@ -102,18 +106,20 @@ export const progressAnswer = z.looseObject({
 
 /** `get_migration_statistics`. */
 export const statisticsAnswer = z.looseObject({
-  total_users: count,
-  migrated_users: count,
-  users_needing_migration: count,
+  ...words,
+  total: count,
+  migrated: count,
+  pending: count,
+  percentage: number,
   total_avatars: count,
   migrated_avatars: count,
-  migration_completion_percentage: number,
 });
 
 /** `get_migration_performance_stats`. */
 export const performanceAnswer = z.looseObject({
-  users_per_minute_now: number,
-  users_per_minute_average: number,
+  ...words,
+  per_minute_now: number,
+  per_minute_average: number,
   batches: count,
   batch_ms: z.record(z.string(), z.number().nullable()).nullish(),
   errors_by_sqlstate: rowCounts,
@@ -122,7 +128,7 @@ export const performanceAnswer = z.looseObject({
   timed_out_batches: count,
 });
 
-/** `rollback_user_migration`. `conflicts` says why a user stayed as he is. */
+/** `rollback_user_migration`. `conflicts` says why a user stayed as they are. */
 export const rollbackUserAnswer = z.looseObject({
   rolled_back: z.union([z.boolean(), z.number()]),
   restored: rowCounts,
@@ -144,6 +150,7 @@ export const stateChange = z.array(z.looseObject({ detail: z.looseObject({ to: z
 
 /** `dry_run_migration`, of each mode. */
 export const dryRunAnswer = z.looseObject({
+  ...words,
   mode: text,
   status: text,
   has_more: z.boolean().nullish(),

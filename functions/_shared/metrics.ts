@@ -15,6 +15,11 @@ const states = ['none', 'pending', 'running', 'paused', 'succeeded', 'failed', '
 /** As SQL names them, and as Prometheus does. */
 const quantiles = { p50: '0.5', p95: '0.95', p99: '0.99', max: '1' };
 
+/** What the plan calls them: users, bookings. */
+const entities = ({ entity_plural }: Record<string, unknown>): Labels => ({
+  entities: String(entity_plural),
+});
+
 /** A field of the answer as the one sample, in another unit if need be. */
 const field =
   (name: string, divisor = 1): Metric['samples'] =>
@@ -31,28 +36,28 @@ const entries =
 
 const metricsOf: Metric[] = [
   {
-    name: 'imago_users',
-    help: 'Users by what has become of them.',
+    name: 'imago_entities',
+    help: 'Entities by what has become of them.',
     type: 'gauge',
     samples: (answer) => [
-      [{ state: 'migrated' }, answer.migrated_users],
-      [{ state: 'pending' }, answer.pending_users ?? answer.users_needing_migration],
-      [{ state: 'failed' }, answer.failed_users],
-      [{ state: 'held' }, answer.held_users],
-      [{ state: 'conflict' }, answer.conflicts],
+      [{ ...entities(answer), state: 'migrated' }, answer.migrated],
+      [{ ...entities(answer), state: 'pending' }, answer.pending],
+      [{ ...entities(answer), state: 'failed' }, answer.failed],
+      [{ ...entities(answer), state: 'held' }, answer.held],
+      [{ ...entities(answer), state: 'conflict' }, answer.conflicts],
     ],
   },
   {
-    name: 'imago_users_all',
-    help: 'Users that the plan concerns.',
+    name: 'imago_entities_all',
+    help: 'Entities that the plan concerns.',
     type: 'gauge',
-    samples: field('total_users'),
+    samples: (answer) => [[entities(answer), answer.total]],
   },
   {
     name: 'imago_completion_ratio',
-    help: 'Migrated users among those that are migrated or pending, 0 to 1.',
+    help: 'Migrated entities among those that are migrated or pending, 0 to 1.',
     type: 'gauge',
-    samples: field('migration_completion_percentage', 100),
+    samples: field('percentage', 100),
   },
   {
     name: 'imago_run_state',
@@ -62,10 +67,10 @@ const metricsOf: Metric[] = [
       state === undefined ? [] : states.map((name) => [{ state: name }, name === state ? 1 : 0]),
   },
   {
-    name: 'imago_users_per_minute',
-    help: 'Users moved a minute, lately.',
+    name: 'imago_entities_per_minute',
+    help: 'Entities moved a minute, lately.',
     type: 'gauge',
-    samples: (answer) => [[{}, answer.users_per_minute ?? answer.users_per_minute_now]],
+    samples: (answer) => [[entities(answer), answer.per_minute ?? answer.per_minute_now]],
   },
   {
     name: 'imago_eta_seconds',
@@ -75,7 +80,7 @@ const metricsOf: Metric[] = [
   },
   {
     name: 'imago_batches_total',
-    help: 'Batches of the newest run that moved users.',
+    help: 'Batches of the newest run that moved entities.',
     type: 'counter',
     samples: field('batches'),
   },
@@ -97,7 +102,7 @@ const metricsOf: Metric[] = [
   },
   {
     name: 'imago_errors_total',
-    help: 'Users set aside by the newest run.',
+    help: 'Entities set aside by the newest run.',
     type: 'counter',
     samples: entries('errors_by_sqlstate', 'sqlstate'),
   },

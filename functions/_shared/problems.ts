@@ -15,7 +15,7 @@ export const problems = {
   no_user: {
     status: 403,
     message: 'The caller is signed in as no user of the app.',
-    hint: 'app_metadata.user_id of a signed-in user is the id of his row in "User"; a secret key is nobody.',
+    hint: 'app_metadata.user_id of a signed-in user is the id of their row in "User"; a secret key is nobody.',
   },
   not_found: {
     status: 404,

@@ -18,7 +18,7 @@ const run = z.int().min(1).optional();
 export const maxFailures = z
   .union([z.int().min(0).max(999_999_999), z.string()])
   .transform(String)
-  .pipe(z.string().regex(/^(\d{1,9}|(100|\d{1,2}(\.\d{1,4})?)%)$/, 'not a number of users or a percentage'));
+  .pipe(z.string().regex(/^(\d{1,9}|(100|\d{1,2}(\.\d{1,4})?)%)$/, 'not a number or a percentage'));
 
 /** Refuses fields that would do nothing beside another one. */
 function refuse<Request extends object>(

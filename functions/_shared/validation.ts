@@ -5,6 +5,7 @@
  * more than this version knows is no error.
  */
 import { z } from 'zod';
+import { words } from './words.ts';
 
 /** A counter. SQL answers null for "does not apply here". */
 const count = z
@@ -107,7 +108,7 @@ export const validationAnswer = z.looseObject({
 /** A moment of a run. */
 export const runPoint = z.looseObject({
   at: z.string(),
-  users_per_minute: number,
+  per_minute: number,
   batch_size: number,
   /** So far. */
   failures: number,
@@ -115,6 +116,7 @@ export const runPoint = z.looseObject({
 
 /** `get_run_history`: the runs of a plan over time. */
 export const runHistoryAnswer = z.looseObject({
+  ...words,
   runs: z
     .array(
       z.looseObject({

@@ -29,7 +29,7 @@ export default {
   ),
 };
 
-/** The professional profile of any user; it holds what he shows to everybody, and says where it comes from. */
+/** The professional profile of any user; it holds what they show to everybody, and says where it comes from. */
 async function userProfile(
   request: Request,
   { supabaseAdmin }: SupabaseContext,

@@ -1,4 +1,4 @@
-/** POST: moves users forward for a while, or pauses, resumes, cancels or retries the run. See docs/functions.md. */
+/** POST: moves a plan forward for a while, or pauses, resumes, cancels or retries the run. See docs/functions.md. */
 import { withSupabase } from '@supabase/server';
 import { access, callerOf, demand } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';

@@ -1,12 +1,23 @@
 /** Numbers as people read them. */
+import type { Words } from '../../functions/_shared/words.ts';
 
 export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-/** One user, 2 users. */
+/** 1 worker, 2 workers. */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${whole(value)} ${value === 1 ? one : many}`;
+}
+
+/** So many of what a plan moves, in its words: 1 user, 2 users. */
+export function countedEntities(value: number, { entity_singular, entity_plural }: Words): string {
+  return counted(value, entity_singular, entity_plural);
+}
+
+/** What a plan moves, at the beginning of a line: Users. */
+export function heading({ entity_plural }: Words): string {
+  return entity_plural.charAt(0).toUpperCase() + entity_plural.slice(1);
 }
 
 /** 850 ms, 4.2 s, 3 min 12 s, 2 h 5 min. */

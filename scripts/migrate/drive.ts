@@ -123,7 +123,7 @@ function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict
     // The error budget was used up, by a batch of another worker or of another command.
     const problem = answer.error ?? {
       code: 'IM020',
-      message: 'too many users could not be moved',
+      message: 'the run used up its error budget',
       hint: undefined,
     };
     return { outcome: 'stopped', problem, thenRollback: answer.status !== 'failed' };

@@ -16,7 +16,7 @@ function findingText({ name, found, held, error }: Finding): string {
   return `${name}: ${whole(found)}${held > 0 ? `, ${held === found ? 'held' : `${whole(held)} of them held`}` : ''}`;
 }
 
-/** Users who are held were taken back alone on purpose: what is found of them is nothing wrong. */
+/** What is held was taken back alone on purpose: what is found of it is nothing wrong. */
 export function isWrong({ found, held, error }: Finding): boolean {
   return found > held || Boolean(error);
 }

@@ -2,11 +2,11 @@
 import postgres from 'postgres';
 import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
-import { counted } from '../command/figures.ts';
+import { counted, countedEntities } from '../command/figures.ts';
 import { pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import { wrongAtEnd } from './findings.ts';
-import { usersLeft } from './left.ts';
+import { withoutGuideNames } from './guide-names.ts';
 import { Progress } from './progress.ts';
 import type { Ending } from './report.ts';
 import { setAside } from './work.ts';
@@ -33,8 +33,8 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.phase === 'finalized') return `Drop what is left of it: ${nextCommand(context, '--cleanup')}`;
   if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
-  if (usersLeft(progress) > 0) return `Migrate: ${nextCommand(context)}`;
-  if (progress.failed_users > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
+  if (progress.remaining > 0) return `Migrate: ${nextCommand(context)}`;
+  if (progress.failed > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
   return `Take it back: ${nextCommand(context, '--rollback')}`;
 }
 
@@ -55,9 +55,10 @@ export async function watch(context: Context): Promise<Ending> {
     };
   }
   const position = () => ({
-    done: progress.migrated_users,
-    total: progress.total_users,
-    failed: progress.failed_users,
+    words: progress,
+    done: progress.migrated,
+    total: progress.total,
+    failed: progress.failed,
     workers: undefined,
     isEstimate: progress.total_is_estimate ?? false,
   });
@@ -65,7 +66,12 @@ export async function watch(context: Context): Promise<Ending> {
   const started = performance.now();
   try {
     for (;;) {
-      if (options.json) context.emit({ type: 'progress', at: new Date().toISOString(), ...progress });
+      if (options.json)
+        context.emit({
+          type: 'progress',
+          at: new Date().toISOString(),
+          ...withoutGuideNames(plan, progress),
+        });
       shown.update(position());
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);
@@ -87,7 +93,7 @@ function watched(context: Context, progress: ProgressAnswer): Ending {
     case 'succeeded':
       return wrongAtEnd(context, progress) ?? { status: 'done', message: 'The run is finished.', next: [] };
     case 'failed':
-      if (usersLeft(progress) === 0 && progress.failed_users > 0) return setAside(context, progress);
+      if (progress.remaining === 0 && progress.failed > 0) return setAside(context, progress);
       return {
         status: 'failed',
         message: 'The run has failed.',
@@ -188,7 +194,7 @@ function judged(context: Context, answer: DryRunAnswer): Ending {
   if (answer.failed > 0) {
     return {
       status: 'left',
-      message: `${counted(answer.failed, 'user')} would be set aside. Nothing was changed.`,
+      message: `${countedEntities(answer.failed, answer)} would be set aside. Nothing was changed.`,
       next: ['Mend them before, or migrate and retry them later.', `Migrate: ${nextCommand(context)}`],
     };
   }

@@ -78,7 +78,7 @@ function uuid(value: string): string {
 
 function failureLimit(value: string): string {
   if (maxFailures.safeParse(value).success) return value;
-  throw new InvalidArgumentError('It must be a number of users, like 250, or a percentage, like 2%.');
+  throw new InvalidArgumentError('It must be a number, like 250, or a percentage, like 2%.');
 }
 
 function period(value: string): string {
@@ -118,14 +118,14 @@ function parser(name: string): Command {
     .option('--no-backup', 'write no undo journal; then there is no rollback')
     .option(
       '--batch-size <n>',
-      'users per batch, 1 to 10000 (default: as many as fit the time)',
+      'entities per batch, 1 to 10000 (default: as many as fit the time)',
       wholeNumber(1, 10_000),
     )
     .option('--max-ms <n>', 'time budget of one call in milliseconds', wholeNumber(1, 600_000))
     .option('--workers <n>', 'batches at the same time (default: 2, on one CPU 1)', wholeNumber(1, 64))
     .option(
       '--max-failures <n|p%>',
-      'set aside so many users at most, then stop (default: 1%, at least 100)',
+      'set aside so many at most, then stop (default: 1%, at least 100)',
       failureLimit,
     )
     .addOption(new Option('--on-failure <what>', 'what to do then').choices(['stop', 'rollback']))

@@ -1,7 +1,8 @@
 /** The bar while batches run; in a pipe a line every few seconds instead. */
 import type { Bar } from 'cli-progress';
+import type { Words } from '../../functions/_shared/words.ts';
 import { newBar } from '../command/bar.ts';
-import { counted, duration, percent, whole } from '../command/figures.ts';
+import { counted, countedEntities, duration, percent, whole } from '../command/figures.ts';
 import type { Terminal } from '../command/terminal.ts';
 
 /** In a pipe or a log file nobody watches: one line so often is enough. */
@@ -12,6 +13,7 @@ const rateWindowMs = 10_000;
 
 /** What there is to show. */
 export interface Position {
+  words: Words;
   done: number;
   total: number;
   failed: number;
@@ -41,7 +43,7 @@ export class Progress {
     }
   }
 
-  /** Users a second, lately. */
+  /** Entities a second, lately. */
   get rate(): number {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (!first || !last || last.at === first.at) return 0;
@@ -77,12 +79,12 @@ export class Progress {
   }
 
   #payload(): { figures: string } {
-    const { done, total, failed, workers, isEstimate, checking } = this.#position;
+    const { words, done, total, failed, workers, isEstimate, checking } = this.#position;
     const rate = this.rate;
     const failures = `${whole(failed)} failed`;
     const figures = [
       percent(done, total),
-      `${whole(done)} of ${isEstimate ? 'about ' : ''}${counted(total, 'user')}`,
+      `${whole(done)} of ${isEstimate ? 'about ' : ''}${countedEntities(total, words)}`,
       checking === undefined ? `${whole(rate)}/s` : `checking the result, ${Math.floor(checking)} %`,
       checking === undefined &&
         rate > 0 &&

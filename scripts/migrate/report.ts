@@ -9,11 +9,22 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
-import { breakdown, bytes, counted, duration, objectText, percent, whole } from '../command/figures.ts';
+import { guideNames, type Words } from '../../functions/_shared/words.ts';
+import {
+  breakdown,
+  bytes,
+  counted,
+  countedEntities,
+  duration,
+  heading,
+  objectText,
+  percent,
+  whole,
+} from '../command/figures.ts';
 import { colours } from '../command/terminal.ts';
 import type { Tally } from './drive.ts';
 import { findingsText } from './findings.ts';
-import { usersLeft } from './left.ts';
+import { planOfTheGuide, withoutGuideNames } from './guide-names.ts';
 import type { Action } from './options.ts';
 
 export type Status =
@@ -73,6 +84,7 @@ export interface Frame {
 export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
   const { tally, durationMs } = ending;
   const moved = tally && (frame.action === 'rollback' ? tally.rolledBack : tally.migrated);
+  const perSecond = moved && durationMs ? Math.round(moved / (durationMs / 1000)) : undefined;
   return {
     type: 'result',
     action: frame.action,
@@ -88,7 +100,8 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     lost_replies: frame.lostReplies,
     workers: ending.workers,
     duration_ms: durationMs === undefined ? undefined : Math.round(durationMs),
-    users_per_second: moved && durationMs ? Math.round(moved / (durationMs / 1000)) : undefined,
+    per_second: perSecond,
+    users_per_second: frame.plan === planOfTheGuide ? perSecond : undefined,
     ...(tally && {
       batches: tally.batches,
       processed: tally.processed,
@@ -106,9 +119,9 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     finalize: ending.finalize,
     cleanup: ending.cleanup,
     warnings: ending.warnings,
-    progress: ending.progress,
-    statistics: ending.statistics,
-    performance: ending.performance,
+    progress: withoutGuideNames(frame.plan, ending.progress),
+    statistics: withoutGuideNames(frame.plan, ending.statistics),
+    performance: withoutGuideNames(frame.plan, ending.performance),
   };
 }
 
@@ -156,9 +169,10 @@ function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
   const ms = ending.durationMs ?? 0;
   // A run that the error budget turned round has done both.
   if (tally.migrated > 0 || (frame.action !== 'rollback' && tally.rolledBack === 0)) {
-    add('Migrated', pace(tally.migrated, ms));
+    add('Migrated', pace(tally.migrated, ms, ending.progress));
   }
-  if (tally.rolledBack > 0 || frame.action === 'rollback') add('Taken back', pace(tally.rolledBack, ms));
+  if (tally.rolledBack > 0 || frame.action === 'rollback')
+    add('Taken back', pace(tally.rolledBack, ms, ending.progress));
   add('Rows', breakdown(tally.rows));
   const calls = [
     counted(tally.batches, 'batch', 'batches'),
@@ -170,9 +184,10 @@ function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
   add('Work', calls.filter(Boolean).join(' · '));
 }
 
-function pace(users: number, ms: number): string {
-  const rate = users > 0 && ms > 0 ? ` (${whole(users / (ms / 1000))}/s)` : '';
-  return `${counted(users, 'user')} in ${duration(ms)}${rate}`;
+/** Without the words of the plan, which the figures at the end bring, the number alone. */
+function pace(moved: number, ms: number, words: Words | undefined): string {
+  const rate = moved > 0 && ms > 0 ? ` (${whole(moved / (ms / 1000))}/s)` : '';
+  return `${words ? countedEntities(moved, words) : whole(moved)} in ${duration(ms)}${rate}`;
 }
 
 function addUser(add: Add, user: RollbackUserAnswer): void {
@@ -192,7 +207,7 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
   if (dry.mode !== 'preflight') {
     add(
       'Tried',
-      `${counted(dry.processed, 'user')}, ${whole(dry.migrated)} moved, ${whole(dry.failed)} failed`,
+      `${countedEntities(dry.processed, dry)}, ${whole(dry.migrated)} moved, ${whole(dry.failed)} failed`,
     );
     add('Rows', breakdown(dry.rows));
     add('Cost', cost(dry));
@@ -235,10 +250,13 @@ function listText(list: readonly unknown[] | null | undefined): string {
 /** What every plan counts; the rest is the plan's own, and is shown as it names it. */
 const countedByAll = new Set([
   'plan',
-  'total_users',
-  'migrated_users',
-  'users_needing_migration',
-  'migration_completion_percentage',
+  'entity_singular',
+  'entity_plural',
+  'total',
+  'migrated',
+  'pending',
+  'percentage',
+  ...guideNames,
 ]);
 
 function addStatistics(add: Add, statistics: StatisticsAnswer): void {
@@ -262,13 +280,13 @@ function figureText(value: unknown): string {
 /** The figures that people ask for first; --json has all of them. */
 function addPerformance(add: Add, performance: PerformanceAnswer): void {
   if (performance.batches === 0) return;
-  const now = performance.users_per_minute_now;
+  const now = performance.per_minute_now;
   add(
     'Rate',
     [
-      typeof now === 'number' && `${whole(now)} users a minute now`,
-      typeof performance.users_per_minute_average === 'number' &&
-        `${whole(performance.users_per_minute_average)} on average`,
+      typeof now === 'number' && `${whole(now)} ${performance.entity_plural} a minute now`,
+      typeof performance.per_minute_average === 'number' &&
+        `${whole(performance.per_minute_average)} on average`,
     ]
       .filter(Boolean)
       .join(' · '),
@@ -286,20 +304,18 @@ function addPerformance(add: Add, performance: PerformanceAnswer): void {
 }
 
 function addProgress(add: Add, progress: ProgressAnswer): void {
-  const total = progress.total_users;
+  const { total, migrated, failed, held, remaining } = progress;
   const state = [progress.state, progress.phase].filter(Boolean).join(', ');
   add('State', state);
   const about = progress.total_is_estimate ? 'about ' : '';
   add(
-    'Users',
-    `${whole(progress.migrated_users)} of ${about}${counted(total, 'user')} migrated (${percent(progress.migrated_users, total)})`,
+    heading(progress),
+    `${whole(migrated)} of ${about}${countedEntities(total, progress)} migrated (${percent(migrated, total)})`,
   );
   const left = [
-    progress.direction === 'rollback'
-      ? `${whole(progress.migrated_users)} to take back`
-      : `${whole(usersLeft(progress))} pending`,
-    `${whole(progress.failed_users)} failed`,
-    progress.held_users > 0 && `${whole(progress.held_users)} held (rolled back alone)`,
+    progress.direction === 'rollback' ? `${whole(migrated)} to take back` : `${whole(remaining)} pending`,
+    `${whole(failed)} failed`,
+    held > 0 && `${whole(held)} held (rolled back alone)`,
     progress.conflicts > 0 && counted(progress.conflicts, 'conflict'),
   ];
   add('Left', left.filter(Boolean).join(' · '));

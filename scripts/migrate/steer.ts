@@ -74,7 +74,7 @@ export async function rollbackUser(context: Context): Promise<Ending> {
   if (!answer.rolled_back && answer.conflicts.length > 0) {
     return {
       status: 'left',
-      message: `User ${options.user} stays as he is: ${counted(answer.conflicts.length, 'conflict')}.`,
+      message: `User ${options.user} stays as they are: ${counted(answer.conflicts.length, 'conflict')}.`,
       next: [
         ...(options.force
           ? ['Rows that others refer to are never removed: remove the references first.']
@@ -95,7 +95,7 @@ export async function rollbackUser(context: Context): Promise<Ending> {
   }
   return {
     status: 'done',
-    message: `User ${options.user} is taken back, and held: batches leave him alone.`,
+    message: `User ${options.user} is taken back, and held: batches leave them alone.`,
     next: [],
     rolledBackUser: answer,
   };

@@ -1,7 +1,7 @@
-/** The actions that move users: forward and back, by batches. */
+/** The actions that move entities: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
-import { counted } from '../command/figures.ts';
+import { counted, countedEntities } from '../command/figures.ts';
 import { commandLine } from '../command/invocation.ts';
 import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
@@ -9,7 +9,6 @@ import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
 import { type Driven, drive, newTally, type Tally } from './drive.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
-import { usersLeft } from './left.ts';
 import { type Position, Progress } from './progress.ts';
 import type { Ending } from './report.ts';
 import { resumeFlags } from './resuming.ts';
@@ -92,11 +91,12 @@ async function driveShown(
   { answer: before, lookMs }: Looked,
 ): Promise<Driven> {
   const { caller, options, terminal, signal } = context;
-  const total = direction === 'forward' ? before.total_users : before.migrated_users;
+  const total = direction === 'forward' ? before.total : before.migrated;
   const shown: Position = {
-    done: direction === 'forward' ? before.migrated_users : 0,
+    words: before,
+    done: direction === 'forward' ? before.migrated : 0,
     total,
-    failed: direction === 'forward' ? before.failed_users : before.conflicts,
+    failed: direction === 'forward' ? before.failed : before.conflicts,
     workers,
     isEstimate: before.total_is_estimate ?? false,
   };
@@ -114,13 +114,13 @@ async function driveShown(
     try {
       const now = await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
       if (direction === 'forward') {
-        shown.total = now.total_users;
-        shown.done = now.migrated_users;
-        shown.failed = now.failed_users;
-        // Whom the plan concerns is known once it is prepared.
+        shown.total = now.total;
+        shown.done = now.migrated;
+        shown.failed = now.failed;
+        // What the plan concerns is known once it is prepared.
         shown.isEstimate = now.total_is_estimate ?? false;
       } else {
-        shown.done = Math.max(0, shown.total - now.migrated_users);
+        shown.done = Math.max(0, shown.total - now.migrated);
         shown.failed = now.conflicts;
       }
     } catch (error) {
@@ -259,11 +259,11 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
     if (progress.conflicts === 0 && ending.tally?.conflicts === 0) {
       return { ...ending, next: [`Forward again: ${nextCommand(context)}`] };
     }
-    const users = counted(Math.max(progress.conflicts, ending.tally?.conflicts ?? 0), 'user');
+    const kept = countedEntities(Math.max(progress.conflicts, ending.tally?.conflicts ?? 0), progress);
     return {
       ...ending,
       status: 'left',
-      message: `All taken back except ${users} with conflicts, who keep what was changed since.`,
+      message: `All taken back except ${kept} with conflicts, which keep what was changed since.`,
       next: [
         "See them: select entity, detail from migration_log where event = 'conflict'",
         `Restore over later changes: ${nextCommand(context, '--rollback', '--force')}`,
@@ -273,33 +273,33 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
   if (progress.phase === 'finalized' || progress.phase === 'cleaned up') {
     return { ...ending, message: 'The plan is finalized: there is nothing to migrate any more.', next: [] };
   }
-  if (progress.failed_users > 0) return { ...ending, ...setAside(context, progress) };
-  const left = progress.total_is_estimate ? 0 : usersLeft(progress);
+  if (progress.failed > 0) return { ...ending, ...setAside(context, progress) };
+  const left = progress.total_is_estimate ? 0 : progress.remaining;
   if (left > 0) {
     return {
       ...ending,
       status: 'left',
-      message: `All done, and ${counted(left, 'user')} came in meanwhile.`,
+      message: `All done, and ${countedEntities(left, progress)} came in meanwhile.`,
       next: [`Go on: ${commandLine(context.program, resumeFlags(context.options))}`],
     };
   }
   const wrong = wrongAtEnd(context, progress);
   if (wrong) return { ...ending, ...wrong };
-  // Held users were taken back alone on purpose: they are nothing that is left to do.
+  // What is held was taken back alone on purpose: nothing is left to do about it.
   const missing = (progress.unindexed ?? []).map(
     ({ statement }) => `Rollback needs an index that could not be built: ${statement}`,
   );
   return { ...ending, next: [...missing, `Take it back at any time: ${nextCommand(context, '--rollback')}`] };
 }
 
-/** Users are set aside; everything else is done. */
+/** Some are set aside; everything else is done. */
 export function setAside(
   context: Context,
   progress: ProgressAnswer,
 ): Pick<Ending, 'status' | 'message' | 'next'> {
   return {
     status: 'left',
-    message: `All done except ${counted(progress.failed_users, 'user')} set aside.`,
+    message: `All done except ${countedEntities(progress.failed, progress)} set aside.`,
     next: [
       "See why: select entity, sqlstate, detail from migration_log where level in ('warning', 'error')",
       `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,

@@ -93,10 +93,10 @@ insert into imago.error (code, message, hint, cause) values
   ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Call with %3$s %4$s, as the run was, or cancel the run first.', 'What holds for a run is fixed by the call that creates it. What is left out is as the run has it.'),
   ('IM008', 'cannot %1$s: the run of plan %2$s is %3$s', 'Allowed now: %4$s.', 'The state machine (imago.transition) has no such edge.'),
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
-  ('IM010', 'the entity is still pending after apply', 'Look at what the plan''s apply does for this entity; for avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
-  ('IM011', 'apply made more than one target row for one entity', 'Mend the view or apply: each entity gets one row; for avatars, avatars.default_avatar gives one row a user.', 'The plan''s view yields several rows for one entity.'),
+  ('IM010', 'the %1$s is still pending after apply', 'Look at what the plan''s apply does for this key; in plan avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
+  ('IM011', 'apply made more than one target row for one %1$s', 'Mend the view or apply: each %1$s gets one row; in plan avatars, from the view avatars.default_avatar.', 'The plan''s view yields several rows for one entity.'),
   ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
-  ('IM013', 'plan %1$s knows no entity with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
+  ('IM013', 'plan %1$s knows no %2$s with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
   ('IM014', 'plan %1$s writes what it does not declare: %2$s', 'Declare it in the plan, or stop writing it. What is not declared cannot be taken back.', 'A dry run compared what was written with what was declared, and no trigger of the app explains the difference.'),
   ('IM015', '%1$s is not valid: %2$s', 'Allowed: %3$s.', 'An argument has a value outside its range.'),
   ('IM016', 'the run of plan %1$s is busy', 'Try again in a moment: batches in flight end within their time budget.', 'A transition waited for batches in flight longer than state_lock_timeout_ms.'),
@@ -106,9 +106,9 @@ insert into imago.error (code, message, hint, cause) values
   ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.', 'More entities failed than max_failures allows.'),
   ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.', 'SQLSTATE class 42, 53, 58 or XX inside a batch.'),
   ('IM022', 'plan %1$s has no run', 'Start one with migrate_batch.', 'A transition was asked for before anything was started.'),
-  ('IM023', 'the user of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again; retry_failed_migrations retries all.', 'apply failed for this one entity; nothing of it was kept.'),
+  ('IM023', 'the %3$s of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again; retry_failed_migrations retries all.', 'apply failed for this one entity; nothing of it was kept.'),
   ('IM024', 'the run of plan %1$s has failed', 'Mend the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
-  ('IM025', 'the entity is locked by another transaction', 'Try again when that transaction has ended.', 'The row, or one that hangs on it, was locked longer than lock_timeout_ms.'),
+  ('IM025', 'the %1$s is locked by another transaction', 'Try again when that transaction has ended.', 'The row, or one that hangs on it, was locked longer than lock_timeout_ms.'),
   ('IM026', 'the fix of check %1$s left it unsatisfied', 'Mend these by hand, and report the fix: it promises to mend all that its check lists for an entity.', 'After the fix the check was evaluated again on the same entities and still listed some; their part of the batch was rolled back.'),
   ('IM027', 'findings of plan %1$s cannot be fixed now: the newest run is %2$s and %3$s', 'Let the migration end first (migrate_batch until has_more is false), or take it back. Without fix_issues the checks can be read at any time.', 'Fixes are written under a run of their own, and a plan has at most one unfinished run.'),
   ('IM028', 'check %1$s of plan %2$s does not fit a call, not even for one row of %3$s', 'Look for an index that the check lacks, or call over a connection without a statement timeout.', 'The smallest piece of the check ran into the caller''s statement timeout.'),
@@ -144,6 +144,8 @@ create table imago.plan (
   source_schema text not null,
   source_table text not null,
   key_column text not null,
+  entity_singular text check (entity_singular <> ''),
+  entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   stage integer not null default 1 check (stage = 1),
   prepared_at timestamptz,
@@ -156,9 +158,12 @@ create table imago.plan (
   closed_at timestamptz,
   finalized_at timestamptz,
   cleaned_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
+comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
@@ -178,11 +183,16 @@ create table imago.plan_stage (
   source_schema text not null,
   source_table text not null,
   key_column text not null,
+  entity_singular text check (entity_singular <> ''),
+  entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
-  primary key (plan, number)
+  primary key (plan, number),
+  check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
+comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
+comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
 comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
 -- imago.plan_step
@@ -797,17 +807,17 @@ as $$
     from (select b.id, b.size, b.ms from batches b order by b.id desc limit 100) t
   )
   select jsonb_build_object(
-    'users_per_minute_now', round(imago.recent_rate(run_id)),
-    'users_per_minute_average', round(60 * sum(b.moved)
+    'per_minute_now', round(imago.recent_rate(run_id)),
+    'per_minute_average', round(60 * sum(b.moved)
       / nullif(extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000, 0)),
-    'average_ms_per_user', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),
+    'average_ms_per_entity', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),
     'batches', count(*),
     'batch_ms', jsonb_build_object(
       'p50', percentile_cont(0.5) within group (order by b.ms), 'p95', percentile_cont(0.95) within group (order by b.ms),
       'p99', percentile_cont(0.99) within group (order by b.ms), 'max', max(b.ms)),
     'batch_size_trace', coalesce((select points from trace), '[]'),
     'rows', coalesce((select jsonb_object_agg(key, amount) from relations), '{}'),
-    'wal_bytes_per_batch', round(avg(b.wal_bytes)), 'wal_bytes_per_user', round(sum(b.wal_bytes) / nullif(sum(b.moved), 0)),
+    'wal_bytes_per_batch', round(avg(b.wal_bytes)), 'wal_bytes_per_entity', round(sum(b.wal_bytes) / nullif(sum(b.moved), 0)),
     'wal_is_server_wide', true)
   from batches b
 $$;
@@ -1348,13 +1358,13 @@ begin
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
         'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
-        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
-        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
+        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),
     'facts', jsonb_build_object(
-      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
+      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
       'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
+      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved),
       'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;
@@ -1714,7 +1724,7 @@ begin
   select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = run.plan and f.direction = 'forward' and f.kind <> 'held';
   if left_aside > 0 then
-    perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+    perform imago.transition_run(run.id, 'fail', imago.counted(imago.find_plan(run.plan), left_aside) || ' set aside', 'set_aside');
   else
     perform imago.transition_run(run.id, 'succeed');
   end if;
@@ -2076,6 +2086,17 @@ end
 $$;
 comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
 
+-- imago.counted
+create or replace function imago.counted(plan imago.plan, amount bigint)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('%s %s', amount, w ->> case amount when 1 then 'entity_singular' else 'entity_plural' end) from imago.plan_words(plan) w
+$$;
+comment on function imago.counted(imago.plan, bigint) is 'So many entities of a plan, in its words: 1 user, 2 users.';
+
 -- imago.create_capture
 create or replace function imago.create_capture(write imago.plan_write, event text, body text)
 returns void
@@ -2126,7 +2147,15 @@ $$;
 comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';
 
 -- imago.create_plan
-create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
+create or replace function imago.create_plan(
+  name text,
+  title text,
+  source_schema text,
+  source_table text,
+  key_column text,
+  entity_singular text default null,
+  entity_plural text default null
+)
 returns void
 language plpgsql
 volatile
@@ -2136,8 +2165,10 @@ begin
   if pg_catalog.to_regnamespace(quote_ident(name)) is not null then
     perform imago.raise_error('IM012', format('schema %s', name));
   end if;
-  insert into imago.plan (name, title, source_schema, source_table, key_column)
-  values (create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column);
+  insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
+  values (
+    create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column,
+    create_plan.entity_singular, create_plan.entity_plural);
 
   execute format('create schema %I', name);
   execute format('comment on schema %I is %L', name, format('Imago plan %s: %s.', name, title));
@@ -2152,7 +2183,7 @@ begin
   execute format('comment on function %I.statistics() is %L', name, 'What get_migration_statistics adds for this plan: nothing.');
 end
 $$;
-comment on function imago.create_plan(text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
+comment on function imago.create_plan(text, text, text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
 
 -- imago.cron_intervals
 create or replace function imago.cron_intervals()
@@ -2481,15 +2512,16 @@ volatile
 set search_path = ''
 as $$
 declare
+  plan imago.plan := imago.find_plan(plan_name);
   problems jsonb;
   result jsonb;
 begin
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
-  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(imago.find_plan(plan_name)) p;
+  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(plan) p;
   if mode = 'preflight' then
-    return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
+    return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
   perform imago.expect_no_problems(plan_name, problems);
 
@@ -2507,7 +2539,7 @@ begin
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result || jsonb_build_object('problems', problems);
+  return result || imago.plan_words(plan) || jsonb_build_object('problems', problems);
 end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
@@ -2567,7 +2599,7 @@ begin
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
     'estimate', jsonb_build_object(
-      'users', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
+      'total', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
       'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
                from jsonb_each_text(answer -> 'rows'))));
 end
@@ -2649,7 +2681,7 @@ begin
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
-      perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+      perform imago.transition_run(run.id, 'fail', imago.counted(plan, left_aside) || ' set aside', 'set_aside');
     else
       perform imago.transition_run(run.id, 'succeed');
     end if;
@@ -2902,6 +2934,23 @@ begin
 end
 $$;
 comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
+
+-- imago.entity_words
+create or replace function imago.entity_words(plan imago.plan, out singular text, out plural text)
+language sql
+immutable
+set search_path = ''
+as $$
+  select
+    -- Off goes an s behind a letter, but not where the word has it in the singular, too (status), or needs more than that (boxes, companies).
+    coalesce(plan.entity_singular, case
+      when plan.source_table ~* '[[:alpha:]]{2}s$' and plan.source_table !~* '(ss|us|is|ies|oes|[sxz]es|[cs]hes|news)$'
+      then left(plan.source_table, -1)
+      else plan.source_table
+    end),
+    coalesce(plan.entity_plural, plan.source_table)
+$$;
+comment on function imago.entity_words(imago.plan) is 'What one entity of a stage, and what several, are called: as the plan says, else by the table''s name.';
 
 -- imago.error_json
 create or replace function imago.error_json(code text, variadic args text[])
@@ -3507,20 +3556,21 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s', count(distinct f.entity), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move who was rolled back alone again with migrate_entity, or roll everybody back.'),
+      ('held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
       ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, word, remedy) on k.kind = f.kind
     where f.plan = plan.name
     group by k.word, k.remedy
     order by k.word desc;
   if pending <> '{}' then
-    return query select format('%s%s pending', cardinality(pending), case when cardinality(pending) = 1000 then ' or more' else '' end)
+    return query select
+        imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
         || imago.sample_keys_text(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;
@@ -4148,6 +4198,26 @@ begin
 end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+
+-- imago.guide_names
+create or replace function imago.guide_names(answer jsonb, guide_pending text default 'pending_users')
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select answer || coalesce(jsonb_object_agg(n.guide, answer -> n.neutral), '{}')
+  from (values
+    ('total', 'total_users'), ('migrated', 'migrated_users'), ('failed', 'failed_users'), ('held', 'held_users'),
+    ('percentage', 'migration_completion_percentage'), ('per_minute', 'users_per_minute'),
+    ('per_minute_now', 'users_per_minute_now'), ('per_minute_average', 'users_per_minute_average'),
+    ('average_ms_per_entity', 'average_ms_per_user'), ('wal_bytes_per_entity', 'wal_bytes_per_user'),
+    -- The guide has two names for it.
+    ('pending', guide_pending)
+  ) n(neutral, guide)
+  where answer ? n.neutral
+$$;
+comment on function imago.guide_names(jsonb, text) is 'An answer with its figures once more under the names of the guide that Imago follows, which speaks of users.';
 
 -- imago.handle_failed_batch
 create or replace function imago.handle_failed_batch(
@@ -5131,14 +5201,14 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);
   if plan.name is null then
-    perform imago.raise_error('IM013', plan_name);
+    perform imago.raise_error('IM013', plan_name, imago.plan_words(imago.find_plan(plan_name)) ->> 'entity_singular');
   end if;
   perform imago.expect_begun(plan);
   entity := imago.canonical_key(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
-  perform imago.raise_attempt(plan_name, attempt);
+  perform imago.raise_attempt(plan, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
@@ -5444,7 +5514,7 @@ begin
   from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
-  -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
+  -- No deferrals are left: what is blocked in a window is set aside at once, the others move.
   moves := imago.move_keys(run, plan, todo, 'window', 1, imago.call_deadline(6000), attempts_left, imago.setting_number('deferrals'));
   next_offset := batch_offset;
   if moves.outcome = 'done' then
@@ -5930,15 +6000,17 @@ begin
   if number = plan.stage then
     return plan;
   end if;
-  select s.source_schema, s.source_table, s.key_column, s.key_type
-    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type
+  select s.source_schema, s.source_table, s.key_column, s.key_type, s.entity_singular, s.entity_plural
+    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type, staged.entity_singular, staged.entity_plural
   from (
-    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type from imago.plan p where p.name = plan.name
+    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type, p.entity_singular, p.entity_plural
+    from imago.plan p where p.name = plan.name
     union all
-    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type from imago.plan_stage t where t.plan = plan.name
+    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type, t.entity_singular, t.entity_plural
+    from imago.plan_stage t where t.plan = plan.name
     union all
     -- Rows that several entities share are entities of their own when they go back.
-    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1])
+    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1]), null, null
     from imago.plan_write w
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -6045,6 +6117,24 @@ as $$
   order by n.number
 $$;
 comment on function imago.plan_stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
+
+-- imago.plan_words
+create or replace function imago.plan_words(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'entity_singular', string_agg(singular, ' or ' order by first_stage),
+    'entity_plural', string_agg(plural, ' and ' order by first_stage))
+  from (
+    select w.singular, w.plural, min(s.stage) as first_stage
+    from imago.plan_stages(plan) s cross join lateral imago.entity_words(s) w
+    group by w.singular, w.plural
+  ) words
+$$;
+comment on function imago.plan_words(imago.plan) is 'What an answer says of the words for a plan''s entities; of several stages: images and bookings.';
 
 -- imago.planned_rows
 create or replace function imago.planned_rows(relation text)
@@ -6230,17 +6320,19 @@ begin
   from imago.failure f where f.plan = plan_name;
 
   per_minute := imago.recent_rate(run.id);
-  return jsonb_build_object(
+  return imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
     'unindexed', (
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
       from imago.missing_indexes(plan_name) u where u.is_left),
-    'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
-    'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
-    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
-    'users_per_minute', round(per_minute),
+    'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'failed', counts.failed, 'held', counts.held, 'conflicts', counts.conflicts,
+    -- What is set aside or held is still pending, as far as its rows go.
+    'remaining', greatest(0, entities.pending - counts.failed - counts.held),
+    'percentage', imago.percentage(entities.migrated, entities.pending),
+    'per_minute', round(per_minute),
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
@@ -6251,7 +6343,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name));
+    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name)));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -6271,24 +6363,26 @@ $$;
 comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans''; their comments say so.';
 
 -- imago.raise_attempt
-create or replace function imago.raise_attempt(plan_name text, attempt imago.attempt)
+create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  singular text := (imago.entity_words(plan)).singular;
 begin
   if attempt.outcome = 'blocked' then
-    perform imago.raise_error('IM025');
+    perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;
   elsif attempt.sqlstate in ('IM010', 'IM011') then
-    perform imago.raise_error(attempt.sqlstate);
+    perform imago.raise_error(attempt.sqlstate, singular);
   end if;
-  perform imago.raise_error('IM023', plan_name, attempt.sqlstate);
+  perform imago.raise_error('IM023', plan.name, attempt.sqlstate, singular);
 end
 $$;
-comment on function imago.raise_attempt(text, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
+comment on function imago.raise_attempt(imago.plan, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
 
 -- imago.raise_error
 create or replace function imago.raise_error(code text, variadic args text[] default '{}')
@@ -6973,7 +7067,7 @@ begin
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
-  perform imago.raise_attempt(plan_name, attempt);
+  perform imago.raise_attempt(staged, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
@@ -7077,7 +7171,7 @@ as $$
     order by run desc
     limit 50
   )
-  select jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
+  select imago.plan_words(imago.find_plan(plan_name)) || jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
     'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
     'started_at', u.started_at, 'finished_at', u.finished_at,
     'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
@@ -7124,7 +7218,7 @@ as $$
     group by s.n, s.began, s.ended
   )
   select coalesce(jsonb_agg(jsonb_build_object(
-    'at', s.ended, 'users_per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
+    'at', s.ended, 'per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
     'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
                  and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s
@@ -8974,7 +9068,7 @@ begin
   return imago.progress(plan);
 end
 $$;
-comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, completion, users a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';
+comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, percentage, rate a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';
 
 -- public.get_engine_version
 create or replace function public.get_engine_version()
@@ -9000,7 +9094,7 @@ declare
   found_plan imago.plan := imago.find_plan(plan);
   run imago.run := imago.last_moving_run(plan);
 begin
-  return imago.batch_statistics(run.id) || imago.trouble_statistics(run) || imago.server_statistics()
+  return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(found_plan) || imago.trouble_statistics(run) || imago.server_statistics()
     || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
 end
 $$;
@@ -9022,12 +9116,12 @@ begin
   perform imago.expect_source(found_plan);
   select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
-  return jsonb_build_object(
-    'plan', plan, 'total_users', entities.total, 'migrated_users', entities.migrated, 'users_needing_migration', entities.pending,
-    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending)) || own;
+  return own || imago.guide_names(imago.plan_words(found_plan) || jsonb_build_object(
+    'plan', plan, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
 end
 $$;
-comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
+comment on function public.get_migration_statistics(text) is 'Imago: exact counts of what is migrated and what is pending, and what the plan counts besides (avatars). Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
 
 -- public.get_run_history
 create or replace function public.get_run_history(plan text default 'avatars', points integer default 200)
@@ -9045,7 +9139,7 @@ begin
   return imago.run_history(plan, points);
 end
 $$;
-comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: users a minute, batch size and failures at no more than so many points each. Changes nothing.';
+comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: rate a minute, batch size and failures at no more than so many points each. Changes nothing.';
 
 -- public.inspect_installation
 create or replace function public.inspect_installation()
@@ -9355,7 +9449,7 @@ begin
   return imago.rollback_entity('avatars', user_id::text, force);
 end
 $$;
-comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds him: no batch moves him again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
+comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds them: no batch moves them again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
 
 -- public.schedule_migration
 create or replace function public.schedule_migration(

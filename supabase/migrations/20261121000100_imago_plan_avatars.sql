@@ -204,7 +204,7 @@ as $$
         from %2$s t left join public.avatars b on b.id = t.avatar_id and b.owner_user_id = u.id where t.%3$I = u.id) %1$s_of_user',
     name, relation, owner_column)
 $$;
-comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of his.';
+comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of theirs.';
 
 -- avatars.counts_query
 create or replace function avatars.counts_query(author text, followed text)
@@ -228,7 +228,7 @@ as $$
     case when f.exist then avatars.counted_rows('public.follows', 'follows', followed) end)
   from (select avatars.countable('public.posts', author) as exist) p, (select avatars.countable('public.follows', followed) as exist) f
 $$;
-comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of his rows on the old side and of those that the new side accounts for.';
+comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of their rows on the old side and of those that the new side accounts for.';
 
 -- avatars.declare_sync
 create or replace function avatars.declare_sync()
@@ -322,7 +322,7 @@ begin
   perform avatars.apply(keys);
 end
 $$;
-comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets his oldest own one, or a new default one.';
+comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets their oldest own one, or a new default one.';
 
 -- avatars.fix_follows
 create or replace function avatars.fix_follows(keys uuid[])
@@ -586,7 +586,7 @@ begin
   comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have.';
 end
 $$;
-comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made his own) and pending, from the columns found.';
+comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';
 
 -- avatars.rows_with_wrong_avatar
 create or replace function avatars.rows_with_wrong_avatar(relation text, owner_column text)
@@ -663,7 +663,7 @@ begin
     (select string_agg(format('o.%1$I = n.%1$I', k), ' and ') from unnest(key) k));
 end
 $$;
-comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if he has one; those that have changed hands that of the new one. Rows with an avatar of his keep it. Null where there is no such column.';
+comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if they have one; those that have changed hands that of the new one. Rows with an avatar of theirs keep it. Null where there is no such column.';
 
 -- avatars.unfit_columns
 create or replace function avatars.unfit_columns()
@@ -741,8 +741,8 @@ $$;
 comment on function avatars.validate_users() is 'Direct finalize step: whether the foreign key that prepare added to users is valid; a small table is validated at once.';
 
 -- avatars registration
-insert into imago.plan (name, title, source_schema, source_table, key_column)
-values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id');
+insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
+values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
 
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
@@ -769,14 +769,14 @@ insert into imago.plan_step (plan, position, name, phase, routine, only_after) v
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, counts, fix, meaning, remedy) values
   ('avatars', 1, 'users_without_active_avatar', 'error', 'after', 'public.users', false, 'apply',
-   'A user has no active avatar and was never given one: he came later, failed, or is held.',
-   'Move him: migrate_batch, retry_failed_migrations for who has failed, migrate_user_to_avatar_centric for who is held.'),
+   'A user has no active avatar and was never given one: they came later, failed, or are held.',
+   'Move them: migrate_batch, retry_failed_migrations for who has failed, migrate_user_to_avatar_centric for who is held.'),
   ('avatars', 2, 'journal_contradicted', 'error', 'during', 'public.users', false, 'apply',
-   'The journal says that a user was migrated, and he has no active avatar: somebody has taken or removed it.',
-   'Fix gives him his oldest avatar, or a new default one; or take the user back.'),
+   'The journal says that a user was migrated, and they have no active avatar: somebody has taken or removed it.',
+   'Fix gives them their oldest avatar, or a new default one; or take the user back.'),
   ('avatars', 3, 'wrong_active_avatar', 'error', 'during', 'public.users', false, 'fix_active_avatars',
    'The active avatar of a user does not exist, or belongs to somebody else.',
-   'Fix gives him his oldest avatar, or a new default one.'),
+   'Fix gives them their oldest avatar, or a new default one.'),
   ('avatars', 4, 'two_default_avatars', 'error', 'during', 'public.avatars', false, null,
    'A user has more than one default avatar; the key is that of the surplus one.',
    'Drop the mark of the one that is not active: update avatars set metadata = metadata - ''migrated'' where id = <key>. Not fixed by itself: what the plan does not declare could not be taken back.'),
@@ -799,7 +799,7 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, cou
    'A follow points to an avatar that does not exist, or that is not the followed user''s.',
    'Fix points it to the active avatar of the followed user.'),
   ('avatars', 11, 'counts', 'warning', 'after', 'public.users', true, null,
-   'For a user the rows of the old side (himself, his posts, the follows of him) are not as many as the new side accounts for. Facts has the sums.',
+   'For a user the rows of the old side (their own, their posts, the follows of them) are not as many as the new side accounts for. Facts has the sums.',
    'A cross-check, counted by itself: what is wrong is in the checks above.');
 
 do $$

@@ -16,7 +16,8 @@ begin
   end if;
 end
 $$;
-select imago.create_plan('profile_gigs', 'One profile gig for each freelancer, with the skills that the user had', 'public', 'User', 'id');
+select imago.create_plan('profile_gigs', 'One profile gig for each freelancer, with the skills that the user had', 'public', 'User', 'id',
+  'freelancer', 'freelancers');
 
 -- profile_gigs.adopt
 create or replace function profile_gigs.adopt(gigs integer[])
@@ -42,7 +43,7 @@ as $$
     and (u.skills, u."codingLanguages", coalesce(u."yearsOfExperience", 0), u.certificates)
       is distinct from (f.skills, f."codingLanguages", f."yearsOfExperience", f.certificates)
 $$;
-comment on function profile_gigs.adopt(integer[]) is 'A gig that the app has made the profile gig: what it says goes to the user, what it leaves open comes from him.';
+comment on function profile_gigs.adopt(integer[]) is 'A gig that the app has made the profile gig: what it says goes to the user, what it leaves open comes from them.';
 
 -- profile_gigs.apply
 create or replace function profile_gigs.apply(keys integer[])
@@ -161,7 +162,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Who is there already was written since the trigger is, so his is the newer value.
+  -- Who is there already was written since the trigger is, so theirs is the newer value.
   insert into profile_gigs.users_aside (id, skills, "codingLanguages", "yearsOfExperience", certificates)
   select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates
   from public."User" u
@@ -542,7 +543,7 @@ begin
   end if;
   return query
     select 'warning', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
-      'Have the app delete the gigs of a user before him, or let the foreign key cascade.'
+      'Have the app delete the gigs of a user before the user, or let the foreign key cascade.'
     from pg_catalog.pg_constraint c
     where c.conrelid = pg_catalog.to_regclass('public."Gigs"') and c.confrelid = pg_catalog.to_regclass('public."User"')
       and c.contype = 'f' and c.confdeltype in ('a', 'r');
@@ -619,7 +620,7 @@ begin
   comment on view profile_gigs.pending is 'Freelancers who have yet to get a profile gig, and users whose sides differ because a sync failed.';
 end
 $$;
-comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made his own), concerned and pending.';
+comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made their own), concerned and pending.';
 
 -- profile_gigs.statistics
 create or replace function profile_gigs.statistics()
@@ -702,7 +703,7 @@ begin
     limit 1);
 end
 $$;
-comment on function profile_gigs.written_last(integer, integer) is 'Of a user and his profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
+comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
 
 -- profile_gigs.years
 create or replace function profile_gigs.years(of_user integer, of_gig integer)
@@ -763,7 +764,7 @@ as $$
     limit 1
   ) gig on true
 $$;
-comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user: his profile gig, or his own columns while he has none; source tells which, null for nobody. Changes nothing.';
+comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user: their profile gig, or their own columns while they have none; source tells which, null for nobody. Changes nothing.';
 
 -- profile_gigs registration
 insert into imago.plan_step (plan, position, name, routine, direct, statement) values
@@ -798,7 +799,7 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
     where g."userId" = n.id and g."isProfileGig"
       and (g.skills, g."codingLanguages", g."yearsOfExperience", g.certificates)
         is distinct from (n.skills, n."codingLanguages", coalesce(n."yearsOfExperience", 0), n.certificates)'),
-  ('profile_gigs', 2, 'a freelancer gets his profile gig', 'public."User"', '{insert,update}',
+  ('profile_gigs', 2, 'a freelancer gets a profile gig', 'public."User"', '{insert,update}',
    '{role,isProfileInfoSet,skills,codingLanguages,yearsOfExperience,certificates}', 'id', 'forward', true,
    'select profile_gigs.make_gigs(array(select n.id from new_rows n where n.role::text = ''freelancer'' and n."isProfileInfoSet"))'),
   ('profile_gigs', 3, 'from the profile gig to the user', 'public."Gigs"', '{update}',
@@ -820,20 +821,20 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, fix, meaning, remedy) values
   ('profile_gigs', 1, 'freelancers_without_gig', 'error', 'after', 'public."User"', 'apply',
-   'A freelancer whose profile is set has no profile gig: he came while sync was off, failed, is held, or the app has deleted the gig.',
+   'A freelancer whose profile is set has no profile gig: they came while sync was off, failed, are held, or the app has deleted the gig.',
    'Fix makes it from the columns of the user; so does migrate_batch. Who was rolled back alone has to be asked for.'),
   ('profile_gigs', 2, 'two_profile_gigs', 'error', 'during', 'public."Gigs"', null,
    'A user has more than one profile gig; the key is that of the surplus one. The unique index "Gigs_profile_gig_key" is missing.',
    'Take the mark from one: update "Gigs" set "isProfileGig" = false where id = <key>; then create the index again.'),
   ('profile_gigs', 3, 'sides_differ', 'error', 'during', 'public."Gigs"', 'apply',
-   'Skills, languages, years or certificates of the user and of his profile gig differ, because a sync failed; which was written last is known.',
+   'Skills, languages, years or certificates of the user and of their profile gig differ, because a sync failed; which was written last is known.',
    'Fix copies what was written last; so does migrate_batch.'),
   ('profile_gigs', 4, 'sides_differ_undecided', 'error', 'during', 'public."Gigs"', null,
-   'Skills, languages, years or certificates of the user and of his profile gig differ, and nothing tells which was written last.',
+   'Skills, languages, years or certificates of the user and of their profile gig differ, and nothing tells which was written last.',
    'Decide, and write the other side: update "User" u set skills = g.skills, … from "Gigs" g where g.id = <key> and u.id = g."userId". Never fixed by itself.'),
   ('profile_gigs', 5, 'values_without_gig', 'warning', 'during', 'public."User"', null,
    'A user without a profile gig holds skills, languages, years or certificates. Finalize drops these columns, and refuses while there are any.',
-   'Look whether he is a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
+   'Look whether they are a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
 
 revoke all on function public.get_user_profile_gig(integer) from public, anon, authenticated;
 revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;

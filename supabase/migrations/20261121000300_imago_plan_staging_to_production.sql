@@ -4,7 +4,8 @@ set local check_function_bodies = off;
 
 -- staging_to_production schema
 select imago.create_plan(
-  'staging_to_production', 'A Prisma app''s production database becomes what its staging is', 'public', 'UserImage', 'id');
+  'staging_to_production', 'A Prisma app''s production database becomes what its staging is', 'public', 'UserImage', 'id',
+  'image', 'images');
 
 create sequence staging_to_production.placeholder_number as integer;
 comment on sequence staging_to_production.placeholder_number is 'Numbers of placeholder rows, used negative: the app''s own are not.';
@@ -275,7 +276,7 @@ begin
   on conflict (id) do nothing;
 end
 $$;
-comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for his phone number.';
+comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for their phone number.';
 
 -- staging_to_production.fix_services
 create or replace function staging_to_production.fix_services(keys text[])
@@ -962,8 +963,8 @@ $$;
 comment on function staging_to_production.validate_technicians() is 'Direct finalize step: the foreign key of "Booking"."technicianId" is valid.';
 
 -- staging_to_production registration
-insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
-values ('staging_to_production', 2, 'public', 'Booking', 'id');
+insert into imago.plan_stage (plan, number, source_schema, source_table, key_column, entity_singular, entity_plural)
+values ('staging_to_production', 2, 'public', 'Booking', 'id', 'booking', 'bookings');
 
 insert into imago.plan_step (plan, position, name, routine, direct, statement) values
   ('staging_to_production', 1, 'types', 'prepare_types', false, null),

@@ -66,7 +66,7 @@ describe('a full dry run', () => {
       expect(dry.failures[0]).toMatchObject({ kind: 'failed', sqlstate: '23514', constraint: 'no_poison' });
     expect(dry.wal_bytes).toBeGreaterThan(0);
     expect(dry.rows_per_second).toBeGreaterThan(0);
-    expect(dry.estimate.users).toBe(250);
+    expect(dry.estimate.total).toBe(250);
 
     const real = await migrateAll(db.sql);
     expect(total([dry])).toEqual(total(real));
@@ -149,7 +149,7 @@ describe('the default', () => {
       expect(dry).toMatchObject({ mode: 'sample', dry_run: true, status: 'working', has_more: true });
       expect(dry.migrated).toBeGreaterThanOrEqual(5);
       expect(dry.migrated).toBeLessThan(50);
-      expect(dry.estimate).toMatchObject({ users: 300, rows: { 'public."items"': 300 } });
+      expect(dry.estimate).toMatchObject({ total: 300, rows: { 'public."items"': 300 } });
       expect(dry.estimate.seconds).toBeGreaterThanOrEqual(3);
     }
     expect(await everything(db.sql)).toEqual(before);

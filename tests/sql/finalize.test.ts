@@ -177,7 +177,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     await itemsPlan(db.sql);
     await db.sql`insert into items values (101, 'a'), (102, 'b'), (103, 'c'), (104, 'd')`;
     const { reasons, obstacles } = await refused(db, PLAN);
-    expect(reasons).toBe('4 pending (101, 102, 103, …)');
+    expect(reasons).toBe('4 items pending (101, 102, 103, …)');
     expect(obstacles.map(({ reason }) => reason)).toEqual([reasons]);
     await migrateAll(db.sql, { plan: PLAN });
     expect(await finalize(db, { plan: PLAN })).toMatchObject({ state: 'finalizing' });
@@ -198,7 +198,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     const bad = await db.sql<{ id: string }[]>`select id from users where username like '%7%' order by id`;
     await migrateAll(db.sql);
     const { reasons, hint } = await refused(db);
-    expect(reasons).toContain(`${bad.length} set aside (${bad[0]?.id}`);
+    expect(reasons).toContain(`${bad.length} users set aside (${bad[0]?.id}`);
     expect(hint).toContain('retry_failed_migrations');
   });
 
@@ -206,7 +206,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     const db = await migrated();
     const [user] = await db.sql<{ id: string }[]>`select id from users limit 1`;
     await call(db.sql, 'rollback_user_migration', { user_id: user?.id });
-    expect((await refused(db)).reasons).toBe(`1 held (${user?.id})`);
+    expect((await refused(db)).reasons).toBe(`1 user held (${user?.id})`);
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: user?.id });
     // It has opened a run.
     expect((await refused(db)).hint).toContain('migrate_batch until has_more is false');
@@ -218,7 +218,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     const db = await migrated();
     await db.sql`update avatars set name = 'Edited' where id = (select active_avatar_id from users order by id limit 1)`;
     await rollbackAll(db.sql);
-    expect((await refused(db)).reasons).toMatch(/1 in conflict \(/);
+    expect((await refused(db)).reasons).toMatch(/1 user in conflict \(/);
   });
 
   test('a check that fails, with what it finds', async () => {

@@ -536,7 +536,7 @@ describe('metrics', () => {
       ),
     );
     const text = metrics('avatars', Object.assign({}, ...answers));
-    expect(text).toContain('imago_users{plan="avatars",state="migrated"} 50\n');
+    expect(text).toContain('imago_entities{plan="avatars",entities="users",state="migrated"} 50\n');
     expect(text).toContain('imago_run_state{plan="avatars",state="succeeded"} 1\n');
     expect(text).toContain('imago_completion_ratio{plan="avatars"} 1\n');
     expect(text).toContain('imago_rows_written_total{plan="avatars",relation="public.avatars"} 50\n');

@@ -179,7 +179,7 @@ describe('ticks alone', () => {
     await call(db.sql, 'schedule_migration');
     expect((await runJobsToTheEnd(db)).at(-1)?.answer).toMatchObject({ status: 'done', failures_left: 2 });
     expect(await moved(db)).toBe(98);
-    expect((await notes(db.sql)).at(-1)).toEqual(['error', 'unscheduled', 'failed: 2 entities set aside']);
+    expect((await notes(db.sql)).at(-1)).toEqual(['error', 'unscheduled', 'failed: 2 users set aside']);
   });
 
   test('end with a run that its error budget stops; a failed run is not scheduled until somebody decides', async () => {

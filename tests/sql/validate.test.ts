@@ -893,11 +893,7 @@ describe('get_run_history', () => {
     const { runs } = runHistoryAnswer.parse(await call(sql, 'get_run_history', { points: 5 }));
     const since = Date.parse('2026-01-01T00:00:00Z');
     expect(
-      runs[0]?.points.map((point) => [
-        Date.parse(point.at) - since,
-        point.users_per_minute,
-        point.batch_size,
-      ]),
+      runs[0]?.points.map((point) => [Date.parse(point.at) - since, point.per_minute, point.batch_size]),
     ).toEqual([
       [2_500, 29_994, 1000],
       [5_000, 18_006, 1000],

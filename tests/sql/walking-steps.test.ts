@@ -164,7 +164,7 @@ test('what is pending is looked for over several calls, and refused when it turn
     if (error)
       expect([error.code, error.message]).toEqual([
         'IM038',
-        expect.stringContaining('2 pending (3990, 3991)'),
+        expect.stringContaining('2 items pending (3990, 3991)'),
       ]);
     return error !== undefined;
   });

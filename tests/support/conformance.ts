@@ -86,10 +86,15 @@ export function conform(plan: string, fixture: Fixture, server?: () => TestServe
 
     /** The figures that people are shown, all of them, hold for the entities that the plan concerns and for no others. */
     async function expectProgress(sql: Sql, migrated: number, pending: number): Promise<void> {
+      const percentage = Math.floor((10_000 * migrated) / (migrated + pending)) / 100;
       const figures = {
+        total: migrated + pending,
         total_users: migrated + pending,
+        migrated,
         migrated_users: migrated,
-        migration_completion_percentage: Math.floor((10_000 * migrated) / (migrated + pending)) / 100,
+        pending,
+        percentage,
+        migration_completion_percentage: percentage,
       };
       expect(await call(sql, 'get_detailed_migration_progress', { plan })).toMatchObject({
         ...figures,
@@ -104,9 +109,9 @@ export function conform(plan: string, fixture: Fixture, server?: () => TestServe
 
     /** However many the app has made meanwhile. */
     async function expectAll(sql: Sql, are: 'migrated' | 'pending'): Promise<void> {
-      const { total_users } = await call(sql, 'get_detailed_migration_progress', { plan });
-      expect(total_users).toBeGreaterThan(0);
-      await (are === 'migrated' ? expectProgress(sql, total_users, 0) : expectProgress(sql, 0, total_users));
+      const { total } = await call(sql, 'get_detailed_migration_progress', { plan });
+      expect(total).toBeGreaterThan(0);
+      await (are === 'migrated' ? expectProgress(sql, total, 0) : expectProgress(sql, 0, total));
     }
 
     /** Runs it to its end, where nothing may be left. */

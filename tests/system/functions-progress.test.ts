@@ -73,6 +73,8 @@ function still(answer: Answer): Answer {
   const {
     database_connections,
     cache_hit_ratio,
+    per_minute,
+    per_minute_now,
     users_per_minute,
     users_per_minute_now,
     eta_seconds,
@@ -122,8 +124,8 @@ describe('for Prometheus', () => {
   test('before anything was run: everybody is pending, nothing is claimed', async () => {
     await behind();
     const seen = await scrape();
-    expect(figure(seen, 'imago_users', { state: 'pending' })).toBe(40);
-    expect(figure(seen, 'imago_users', { state: 'migrated' })).toBe(0);
+    expect(figure(seen, 'imago_entities', { entities: 'users', state: 'pending' })).toBe(40);
+    expect(figure(seen, 'imago_entities', { entities: 'users', state: 'migrated' })).toBe(0);
     expect(figure(seen, 'imago_completion_ratio')).toBe(0);
     expect(figure(seen, 'imago_run_state', { state: 'none' })).toBe(1);
     expect(figure(seen, 'imago_eta_seconds')).toBeUndefined();
@@ -134,9 +136,9 @@ describe('for Prometheus', () => {
     await prepareAll(sql);
     await call(sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
     const middle = await scrape();
-    expect(figure(middle, 'imago_users_all')).toBe(40);
-    expect(figure(middle, 'imago_users', { state: 'migrated' })).toBe(10);
-    expect(figure(middle, 'imago_users', { state: 'pending' })).toBe(30);
+    expect(figure(middle, 'imago_entities_all', { entities: 'users' })).toBe(40);
+    expect(figure(middle, 'imago_entities', { entities: 'users', state: 'migrated' })).toBe(10);
+    expect(figure(middle, 'imago_entities', { entities: 'users', state: 'pending' })).toBe(30);
     expect(figure(middle, 'imago_completion_ratio')).toBe(0.25);
     expect(figure(middle, 'imago_run_state', { state: 'running' })).toBe(1);
     expect(figure(middle, 'imago_run_state', { state: 'succeeded' })).toBe(0);
@@ -179,15 +181,15 @@ describe('for Prometheus', () => {
     await migrateAll(sql);
     await call(sql, 'rollback_user_migration', { user_id: held });
     const seen = await scrape();
-    expect(figure(seen, 'imago_users', { state: 'migrated' })).toBe(38);
-    expect(figure(seen, 'imago_users', { state: 'failed' })).toBe(1);
-    expect(figure(seen, 'imago_users', { state: 'held' })).toBe(1);
+    expect(figure(seen, 'imago_entities', { entities: 'users', state: 'migrated' })).toBe(38);
+    expect(figure(seen, 'imago_entities', { entities: 'users', state: 'failed' })).toBe(1);
+    expect(figure(seen, 'imago_entities', { entities: 'users', state: 'held' })).toBe(1);
     expect(figure(seen, 'imago_errors_total', { sqlstate: '23514' })).toBe(1);
     expect(figure(seen, 'imago_run_state', { state: 'failed' })).toBe(1);
 
     await sql`update public.avatars set name = 'edited' where owner_user_id = ${edited as string}`;
     await rollbackAll(sql);
-    expect(figure(await scrape(), 'imago_users', { state: 'conflict' })).toBe(1);
+    expect(figure(await scrape(), 'imago_entities', { entities: 'users', state: 'conflict' })).toBe(1);
   });
 
   test('an app without users: no division by nothing, nothing infinite', async () => {
@@ -196,8 +198,8 @@ describe('for Prometheus', () => {
       await run();
       for (const view of Object.keys(VIEWS)) expect((await get(`?view=${view}`)).status).toBe(200);
       const seen = await scrape();
-      expect(figure(seen, 'imago_users_all')).toBe(0);
-      expect(figure(seen, 'imago_users', { state: 'pending' })).toBe(0);
+      expect(figure(seen, 'imago_entities_all', { entities: 'users' })).toBe(0);
+      expect(figure(seen, 'imago_entities', { entities: 'users', state: 'pending' })).toBe(0);
     }
   });
 

@@ -6,6 +6,7 @@ import type {
   Severity,
   ValidationAnswer,
 } from '../../../functions/_shared/validation.ts';
+import type { Words } from '../../../functions/_shared/words.ts';
 import { counted, duration, objectText, whole } from '../../command/figures.ts';
 import type { Checked, Purpose } from '../checks.ts';
 import type { Ending, Frame } from '../verdict.ts';
@@ -64,8 +65,8 @@ ${unfinished(answer)}
 ${found(report)}
 ${measured(answer)}
 ${clean(answer)}
-${runs(report.history.runs)}
-${glossary}
+${runs(report.history)}
+${glossary(report.history)}
 </main>
 <footer><p>This page holds names of checks and tables, keys and counts, and no other data. It needs no network.</p></footer>
 </body>
@@ -184,7 +185,7 @@ function clean(answer: ValidationAnswer): Content {
 ${without.length > 0 && html`<p>Left out, because this app lacks the tables or columns: ${without.map(({ name }) => name).join(', ')}.</p>`}</section>`;
 }
 
-function runs(all: readonly HistoryRun[]): Content {
+function runs({ runs: all, ...words }: RunHistory): Content {
   if (all.length === 0) {
     return html`<section aria-labelledby="runs"><h2 id="runs">Runs</h2><p>None yet: the migration has not been started.</p></section>`;
   }
@@ -194,7 +195,7 @@ function runs(all: readonly HistoryRun[]): Content {
 <div class="scroll"><table class="runs"><caption>${counted(all.length, 'run')}, the newest first</caption>
 <thead><tr><th scope="col" class="number">Run</th><th scope="col">Direction</th><th scope="col">Started</th><th scope="col">Took</th><th scope="col">State</th><th scope="col" class="number">Moved</th><th scope="col" class="number">Set aside</th></tr></thead>
 <tbody>${newest.map(runRow)}</tbody></table></div>
-${drawn.map((run) => html`<figure><figcaption>${runText(run)}</figcaption><div class="scroll">${drawRun(run, runText(run))}</div></figure>\n`)}</section>`;
+${drawn.map((run) => html`<figure><figcaption>${runText(run, words)}</figcaption><div class="scroll">${drawRun(run, runText(run, words), words)}</div></figure>\n`)}</section>`;
 }
 
 function runRow(run: HistoryRun): Content {
@@ -203,12 +204,12 @@ function runRow(run: HistoryRun): Content {
 `;
 }
 
-const glossary = html`<section aria-labelledby="words"><h2 id="words">Words</h2>
+const glossary = ({ entity_plural }: Words) => html`<section aria-labelledby="words"><h2 id="words">Words</h2>
 <dl class="facts">
 <dt>plan</dt><dd>one data migration: which table it walks, which tables it writes, and how</dd>
 <dt>run</dt><dd>one execution of a plan in one direction, forward or rollback</dd>
-<dt>batch</dt><dd>the users that one transaction moves</dd>
-<dt>set aside</dt><dd>a user who could not be moved; the others were, and he can be tried again</dd>
+<dt>batch</dt><dd>the ${entity_plural} that one transaction moves</dd>
+<dt>set aside</dt><dd>of the ${entity_plural}: could not be moved, while the others were, and can be tried again</dd>
 <dt>check</dt><dd>a question to the database that counts what is wrong</dd>
 <dt>key</dt><dd>the primary key of a row that a finding is about</dd>
 <dt>fix</dt><dd>what <code>--fix-issues</code> does about a finding; a rollback takes it back like anything else</dd>

@@ -1,10 +1,11 @@
-/** A picture of a run: rate, batch size and users set aside over time, as SVG in the colours of the page. */
+/** A picture of a run: rate, batch size and what was set aside over time, as SVG in the colours of the page. */
 import { LineChart } from 'echarts/charts';
 import { GridComponent, TitleComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { HistoryRun } from '../../../functions/_shared/validation.ts';
-import { whole } from '../../command/figures.ts';
+import type { Words } from '../../../functions/_shared/words.ts';
+import { heading, whole } from '../../command/figures.ts';
 import { html, Markup } from './markup.ts';
 
 use([LineChart, GridComponent, TitleComponent, SVGRenderer]);
@@ -13,8 +14,9 @@ type Point = HistoryRun['points'][number];
 
 /** The panels, from top to bottom. Colours are the page's, which knows light and dark. */
 const panels: readonly {
+  /** What stands behind the plan's word for what it moves. */
   title: string;
-  /** The title for a rollback, where it is another one. */
+  /** The same for a rollback, where it is another one. */
   back?: string;
   colour: string;
   /** A batch has its size from the end of the one before on; a count holds from its moment on. */
@@ -22,14 +24,14 @@ const panels: readonly {
   value: (point: Point) => number | null | undefined;
 }[] = [
   {
-    title: 'Users a minute',
+    title: 'a minute',
     colour: 'var(--rate)',
-    value: (point) => point.users_per_minute,
+    value: (point) => point.per_minute,
   },
-  { title: 'Users in a batch', colour: 'var(--size)', step: 'start', value: (point) => point.batch_size },
+  { title: 'in a batch', colour: 'var(--size)', step: 'start', value: (point) => point.batch_size },
   {
-    title: 'Users set aside so far',
-    back: 'Users left alone so far',
+    title: 'set aside so far',
+    back: 'left alone so far',
     colour: 'var(--aside)',
     step: 'end',
     value: (point) => point.failures,
@@ -53,7 +55,7 @@ const units = [
 ] as const;
 
 /** Draws the run. `description` says the same in words, for who cannot see it. */
-export function drawRun(run: HistoryRun, description: string): Markup {
+export function drawRun(run: HistoryRun, description: string, words: Words): Markup {
   const times = run.points.map((point) => Date.parse(point.at));
   const start = Math.min(...times, run.started_at ? Date.parse(run.started_at) : Number.POSITIVE_INFINITY);
   const span = Math.max(0, ...times) - start;
@@ -65,7 +67,7 @@ export function drawRun(run: HistoryRun, description: string): Markup {
   chart.setOption({
     animation: false,
     title: panels.map(({ title, back = title }, i) => ({
-      text: run.direction === 'rollback' ? back : title,
+      text: `${heading(words)} ${run.direction === 'rollback' ? back : title}`,
       left: 0,
       top: gridTop(i) - 32,
       padding: 0,

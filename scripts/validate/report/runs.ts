@@ -1,6 +1,7 @@
 /** The runs of a plan, in words. */
 import type { HistoryRun } from '../../../functions/_shared/validation.ts';
-import { counted, duration, whole } from '../../command/figures.ts';
+import type { Words } from '../../../functions/_shared/words.ts';
+import { countedEntities, duration, whole } from '../../command/figures.ts';
 
 const states: Record<string, string> = {
   pending: 'has not begun',
@@ -46,27 +47,27 @@ function range(values: readonly (number | null | undefined)[], word: string): st
 }
 
 /** A run in two or three sentences, for who cannot see the picture as well. */
-export function runText(run: HistoryRun): string {
+export function runText(run: HistoryRun, words: Words): string {
   const back = run.direction === 'rollback';
   const ms = runMs(run);
   const took = ms === undefined ? '' : ` in ${duration(ms)}`;
   const average = ms && run.moved > 0 ? `, ${whole(run.moved / (ms / 60_000))} a minute on average` : '';
   const size = range(
     run.points.map((point) => point.batch_size),
-    'users',
+    words.entity_plural,
   );
   const rate = range(
-    run.points.map((point) => point.users_per_minute),
-    'users a minute',
+    run.points.map((point) => point.per_minute),
+    `${words.entity_plural} a minute`,
   );
-  const users = counted(run.failed, 'user');
+  const aside = countedEntities(run.failed, words);
   const left = back
-    ? run.failed > 0 && `Left alone because of conflicts: ${users}.`
+    ? run.failed > 0 && `Left alone because of conflicts: ${aside}.`
     : run.failed > 0
-      ? `Set aside for a retry: ${users}.`
-      : 'Nobody was set aside.';
+      ? `Set aside for a retry: ${aside}.`
+      : 'Nothing was set aside.';
   return [
-    `Run ${run.run} ${stateText(run)}: it ${directions[run.direction]?.did ?? 'moved'} ${counted(run.moved, 'user')}${took}${average}.`,
+    `Run ${run.run} ${stateText(run)}: it ${directions[run.direction]?.did ?? 'moved'} ${countedEntities(run.moved, words)}${took}${average}.`,
     rate && `Its rate was ${rate}.`,
     size && `Batches held ${size}.`,
     left,

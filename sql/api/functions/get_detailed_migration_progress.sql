@@ -9,4 +9,4 @@ begin
   return imago.progress(plan);
 end
 $$;
-comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, completion, users a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';
+comment on function public.get_detailed_migration_progress(text) is 'Imago: state, phase, counts, percentage, rate a minute, remaining seconds and lanes. Changes nothing. total_is_estimate says when counts are estimates.';

@@ -9,7 +9,7 @@ declare
   found_plan imago.plan := imago.find_plan(plan);
   run imago.run := imago.last_moving_run(plan);
 begin
-  return imago.batch_statistics(run.id) || imago.trouble_statistics(run) || imago.server_statistics()
+  return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(found_plan) || imago.trouble_statistics(run) || imago.server_statistics()
     || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
 end
 $$;

@@ -13,9 +13,9 @@ begin
   perform imago.expect_source(found_plan);
   select * into entities from imago.count_entities(found_plan, true);
   execute format('select %I.statistics()', found_plan.name) into own;
-  return jsonb_build_object(
-    'plan', plan, 'total_users', entities.total, 'migrated_users', entities.migrated, 'users_needing_migration', entities.pending,
-    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending)) || own;
+  return own || imago.guide_names(imago.plan_words(found_plan) || jsonb_build_object(
+    'plan', plan, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
 end
 $$;
-comment on function public.get_migration_statistics(text) is 'Imago: exact counts of migrated users, users that need it, and avatars. Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
+comment on function public.get_migration_statistics(text) is 'Imago: exact counts of what is migrated and what is pending, and what the plan counts besides (avatars). Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';

@@ -13,4 +13,4 @@ begin
   return imago.run_history(plan, points);
 end
 $$;
-comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: users a minute, batch size and failures at no more than so many points each. Changes nothing.';
+comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: rate a minute, batch size and failures at no more than so many points each. Changes nothing.';

@@ -12,4 +12,4 @@ begin
   return imago.rollback_entity('avatars', user_id::text, force);
 end
 $$;
-comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds him: no batch moves him again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
+comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds them: no batch moves them again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';

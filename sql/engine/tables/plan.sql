@@ -4,6 +4,8 @@ create table imago.plan (
   source_schema text not null,
   source_table text not null,
   key_column text not null,
+  entity_singular text check (entity_singular <> ''),
+  entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   stage integer not null default 1 check (stage = 1),
   prepared_at timestamptz,
@@ -16,9 +18,12 @@ create table imago.plan (
   closed_at timestamptz,
   finalized_at timestamptz,
   cleaned_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
+comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
 comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
 comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';

@@ -1,5 +1,5 @@
-insert into imago.plan (name, title, source_schema, source_table, key_column)
-values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id');
+insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
+values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
 
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
@@ -26,14 +26,14 @@ insert into imago.plan_step (plan, position, name, phase, routine, only_after) v
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, counts, fix, meaning, remedy) values
   ('avatars', 1, 'users_without_active_avatar', 'error', 'after', 'public.users', false, 'apply',
-   'A user has no active avatar and was never given one: he came later, failed, or is held.',
-   'Move him: migrate_batch, retry_failed_migrations for who has failed, migrate_user_to_avatar_centric for who is held.'),
+   'A user has no active avatar and was never given one: they came later, failed, or are held.',
+   'Move them: migrate_batch, retry_failed_migrations for who has failed, migrate_user_to_avatar_centric for who is held.'),
   ('avatars', 2, 'journal_contradicted', 'error', 'during', 'public.users', false, 'apply',
-   'The journal says that a user was migrated, and he has no active avatar: somebody has taken or removed it.',
-   'Fix gives him his oldest avatar, or a new default one; or take the user back.'),
+   'The journal says that a user was migrated, and they have no active avatar: somebody has taken or removed it.',
+   'Fix gives them their oldest avatar, or a new default one; or take the user back.'),
   ('avatars', 3, 'wrong_active_avatar', 'error', 'during', 'public.users', false, 'fix_active_avatars',
    'The active avatar of a user does not exist, or belongs to somebody else.',
-   'Fix gives him his oldest avatar, or a new default one.'),
+   'Fix gives them their oldest avatar, or a new default one.'),
   ('avatars', 4, 'two_default_avatars', 'error', 'during', 'public.avatars', false, null,
    'A user has more than one default avatar; the key is that of the surplus one.',
    'Drop the mark of the one that is not active: update avatars set metadata = metadata - ''migrated'' where id = <key>. Not fixed by itself: what the plan does not declare could not be taken back.'),
@@ -56,7 +56,7 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, cou
    'A follow points to an avatar that does not exist, or that is not the followed user''s.',
    'Fix points it to the active avatar of the followed user.'),
   ('avatars', 11, 'counts', 'warning', 'after', 'public.users', true, null,
-   'For a user the rows of the old side (himself, his posts, the follows of him) are not as many as the new side accounts for. Facts has the sums.',
+   'For a user the rows of the old side (their own, their posts, the follows of them) are not as many as the new side accounts for. Facts has the sums.',
    'A cross-check, counted by itself: what is wrong is in the checks above.');
 
 do $$

@@ -30,7 +30,7 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
     where g."userId" = n.id and g."isProfileGig"
       and (g.skills, g."codingLanguages", g."yearsOfExperience", g.certificates)
         is distinct from (n.skills, n."codingLanguages", coalesce(n."yearsOfExperience", 0), n.certificates)'),
-  ('profile_gigs', 2, 'a freelancer gets his profile gig', 'public."User"', '{insert,update}',
+  ('profile_gigs', 2, 'a freelancer gets a profile gig', 'public."User"', '{insert,update}',
    '{role,isProfileInfoSet,skills,codingLanguages,yearsOfExperience,certificates}', 'id', 'forward', true,
    'select profile_gigs.make_gigs(array(select n.id from new_rows n where n.role::text = ''freelancer'' and n."isProfileInfoSet"))'),
   ('profile_gigs', 3, 'from the profile gig to the user', 'public."Gigs"', '{update}',
@@ -52,20 +52,20 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, fix, meaning, remedy) values
   ('profile_gigs', 1, 'freelancers_without_gig', 'error', 'after', 'public."User"', 'apply',
-   'A freelancer whose profile is set has no profile gig: he came while sync was off, failed, is held, or the app has deleted the gig.',
+   'A freelancer whose profile is set has no profile gig: they came while sync was off, failed, are held, or the app has deleted the gig.',
    'Fix makes it from the columns of the user; so does migrate_batch. Who was rolled back alone has to be asked for.'),
   ('profile_gigs', 2, 'two_profile_gigs', 'error', 'during', 'public."Gigs"', null,
    'A user has more than one profile gig; the key is that of the surplus one. The unique index "Gigs_profile_gig_key" is missing.',
    'Take the mark from one: update "Gigs" set "isProfileGig" = false where id = <key>; then create the index again.'),
   ('profile_gigs', 3, 'sides_differ', 'error', 'during', 'public."Gigs"', 'apply',
-   'Skills, languages, years or certificates of the user and of his profile gig differ, because a sync failed; which was written last is known.',
+   'Skills, languages, years or certificates of the user and of their profile gig differ, because a sync failed; which was written last is known.',
    'Fix copies what was written last; so does migrate_batch.'),
   ('profile_gigs', 4, 'sides_differ_undecided', 'error', 'during', 'public."Gigs"', null,
-   'Skills, languages, years or certificates of the user and of his profile gig differ, and nothing tells which was written last.',
+   'Skills, languages, years or certificates of the user and of their profile gig differ, and nothing tells which was written last.',
    'Decide, and write the other side: update "User" u set skills = g.skills, … from "Gigs" g where g.id = <key> and u.id = g."userId". Never fixed by itself.'),
   ('profile_gigs', 5, 'values_without_gig', 'warning', 'during', 'public."User"', null,
    'A user without a profile gig holds skills, languages, years or certificates. Finalize drops these columns, and refuses while there are any.',
-   'Look whether he is a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
+   'Look whether they are a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
 
 revoke all on function public.get_user_profile_gig(integer) from public, anon, authenticated;
 revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;

@@ -11,4 +11,5 @@ begin
   end if;
 end
 $$;
-select imago.create_plan('profile_gigs', 'One profile gig for each freelancer, with the skills that the user had', 'public', 'User', 'id');
+select imago.create_plan('profile_gigs', 'One profile gig for each freelancer, with the skills that the user had', 'public', 'User', 'id',
+  'freelancer', 'freelancers');

@@ -19,14 +19,14 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, que
    'select u.id as key, u.id as entity from public.users u
     where u.skills is null and not imago.is_journaled(''resume_skills'', ''public.users'', u.id::text)',
    'apply',
-   'A user has no skills and was never given any: he came later, failed, or is held.',
-   'Move him: migrate_batch, or retry_failed_migrations for who has failed. Fix gives him the default skills.'),
+   'A user has no skills and was never given any: they came later, failed, or are held.',
+   'Move them: migrate_batch, or retry_failed_migrations for who has failed. Fix gives them the default skills.'),
   ('resume_skills', 2, 'skills_removed', 'error', 'during', 'public.users',
    'select u.id as key, u.id as entity from public.users u
     where u.skills is null and imago.is_journaled(''resume_skills'', ''public.users'', u.id::text)',
    'apply',
-   'The journal says that a user was given skills, and he has none: somebody has set them to null.',
-   'Fix gives him the default skills again; so does migrate_batch.'),
+   'The journal says that a user was given skills, and they have none: somebody has set them to null.',
+   'Fix gives them the default skills again; so does migrate_batch.'),
   ('resume_skills', 3, 'skills_of_another_shape', 'manual', 'during', 'public.users',
    'select u.id as key, u.id as entity from public.users u where json_typeof(u.skills) <> ''array''',
    null,

@@ -1,1 +1,1 @@
-select imago.create_plan('resume_skills', 'Profile picture and skills for all users', 'public', 'users', 'id');
+select imago.create_plan('resume_skills', 'Profile picture and skills for all users', 'public', 'users', 'id', 'user', 'users');

@@ -1,5 +1,5 @@
-insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
-values ('staging_to_production', 2, 'public', 'Booking', 'id');
+insert into imago.plan_stage (plan, number, source_schema, source_table, key_column, entity_singular, entity_plural)
+values ('staging_to_production', 2, 'public', 'Booking', 'id', 'booking', 'bookings');
 
 insert into imago.plan_step (plan, position, name, routine, direct, statement) values
   ('staging_to_production', 1, 'types', 'prepare_types', false, null),

@@ -1,18 +1,20 @@
-create or replace function imago.raise_attempt(plan_name text, attempt imago.attempt)
+create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  singular text := (imago.entity_words(plan)).singular;
 begin
   if attempt.outcome = 'blocked' then
-    perform imago.raise_error('IM025');
+    perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;
   elsif attempt.sqlstate in ('IM010', 'IM011') then
-    perform imago.raise_error(attempt.sqlstate);
+    perform imago.raise_error(attempt.sqlstate, singular);
   end if;
-  perform imago.raise_error('IM023', plan_name, attempt.sqlstate);
+  perform imago.raise_error('IM023', plan.name, attempt.sqlstate, singular);
 end
 $$;
-comment on function imago.raise_attempt(text, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
+comment on function imago.raise_attempt(imago.plan, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';

@@ -10,7 +10,7 @@ begin
   select count(distinct (f.stage, f.entity)) into left_aside
   from imago.failure f where f.plan = run.plan and f.direction = 'forward' and f.kind <> 'held';
   if left_aside > 0 then
-    perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+    perform imago.transition_run(run.id, 'fail', imago.counted(imago.find_plan(run.plan), left_aside) || ' set aside', 'set_aside');
   else
     perform imago.transition_run(run.id, 'succeed');
   end if;

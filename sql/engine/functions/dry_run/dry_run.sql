@@ -5,15 +5,16 @@ volatile
 set search_path = ''
 as $$
 declare
+  plan imago.plan := imago.find_plan(plan_name);
   problems jsonb;
   result jsonb;
 begin
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
-  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(imago.find_plan(plan_name)) p;
+  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(plan) p;
   if mode = 'preflight' then
-    return jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
+    return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
   perform imago.expect_no_problems(plan_name, problems);
 
@@ -31,7 +32,7 @@ begin
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result || jsonb_build_object('problems', problems);
+  return result || imago.plan_words(plan) || jsonb_build_object('problems', problems);
 end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';

@@ -52,7 +52,7 @@ begin
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
     'estimate', jsonb_build_object(
-      'users', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
+      'total', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
       'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
                from jsonb_each_text(answer -> 'rows'))));
 end

@@ -18,14 +18,14 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);
   if plan.name is null then
-    perform imago.raise_error('IM013', plan_name);
+    perform imago.raise_error('IM013', plan_name, imago.plan_words(imago.find_plan(plan_name)) ->> 'entity_singular');
   end if;
   perform imago.expect_begun(plan);
   entity := imago.canonical_key(plan, entity);
   delete from imago.failure f
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
-  perform imago.raise_attempt(plan_name, attempt);
+  perform imago.raise_attempt(plan, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,

@@ -35,7 +35,7 @@ begin
   from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
-  -- No deferrals are left: a blocked user of a window is set aside at once, the others move.
+  -- No deferrals are left: what is blocked in a window is set aside at once, the others move.
   moves := imago.move_keys(run, plan, todo, 'window', 1, imago.call_deadline(6000), attempts_left, imago.setting_number('deferrals'));
   next_offset := batch_offset;
   if moves.outcome = 'done' then

@@ -30,7 +30,7 @@ begin
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
-  perform imago.raise_attempt(plan_name, attempt);
+  perform imago.raise_attempt(staged, attempt);
   perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';

@@ -26,13 +26,13 @@ begin
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
         'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
-        'message', concat_ws(' ', 'an entity of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
-        'hint', format('Look at the entity with key %s.', f ->> 'entity')))
+        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),
     'facts', jsonb_build_object(
-      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,users}', 'seconds', sample #> '{estimate,seconds}',
+      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
       'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,users}')::numeric / moved),
+      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved),
       'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;

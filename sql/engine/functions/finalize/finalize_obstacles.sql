@@ -20,20 +20,21 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s', count(distinct f.entity), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move who was rolled back alone again with migrate_entity, or roll everybody back.'),
+      ('held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
       ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, word, remedy) on k.kind = f.kind
     where f.plan = plan.name
     group by k.word, k.remedy
     order by k.word desc;
   if pending <> '{}' then
-    return query select format('%s%s pending', cardinality(pending), case when cardinality(pending) = 1000 then ' or more' else '' end)
+    return query select
+        imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
         || imago.sample_keys_text(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;

@@ -1,4 +1,12 @@
-create or replace function imago.create_plan(name text, title text, source_schema text, source_table text, key_column text)
+create or replace function imago.create_plan(
+  name text,
+  title text,
+  source_schema text,
+  source_table text,
+  key_column text,
+  entity_singular text default null,
+  entity_plural text default null
+)
 returns void
 language plpgsql
 volatile
@@ -8,8 +16,10 @@ begin
   if pg_catalog.to_regnamespace(quote_ident(name)) is not null then
     perform imago.raise_error('IM012', format('schema %s', name));
   end if;
-  insert into imago.plan (name, title, source_schema, source_table, key_column)
-  values (create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column);
+  insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
+  values (
+    create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column,
+    create_plan.entity_singular, create_plan.entity_plural);
 
   execute format('create schema %I', name);
   execute format('comment on schema %I is %L', name, format('Imago plan %s: %s.', name, title));
@@ -24,4 +34,4 @@ begin
   execute format('comment on function %I.statistics() is %L', name, 'What get_migration_statistics adds for this plan: nothing.');
 end
 $$;
-comment on function imago.create_plan(text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
+comment on function imago.create_plan(text, text, text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';

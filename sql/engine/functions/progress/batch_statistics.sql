@@ -13,17 +13,17 @@ as $$
     from (select b.id, b.size, b.ms from batches b order by b.id desc limit 100) t
   )
   select jsonb_build_object(
-    'users_per_minute_now', round(imago.recent_rate(run_id)),
-    'users_per_minute_average', round(60 * sum(b.moved)
+    'per_minute_now', round(imago.recent_rate(run_id)),
+    'per_minute_average', round(60 * sum(b.moved)
       / nullif(extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000, 0)),
-    'average_ms_per_user', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),
+    'average_ms_per_entity', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),
     'batches', count(*),
     'batch_ms', jsonb_build_object(
       'p50', percentile_cont(0.5) within group (order by b.ms), 'p95', percentile_cont(0.95) within group (order by b.ms),
       'p99', percentile_cont(0.99) within group (order by b.ms), 'max', max(b.ms)),
     'batch_size_trace', coalesce((select points from trace), '[]'),
     'rows', coalesce((select jsonb_object_agg(key, amount) from relations), '{}'),
-    'wal_bytes_per_batch', round(avg(b.wal_bytes)), 'wal_bytes_per_user', round(sum(b.wal_bytes) / nullif(sum(b.moved), 0)),
+    'wal_bytes_per_batch', round(avg(b.wal_bytes)), 'wal_bytes_per_entity', round(sum(b.wal_bytes) / nullif(sum(b.moved), 0)),
     'wal_is_server_wide', true)
   from batches b
 $$;

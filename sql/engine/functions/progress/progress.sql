@@ -24,17 +24,19 @@ begin
   from imago.failure f where f.plan = plan_name;
 
   per_minute := imago.recent_rate(run.id);
-  return jsonb_build_object(
+  return imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
     'state', coalesce(run.state, 'none'), 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
     'unindexed', (
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
       from imago.missing_indexes(plan_name) u where u.is_left),
-    'total_users', entities.total, 'migrated_users', entities.migrated, 'pending_users', entities.pending,
-    'failed_users', counts.failed, 'held_users', counts.held, 'conflicts', counts.conflicts,
-    'migration_completion_percentage', imago.percentage(entities.migrated, entities.pending),
-    'users_per_minute', round(per_minute),
+    'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'failed', counts.failed, 'held', counts.held, 'conflicts', counts.conflicts,
+    -- What is set aside or held is still pending, as far as its rows go.
+    'remaining', greatest(0, entities.pending - counts.failed - counts.held),
+    'percentage', imago.percentage(entities.migrated, entities.pending),
+    'per_minute', round(per_minute),
     'eta_seconds', case when run.state = 'running' and per_minute > 0
       then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
     'lanes', coalesce((
@@ -45,7 +47,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name));
+    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name)));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';

@@ -23,7 +23,7 @@ as $$
     group by s.n, s.began, s.ended
   )
   select coalesce(jsonb_agg(jsonb_build_object(
-    'at', s.ended, 'users_per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
+    'at', s.ended, 'per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
     'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
                  and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s

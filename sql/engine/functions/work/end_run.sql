@@ -13,7 +13,7 @@ begin
   from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
     if left_aside > 0 then
-      perform imago.transition_run(run.id, 'fail', format('%s entities set aside', left_aside), 'set_aside');
+      perform imago.transition_run(run.id, 'fail', imago.counted(plan, left_aside) || ' set aside', 'set_aside');
     else
       perform imago.transition_run(run.id, 'succeed');
     end if;

@@ -10,4 +10,4 @@ as $$
         from %2$s t left join public.avatars b on b.id = t.avatar_id and b.owner_user_id = u.id where t.%3$I = u.id) %1$s_of_user',
     name, relation, owner_column)
 $$;
-comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of his.';
+comment on function avatars.counted_rows(text, text, text) is 'SQL: a join that counts the rows of user u in a relation, and those of them that carry an avatar of theirs.';

@@ -19,4 +19,4 @@ as $$
     case when f.exist then avatars.counted_rows('public.follows', 'follows', followed) end)
   from (select avatars.countable('public.posts', author) as exist) p, (select avatars.countable('public.follows', followed) as exist) f
 $$;
-comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of his rows on the old side and of those that the new side accounts for.';
+comment on function avatars.counts_query(text, text) is 'SQL: each user with the number of their rows on the old side and of those that the new side accounts for.';

@@ -15,4 +15,4 @@ begin
   perform avatars.apply(keys);
 end
 $$;
-comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets his oldest own one, or a new default one.';
+comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets their oldest own one, or a new default one.';

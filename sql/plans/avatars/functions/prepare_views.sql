@@ -28,4 +28,4 @@ begin
   comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have.';
 end
 $$;
-comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made his own) and pending, from the columns found.';
+comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';

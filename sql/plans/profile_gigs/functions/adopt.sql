@@ -21,4 +21,4 @@ as $$
     and (u.skills, u."codingLanguages", coalesce(u."yearsOfExperience", 0), u.certificates)
       is distinct from (f.skills, f."codingLanguages", f."yearsOfExperience", f.certificates)
 $$;
-comment on function profile_gigs.adopt(integer[]) is 'A gig that the app has made the profile gig: what it says goes to the user, what it leaves open comes from him.';
+comment on function profile_gigs.adopt(integer[]) is 'A gig that the app has made the profile gig: what it says goes to the user, what it leaves open comes from them.';

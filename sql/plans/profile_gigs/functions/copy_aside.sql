@@ -4,7 +4,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Who is there already was written since the trigger is, so his is the newer value.
+  -- Who is there already was written since the trigger is, so theirs is the newer value.
   insert into profile_gigs.users_aside (id, skills, "codingLanguages", "yearsOfExperience", certificates)
   select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates
   from public."User" u

@@ -48,7 +48,7 @@ begin
   end if;
   return query
     select 'warning', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
-      'Have the app delete the gigs of a user before him, or let the foreign key cascade.'
+      'Have the app delete the gigs of a user before the user, or let the foreign key cascade.'
     from pg_catalog.pg_constraint c
     where c.conrelid = pg_catalog.to_regclass('public."Gigs"') and c.confrelid = pg_catalog.to_regclass('public."User"')
       and c.contype = 'f' and c.confdeltype in ('a', 'r');

@@ -36,4 +36,4 @@ begin
   comment on view profile_gigs.pending is 'Freelancers who have yet to get a profile gig, and users whose sides differ because a sync failed.';
 end
 $$;
-comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made his own), concerned and pending.';
+comment on function profile_gigs.prepare_views() is 'Prepare step: the views profile_gig (kept if somebody made their own), concerned and pending.';

@@ -24,4 +24,4 @@ begin
     limit 1);
 end
 $$;
-comment on function profile_gigs.written_last(integer, integer) is 'Of a user and his profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
+comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
