@@ -71,7 +71,7 @@ function introduce(
   { url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase,
   fitting: string[],
 ): void {
-  // Whoever has an app that no plan fits has to name his own.
+  // Whoever has an app that no plan fits has to name their own.
   const [plan = 'NAME'] = fitting;
   // What is taken where no plan is named.
   const [flags, argument] = plan === 'avatars' ? ['', ''] : [` -- --plan ${plan}`, `'${plan}'`];

@@ -17,7 +17,7 @@ export const packageFolder = nearest(import.meta.dirname, 'package.json') as str
 /** Whether it was installed as a package, so that its own folder is not for data: the next npm install empties it. */
 const installed = packageFolder.split(path.sep).includes('node_modules');
 
-/** The folder for what belongs to the user's project: this one as a clone, else the project that he is in. */
+/** The folder for what belongs to the user's project: this one as a clone, else the project that they are in. */
 export function userFolder(): string {
   if (!installed) return packageFolder;
   return nearest('.', path.join('supabase', 'config.toml'), 'package.json') ?? path.resolve('.');

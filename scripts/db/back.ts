@@ -22,7 +22,7 @@ export interface PutBack {
   rows: number;
   /** Rows or values that stay in the attic, as what they refer to is gone. */
   left: number;
-  /** Values that somebody has changed since: what he wrote stays. */
+  /** Values that somebody has changed since: what they wrote stays. */
   newer: number;
 }
 
