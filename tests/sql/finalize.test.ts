@@ -247,7 +247,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     await db.sql`insert into imago.run (plan, direction, state) values ('avatars', 'forward', 'running')`;
     await db.sql`update users set active_avatar_id = null where id = (select max(id::text)::uuid from users)`;
     expect((await refused(db)).reasons).toMatch(
-      /^run \d+ \(forward\) is running; 1 held \(.+\); 1 pending \(.+\)$/,
+      /^run \d+ \(forward\) is running; 1 user held \(.+\); 1 user pending \(.+\)$/,
     );
   });
 });
@@ -351,7 +351,7 @@ describe('a rollback and finalize at the same time', () => {
     });
     expect(await finalize(db)).toMatchObject({ state: 'busy', closed: false });
     await other`commit`;
-    expect((await refusal(finalize(db))).message).toContain('1 held');
+    expect((await refusal(finalize(db))).message).toContain('1 user held');
 
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: user?.id });
     await migrateAll(db.sql);

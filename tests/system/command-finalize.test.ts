@@ -100,7 +100,7 @@ describe('--finalize', () => {
     await call(project.db.sql, 'rollback_user_migration', { user_id: user?.id });
     const held = await runCommand(['--finalize', '--yes', '--json'], project.environment);
     expect(held.code).toBe(3);
-    expect(held.json().message).toContain(`1 held (${user?.id})`);
+    expect(held.json().message).toContain(`1 user held (${user?.id})`);
 
     await call(project.db.sql, 'migrate_user_to_avatar_centric', { user_id: user?.id });
     await migrateAll(project.db.sql);
