@@ -34,7 +34,7 @@ export const finalizeAnswer = z.looseObject({
   closed: z.boolean(),
   percentage: z.number().nullish(),
   list: z.array(finalizeStep).optional(),
-  obstacles: z.array(z.looseObject({ reason: z.string(), remedy: z.string() })).optional(),
+  obstacles: z.array(z.looseObject({ kind: z.string(), reason: z.string(), remedy: z.string() })).optional(),
 });
 
 /** `cleanup_migration`; with dry_run the numbers are of what would go, and the list names the plan's own steps. */

@@ -87,7 +87,7 @@ export const statusRules: readonly StatusRule[] = [
   },
   {
     status: 504,
-    codes: ['IM018', 'IM028'],
+    codes: ['IM018', 'IM028', 'IM058'],
     meaning: 'it does not fit the statement timeout, however often it is tried',
   },
 ];

@@ -17,6 +17,9 @@ import type { Ending } from './report.ts';
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
 const patienceMs = 5 * 60_000;
 
+/** What stands in the way until more is migrated: the kinds of obstacles that this command removes. */
+const migrating = new Set(['not_migrated', 'unfinished_run', 'set_aside', 'in_conflict', 'pending']);
+
 /** Shows the steps, asks, and goes through them. With --dry-run it only shows them. */
 export async function finalize(context: Context): Promise<Ending> {
   const { options, terminal, signal } = context;
@@ -68,9 +71,7 @@ function hindered(context: Context, preview: FinalizeAnswer): Ending {
     message: `It cannot be finalized yet: ${obstacles.map(({ reason }) => reason).join('; ')}. Nothing was changed.`,
     next: [
       ...new Set(obstacles.map(({ remedy }) => remedy)),
-      ...(obstacles.some(({ remedy }) => remedy.includes('migrate_batch'))
-        ? [`Here: ${nextCommand(context)}`]
-        : []),
+      ...(obstacles.some(({ kind }) => migrating.has(kind)) ? [`Here: ${nextCommand(context)}`] : []),
     ],
     finalize: preview,
   };
@@ -133,7 +134,7 @@ async function oneCall(context: Context): Promise<FinalizeAnswer | undefined> {
   try {
     return await pastDirect(context, 'finalize', () => caller.call('finalize_migration', args, signal));
   } catch (error) {
-    const tooLong = error instanceof CallError && error.code === 'IM041' && error.message.includes('57014');
+    const tooLong = error instanceof CallError && error.code === 'IM058';
     if (!tooLong || databaseUrl === undefined) throw error;
     terminal.info('That does not fit a call of the API: over DATABASE_URL instead …');
     return await withoutTimeout(databaseUrl, args);

@@ -3,23 +3,28 @@ do $$
 declare
   routine regprocedure;
 begin
-  for routine in
-    select p.oid from pg_catalog.pg_proc p
-    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'imago'
-       or n.nspname = 'public' and pg_catalog.obj_description(p.oid, 'pg_proc') like 'Imago: %'
-  loop
+  for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
     execute format('revoke all on function %s from public, anon, authenticated', routine);
   end loop;
+  -- install_check has seen to it that nobody else has functions of these names.
   for routine in
-    select p.oid from pg_catalog.pg_proc p
-    where p.pronamespace = 'public'::regnamespace and pg_catalog.obj_description(p.oid, 'pg_proc') like 'Imago: %'
+    select p.oid from pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and p.proname in (
+        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'finalize_migration',
+        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
+        'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
+        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
+        'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'rollback_all_migrations',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'unschedule_migration',
+        'validate_migration'
+      )
   loop
-    execute format('grant execute on function %s to service_role', routine);
+    perform imago.publish_function(null, routine);
   end loop;
 end
 $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
-grant select on imago.log, imago.batch, imago.run to service_role;
+grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

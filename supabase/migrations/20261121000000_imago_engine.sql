@@ -123,7 +123,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM038', 'plan %1$s cannot be finalized: %2$s', 'Nothing was done. %3$s', 'Finalize ends a migration for good, so it begins, and closes the way back, only when everything is moved and no check of severity error fails.'),
   ('IM039', 'plan %1$s is finalized and cannot be %2$s any more', 'Finalize closed the way back at %3$s (UTC). What it dropped is in your backups only.', 'finalize_migration has done a step that cannot be taken back.'),
   ('IM040', 'plan %1$s cannot be cleaned up: %2$s', 'Nothing has been dropped. %3$s', 'Clean-up drops the journal, which is the way back, so it waits until the way back is closed or has been gone, and for the verification period.'),
-  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again. With 57014 it does not fit the statement timeout: call over a database connection without one.', 'A finalize or clean-up step of the plan ran into an error.'),
+  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again.', 'A finalize or clean-up step of the plan ran into an error.'),
   ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'npm run migrate runs it when DATABASE_URL is set, and pg_cron does after select %4$s. Or run this statement, then call again: %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
   ('IM043', 'finalizing plan %1$s would lose data: %2$s', 'Bring it to the new side, or accept the loss with allow_data_loss => true (--allow-data-loss).', 'The old side holds values that the new side does not.'),
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
@@ -135,7 +135,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
   ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
-  ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.');
+  ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.'),
+  ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.');
 
 -- imago.plan
 create table imago.plan (
@@ -364,6 +365,7 @@ create table imago.run (
     check (state in ('pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled')),
   reason text,
   error_code text,
+  error_detail text[],
   backup boolean not null default true,
   force boolean not null default false,
   max_failures text,
@@ -379,6 +381,8 @@ create table imago.run (
   finished_at timestamptz
 );
 comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
+comment on column imago.run.reason is 'Why it is in this state, for people. What is decided by it stands in the other columns.';
+comment on column imago.run.error_detail is 'For a run that failed: the values of the message of its error_code.';
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
 comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
 comment on column imago.run.findings is 'What the checks at the end of a forward run have found: name, severity and counts of each. Null: not checked to the end.';
@@ -424,6 +428,7 @@ create table imago.batch (
   run bigint not null,
   direction text not null,
   path text not null,
+  plan_check integer,
   journaled boolean not null,
   xid xid8 not null default pg_current_xact_id(),
   size integer not null,
@@ -435,6 +440,8 @@ create table imago.batch (
 );
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
+comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
+comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);
 
 -- imago.failure
@@ -451,11 +458,18 @@ create table imago.failure (
   table_name text,
   column_name text,
   row_key text,
+  reason_kind text check (reason_kind in ('changed', 'edited', 'referenced')),
+  referenced_by text,
   reason text,
-  created_at timestamptz not null default clock_timestamp()
+  created_at timestamptz not null default clock_timestamp(),
+  check (reason_kind is not null = (kind = 'conflict')),
+  check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
 comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
+comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
+comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
+comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
 
@@ -476,6 +490,26 @@ comment on table imago.log is 'What happened: transitions, batches, halvings, fa
 create index log_plan_idx on imago.log (plan, id);
 create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
 comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';
+
+-- imago.added
+create table imago.added (
+  plan text references imago.plan on delete cascade,
+  type text not null,
+  names text[] not null,
+  arguments text[] not null,
+  object_id oid not null,
+  column_number integer not null,
+  noted_in oid not null,
+  comment text,
+  created_at timestamptz not null default clock_timestamp(),
+  primary key (type, names, arguments)
+);
+comment on table imago.added is 'What Imago has added outside of its own schemas: columns, tables, indexes and types of prepare steps, functions in schema public. By this, and by this only, clean-up, the doctor and uninstalling know what is ours.';
+comment on column imago.added.plan is 'Null: the engine''s own.';
+comment on column imago.added.type is 'With names and arguments: the object as pg_identify_object_as_address() names it. Names outlive a dump and its restore, numbers do not.';
+comment on column imago.added.object_id is 'Of the object, with column_number for a column: what was dropped and made again under the same name is not ours any more. Counts only in the database of noted_in.';
+comment on column imago.added.noted_in is 'The oid that this table had at that time. Another one since: the database was restored from a dump, and its objects have other numbers.';
+comment on column imago.added.comment is 'What we have written on the object for people, to take it away again; null where it had a comment of its own.';
 
 -- imago.validation
 create table imago.validation (
@@ -553,6 +587,15 @@ create type imago.moves as (
 );
 comment on type imago.moves is 'What a list of keys came to: how many from its start are resolved, and why it ended there (done, time, deferred, timeout, stop, budget).';
 
+create type imago.problem as (
+  severity text,
+  kind text,
+  object text,
+  message text,
+  hint text
+);
+comment on type imago.problem is 'What preflight() of a plan returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
+
 -- imago.add_answers
 create or replace function imago.add_answers(so_far jsonb, more jsonb)
 returns jsonb
@@ -586,16 +629,20 @@ as $$
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
--- imago.added_by
-create or replace function imago.added_by(plan_name text)
-returns text
+-- imago.added_object
+create or replace function imago.added_object(class oid, id oid, column_number integer)
+returns setof imago.added
 language sql
-immutable
+stable
 set search_path = ''
 as $$
-  select format('Added by Imago plan %s.', plan_name)
+  select a.*
+  from pg_catalog.pg_identify_object_as_address(class, id, added_object.column_number) o
+  join imago.added a on a.type = o.type and a.names = o.object_names and a.arguments = o.object_args
+  where a.noted_in <> 'imago.added'::pg_catalog.regclass
+     or a.object_id = id and a.column_number = added_object.column_number
 $$;
-comment on function imago.added_by(text) is 'What the comment of a column or table holds that a prepare step added: clean-up knows it by that, and by that only.';
+comment on function imago.added_object(oid, oid, integer) is 'The note that an object, by its address, was added by Imago, if it was; none for one that was dropped and made again since.';
 
 -- imago.allowed_events
 create or replace function imago.allowed_events(state text)
@@ -660,7 +707,7 @@ $$;
 comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
 
 -- imago.attempt_batch
-create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false)
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -673,7 +720,7 @@ begin
   begin
     set constraints all deferred;
     if run.direction = 'forward' then
-      result := imago.move_forward(run, plan, keys, path);
+      result := imago.move_forward(run, plan, keys, path, fixed);
     else
       -- Of the key's own type once for all that it does.
       execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
@@ -712,7 +759,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
 
 -- imago.attempt_step
 create or replace function imago.attempt_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
@@ -749,7 +796,7 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan.name, sqlstate);
+    perform imago.raise_error('IM058', name, plan.name);
   when others then
     if sqlstate like 'IM%' then
       raise;
@@ -913,7 +960,7 @@ begin
     perform from imago.plan_write w where w.id = write_id for update;
     if imago.index_of(relation, column_name) is null then
       execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
-      execute format('comment on index %s is %L', imago.index_of(relation, column_name), format('Added by Imago plan %s.', run.plan));
+      perform imago.note_added(run.plan, imago.index_of(relation, column_name)::text);
       perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
         'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
     end if;
@@ -1260,8 +1307,8 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
-  from imago.preflight(plan) p where p.severity = 'warning' and p.message not like 'has no index%'
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - '{severity,kind}'::text[]), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.kind is distinct from 'no_index'
 $$;
 comment on function imago.check_limitations(imago.plan) is 'Check: what else the preflight warns of.';
 
@@ -1272,8 +1319,8 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
-  from imago.preflight(plan) p where p.severity = 'warning' and p.message like 'has no index%'
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - '{severity,kind}'::text[]), '[]'))
+  from imago.preflight(plan) p where p.severity = 'warning' and p.kind = 'no_index'
 $$;
 comment on function imago.check_missing_indexes(imago.plan) is 'Check: the indexes that the preflight misses, each with the statement to run.';
 
@@ -1284,7 +1331,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - 'severity'), '[]'))
+  select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - '{severity,kind}'::text[]), '[]'))
   from imago.preflight(plan) p where p.severity = 'error'
 $$;
 comment on function imago.check_requirements(imago.plan) is 'Check: the errors of the preflight.';
@@ -1783,12 +1830,12 @@ comment on function imago.closes_way_back(imago.plan_step) is 'Whether a finaliz
 
 -- imago.column_problems
 create or replace function imago.column_problems(relation text, name text, types text[])
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('%s.%I', relation, name),
+  select 'error', case when a.attname is null then 'missing_column' else 'wrong_type' end, format('%s.%I', relation, name),
     case when a.attname is null then 'column is missing' else format('has type %s', pg_catalog.format_type(a.atttypid, null)) end,
     format('The plan needs it as %s.', array_to_string(types, ' or '))
   from (select pg_catalog.to_regclass(relation) as oid) r
@@ -2175,8 +2222,8 @@ begin
   execute format('revoke all on schema %I from public', name);
   -- What a plan may leave out. It replaces them by its own where it has more to say.
   execute format(
-    'create function %I.preflight() returns table (severity text, object text, message text, hint text)
-     language sql stable set search_path = '''' as $sql$ select null, null, null, null where false $sql$', name);
+    'create function %I.preflight() returns setof imago.problem
+     language sql stable set search_path = '''' as $sql$ select null, null, null, null, null where false $sql$', name);
   execute format('comment on function %I.preflight() is %L', name, 'What speaks against starting, besides what holds for every plan: nothing.');
   execute format(
     'create function %I.statistics() returns jsonb language sql stable set search_path = '''' as $sql$ select ''{}''::jsonb $sql$', name);
@@ -2364,10 +2411,7 @@ as $$
 declare
   holds boolean;
 begin
-  if not exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and not a.attisdropped
-      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by(plan_name) || '%') then
+  if not imago.is_added(plan_name, relation, name) then
     return null;
   end if;
   -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
@@ -2379,11 +2423,12 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));
   end if;
+  perform imago.forget_added(plan_name, relation, name);
   execute format('alter table %s drop column %I', relation, name);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
 end
 $$;
-comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column whose comment says that the plan added it, when it is empty; says what became of it.';
+comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column that the plan has added (note_added), when it is empty; says what became of it.';
 
 -- imago.drop_empty_table
 create or replace function imago.drop_empty_table(plan_name text, relation text)
@@ -2395,8 +2440,7 @@ as $$
 declare
   holds boolean;
 begin
-  if pg_catalog.obj_description(pg_catalog.to_regclass(relation), 'pg_class') is null
-     or pg_catalog.obj_description(pg_catalog.to_regclass(relation), 'pg_class') not like '%' || imago.added_by(plan_name) || '%' then
+  if not imago.is_added(plan_name, relation) then
     return null;
   end if;
   execute format('lock table %s in access exclusive mode', relation);
@@ -2404,6 +2448,7 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s holds rows: it stays', relation)));
   end if;
+  perform imago.forget_added(plan_name, relation);
   -- Not cascading: what still refers to it keeps it.
   execute format('drop table %s', relation);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s was empty: dropped', relation)));
@@ -2411,7 +2456,7 @@ exception when dependent_objects_still_exist then
   return jsonb_build_object('warnings', jsonb_build_array(format('%s is referred to: it stays', relation)));
 end
 $$;
-comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table whose comment says that the plan added it, when it is empty and nothing refers to it; says what became of it.';
+comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table that the plan has added (note_added), when it is empty and nothing refers to it; says what became of it.';
 
 -- imago.drop_forged_batch
 create or replace function imago.drop_forged_batch()
@@ -2625,7 +2670,7 @@ comment on function imago.each_column(text, text, text[], text) is 'Writes a tem
 
 -- imago.edited_rows
 create or replace function imago.edited_rows(plan imago.plan, keys text[])
-returns table (entity text, relation text, row_key text, reason text)
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
 language plpgsql
 volatile
 set search_path = ''
@@ -2643,7 +2688,7 @@ begin
     key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
-        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
         (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
@@ -2653,7 +2698,7 @@ begin
     end if;
     if write.inserts then
       return query execute format(
-        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text, null::text
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
@@ -3142,7 +3187,7 @@ declare
   remedies text;
 begin
   select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
-  from imago.finalize_obstacles(plan, pending) with ordinality o(reason, remedy, n);
+  from imago.finalize_obstacles(plan, pending) with ordinality o(kind, reason, remedy, n);
   if reasons is not null then
     perform imago.raise_error('IM038', plan.name, reasons, remedies);
   end if;
@@ -3535,7 +3580,7 @@ comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of w
 
 -- imago.finalize_obstacles
 create or replace function imago.finalize_obstacles(plan imago.plan, pending text[])
-returns table (reason text, remedy text)
+returns table (kind text, reason text, remedy text)
 language plpgsql
 stable
 set search_path = ''
@@ -3544,39 +3589,39 @@ declare
   run imago.run := imago.last_run(plan.name);
 begin
   if plan.prepared_at is null then
-    return query select
+    return query select 'not_migrated',
       case when run.direction = 'rollback' then 'it was rolled back' else 'nothing has been migrated' end,
       'Call migrate_batch until has_more is false.';
     return;
   end if;
   if run.state in ('pending', 'running', 'paused') then
-    return query select format('run %s (%s) is %s', run.id, run.direction, run.state),
+    return query select case run.direction when 'forward' then 'unfinished_run' else 'unfinished_rollback' end,
+      format('run %s (%s) is %s', run.id, run.direction, run.state),
       case run.direction
         when 'forward' then 'Let the run end (migrate_batch until has_more is false), or cancel it with cancel_migration.'
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select k.code, format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
-      ('failed', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('too_large', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('deferred', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
-      ('conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
-    ) k(kind, word, remedy) on k.kind = f.kind
+      ('failed', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('too_large', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('deferred', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('held', 'held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
+      ('conflict', 'in_conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
+    ) k(kind, code, word, remedy) on k.kind = f.kind
     where f.plan = plan.name
-    group by k.word, k.remedy
-    order by k.word desc;
+    group by k.code, k.word, k.remedy
+    order by k.code desc;
   if pending <> '{}' then
-    return query select
-        imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
+    return query select 'pending', imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
         || imago.sample_keys_text(pending, cardinality(pending)),
       'Call migrate_batch until has_more is false.';
   end if;
 end
 $$;
-comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with up to three keys and what to do.';
+comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with a code (kind), up to three keys and what to do.';
 
 -- imago.finalize_preview
 create or replace function imago.finalize_preview(plan imago.plan)
@@ -3679,7 +3724,7 @@ begin
   return conflicts;
 end
 $$;
-comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';
+comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason_kind, referenced_by. An entity that stays keeps what it refers to, hence the loop.';
 
 -- imago.find_job
 create or replace function imago.find_job(plan_name text, direct boolean default false)
@@ -4053,7 +4098,7 @@ begin
     select t.* into entities, first_keys from imago.fixable_entities(plan_check, plan, item.cursor_key, piece.last_key, dry_run) t;
   end if;
   if entities <> '{}' then
-    moves := imago.move_keys(run, plan, entities, 'fix ' || plan_check.name, item.fix_size, deadline, attempts_left, item.deferrals);
+    moves := imago.move_keys(run, plan, entities, 'fix', item.fix_size, deadline, attempts_left, item.deferrals, plan_check);
     attempts := moves.attempts;
     result.fixed := result.fixed + moves.moved;
     result.fixes_failed := result.fixes_failed + moves.failed;
@@ -4132,6 +4177,33 @@ begin
 end
 $$;
 comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
+
+-- imago.forget_added
+create or replace function imago.forget_added(plan text, object text, column_name text default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  address record;
+  described record;
+  note imago.added;
+begin
+  select * into address from imago.object_address(object, column_name);
+  select a.* into note from imago.added_object(address.class, address.id, address.column_number) a where a.plan = forget_added.plan;
+  if not found then
+    return;
+  end if;
+  if note.comment = coalesce(pg_catalog.col_description(address.id, nullif(address.column_number, 0)),
+                             pg_catalog.obj_description(address.id, address.class::pg_catalog.regclass::text)) then
+    select * into described from pg_catalog.pg_identify_object(address.class, address.id, address.column_number);
+    execute format('comment on %s %s is null', case address.column_number when 0 then described.type else 'column' end, described.identity);
+  end if;
+  delete from imago.added a where a.type = note.type and a.names = note.names and a.arguments = note.arguments;
+end
+$$;
+comment on function imago.forget_added(text, text, text) is 'For finalize and clean-up steps: what the plan has added is the app''s own from now on, or is about to be dropped. Takes our comment away, unless somebody has changed it.';
 
 -- imago.forget_moved
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
@@ -4413,12 +4485,12 @@ comment on function imago.index_wait_ms(text) is 'How long to wait for the lock 
 
 -- imago.index_warning
 create or replace function imago.index_warning(relation text, name text, purpose text)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'warning', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
+  select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
     format('create index concurrently on %s (%I);', relation, name)
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
@@ -4611,7 +4683,7 @@ as $$
   from (
     select * from ours
     union all
-    -- A second one of the same name makes the Data API refuse both, and one without our comment is not ours any more.
+    -- A second one of the same name makes the Data API refuse both, and one that somebody dropped and made again is not ours any more.
     select p.*, 'public' from pg_catalog.pg_proc p
     where p.pronamespace = 'public'::pg_catalog.regnamespace and p.oid not in (select o.oid from ours o)
       and p.proname in (select o.proname from ours o where o.nspname = 'public')
@@ -4764,6 +4836,20 @@ as $$
   where p.name is not null or k.wanted
 $$;
 comment on function imago.installed_undo() is 'Undo tables and the functions that fill them: sound, missing, or orphaned where no plan knows them any more.';
+
+-- imago.is_added
+create or replace function imago.is_added(plan text, object text, column_name text default null)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from imago.object_address(object, is_added.column_name) o
+    cross join lateral imago.added_object(o.class, o.id, o.column_number) a
+    where a.plan = is_added.plan)
+$$;
+comment on function imago.is_added(text, text, text) is 'For clean-up steps: whether a table, an index, a type or, with column_name, a column is what the plan has added (note_added).';
 
 -- imago.is_all_moved
 create or replace function imago.is_all_moved(plan text)
@@ -5067,7 +5153,7 @@ volatile
 set search_path = ''
 as $$
   select imago.write_log(run.plan, run.id, 'warning', 'index',
-    jsonb_build_object('object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
+    jsonb_build_object('kind', 'no_index', 'object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
   from imago.missing_indexes(run.plan) u
   where u.write_id = leave_index_to_person.write_id and u.column_name = leave_index_to_person.column_name;
   update imago.plan_write w set left_unindexed = w.left_unindexed || column_name where w.id = write_id
@@ -5321,7 +5407,7 @@ $$;
 comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
 -- imago.move_forward
-create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -5332,8 +5418,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  fixed imago.plan_check;
-  apply text := imago.plan_object(plan, 'apply');
+  apply text := case when fixed.id is null then imago.plan_object(plan, 'apply') else format('%I.%I', plan.name, fixed.fix) end;
   result imago.attempt;
   todo record;
   still record;
@@ -5342,10 +5427,6 @@ declare
   counts jsonb;
   write_id integer;
 begin
-  if path like 'fix %' then
-    select c.* into strict fixed from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
-    apply := format('%I.%I', plan.name, fixed.fix);
-  end if;
   result.moved := 0;
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
@@ -5356,8 +5437,8 @@ begin
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, run.direction, path, run.backup, cardinality(todo.keys))
+  insert into imago.batch (run, direction, path, plan_check, journaled, size)
+  values (run.id, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
@@ -5376,7 +5457,7 @@ begin
   end loop;
   if still.amount > 0 then
     raise exception using
-      errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
+      errcode = case when fixed.id is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
     perform imago.compact_batch(result.batch, plan, todo.keys);
@@ -5392,7 +5473,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, or fixes them (path fix and the check), inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check has found of them, inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
 
 -- imago.move_keys
 create or replace function imago.move_keys(
@@ -5403,7 +5484,8 @@ create or replace function imago.move_keys(
   size integer,
   deadline timestamptz,
   attempts_left integer,
-  deferrals integer default 0
+  deferrals integer default 0,
+  fixed imago.plan_check default null
 )
 returns imago.moves
 language plpgsql
@@ -5442,7 +5524,7 @@ begin
     end if;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
-    attempt := imago.attempt_batch(run, plan, segment, path);
+    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
     if attempt.outcome = 'moved' then
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
@@ -5474,7 +5556,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
 -- imago.move_window
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
@@ -5737,6 +5819,48 @@ end
 $$;
 comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
 
+-- imago.note_added
+create or replace function imago.note_added(plan text, object text, column_name text default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  address record;
+  described record;
+  said text;
+begin
+  select * into address from imago.object_address(object, column_name);
+  if address.id is null then
+    perform imago.raise_error('IM015', 'object', concat_ws('.', object, quote_ident(column_name)), 'a table, an index, a type, or a column of a table, that is there');
+  end if;
+  if coalesce(pg_catalog.col_description(address.id, nullif(address.column_number, 0)),
+              case address.column_number when 0 then pg_catalog.obj_description(address.id, address.class::pg_catalog.regclass::text) end) is null then
+    said := format('Added by Imago plan %s.', plan);
+    select * into described from pg_catalog.pg_identify_object(address.class, address.id, address.column_number);
+    execute format('comment on %s %s is %L', case address.column_number when 0 then described.type else 'column' end, described.identity, said);
+  end if;
+  perform imago.note_object(plan, address.class, address.id, address.column_number, said);
+end
+$$;
+comment on function imago.note_added(text, text, text) is 'For prepare steps: notes that the plan has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.';
+
+-- imago.note_object
+create or replace function imago.note_object(plan text, class oid, id oid, column_number integer, comment text default null)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  insert into imago.added as a (plan, type, names, arguments, object_id, column_number, noted_in, comment)
+  select note_object.plan, o.type, o.object_names, o.object_args, id, note_object.column_number, 'imago.added'::pg_catalog.regclass, note_object.comment
+  from pg_catalog.pg_identify_object_as_address(class, id, note_object.column_number) o
+  on conflict (type, names, arguments) do update set
+    plan = excluded.plan, object_id = excluded.object_id, column_number = excluded.column_number, noted_in = excluded.noted_in, comment = excluded.comment
+$$;
+comment on function imago.note_object(text, oid, oid, integer, text) is 'Notes an object, by its address, as added by a plan, or by the engine (plan null).';
+
 -- imago.nulled_relations
 create or replace function imago.nulled_relations(plan imago.plan, target text)
 returns text[]
@@ -5749,6 +5873,22 @@ as $$
   where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
 $$;
 comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
+
+-- imago.object_address
+create or replace function imago.object_address(object text, column_name text, out class oid, out id oid, out column_number integer)
+language sql
+stable
+set search_path = ''
+as $$
+  select
+    case when r.relation is null then 'pg_catalog.pg_type'::pg_catalog.regclass else 'pg_catalog.pg_class'::pg_catalog.regclass end,
+    case when object_address.column_name is null or a.attnum is not null then coalesce(r.relation, pg_catalog.to_regtype(object)) end,
+    coalesce(a.attnum, 0)
+  from (select pg_catalog.to_regclass(object)::oid as relation) r
+  left join pg_catalog.pg_attribute a
+    on a.attrelid = r.relation and a.attname = object_address.column_name and a.attnum > 0 and not a.attisdropped
+$$;
+comment on function imago.object_address(text, text, out oid, out oid, out integer) is 'Where the catalogue keeps a table, an index, a type or, with column_name, a column; id is null if there is none.';
 
 -- imago.open_fix_run
 create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
@@ -6155,7 +6295,7 @@ comment on function imago.planned_rows(text) is 'Rows of a relation as the plann
 
 -- imago.preflight
 create or replace function imago.preflight(plan imago.plan)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 volatile
 set search_path = ''
@@ -6173,12 +6313,12 @@ begin
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
       where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
         and a.attname = staged.key_column) then
-      return query select 'error', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+      return query select 'error', 'not_unique', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
   end loop;
-  return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
+  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
   return query
-    select 'warning', u.object,
+    select 'warning', 'no_index', u.object,
       format('has no index; %s%s',
         case when not u.is_left then 'its table is too large for the run to build one, and ' end,
         case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
@@ -6186,7 +6326,7 @@ begin
     from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
 end
 $$;
-comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
+comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as imago.problem. Takes no locks that anyone waits for.';
 
 -- imago.prepare_answer
 create or replace function imago.prepare_answer(plan_name text, step text, status text)
@@ -6358,9 +6498,25 @@ as $$
   select coalesce(array_agg(p.oid), '{}')
   from pg_catalog.pg_proc p
   where p.pronamespace = 'public'::pg_catalog.regnamespace
-    and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^Imago( plan [a-z][a-z0-9_]*)?: '
+    and p.proname in (select a.names[2] from imago.added a where a.type = 'function')
+    and exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0))
 $$;
-comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans''; their comments say so.';
+comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans'': those that were published (imago.added).';
+
+-- imago.publish_function
+create or replace function imago.publish_function(plan text, routine regprocedure)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format('revoke all on function %s from public, anon, authenticated', routine);
+  execute format('grant execute on function %s to service_role', routine);
+  perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
+end
+$$;
+comment on function imago.publish_function(text, regprocedure) is 'For registrations: gives a function in schema public that the plan has made to service_role alone, and notes it as ours: the doctor looks at it, uninstalling drops it.';
 
 -- imago.raise_attempt
 create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)
@@ -6463,16 +6619,20 @@ declare
   known text[];
 begin
   select array_agg(distinct c ->> 'entity') into entities from jsonb_array_elements(conflicts) c;
+  -- What people read.
+  select jsonb_agg(c || jsonb_build_object('reason', concat_ws(' ', c ->> 'reason_kind', 'by ' || (c ->> 'referenced_by')))) into conflicts
+  from jsonb_array_elements(conflicts) c;
   with forgotten as (
     delete from imago.failure f where f.plan = run.plan and f.kind = 'conflict' and f.stage = record_conflicts.stage and f.entity = any (entities)
     returning f.run, f.entity
   )
   select coalesce(array_agg(distinct o.entity), '{}') into known from forgotten o where o.run = record_conflicts.run.id;
-  insert into imago.failure (plan, run, stage, entity, kind, direction, table_name, row_key, reason)
-  select run.plan, run.id, record_conflicts.stage, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key', c ->> 'reason'
+  insert into imago.failure (plan, run, stage, entity, kind, direction, table_name, row_key, reason_kind, referenced_by, reason)
+  select run.plan, run.id, record_conflicts.stage, c ->> 'entity', 'conflict', 'rollback', c ->> 'relation', c ->> 'row_key',
+    c ->> 'reason_kind', c ->> 'referenced_by', c ->> 'reason'
   from jsonb_array_elements(conflicts) c;
   insert into imago.log (plan, run, level, event, entity, detail)
-  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - 'entity' || imago.stage_label(record_conflicts.stage)
+  select run.plan, run.id, 'warning', 'conflict', c ->> 'entity', c - '{entity,reason_kind,referenced_by}'::text[] || imago.stage_label(record_conflicts.stage)
   from jsonb_array_elements(conflicts) c
   where c ->> 'entity' <> all (known);
   return array(select e from unnest(entities) e where e <> all (known));
@@ -6482,7 +6642,7 @@ comment on function imago.record_conflicts(imago.run, jsonb, integer) is 'Writes
 
 -- imago.referenced_rows
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
-returns table (entity text, relation text, row_key text, reason text)
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
 language plpgsql
 volatile
 set search_path = ''
@@ -6525,11 +6685,11 @@ begin
            where r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
                                       where i.entity = any ($1::%9$s[]) and i.op = ''i''))
          )
-         select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
+         select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced''::text, %3$L::text
          from imago_undo.%4$I i join %5$s t on %6$s join referring r on %8$s
          where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
         removed.relation, imago.each_column('i.key_%1$s', removed.relation, removed.key_columns),
-        replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
+        reference.relation, removed.undo_table, removed.relation,
         imago.each_column('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
@@ -6691,7 +6851,7 @@ comment on function imago.relation_bytes(text) is 'Bytes of a table and its part
 
 -- imago.relation_problems
 create or replace function imago.relation_problems(relation text, must_exist boolean default true)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -6702,21 +6862,21 @@ begin
   select c.* into class from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation);
   if not found then
     if must_exist then
-      return query select 'error', relation, 'table is missing', 'Create it, or use a plan that fits this app.';
+      return query select 'error', 'missing_relation', relation, 'table is missing', 'Create it, or use a plan that fits this app.';
     end if;
     return;
   end if;
   if class.relkind not in ('r', 'p') or class.relispartition then
-    return query select 'error', relation, 'is not a table or a partitioned parent',
+    return query select 'error', 'not_a_table', relation, 'is not a table or a partitioned parent',
       'Views, foreign tables and single partitions cannot be migrated; name the table itself.';
     return;
   end if;
   if not pg_catalog.pg_has_role(class.relowner, 'usage') then
-    return query select 'error', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
+    return query select 'error', 'foreign_owner', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
       format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
   end if;
   if imago.primary_key(relation) is null then
-    return query select 'error', relation, 'has no primary key', 'Add one: the journal names rows by it.';
+    return query select 'error', 'no_primary_key', relation, 'has no primary key', 'Add one: the journal names rows by it.';
   end if;
 end
 $$;
@@ -7116,14 +7276,9 @@ set search_path = ''
 as $$
 declare
   error_of_code text := case when run.error_code ~ '^IM' then run.error_code else 'IM024' end;
-  details text[];
+  details text[] := coalesce(run.error_detail, array[run.plan]);
   result jsonb;
 begin
-  details := case error_of_code
-    when 'IM020' then regexp_match(run.reason, '^(\d+) of (\d+)')
-    when 'IM021' then array[run.reason]
-    else array[run.plan]
-  end;
   select jsonb_build_object(
       'code', e.code, 'message', format(e.message, variadic details || run.plan), 'hint', format(e.hint, variadic details || run.plan))
     into result
@@ -7468,7 +7623,7 @@ as $$
   where f.plan = set_aside_keys.plan
     and f.direction = set_aside_keys.direction
     and f.stage = set_aside_keys.stage
-    and (passing_too or f.kind <> 'deferred' and (f.kind <> 'conflict' or f.reason not like 'referenced by %'))
+    and (passing_too or f.kind <> 'deferred' and f.reason_kind is distinct from 'referenced')
 $$;
 comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
 
@@ -7611,7 +7766,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if fixed.name is null then
+  if fixed.id is null then
     keys := imago.pending_keys(plan, entities);
     amount := cardinality(keys);
   else
@@ -7632,13 +7787,14 @@ volatile
 set search_path = ''
 as $$
 declare
-  failures bigint;
+  detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
-    select count(*) into failures from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
+    select array[count(*)::text, imago.allowed_failures(run)::text] into detail
+    from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
   end if;
   begin
-    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
+    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;
@@ -8057,7 +8213,7 @@ $$;
 comment on function imago.transition_last_run(text, text) is 'pause, resume or cancel for the newest run of a plan.';
 
 -- imago.transition_run
-create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null)
+create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null, error_detail text[] default null)
 returns text
 language plpgsql
 volatile
@@ -8078,6 +8234,7 @@ begin
     state = next_state,
     reason = transition_run.reason,
     error_code = transition_run.error_code,
+    error_detail = transition_run.error_detail,
     started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
     finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
     findings = case when next_state <> 'running' then r.findings end
@@ -8088,7 +8245,7 @@ begin
   return next_state;
 end
 $$;
-comment on function imago.transition_run(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
+comment on function imago.transition_run(bigint, text, text, text, text[]) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
 
 -- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)
@@ -8962,8 +9119,10 @@ union all
 select
   b.created_at, r.plan, b.run, b.id, 'debug', case when b.path = 'sync' then 'sync' when b.direction = 'rollback' then 'rollback' else 'batch' end, null, null,
   jsonb_build_object('path', b.path, 'size', b.size, 'moved', b.moved, 'ms', b.ms, 'rows', b.rows)
+    || case when c.name is null then '{}' else jsonb_build_object('check', c.name) end
 from imago.batch b
-join imago.run r on r.id = b.run;
+join imago.run r on r.id = b.run
+left join imago.plan_check c on c.id = b.plan_check;
 comment on view public.migration_log is 'Imago: what happened, newest last by created_at. Keys, codes and counts, no personal data.';
 
 -- public.cancel_migration
@@ -9516,23 +9675,28 @@ do $$
 declare
   routine regprocedure;
 begin
-  for routine in
-    select p.oid from pg_catalog.pg_proc p
-    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'imago'
-       or n.nspname = 'public' and pg_catalog.obj_description(p.oid, 'pg_proc') like 'Imago: %'
-  loop
+  for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
     execute format('revoke all on function %s from public, anon, authenticated', routine);
   end loop;
+  -- install_check has seen to it that nobody else has functions of these names.
   for routine in
-    select p.oid from pg_catalog.pg_proc p
-    where p.pronamespace = 'public'::regnamespace and pg_catalog.obj_description(p.oid, 'pg_proc') like 'Imago: %'
+    select p.oid from pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and p.proname in (
+        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'finalize_migration',
+        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
+        'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
+        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
+        'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'rollback_all_migrations',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'unschedule_migration',
+        'validate_migration'
+      )
   loop
-    execute format('grant execute on function %s to service_role', routine);
+    perform imago.publish_function(null, routine);
   end loop;
 end
 $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
-grant select on imago.log, imago.batch, imago.run to service_role;
+grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

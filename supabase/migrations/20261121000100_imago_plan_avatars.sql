@@ -376,7 +376,7 @@ comment on function avatars.followed_column() is 'The column of follows that nam
 
 -- avatars.preflight
 create or replace function avatars.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -387,7 +387,7 @@ begin
   return query select * from imago.relation_problems('public.avatars', must_exist => false);
   return query select * from imago.column_problems('public.users', 'id', '{uuid}');
   if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
-    return query select 'error', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
+    return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
   end if;
   if pg_catalog.to_regclass('public.avatars') is not null then
     return query select * from imago.column_problems('public.avatars', 'id', '{uuid}');
@@ -414,7 +414,7 @@ begin
     cross join lateral imago.column_problems(v.relation, v.name, '{uuid}') c
     where avatars.first_column(v.relation, v.name) is not null;
   if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
-    return query select 'warning', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
+    return query select 'warning', 'limitation', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
       'Posts without an avatar are for manual review.';
   end if;
   return query select * from imago.index_warning('public.posts', avatars.author_column(), 'the walk');
@@ -448,7 +448,8 @@ begin
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
   );
-  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata. Added by Imago plan avatars.';
+  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata.';
+  perform imago.note_added('avatars', 'public.avatars');
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
   create policy "everybody reads avatars" on public.avatars for select using (true);
@@ -508,7 +509,7 @@ as $$
 begin
   if avatars.first_column('public.follows', 'avatar_id') is null then
     alter table public.follows add column avatar_id uuid;
-    comment on column public.follows.avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.follows', 'avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.follows add constraint follows_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
@@ -527,7 +528,7 @@ as $$
 begin
   if avatars.first_column('public.posts', 'avatar_id') is null then
     alter table public.posts add column avatar_id uuid;
-    comment on column public.posts.avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.posts', 'avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
@@ -546,7 +547,7 @@ as $$
 begin
   if avatars.first_column('public.users', 'active_avatar_id') is null then
     alter table public.users add column active_avatar_id uuid;
-    comment on column public.users.active_avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.users', 'active_avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.users add constraint users_active_avatar_id_fkey
       foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
@@ -667,12 +668,12 @@ comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that 
 
 -- avatars.unfit_columns
 create or replace function avatars.unfit_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select c.severity, c.object, c.message,
+  select c.severity, c.kind, c.object, c.message,
     c.hint || ' Or create the view avatars.default_avatar yourself with a value that fits.'
   from (
     values
@@ -692,12 +693,12 @@ comment on function avatars.unfit_columns() is 'Columns of an existing avatars t
 
 -- avatars.unknown_columns
 create or replace function avatars.unknown_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('public.avatars.%I', a.attname), 'is not null, has no default, and the plan has no value for it',
+  select 'error', 'no_value', format('public.avatars.%I', a.attname), 'is not null, has no default, and the plan has no value for it',
     'Give it a default, or create the view avatars.default_avatar yourself with a value for it.'
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass('public.avatars') and a.attnum > 0 and not a.attisdropped

@@ -9,8 +9,7 @@ declare
 begin
   select string_agg(p.oid::pg_catalog.regprocedure::text, ', ') into taken
   from pg_catalog.pg_proc p
-  where p.pronamespace = 'public'::pg_catalog.regnamespace and p.proname in ('get_user_profile_gig', 'get_user_gigs')
-    and coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') not like 'Imago plan profile_gigs: %';
+  where p.pronamespace = 'public'::pg_catalog.regnamespace and p.proname in ('get_user_profile_gig', 'get_user_gigs');
   if taken is not null then
     perform imago.raise_error('IM012', taken);
   end if;
@@ -108,7 +107,7 @@ declare
     select a.attname::text from pg_catalog.pg_attribute a
     where a.attrelid = pg_catalog.to_regclass('public."Gigs"') and a.attnum > 0 and not a.attisdropped
       and a.attname in ('isProfileGig', 'skills', 'codingLanguages', 'yearsOfExperience', 'certificates')
-      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by('profile_gigs') || '%'
+      and imago.is_added('profile_gigs', 'public."Gigs"', a.attname)
     order by a.attnum);
   holds boolean;
 begin
@@ -128,6 +127,7 @@ begin
   end if;
   -- Prepare makes them anew.
   drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
+  perform imago.forget_added('profile_gigs', 'public."Gigs"', c) from unnest(columns) c;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s of "Gigs" were empty: dropped', array_to_string(columns, ', '))));
 end
@@ -494,7 +494,7 @@ comment on function profile_gigs.make_gigs(integer[]) is 'Makes the profile gigs
 
 -- profile_gigs.preflight
 create or replace function profile_gigs.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -533,16 +533,16 @@ begin
         ('public."Gigs"', 'certificates', '{text[]}', false)
     ) v(relation, name, types, needed)
     cross join lateral imago.column_problems(v.relation, v.name, v.types) c
-    where v.needed or c.message <> 'column is missing';
+    where v.needed or c.kind <> 'missing_column';
   -- An enum or a text: it is compared as text.
   if pg_catalog.to_regclass('public."User"') is not null and not profile_gigs.has_columns('public."User"', 'role') then
-    return query select 'error', 'public."User".role', 'column is missing', 'It tells who is a freelancer.';
+    return query select 'error', 'missing_column', 'public."User".role', 'column is missing', 'It tells who is a freelancer.';
   end if;
   if pg_catalog.to_regclass('public."Gigs"') is not null then
     return query select * from profile_gigs.unknown_columns();
   end if;
   return query
-    select 'warning', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
+    select 'warning', 'limitation', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
       'Have the app delete the gigs of a user before the user, or let the foreign key cascade.'
     from pg_catalog.pg_constraint c
     where c.conrelid = pg_catalog.to_regclass('public."Gigs"') and c.confrelid = pg_catalog.to_regclass('public."User"')
@@ -575,7 +575,7 @@ begin
   loop
     -- Nullable or with a constant default: no row is written.
     execute format('alter table public."Gigs" add column %I %s', added.name, added.type);
-    execute format('comment on column public."Gigs".%I is %L', added.name, imago.added_by('profile_gigs'));
+    perform imago.note_added('profile_gigs', 'public."Gigs"', added.name);
   end loop;
 end
 $$;
@@ -642,12 +642,12 @@ comment on function profile_gigs.statistics() is 'What get_migration_statistics 
 
 -- profile_gigs.unknown_columns
 create or replace function profile_gigs.unknown_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('public."Gigs".%I', a.attname), 'is not null, has no default, and the plan has no value for it',
+  select 'error', 'no_value', format('public."Gigs".%I', a.attname), 'is not null, has no default, and the plan has no value for it',
     'Give it a default, or create the view profile_gigs.profile_gig yourself with a value for it.'
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass('public."Gigs"') and a.attnum > 0 and not a.attisdropped
@@ -836,8 +836,6 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, fix
    'A user without a profile gig holds skills, languages, years or certificates. Finalize drops these columns, and refuses while there are any.',
    'Look whether they are a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
 
-revoke all on function public.get_user_profile_gig(integer) from public, anon, authenticated;
-revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;
-grant execute on function public.get_user_profile_gig(integer) to service_role;
-grant execute on function public.get_user_gigs(integer, boolean) to service_role;
+select imago.publish_function('profile_gigs', 'public.get_user_profile_gig(integer)');
+select imago.publish_function('profile_gigs', 'public.get_user_gigs(integer, boolean)');
 select imago.revoke_plan_functions('profile_gigs');

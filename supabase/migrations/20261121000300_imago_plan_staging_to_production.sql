@@ -171,9 +171,10 @@ begin
   end if;
   for added in
     select t.name from staging_to_production.new_types() t
-    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
+    where imago.is_added('staging_to_production', format('public.%I', t.name))
   loop
     begin
+      perform imago.forget_added('staging_to_production', format('public.%I', added));
       execute format('drop type public.%I', added);
     exception when dependent_objects_still_exist then
       said := said || jsonb_build_array(format('type public.%I is used: it stays', added));
@@ -187,28 +188,14 @@ comment on function staging_to_production.clean_types() is 'Clean-up step after 
 -- staging_to_production.clear_comments
 create or replace function staging_to_production.clear_comments()
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = ''
 as $$
-declare
-  added record;
-begin
-  for added in
-    select t.name from staging_to_production.new_tables() t
-    where pg_catalog.obj_description(pg_catalog.to_regclass(format('public.%I', t.name)), 'pg_class') = imago.added_by('staging_to_production')
-  loop
-    execute format('comment on table public.%I is null', added.name);
-  end loop;
-  for added in
-    select t.name from staging_to_production.new_types() t
-    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
-  loop
-    execute format('comment on type public.%I is null', added.name);
-  end loop;
-end
+  select imago.forget_added('staging_to_production', format('public.%I', added.name))
+  from (select name from staging_to_production.new_tables() union all select name from staging_to_production.new_types()) added
 $$;
-comment on function staging_to_production.clear_comments() is 'Finalize step: the new tables and types are the app''s own now; the comments by which clean-up would know them go.';
+comment on function staging_to_production.clear_comments() is 'Finalize step: the new tables and types are the app''s own now; the comments that they got from Imago go.';
 
 -- staging_to_production.dangling_query
 create or replace function staging_to_production.dangling_query(name text, target text)
@@ -318,7 +305,7 @@ comment on function staging_to_production.fix_technicians(text[]) is 'Fix: a pla
 
 -- staging_to_production.guess_references
 create or replace function staging_to_production.guess_references(name text, target text)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -328,7 +315,7 @@ declare
   keys text[];
 begin
   if pg_catalog.to_regclass(format('public.%I', target)) is not null then
-    return query select 'warning', format('public."Booking".%I', name), 'bookings that point nowhere are not counted here, the table is large',
+    return query select 'warning', 'dangling_references', format('public."Booking".%I', name), 'bookings that point nowhere are not counted here, the table is large',
       'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
     return;
   end if;
@@ -340,7 +327,7 @@ begin
   amount := imago.estimated_rows('public."Booking"') * coalesce((
     select 1 - s.null_frac from pg_catalog.pg_stats s
     where s.schemaname = 'public' and s.tablename = 'Booking' and s.attname = guess_references.name), 1);
-  return query select 'warning', format('public."Booking".%I', name),
+  return query select 'warning', 'dangling_references', format('public."Booking".%I', name),
     format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.sample_keys_text(keys, amount),
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end
@@ -451,7 +438,7 @@ comment on function staging_to_production.key_technicians() is 'Finalize step: t
 
 -- staging_to_production.look_at_references
 create or replace function staging_to_production.look_at_references()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -469,7 +456,7 @@ begin
     execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
-      return query select 'warning', format('public."Booking".%I', reference.name),
+      return query select 'warning', 'dangling_references', format('public."Booking".%I', reference.name),
         format('%s bookings point at no row of "%s"', amount, reference.target) || imago.sample_keys_text(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;
@@ -619,7 +606,7 @@ comment on function staging_to_production.populate(text[]) is 'Finalize step tha
 
 -- staging_to_production.preflight
 create or replace function staging_to_production.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -644,10 +631,10 @@ begin
     return query select * from imago.column_problems('public."User"', 'imageId', texts);
   end if;
   if pg_catalog.to_regtype('public."Role"') is null and not finalized then
-    return query select 'error', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
+    return query select 'error', 'missing_type', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
   end if;
   if pg_catalog.to_regtype('public."UserRole"') is not null and not finalized then
-    return query select 'error', 'type public."UserRole"', 'is there already', 'The plan renames "Role" to it. Drop or rename the one that is not used.';
+    return query select 'error', 'taken_name', 'type public."UserRole"', 'is there already', 'The plan renames "Role" to it. Drop or rename the one that is not used.';
   end if;
   -- Tables of these names that the app has made itself have to fit what is written to them.
   return query
@@ -665,7 +652,7 @@ begin
     select sum(v.bookings) into lost
     from staging_to_production.status_values() v where v.becomes = 'SCHEDULED' and upper(v.value) <> 'SCHEDULED';
     if lost > 0 then
-      return query select 'warning', 'public."Booking".status', format('%s bookings hold no known status and become SCHEDULED', lost),
+      return query select 'warning', 'lost_values', 'public."Booking".status', format('%s bookings hold no known status and become SCHEDULED', lost),
         'select get_migration_statistics(''staging_to_production'') counts them value by value.';
     end if;
   end if;
@@ -687,7 +674,7 @@ as $$
 begin
   if not staging_to_production.has_column('public."Booking"', 'newStatus') then
     alter table public."Booking" add column "newStatus" public."BookingStatus";
-    execute format('comment on column public."Booking"."newStatus" is %L', imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', 'public."Booking"', 'newStatus');
   end if;
 end
 $$;
@@ -712,7 +699,7 @@ begin
     return '{"has_more": false}';
   end if;
   execute format('create table public.%I (%s)', missing.name, missing.definition);
-  execute format('comment on table public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+  perform imago.note_added('staging_to_production', format('public.%I', missing.name));
   if missing.unique_keys <> '{}' then
     execute format('create unique index %I on public.%I (%s)',
       format('%s_%s_key', missing.name, array_to_string(missing.unique_keys, '_')), missing.name,
@@ -741,7 +728,7 @@ begin
     select t.* from staging_to_production.new_types() t where pg_catalog.to_regtype(format('public.%I', t.name)) is null
   loop
     execute format('create type public.%I as enum (%s)', missing.name, (select string_agg(quote_literal(l), ', ') from unnest(missing.labels) l));
-    execute format('comment on type public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', format('public.%I', missing.name));
   end loop;
 end
 $$;
@@ -757,7 +744,7 @@ as $$
 begin
   if not staging_to_production.has_column('public."User"', 'imageId') then
     alter table public."User" add column "imageId" text;
-    execute format('comment on column public."User"."imageId" is %L', imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', 'public."User"', 'imageId');
   end if;
   if not staging_to_production.has_column('public."User"', 'enabled') then
     alter table public."User" add column enabled boolean not null default true;
@@ -882,6 +869,7 @@ begin
   end if;
   drop view if exists staging_to_production.pending, staging_to_production.pending_2;
   alter table public."Booking" rename column status to "oldStatus";
+  perform imago.forget_added('staging_to_production', 'public."Booking"', 'newStatus');
   alter table public."Booking" rename column "newStatus" to status;
   alter table public."Booking"
     alter column "oldStatus" drop not null,
@@ -889,7 +877,6 @@ begin
     alter column status set default 'SCHEDULED',
     -- Not valid: holds for what is written from now on, and nothing is scanned under the lock.
     add constraint "Booking_status_set" check (status is not null) not valid;
-  comment on column public."Booking".status is null;
 
   for old_key in
     select c.conname from pg_catalog.pg_constraint c
@@ -900,7 +887,7 @@ begin
   end loop;
   alter table public."User" add constraint "User_imageId_fkey"
     foreign key ("imageId") references public."Image" (id) on delete set null on update cascade not valid;
-  comment on column public."User"."imageId" is null;
+  perform imago.forget_added('staging_to_production', 'public."User"', 'imageId');
 
   alter type public."Role" rename to "UserRole";
 end

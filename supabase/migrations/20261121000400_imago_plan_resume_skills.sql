@@ -66,7 +66,7 @@ comment on function resume_skills.finalize_default() is 'Finalize step: the defa
 
 -- resume_skills.preflight
 create or replace function resume_skills.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
@@ -75,7 +75,7 @@ as $$
   select c.*
   from (values ('id', '{integer,bigint}'::text[]), ('skills', '{json}'), ('profile_picture', '{text,character varying,character varying(200)}')) v(name, types)
   cross join lateral imago.column_problems('public.users', v.name, v.types) c
-  where v.name = 'id' or c.message <> 'column is missing'
+  where v.name = 'id' or c.kind <> 'missing_column'
 $$;
 comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';
 
@@ -99,7 +99,7 @@ begin
   loop
     execute format('alter table public.users add column %I %s', name, type);
     -- By this clean-up knows it from a column of the app's own.
-    execute format('comment on column public.users.%I is %L', name, imago.added_by('resume_skills'));
+    perform imago.note_added('resume_skills', 'public.users', name);
   end loop;
 end
 $$;

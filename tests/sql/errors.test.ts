@@ -379,7 +379,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'schedule.test.ts': ['IM031', 'IM032', 'IM033', 'IM056'],
   'states.test.ts': ['IM034'],
   'finalize.test.ts': ['IM038', 'IM039'],
-  'finalize-steps.test.ts': ['IM041', 'IM042', 'IM043'],
+  'finalize-steps.test.ts': ['IM041', 'IM042', 'IM043', 'IM058'],
   'cleanup.test.ts': ['IM040'],
   'stages.test.ts': ['IM051', 'IM052'],
   '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],

@@ -167,7 +167,10 @@ describe('a step', () => {
     const caller = db.connect();
     await caller`set statement_timeout = '500ms'`;
     const error = await refusal(call(caller, 'finalize_migration', { plan: PLAN }));
-    expect([error.code, error.message]).toEqual(['IM041', 'step long of plan trial failed: SQLSTATE 57014']);
+    expect([error.code, error.message]).toEqual([
+      'IM058',
+      'step long of plan trial does not fit the statement timeout',
+    ]);
     const patient = db.connect();
     const pid = await pidOf(patient);
     const cancelled = refusal(call(patient, 'finalize_migration', { plan: PLAN }));

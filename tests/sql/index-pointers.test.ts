@@ -41,7 +41,7 @@ describe('the indexes that rollback needs', () => {
   const warnings = async () => [
     ...(await db.sql<{ object: string; message: string }[]>`
       select p.object, p.message from imago.plan pl cross join lateral imago.preflight(pl) p
-      where pl.name = 'avatars' and p.message like 'has no index%'`),
+      where pl.name = 'avatars' and p.kind = 'no_index'`),
   ];
 
   const setting = (name: string, number: number) =>

@@ -29,6 +29,7 @@ describe('preflight', () => {
       expect(report.problems).toEqual([
         {
           severity: 'warning',
+          kind: 'no_index',
           object: 'public.posts.user_id',
           message: 'has no index; the walk reads the whole table for each batch',
           hint: 'create index concurrently on public.posts (user_id);',

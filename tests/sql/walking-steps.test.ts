@@ -83,8 +83,8 @@ test('a piece that does not fit the statement timeout comes again, smaller; one 
   const impatient = stuck.connect();
   await impatient`set statement_timeout = '300ms'`;
   expect(await refusal(finalize({ sql: impatient }))).toMatchObject({
-    code: 'IM041',
-    message: 'step walk of plan trial failed: SQLSTATE 57014',
+    code: 'IM058',
+    message: 'step walk of plan trial does not fit the statement timeout',
   });
 });
 

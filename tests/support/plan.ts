@@ -69,8 +69,8 @@ export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
   await sql.begin(async (tx) => {
     await tx.unsafe(`
       create schema ${PLAN};
-      create function ${PLAN}.preflight() returns table (severity text, object text, message text, hint text)
-        language sql stable as 'select null::text, null::text, null::text, null::text where false';
+      create function ${PLAN}.preflight() returns setof imago.problem
+        language sql stable as 'select null, null, null, null, null where false';
       create function ${PLAN}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
       ${stageObjects(parts, '')}`);
     await tx`

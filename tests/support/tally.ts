@@ -23,8 +23,8 @@ export async function createTally(
     await tx.unsafe(`
       create table ${source} ("${key}" ${keyType} primary key, label text, done boolean not null default false);
       create schema tally;
-      create function tally.preflight() returns table (severity text, object text, message text, hint text)
-        language sql stable as 'select null::text, null::text, null::text, null::text where false';
+      create function tally.preflight() returns setof imago.problem
+        language sql stable as 'select null, null, null, null, null where false';
       create function tally.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
       create view tally.pending as select i."${key}" as entity from ${source} i where ${pending};
       create function tally.apply(keys ${keyType}[]) returns void language plpgsql as $$

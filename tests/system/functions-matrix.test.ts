@@ -184,7 +184,7 @@ async function start(run: string): Promise<void> {
   else await call(sql, 'migrate_users_batch', { batch_size: 1, batch_offset: 0 });
   if (run === 'paused') await call(sql, 'pause_migration');
   if (run === 'failed')
-    await sql`select imago.transition_run(max(id), 'fail', '42P01', 'IM021') from imago.run`;
+    await sql`select imago.transition_run(max(id), 'fail', '42P01', 'IM021', array['42P01']) from imago.run`;
 }
 
 async function ask(caller: Caller, { name, asked }: Row, moved = ABSENT): Promise<Reply> {

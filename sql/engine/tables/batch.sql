@@ -3,6 +3,7 @@ create table imago.batch (
   run bigint not null,
   direction text not null,
   path text not null,
+  plan_check integer,
   journaled boolean not null,
   xid xid8 not null default pg_current_xact_id(),
   size integer not null,
@@ -14,4 +15,6 @@ create table imago.batch (
 );
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
+comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
+comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);

@@ -11,10 +11,17 @@ create table imago.failure (
   table_name text,
   column_name text,
   row_key text,
+  reason_kind text check (reason_kind in ('changed', 'edited', 'referenced')),
+  referenced_by text,
   reason text,
-  created_at timestamptz not null default clock_timestamp()
+  created_at timestamptz not null default clock_timestamp(),
+  check (reason_kind is not null = (kind = 'conflict')),
+  check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
 comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
+comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
+comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
+comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');

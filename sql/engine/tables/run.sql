@@ -6,6 +6,7 @@ create table imago.run (
     check (state in ('pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled')),
   reason text,
   error_code text,
+  error_detail text[],
   backup boolean not null default true,
   force boolean not null default false,
   max_failures text,
@@ -21,6 +22,8 @@ create table imago.run (
   finished_at timestamptz
 );
 comment on table imago.run is 'One execution of a plan in one direction. Batches hold its row for share; transitions take it for update.';
+comment on column imago.run.reason is 'Why it is in this state, for people. What is decided by it stands in the other columns.';
+comment on column imago.run.error_detail is 'For a run that failed: the values of the message of its error_code.';
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
 comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
 comment on column imago.run.findings is 'What the checks at the end of a forward run have found: name, severity and counts of each. Null: not checked to the end.';

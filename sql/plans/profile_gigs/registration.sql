@@ -67,8 +67,6 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, fix
    'A user without a profile gig holds skills, languages, years or certificates. Finalize drops these columns, and refuses while there are any.',
    'Look whether they are a freelancer after all; else finalize with allow_data_loss, which keeps a copy until clean-up.');
 
-revoke all on function public.get_user_profile_gig(integer) from public, anon, authenticated;
-revoke all on function public.get_user_gigs(integer, boolean) from public, anon, authenticated;
-grant execute on function public.get_user_profile_gig(integer) to service_role;
-grant execute on function public.get_user_gigs(integer, boolean) to service_role;
+select imago.publish_function('profile_gigs', 'public.get_user_profile_gig(integer)');
+select imago.publish_function('profile_gigs', 'public.get_user_gigs(integer, boolean)');
 select imago.revoke_plan_functions('profile_gigs');

@@ -4,8 +4,7 @@ declare
 begin
   select string_agg(p.oid::pg_catalog.regprocedure::text, ', ') into taken
   from pg_catalog.pg_proc p
-  where p.pronamespace = 'public'::pg_catalog.regnamespace and p.proname in ('get_user_profile_gig', 'get_user_gigs')
-    and coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') not like 'Imago plan profile_gigs: %';
+  where p.pronamespace = 'public'::pg_catalog.regnamespace and p.proname in ('get_user_profile_gig', 'get_user_gigs');
   if taken is not null then
     perform imago.raise_error('IM012', taken);
   end if;

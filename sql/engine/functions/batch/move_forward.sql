@@ -1,4 +1,4 @@
-create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text)
+create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -9,8 +9,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  fixed imago.plan_check;
-  apply text := imago.plan_object(plan, 'apply');
+  apply text := case when fixed.id is null then imago.plan_object(plan, 'apply') else format('%I.%I', plan.name, fixed.fix) end;
   result imago.attempt;
   todo record;
   still record;
@@ -19,10 +18,6 @@ declare
   counts jsonb;
   write_id integer;
 begin
-  if path like 'fix %' then
-    select c.* into strict fixed from imago.plan_check c where c.plan = plan.name and c.name = substr(path, length('fix ') + 1);
-    apply := format('%I.%I', plan.name, fixed.fix);
-  end if;
   result.moved := 0;
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
@@ -33,8 +28,8 @@ begin
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, run.direction, path, run.backup, cardinality(todo.keys))
+  insert into imago.batch (run, direction, path, plan_check, journaled, size)
+  values (run.id, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
@@ -53,7 +48,7 @@ begin
   end loop;
   if still.amount > 0 then
     raise exception using
-      errcode = case when fixed.name is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
+      errcode = case when fixed.id is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
     perform imago.compact_batch(result.batch, plan, todo.keys);
@@ -69,4 +64,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text) is 'Moves exactly these entities, or fixes them (path fix and the check), inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check has found of them, inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';

@@ -6,7 +6,8 @@ create or replace function imago.move_keys(
   size integer,
   deadline timestamptz,
   attempts_left integer,
-  deferrals integer default 0
+  deferrals integer default 0,
+  fixed imago.plan_check default null
 )
 returns imago.moves
 language plpgsql
@@ -45,7 +46,7 @@ begin
     end if;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
-    attempt := imago.attempt_batch(run, plan, segment, path);
+    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
     if attempt.outcome = 'moved' then
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
@@ -77,4 +78,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';

@@ -4,7 +4,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if fixed.name is null then
+  if fixed.id is null then
     keys := imago.pending_keys(plan, entities);
     amount := cardinality(keys);
   else

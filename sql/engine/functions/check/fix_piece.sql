@@ -34,7 +34,7 @@ begin
     select t.* into entities, first_keys from imago.fixable_entities(plan_check, plan, item.cursor_key, piece.last_key, dry_run) t;
   end if;
   if entities <> '{}' then
-    moves := imago.move_keys(run, plan, entities, 'fix ' || plan_check.name, item.fix_size, deadline, attempts_left, item.deferrals);
+    moves := imago.move_keys(run, plan, entities, 'fix', item.fix_size, deadline, attempts_left, item.deferrals, plan_check);
     attempts := moves.attempts;
     result.fixed := result.fixed + moves.moved;
     result.fixes_failed := result.fixes_failed + moves.failed;

@@ -24,7 +24,7 @@ as $$
   from (
     select * from ours
     union all
-    -- A second one of the same name makes the Data API refuse both, and one without our comment is not ours any more.
+    -- A second one of the same name makes the Data API refuse both, and one that somebody dropped and made again is not ours any more.
     select p.*, 'public' from pg_catalog.pg_proc p
     where p.pronamespace = 'public'::pg_catalog.regnamespace and p.oid not in (select o.oid from ours o)
       and p.proname in (select o.proname from ours o where o.nspname = 'public')

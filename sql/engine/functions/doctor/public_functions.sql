@@ -7,6 +7,7 @@ as $$
   select coalesce(array_agg(p.oid), '{}')
   from pg_catalog.pg_proc p
   where p.pronamespace = 'public'::pg_catalog.regnamespace
-    and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^Imago( plan [a-z][a-z0-9_]*)?: '
+    and p.proname in (select a.names[2] from imago.added a where a.type = 'function')
+    and exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0))
 $$;
-comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans''; their comments say so.';
+comment on function imago.public_functions() is 'Our functions in schema public, the engine''s and the plans'': those that were published (imago.added).';

@@ -9,7 +9,7 @@ declare
   remedies text;
 begin
   select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
-  from imago.finalize_obstacles(plan, pending) with ordinality o(reason, remedy, n);
+  from imago.finalize_obstacles(plan, pending) with ordinality o(kind, reason, remedy, n);
   if reasons is not null then
     perform imago.raise_error('IM038', plan.name, reasons, remedies);
   end if;

@@ -1,10 +1,10 @@
 create or replace function imago.column_problems(relation text, name text, types text[])
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('%s.%I', relation, name),
+  select 'error', case when a.attname is null then 'missing_column' else 'wrong_type' end, format('%s.%I', relation, name),
     case when a.attname is null then 'column is missing' else format('has type %s', pg_catalog.format_type(a.atttypid, null)) end,
     format('The plan needs it as %s.', array_to_string(types, ' or '))
   from (select pg_catalog.to_regclass(relation) as oid) r

@@ -26,8 +26,8 @@ begin
   execute format('revoke all on schema %I from public', name);
   -- What a plan may leave out. It replaces them by its own where it has more to say.
   execute format(
-    'create function %I.preflight() returns table (severity text, object text, message text, hint text)
-     language sql stable set search_path = '''' as $sql$ select null, null, null, null where false $sql$', name);
+    'create function %I.preflight() returns setof imago.problem
+     language sql stable set search_path = '''' as $sql$ select null, null, null, null, null where false $sql$', name);
   execute format('comment on function %I.preflight() is %L', name, 'What speaks against starting, besides what holds for every plan: nothing.');
   execute format(
     'create function %I.statistics() returns jsonb language sql stable set search_path = '''' as $sql$ select ''{}''::jsonb $sql$', name);

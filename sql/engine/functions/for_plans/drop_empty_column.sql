@@ -7,10 +7,7 @@ as $$
 declare
   holds boolean;
 begin
-  if not exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and not a.attisdropped
-      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by(plan_name) || '%') then
+  if not imago.is_added(plan_name, relation, name) then
     return null;
   end if;
   -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
@@ -22,8 +19,9 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));
   end if;
+  perform imago.forget_added(plan_name, relation, name);
   execute format('alter table %s drop column %I', relation, name);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
 end
 $$;
-comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column whose comment says that the plan added it, when it is empty; says what became of it.';
+comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column that the plan has added (note_added), when it is empty; says what became of it.';

@@ -1,10 +1,10 @@
 create or replace function imago.index_warning(relation text, name text, purpose text)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'warning', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
+  select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
     format('create index concurrently on %s (%I);', relation, name)
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null

@@ -15,7 +15,7 @@ begin
     perform from imago.plan_write w where w.id = write_id for update;
     if imago.index_of(relation, column_name) is null then
       execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
-      execute format('comment on index %s is %L', imago.index_of(relation, column_name), format('Added by Imago plan %s.', run.plan));
+      perform imago.note_added(run.plan, imago.index_of(relation, column_name)::text);
       perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
         'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
     end if;

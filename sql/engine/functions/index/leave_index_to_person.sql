@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
   select imago.write_log(run.plan, run.id, 'warning', 'index',
-    jsonb_build_object('object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
+    jsonb_build_object('kind', 'no_index', 'object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
   from imago.missing_indexes(run.plan) u
   where u.write_id = leave_index_to_person.write_id and u.column_name = leave_index_to_person.column_name;
   update imago.plan_write w set left_unindexed = w.left_unindexed || column_name where w.id = write_id

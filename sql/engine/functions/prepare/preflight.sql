@@ -1,5 +1,5 @@
 create or replace function imago.preflight(plan imago.plan)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 volatile
 set search_path = ''
@@ -17,12 +17,12 @@ begin
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
       where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
         and a.attname = staged.key_column) then
-      return query select 'error', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+      return query select 'error', 'not_unique', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
   end loop;
-  return query execute format('select severity, object, message, hint from %I.preflight()', plan.name);
+  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
   return query
-    select 'warning', u.object,
+    select 'warning', 'no_index', u.object,
       format('has no index; %s%s',
         case when not u.is_left then 'its table is too large for the run to build one, and ' end,
         case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
@@ -30,4 +30,4 @@ begin
     from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
 end
 $$;
-comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as severity (error or warning), object, message and hint. Takes no locks that anyone waits for.';
+comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as imago.problem. Takes no locks that anyone waits for.';

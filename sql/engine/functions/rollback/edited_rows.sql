@@ -1,5 +1,5 @@
 create or replace function imago.edited_rows(plan imago.plan, keys text[])
-returns table (entity text, relation text, row_key text, reason text)
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
 language plpgsql
 volatile
 set search_path = ''
@@ -17,7 +17,7 @@ begin
     key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
-        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
         (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
@@ -27,7 +27,7 @@ begin
     end if;
     if write.inserts then
       return query execute format(
-        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text
+        'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text, null::text
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),

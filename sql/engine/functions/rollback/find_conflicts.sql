@@ -23,4 +23,4 @@ begin
   return conflicts;
 end
 $$;
-comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason. An entity that stays keeps what it refers to, hence the loop.';
+comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason_kind, referenced_by. An entity that stays keeps what it refers to, hence the loop.';

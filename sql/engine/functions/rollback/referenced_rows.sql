@@ -1,5 +1,5 @@
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
-returns table (entity text, relation text, row_key text, reason text)
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
 language plpgsql
 volatile
 set search_path = ''
@@ -42,11 +42,11 @@ begin
            where r.%11$I = any (array(select k.%12$I from imago_undo.%4$I i join %5$s k on %13$s
                                       where i.entity = any ($1::%9$s[]) and i.op = ''i''))
          )
-         select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced by %3$s''::text
+         select distinct i.entity::text, %1$L::text, concat_ws('','', %2$s), ''referenced''::text, %3$L::text
          from imago_undo.%4$I i join %5$s t on %6$s join referring r on %8$s
          where i.entity = any ($1::%9$s[]) and i.op = ''i'' and %10$s',
         removed.relation, imago.each_column('i.key_%1$s', removed.relation, removed.key_columns),
-        replace(reference.relation, '''', ''''''), removed.undo_table, removed.relation,
+        reference.relation, removed.undo_table, removed.relation,
         imago.each_column('t.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '),
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')

@@ -6,14 +6,9 @@ set search_path = ''
 as $$
 declare
   error_of_code text := case when run.error_code ~ '^IM' then run.error_code else 'IM024' end;
-  details text[];
+  details text[] := coalesce(run.error_detail, array[run.plan]);
   result jsonb;
 begin
-  details := case error_of_code
-    when 'IM020' then regexp_match(run.reason, '^(\d+) of (\d+)')
-    when 'IM021' then array[run.reason]
-    else array[run.plan]
-  end;
   select jsonb_build_object(
       'code', e.code, 'message', format(e.message, variadic details || run.plan), 'hint', format(e.hint, variadic details || run.plan))
     into result

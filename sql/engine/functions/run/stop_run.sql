@@ -5,13 +5,14 @@ volatile
 set search_path = ''
 as $$
 declare
-  failures bigint;
+  detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
-    select count(*) into failures from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
+    select array[count(*)::text, imago.allowed_failures(run)::text] into detail
+    from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
   end if;
   begin
-    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', failures, imago.allowed_failures(run)) else sqlstate end, code);
+    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;

@@ -1,4 +1,4 @@
-create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null)
+create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null, error_detail text[] default null)
 returns text
 language plpgsql
 volatile
@@ -19,6 +19,7 @@ begin
     state = next_state,
     reason = transition_run.reason,
     error_code = transition_run.error_code,
+    error_detail = transition_run.error_detail,
     started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
     finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
     findings = case when next_state <> 'running' then r.findings end
@@ -29,4 +30,4 @@ begin
   return next_state;
 end
 $$;
-comment on function imago.transition_run(bigint, text, text, text) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
+comment on function imago.transition_run(bigint, text, text, text, text[]) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';

@@ -32,7 +32,7 @@ exception
     if not imago.timed_out() then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan.name, sqlstate);
+    perform imago.raise_error('IM058', name, plan.name);
   when others then
     if sqlstate like 'IM%' then
       raise;

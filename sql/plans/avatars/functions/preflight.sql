@@ -1,5 +1,5 @@
 create or replace function avatars.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -10,7 +10,7 @@ begin
   return query select * from imago.relation_problems('public.avatars', must_exist => false);
   return query select * from imago.column_problems('public.users', 'id', '{uuid}');
   if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
-    return query select 'error', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
+    return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
   end if;
   if pg_catalog.to_regclass('public.avatars') is not null then
     return query select * from imago.column_problems('public.avatars', 'id', '{uuid}');
@@ -37,7 +37,7 @@ begin
     cross join lateral imago.column_problems(v.relation, v.name, '{uuid}') c
     where avatars.first_column(v.relation, v.name) is not null;
   if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
-    return query select 'warning', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
+    return query select 'warning', 'limitation', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
       'Posts without an avatar are for manual review.';
   end if;
   return query select * from imago.index_warning('public.posts', avatars.author_column(), 'the walk');

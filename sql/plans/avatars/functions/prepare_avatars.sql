@@ -21,7 +21,8 @@ begin
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
   );
-  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata. Added by Imago plan avatars.';
+  comment on table public.avatars is 'Avatars of users. Default ones carry {"migrated": true} in metadata.';
+  perform imago.note_added('avatars', 'public.avatars');
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
   create policy "everybody reads avatars" on public.avatars for select using (true);

@@ -7,7 +7,7 @@ as $$
 begin
   if avatars.first_column('public.follows', 'avatar_id') is null then
     alter table public.follows add column avatar_id uuid;
-    comment on column public.follows.avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.follows', 'avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.follows add constraint follows_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;

@@ -7,7 +7,7 @@ as $$
 begin
   if avatars.first_column('public.posts', 'avatar_id') is null then
     alter table public.posts add column avatar_id uuid;
-    comment on column public.posts.avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.posts', 'avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;

@@ -7,7 +7,7 @@ as $$
 begin
   if avatars.first_column('public.users', 'active_avatar_id') is null then
     alter table public.users add column active_avatar_id uuid;
-    comment on column public.users.active_avatar_id is 'Added by Imago plan avatars.';
+    perform imago.note_added('avatars', 'public.users', 'active_avatar_id');
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.users add constraint users_active_avatar_id_fkey
       foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;

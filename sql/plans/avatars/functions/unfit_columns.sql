@@ -1,10 +1,10 @@
 create or replace function avatars.unfit_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select c.severity, c.object, c.message,
+  select c.severity, c.kind, c.object, c.message,
     c.hint || ' Or create the view avatars.default_avatar yourself with a value that fits.'
   from (
     values

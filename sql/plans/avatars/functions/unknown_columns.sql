@@ -1,10 +1,10 @@
 create or replace function avatars.unknown_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('public.avatars.%I', a.attname), 'is not null, has no default, and the plan has no value for it',
+  select 'error', 'no_value', format('public.avatars.%I', a.attname), 'is not null, has no default, and the plan has no value for it',
     'Give it a default, or create the view avatars.default_avatar yourself with a value for it.'
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass('public.avatars') and a.attnum > 0 and not a.attisdropped

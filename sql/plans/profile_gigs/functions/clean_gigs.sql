@@ -9,7 +9,7 @@ declare
     select a.attname::text from pg_catalog.pg_attribute a
     where a.attrelid = pg_catalog.to_regclass('public."Gigs"') and a.attnum > 0 and not a.attisdropped
       and a.attname in ('isProfileGig', 'skills', 'codingLanguages', 'yearsOfExperience', 'certificates')
-      and pg_catalog.col_description(a.attrelid, a.attnum) like '%' || imago.added_by('profile_gigs') || '%'
+      and imago.is_added('profile_gigs', 'public."Gigs"', a.attname)
     order by a.attnum);
   holds boolean;
 begin
@@ -29,6 +29,7 @@ begin
   end if;
   -- Prepare makes them anew.
   drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
+  perform imago.forget_added('profile_gigs', 'public."Gigs"', c) from unnest(columns) c;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
   return jsonb_build_object('warnings', jsonb_build_array(format('%s of "Gigs" were empty: dropped', array_to_string(columns, ', '))));
 end

@@ -1,5 +1,5 @@
 create or replace function profile_gigs.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -38,16 +38,16 @@ begin
         ('public."Gigs"', 'certificates', '{text[]}', false)
     ) v(relation, name, types, needed)
     cross join lateral imago.column_problems(v.relation, v.name, v.types) c
-    where v.needed or c.message <> 'column is missing';
+    where v.needed or c.kind <> 'missing_column';
   -- An enum or a text: it is compared as text.
   if pg_catalog.to_regclass('public."User"') is not null and not profile_gigs.has_columns('public."User"', 'role') then
-    return query select 'error', 'public."User".role', 'column is missing', 'It tells who is a freelancer.';
+    return query select 'error', 'missing_column', 'public."User".role', 'column is missing', 'It tells who is a freelancer.';
   end if;
   if pg_catalog.to_regclass('public."Gigs"') is not null then
     return query select * from profile_gigs.unknown_columns();
   end if;
   return query
-    select 'warning', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
+    select 'warning', 'limitation', 'public."Gigs"."userId"', format('by %I keeps a user who has a gig from being deleted, and each freelancer will have one', c.conname),
       'Have the app delete the gigs of a user before the user, or let the foreign key cascade.'
     from pg_catalog.pg_constraint c
     where c.conrelid = pg_catalog.to_regclass('public."Gigs"') and c.confrelid = pg_catalog.to_regclass('public."User"')

@@ -21,7 +21,7 @@ begin
   loop
     -- Nullable or with a constant default: no row is written.
     execute format('alter table public."Gigs" add column %I %s', added.name, added.type);
-    execute format('comment on column public."Gigs".%I is %L', added.name, imago.added_by('profile_gigs'));
+    perform imago.note_added('profile_gigs', 'public."Gigs"', added.name);
   end loop;
 end
 $$;

@@ -1,10 +1,10 @@
 create or replace function profile_gigs.unknown_columns()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
-  select 'error', format('public."Gigs".%I', a.attname), 'is not null, has no default, and the plan has no value for it',
+  select 'error', 'no_value', format('public."Gigs".%I', a.attname), 'is not null, has no default, and the plan has no value for it',
     'Give it a default, or create the view profile_gigs.profile_gig yourself with a value for it.'
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass('public."Gigs"') and a.attnum > 0 and not a.attisdropped

@@ -1,5 +1,5 @@
 create or replace function resume_skills.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language sql
 stable
 set search_path = ''
@@ -8,6 +8,6 @@ as $$
   select c.*
   from (values ('id', '{integer,bigint}'::text[]), ('skills', '{json}'), ('profile_picture', '{text,character varying,character varying(200)}')) v(name, types)
   cross join lateral imago.column_problems('public.users', v.name, v.types) c
-  where v.name = 'id' or c.message <> 'column is missing'
+  where v.name = 'id' or c.kind <> 'missing_column'
 $$;
 comment on function resume_skills.preflight() is 'What speaks against starting the plan on this app: a key that is no number, columns of other types.';

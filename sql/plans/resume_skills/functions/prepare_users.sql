@@ -17,7 +17,7 @@ begin
   loop
     execute format('alter table public.users add column %I %s', name, type);
     -- By this clean-up knows it from a column of the app's own.
-    execute format('comment on column public.users.%I is %L', name, imago.added_by('resume_skills'));
+    perform imago.note_added('resume_skills', 'public.users', name);
   end loop;
 end
 $$;

@@ -13,9 +13,10 @@ begin
   end if;
   for added in
     select t.name from staging_to_production.new_types() t
-    where pg_catalog.obj_description(pg_catalog.to_regtype(format('public.%I', t.name)), 'pg_type') = imago.added_by('staging_to_production')
+    where imago.is_added('staging_to_production', format('public.%I', t.name))
   loop
     begin
+      perform imago.forget_added('staging_to_production', format('public.%I', added));
       execute format('drop type public.%I', added);
     exception when dependent_objects_still_exist then
       said := said || jsonb_build_array(format('type public.%I is used: it stays', added));

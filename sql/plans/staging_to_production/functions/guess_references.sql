@@ -1,5 +1,5 @@
 create or replace function staging_to_production.guess_references(name text, target text)
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -9,7 +9,7 @@ declare
   keys text[];
 begin
   if pg_catalog.to_regclass(format('public.%I', target)) is not null then
-    return query select 'warning', format('public."Booking".%I', name), 'bookings that point nowhere are not counted here, the table is large',
+    return query select 'warning', 'dangling_references', format('public."Booking".%I', name), 'bookings that point nowhere are not counted here, the table is large',
       'Once the plan is prepared and has run, validate_migration counts them piece by piece.';
     return;
   end if;
@@ -21,7 +21,7 @@ begin
   amount := imago.estimated_rows('public."Booking"') * coalesce((
     select 1 - s.null_frac from pg_catalog.pg_stats s
     where s.schemaname = 'public' and s.tablename = 'Booking' and s.attname = guess_references.name), 1);
-  return query select 'warning', format('public."Booking".%I', name),
+  return query select 'warning', 'dangling_references', format('public."Booking".%I', name),
     format('about %s bookings point at no row of "%s", which is not there yet', amount, target) || imago.sample_keys_text(keys, amount),
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end

@@ -1,5 +1,5 @@
 create or replace function staging_to_production.look_at_references()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -17,7 +17,7 @@ begin
     execute format('select count(*), (array_agg(id order by id))[1:3] from (%s) d',
       staging_to_production.dangling_query(reference.name, reference.target)) into amount, keys;
     if amount > 0 then
-      return query select 'warning', format('public."Booking".%I', reference.name),
+      return query select 'warning', 'dangling_references', format('public."Booking".%I', reference.name),
         format('%s bookings point at no row of "%s"', amount, reference.target) || imago.sample_keys_text(keys, amount),
         'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run. Finalize refuses until then.';
     end if;

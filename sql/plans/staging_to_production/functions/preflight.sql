@@ -1,5 +1,5 @@
 create or replace function staging_to_production.preflight()
-returns table (severity text, object text, message text, hint text)
+returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
@@ -24,10 +24,10 @@ begin
     return query select * from imago.column_problems('public."User"', 'imageId', texts);
   end if;
   if pg_catalog.to_regtype('public."Role"') is null and not finalized then
-    return query select 'error', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
+    return query select 'error', 'missing_type', 'type public."Role"', 'is missing', 'The plan renames it to "UserRole".';
   end if;
   if pg_catalog.to_regtype('public."UserRole"') is not null and not finalized then
-    return query select 'error', 'type public."UserRole"', 'is there already', 'The plan renames "Role" to it. Drop or rename the one that is not used.';
+    return query select 'error', 'taken_name', 'type public."UserRole"', 'is there already', 'The plan renames "Role" to it. Drop or rename the one that is not used.';
   end if;
   -- Tables of these names that the app has made itself have to fit what is written to them.
   return query
@@ -45,7 +45,7 @@ begin
     select sum(v.bookings) into lost
     from staging_to_production.status_values() v where v.becomes = 'SCHEDULED' and upper(v.value) <> 'SCHEDULED';
     if lost > 0 then
-      return query select 'warning', 'public."Booking".status', format('%s bookings hold no known status and become SCHEDULED', lost),
+      return query select 'warning', 'lost_values', 'public."Booking".status', format('%s bookings hold no known status and become SCHEDULED', lost),
         'select get_migration_statistics(''staging_to_production'') counts them value by value.';
     end if;
   end if;

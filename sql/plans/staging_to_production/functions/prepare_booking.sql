@@ -7,7 +7,7 @@ as $$
 begin
   if not staging_to_production.has_column('public."Booking"', 'newStatus') then
     alter table public."Booking" add column "newStatus" public."BookingStatus";
-    execute format('comment on column public."Booking"."newStatus" is %L', imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', 'public."Booking"', 'newStatus');
   end if;
 end
 $$;

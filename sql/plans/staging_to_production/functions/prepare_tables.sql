@@ -16,7 +16,7 @@ begin
     return '{"has_more": false}';
   end if;
   execute format('create table public.%I (%s)', missing.name, missing.definition);
-  execute format('comment on table public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+  perform imago.note_added('staging_to_production', format('public.%I', missing.name));
   if missing.unique_keys <> '{}' then
     execute format('create unique index %I on public.%I (%s)',
       format('%s_%s_key', missing.name, array_to_string(missing.unique_keys, '_')), missing.name,

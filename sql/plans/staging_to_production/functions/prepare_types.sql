@@ -11,7 +11,7 @@ begin
     select t.* from staging_to_production.new_types() t where pg_catalog.to_regtype(format('public.%I', t.name)) is null
   loop
     execute format('create type public.%I as enum (%s)', missing.name, (select string_agg(quote_literal(l), ', ') from unnest(missing.labels) l));
-    execute format('comment on type public.%I is %L', missing.name, imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', format('public.%I', missing.name));
   end loop;
 end
 $$;

@@ -7,7 +7,7 @@ as $$
 begin
   if not staging_to_production.has_column('public."User"', 'imageId') then
     alter table public."User" add column "imageId" text;
-    execute format('comment on column public."User"."imageId" is %L', imago.added_by('staging_to_production'));
+    perform imago.note_added('staging_to_production', 'public."User"', 'imageId');
   end if;
   if not staging_to_production.has_column('public."User"', 'enabled') then
     alter table public."User" add column enabled boolean not null default true;

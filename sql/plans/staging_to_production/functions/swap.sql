@@ -12,6 +12,7 @@ begin
   end if;
   drop view if exists staging_to_production.pending, staging_to_production.pending_2;
   alter table public."Booking" rename column status to "oldStatus";
+  perform imago.forget_added('staging_to_production', 'public."Booking"', 'newStatus');
   alter table public."Booking" rename column "newStatus" to status;
   alter table public."Booking"
     alter column "oldStatus" drop not null,
@@ -19,7 +20,6 @@ begin
     alter column status set default 'SCHEDULED',
     -- Not valid: holds for what is written from now on, and nothing is scanned under the lock.
     add constraint "Booking_status_set" check (status is not null) not valid;
-  comment on column public."Booking".status is null;
 
   for old_key in
     select c.conname from pg_catalog.pg_constraint c
@@ -30,7 +30,7 @@ begin
   end loop;
   alter table public."User" add constraint "User_imageId_fkey"
     foreign key ("imageId") references public."Image" (id) on delete set null on update cascade not valid;
-  comment on column public."User"."imageId" is null;
+  perform imago.forget_added('staging_to_production', 'public."User"', 'imageId');
 
   alter type public."Role" rename to "UserRole";
 end
