@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { z } from 'zod';
+import { builtMark } from './install/parts.ts';
 import { packageFolder } from './package.ts';
 
 const manifestSchema = z.record(z.string().regex(/^\d{14}_\w+$/), z.array(z.string()));
@@ -120,6 +121,6 @@ function section(file: string, text: string): string {
 /** Sources, each with its path under sql/, as one migration. SQL functions check their bodies when created, in whatever order: so that check is off. */
 export function joinSources(sources: readonly (readonly [file: string, text: string])[]): string {
   const parts = sources.map(([file, text]) => section(file, text));
-  const head = '-- Built from sql/ by `npm run build:sql`. Change the sources, not this file.\n';
+  const head = `${builtMark} by \`npm run build:sql\`. Change the sources, not this file.\n`;
   return [head, 'set local check_function_bodies = off;\n', ...parts].join('\n');
 }

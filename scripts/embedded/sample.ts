@@ -4,10 +4,13 @@ import type { Sql } from 'postgres';
 /** How many users the sample app has when nobody says otherwise. */
 export const SAMPLE_USERS = 20_000;
 
+/** The comment by which the sample app is known again. */
+const mark = (users: number) => `Sample app, ${users} users`;
+
 /** Creates the tables of the sample app and its rows, in one transaction. */
 export async function createSample(sql: Sql, users: number): Promise<void> {
-  const mark = `comment on table public.users is 'Sample app, ${Math.trunc(users)} users'`;
-  await createApp(sql, new URL('./sample.sql', import.meta.url), users, mark);
+  const comment = `comment on table public.users is '${mark(Math.trunc(users))}'`;
+  await createApp(sql, new URL('./sample.sql', import.meta.url), users, comment);
 }
 
 /** Creates another app from a file of SQL, which reads the setting sample.users, in one transaction. */
@@ -21,7 +24,8 @@ export async function createApp(sql: Sql, file: string | URL, users: number, las
 
 /** How many users the sample app was created with; undefined when the database does not hold it. */
 export async function sampleUsers(sql: Sql): Promise<number | undefined> {
-  const [row] = await sql<{ users: string | null }[]>`
-    select substring(obj_description(to_regclass('public.users'), 'pg_class') from '^Sample app, (\\d+) users$') as users`;
-  return row?.users ? Number(row.users) : undefined;
+  const [row] = await sql<{ comment: string | null }[]>`
+    select obj_description(to_regclass('public.users'), 'pg_class') as comment`;
+  const users = Number(/\d+/.exec(row?.comment ?? '')?.[0]);
+  return row?.comment === mark(users) ? users : undefined;
 }

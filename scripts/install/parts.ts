@@ -13,6 +13,9 @@ export interface Part {
   text: string;
 }
 
+/** What the first line of a migration begins with that was copied by hand; the build writes it. */
+export const builtMark = '-- Built from sql/';
+
 /** The part that takes everything away again. */
 export const uninstallName = 'imago_uninstall';
 
@@ -66,7 +69,7 @@ export function readMigration(file: string, text: string): Marked | undefined {
   const [, name, installed] = /^-- imago: (\w+) sha256:([0-9a-f]{64})/.exec(line) ?? [];
   if (name && installed) return { name, installed, present: checksum(text.slice(line.length + 1)) };
   const copied = /^\d+_(imago_\w+)\.sql$/.exec(file)?.[1];
-  if (!copied || !line.startsWith('-- Built from sql/')) return undefined;
+  if (!copied || !line.startsWith(builtMark)) return undefined;
   return { name: copied, installed: undefined, present: checksum(text) };
 }
 

@@ -54,7 +54,7 @@ async function installed(sql: Sql): Promise<string[]> {
   const rows = await Promise.all(
     tables.map(({ name }) =>
       sql.unsafe<{ line: string }[]>(
-        `select concat_ws(' | ', '${name}', to_jsonb(t) - '{id,created_at,updated_at}'::text[]) as line from ${name} t`,
+        `select concat_ws(' | ', '${name}', to_jsonb(t) - '{id,created_at,updated_at,object_id,noted_in}'::text[]) as line from ${name} t`,
       ),
     ),
   );

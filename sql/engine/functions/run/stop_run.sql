@@ -8,7 +8,7 @@ declare
   detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
-    select array[count(*)::text, imago.allowed_failures(run)::text] into detail
+    select array[count(*)::text, imago.allowed_failures(stop_run.run)::text] into detail
     from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
   end if;
   begin
