@@ -258,6 +258,64 @@ describe('after a complete rollback', () => {
       ),
     ).toBe('1');
   });
+
+  test('what prepare added is known by its note, whatever became of comments, tables and numbers since', async () => {
+    const db = await database(10);
+    const { sql } = db;
+    await migrateAll(sql);
+    await rollbackAll(sql);
+    // A comment is for people.
+    await sql`comment on column public.users.active_avatar_id is null`;
+    await sql`comment on column public.users.bio is 'Added by Imago plan avatars.'`;
+    // Made again under the same name: the app's own, though it looks like ours.
+    await sql.unsafe(`
+      drop view avatars.pending;
+      alter table public.posts drop column avatar_id;
+      alter table public.posts add column avatar_id uuid;
+      comment on column public.posts.avatar_id is 'Added by Imago plan avatars.'`);
+    // Somebody keeps it.
+    await sql`select imago.forget_added('avatars', 'public.avatars')`;
+    expect(await value(sql, `select obj_description('public.avatars'::regclass)`)).toContain(
+      'Avatars of users',
+    );
+    // Another table has the name now.
+    await sql.unsafe(`
+      alter table public.follows rename to follows_of_old;
+      create table public.follows (like public.follows_of_old including all)`);
+    const answers = await cleanUpAll(sql, { older_than: '0' });
+    expect(answers.slice(0, 4).map(({ warnings }) => warnings)).toEqual([
+      ['public.users.active_avatar_id was empty: dropped'],
+      [],
+      [],
+      [],
+    ]);
+    expect(
+      await value(
+        sql,
+        `select array_agg(names order by names)::text from imago.added where plan = 'avatars' and type = 'table column'`,
+      ),
+    ).toBe('{{public,follows,avatar_id},{public,posts,avatar_id}}');
+  });
+
+  test('what prepare added is known after a dump and its restore, by its name', async () => {
+    const db = await database(10);
+    await migrateAll(db.sql);
+    await rollbackAll(db.sql);
+    // As a restore leaves it: the names are those of the dump, and all objects have other numbers.
+    await db.sql`
+      update imago.added set noted_in = 1, object_id = object_id::bigint + 100000, column_number = column_number + 1`;
+    const published = await value<number>(db.sql, 'select cardinality(imago.public_functions())');
+    expect(published).toBe(
+      await value(db.sql, `select count(*)::int from imago.added where type = 'function'`),
+    );
+    const answers = await cleanUpAll(db.sql, { older_than: '0' });
+    expect(answers.slice(0, 4).map(({ warnings }) => warnings[0])).toEqual([
+      'public.users.active_avatar_id was empty: dropped',
+      'public.posts.avatar_id was empty: dropped',
+      'public.follows.avatar_id was empty: dropped',
+      'public.avatars was empty: dropped',
+    ]);
+  });
 });
 
 describe('refuses while there is a way back that somebody may want', () => {

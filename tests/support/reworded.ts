@@ -36,7 +36,7 @@ const within =
 function isSentence(text: string): boolean {
   if (codes.has(text) || text.includes('\n')) return false;
   // A word before something that is appended to it, as in 'fix ' || name.
-  if (/^[A-Za-z]{3,} $/.test(text)) return true;
+  if (/^[A-Za-z]{2,} $/.test(text)) return !begins.test(text);
   if (/^[A-Z][a-z]+: %/.test(text)) return true;
   const start = text.trimStart();
   if (!/^["%A-Za-z]/.test(start) || (start.match(/(?<![%$\w])[A-Za-z]{2,}/g) ?? []).length < 2) return false;
