@@ -2,15 +2,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApp, createSample } from '../scripts/embedded/sample.ts';
-import { readParts, uninstallPart } from '../scripts/install/parts.ts';
-import { prepareAll } from './support/avatars.ts';
-import { type Answer, call, value } from './support/call.ts';
-import { freshDatabase, type TestDatabase } from './support/database.ts';
-import { cleanUpAll, finalizeAll } from './support/finalize.ts';
-import { migrateAll, rollbackAll } from './support/imago.ts';
-import { reword } from './support/reworded.ts';
-import { found, validated } from './support/validation.ts';
+import { createApp, createSample } from '../../scripts/embedded/sample.ts';
+import { readParts, uninstallPart } from '../../scripts/install/parts.ts';
+import { prepareAll } from '../support/avatars.ts';
+import { type Answer, call, value } from '../support/call.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { cleanUpAll, finalizeAll } from '../support/finalize.ts';
+import { migrateAll, rollbackAll } from '../support/imago.ts';
+import { reword } from '../support/reworded.ts';
+import { found, validated } from '../support/validation.ts';
 
 const USERS = 24;
 
@@ -121,9 +121,9 @@ test('every sentence is another one in the reworded database', async () => {
 });
 
 test('each function of the API is named where rights are given and where names are looked for', () => {
-  const folder = new URL('../sql/api/functions/', import.meta.url);
+  const folder = new URL('../../sql/api/functions/', import.meta.url);
   const names = readdirSync(folder).map((file) => file.replace('.sql', ''));
-  for (const file of ['../sql/api/grants.sql', '../sql/engine/install_check.sql']) {
+  for (const file of ['../../sql/api/grants.sql', '../../sql/engine/install_check.sql']) {
     const text = readFileSync(new URL(file, import.meta.url), 'utf8');
     const [, list = ''] = /proname in \(([\s\S]*?)\)/.exec(text) ?? [];
     expect([...list.matchAll(/'(\w+)'/g)].map(([, name]) => name).sort()).toEqual(names.sort());
@@ -278,7 +278,7 @@ describe('worded otherwise, it ends the same', () => {
   test('a plan of two stages is finalized: its comments go, those of people stay', async () => {
     const left = await same(async (sql) => {
       const plan = 'staging_to_production';
-      await createApp(sql, new URL('./support/staging_to_production.sql', import.meta.url), 20);
+      await createApp(sql, new URL('../support/staging_to_production.sql', import.meta.url), 20);
       await migrateAll(sql, { plan });
       await sql`comment on table public."Skill" is 'What a technician can do.'`;
       await validated(sql, { plan, fix_issues: true });
@@ -305,7 +305,7 @@ describe('worded otherwise, it ends the same', () => {
          comment on function public.migrate_batch(integer) is 'Imago: not ours.'`,
       );
       await sql.begin((tx) => tx.unsafe(uninstallPart(true).text));
-      const names = readdirSync(new URL('../sql/api/functions/', import.meta.url)).map((file) =>
+      const names = readdirSync(new URL('../../sql/api/functions/', import.meta.url)).map((file) =>
         file.replace('.sql', ''),
       );
       const functions = await sql`
