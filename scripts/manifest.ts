@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { z } from 'zod';
-import { builtMark } from './install/parts.ts';
-import { packageFolder } from './package.ts';
+import { builtMark, packageFolder } from './package.ts';
 
 const manifestSchema = z.record(z.string().regex(/^\d{14}_\w+$/), z.array(z.string()));
 

@@ -38,3 +38,6 @@ export function moduleFolders(): string[] {
   }
   return folders;
 }
+
+/** What the first line of a built migration begins with, by which one that was copied by hand is known. */
+export const builtMark = '-- Built from sql/';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { packageFolder } from '../package.ts';
+import { builtMark, packageFolder } from '../package.ts';
 
 /** One migration of Imago, by the name that it keeps in every project, whatever its number there. */
 export interface Part {
@@ -12,9 +12,6 @@ export interface Part {
   plan: string | undefined;
   text: string;
 }
-
-/** What the first line of a migration begins with that was copied by hand; the build writes it. */
-export const builtMark = '-- Built from sql/';
 
 /** The part that takes everything away again. */
 export const uninstallName = 'imago_uninstall';

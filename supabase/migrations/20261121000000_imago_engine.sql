@@ -504,7 +504,7 @@ create table imago.added (
   created_at timestamptz not null default clock_timestamp(),
   primary key (type, names, arguments)
 );
-comment on table imago.added is 'What Imago has added outside of its own schemas: columns, tables, indexes and types of prepare steps, functions in schema public. By this, and by this only, clean-up, the doctor and uninstalling know what is ours.';
+comment on table imago.added is 'What Imago has added outside of its own schemas: what prepare steps did, and functions in schema public. By this, and by this only, clean-up, the doctor and uninstalling know what is ours.';
 comment on column imago.added.plan is 'Null: the engine''s own.';
 comment on column imago.added.type is 'With names and arguments: the object as pg_identify_object_as_address() names it. Names outlive a dump and its restore, numbers do not.';
 comment on column imago.added.object_id is 'Of the object, with column_number for a column: what was dropped and made again under the same name is not ours any more. Counts only in the database of noted_in.';
@@ -642,7 +642,7 @@ as $$
   where a.noted_in <> 'imago.added'::pg_catalog.regclass
      or a.object_id = id and a.column_number = added_object.column_number
 $$;
-comment on function imago.added_object(oid, oid, integer) is 'The note that an object, by its address, was added by Imago, if it was; none for one that was dropped and made again since.';
+comment on function imago.added_object(oid, oid, integer) is 'The note that Imago has added an object, by its address. None for one that was dropped and made again since.';
 
 -- imago.allowed_events
 create or replace function imago.allowed_events(state text)
@@ -4849,7 +4849,7 @@ as $$
     cross join lateral imago.added_object(o.class, o.id, o.column_number) a
     where a.plan = is_added.plan)
 $$;
-comment on function imago.is_added(text, text, text) is 'For clean-up steps: whether a table, an index, a type or, with column_name, a column is what the plan has added (note_added).';
+comment on function imago.is_added(text, text, text) is 'For clean-up steps: whether the plan has added (note_added) a table, an index, a type or, with column_name, a column.';
 
 -- imago.is_all_moved
 create or replace function imago.is_all_moved(plan text)
@@ -6516,7 +6516,7 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.publish_function(text, regprocedure) is 'For registrations: gives a function in schema public that the plan has made to service_role alone, and notes it as ours: the doctor looks at it, uninstalling drops it.';
+comment on function imago.publish_function(text, regprocedure) is 'For registrations: opens a function that the plan has in schema public to service_role alone, and notes it as ours. The doctor looks at it, uninstalling drops it.';
 
 -- imago.raise_attempt
 create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)

@@ -121,7 +121,7 @@ describe('docs/sql.md', () => {
     const functions = await db.sql<{ name: string; signature: string }[]>`
       select p.proname as name, format('%s(%s)', p.proname, pg_get_function_arguments(p.oid)) as signature
       from pg_proc p
-      where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'Imago: %'`;
+      where p.pronamespace = 'public'::regnamespace and p.oid in (select a.object_id from imago.added a where a.plan is null)`;
     for (const { name, signature } of functions) {
       const written = signature
         .replaceAll(' DEFAULT ', ' default ')

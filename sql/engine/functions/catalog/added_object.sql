@@ -10,4 +10,4 @@ as $$
   where a.noted_in <> 'imago.added'::pg_catalog.regclass
      or a.object_id = id and a.column_number = added_object.column_number
 $$;
-comment on function imago.added_object(oid, oid, integer) is 'The note that an object, by its address, was added by Imago, if it was; none for one that was dropped and made again since.';
+comment on function imago.added_object(oid, oid, integer) is 'The note that Imago has added an object, by its address. None for one that was dropped and made again since.';

@@ -10,4 +10,4 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.publish_function(text, regprocedure) is 'For registrations: gives a function in schema public that the plan has made to service_role alone, and notes it as ours: the doctor looks at it, uninstalling drops it.';
+comment on function imago.publish_function(text, regprocedure) is 'For registrations: opens a function that the plan has in schema public to service_role alone, and notes it as ours. The doctor looks at it, uninstalling drops it.';
