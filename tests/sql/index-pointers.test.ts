@@ -241,6 +241,7 @@ describe('the indexes that rollback needs', () => {
       statements.map(({ object, statement }) => ({
         level: 'warning',
         sqlstate: null,
+        kind: 'no_index',
         object,
         message: 'has no index; the table is too large to keep its writers waiting for one',
         hint: statement,
