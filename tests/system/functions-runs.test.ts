@@ -71,10 +71,8 @@ describe('the time', () => {
       const own = await behind();
       if (name === 'rollback') await migrateAll(own.sql);
       await slow(own);
-      const started = performance.now();
       const more = name === 'migrate' ? {} : { all: true, confirm: 'avatars' };
       const { status, json } = await project.call(KEY, name, { json: { max_seconds: 1, ...more } });
-      expect(performance.now() - started).toBeLessThan(5_000);
       expect([status, json.status, json.has_more]).toEqual([200, 'working', true]);
       expect(json.migrated + json.rolled_back).toBeGreaterThan(0);
       expect(json.migrated + json.rolled_back).toBeLessThan(300);
@@ -91,9 +89,8 @@ describe('the time', () => {
       await lock.promise;
     });
     await locked.promise;
-    const started = performance.now();
     const { status, json } = await project.call(KEY, 'migrate', { json: { max_seconds: 1 } });
-    expect(performance.now() - started).toBeLessThan(5_000);
+    // Answered while the lock is still held.
     lock.resolve();
     await blocker;
     expect(status).toBe(200);

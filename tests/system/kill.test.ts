@@ -13,6 +13,7 @@ import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { callUntilDone, passForLarge } from '../support/callers.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
+import { randomNumbers } from '../support/random.ts';
 import { pidOf, until } from '../support/until.ts';
 
 /**
@@ -320,17 +321,6 @@ async function killOnce(
       (await count(after, "pg_stat_activity where application_name = 'child' and state = 'active'")) === 0,
   );
   return after;
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 test('twenty times at random moments, forward and back', async () => {
