@@ -1,16 +1,32 @@
 import { defineConfig } from 'vitest/config';
 
+/** What the tests that need a server have in common. */
+const withServer = {
+  globalSetup: ['tests/support/cluster.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+};
+
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
-    globalSetup: ['tests/support/cluster.ts'],
-    // Everything runs on one PostgreSQL server, each test on a database of its own.
+    // Everything with a database runs on one PostgreSQL server, each test on a database of its own.
     pool: 'forks',
     // Two cores are idle for a third of the time with two: tests wait for processes to start, for locks and for timeouts.
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    // Real processes, sockets and kills on a machine that CI shares: one second try there, reported as a retry; none here.
+    // Real processes, sockets and kills on a machine that CI shares: one second try there, none here. Each is named at the
+    // end, and three fail the run.
     retry: process.env.CI ? 1 : 0,
+    reporters: ['default', './tests/support/retried.ts'],
+    projects: [
+      // No server, no process but its own: seconds.
+      { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] } },
+      // One server, the engine and one plan, through SQL. No file replaces modules, so that all share them.
+      {
+        extends: true,
+        test: { name: 'sql', include: ['tests/sql/**/*.test.ts'], isolate: false, ...withServer },
+      },
+      // Commands, Deno, other servers, kills, all plans.
+      { extends: true, test: { name: 'system', include: ['tests/system/**/*.test.ts'], ...withServer } },
+    ],
   },
 });

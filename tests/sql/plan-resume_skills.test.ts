@@ -1,7 +1,6 @@
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { call, value } from '../support/call.ts';
-import { freshProject, runCommand } from '../support/command.ts';
 import { createApp } from '../support/conformance/app.ts';
 import fixture from '../support/conformance/resume_skills.ts';
 import { finalize } from '../support/conformance/steps.ts';
@@ -193,17 +192,4 @@ test.each([
     where attrelid = 'public.users'::regclass and attname in ('profile_picture', 'skills') and not attisdropped`;
   expect(columns.map(({ name }) => name)).toEqual(kept);
   expect((await migrateAll(sql, { plan })).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
-});
-
-test('the command migrates such an app and takes it back', async () => {
-  const project = await freshProject({ app: 'none' });
-  await createApp(project.db.sql, fixture.app, 40);
-  const { environment } = project;
-  const forward = await runCommand(['--plan', plan, '--yes', '--json'], environment);
-  expect(forward).toMatchObject({ code: 0 });
-  expect(new Set(Object.values(await skills(project.db.sql)))).toEqual(new Set([DEFAULT]));
-  const back = await runCommand(['--plan', plan, '--rollback', '--yes'], environment);
-  expect(back).toMatchObject({ code: 0 });
-  expect(back.stdout).not.toContain('avatars');
-  expect(new Set(Object.values(await skills(project.db.sql)))).toEqual(new Set([null]));
 });

@@ -1,11 +1,13 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { connect, removeCluster, startCluster } from '../../scripts/embedded/cluster.ts';
+import { type Cluster, connect, removeCluster, startCluster } from '../../scripts/embedded/cluster.ts';
 import type { PostgresVersion } from '../../scripts/embedded/native.ts';
 import { alive } from '../../scripts/embedded/processes.ts';
 import { pendingMigrations, pushMigrations } from '../../scripts/embedded/push.ts';
+import { cachedCluster, keepCluster } from './cluster-cache.ts';
+import { clusterFolders, roomiestFolder } from './cluster-folders.ts';
 
 /** The database that test databases are copies of: Supabase's roles and schemas, and the migrations. */
 export const MIGRATED = 'template_imago';
@@ -46,30 +48,38 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return cluster.remove;
 }
 
-/** Starts a server in a temporary folder, with both templates. */
+/** Starts a server in a temporary folder, with both templates; where an earlier run kept one of these, a copy of it. */
 export async function testCluster(options: { version?: PostgresVersion } = {}): Promise<TestCluster> {
-  const folder = await mkdtemp(path.join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const version = options.version ?? 17;
+  const folder = await mkdtemp(path.join(await roomiestFolder(), `${PREFIX}${process.pid}-`));
   const start = (port?: number) =>
     startCluster({
       folder,
       port,
-      version: options.version ?? 17,
-      settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200', shared_buffers: '128MB' },
+      version,
+      settings: {
+        fsync: 'off',
+        full_page_writes: 'off',
+        max_connections: '200',
+        shared_buffers: '128MB',
+        max_wal_size: '512MB',
+      },
     });
-  let cluster = await start();
+  let cluster: Cluster | undefined;
   const remove = async () => {
-    await cluster.stop('immediate');
+    await cluster?.stop('immediate');
     await removeCluster(folder);
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const sql = connect(cluster);
-    await sql.unsafe(`create database ${BARE} template postgres`);
-    await sql.unsafe(`create database ${MIGRATED} template postgres`);
-    await sql.end();
-    const migrated = connect(cluster, 'postgres', MIGRATED);
-    const pending = await pendingMigrations(migrated).finally(() => migrated.end());
-    if (pending.length > 0) await pushMigrations(cluster.url('postgres', MIGRATED));
+    const cached = await cachedCluster(folder, version);
+    cluster = await start();
+    if (!cached) {
+      await createTemplates(cluster);
+      await cluster.stop('fast');
+      await keepCluster(folder, version);
+      cluster = await start();
+    }
   } catch (error) {
     await remove();
     throw error;
@@ -78,8 +88,8 @@ export async function testCluster(options: { version?: PostgresVersion } = {}): 
   return {
     port,
     password,
-    pid: () => cluster.pid,
-    crash: () => cluster.stop('immediate'),
+    pid: () => cluster?.pid ?? 0,
+    crash: async () => await cluster?.stop('immediate'),
     async restart() {
       cluster = await start(port);
       if (cluster.port !== port) throw new Error(`port ${port} was taken while the server was down`);
@@ -88,13 +98,36 @@ export async function testCluster(options: { version?: PostgresVersion } = {}): 
   };
 }
 
+async function createTemplates(cluster: Cluster): Promise<void> {
+  const admin = connect(cluster, 'supabase_admin');
+  // Tests connect thousands of times, and nothing is kept here: what makes passwords hard to guess is time.
+  if (cluster.version >= 16) {
+    await admin.unsafe('set scram_iterations = 1');
+    for (const role of ['postgres', 'supabase_admin', 'authenticator']) {
+      await admin.unsafe(`alter role ${role} password '${cluster.password}'`);
+    }
+  }
+  await admin.end();
+  const sql = connect(cluster);
+  await sql.unsafe(`create database ${BARE} template postgres`);
+  await sql.unsafe(`create database ${MIGRATED} template postgres`);
+  await sql.end();
+  const migrated = connect(cluster, 'postgres', MIGRATED);
+  const pending = await pendingMigrations(migrated).finally(() => migrated.end());
+  if (pending.length > 0) await pushMigrations(cluster.url('postgres', MIGRATED));
+}
+
 /** Ends and removes the servers of runs that were killed: their folders name a process that is no more. */
 async function removeForgotten(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (!owner || alive(Number(owner))) continue;
-    const folder = path.join(tmpdir(), name);
-    await removeCluster(folder);
-    await rm(folder, { recursive: true, force: true });
+  for (const base of clusterFolders()) {
+    for (const name of await readdir(base).catch(() => [])) {
+      const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+      if (!owner || alive(Number(owner))) continue;
+      const folder = path.join(base, name);
+      // What another account left is for that to remove.
+      if ((await stat(folder)).uid !== userInfo().uid) continue;
+      await removeCluster(folder);
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 }

@@ -35,19 +35,21 @@ export interface DatabaseOptions {
 
 let count = 0;
 
+/** One session for each role on the server that all tests share, for making and dropping databases. */
+const admins = new Map<string, Sql>();
+
 /** A new database with the migrations applied and, where asked for, an app with some users. */
 export async function freshDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
-  const { port, password } = options.on ?? inject('cluster');
-  const template = options.template ?? (options.migrated === false ? BARE : MIGRATED);
+  const server = options.on ?? inject('cluster');
   const name = `test_${process.pid}_${++count}`;
-  const url = (role = 'postgres', database = 'postgres') =>
-    `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
+  const url = urls(server);
 
-  // Copying files takes a third of the time of writing each block into the WAL.
-  await onServer((sql) => sql.unsafe(`create database ${name} template ${template} strategy file_copy`));
+  await onServer(server, async (admin) => {
+    await copyDatabase(admin, name, await templateFor(server, admin, options));
+  });
   const sql = postgres(url('postgres', name), { max: 10, onnotice: () => {} });
   const others: Sql[] = [];
-  const db: TestDatabase = {
+  return {
     name,
     url: url('postgres', name),
     sql,
@@ -60,24 +62,62 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
       await Promise.all([sql, ...others].map((client) => client.end({ timeout: 0 })));
       // A session of a superuser that is just ending can be ended by a superuser only.
       await onServer(
+        server,
         (admin) => admin.unsafe(`drop database if exists ${name} with (force)`),
         'supabase_admin',
       );
     },
   };
+}
 
-  try {
-    if (options.app === 'sample') await createSample(sql, options.users ?? 200);
-    if (options.app === 'guide') await createGuide(sql, options.users ?? 200);
-  } catch (error) {
-    await db.drop();
-    throw error;
-  }
-  return db;
+function urls({ port, password }: TestServer): (role?: string, database?: string) => string {
+  return (role = 'postgres', database = 'postgres') =>
+    `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
+}
 
-  async function onServer(work: (sql: Sql) => Promise<unknown>, role?: Role): Promise<void> {
-    const admin = postgres(url(role), { max: 1, onnotice: () => {} });
+async function onServer(
+  server: TestServer,
+  work: (sql: Sql) => Promise<unknown>,
+  role: Role = 'postgres',
+): Promise<void> {
+  const url = urls(server)(role);
+  if (server.port !== inject('cluster')?.port) {
+    const admin = postgres(url, { max: 1, onnotice: () => {} });
     await work(admin).finally(() => admin.end());
+    return;
+  }
+  let admin = admins.get(url);
+  if (!admin) {
+    admin = postgres(url, { max: 1, onnotice: () => {} });
+    admins.set(url, admin);
+  }
+  await work(admin);
+}
+
+/** Copying files takes a third of the time of writing each block into the WAL. */
+async function copyDatabase(admin: Sql, name: string, template: string): Promise<void> {
+  await admin.unsafe(`create database ${name} template ${template} strategy file_copy`);
+}
+
+/** The database to copy. One with an app is made by the first test that wants it, and copied by all. */
+async function templateFor(server: TestServer, admin: Sql, options: DatabaseOptions): Promise<string> {
+  const plain = options.template ?? (options.migrated === false ? BARE : MIGRATED);
+  const { app = 'none', users = 200 } = options;
+  if (app === 'none') return plain;
+  const name = `${plain}_${app}_${users}`;
+  await admin`select pg_advisory_lock(hashtext(${name}))`;
+  try {
+    const found = await admin`select from pg_database where datname = ${name}`;
+    if (found.length > 0) return name;
+    const unfinished = `${name}_unfinished`;
+    await admin.unsafe(`drop database if exists ${unfinished} with (force)`);
+    await copyDatabase(admin, unfinished, plain);
+    const sql = postgres(urls(server)('postgres', unfinished), { max: 1, onnotice: () => {} });
+    await (app === 'sample' ? createSample(sql, users) : createGuide(sql, users)).finally(() => sql.end());
+    await admin.unsafe(`alter database ${unfinished} rename to ${name}`);
+    return name;
+  } finally {
+    await admin`select pg_advisory_unlock(hashtext(${name}))`;
   }
 }
 

@@ -8,7 +8,6 @@ import { keyKind } from '../../scripts/command/keys.ts';
 import { chooseTarget } from '../../scripts/command/target.ts';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { parseOptions } from '../../scripts/migrate/options.ts';
-import { runCommand } from '../support/command.ts';
 
 const options = (...argv: string[]) => parseOptions(argv, 'npm run migrate');
 
@@ -179,70 +178,5 @@ describe('keys', () => {
     [{ SUPABASE_URL: 'project', SUPABASE_SECRET_KEY: 'x' }, 'not a URL'],
   ])('%j is refused', (environment, says) => {
     expect(() => target(environment as Record<string, string>)).toThrow(says);
-  });
-});
-
-describe('the process', () => {
-  /** Nobody listens there: a call would take its retries and end with 1. */
-  const nowhere = { SUPABASE_URL: 'http://127.0.0.1:9' };
-
-  test('--help shows options and examples on stdout and ends with 0', async () => {
-    const { code, stdout, stderr } = await runCommand(['--help']);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const flag of ['--plan', '--stats-only', '--dry-run', '--no-backup', '--retry-failed', '--dump']) {
-      expect(stdout).toContain(flag);
-    }
-    expect(stdout).toContain('Examples:');
-    expect(stdout).toContain('Exit codes: 0 all done');
-  });
-
-  test('an unknown option ends with 2 and names --help', async () => {
-    const { code, stdout, stderr } = await runCommand(['--nonsense']);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain("unknown option '--nonsense'");
-    expect(stderr).toContain('--help');
-  });
-
-  test('with --json wrong usage is an object, too', async () => {
-    const finished = await runCommand(['--json', '--workers', '0']);
-    expect(finished.code).toBe(2);
-    expect(finished.json()).toMatchObject({ type: 'result', status: 'usage', exit_code: 2 });
-  });
-
-  test('a publishable key is refused before any call', async () => {
-    const { code, stdout, stderr } = await runCommand(['--yes'], {
-      ...nowhere,
-      SUPABASE_SECRET_KEY: 'sb_publishable_abc',
-    });
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain('every visitor of the app has it');
-    expect(stderr).toContain('SUPABASE_SECRET_KEY');
-    expect(stderr).toContain('sb_secret_');
-  });
-
-  test('without a terminal and without --yes nothing is changed', async () => {
-    const { code, stderr } = await runCommand([], { ...nowhere, SUPABASE_SECRET_KEY: 'sb_secret_abc' });
-    expect(code).toBe(2);
-    expect(stderr.split('\n')[0]).toBe('Target: http://127.0.0.1:9, plan avatars');
-    expect(stderr).toContain('--yes');
-  });
-
-  test('--sample and --reset are for the embedded one', async () => {
-    const { code, stderr } = await runCommand(['--reset', '--yes'], {
-      ...nowhere,
-      SUPABASE_SECRET_KEY: 'sb_secret_abc',
-    });
-    expect(code).toBe(2);
-    expect(stderr).toContain('embedded Supabase only');
-  });
-
-  test('the bin: imago migrate is the same, and no command at all is wrong usage', async () => {
-    const script = 'scripts/imago.ts';
-    const missing = await runCommand([], {}, { script });
-    expect(missing.code).toBe(2);
-    expect(missing.stderr).toContain('Usage: imago <command>');
-    const help = await runCommand(['migrate', '--help'], {}, { script });
-    expect(help.code).toBe(0);
-    expect(help.stdout).toContain('Usage: imago migrate');
   });
 });

@@ -6,18 +6,7 @@ import { problems } from '../../scripts/db/problem.ts';
 import { nextVersion, slug } from '../../scripts/db/project.ts';
 import { readScript } from '../../scripts/db/running.ts';
 import { checksum, splitStatements } from '../../scripts/db/statements.ts';
-import { cliPush, versionedProject } from '../support/versions.ts';
-
-/** Everything that hides a semicolon. */
-const tricky = `-- first; comment
-create table "T;x" (id int primary key, a text default 'it''s; fine', b text default E'a\\'; b'); -- behind; it
-/* block; /* nested; */ still; */
-create function f() returns int language plpgsql as $fn$ begin /* c; */ return 1; end $fn$;
-create function g(x int) returns int language sql begin atomic select case when x > 0 then 1 else 2 end; select 3; end;
-create table "begin" ("end" int, "case;" text);
-create rule r as on insert to "begin" do also (select 1; select 2);
-insert into "T;x" values (1, 'plain', $$dollar; $x$ quoted$$);
-comment on table "T;x" is U&'\\0441; x'`;
+import { tricky } from '../support/statements.ts';
 
 describe('statements', () => {
   test('end at semicolons, and only at those', () => {
@@ -41,15 +30,6 @@ describe('statements', () => {
     expect(checksum('create table a (b int default 2);\nselect 2;')).not.toBe(sum);
     expect(checksum("select 'a  b'")).not.toBe(checksum("select 'a b'"));
     expect(checksum('create table a (b int default 1 select 2);')).not.toBe(sum);
-  });
-
-  test('have the same checksum in the file and in the history of the CLI, however that splits them', async () => {
-    const project = await versionedProject();
-    await project.version('20260101000000', tricky);
-    await cliPush(project);
-    expect((await project.run('status')).data).toMatchObject({ applied: ['20260101000000'], edited: [] });
-    await project.version('20260101000000', tricky.replace('return 1', 'return 2'));
-    expect((await project.run('status')).data).toMatchObject({ edited: ['20260101000000'] });
   });
 
   test.each([
