@@ -357,7 +357,7 @@ describe('refuses while there is a way back that somebody may want', () => {
   });
 });
 
-test('arguments are checked', async () => {
+test('cleanup_migration refuses arguments that make no sense', async () => {
   const db = await database(3);
   for (const argument of ['older_than', 'dry_run']) {
     expect((await refusal(cleanUp(db, { [argument]: null }))).message).toBe(`${argument} must not be null`);

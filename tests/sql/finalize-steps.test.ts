@@ -243,7 +243,7 @@ describe('a direct step', () => {
     expect((await finalizeAll(db.sql, { plan: PLAN })).at(-1)?.state).toBe('finalized');
   });
 
-  test('of prepare, too', async () => {
+  test('of prepare is refused with its statement, too, and prepare goes on once it was run', async () => {
     const db = await database();
     await itemsPlan(db.sql, [{ ...index, phase: 'prepare' }], { migrated: false });
     const error = await refusal(call(db.sql, 'migrate_batch', { plan: PLAN }));

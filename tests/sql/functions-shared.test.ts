@@ -21,7 +21,7 @@ test('the statuses name each error of imago.error once, and no other', async () 
   expect(named.toSorted()).toEqual(rows.map(({ code }) => code));
 });
 
-describe('driving', () => {
+describe('driving batches for a request', () => {
   /** Drives batches as the functions do, but by SQL; `before` comes before each batch with its number. */
   function driven(
     db: TestDatabase,
@@ -197,7 +197,7 @@ describe('driving', () => {
   }
 });
 
-describe('metrics', () => {
+describe('metrics of a database', () => {
   const line = /^[a-z_]+\{[a-z]+="[^"\\\n]*"(,[a-z]+="(?:[^"\\\n]|\\.)*")*\} -?\d+(\.\d+)?(e-?\d+)?$/;
 
   test('are what the database says, in the format of Prometheus', async () => {

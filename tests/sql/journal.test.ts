@@ -509,7 +509,7 @@ describe('values of every type', () => {
   });
 });
 
-describe('keys and names', () => {
+describe('the journal takes back rows of', () => {
   test('composite primary keys', async () => {
     const { sql } = await database();
     await sql.unsafe(`${ITEMS}

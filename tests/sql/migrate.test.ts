@@ -377,7 +377,7 @@ describe('windows', () => {
     expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({ state: 'succeeded' });
   });
 
-  test('a repeated window skips', async () => {
+  test('a repeated window skips whom it moved before', async () => {
     const db = await database('sample', 120);
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
@@ -498,7 +498,7 @@ describe('users who sign up during the run', () => {
   });
 });
 
-describe('keys', () => {
+describe('a migration to the end moves everybody once, with', () => {
   test('zero users', async () => {
     const db = await database('sample', 0);
     expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', migrated: 0, has_more: false });

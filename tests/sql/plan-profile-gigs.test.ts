@@ -270,15 +270,15 @@ describe('while both sides hold the data', () => {
     await back(sql);
   });
 
-  test('also when it was for hundreds of gigs at once', async () => {
+  test('also when it was for many gigs at once', async () => {
     const db = await freshDatabase();
     databases.push(db);
     const { sql } = db;
-    await createApp(sql, 'tests/support/profile_gigs.sql', 500);
+    await createApp(sql, 'tests/support/profile_gigs.sql', 250);
     await forward(sql);
     await sql`alter table "User" add constraint few check ("yearsOfExperience" < 40) not valid`;
     const gigs = await sql`update "Gigs" set "yearsOfExperience" = 45 where "isProfileGig"`;
-    expect(gigs.count).toBeGreaterThan(100);
+    expect(gigs.count).toBeGreaterThan(50);
     expect(await value(sql, 'select count(*)::int from profile_gigs.pending')).toBe(gigs.count);
     await sql`alter table "User" drop constraint few`;
     await forward(sql);

@@ -112,7 +112,7 @@ describe('forward', () => {
     });
   });
 
-  test('and a key of type bigint will do', async () => {
+  test('works with a key of type bigint', async () => {
     const { sql } = await app(
       'drop table public.resumes; alter table public.users alter column id type bigint',
     );

@@ -38,7 +38,7 @@ describe('the roles are as on Supabase', () => {
     ]);
   });
 
-  test('the timeouts', async () => {
+  test('the API roles have the timeouts of Supabase', async () => {
     const rows = await db.sql`
       select rolname, rolconfig from pg_roles where rolconfig is not null and rolname !~ '^pg_' order by rolname`;
     expect(rows).toEqual([

@@ -4,6 +4,7 @@ import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { type Answer, call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
+import { APPS, busyUsers, rollbackUser } from '../support/rollback.ts';
 import {
   allChecksums,
   expectNoTraces,
@@ -13,12 +14,6 @@ import {
   userStates,
 } from '../support/state.ts';
 import { resumeSync, stopSync } from '../support/sync.ts';
-
-/** The two apps and the names by which they call the author of a post and the followed user. */
-const APPS = [
-  { app: 'sample', author: 'user_id', followed: 'followed_id', body: 'body' },
-  { app: 'guide', author: 'author_id', followed: 'following_id', body: 'content' },
-] as const;
 
 const databases: TestDatabase[] = [];
 
@@ -33,20 +28,6 @@ afterEach(async () => {
 });
 
 const progress = (sql: Sql) => call(sql, 'get_detailed_migration_progress');
-const rollbackUser = (sql: Sql, user: string, force = false) =>
-  call(sql, 'rollback_user_migration', { user_id: user, force });
-
-/** Users with a default avatar, at least one post and at least one follower, in key order. */
-async function busyUsers(sql: Sql, { author, followed }: (typeof APPS)[number]): Promise<string[]> {
-  const rows = await sql<{ id: string }[]>`
-    select u.id from public.users u
-    where exists (select from public.avatars a where a.owner_user_id = u.id and a.metadata @> '{"migrated": true}')
-      and exists (select from public.posts p where p.${sql(author)} = u.id)
-      and exists (select from public.follows f where f.${sql(followed)} = u.id)
-    order by u.id`;
-  return rows.map((row) => row.id);
-}
-
 /** The avatar that is active for a user. */
 const activeAvatar = (sql: Sql, user: string) =>
   value<string>(sql, 'select active_avatar_id from public.users where id = $1', [user]);
@@ -479,85 +460,6 @@ describe('one user rolled back alone', () => {
     expect((await refusal(sql`select public.rollback_user_migration(${pending}, null)`)).code).toBe('IM004');
     await migrateAll(sql);
     await expectAllMigrated(sql);
-  });
-
-  test('costs the same among 100,000 others: no table is read as a whole', async () => {
-    const { sql, connect } = await database('sample', 40);
-    // An index that is younger than a transaction of another test is not used before that has ended.
-    await prepareAll(sql);
-    await sql.unsafe(`
-      create index on public.users (active_avatar_id);
-      create index on public.posts (avatar_id);
-      create index on public.follows (avatar_id)`);
-    await migrateAll(sql);
-    const [user = '', other = ''] = await busyUsers(sql, app);
-    // Rows and journal as batches would have left them; written without looking at foreign keys, which takes longest.
-    const admin = connect({ role: 'supabase_admin' });
-    await admin.unsafe(`
-      begin;
-      set local session_replication_role = replica;
-      create temp table big on commit drop as
-        select md5('big ' || i)::uuid as owner, md5('big avatar ' || i)::uuid as avatar, md5('big post ' || i)::uuid as post
-        from generate_series(1, 100000) i;
-      insert into public.users (id, username, active_avatar_id) select owner, 'big', avatar from big;
-      insert into public.avatars (id, owner_user_id, name, metadata) select avatar, owner, 'big', '{"migrated": true}' from big;
-      insert into public.posts (id, user_id, body, avatar_id) select post, owner, '', avatar from big;
-      insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, 0 from big;
-      insert into imago_undo.avatars_public_users (batch, entity, op, key_1, after_1) select 1, owner, 'u', owner, avatar from big;
-      insert into imago_undo.avatars_public_posts (batch, entity, op, key_1, after_1) select 1, owner, 'u', post, avatar from big;
-      commit;`);
-
-    const one = connect();
-    const read = async () =>
-      new Map(
-        (
-          await one<{ name: string; read: number }[]>`
-            select relid::regclass::text as name, seq_tup_read::int as read from pg_stat_xact_user_tables`
-        ).map((row) => [row.name, row.read]),
-      );
-    await one`begin`;
-    const before = await read();
-    expect(await rollbackUser(one, user)).toMatchObject({ rolled_back: true });
-    const after = await read();
-    await one`commit`;
-    expect([...after.keys()]).toContain('imago_undo.avatars_public_posts');
-    for (const [name, rows] of after) {
-      expect({ name, few: rows - (before.get(name) ?? 0) < 1000 }).toEqual({ name, few: true });
-    }
-
-    const [plan] = await one.unsafe(
-      `explain (analyze, buffers, format json) select public.rollback_user_migration('${other}')`,
-    );
-    const { 'Shared Hit Blocks': hit, 'Shared Read Blocks': missed } = plan?.['QUERY PLAN'][0].Plan ?? {};
-    // A table of 100,000 rows has 1,500 pages and more.
-    expect(hit + missed).toBeLessThan(4000);
-    expect((await userStates(sql)).get(other)?.written).toEqual(UNTOUCHED);
-  });
-
-  test('right after a migration costs what it costs later: with old statistics, too, references are looked up once', async () => {
-    const { sql, connect } = await database('sample', 6000);
-    await prepareAll(sql);
-    // What the planner knows is from the beginning of the migration: nearly all posts and follows have no avatar.
-    for (const table of ['users', 'posts', 'follows']) {
-      await sql.unsafe(`alter table public.${table} set (autovacuum_enabled = false)`);
-    }
-    await call(sql, 'migrate_users_batch', { batch_size: 300 });
-    await sql`analyze`;
-    await migrateAll(sql);
-    const one = connect();
-    await one`set random_page_cost = 1.1`;
-    const lookups = async () =>
-      (
-        await one<{ scans: number }[]>`
-          select sum(idx_scan)::int as scans from pg_stat_user_indexes where indexrelname like '%\_avatar\_id\_idx'`
-      )[0]?.scans ?? 0;
-    await one`select pg_stat_force_next_flush()`;
-    const before = await lookups();
-    await rollbackAll(one);
-    await one`select pg_stat_force_next_flush()`;
-    // One look at each of three tables for each avatar, and hardly any more: planned badly, it was one a row of a join.
-    expect((await lookups()) - before).toBeLessThan(6000 * 3.5);
-    expect(await value<number>(sql, 'select count(*)::int from public.avatars')).toBe(0);
   });
 });
 

@@ -3,7 +3,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { avatarFaults, expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
 import { callAtOnce } from '../support/callers.ts';
-import { testCluster } from '../support/cluster.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, expectOneRowEach, forward, PLAN } from '../support/plan.ts';
@@ -14,8 +13,9 @@ import {
   UNTOUCHED,
   userStates,
 } from '../support/state.ts';
-import { resumeSync, stopSync } from '../support/sync.ts';
+import { failedSyncs, resumeSync, stopSync } from '../support/sync.ts';
 import { createTown, NO_FAULTS, PLAIN, QUOTED, type TownShape, townFaults } from '../support/town.ts';
+import { writeToPartitions } from '../support/town-partitions.ts';
 import { pidOf, until, untilBlocked } from '../support/until.ts';
 
 const databases: TestDatabase[] = [];
@@ -34,13 +34,6 @@ async function town(
   await createTown(db.sql, count, shape, change);
   return db;
 }
-
-/** Syncs that have failed, without what differs from test to test. */
-const failed = async (sql: Sql) => [
-  ...(await sql`
-    select entity, sqlstate, detail ->> 'sync' as sync, detail ->> 'constraint' as constraint
-    from imago.log where event = 'sync_failed' order by id`),
-];
 
 const conflicts = async (sql: Sql) =>
   (
@@ -89,7 +82,7 @@ describe.each([
     await sql.unsafe(`delete from ${people} where city like 'bulk%'`);
     // What is not mirrored stays where it is.
     await sql.unsafe(`update ${people} set bio = 'b' where ${id} = ${key(4)}`);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     expect(await townFaults(sql, shape)).toEqual(NO_FAULTS);
     expect(
       await value(
@@ -134,7 +127,7 @@ describe.each([
     await sql.unsafe(`
       update ${letters} set person = case person when ${key(5)} then ${key(6)} else ${key(5)} end
       where person in (${key(5)}, ${key(6)})`);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     expect(await townFaults(sql, shape)).toEqual(NO_FAULTS);
 
     await sql.unsafe(`update ${letters} set person = ${key(`(1 + id % 6)`)}`);
@@ -161,7 +154,7 @@ describe.each([
     await sql.unsafe(`update ${people} set city = 'moved' where ${id} = ${key(6)}`);
     await sql.unsafe(`update ${people} set city = 'moved' where ${id} = ${key(8)}`);
     await edit(8, `city = 'x'`);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     expect(await townFaults(sql, shape)).toEqual(NO_FAULTS);
 
     expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
@@ -190,10 +183,10 @@ describe.each([
     const { sql } = await town(4, shape);
     await forward(sql);
     await sql.unsafe(`delete from ${profiles} where person in (${key(1)}, ${key(2)})`);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     expect(await value(sql, `select count(*)::int from ${people} where city is null`)).toBe(2);
     await sql.unsafe(`delete from ${people} where ${id} = ${key(3)}`);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await back(sql);
     expect(await value(sql, `select count(*)::int from ${people}`)).toBe(3);
   });
@@ -206,7 +199,7 @@ describe('a sync that fails', () => {
     await sql`update public.people set city = 'poison' where id in (2, 3)`;
     await sql`insert into public.people (id, city) values (7, 'poison')`;
     expect(await value(sql, `select count(*)::int from public.people where city = 'poison'`)).toBe(3);
-    expect(await failed(sql)).toEqual([
+    expect(await failedSyncs(sql)).toEqual([
       { entity: '2', sqlstate: '23514', sync: 'city of a person', constraint: 'no_poison' },
       { entity: '3', sqlstate: '23514', sync: 'city of a person', constraint: 'no_poison' },
       { entity: '7', sqlstate: '23514', sync: 'new people', constraint: 'no_poison' },
@@ -247,7 +240,7 @@ describe('a sync that fails', () => {
     const error = await refusal(sql`update public.people set city = 'poison' where id = 2`);
     expect(error).toMatchObject({ code: '23514', constraint_name: 'no_poison' });
     expect(await contents(sql, ['public.people', 'public.profiles'])).toEqual(before);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await sql`update public.people set city = 'fine' where id = 2`;
     expect(await townFaults(sql)).toEqual(NO_FAULTS);
     await back(sql);
@@ -311,7 +304,7 @@ describe('the avatars of an app that goes on', () => {
       posts_without_avatar: 1,
       users_without_active_avatar: 0,
     });
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
 
     await migrateAll(sql);
     await expectAllMigrated(sql);
@@ -346,7 +339,7 @@ describe('the avatars of an app that goes on', () => {
         `select count(*)::int from public.posts where body = 'later' and avatar_id is not null`,
       ),
     ).toBe(0);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await migrateAll(sql);
     await expectAllMigrated(sql);
     await rollbackAll(sql);
@@ -370,7 +363,7 @@ describe('the avatars of an app that goes on', () => {
       await one`insert into public.users (id, username) values (${id}, 'visitor')`;
       await one`insert into public.posts (user_id, body) values (${id}, 'by a visitor')`;
       expect((await refusal(one`select * from imago.batch`)).code).toBe('42501');
-      expect(await failed(sql)).toEqual([]);
+      expect(await failedSyncs(sql)).toEqual([]);
       await expectAllMigrated(sql);
       expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
       expect(await avatarOf(sql, 'by a visitor')).toBeNull();
@@ -483,7 +476,7 @@ describe('writers of the app and batches at the same time', () => {
     );
     await mover`commit`;
     await answer;
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     expect(await value(sql, `select avatar_id is not null from public.posts where body = 'new'`)).toBe(true);
   });
 
@@ -531,7 +524,7 @@ describe('writers of the app and batches at the same time', () => {
     await one`commit`;
     await back.catch(() => call(sql, 'rollback_user_migration', { user_id: other?.id }));
     await rollbackAll(sql);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await expectNothingDangles(sql);
     await expectNoTraces(sql);
     expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is not null')).toBe(0);
@@ -602,7 +595,7 @@ describe('writers of the app and batches at the same time', () => {
     await Promise.all(posts);
     expect(answer.failed).toBe(synced ? 0 : 1);
     expect(await value(sql, 'select count(*)::int from imago.failure')).toBe(synced ? 0 : 1);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     if (synced) await expectAllMigrated(sql);
   });
 
@@ -621,7 +614,7 @@ describe('writers of the app and batches at the same time', () => {
     await one`commit`;
     await other`update public.users set bio = 'one more post' where id = ${id}`;
     await other`commit`;
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await expectAllMigrated(sql);
   });
 
@@ -640,7 +633,7 @@ describe('writers of the app and batches at the same time', () => {
     await one`insert into public.posts (user_id, body) values (${id}, 'new')`;
     await one`commit`;
     expect((await refusal(answer)).code).toBe('IM025');
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
     await migrateAll(sql);
     await expectAllMigrated(sql);
   });
@@ -655,7 +648,7 @@ describe('writers of the app and batches at the same time', () => {
     await mover`begin`;
     await call(mover, 'migrate_user_to_avatar_centric', { user_id: id });
     await sql`insert into public.posts (user_id, body) values (${id}, 'new')`;
-    expect(await failed(sql)).toEqual([
+    expect(await failedSyncs(sql)).toEqual([
       { entity: id, sqlstate: '55P03', sync: 'new posts', constraint: null },
     ]);
     await mover`commit`;
@@ -742,7 +735,7 @@ describe('writers of the app and batches at the same time', () => {
     expect(await value(sql, 'select count(*)::int from public.profiles')).toBe(0);
     expect(await value(sql, 'select count(*)::int from public.letters where profile is not null')).toBe(0);
     await expectNoTraces(sql, PLAN);
-    expect(await failed(sql)).toEqual([]);
+    expect(await failedSyncs(sql)).toEqual([]);
   });
 });
 
@@ -791,7 +784,7 @@ test('both sides in one row: each column is judged by itself', async () => {
   await set(3, `status = 'done'`);
   await set(4, `new_status = 'DONE', kind = 'mine'`);
   await sql`insert into public.bookings (id, status) values (7, 'born')`;
-  expect(await failed(sql)).toEqual([]);
+  expect(await failedSyncs(sql)).toEqual([]);
   expect([...(await sql`select entity from trial.pending`)]).toEqual([]);
   expect(await value(sql, 'select status from public.bookings where id = 2')).toBe('done again');
 
@@ -836,69 +829,7 @@ test('a fix of findings counts neither as a run nor as its end', async () => {
   expect(await value(sql, `select active_avatar_id from public.users where username = 'new'`)).toBeNull();
 });
 
-/** The partition that holds the row of a person. */
-const partOf = (sql: Sql, table: string, person: string) =>
-  value<string>(sql, `select tableoid::regclass::text from ${table} where person = ${person} limit 1`);
-
-async function writeToPartitions(sql: Sql): Promise<void> {
-  const { people, profiles, letters, id, key } = QUOTED;
-  const city = (n: number) => value(sql, `select city from ${people} where ${id} = ${key(n)}`);
-  await forward(sql);
-  // What is mirrored back, with the journal that moves along.
-  await sql.unsafe(
-    `update ${await partOf(sql, profiles, key(2))} set city = 'straight' where person = ${key(2)}`,
-  );
-  expect(await city(2)).toBe('straight');
-  await sql.unsafe(`delete from ${await partOf(sql, profiles, key(3))} where person = ${key(3)}`);
-  expect(await city(3)).toBeNull();
-  // What follows forward: a letter given to another person, and a new one in the partition that takes it.
-  const part = await partOf(sql, letters, key(4));
-  await sql.unsafe(`update ${part} set person = ${key(5)} where person = ${key(4)}`);
-  for (const n of [0, 1]) {
-    const name = part.replace(/[01](?="?$)/, String(n));
-    const fits = `select n from generate_series(5000, 5099) n where satisfies_hash_partition('${letters.replaceAll("'", "''")}'::regclass, 2, ${n}, n) limit 1`;
-    await sql.unsafe(
-      `insert into ${name} (id, person, body) select n, ${key(6)}, 'straight' from (${fits}) f`,
-    );
-  }
-  expect(await failed(sql)).toEqual([]);
-  // The letters to person 3, who has no profile any more.
-  expect(await townFaults(sql, QUOTED)).toEqual({ people: 1, doubles: 0, letters: 3 });
-  await expectOneRowEach(sql);
-  await back(sql);
-  await expectNoTraces(sql, PLAN);
-}
-
 test('writes straight to a partition are followed, and go back', async () => {
   const { sql } = await town(6, QUOTED);
   await writeToPartitions(sql);
-});
-
-test('PostgreSQL 15 follows as well', async () => {
-  const cluster = await testCluster({ version: 15 });
-  try {
-    for (const shape of [PLAIN, QUOTED]) {
-      const db = await freshDatabase({ on: cluster });
-      const { sql } = db;
-      await createTown(sql, 6, shape);
-      await forward(sql);
-      await sql.unsafe(`update ${shape.people} set city = 'old side' where ${shape.id} = ${shape.key(1)}`);
-      await sql.unsafe(`update ${shape.profiles} set city = 'new side' where person = ${shape.key(2)}`);
-      await sql.unsafe(`update ${shape.letters} set person = ${shape.key(3)}`);
-      await sql.unsafe(`
-        insert into ${shape.people} (${shape.id}, city) values (${shape.key(1)}, 'again'), (${shape.key(9)}, 'new')
-        on conflict (${shape.id}) do update set city = excluded.city`);
-      expect(await failed(sql)).toEqual([]);
-      expect(await townFaults(sql, shape)).toEqual(NO_FAULTS);
-      await back(sql);
-      await expectNoTraces(sql, PLAN);
-      await db.drop();
-    }
-    const db = await freshDatabase({ on: cluster });
-    await createTown(db.sql, 6, QUOTED);
-    await writeToPartitions(db.sql);
-    await db.drop();
-  } finally {
-    await cluster.remove();
-  }
 });

@@ -2,7 +2,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { runHistoryAnswer } from '../../functions/_shared/validation.ts';
 import { prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
-import { testCluster } from '../support/cluster.ts';
 import { type App, freshDatabase, type TestDatabase } from '../support/database.ts';
 import { DEFECTS } from '../support/defects.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
@@ -23,14 +22,6 @@ async function start(app: App = 'sample', users = 40): Promise<TestDatabase> {
 /** Every column of every table of the app, those that the plan added included. */
 const everything = (): Promise<Record<string, string>> =>
   checksums(db.sql, { users: [], posts: [], follows: [], avatars: [] });
-
-/** What the guide's app has itself, and what the plan adds to it. */
-const GUIDE = {
-  users: ['active_avatar_id'],
-  posts: ['avatar_id'],
-  follows: ['avatar_id'],
-  avatars: ['metadata'],
-};
 
 const moved = async (app: App = 'sample', users = 40): Promise<TestDatabase> => {
   await start(app, users);
@@ -162,56 +153,6 @@ describe('a healthy database', () => {
       counts: true,
     });
     expect(checkOf(answer, 'counts').facts).toMatchObject({ users: 40, users_with_avatar: 40 });
-  });
-});
-
-describe('many defects at once', () => {
-  async function spoil(): Promise<void> {
-    await db.sql.unsafe(`
-      create table foreign_avatar as
-        select u.id as user_id, (select o.active_avatar_id from public.users o where o.id <> u.id order by o.id limit 1) as avatar
-        from public.users u;
-      update public.users u set active_avatar_id = f.avatar from foreign_avatar f
-        where f.user_id = u.id and u.id in (select id from public.users order by id limit 5);
-      update public.users set active_avatar_id = null where id in (select id from public.users order by id offset 5 limit 5);
-      update public.posts p set avatar_id = f.avatar from foreign_avatar f
-        where f.user_id = p.author_id and p.id in (select id from public.posts order by id limit 60);
-      update public.posts set avatar_id = null where id in (select id from public.posts order by id offset 60 limit 60);
-      update public.follows x set avatar_id = f.avatar from foreign_avatar f
-        where f.user_id = x.following_id and x.id in (select id from public.follows order by id limit 20);
-      drop table foreign_avatar`);
-  }
-
-  test('in the app of the guide, on PostgreSQL 15: all found, fixed, and taken back', async () => {
-    const server = await testCluster({ version: 15 });
-    db = await freshDatabase({ app: 'guide', users: 90, on: server });
-    try {
-      const original = await checksums(db.sql, GUIDE);
-      await migrateAll(db.sql);
-      expect(found(await validated(db.sql))).toEqual({});
-      await spoil();
-      const app = await checksums(db.sql, GUIDE);
-      const answer = await validated(db.sql);
-      expect(Object.keys(found(answer)).toSorted()).toEqual([
-        'counts',
-        'follows_with_wrong_avatar',
-        'journal_contradicted',
-        'posts_with_wrong_avatar',
-        'posts_without_avatar',
-        'wrong_active_avatar',
-      ]);
-      const fixed = await validated(db.sql, { fix_issues: true });
-      expect(fixed).toMatchObject({ errors: 0, warnings: 0, fixes_failed: 0, healthy: true });
-      expect(found(await validated(db.sql))).toEqual({});
-      expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
-      // updated_at included, which the hand of the app has moved and the fixes have not.
-      expect(await checksums(db.sql, GUIDE)).toEqual({ ...app, avatars: original.avatars });
-      expect(found(await validated(db.sql))).toEqual({});
-    } finally {
-      await db.drop();
-      await server.remove();
-      db = await freshDatabase();
-    }
   });
 });
 

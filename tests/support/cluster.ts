@@ -63,6 +63,8 @@ export async function testCluster(options: { version?: PostgresVersion } = {}): 
         max_connections: '200',
         shared_buffers: '128MB',
         max_wal_size: '512MB',
+        // Databases live for seconds: to look after hundreds of them is work for nothing.
+        autovacuum_naptime: '10min',
       },
     });
   let cluster: Cluster | undefined;

@@ -22,3 +22,10 @@ export async function stopSync(sql: Sql, plan = 'avatars'): Promise<void> {
 export async function resumeSync(sql: Sql, plan = 'avatars'): Promise<void> {
   await switchSync(sql, plan, 'enable');
 }
+
+/** Syncs that have failed, without what differs from test to test. */
+export const failedSyncs = async (sql: Sql) => [
+  ...(await sql`
+    select entity, sqlstate, detail ->> 'sync' as sync, detail ->> 'constraint' as constraint
+    from imago.log where event = 'sync_failed' order by id`),
+];

@@ -73,7 +73,7 @@ describe('a bad network', () => {
     await expectAllMigrated(project.db.sql);
   });
 
-  test('a rollback is as robust', async () => {
+  test('a rollback through every kind of fault takes everything back, too', async () => {
     const project = await freshProject();
     const before = await checksums(project.db.sql);
     await runCommand(['--yes'], project.environment);

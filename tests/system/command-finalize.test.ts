@@ -320,7 +320,7 @@ describe('--cleanup', () => {
   });
 });
 
-describe('options', () => {
+describe('options of --finalize and --cleanup', () => {
   const options = (...argv: string[]) => parseOptions(argv, 'npm run migrate');
 
   test('arrive', () => {

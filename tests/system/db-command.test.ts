@@ -11,7 +11,7 @@ import { runCommand } from '../support/command.ts';
 import { removeEmbedded } from '../support/embedded.ts';
 import { current, started, V2 } from '../support/versions.ts';
 
-describe('the command', () => {
+describe('npm run db', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'imago-db-command-'));

@@ -20,7 +20,7 @@ async function findings(sql: Sql): Promise<Finding[]> {
 const doctor = async (args: string[], environment: Record<string, string>) =>
   await runCommand(['doctor', ...args], environment, { script: 'scripts/imago.ts' });
 
-describe('what is sound', () => {
+describe('a sound installation', () => {
   test('just installed, prepared, migrated and rolled back', async () => {
     const db = await freshDatabase({ app: 'sample', users: 20 });
     try {
@@ -59,7 +59,7 @@ describe('what is sound', () => {
   });
 });
 
-describe('what is not', () => {
+describe('an unsound installation', () => {
   let db: TestDatabase;
   const seen = new Set<string>(['not_installed', 'not_callable']);
 
@@ -250,7 +250,7 @@ describe('what is not', () => {
     },
   );
 
-  test('nothing of it is left', async () => {
+  test('is sound again once everything was mended', async () => {
     expect(await findings(db.sql)).toEqual([]);
   });
 });

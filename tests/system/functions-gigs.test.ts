@@ -61,7 +61,7 @@ function expectRefused(reply: Reply, status: number, code: string): void {
   ]);
 }
 
-describe('who may', () => {
+describe('callers of the function gigs', () => {
   test.each([
     ['nothing', 401, 'unauthorized'],
     ['publishable key', 401, 'unauthorized'],

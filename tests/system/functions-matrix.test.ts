@@ -206,7 +206,7 @@ test('every caller is in one group', () => {
   expect(Object.values(GROUPS).flat().toSorted()).toEqual(CALLERS.toSorted());
 });
 
-describe('callers who may not', () => {
+describe('callers without the right get the same 401 or 403 for', () => {
   test.each(rows)('$name $asked', async (row) => {
     // Their answers do not depend on the run: that is what is tested here.
     const moved = await arrange('running');

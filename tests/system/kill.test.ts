@@ -239,7 +239,7 @@ async function killAt(sql: Sql, name: Direction, trigger: string, kind: Kind): P
   return after;
 }
 
-test('at each stage of a batch, forward and back', async () => {
+test('killed callers and servers lose nothing: at each stage of a batch, forward and back', async () => {
   let sql = await freshApp('stages');
   await prepareAll(sql);
   await sql.unsafe(`
@@ -323,7 +323,7 @@ async function killOnce(
   return after;
 }
 
-test('twenty times at random moments, forward and back', async () => {
+test('killed callers and servers lose nothing: twenty times at random moments, forward and back', async () => {
   const FORWARD = 12;
   const BACK = 7;
   const random = randomNumbers(20261121);

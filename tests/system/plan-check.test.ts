@@ -51,7 +51,7 @@ async function check(files: Record<string, string>, app: string): Promise<Findin
   });
 }
 
-describe('a new plan has nothing wrong with it', () => {
+describe('a new plan has nothing wrong with it, with a key of type', () => {
   test.each([
     ['uuid', USERS, 'public.users', 'id'],
     [
@@ -95,7 +95,7 @@ async function changed(file: string, from: string | RegExp, to: string): Promise
   return await check({ ...files, [path]: text }, `${app}create table public.notes (id uuid);`);
 }
 
-describe('names', () => {
+describe('plan check names', () => {
   test.each<
     [what: string, about: Finding['about'], message: string, file: string, from: string | RegExp, to: string]
   >([

@@ -504,7 +504,7 @@ describe('--report', () => {
   });
 });
 
-describe('options', () => {
+describe('options of npm run validate', () => {
   const options = (...argv: string[]) => parseOptions(argv, 'npm run validate');
 
   test('without any: check, and fail on errors', () => {

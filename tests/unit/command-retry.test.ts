@@ -13,31 +13,31 @@ describe('retries', () => {
     (code) => expect(isTransient(failing(code))).toBe(true),
   );
 
-  test.each(['NETWORK', 'TIMEOUT'])('%s passes', (code) => {
+  test.each(['NETWORK', 'TIMEOUT'])('a call that failed with %s is made again', (code) => {
     expect(isTransient(failing(code, 0))).toBe(true);
   });
 
-  test.each([500, 502, 503, 504, 522, 429])('HTTP %i passes', (status) => {
+  test.each([500, 502, 503, 504, 522, 429])('a call that failed with HTTP %i is made again', (status) => {
     expect(isTransient(failing('HTTP', status))).toBe(true);
   });
 
   test.each(['IM001', 'IM008', '42501', '42P01', '23505', 'P0001', '53100', 'XX000', 'PGRST202', 'ANSWER'])(
-    '%s does not pass',
+    'a call that failed with %s is not made again',
     (code) => expect(isTransient(failing(code))).toBe(false),
   );
 
-  test.each([400, 401, 403, 404])('HTTP %i does not pass', (status) => {
+  test.each([400, 401, 403, 404])('a call that failed with HTTP %i is not made again', (status) => {
     expect(isTransient(failing('HTTP', status))).toBe(false);
   });
 
-  test('waits double, vary, and are bounded', () => {
+  test('wait twice as long each time, vary, and are bounded', () => {
     const shortest = [1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => backoffMs(attempt, () => 0));
     const longest = [1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => backoffMs(attempt, () => 1));
     expect(longest).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
     expect(shortest).toEqual(longest.map((ms) => ms / 2));
   });
 
-  test('so many times and no more', async () => {
+  test('end with the last error after as many tries as allowed', async () => {
     let tries = 0;
     const work = async () => {
       tries += 1;
@@ -47,7 +47,7 @@ describe('retries', () => {
     expect(tries).toBe(5);
   });
 
-  test('what cannot pass is thrown at once', async () => {
+  test('are none for an error that stays: it is thrown at once', async () => {
     let tries = 0;
     const work = async () => {
       tries += 1;
@@ -57,7 +57,7 @@ describe('retries', () => {
     expect(tries).toBe(1);
   });
 
-  test('an interruption ends the waiting', async () => {
+  test('end with the last error when they are interrupted while they wait', async () => {
     const stop = new AbortController();
     const forever = 2 ** 31 - 1;
     const never = retrying(() => Promise.reject(failing('NETWORK', 0)), {
@@ -113,7 +113,7 @@ describe('the batch loop', () => {
     return { ...result, calls, most, runs };
   }
 
-  test('ends with done and sums up', async () => {
+  test('ends when an answer is done, and sums up', async () => {
     const result = await driven([
       answer({ status: 'preparing' }),
       answer({ processed: 5, migrated: 4, failed: 1, rows: { 'public.posts': 7 } }),
@@ -171,12 +171,12 @@ describe('the batch loop', () => {
     },
   );
 
-  test('a wait without an end has one', async () => {
+  test('gives up as stalled when it waits longer than its patience', async () => {
     const result = await driven([answer({ status: 'deferred', retry_after_ms: 10 })], { patienceMs: 100 });
     expect(result.outcome).toBe('stalled');
   });
 
-  test('paused ends it', async () => {
+  test('ends when the run is paused', async () => {
     expect((await driven([answer({}), answer({ status: 'paused' })])).outcome).toBe('paused');
   });
 

@@ -17,7 +17,7 @@ function jwt(claims: Record<string, unknown>): string {
   return `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}.signature`;
 }
 
-describe('options', () => {
+describe('options of npm run migrate', () => {
   test('without any: migrate, with a journal, the plan avatars', () => {
     expect(options()).toEqual({
       action: 'migrate',
@@ -53,7 +53,7 @@ describe('options', () => {
     expect(options('--dry-run=preflight').dryRun).toBe('preflight');
   });
 
-  test('values arrive', () => {
+  test('with values have these values', () => {
     const parsed = options(
       ...['--batch-size', '500', '--workers', '3', '--max-failures', '2%', '--on-failure', 'rollback'],
       ...['--no-backup', '--sample', '50', '--reset', '--dump', 'file.dump', '--max-ms', '1500'],
@@ -101,7 +101,7 @@ describe('options', () => {
   });
 });
 
-describe('environment', () => {
+describe('the environment', () => {
   async function envFile(text: string): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), 'imago-env-'));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -131,7 +131,7 @@ describe('environment', () => {
   });
 });
 
-describe('keys', () => {
+describe('the key of a project', () => {
   const inAnHour = Math.floor(Date.now() / 1000) + 3600;
 
   test.each([

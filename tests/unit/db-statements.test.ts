@@ -8,7 +8,7 @@ import { readScript } from '../../scripts/db/running.ts';
 import { checksum, splitStatements } from '../../scripts/db/statements.ts';
 import { tricky } from '../support/statements.ts';
 
-describe('statements', () => {
+describe('SQL statements', () => {
   test('end at semicolons, and only at those', () => {
     const statements = splitStatements(tricky);
     expect(statements.map(({ words, line }) => [line, words.slice(0, 2).join(' ')])).toEqual([
@@ -60,7 +60,7 @@ test('docs/schema-versions.md has every problem with its cause', async () => {
   expect(rows.filter(([code = '']) => code in problems)).toEqual(Object.entries(problems));
 });
 
-describe('names', () => {
+describe('names of database objects', () => {
   test.each([
     ['public.gigs.title', ['public', 'gigs', 'title']],
     ['public."Or.der"."Mixed ""x"""', ['public', 'Or.der', 'Mixed "x"']],

@@ -19,7 +19,7 @@ import { streamed, wantsStream } from '../../functions/_shared/streaming.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NAMES = ['gigs', 'migrate', 'progress', 'rollback', 'validate'];
 
-describe('statuses', () => {
+describe('the HTTP status of SQLSTATE', () => {
   test.each([
     ['IM001', 404],
     ['IM016', 503],
@@ -42,7 +42,7 @@ describe('statuses', () => {
     expect(ruleFor(code)?.status).toBe(status);
   });
 
-  test('a lost connection has another code than a statement that was ended', () => {
+  test('of a lost connection goes with another code than a statement that was ended', () => {
     expect(['57P01', '08006', 'PGRST001'].map((code) => ruleFor(code)?.code)).toEqual(
       Array(3).fill('unavailable'),
     );
@@ -50,7 +50,7 @@ describe('statuses', () => {
   });
 });
 
-describe('refusals', () => {
+describe('refusals of the functions', () => {
   test('are code, message and hint, and nothing else', async () => {
     for (const code of Object.keys(problems) as (keyof typeof problems)[]) {
       const response = problem(code).toResponse();
@@ -70,7 +70,7 @@ describe('refusals', () => {
   });
 });
 
-describe('requests', () => {
+describe('requests to the functions', () => {
   const ID = '8852cc27-0818-148a-cab7-dffa2b234fed';
 
   const good: [z.ZodType, unknown, unknown][] = [
@@ -87,9 +87,13 @@ describe('requests', () => {
     [validateRequest, {}, { plan: 'avatars', detailed: false, fix_issues: false, dry_run: false }],
     [progressRequest, { view: 'performance' }, { plan: 'avatars', view: 'performance', format: 'json' }],
   ];
-  test.each(good)('%# are taken, with their defaults', (schema, request, parsed) => {
-    expect(schema.parse(request)).toMatchObject(parsed as object);
-  });
+  test.each(good.map(([schema, request, parsed]) => [JSON.stringify(request), schema, parsed] as const))(
+    '%s are taken, with their defaults',
+    (text, schema, parsed) => {
+      const request = JSON.parse(text);
+      expect(schema.parse(request)).toMatchObject(parsed as object);
+    },
+  );
 
   const bad: [z.ZodType, string, string][] = [
     [migrateRequest, 'null', 'the whole'],
@@ -139,11 +143,14 @@ describe('requests', () => {
     [validateRequest, '{"detailed": 1}', 'detailed'],
     [validateRequest, '{"fix": true}', 'fix: unknown field'],
   ];
-  test.each(bad)('%# are refused, naming the field', async (schema, body, field) => {
-    const refused = await refusalOf(readBody(posted(body), schema));
-    expect(refused).toMatchObject({ status: 400, code: 'bad_body' });
-    expect(refused.message).toMatch(new RegExp(`(: |; )${field}`));
-  });
+  test.each(bad.map(([schema, body, field]) => [field, body, schema] as const))(
+    'are refused for %s: %s',
+    async (field, body, schema) => {
+      const refused = await refusalOf(readBody(posted(body), schema));
+      expect(refused).toMatchObject({ status: 400, code: 'bad_body' });
+      expect(refused.message).toMatch(new RegExp(`(: |; )${field}`));
+    },
+  );
 
   test('with a bad value do not get it back', async () => {
     const body = JSON.stringify({
@@ -195,7 +202,7 @@ function posted(
   } as RequestInit);
 }
 
-describe('a body', () => {
+describe('the body of a request', () => {
   const limit = 16 * 1024;
   const padded = (length: number) => `{}${' '.repeat(length - 2)}`;
 
@@ -269,7 +276,7 @@ describe('a body', () => {
   );
 });
 
-describe('a stream', () => {
+describe('a stream of events', () => {
   async function* values(...items: (object | Error)[]): AsyncGenerator<object, void, void> {
     for (const item of items) {
       if (item instanceof Error) throw item;
