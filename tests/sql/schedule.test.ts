@@ -579,6 +579,8 @@ describe('scheduling', () => {
 
   test('while the last tick ends waits for it, and begins a new run', async () => {
     const db = await database(20);
+    // One tick is enough for all of them on any machine.
+    await db.sql`update imago.setting set value = '20000' where name = 'tick_ms'`;
     await prepareAll(db.sql);
     await call(db.sql, 'schedule_migration');
     const { answer, session } = await openTick(db);
@@ -597,6 +599,8 @@ describe('scheduling', () => {
 
   test('in the moment in which the last tick ends leaves the job to the next tick', async () => {
     const db = await database(20);
+    // One tick is enough for all of them on any machine.
+    await db.sql`update imago.setting set value = '20000' where name = 'tick_ms'`;
     await prepareAll(db.sql);
     await call(db.sql, 'schedule_migration');
     const scheduler = await db.connect().reserve();
