@@ -5,7 +5,7 @@ import { ask } from '../command/ask.ts';
 import { bytes, counted } from '../command/figures.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
-import type { Ending } from './report.ts';
+import type { Ending } from './ending.ts';
 
 const patienceMs = 5 * 60_000;
 

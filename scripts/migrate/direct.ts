@@ -4,7 +4,7 @@ import type { Problem } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import type { Context } from './context.ts';
-import type { Ending } from './report.ts';
+import type { Ending } from './ending.ts';
 
 /** What is locked is tried again so often; the waits grow to ten seconds. */
 const tries = 30;

@@ -11,8 +11,8 @@ import { problemOf } from '../command/problem.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
+import type { Ending } from './ending.ts';
 import { validateCommand } from './findings.ts';
-import type { Ending } from './report.ts';
 
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
 const patienceMs = 5 * 60_000;

@@ -3,7 +3,7 @@ import type { Finding, ProgressAnswer } from '../../functions/_shared/answers.ts
 import { whole } from '../command/figures.ts';
 import { commandLine, planFlags } from '../command/invocation.ts';
 import type { Context } from './context.ts';
-import type { Ending } from './report.ts';
+import type { Ending } from './ending.ts';
 
 /** `posts_with_wrong_avatar: 2`, a line each; says so when there are none, and nothing when nobody has looked. */
 export function findingsText(findings: readonly Finding[] | null | undefined): string | undefined {

@@ -5,10 +5,10 @@ import { CallError } from '../client.ts';
 import { counted, countedEntities } from '../command/figures.ts';
 import { pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
+import type { Ending } from './ending.ts';
 import { wrongAtEnd } from './findings.ts';
 import { withoutGuideNames } from './guide-names.ts';
 import { Progress } from './progress.ts';
-import type { Ending } from './report.ts';
 import { setAside } from './work.ts';
 
 /** `--stats-only`. Having read the figures is all that was asked for, so the exit code is 0 whatever they say. */

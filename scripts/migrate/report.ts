@@ -8,7 +8,6 @@ import type {
   RollbackUserAnswer,
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
-import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
 import { guideNames, type Words } from '../../functions/_shared/words.ts';
 import {
   breakdown,
@@ -23,53 +22,10 @@ import {
 } from '../command/figures.ts';
 import { colours } from '../command/terminal.ts';
 import type { Tally } from './drive.ts';
+import { type Ending, exitCodes } from './ending.ts';
 import { findingsText } from './findings.ts';
 import { planOfTheGuide, withoutGuideNames } from './guide-names.ts';
 import type { Action } from './options.ts';
-
-export type Status =
-  | 'done'
-  /** Work or failures are left. */
-  | 'left'
-  | 'failed'
-  | 'interrupted'
-  | 'usage'
-  /** Somebody was asked and said no. */
-  | 'declined';
-
-export const exitCodes: Record<Status, number> = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  left: 3,
-  declined: 3,
-  interrupted: 130,
-};
-
-/** What an action hands over for the end. */
-export interface Ending {
-  status: Status;
-  /** What happened, in a sentence. */
-  message: string;
-  /** What to do next: sentences and command lines. */
-  next: string[];
-  error?: Problem;
-  tally?: Tally;
-  /** How long the batches ran. */
-  durationMs?: number;
-  workers?: number;
-  progress?: ProgressAnswer;
-  statistics?: StatisticsAnswer;
-  performance?: PerformanceAnswer;
-  dryRun?: DryRunAnswer;
-  rolledBackUser?: RollbackUserAnswer;
-  /** The state that a transition led to. */
-  state?: string;
-  finalize?: FinalizeAnswer;
-  cleanup?: CleanupAnswer;
-  /** What steps of finalize or clean-up have said. */
-  warnings?: string[];
-}
 
 export interface Frame {
   action: Action;

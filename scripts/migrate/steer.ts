@@ -2,7 +2,7 @@
 import { CallError } from '../client.ts';
 import { counted } from '../command/figures.ts';
 import { type Context, nextCommand } from './context.ts';
-import type { Ending } from './report.ts';
+import type { Ending } from './ending.ts';
 import { type Direction, work } from './work.ts';
 
 const transitions = {

@@ -8,9 +8,9 @@ import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
 import { type Driven, drive, newTally, type Tally } from './drive.ts';
+import type { Ending } from './ending.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { type Position, Progress } from './progress.ts';
-import type { Ending } from './report.ts';
 import { resumeFlags } from './resuming.ts';
 
 export type Direction = 'forward' | 'rollback';

@@ -1,0 +1,53 @@
+/** How the modules of the command and of the edge functions lean on each other. */
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Static, dynamic and re-exporting imports of files; types count as well: who needs a type knows the module. */
+const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g;
+
+async function importsOf(folder: string): Promise<[file: string, imported: string[]][]> {
+  const files = await readdir(path.join(root, folder), { recursive: true });
+  const modules = files.filter((file) => file.endsWith('.ts')).map((file) => path.join(folder, file));
+  return await Promise.all(
+    modules.map(async (file): Promise<[string, string[]]> => {
+      const text = await readFile(path.join(root, file), 'utf8');
+      const imported = [...text.matchAll(importPattern)].map(([, to = '']) => to);
+      return [file, imported.map((to) => path.join(path.dirname(file), to))];
+    }),
+  );
+}
+
+/** The first circle that is met from each module, as the way along it. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const left = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    const start = way.indexOf(file);
+    if (start >= 0) found.push([...way.slice(start), file].join(' -> '));
+    if (start >= 0 || left.has(file)) return;
+    for (const imported of graph.get(file) ?? []) visit(imported, [...way, file]);
+    left.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return found;
+}
+
+test('the walker: two modules that import each other are named as a circle, a diamond is none', () => {
+  const diamond: [string, string[]][] = [
+    ['a.ts', ['b.ts', 'c.ts']],
+    ['b.ts', ['d.ts']],
+    ['c.ts', ['d.ts']],
+  ];
+  expect(circles(new Map(diamond))).toEqual([]);
+  expect(circles(new Map([...diamond, ['d.ts', ['b.ts']]]))).toEqual(['b.ts -> d.ts -> b.ts']);
+});
+
+test('the modules of scripts/ and functions/ import each other without a circle', async () => {
+  const graph = new Map([...(await importsOf('scripts')), ...(await importsOf('functions'))]);
+  expect(graph.get('scripts/migrate/findings.ts')).toContain('scripts/migrate/ending.ts');
+  expect(circles(graph)).toEqual([]);
+});
