@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
+import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
 import { words } from './words.ts';
 
@@ -202,6 +203,8 @@ export const answers = {
   get_user_gigs: gigsAnswer,
   finalize_migration: finalizeAnswer,
   cleanup_migration: cleanupAnswer,
+  schedule_migration: scheduleAnswer,
+  unschedule_migration: unscheduleAnswer,
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;

@@ -1,6 +1,7 @@
 /** Reads the arguments of a command with its parser, and tells wrong usage from a wish for help. */
 import { type Command, CommanderError, InvalidArgumentError, type OptionValues } from 'commander';
 import { z } from 'zod';
+import { commandLine } from './invocation.ts';
 import { UsageError } from './usage.ts';
 
 /** --help was asked for and printed. */
@@ -8,9 +9,15 @@ export class HelpShown extends Error {
   override readonly name = 'HelpShown';
 }
 
-/** Parses the arguments (without node and script). Throws {@link UsageError} or {@link HelpShown}. */
-export function readArguments(parser: Command, argv: readonly string[]): OptionValues {
-  const name = parser.name();
+/** What to say of an option that the parser does not know; undefined where there is nothing better to say. */
+export type ExplainOption = (flag: string) => UsageError | undefined;
+
+/** Parses the arguments (without node and script); `lists` is what --help lists. Throws {@link UsageError} or {@link HelpShown}. */
+export function readArguments(
+  parser: Command,
+  argv: readonly string[],
+  { explain = () => undefined, lists = 'the options' }: { explain?: ExplainOption; lists?: string } = {},
+): OptionValues {
   let complaint = '';
   parser.exitOverride().configureOutput({
     writeErr: (text) => {
@@ -23,8 +30,15 @@ export function readArguments(parser: Command, argv: readonly string[]): OptionV
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) throw new HelpShown();
     const message = (complaint || error.message).replace(/^error: /, '').trim();
-    throw new UsageError(message, `${name}${name.startsWith('npm') ? ' --' : ''} --help lists the options.`);
+    const [, flag] = /^unknown option '([^']+)'/.exec(message) ?? [];
+    const better = flag === undefined ? undefined : explain(flag);
+    throw better ?? new UsageError(message, helpHint(parser.name(), `lists ${lists}`));
   }
+}
+
+/** Where the options are listed. */
+export function helpHint(name: string, what = 'lists the options'): string {
+  return `${commandLine(name, ['--help'])} ${what}.`;
 }
 
 /** The name of a plan, as an option's value. */

@@ -13,9 +13,9 @@ export interface Reached {
 }
 
 /** The first line of every command: where it works, before anything is started, asked or changed. */
-export function sayTarget(terminal: Terminal, target: ProjectTarget | EmbeddedTarget, plan: string): void {
+export function sayTarget(terminal: Terminal, target: ProjectTarget | EmbeddedTarget, plan?: string): void {
   const where = target.kind === 'project' ? target.url : 'the embedded Supabase (SUPABASE_URL is not set)';
-  terminal.info(`Target: ${terminal.paint.bold(where)}, plan ${plan}`);
+  terminal.info(`Target: ${terminal.paint.bold(where)}${plan === undefined ? '' : `, plan ${plan}`}`);
 }
 
 /** Gives the target's address and key. `sample` and `reset` are for the embedded one only. */

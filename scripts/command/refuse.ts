@@ -1,23 +1,33 @@
-/** Wrong usage, found before anything is called. */
-
+/** How a command that has no result to show says what kept it from one. */
+import type { Problem } from '../../functions/_shared/answers.ts';
+import { problemOf } from './problem.ts';
 import { writeLine } from './streams.ts';
 import { Terminal } from './terminal.ts';
 import type { UsageError } from './usage.ts';
 
-/** The exit code of wrong usage. */
-const exitCode = 2;
+/** Wrong usage, or a failure, and the exit code of each. */
+const exitCodes = { usage: 2, failed: 1 } as const;
 
-/** Says on stderr what is wrong, and with --json as the one object as well; gives the exit code. */
-export function refuse(error: UsageError, argv: readonly string[]): number {
-  new Terminal('info').error(error.message, error.hint);
-  if (argv.includes('--json')) {
-    writeLine({
-      type: 'result',
-      status: 'usage',
-      exit_code: exitCode,
-      message: error.message,
-      error: { code: 'usage', message: error.message, hint: error.hint },
-    });
+/** Wrong usage, found before anything is called: said on stderr, and with --json as the one object as well. */
+export function refuse({ message, hint }: UsageError, argv: readonly string[]): number {
+  return say('usage', { code: 'usage', message, hint }, new Terminal('info'), argv.includes('--json'));
+}
+
+/** A failure, in the same two ways. */
+export function fail(error: unknown, terminal: Terminal, json: boolean): number {
+  return say('failed', problemOf(error), terminal, json);
+}
+
+function say(
+  status: keyof typeof exitCodes,
+  { code, message, hint }: Problem,
+  terminal: Terminal,
+  json: boolean,
+): number {
+  const exitCode = exitCodes[status];
+  terminal.error(message ?? '', hint ?? undefined);
+  if (json) {
+    writeLine({ type: 'result', status, exit_code: exitCode, message, error: { code, message, hint } });
   }
   return exitCode;
 }

@@ -1,7 +1,8 @@
 /** The options of `npm run db`, parsed. */
 import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
-import { readArguments, wholeNumber } from '../command/arguments.ts';
+import { helpHint, readArguments, wholeNumber } from '../command/arguments.ts';
+import { exampleText, usageText } from '../command/invocation.ts';
 import { UsageError } from '../command/usage.ts';
 import { nameParts } from './names.ts';
 
@@ -51,24 +52,23 @@ Files: models in supabase/schemas/, versions in supabase/migrations/, their ways
 Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 3 check has found drift, or the question was answered with no,
   130 interrupted.`;
 
-const examples = `
-Examples:
-  npm run db -- init                        set up, or adopt a database that was made without migrations
-  npm run db -- migrate "add certificates"  write the next version from the models, and its way back
-  npm run db -- upgrade                     apply what is pending
-  npm run db -- downgrade -2                take the last two versions back; what they drop is kept aside
-  npm run db -- status                      current version, pending ones
-  npm run -s db -- check --json             for CI: 3 where database, migrations and models differ
-${environment}`;
+const examples = [
+  ['init', 'set up, or adopt a database that was made without migrations'],
+  ['migrate "add certificates"', 'write the next version from the models, and its way back'],
+  ['upgrade', 'apply what is pending'],
+  ['downgrade -2', 'take the last two versions back; what they drop is kept aside'],
+  ['status', 'current version, pending ones'],
+  ['check --json', 'for CI: 3 where database, migrations and models differ'],
+] as const;
 
 /** Parses the arguments (without node and script). Throws what `readArguments` throws. */
 export function parseOptions(argv: readonly string[], name: string): Options {
   let chosen: { command: CommandName; argument: string | undefined; options: unknown } | undefined;
   const parser = new Command(name)
-    .usage(name.startsWith('npm') ? '-- command [options]' : 'command [options]')
+    .usage(usageText(name, 'command [options]'))
     .description('Versions of the schema: written from models, applied, taken back, without losing data.')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', examples);
+    .addHelpText('after', `\n${exampleText(name, examples)}\n${environment}`);
 
   const add = (command: CommandName, argument: string, description: string): Command =>
     parser
@@ -119,11 +119,7 @@ export function parseOptions(argv: readonly string[], name: string): Options {
   for (const command of parser.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
 
   readArguments(parser, argv.map(negative));
-  if (!chosen)
-    throw new UsageError(
-      'A command is missing.',
-      `${name}${name.startsWith('npm') ? ' --' : ''} --help lists them.`,
-    );
+  if (!chosen) throw new UsageError('A command is missing.', helpHint(name, 'lists them'));
   return {
     ...optionsSchema.parse(chosen.options),
     command: chosen.command,

@@ -1,13 +1,11 @@
 /** One invocation of `db`, from the arguments to the exit code. */
 import path from 'node:path';
 import postgres from 'postgres';
-import { HelpShown } from '../command/arguments.ts';
 import { ask, expectSomebody } from '../command/ask.ts';
-import { onInterrupt } from '../command/interrupt.ts';
-import { programName } from '../command/invocation.ts';
-import { refuse } from '../command/refuse.ts';
+import { commandPrefix, programName } from '../command/invocation.ts';
+import { type Desk, runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
-import { Terminal } from '../command/terminal.ts';
+import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { check } from './check.ts';
 import { type Context, Declined, type Ending, exitCodes } from './context.ts';
@@ -25,6 +23,11 @@ import { history, status } from './status.ts';
 import { chooseTarget, describe, reach, serverFolder } from './target.ts';
 import { upgrade } from './upgrade.ts';
 
+/** It could not be done, or was refused. */
+interface Failure {
+  error: unknown;
+}
+
 const doing: Record<CommandName, (context: Context) => Promise<Ending>> = {
   init,
   migrate,
@@ -40,49 +43,36 @@ const doing: Record<CommandName, (context: Context) => Promise<Ending>> = {
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const name = programName('db');
-  let options: Options;
-  try {
-    options = parseOptions(argv, name);
-  } catch (error) {
-    if (error instanceof HelpShown) return 0;
-    if (!(error instanceof UsageError)) throw error;
-    return refuse(error, argv);
-  }
-  const terminal = new Terminal('info');
-  const interrupt = onInterrupt(
-    () => terminal.warn('Stopping: the running version is let end. Ctrl-C again leaves at once.'),
-    () => terminal.warn('Left at once: the running version is taken back whole.'),
-  );
-  const closing: (() => Promise<unknown>)[] = [];
-  try {
-    const context = open(options, name, terminal, interrupt.signal, closing);
-    if (options.command !== 'migrate')
-      terminal.info(`Target: ${terminal.paint.bold(describe(context.target))}`);
-    return report(options, terminal, await doing[options.command](context));
-  } catch (error) {
-    return reportError(options, terminal, error);
-  } finally {
-    for (const close of closing.reverse()) await close();
-    interrupt.release();
-  }
+  return await runShell<Options, Ending | Failure>(argv, {
+    read: () => parseOptions(argv, name),
+    stopping: () => ({
+      first: 'Stopping: the running version is let end. Ctrl-C again leaves at once.',
+      second: 'Left at once: the running version is taken back whole.',
+    }),
+    act: async (options, desk) => {
+      const context = open(options, name, desk);
+      if (options.command !== 'migrate') {
+        desk.terminal.info(`Target: ${desk.terminal.paint.bold(describe(context.target))}`);
+      }
+      return await doing[options.command](context);
+    },
+    failed: (_, error) =>
+      error instanceof Declined ? { status: 'declined', message: error.message } : { error },
+    report: (options, ending, terminal) =>
+      'error' in ending ? reportError(options, terminal, ending.error) : report(options, terminal, ending),
+  });
 }
 
 /** What a command works with. What has to be started is started when it is first asked for. */
-function open(
-  options: Options,
-  name: string,
-  terminal: Terminal,
-  signal: AbortSignal,
-  closing: (() => Promise<unknown>)[],
-): Context {
-  const program = name.startsWith('npm') ? `${name} --` : name;
+function open(options: Options, name: string, { terminal, signal, atEnd }: Desk): Context {
+  const program = commandPrefix(name);
   const start = path.resolve(options.workdir);
   const folder = options.command === 'init' ? (findProject(start) ?? start) : expectProject(start, program);
   const target = chooseTarget(folder, options, readDbEnvironment(folder));
   const onStep = (text: string): void => terminal.info(`${text} …`);
   const server = once(async () => {
     const started = await startServer(serverFolder(folder), onStep);
-    closing.push(() => started.release());
+    atEnd(() => started.release());
     return started;
   });
   const canAsk = process.stdin.isTTY && !options.yes;
@@ -95,9 +85,9 @@ function open(
     target,
     connect: once(async () => {
       const { url, release } = await reach(target, server, onStep);
-      closing.push(release);
+      atEnd(release);
       const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'imago db' } });
-      closing.push(() => sql.end({ timeout: 1 }));
+      atEnd(() => sql.end({ timeout: 1 }));
       await sql`select`.catch((error) => Promise.reject(unreachable(error)));
       return { sql, url };
     }),
@@ -151,8 +141,6 @@ function report(options: Options, terminal: Terminal, ending: Ending): number {
 
 function reportError(options: Options, terminal: Terminal, error: unknown): number {
   const { command } = options;
-  if (error instanceof Declined)
-    return report(options, terminal, { status: 'declined', message: error.message });
   const isUsage = error instanceof UsageError;
   if (!isUsage && !(error instanceof Problem) && !(error instanceof Error)) throw error;
   const refused = isUsage || (error instanceof Problem && refusals.has(error.code));

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { readArguments } from '../command/arguments.ts';
+import { exampleText, usageText } from '../command/invocation.ts';
 
 const optionsSchema = z.object({
   failOn: z.enum(['error', 'warning']),
@@ -9,6 +10,11 @@ const optionsSchema = z.object({
 });
 
 export type Options = z.output<typeof optionsSchema>;
+
+const examples = [
+  ['', 'on the embedded Supabase, or the project that SUPABASE_URL names'],
+  ['--json --fail-on warning', 'for scripts: one JSON object on stdout'],
+] as const;
 
 const help = `
 It changes nothing. It looks through the Data API, as the command does; where that does not work and DATABASE_URL is
@@ -21,7 +27,7 @@ Exit codes: 0 all is as it should be, 1 could not look, 2 wrong usage, 3 finding
 /** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
 export function parseOptions(argv: readonly string[], name: string): Options {
   const parser = new Command(name)
-    .usage(name.startsWith('npm') ? '-- [options]' : '[options]')
+    .usage(usageText(name, '[options]'))
     .description('Compares what is installed in the database with what should be, and says how to mend it.')
     .addOption(
       new Option('--fail-on <severity>', 'end with 3 from this severity on')
@@ -30,6 +36,6 @@ export function parseOptions(argv: readonly string[], name: string): Options {
     )
     .option('--json', 'one JSON object on stdout')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', help);
+    .addHelpText('after', `\n${exampleText(name, examples)}\n${help}`);
   return optionsSchema.parse(readArguments(parser, argv));
 }

@@ -1,55 +1,55 @@
 /** One invocation of `imago doctor`, from the arguments to the exit code. */
-import { HelpShown } from '../command/arguments.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
 import { counted } from '../command/figures.ts';
 import { programName } from '../command/invocation.ts';
-import { problemOf } from '../command/problem.ts';
-import { type Reached, reach } from '../command/reach.ts';
-import { refuse } from '../command/refuse.ts';
+import { reach, sayTarget } from '../command/reach.ts';
+import { fail } from '../command/refuse.ts';
+import { runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
-import { colours, Terminal } from '../command/terminal.ts';
-import { UsageError } from '../command/usage.ts';
+import { colours, type Terminal } from '../command/terminal.ts';
 import { readParts } from '../install/parts.ts';
 import { diagnose, type Finding } from './diagnose.ts';
 import type { Installation } from './installation.ts';
-import { look } from './look.ts';
+import { look, type Seen } from './look.ts';
 import { type Options, parseOptions } from './options.ts';
+
+interface Read {
+  options: Options;
+  environment: Environment;
+  target: ProjectTarget | EmbeddedTarget;
+}
+
+/** It could not be looked. */
+interface Failure {
+  error: unknown;
+}
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
-  let options: Options;
-  let environment: Environment;
-  let target: ProjectTarget | EmbeddedTarget;
-  try {
-    options = parseOptions(argv, programName('doctor'));
-    environment = readEnvironment();
-    target = chooseTarget(environment, {});
-  } catch (error) {
-    if (error instanceof HelpShown) return 0;
-    if (!(error instanceof UsageError)) throw error;
-    return refuse(error, argv);
-  }
-
-  const terminal = new Terminal(environment.MIGRATION_LOG_LEVEL ?? 'info');
-  const where = target.kind === 'project' ? target.url : 'the embedded Supabase (SUPABASE_URL is not set)';
-  terminal.info(`Target: ${terminal.paint.bold(where)}`);
-  let reached: Reached | undefined;
-  try {
-    reached = await reach(target, terminal);
-    const { installation, findings } = await look(reached);
-    const all = [...findings, ...(installation ? diagnose(installation, readParts()) : [])];
-    return say(all, installation, options, terminal);
-  } catch (error) {
-    const { code, message, hint } = problemOf(error);
-    terminal.error(message, hint);
-    if (options.json) {
-      writeLine({ type: 'result', status: 'failed', exit_code: 1, message, error: { code, message, hint } });
-    }
-    return 1;
-  } finally {
-    await reached?.release();
-  }
+  return await runShell<Read, Seen | Failure>(argv, {
+    read: () => {
+      const options = parseOptions(argv, programName('doctor'));
+      const environment = readEnvironment();
+      return { options, environment, target: chooseTarget(environment, {}) };
+    },
+    level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
+    act: async ({ target }, { terminal, atEnd }) => {
+      sayTarget(terminal, target);
+      const reached = await reach(target, terminal);
+      atEnd(() => reached.release());
+      const { installation, findings } = await look(reached);
+      return {
+        installation,
+        findings: [...findings, ...(installation ? diagnose(installation, readParts()) : [])],
+      };
+    },
+    failed: (_, error) => ({ error }),
+    report: ({ options }, ending, terminal) =>
+      'error' in ending
+        ? fail(ending.error, terminal, options.json)
+        : say(ending.findings, ending.installation, options, terminal),
+  });
 }
 
 /** Findings on stdout; how many, and what was looked at, on stderr. */

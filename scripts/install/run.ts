@@ -1,11 +1,9 @@
 /** One invocation of `imago install`, from the arguments to the exit code. */
 import path from 'node:path';
-import { HelpShown } from '../command/arguments.ts';
 import { programName } from '../command/invocation.ts';
-import { refuse } from '../command/refuse.ts';
+import { runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
-import { Terminal } from '../command/terminal.ts';
-import { UsageError } from '../command/usage.ts';
+import type { Terminal } from '../command/terminal.ts';
 import { addition } from './add.ts';
 import { apply, expectWritable } from './changes.ts';
 import { type Options, parseOptions } from './options.ts';
@@ -17,23 +15,20 @@ import { outcome, refusal, type Said, say } from './report.ts';
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('install');
-  let options: Options;
-  try {
-    options = parseOptions(argv, program);
-  } catch (error) {
-    if (error instanceof HelpShown) return 0;
-    if (!(error instanceof UsageError)) throw error;
-    return refuse(error, argv);
-  }
-  const terminal = new Terminal('info');
-  try {
-    const said = await install(options);
-    if (options.json) writeLine(outcome(said));
-    else say(said, terminal);
-    return said.exitCode;
-  } catch (error) {
-    return failed(error, options, terminal);
-  }
+  return await runShell<Options, Said | Problem>(argv, {
+    read: () => parseOptions(argv, program),
+    act: install,
+    failed: (_, error) => {
+      if (error instanceof Problem) return error;
+      throw error;
+    },
+    report: (options, ending, terminal) => {
+      if (ending instanceof Problem) return failed(ending, options, terminal);
+      if (options.json) writeLine(outcome(ending));
+      else say(ending, terminal);
+      return ending.exitCode;
+    },
+  });
 }
 
 /** Does what the options say. Throws a {@link Problem} where that is refused. */
@@ -50,10 +45,9 @@ export async function install(options: Options): Promise<Said> {
   return { project, work, options, exitCode };
 }
 
-function failed(error: unknown, { json }: Options, terminal: Terminal): number {
-  if (!(error instanceof Problem)) throw error;
-  terminal.error(`${error.message} (${error.code})`, error.hint);
-  const line = refusal(error);
+function failed(problem: Problem, { json }: Options, terminal: Terminal): number {
+  terminal.error(`${problem.message} (${problem.code})`, problem.hint);
+  const line = refusal(problem);
   if (json) writeLine(line);
   return line.exit_code;
 }

@@ -13,6 +13,12 @@ function question(options: Options): string {
     case 'pause':
     case 'cancel':
       return `${options.action === 'pause' ? 'Pause' : 'Cancel'} the run of "${options.plan}"?`;
+    case 'schedule':
+      return options.thenFinalize
+        ? `Have pg_cron finalize the migration "${options.plan}"? It cannot be rolled back afterwards.`
+        : `Have pg_cron run the migration "${options.plan}"?`;
+    case 'unschedule':
+      return `Take the job of "${options.plan}" away from pg_cron?`;
     default:
       return `Run the migration "${options.plan}"${options.backup ? '' : ' WITHOUT an undo journal (no rollback)'}?`;
   }

@@ -1,8 +1,9 @@
 /** What every action works with. */
 import type { Caller } from '../command/caller.ts';
-import { commandLine, planFlags } from '../command/invocation.ts';
+import { planFlags } from '../command/invocation.ts';
 import type { Terminal } from '../command/terminal.ts';
 import type { Options } from './options.ts';
+import { spelled } from './spelling.ts';
 
 export interface Context {
   options: Options;
@@ -19,7 +20,7 @@ export interface Context {
   emit: (line: Record<string, unknown>) => void;
 }
 
-/** The command line for a next step on the same plan. */
+/** The command line for a next step on the same plan, by the flags that it has in `npm run migrate`. */
 export function nextCommand(context: Context, ...flags: string[]): string {
-  return commandLine(context.program, [...planFlags(context.options), ...flags]);
+  return spelled(context.program, [...planFlags(context.options), ...flags]);
 }

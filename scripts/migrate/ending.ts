@@ -8,6 +8,7 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
+import type { ScheduleAnswer } from '../../functions/_shared/scheduling.ts';
 import type { Tally } from './drive.ts';
 
 export type Status =
@@ -50,6 +51,7 @@ export interface Ending {
   state?: string;
   finalize?: FinalizeAnswer;
   cleanup?: CleanupAnswer;
+  schedule?: ScheduleAnswer;
   /** What steps of finalize or clean-up have said. */
   warnings?: string[];
 }

@@ -1,7 +1,7 @@
 /** What the checks at the end of a run have found: in words, and what follows from it. */
 import type { Finding, ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { whole } from '../command/figures.ts';
-import { commandLine, planFlags } from '../command/invocation.ts';
+import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
 import type { Context } from './context.ts';
 import type { Ending } from './ending.ts';
 
@@ -41,6 +41,5 @@ export function seeFindings(context: Context): string {
 
 /** The command that shows each finding with keys and what to do about it. */
 export function validateCommand({ options, program }: Context): string {
-  const validate = program.replace(/migrate(?=(\.ts)?$)/, 'validate');
-  return commandLine(validate, [...planFlags(options), '--detailed']);
+  return commandLine(siblingName(program, 'validate'), [...planFlags(options), '--detailed']);
 }

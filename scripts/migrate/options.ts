@@ -1,27 +1,17 @@
-/** The options of `npm run migrate`, parsed and checked against each other. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+/** The options of the actions on a plan, parsed and checked against each other. */
+import { Argument, Command, Option } from 'commander';
 import { z } from 'zod';
-import { maxFailures } from '../../functions/_shared/requests.ts';
-import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
+import { planName, readArguments } from '../command/arguments.ts';
+import { usageText } from '../command/invocation.ts';
 import { UsageError } from '../command/usage.ts';
+import { type Action, actionOf, actions, type CommandName, flagsOf } from './actions.ts';
+import { dryRunModes, type FlagName, flagNames, flagText, option } from './flags.ts';
+import { footer, helpOf } from './help.ts';
+import { explainArgument, explainFlag } from './misplaced.ts';
+import { takesFlags } from './spelling.ts';
 import { requestMs } from './via-function.ts';
 
-/** What one invocation does. Exactly one of these. */
-export type Action =
-  | 'migrate'
-  | 'rollback'
-  | 'rollback-user'
-  | 'dry-run'
-  | 'stats'
-  | 'watch'
-  | 'pause'
-  | 'resume'
-  | 'cancel'
-  | 'retry-failed'
-  | 'finalize'
-  | 'cleanup';
-
-export type DryRunMode = 'sample' | 'full' | 'preflight';
+export type DryRunMode = (typeof dryRunModes)[number];
 
 export interface Options {
   action: Action;
@@ -47,103 +37,20 @@ export interface Options {
   olderThan?: string;
   /** With --finalize and --cleanup: --dry-run, which only shows what would be done. */
   preview?: boolean;
+  /** With schedule: the interval, as SQL reads it. */
+  every?: string;
+  /** With schedule: the steps of finalize, instead of batches. */
+  thenFinalize?: boolean;
   json: boolean;
   yes: boolean;
   verbose: boolean;
 }
 
-const examples = `
-Examples:
-  npm run migrate                                   on an embedded Supabase with sample data
-  npm run migrate -- --dry-run                      what would happen, on a sample, taken back
-  npm run migrate -- --stats-only                   how far it is
-  npm run migrate -- --workers 4 --max-failures 2%  on the project that SUPABASE_URL names
-  npm run migrate -- --rollback                     take everything back
-  npm run migrate -- --rollback --user <uuid>       take one user back
-  npm run migrate -- --retry-failed                 try again what was set aside
-  npm run migrate -- --finalize                     end it for good: no rollback afterwards
-  npm run migrate -- --cleanup                      a month later: drop the journal
-  npm run -s migrate -- --json --yes                for scripts: one JSON object on stdout
-
-Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
-  DATABASE_URL (--dump, direct steps), PG_DUMP, MIGRATION_BATCH_SIZE, MIGRATION_LOG_LEVEL (debug, info, warn, error).
-
-Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 work or failures left, 130 interrupted.`;
-
-function uuid(value: string): string {
-  const parsed = z.guid().safeParse(value);
-  if (!parsed.success) throw new InvalidArgumentError('It must be the id of a user, a UUID.');
-  return parsed.data;
-}
-
-function failureLimit(value: string): string {
-  if (maxFailures.safeParse(value).success) return value;
-  throw new InvalidArgumentError('It must be a number, like 250, or a percentage, like 2%.');
-}
-
-function period(value: string): string {
-  if (/^\d{1,6} ?(minute|hour|day|week|month|year)s?$/.test(value)) return value;
-  throw new InvalidArgumentError("It must be a period, like '30 days'.");
-}
-
-/** The option parser; also what `--help` shows. */
-function parser(name: string): Command {
-  return new Command(name)
-    .usage(name.startsWith('npm') ? '-- [options]' : '[options]')
-    .description(
-      'Runs a migration plan in batches, forward or back, and can be stopped and resumed at any time.',
-    )
-    .option('--plan <name>', 'the plan to run', planName, 'avatars')
-    .option('--stats-only', 'print the figures, change nothing')
-    .addOption(
-      new Option('--dry-run [mode]', 'run it and take it back; preflight only looks')
-        .choices(['sample', 'full', 'preflight'])
-        .preset('sample'),
-    )
-    .option('--rollback', 'take the migration back')
-    .option('--user <id>', 'with --rollback: this user only', uuid)
-    .option('--force', 'with --rollback: restore over later edits as well')
-    .option('--pause', 'let the run rest')
-    .option('--resume', 'end the rest and go on')
-    .option('--cancel', 'end the run where it is')
-    .option('--retry-failed', 'try again what was set aside')
-    .option('--finalize', 'end the migration for good, step by step; with --dry-run only show the steps')
-    .option('--allow-data-loss', 'with --finalize: also where the old side holds what the new one does not')
-    .option(
-      '--cleanup',
-      'drop journal and log after the verification period; with --dry-run only say how much',
-    )
-    .option('--older-than <period>', "with --cleanup: the verification period (default: '30 days')", period)
-    .option('--watch', "show the progress of somebody else's run")
-    .option('--no-backup', 'write no undo journal; then there is no rollback')
-    .option(
-      '--batch-size <n>',
-      'entities per batch, 1 to 10000 (default: as many as fit the time)',
-      wholeNumber(1, 10_000),
-    )
-    .option('--max-ms <n>', 'time budget of one call in milliseconds', wholeNumber(1, 600_000))
-    .option('--workers <n>', 'batches at the same time (default: 2, on one CPU 1)', wholeNumber(1, 64))
-    .option(
-      '--max-failures <n|p%>',
-      'set aside so many at most, then stop (default: 1%, at least 100)',
-      failureLimit,
-    )
-    .addOption(new Option('--on-failure <what>', 'what to do then').choices(['stop', 'rollback']))
-    .option('--via-function', 'call the edge functions migrate and rollback instead of SQL')
-    .option('--dump <file>', 'take a full logical backup with pg_dump first')
-    .option('--sample <n>', 'embedded only: number of users in the sample app', wholeNumber(0, 10_000_000))
-    .option('--reset', 'embedded only: start over with a fresh database')
-    .option('--json', 'one JSON object on stdout; with --watch a line for each step as well')
-    .option('-y, --yes', 'do not ask')
-    .option('--verbose', 'show each call with its duration')
-    .helpOption('-h, --help', 'show this')
-    .addHelpText('after', examples);
-}
-
 const parsedSchema = z.object({
   plan: z.string(),
   statsOnly: z.boolean().optional(),
-  dryRun: z.enum(['sample', 'full', 'preflight']).optional(),
+  /** True where it has no modes. */
+  dryRun: z.union([z.enum(dryRunModes), z.literal(true).transform(() => 'sample' as const)]).optional(),
   rollback: z.boolean().optional(),
   user: z.string().optional(),
   force: z.boolean().optional(),
@@ -152,7 +59,7 @@ const parsedSchema = z.object({
   cancel: z.boolean().optional(),
   retryFailed: z.boolean().optional(),
   watch: z.boolean().optional(),
-  backup: z.boolean(),
+  backup: z.boolean().default(true),
   batchSize: z.number().optional(),
   maxMs: z.number().optional(),
   workers: z.number().optional(),
@@ -166,108 +73,99 @@ const parsedSchema = z.object({
   allowDataLoss: z.boolean().optional(),
   cleanup: z.boolean().optional(),
   olderThan: z.string().optional(),
+  every: z.string().optional(),
   json: z.boolean().optional(),
   yes: z.boolean().optional(),
   verbose: z.boolean().optional(),
 });
 
-type Parsed = z.output<typeof parsedSchema>;
-
-/** The flag that each option is typed as, in messages. */
-const flags: Partial<Record<keyof Parsed, string>> = {
-  statsOnly: '--stats-only',
-  dryRun: '--dry-run',
-  rollback: '--rollback',
-  user: '--user',
-  force: '--force',
-  pause: '--pause',
-  resume: '--resume',
-  cancel: '--cancel',
-  retryFailed: '--retry-failed',
-  watch: '--watch',
-  backup: '--no-backup',
-  batchSize: '--batch-size',
-  maxMs: '--max-ms',
-  workers: '--workers',
-  maxFailures: '--max-failures',
-  onFailure: '--on-failure',
-  dump: '--dump',
-  viaFunction: '--via-function',
-  sample: '--sample',
-  reset: '--reset',
-  finalize: '--finalize',
-  allowDataLoss: '--allow-data-loss',
-  cleanup: '--cleanup',
-  olderThan: '--older-than',
+/** What differs from the flag of the same name in single commands. */
+const changes: Partial<Record<CommandName, Partial<Record<FlagName, Parameters<typeof option>[1]>>>> = {
+  rollback: { user: { of: '' }, force: { of: '' } },
+  finalize: {
+    allowDataLoss: { of: '' },
+    dryRun: { typed: '--dry-run', says: 'only show the steps' },
+  },
+  cleanup: { olderThan: { of: '' }, dryRun: { typed: '--dry-run', says: 'only say how much' } },
+  schedule: { finalize: { says: 'go the steps of finalize instead, to their end' } },
 };
 
-/** The options that choose the action; none of them means: migrate. */
-const actions: Partial<Record<keyof Parsed, Action>> = {
-  statsOnly: 'stats',
-  dryRun: 'dry-run',
-  rollback: 'rollback',
-  pause: 'pause',
-  resume: 'resume',
-  cancel: 'cancel',
-  retryFailed: 'retry-failed',
-  finalize: 'finalize',
-  cleanup: 'cleanup',
-  watch: 'watch',
-};
+/** They ask nothing. */
+const silent: ReadonlySet<CommandName> = new Set(['dry-run', 'status', 'watch']);
 
-const driving = [
-  'batchSize',
-  'maxMs',
-  'workers',
-  'backup',
-  'maxFailures',
-  'onFailure',
-  'dump',
-  'viaFunction',
-  'sample',
-] as const;
-
-/**
- * What each action can make use of. An option that would be ignored is refused instead: who types
- * `--stats-only --reset` means something, and neither reading of it is safe to guess.
- */
-const usable: Record<Action, readonly (keyof Parsed)[]> = {
-  migrate: [...driving, 'reset'],
-  resume: driving,
-  'retry-failed': driving,
-  rollback: ['force', 'maxMs', 'workers', 'dump', 'viaFunction'],
-  'rollback-user': ['user', 'force', 'dump', 'viaFunction'],
-  'dry-run': ['batchSize', 'maxMs', 'viaFunction', 'sample', 'reset'],
-  stats: [],
-  watch: [],
-  pause: ['viaFunction'],
-  cancel: ['viaFunction'],
-  finalize: ['allowDataLoss', 'dryRun'],
-  cleanup: ['olderThan', 'dryRun'],
-};
-
-/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
-export function parseOptions(argv: readonly string[], name: string): Options {
-  return settle(parsedSchema.parse(readArguments(parser(name), argv)));
+/** The parser of a command; also what its `--help` shows. That of `migrate` knows all actions by their flags. */
+function parser(command: CommandName, program: string): Command {
+  const all = command === 'migrate';
+  const asFlags = takesFlags(program);
+  const made = new Command(program)
+    .usage(usageText(program, command === 'dry-run' ? '[mode] [options]' : '[options]'))
+    .description(sentence(helpOf[command].says))
+    .option('--plan <name>', 'the plan', planName, 'avatars');
+  if (command === 'dry-run') {
+    made.addArgument(new Argument('[mode]', 'what is tried (default: sample)').choices(dryRunModes));
+  }
+  const shown = new Set<FlagName>(all ? [...flagsOf(command), 'dryRun'] : flagsOf(command));
+  for (const name of flagNames) {
+    if (name === 'every' ? command !== 'schedule' : !all && !shown.has(name)) continue;
+    made.addOption(option(name, changes[command]?.[name]).hideHelp(!asFlags && !shown.has(name)));
+  }
+  const lines = {
+    migrate: '; with --watch a line for each step as well',
+    watch: ', and a line for each step',
+  };
+  const more = command === 'watch' || (all && asFlags) ? lines[command] : '';
+  made.addOption(new Option('--json', `one JSON object on stdout${more}`));
+  if (!silent.has(command)) made.option('-y, --yes', 'do not ask');
+  return made
+    .option('--verbose', 'show each call with its duration')
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', footer(command, program, asFlags))
+    .allowExcessArguments(true);
 }
 
-function settle(parsed: Parsed): Options {
-  const given = (key: keyof Parsed): boolean =>
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+type Parsed = z.output<typeof parsedSchema>;
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function parseOptions(
+  argv: readonly string[],
+  program: string,
+  command: CommandName = 'migrate',
+): Options {
+  const reader = parser(command, program);
+  const typed = readArguments(reader, argv, { explain: (flag) => explainFlag(flag, command, program) });
+  const [first, second] = reader.args;
+  const excess = command === 'dry-run' ? second : first;
+  if (excess !== undefined) throw explainArgument(excess, command, program);
+  const parsed = parsedSchema.parse(typed);
+  if (command === 'schedule') return settle({ ...parsed, finalize: false }, 'schedule', parsed.finalize);
+  if (command === 'dry-run')
+    return settle({ ...parsed, dryRun: dryRunModes.find((mode) => mode === first) ?? 'sample' });
+  return settle(parsed, actionOf(command));
+}
+
+/** `action` is that of the command; in `migrate` a flag may choose another one. */
+function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = false): Options {
+  const given = (key: FlagName): boolean =>
     key === 'backup' ? !parsed.backup : parsed[key] !== undefined && parsed[key] !== false;
 
   // What cannot be taken back has a dry run of its own.
-  const ends = given('finalize') || given('cleanup');
-  const chosen = (Object.keys(actions) as (keyof Parsed)[]).filter(
-    (key) => given(key) && !(ends && key === 'dryRun'),
+  const ends = [command, ...flagNames.filter(given)].some(
+    (name) => name === 'finalize' || name === 'cleanup',
   );
+  const chosen = (Object.keys(actions) as Action[]).filter((name) => {
+    const { flag } = actions[name];
+    if (name === 'rollback-user' || flag === undefined || !given(flag)) return false;
+    return !(ends && name === 'dry-run');
+  });
   if (chosen.length > 1) {
-    throw new UsageError(`${chosen.map((key) => flags[key]).join(' and ')} exclude each other.`);
+    throw new UsageError(`${chosen.map((name) => flagOf(name)).join(' and ')} exclude each other.`);
   }
-  const first = chosen[0];
-  let action: Action = (first && actions[first]) ?? 'migrate';
-  if (parsed.user !== undefined && action === 'rollback') action = 'rollback-user';
-  if (parsed.user !== undefined && action !== 'rollback-user') {
-    throw new UsageError('--user takes one user back and needs --rollback.');
+  let action = chosen[0] ?? command;
+  if (parsed.user !== undefined) {
+    if (action !== 'rollback') throw new UsageError('--user takes one user back and needs --rollback.');
+    action = 'rollback-user';
   }
   if (action === 'rollback-user' && parsed.plan !== 'avatars') {
     throw new UsageError(
@@ -278,15 +176,18 @@ function settle(parsed: Parsed): Options {
     throw new UsageError('--force belongs to --rollback.', '--yes answers questions beforehand.');
   }
 
-  for (const key of Object.keys(flags) as (keyof Parsed)[]) {
-    if (!given(key) || key === first || usable[action].includes(key)) continue;
+  const { flag: choice, takes } = actions[action];
+  for (const key of flagNames) {
+    if (!given(key) || key === choice || takes.includes(key)) continue;
     throw new UsageError(
-      first ? `${flags[key]} cannot be combined with ${flags[first]}.` : `${flags[key]} cannot be used here.`,
+      choice
+        ? `${flagText(key)} cannot be combined with ${action === 'rollback-user' ? '--user' : flagText(choice)}.`
+        : `${flagText(key)} cannot be used here.`,
     );
   }
 
   if (ends && given('dryRun') && parsed.dryRun !== 'sample') {
-    throw new UsageError(`--dry-run takes no mode with ${first && flags[first]}.`);
+    throw new UsageError(`--dry-run takes no mode with ${flagOf(action)}.`);
   }
   const { maxMs } = parsed;
   if (parsed.viaFunction && maxMs !== undefined && (maxMs < requestMs.from || maxMs > requestMs.to)) {
@@ -295,7 +196,7 @@ function settle(parsed: Parsed): Options {
     );
   }
 
-  const { batchSize, workers, user, maxFailures, onFailure, sample, dump } = parsed;
+  const { batchSize, workers, user, maxFailures, onFailure, sample, dump, every } = parsed;
   return {
     action,
     plan: parsed.plan,
@@ -315,8 +216,15 @@ function settle(parsed: Parsed): Options {
     ...(onFailure !== undefined && { onFailure }),
     ...(sample !== undefined && { sample }),
     ...(dump !== undefined && { dump }),
+    ...(every !== undefined && { every }),
+    ...(thenFinalize && { thenFinalize }),
     ...(parsed.allowDataLoss && { allowDataLoss: true }),
     ...(parsed.olderThan !== undefined && { olderThan: parsed.olderThan }),
     ...(ends && given('dryRun') && { preview: true }),
   };
+}
+
+function flagOf(action: Action): string | undefined {
+  const { flag } = actions[action];
+  return flag && flagText(flag);
 }

@@ -20,20 +20,17 @@ import {
   percent,
   whole,
 } from '../command/figures.ts';
+import type { Traffic } from '../command/session.ts';
 import { colours } from '../command/terminal.ts';
+import type { Action } from './actions.ts';
 import type { Tally } from './drive.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { findingsText } from './findings.ts';
 import { planOfTheGuide, withoutGuideNames } from './guide-names.ts';
-import type { Action } from './options.ts';
 
-export interface Frame {
+export interface Frame extends Traffic {
   action: Action;
   plan: string;
-  target?: { kind: 'embedded' | 'project'; url: string };
-  calls: number;
-  retries: number;
-  lostReplies: number;
 }
 
 /** The one object of `--json`. Names are stable; fields that an action has nothing to say about are left out. */
@@ -74,6 +71,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     dry_run: ending.dryRun,
     finalize: ending.finalize,
     cleanup: ending.cleanup,
+    schedule: ending.schedule,
     warnings: ending.warnings,
     progress: withoutGuideNames(frame.plan, ending.progress),
     statistics: withoutGuideNames(frame.plan, ending.statistics),

@@ -2,10 +2,18 @@
 import { planFlags } from '../command/invocation.ts';
 import type { Options } from './options.ts';
 
-/** The flags that go on with what was interrupted. What holds for the run must be said again as it was. */
+/**
+ * The flags of `migrate` that go on with what was interrupted. What holds for the run must be said again as it was. A
+ * run that was resumed, or told to retry, is one that goes on by itself.
+ */
 export function resumeFlags(options: Options): string[] {
   const flags = planFlags(options);
-  if (options.action === 'rollback') flags.push('--rollback');
+  if (options.action === 'rollback' || options.action === 'rollback-user') flags.push('--rollback');
+  if (options.user !== undefined) flags.push('--user', options.user);
+  if (options.action === 'finalize') flags.push('--finalize');
+  if (options.allowDataLoss) flags.push('--allow-data-loss');
+  if (options.action === 'cleanup') flags.push('--cleanup');
+  if (options.olderThan !== undefined) flags.push('--older-than', `'${options.olderThan}'`);
   if (options.viaFunction) flags.push('--via-function');
   if (options.force) flags.push('--force');
   if (!options.backup) flags.push('--no-backup');

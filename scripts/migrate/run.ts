@@ -1,19 +1,15 @@
-/** One invocation of the command, from the arguments to the exit code. */
+/** One invocation of an action on a plan, from the arguments to the exit code. */
 import path from 'node:path';
-import { connect } from '../client.ts';
-import { HelpShown } from '../command/arguments.ts';
 import { expectSomebody } from '../command/ask.ts';
-import { Caller } from '../command/caller.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
-import { onInterrupt } from '../command/interrupt.ts';
-import { commandLine, programName } from '../command/invocation.ts';
-import { problemOf } from '../command/problem.ts';
-import { type Reached, reach, sayTarget } from '../command/reach.ts';
-import { refuse } from '../command/refuse.ts';
+import { planFlags, programName } from '../command/invocation.ts';
+import { isWrongUsage, problemOf } from '../command/problem.ts';
+import { sayTarget } from '../command/reach.ts';
+import { openSession, type Session, trafficOf } from '../command/session.ts';
+import { type Desk, runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
-import { Terminal } from '../command/terminal.ts';
-import { UsageError } from '../command/usage.ts';
+import { type Action, actions, type CommandName } from './actions.ts';
 import { cleanUp } from './cleanup.ts';
 import { confirmed } from './confirm.ts';
 import type { Context } from './context.ts';
@@ -21,9 +17,11 @@ import { checkDump, takeDump } from './dump.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { finalize } from './finalize.ts';
 import { dryRun, stats, watch } from './look.ts';
-import { type Action, type Options, parseOptions } from './options.ts';
+import { type Options, parseOptions } from './options.ts';
 import { type Frame, toJson, toTable } from './report.ts';
 import { resumeFlags } from './resuming.ts';
+import { schedule, unschedule } from './schedule.ts';
+import { spelled } from './spelling.ts';
 import { halt, resume, rollbackUser } from './steer.ts';
 import { viaFunction } from './via-function.ts';
 import { work } from './work.ts';
@@ -42,6 +40,8 @@ const doing: Record<Action, (context: Context) => Promise<Ending>> = {
   'retry-failed': (context) => resume(context, 'retry-failed'),
   finalize,
   cleanup: cleanUp,
+  schedule,
+  unschedule,
 };
 
 const changing = new Set<Action>([
@@ -52,149 +52,140 @@ const changing = new Set<Action>([
   'cancel',
   'resume',
   'retry-failed',
+  'schedule',
+  'unschedule',
 ]);
 
 /** Of no use on a database that is yet to be made. */
-const looking = new Set<Action>(['stats', 'watch', 'finalize', 'cleanup']);
+const looking = new Set<Action>(['stats', 'watch', 'finalize', 'cleanup', 'schedule', 'unschedule']);
 
 /** They show what they will do before they ask, whatever the target is. */
 const ends = new Set<Action>(['finalize', 'cleanup']);
 
-/** Runs the command with these arguments (without node and script) and gives its exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
-  const program = programName('migrate');
-  let options: Options;
-  let environment: Environment;
-  let target: ProjectTarget | EmbeddedTarget;
-  try {
-    options = parseOptions(argv, program);
-    environment = readEnvironment();
-    target = chooseTarget(environment, options);
-    if (options.dump !== undefined && target.kind === 'project') {
-      checkDump({ file: options.dump, databaseUrl: target.databaseUrl, projectUrl: target.url });
-    }
-    if (ends.has(options.action) && !options.yes && !options.preview) {
-      expectSomebody('This cannot be taken back');
-    }
-  } catch (error) {
-    if (error instanceof HelpShown) return 0;
-    if (!(error instanceof UsageError)) throw error;
-    return refuse(error, argv);
-  }
+interface Read {
+  options: Options;
+  environment: Environment;
+  target: ProjectTarget | EmbeddedTarget;
+}
 
-  const level = environment.MIGRATION_LOG_LEVEL ?? 'info';
-  const terminal = new Terminal(level);
-  const interrupt = onInterrupt(
-    () => terminal.warn('Stopping: the running batches are let end. Ctrl-C again leaves at once.'),
-    () => {
-      const again = commandLine(program, resumeFlags(options));
-      terminal.warn(`Left at once. What was committed stays; the rest was taken back. Go on: ${again}`);
+/** Runs a command with these arguments (without node, script and command) and gives its exit code. */
+export async function run(argv: readonly string[], command: CommandName = 'migrate'): Promise<number> {
+  const program = programName(command);
+  let session: Session | undefined;
+  return await runShell<Read, Ending>(argv, {
+    read: () => read(argv, program, command),
+    level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
+    stopping: ({ options }) => ({
+      first: 'Stopping: the running batches are let end. Ctrl-C again leaves at once.',
+      second: `Left at once. What was committed stays; the rest was taken back. Go on: ${spelled(program, resumeFlags(options))}`,
+    }),
+    act: async (given, desk) => {
+      await expectAgreement(given, desk);
+      const { options, target } = given;
+      session = await openSession(desk, target, options, options.viaFunction ? viaFunction : undefined);
+      return await act(given, session, program, desk);
     },
-  );
+    failed: ({ options }, error) => endingOf(error, spelled(program, planFlags(options))),
+    stopped,
+    report: ({ options }, ending, terminal) => {
+      const frame: Frame = { action: options.action, plan: options.plan, ...trafficOf(session) };
+      if (options.json) writeLine(toJson(frame, ending));
+      else if (session) process.stdout.write(`${toTable(frame, ending)}\n`);
+      else
+        terminal.error(ending.error?.message ?? ending.message, ending.error?.hint ?? ending.next.join('\n'));
+      return exitCodes[ending.status];
+    },
+  });
+}
 
-  let reached: Reached | undefined;
-  let caller: Caller | undefined;
-  let ending: Ending;
-  try {
-    // First of all, before anything is started, asked or changed.
-    sayTarget(terminal, target, options.plan);
-    if (target.kind === 'project' && changing.has(options.action)) {
-      if (!(await confirmed(options, terminal, interrupt.signal))) {
-        throw new Declined(interrupt.signal.aborted);
-      }
-    }
-    if (target.kind === 'embedded' && looking.has(options.action) && !(await embeddedExists())) {
-      throw new NothingThere(commandLine(program, []));
-    }
-    reached = await reach(target, terminal, options);
-    const { url, secretKey } = reached;
-    const through = options.viaFunction ? viaFunction(url, secretKey) : undefined;
-    caller = new Caller(connect(url, secretKey), terminal, options.verbose, through);
-    const { databaseUrl, shared } = reached;
-    const context: Context = {
-      options: withBatchSize(options, environment),
-      terminal,
-      caller,
-      signal: interrupt.signal,
-      program,
-      databaseUrl,
-      shared,
-      emit: writeLine,
-    };
-    if (options.dump !== undefined) {
-      const projectUrl = target.kind === 'project' ? target.url : undefined;
-      const { signal } = interrupt;
-      await takeDump(
-        { file: options.dump, databaseUrl, projectUrl, program: environment.PG_DUMP, signal },
-        terminal,
-      );
-    }
-    ending = interrupt.signal.aborted ? stopped : await doing[options.action](context);
-  } catch (error) {
-    ending = interrupt.signal.aborted ? stopped : endingOf(error);
-  } finally {
-    await reached?.release();
-    interrupt.release();
+function read(argv: readonly string[], program: string, command: CommandName): Read {
+  const options = parseOptions(argv, program, command);
+  const environment = readEnvironment();
+  const target = chooseTarget(environment, options);
+  if (options.dump !== undefined && target.kind === 'project') {
+    checkDump({ file: options.dump, databaseUrl: target.databaseUrl, projectUrl: target.url });
   }
+  if ((ends.has(options.action) || options.thenFinalize) && !options.yes && !options.preview) {
+    expectSomebody('This cannot be taken back');
+  }
+  return { options: withBatchSize(options, environment), environment, target };
+}
 
-  const frame: Frame = {
-    action: options.action,
-    plan: options.plan,
-    ...(reached && { target: { kind: target.kind, url: reached.url } }),
-    calls: caller?.calls ?? 0,
-    retries: caller?.retries ?? 0,
-    lostReplies: caller?.lostReplies ?? 0,
+/** First of all, before anything is started or changed. */
+async function expectAgreement({ options, target }: Read, { terminal, signal }: Desk): Promise<void> {
+  sayTarget(terminal, target, options.plan);
+  if ((target.kind === 'project' && changing.has(options.action)) || options.thenFinalize) {
+    if (!(await confirmed(options, terminal, signal))) throw new Declined();
+  }
+  if (target.kind === 'embedded' && looking.has(options.action) && !(await embeddedExists())) {
+    throw new NothingThere();
+  }
+}
+
+async function act(
+  { options, environment, target }: Read,
+  { caller, reached }: Session,
+  program: string,
+  { terminal, signal }: Desk,
+): Promise<Ending> {
+  const { databaseUrl, shared } = reached;
+  if (options.dump !== undefined) {
+    const projectUrl = target.kind === 'project' ? target.url : undefined;
+    await takeDump(
+      { file: options.dump, databaseUrl, projectUrl, program: environment.PG_DUMP, signal },
+      terminal,
+    );
+  }
+  if (signal.aborted) return stopped;
+  const context: Context = {
+    options,
+    terminal,
+    caller,
+    signal,
+    program,
+    databaseUrl,
+    shared,
+    emit: writeLine,
   };
-  if (options.json) writeLine(toJson(frame, ending));
-  else if (caller) process.stdout.write(`${toTable(frame, ending)}\n`);
-  else terminal.error(ending.error?.message ?? ending.message, ending.error?.hint ?? ending.next.join('\n'));
-  return exitCodes[ending.status];
+  return await doing[options.action](context);
 }
 
 /** Interrupted before there was anything to let end. */
 const stopped: Ending = { status: 'interrupted', message: 'Stopped. Nothing is lost.', next: [] };
 
-/** The question was answered with no, or with Ctrl-C. */
+/** The question was answered with no. */
 class Declined extends Error {
   override readonly name = 'Declined';
-  readonly interrupted: boolean;
-
-  constructor(interrupted: boolean) {
-    super('Nothing was changed.');
-    this.interrupted = interrupted;
-  }
 }
 
 /** What was asked for needs an embedded database that has yet to be made. */
 class NothingThere extends Error {
   override readonly name = 'NothingThere';
-  readonly start: string;
 
-  constructor(start: string) {
+  constructor() {
     super('There is no embedded database yet. Nothing was changed.');
-    this.start = start;
   }
 }
 
-function endingOf(error: unknown): Ending {
+/** `migrate` is the command that migrates this plan. */
+function endingOf(error: unknown, migrate: string): Ending {
   if (error instanceof NothingThere) {
-    return { status: 'left', message: error.message, next: [`Make it and migrate: ${error.start}`] };
+    return { status: 'left', message: error.message, next: [`Make it and migrate: ${migrate}`] };
   }
   if (error instanceof Declined) {
-    return { status: error.interrupted ? 'interrupted' : 'declined', message: error.message, next: [] };
+    return { status: 'declined', message: 'Nothing was changed.', next: [] };
   }
-  const problem = problemOf(error);
-  const isUsage = error instanceof UsageError || usageCodes.has(problem.code);
+  const isUsage = isWrongUsage(error);
   return {
     status: isUsage ? 'usage' : 'failed',
     message: isUsage ? 'This cannot be done so. Nothing was changed.' : 'Failed.',
-    error: problem,
-    next: [],
+    error: problemOf(error),
+    next: instead.has(problemOf(error).code) ? [`Migrate: ${migrate}`] : [],
   };
 }
 
-/** Refusals of SQL that are about what was typed: no such plan, a size or a value outside its range. */
-const usageCodes = new Set(['IM001', 'IM002', 'IM015']);
+/** Refusals whose remedy names a function of SQL, which has a command: no run yet, no pg_cron. */
+const instead: ReadonlySet<string> = new Set(['IM022', 'IM031']);
 
 /** Whether there is an embedded database at all. Figures are no reason to make one. */
 async function embeddedExists(): Promise<boolean> {
@@ -206,7 +197,7 @@ async function embeddedExists(): Promise<boolean> {
 }
 
 /** MIGRATION_BATCH_SIZE is for the actions that have batches of a chosen size, and --batch-size goes before it. */
-function withBatchSize(options: Options, environment: Environment): Options {
-  const size = environment.MIGRATION_BATCH_SIZE;
-  return size === undefined || options.batchSize !== undefined ? options : { ...options, batchSize: size };
+function withBatchSize(options: Options, { MIGRATION_BATCH_SIZE: size }: Environment): Options {
+  const wanted = options.batchSize === undefined && actions[options.action].takes.includes('batchSize');
+  return size !== undefined && wanted ? { ...options, batchSize: size } : options;
 }

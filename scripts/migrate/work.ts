@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities } from '../command/figures.ts';
-import { commandLine } from '../command/invocation.ts';
 import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
@@ -12,6 +11,7 @@ import type { Ending } from './ending.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { type Position, Progress } from './progress.ts';
 import { resumeFlags } from './resuming.ts';
+import { spelled } from './spelling.ts';
 
 export type Direction = 'forward' | 'rollback';
 
@@ -185,7 +185,7 @@ function batchCall(context: Context, direction: Direction) {
 }
 
 function conclude(context: Context, direction: Direction, driven: Driven): Ending {
-  const again = commandLine(context.program, resumeFlags(context.options));
+  const again = spelled(context.program, resumeFlags(context.options));
   const what = direction === 'forward' ? 'migration' : 'rollback';
   switch (driven.outcome) {
     case 'done':
@@ -280,7 +280,7 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
       ...ending,
       status: 'left',
       message: `All done, and ${countedEntities(left, progress)} came in meanwhile.`,
-      next: [`Go on: ${commandLine(context.program, resumeFlags(context.options))}`],
+      next: [`Go on: ${spelled(context.program, resumeFlags(context.options))}`],
     };
   }
   const wrong = wrongAtEnd(context, progress);

@@ -5,12 +5,13 @@ import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import postgres, { type Sql } from 'postgres';
 import { z } from 'zod';
-import { HelpShown, readArguments } from '../command/arguments.ts';
+import { readArguments } from '../command/arguments.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
-import { programName } from '../command/invocation.ts';
-import { refuse } from '../command/refuse.ts';
+import { commandPrefix, exampleText, programName, usageText } from '../command/invocation.ts';
+import { fail, refuse } from '../command/refuse.ts';
+import { runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
-import { Terminal } from '../command/terminal.ts';
+import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { buildMigration, migrationFile, readManifest, root } from '../manifest.ts';
 import { checkPlan } from './check.ts';
@@ -18,11 +19,12 @@ import { checkNames, createPlan, type Wish } from './create.ts';
 import type { Finding } from './finding.ts';
 import { withScratchDatabase } from './scratch.ts';
 
-const help = `
-Examples:
-  npm run plan -- new initials --source public.users --key id
-  npm run plan -- check initials
+const examples = [
+  ['new initials --source public.users --key id', 'a plan that walks this table'],
+  ['check initials', 'what is wrong with it'],
+] as const;
 
+const help = `
 new looks at the table in the database that DATABASE_URL names, otherwise in the embedded Supabase, and writes the plan
 under sql/plans/, its migration and its tests. It runs as it is; what it does is yours to write. docs/write-a-plan.md
 takes you through it.
@@ -45,37 +47,42 @@ const fixtureSchema = z.object({ default: z.object({ app: z.string() }) });
 
 type Action = { kind: 'new'; wish: Wish; json: boolean } | { kind: 'check'; plan: string; json: boolean };
 
+interface Read {
+  action: Action;
+  environment: Environment;
+}
+
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('plan');
-  let action: Action;
-  let environment: Environment;
-  try {
-    action = readAction(argv, program);
-    environment = readEnvironment();
-    expectClone();
-    if (action.kind === 'new') refuseEarly(action.wish, environment);
-    else expectPlan(action.plan);
-  } catch (error) {
-    if (error instanceof HelpShown) return 0;
-    if (!(error instanceof UsageError)) throw error;
-    return refuse(error, argv);
-  }
-  const terminal = new Terminal(environment.MIGRATION_LOG_LEVEL ?? 'info');
-  try {
-    return action.kind === 'new'
-      ? await begin(action.wish, environment, terminal, program, action.json)
-      : await check(action.plan, terminal, action.json);
-  } catch (error) {
-    if (error instanceof UsageError) return refuse(error, argv);
-    terminal.error(error instanceof Error ? error.message : String(error));
-    return 1;
-  }
+  return await runShell<Read, () => number>(argv, {
+    read: () => {
+      const action = readAction(argv, program);
+      const environment = readEnvironment();
+      expectClone();
+      if (action.kind === 'new') refuseEarly(action.wish, environment);
+      else expectPlan(action.plan);
+      return { action, environment };
+    },
+    level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
+    act: async ({ action, environment }, { terminal }) => {
+      const code =
+        action.kind === 'new'
+          ? await begin(action.wish, environment, terminal, program, action.json)
+          : await check(action.plan, terminal, action.json);
+      return () => code;
+    },
+    failed: ({ action }, error, { terminal }) => {
+      if (error instanceof UsageError) return () => refuse(error, argv);
+      return () => fail(error, terminal, action.json);
+    },
+    report: (_, code) => code(),
+  });
 }
 
 function readAction(argv: readonly string[], name: string): Action {
   const parser = new Command(name)
-    .usage(name.startsWith('npm') ? '-- new|check <name> [options]' : 'new|check <name> [options]')
+    .usage(usageText(name, 'new|check <name> [options]'))
     .description('Begins a migration plan of your own, and tells what is wrong with one.')
     .argument('<action>', 'new or check')
     .argument('<name>', 'the name of the plan')
@@ -84,7 +91,7 @@ function readAction(argv: readonly string[], name: string): Action {
     .option('--column <name>', 'new: the column that the plan adds (default: its name)')
     .option('--json', 'one JSON object on stdout')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', help);
+    .addHelpText('after', `\n${exampleText(name, examples)}\n${help}`);
   const { source, key, column, json = false } = readArguments(parser, argv) as Options;
   const [kind, plan = ''] = parser.args;
   if (kind === 'check') {
@@ -144,7 +151,7 @@ async function begin(
   }
   if (json) writeLine({ type: 'result', status: 'created', plan: wish.plan, files, unfilled });
   else process.stdout.write(`${files.join('\n')}\n`);
-  const prefix = program.startsWith('npm') ? `${program} --` : program;
+  const prefix = commandPrefix(program);
   terminal.info(
     [
       '',

@@ -4,7 +4,9 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
+import { exampleText, siblingName, usageText } from '../command/invocation.ts';
 import { UsageError } from '../command/usage.ts';
+import { spelled } from '../migrate/spelling.ts';
 
 const optionsSchema = z.object({
   plan: z.string(),
@@ -24,17 +26,21 @@ const optionsSchema = z.object({
 
 export type Options = z.output<typeof optionsSchema>;
 
-const examples = `
-Examples:
-  npm run validate                                  on the embedded Supabase
-  npm run validate -- --detailed                    with up to ten keys for each finding
-  npm run validate -- --dry-run                     what --fix-issues would do
-  npm run validate -- --fix-issues                  mend what can be mended, having asked
-  npm run validate -- --report validation.html      a page to pass on, with pictures of the runs
-  npm run -s validate -- --json --fail-on warning   for scripts: one JSON object on stdout
+const examples = [
+  ['', 'on the embedded Supabase, or the project that SUPABASE_URL names'],
+  ['--detailed', 'with up to ten keys for each finding'],
+  ['--dry-run', 'what --fix-issues would do'],
+  ['--fix-issues', 'mend what can be mended, having asked'],
+  ['--report validation.html', 'a page to pass on, with pictures of the runs'],
+  ['--json --fail-on warning', 'for scripts: one JSON object on stdout'],
+] as const;
+
+/** What stands below the options. */
+const footer = (name: string): string => `
+${exampleText(name, examples)}
 
 It is for before a migration, during it and after it, and knows which. Fixes go through the journal, so
-that npm run migrate -- --rollback takes them back like anything else.
+that ${spelled(siblingName(name, 'migrate'), ['--rollback'])} takes them back like anything else.
 
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
   MIGRATION_LOG_LEVEL (debug, info, warn, error).
@@ -44,7 +50,7 @@ Exit codes: 0 clean, 1 could not check, 2 wrong usage, 3 findings at or over --f
 /** The option parser; also what `--help` shows. */
 function parser(name: string): Command {
   return new Command(name)
-    .usage(name.startsWith('npm') ? '-- [options]' : '[options]')
+    .usage(usageText(name, '[options]'))
     .description(
       'Checks a migration before, during and after it: finds what is wrong, explains it, mends it.',
     )
@@ -67,7 +73,7 @@ function parser(name: string): Command {
     .option('-y, --yes', 'do not ask')
     .option('--verbose', 'show each call with its duration')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', examples);
+    .addHelpText('after', footer(name));
 }
 
 /** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */

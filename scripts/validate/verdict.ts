@@ -1,7 +1,8 @@
 /** What an invocation ends with: the status, the sentence, what to do next, and one object for machines. */
 import type { Problem } from '../../functions/_shared/answers.ts';
 import { counted } from '../command/figures.ts';
-import { commandLine, planFlags } from '../command/invocation.ts';
+import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
+import type { Traffic } from '../command/session.ts';
 import type { Checked } from './checks.ts';
 import type { Options } from './options.ts';
 import { broken, findings, summary } from './words.ts';
@@ -92,7 +93,7 @@ function next({ answer, purpose }: Checked, options: Options, program: string): 
   const left = findings(answer).filter((check) => check.left > 0);
   return [
     ...(answer.phase === 'before' && answer.errors === 0
-      ? [`Migrate: ${commandLine(program.replace(/validate(?=(\.ts)?$)/, 'migrate'), planFlags(options))}`]
+      ? [`Migrate: ${commandLine(siblingName(program, 'migrate'), planFlags(options))}`]
       : []),
     ...(purpose !== 'fix' && left.some((check) => check.fixable)
       ? [`Mend what can be mended: ${command('--fix-issues')}`]
@@ -108,12 +109,8 @@ function next({ answer, purpose }: Checked, options: Options, program: string): 
 }
 
 /** What the ending is about. */
-export interface Frame {
+export interface Frame extends Traffic {
   options: Options;
-  target?: { kind: 'embedded' | 'project'; url: string };
-  calls: number;
-  retries: number;
-  lostReplies: number;
 }
 
 /** The one object of `--json`. Names are stable; fields that there is nothing to say about are left out. */

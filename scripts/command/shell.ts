@@ -1,0 +1,78 @@
+/** What every command does around its work: reads, refuses, listens for Ctrl-C, lets go of what it holds, reports. */
+import { HelpShown } from './arguments.ts';
+import { onInterrupt } from './interrupt.ts';
+import { refuse } from './refuse.ts';
+import { outliveReaders } from './streams.ts';
+import { type Level, Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
+
+/** What the work of a command is given. */
+export interface Desk {
+  terminal: Terminal;
+  /** Aborted by the first Ctrl-C. */
+  signal: AbortSignal;
+  /** Has something let go of at the end, the last first. */
+  atEnd: (letGo: () => Promise<unknown>) => void;
+}
+
+export interface Shell<Read, Ending> {
+  /** Reads arguments and environment, and refuses by {@link UsageError} what cannot work. Calls nobody. */
+  read: () => Read;
+  /** What is shown on stderr; info where it is left out. */
+  level?: (read: Read) => Level | undefined;
+  /** What the first and the second Ctrl-C say. Without it a signal ends the process at once. */
+  stopping?: (read: Read) => { first: string; second: string };
+  act: (read: Read, desk: Desk) => Promise<Ending>;
+  /** What an error comes to. */
+  failed: (read: Read, error: unknown, desk: Desk) => Ending;
+  /** What an error comes to that follows a Ctrl-C; where it is left out, `failed` decides. */
+  stopped?: Ending;
+  /** Says how it ended, when everything is let go of; gives the exit code. */
+  report: (read: Read, ending: Ending, terminal: Terminal) => number;
+}
+
+/** Runs a command; gives its exit code. The arguments are those that `read` reads. */
+export async function runShell<Read, Ending>(
+  argv: readonly string[],
+  shell: Shell<Read, Ending>,
+): Promise<number> {
+  let read: Read;
+  try {
+    read = shell.read();
+  } catch (error) {
+    if (error instanceof HelpShown) return 0;
+    if (!(error instanceof UsageError)) throw error;
+    return refuse(error, argv);
+  }
+  const terminal = new Terminal(shell.level?.(read) ?? 'info');
+  const words = shell.stopping?.(read);
+  const interrupt =
+    words &&
+    onInterrupt(
+      () => terminal.warn(words.first),
+      () => terminal.warn(words.second),
+    );
+  const lettingGo: (() => Promise<unknown>)[] = [];
+  const desk: Desk = {
+    terminal,
+    signal: interrupt?.signal ?? new AbortController().signal,
+    atEnd: (letGo) => lettingGo.push(letGo),
+  };
+  let ending: Ending;
+  try {
+    ending = await shell.act(read, desk);
+  } catch (error) {
+    ending =
+      desk.signal.aborted && shell.stopped !== undefined ? shell.stopped : shell.failed(read, error, desk);
+  } finally {
+    for (const letGo of lettingGo.reverse()) await letGo();
+    interrupt?.release();
+  }
+  return shell.report(read, ending, terminal);
+}
+
+/** The process of one command. */
+export async function start(run: (argv: readonly string[]) => Promise<number>): Promise<void> {
+  outliveReaders();
+  process.exitCode = await run(process.argv.slice(2));
+}

@@ -1,0 +1,131 @@
+/** One invocation of `local`: keeps the embedded Supabase running until Ctrl-C. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { readArguments, wholeNumber } from '../command/arguments.ts';
+import { commandLine, planFlags, programName, siblingName, usageText } from '../command/invocation.ts';
+import { fail } from '../command/refuse.ts';
+import { runShell } from '../command/shell.ts';
+import type { Terminal } from '../command/terminal.ts';
+import { homeOf } from '../embedded/account.ts';
+import { fittingPlans } from '../embedded/fitting.ts';
+import { defaultFolder } from '../embedded/state.ts';
+import { type EmbeddedSupabase, ensureEmbedded } from '../embedded/supabase.ts';
+import { takesFlags } from '../migrate/spelling.ts';
+
+interface Options {
+  sample?: number;
+  app?: string;
+  reset: boolean;
+}
+
+const help = `
+It listens on the loopback interface only. Its data is in .imago/ (or in the folder that IMAGO_FOLDER names) and stays
+there until --reset. The other commands find it by themselves while it runs: npm run migrate in another terminal works
+on it.
+
+Its edge functions take the secret key, or the token of a signed-in user with a role. Sign up with supabase-js, then give
+the role by SQL, as on hosted Supabase, and sign in:
+  update auth.users set raw_app_meta_data = raw_app_meta_data || '{"imago_role": "operator"}' where email = '…';
+
+Exit codes: 0 stopped by Ctrl-C, 1 failed, or ended from outside, 2 wrong usage.`;
+
+function parseOptions(argv: readonly string[], name: string): Options {
+  const parser = new Command(name)
+    .usage(usageText(name, '[options]'))
+    .description(
+      'Keeps an embedded Supabase running: PostgreSQL, Data API, Auth and edge functions, for development, without Docker.',
+    )
+    .option(
+      '--sample <n>',
+      'users of the sample app (default: what is there, 20,000 in a new database)',
+      wholeNumber(0, 10_000_000),
+    )
+    .option(
+      '--app <file.sql>',
+      'make this app instead of the sample app; it reads the setting sample.users',
+      sqlFile,
+    )
+    .option('--reset', 'start over with a new database', false)
+    .helpOption('-h, --help', 'show this')
+    .addHelpText('after', help);
+  return readArguments(parser, argv) as Options;
+}
+
+/** Runs the command with these arguments (without node and script) and gives its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = programName('local');
+  return await runShell<Options, { error?: unknown }>(argv, {
+    read: () => parseOptions(argv, program),
+    act: async (options, { terminal }) => {
+      await keep(options, program, terminal);
+      return {};
+    },
+    failed: (_, error) => ({ error }),
+    report: (_, { error }, terminal) => (error === undefined ? 0 : fail(error, terminal, false)),
+  });
+}
+
+/** Until a signal comes; throws when it was ended from outside. */
+async function keep(options: Options, program: string, terminal: Terminal): Promise<void> {
+  // While it starts, a signal ends this process, and with its connection the server goes. Later, it is let go of in order.
+  let whenAsked = (): void => process.exit(130);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => whenAsked());
+
+  const onStep = (text: string): void => terminal.info(terminal.paint.dim(text));
+  const embedded = await ensureEmbedded({ ...options, keeper: true, onStep });
+  const asked = new Promise<true>((resolve) => {
+    whenAsked = () => resolve(true);
+  });
+  introduce(embedded, await fittingPlans(embedded.databaseUrl), program, terminal);
+  if (!(await Promise.race([asked, embedded.ended]))) {
+    const log = path.join(defaultFolder, 'server.log');
+    throw new Error(`The embedded Supabase was ended from outside. Its log: ${log}`);
+  }
+  terminal.info(terminal.paint.dim('\nStopping'));
+  await embedded.release();
+}
+
+/** The facts on stdout, in the form of an .env file; all else is for people. */
+function introduce(
+  { url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase,
+  fitting: string[],
+  program: string,
+  terminal: Terminal,
+): void {
+  // Whoever has an app that no plan fits has to name one of their own.
+  const [plan = 'NAME'] = fitting;
+  // What is taken where no plan is named.
+  const argument = plan === 'avatars' ? '' : `'${plan}'`;
+  const { bold, green } = terminal.paint;
+  const [migrate, local] = takesFlags(program)
+    ? ['npm run migrate', 'npm run local']
+    : [siblingName(program, 'migrate'), program];
+
+  terminal.info(
+    green(shared ? 'The embedded Supabase was running already.' : 'The embedded Supabase is running.'),
+  );
+  console.log(
+    [
+      `SUPABASE_URL=${url}`,
+      `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
+      `SUPABASE_SECRET_KEY=${secretKey}`,
+      `DATABASE_URL=${databaseUrl}`,
+    ].join('\n'),
+  );
+  terminal.info(
+    [
+      '',
+      `Migrate it from another terminal:  ${bold(commandLine(migrate, planFlags({ plan })))}`,
+      `Watch it by SQL:                   ${bold(`select public.get_detailed_migration_progress(${argument});`)}`,
+      `Call its edge functions:           ${bold(`${url}/functions/v1/NAME`)}`,
+      `Ctrl-C stops it; its data stays in ${homeOf(path.join(defaultFolder, 'postgres'))}.`,
+      `Start over:                        ${bold(commandLine(local, ['--reset']))}`,
+    ].join('\n'),
+  );
+}
+
+function sqlFile(value: string): string {
+  if (statSync(value, { throwIfNoEntry: false })?.isFile()) return value;
+  throw new InvalidArgumentError('It must be a file of SQL.');
+}
