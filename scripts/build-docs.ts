@@ -1,12 +1,17 @@
 /**
  * Writes the tables of docs/*.md that stand in SQL or in the edge functions already (errors, transitions, settings,
- * statuses) between their markers.
+ * statuses, commands) between their markers.
  * `--check` changes nothing and fails on drift.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { problems } from '../functions/_shared/problems.ts';
 import { statusRules } from '../functions/_shared/statuses.ts';
+import { npmScripts } from './command/invocation.ts';
+import { entries } from './imago/commands.ts';
+import { actionOf, actions, commandNames } from './migrate/actions.ts';
+import { flagText } from './migrate/flags.ts';
+import { helpOf } from './migrate/help.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -75,12 +80,31 @@ function refusals(): string {
   return table(['code', 'status', 'message', 'hint'], rows);
 }
 
+/** The commands on a plan, and the flag of `npm run migrate` that is the same. */
+function commands(): string {
+  const rows = commandNames.map((name) => {
+    const { flag } = actions[actionOf(name)];
+    const same = name === 'migrate' ? '`npm run migrate`' : flag ? `\`${flagText(flag)}\`` : '';
+    return [`\`${name}\``, same, helpOf[name].says];
+  });
+  return table(['command', 'flag of `npm run migrate`', 'what it does'], rows);
+}
+
+function others(): string {
+  const rows = entries
+    .filter(({ name }) => !(commandNames as readonly string[]).includes(name))
+    .map(({ name, says }) => [`\`${name}\``, npmScripts.has(name) ? `\`npm run ${name}\`` : '', says]);
+  return table(['command', 'script', 'what it does'], rows);
+}
+
 const blocks: [file: string, marker: string, body: () => string][] = [
   ['docs/errors.md', 'refusals', refusals],
   ['docs/errors.md', 'statuses', statuses],
   ['docs/errors.md', 'errors', errors],
   ['docs/architecture.md', 'transitions', transitions],
   ['docs/sql.md', 'settings', settings],
+  ['docs/commands.md', 'commands', commands],
+  ['docs/commands.md', 'others', others],
 ];
 
 const check = process.argv.includes('--check');

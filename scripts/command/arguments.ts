@@ -1,7 +1,7 @@
 /** Reads the arguments of a command with its parser, and tells wrong usage from a wish for help. */
 import { type Command, CommanderError, InvalidArgumentError, type OptionValues } from 'commander';
 import { z } from 'zod';
-import { commandLine } from './invocation.ts';
+import { commandLine, commandPrefix } from './invocation.ts';
 import { UsageError } from './usage.ts';
 
 /** --help was asked for and printed. */
@@ -12,11 +12,11 @@ export class HelpShown extends Error {
 /** What to say of an option that the parser does not know; undefined where there is nothing better to say. */
 export type ExplainOption = (flag: string) => UsageError | undefined;
 
-/** Parses the arguments (without node and script); `lists` is what --help lists. Throws {@link UsageError} or {@link HelpShown}. */
+/** Parses the arguments (without node and script). Throws {@link UsageError} or {@link HelpShown}. */
 export function readArguments(
   parser: Command,
   argv: readonly string[],
-  { explain = () => undefined, lists = 'the options' }: { explain?: ExplainOption; lists?: string } = {},
+  explain: ExplainOption = () => undefined,
 ): OptionValues {
   let complaint = '';
   parser.exitOverride().configureOutput({
@@ -29,11 +29,20 @@ export function readArguments(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) throw new HelpShown();
+    const hint = helpOf(parser, argv[0]);
+    // The whole help is what commander says then.
+    if (error.code === 'commander.help') throw new UsageError('A command is missing.', hint);
     const message = (complaint || error.message).replace(/^error: /, '').trim();
     const [, flag] = /^unknown option '([^']+)'/.exec(message) ?? [];
-    const better = flag === undefined ? undefined : explain(flag);
-    throw better ?? new UsageError(message, helpHint(parser.name(), `lists ${lists}`));
+    throw (flag !== undefined && explain(flag)) || new UsageError(message, hint);
   }
+}
+
+/** Where the options of a command are listed, or the commands of one that has some. */
+function helpOf(parser: Command, first: string | undefined): string {
+  const command = parser.commands.find((candidate) => candidate.name() === first);
+  if (command) return helpHint(`${commandPrefix(parser.name())} ${command.name()}`);
+  return helpHint(parser.name(), parser.commands.length > 0 ? 'lists the commands' : undefined);
 }
 
 /** Where the options are listed. */

@@ -2,7 +2,14 @@
 import path from 'node:path';
 
 /** The commands that are scripts of package.json as well. */
-const npmScripts: ReadonlySet<string> = new Set(['migrate', 'validate', 'doctor', 'db', 'plan', 'local']);
+export const npmScripts: ReadonlySet<string> = new Set([
+  'migrate',
+  'validate',
+  'doctor',
+  'db',
+  'plan',
+  'local',
+]);
 
 /** `npm run migrate`, `imago migrate`, or the script itself. */
 export function programName(

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { helpHint, readArguments, wholeNumber } from '../command/arguments.ts';
-import { exampleText, usageText } from '../command/invocation.ts';
+import { commandPrefix, exampleText, usageText } from '../command/invocation.ts';
 import { UsageError } from '../command/usage.ts';
 import { nameParts } from './names.ts';
 
@@ -45,6 +45,39 @@ export type Options = z.output<typeof optionsSchema> & {
   argument: string | undefined;
 };
 
+/** What stands under the options of each command, as it is typed behind its name. */
+const ownExamples: Record<CommandName, readonly (readonly [flags: string, text: string])[]> = {
+  init: [
+    ['', 'in the project here, on the embedded database or the one that DATABASE_URL names'],
+    ['--linked', 'on the project that supabase link has linked'],
+  ],
+  migrate: [
+    ['"add certificates"', 'what differs between models and migrations'],
+    ['"name gigs" --rename public.gigs.title=public.gigs.name', 'a column that keeps its values'],
+    ['"fill in by hand" --empty', 'an empty version'],
+  ],
+  upgrade: [
+    ['', 'all that is pending'],
+    ['20260101000000', 'up to this version'],
+  ],
+  downgrade: [
+    ['', 'the last version'],
+    ['-2', 'the last two'],
+    ['20260101000000', 'all that came after this version'],
+  ],
+  status: [
+    ['', 'where the database stands'],
+    ['--json', 'for scripts: one JSON object on stdout'],
+  ],
+  history: [['', 'all versions, the newest last']],
+  check: [['--json', 'for CI: 3 where database, migrations and models differ']],
+  stamp: [
+    ['20260101000000', 'this version and those before it'],
+    ['0', 'none'],
+  ],
+  reset: [['', 'on the embedded database']],
+};
+
 const environment = `
 Environment (also from .env): DATABASE_URL, or SUPABASE_DB_PASSWORD for --linked; without them the embedded database.
 Files: models in supabase/schemas/, versions in supabase/migrations/, their ways back in supabase/ways-back/.
@@ -78,7 +111,10 @@ export function parseOptions(argv: readonly string[], name: string): Options {
       .option('--json', 'one JSON object on stdout')
       .option('-y, --yes', 'do not ask')
       .helpOption('-h, --help', 'show this')
-      .addHelpText('after', environment)
+      .addHelpText(
+        'after',
+        `\n${exampleText(`${commandPrefix(name)} ${command}`, ownExamples[command])}\n${environment}`,
+      )
       .allowExcessArguments(false)
       .action((...given: unknown[]) => {
         const self = given.at(-1) as Command;

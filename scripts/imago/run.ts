@@ -23,7 +23,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (first === '') throw new UsageError('A command is missing.', `\n${program.helpInformation().trim()}`);
     const meant = commandOfFlag(`--${first}`);
     if (meant) throw new UsageError(`There is no command ${first}.`, typeThis(meant));
-    readArguments(program, [first, ...rest], { explain: explainFlag, lists: 'the commands' });
+    readArguments(program, [first, ...rest], explainFlag);
     throw new UsageError(`There is no command ${first}.`, helpHint(program.name(), 'lists them'));
   } catch (error) {
     if (error instanceof HelpShown) return 0;

@@ -33,9 +33,15 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.phase === 'finalized') return `Drop what is left of it: ${nextCommand(context, '--cleanup')}`;
   if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
+  if (unfinished.has(progress.state ?? '')) return goOn(context, progress);
   if (progress.remaining > 0) return `Migrate: ${nextCommand(context)}`;
   if (progress.failed > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
   return `Take it back: ${nextCommand(context, '--rollback')}`;
+}
+
+/** A run goes on in its own direction; the other one is refused. */
+function goOn(context: Context, { direction }: ProgressAnswer): string {
+  return `Go on with it: ${nextCommand(context, ...(direction === 'rollback' ? ['--rollback'] : []))}`;
 }
 
 const unfinished = new Set(['pending', 'running']);
@@ -50,7 +56,7 @@ export async function watch(context: Context): Promise<Ending> {
     return {
       status: 'left',
       message: 'A run is unfinished, but nobody is driving it.',
-      next: [`Go on with it: ${nextCommand(context)}`],
+      next: [goOn(context, progress)],
       progress,
     };
   }

@@ -134,7 +134,7 @@ export function parseOptions(
   command: CommandName = 'migrate',
 ): Options {
   const reader = parser(command, program);
-  const typed = readArguments(reader, argv, { explain: (flag) => explainFlag(flag, command, program) });
+  const typed = readArguments(reader, argv, (flag) => explainFlag(flag, command, program));
   const [first, second] = reader.args;
   const excess = command === 'dry-run' ? second : first;
   if (excess !== undefined) throw explainArgument(excess, command, program);

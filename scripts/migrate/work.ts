@@ -223,6 +223,17 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
       };
     case 'error':
       if (problemOf(driven.error).code === 'IM042') return notConnected(problemOf(driven.error), again);
+      if (problemOf(driven.error).code === 'IM017') {
+        return {
+          status: 'failed',
+          message: 'It is being rolled back. Nothing was changed.',
+          error: problemOf(driven.error),
+          next: [
+            `Let the rollback finish: ${nextCommand(context, '--rollback')}`,
+            `Or end it where it is: ${nextCommand(context, '--cancel')}`,
+          ],
+        };
+      }
       if (problemOf(driven.error).code === 'IM039') {
         return {
           status: 'failed',

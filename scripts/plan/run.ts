@@ -2,12 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Command } from 'commander';
 import postgres, { type Sql } from 'postgres';
 import { z } from 'zod';
-import { readArguments } from '../command/arguments.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
-import { commandPrefix, exampleText, programName, usageText } from '../command/invocation.ts';
+import { commandPrefix, programName } from '../command/invocation.ts';
 import { fail, refuse } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
@@ -17,35 +15,10 @@ import { buildMigration, migrationFile, readManifest, root } from '../manifest.t
 import { checkPlan } from './check.ts';
 import { checkNames, createPlan, type Wish } from './create.ts';
 import type { Finding } from './finding.ts';
+import { type Action, readAction } from './options.ts';
 import { withScratchDatabase } from './scratch.ts';
 
-const examples = [
-  ['new initials --source public.users --key id', 'a plan that walks this table'],
-  ['check initials', 'what is wrong with it'],
-] as const;
-
-const help = `
-new looks at the table in the database that DATABASE_URL names, otherwise in the embedded Supabase, and writes the plan
-under sql/plans/, its migration and its tests. It runs as it is; what it does is yours to write. docs/write-a-plan.md
-takes you through it.
-
-check needs no database of yours: it runs the plan on a PostgreSQL of its own, on made-up rows
-(tests/support/NAME.sql), and says what is wrong.
-
-Environment (also from .env): DATABASE_URL, SUPABASE_URL, MIGRATION_LOG_LEVEL (debug, info, warn, error).
-
-Exit codes: 0 done, nothing wrong, 1 could not do it, 2 wrong usage, 3 check has found errors.`;
-
-interface Options {
-  source?: string;
-  key?: string;
-  column?: string;
-  json?: boolean;
-}
-
 const fixtureSchema = z.object({ default: z.object({ app: z.string() }) });
-
-type Action = { kind: 'new'; wish: Wish; json: boolean } | { kind: 'check'; plan: string; json: boolean };
 
 interface Read {
   action: Action;
@@ -78,36 +51,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     },
     report: (_, code) => code(),
   });
-}
-
-function readAction(argv: readonly string[], name: string): Action {
-  const parser = new Command(name)
-    .usage(usageText(name, 'new|check <name> [options]'))
-    .description('Begins a migration plan of your own, and tells what is wrong with one.')
-    .argument('<action>', 'new or check')
-    .argument('<name>', 'the name of the plan')
-    .option('--source <table>', 'new: the table to walk, with its schema: public.users')
-    .option('--key <column>', 'new: its unique column to walk by: uuid, integer, bigint or text')
-    .option('--column <name>', 'new: the column that the plan adds (default: its name)')
-    .option('--json', 'one JSON object on stdout')
-    .helpOption('-h, --help', 'show this')
-    .addHelpText('after', `\n${exampleText(name, examples)}\n${help}`);
-  const { source, key, column, json = false } = readArguments(parser, argv) as Options;
-  const [kind, plan = ''] = parser.args;
-  if (kind === 'check') {
-    if (source !== undefined || key !== undefined || column !== undefined) {
-      throw new UsageError('--source, --key and --column are for new.');
-    }
-    return { kind, plan, json };
-  }
-  if (kind !== 'new') throw new UsageError(`There is no ${kind}: new or check.`);
-  if (source === undefined || key === undefined) {
-    throw new UsageError(
-      `${source === undefined ? '--source' : '--key'} is missing.`,
-      'Say which table the plan walks, and by which column: --source public.users --key id',
-    );
-  }
-  return { kind, json, wish: { plan, source, key, column } };
 }
 
 /** A plan is part of the project: its tests are run there. */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { entries } from '../../scripts/imago/commands.ts';
 import { call } from '../support/call.ts';
 import { installCron, installNet } from '../support/cron.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -273,7 +274,7 @@ describe('everything that the pages name exists', () => {
     );
   });
 
-  test('npm scripts and options of the command', async () => {
+  test('npm scripts, commands of the bin and options of npm run migrate', async () => {
     const { scripts } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
     const help = await execute(process.execPath, [path.join(root, 'scripts/migrate.ts'), '--help']);
     const options = new Set(help.stdout.match(/--[a-z-]+/g));
@@ -281,6 +282,10 @@ describe('everything that the pages name exists', () => {
     for (const { file, text } of pages) {
       for (const [, name = ''] of text.matchAll(/npm run ([\w:]+)/g)) {
         if (!(name in scripts)) missing.push(`${file}: npm run ${name}`);
+      }
+      for (const [, name = ''] of text.matchAll(/(?:npx imago|npm run imago --) ([a-z][a-z-]*)/g)) {
+        if (name !== 'help' && !entries.some((entry) => entry.name === name))
+          missing.push(`${file}: imago ${name}`);
       }
       for (const [line] of text.matchAll(/npm run migrate -- .*$/gm)) {
         for (const option of line.replace(/[`#].*$/, '').match(/--[a-z]+[a-z-]*/g) ?? []) {
