@@ -1,14 +1,11 @@
 /** The options of the actions on a plan, parsed and checked against each other. */
-import { Argument, Command, Option } from 'commander';
 import { z } from 'zod';
-import { planName, readArguments } from '../command/arguments.ts';
-import { usageText } from '../command/invocation.ts';
+import { readArguments } from '../command/arguments.ts';
 import { UsageError } from '../command/usage.ts';
-import { type Action, actionOf, actions, type CommandName, flagsOf } from './actions.ts';
-import { dryRunModes, type FlagName, flagNames, flagText, option } from './flags.ts';
-import { footer, helpOf } from './help.ts';
+import { type Action, actionOf, actions, type CommandName } from './actions.ts';
+import { dryRunModes, type FlagName, flagNames, flagText } from './flags.ts';
 import { explainArgument, explainFlag } from './misplaced.ts';
-import { takesFlags } from './spelling.ts';
+import { parserOf } from './parser.ts';
 import { requestMs } from './via-function.ts';
 
 export type DryRunMode = (typeof dryRunModes)[number];
@@ -79,52 +76,6 @@ const parsedSchema = z.object({
   verbose: z.boolean().optional(),
 });
 
-/** What differs from the flag of the same name in single commands. */
-const changes: Partial<Record<CommandName, Partial<Record<FlagName, Parameters<typeof option>[1]>>>> = {
-  rollback: { user: { of: '' }, force: { of: '' } },
-  finalize: {
-    allowDataLoss: { of: '' },
-    dryRun: { typed: '--dry-run', says: 'only show the steps' },
-  },
-  cleanup: { olderThan: { of: '' }, dryRun: { typed: '--dry-run', says: 'only say how much' } },
-  schedule: { finalize: { says: 'go the steps of finalize instead, to their end' } },
-};
-
-/** They ask nothing. */
-const silent: ReadonlySet<CommandName> = new Set(['dry-run', 'status', 'watch']);
-
-/** The parser of a command; also what its `--help` shows. That of `migrate` knows all actions by their flags. */
-function parser(command: CommandName, program: string): Command {
-  const all = command === 'migrate';
-  const asFlags = takesFlags(program);
-  const made = new Command(program)
-    .usage(usageText(program, command === 'dry-run' ? '[mode] [options]' : '[options]'))
-    .description(sentence(helpOf[command].says))
-    .option('--plan <name>', 'the plan', planName, 'avatars');
-  if (command === 'dry-run') {
-    made.addArgument(new Argument('[mode]', 'what is tried (default: sample)').choices(dryRunModes));
-  }
-  const shown = new Set<FlagName>(all ? [...flagsOf(command), 'dryRun'] : flagsOf(command));
-  for (const name of flagNames) {
-    if (name === 'every' ? command !== 'schedule' : !all && !shown.has(name)) continue;
-    made.addOption(option(name, changes[command]?.[name]).hideHelp(!asFlags && !shown.has(name)));
-  }
-  const lines = {
-    migrate: '; with --watch a line for each step as well',
-    watch: ', and a line for each step',
-  };
-  const more = command === 'watch' || (all && asFlags) ? lines[command] : '';
-  made.addOption(new Option('--json', `one JSON object on stdout${more}`));
-  if (!silent.has(command)) made.option('-y, --yes', 'do not ask');
-  return made
-    .option('--verbose', 'show each call with its duration')
-    .helpOption('-h, --help', 'show this')
-    .addHelpText('after', footer(command, program, asFlags))
-    .allowExcessArguments(true);
-}
-
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-
 type Parsed = z.output<typeof parsedSchema>;
 
 /** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
@@ -133,7 +84,7 @@ export function parseOptions(
   program: string,
   command: CommandName = 'migrate',
 ): Options {
-  const reader = parser(command, program);
+  const reader = parserOf(command, program);
   const typed = readArguments(reader, argv, (flag) => explainFlag(flag, command, program));
   const [first, second] = reader.args;
   const excess = command === 'dry-run' ? second : first;

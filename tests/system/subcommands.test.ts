@@ -67,9 +67,7 @@ describe('the commands on a project', () => {
   test('an unfinished rollback: status and migrate say that it is the rollback that goes on', async () => {
     const project = await freshProject({ users: 40 });
     await imago(['migrate', '--yes'], project);
-    await project.db.sql`select rollback_batch(max_ms => 1)`;
-    await project.db
-      .sql`update imago.run set state = 'running', finished_at = null where direction = 'rollback'`;
+    await project.db.sql`select imago.start_rollback('avatars', false)`;
     const status = await imago(['status', '--json'], project);
     expect(status.json().next).toEqual(['Go on with it: imago rollback']);
     const forward = await imago(['migrate', '--yes', '--json'], project);
