@@ -10,6 +10,7 @@ export const problems = {
   'name-taken':
     'A migration or model of the project makes a schema, function or view of a name that Imago needs.',
   'function-taken': 'The project has an edge function of a name that Imago needs.',
+  'config-broken': '`supabase/config.toml` is not TOML.',
   'config-form': '`supabase/config.toml` has its functions in a form to which nothing can be appended.',
   'not-installed': 'There is nothing of Imago in the project that could be removed.',
   'not-writable': 'A file or folder of the project cannot be written.',

@@ -237,6 +237,13 @@ describe('is refused, and nothing is changed:', () => {
       'functions = {',
     ],
     [
+      'config-broken',
+      'a config.toml that nobody can read',
+      { 'supabase/config.toml': 'project_id = shop\n' },
+      [],
+      'line 1',
+    ],
+    [
       'name-taken',
       'a schema of the name of a plan',
       { 'supabase/migrations/20250102000000_a.sql': 'create schema if not exists avatars;' },
