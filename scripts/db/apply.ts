@@ -115,7 +115,7 @@ async function outsideTransaction(
   script: Script,
   { back }: { back: boolean },
 ): Promise<void> {
-  const isSame = async (sql: Sql, index: string, { definition }: IndexThere) =>
+  const isSame = async (sql: Sql, index: readonly string[], { definition }: IndexThere) =>
     definition === (await definitionOf(context, sql, version, index, back));
   const work = async (sql: Sql) => {
     await ensureHistory(sql);
@@ -135,7 +135,7 @@ async function definitionOf(
   context: Context,
   sql: Sql,
   version: Version,
-  index: string,
+  index: readonly string[],
   back: boolean,
 ): Promise<string | undefined> {
   const project = await readProject(context.folder);
@@ -226,7 +226,7 @@ function problemOf(error: unknown, file: string): Problem {
   const code = (error as { code?: string }).code ?? '';
   if (error instanceof Problem || !(/^[0-9A-Z]{5}$/.test(code) || CONNECTION_LOST.test(code)))
     return error as Problem;
-  return explain(error, file, { text: '', line: 1, words: [] });
+  return explain(error, file, { text: '', line: 1 });
 }
 
 /** A connection of its own, so that no setting of one file is there for the next. */

@@ -2,9 +2,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Node } from 'libpg-query';
+import { type Statement, splitStatements } from '../sql/statements.ts';
+import { treeOf } from '../sql/tree.ts';
 import { runCli } from '../supabase-cli.ts';
 import { Problem } from './problem.ts';
-import { type Statement, splitStatements } from './statements.ts';
 
 /** The statements that lead from one database to another. */
 export async function diffDatabases(from: string, to: string): Promise<Statement[]> {
@@ -54,8 +56,12 @@ function withoutPassword(url: string): string {
  * Comments of extensions belong to whoever made them, and the schema public to the platform. The setting is said once,
  * by whoever writes the file.
  */
-function isForeign({ text }: Statement): boolean {
-  return /^(COMMENT ON EXTENSION |SET local check_function_bodies |(GRANT|REVOKE) .* ON SCHEMA "public" |(ALTER|COMMENT ON) SCHEMA "public" )/.test(
-    text,
-  );
+function isForeign({ tree }: Statement): boolean {
+  const { VariableSetStmt: set, CommentStmt: comment, GrantStmt: grant, AlterOwnerStmt: owner } = tree;
+  if (set) return set.name === 'check_function_bodies';
+  if (comment?.objtype === 'OBJECT_EXTENSION') return true;
+  const isPublic = (node: Node | undefined) => treeOf(node).String?.sval === 'public';
+  if (comment) return comment.objtype === 'OBJECT_SCHEMA' && isPublic(comment.object);
+  if (owner) return owner.objectType === 'OBJECT_SCHEMA' && isPublic(owner.object);
+  return grant?.objtype === 'OBJECT_SCHEMA' && (grant.objects ?? []).every(isPublic);
 }

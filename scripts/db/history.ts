@@ -1,7 +1,7 @@
 /** The CLI's history table: which versions a database has. */
 import type { Sql, TransactionSql } from 'postgres';
+import { checksum } from '../sql/checksum.ts';
 import { compareVersions, type Project, type Version } from './project.ts';
-import { checksum } from './statements.ts';
 
 /** One row of the history. */
 export interface Applied {

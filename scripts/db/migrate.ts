@@ -1,4 +1,6 @@
 /** `db migrate "message"`: the next version and its way back, from what the models say. */
+
+import { type Statement, splitStatements } from '../sql/statements.ts';
 import type { Catalog } from './catalog.ts';
 import { compareCatalogs, type Difference, essential } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
@@ -10,7 +12,6 @@ import { folders, nextVersion, type Project, readProject, slug, writeVersion } f
 import { type Candidate, type Renamed, renameDerived, renameIn } from './renames.ts';
 import { isRefused, type Risk, risksOf } from './risks.ts';
 import { Shadow } from './shadow.ts';
-import { type Statement, splitStatements } from './statements.ts';
 import type { Effect } from './structure.ts';
 import { type Marked, versionText, wayBackText, withLateNotNull } from './writing.ts';
 
@@ -153,11 +154,11 @@ async function wayBack(
   { keep, renamed, modelled, back, unrename }: Proof,
   states: Shadow[],
   index: number,
-): Promise<string[]> {
+): Promise<Statement[]> {
   const after = states[index] ?? modelled;
   const before = states[index - 1] ?? renamed;
   const statements = states.length === 0 ? back : await diffBetween(keep, after, before);
-  return [...withLateNotNull(statements), ...(index === 0 ? unrename.map(({ text }) => text) : [])];
+  return [...withLateNotNull(statements), ...(index === 0 ? unrename : [])];
 }
 
 async function diffBetween(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<Statement[]> {
@@ -169,11 +170,9 @@ async function diffBetween(keep: Proof['keep'], from: Shadow, to: Shadow): Promi
 /** As many statements as fit one version. A new enum value can be used once it is committed: what uses it is another one. */
 async function measureLongest(
   shadow: Shadow,
-  statements: string[],
+  statements: Statement[],
 ): Promise<{ marked: Marked[]; count: number }> {
-  const afterValues = [...statements.keys()].filter((index) =>
-    /^ALTER TYPE .* ADD VALUE /.test(statements[index - 1] ?? ''),
-  );
+  const afterValues = [...statements.keys()].filter((index) => addsValue(statements[index - 1]));
   for (let ends = [...afterValues, statements.length]; ; ends = ends.slice(0, -1)) {
     const count = ends.at(-1) ?? 0;
     try {
@@ -189,19 +188,25 @@ async function measureLongest(
   }
 }
 
-const makesFunction = /^CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b/i;
+/** Whether an enum has a value more after it. */
+function addsValue(statement: Statement | undefined): boolean {
+  const { AlterEnumStmt: alter } = statement?.tree ?? {};
+  return alter?.newVal !== undefined && alter.oldVal === undefined;
+}
 
 async function measure(
   shadow: Shadow,
   file: string,
-  statements: readonly string[],
+  statements: readonly Statement[],
   options?: { each: boolean },
 ): ReturnType<Shadow['measure']> {
   // Bodies may name what comes after them.
-  const first = statements.some((text) => makesFunction.test(text))
+  const first = statements.some(({ tree }) => tree.CreateFunctionStmt)
     ? ['set local check_function_bodies = off']
     : [];
-  const text = [...first, ...statements].map((statement) => `${statement};`).join('\n');
+  const text = [...first, ...statements.map(({ text }) => text)]
+    .map((statement) => `${statement};`)
+    .join('\n');
   try {
     return await shadow.measure({ file, text }, options);
   } catch (error) {

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { checksum } from '../sql/checksum.ts';
+import { type Statement, splitStatements } from '../sql/statements.ts';
 import { Problem } from './problem.ts';
-import { checksum, type Statement, splitStatements } from './statements.ts';
 
 /** A file with SQL, named as people find it. */
 export interface SqlFile {

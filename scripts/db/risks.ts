@@ -1,7 +1,9 @@
 /** What a statement may do to rows that are there: lose, rewrite, keep locked. */
-import { nameParts, readable } from './names.ts';
+import type { Constraint } from 'libpg-query';
+import type { Statement } from '../sql/statements.ts';
+import { relationName, type Tree, treeOf } from '../sql/tree.ts';
+import { readable } from './names.ts';
 import type { Measured } from './shadow.ts';
-import type { Statement } from './statements.ts';
 import { type Effect, lostAttributes, type Relation, type Structure } from './structure.ts';
 
 export interface Risk {
@@ -121,32 +123,47 @@ export function lostLabels({ column, to }: Extract<Effect, { kind: 'type-changed
   return left === null ? [] : (column.labels ?? []).filter((value) => !left.includes(value));
 }
 
-const locking: [RegExp, string][] = [
-  [/^create (unique )?index(?! concurrently)/i, 'nobody can write to the table while the index is built'],
-  [/ add constraint .*(foreign key|check)(?!.* not valid)/i, 'the whole table is read while it is locked'],
-  [/ add constraint .*(unique|primary key|exclude)/i, 'nobody can use the table while the index is built'],
-  [/ alter column .* set not null/i, 'the whole table is read while it is locked'],
-];
-
 /** Not refused: it takes a moment on most tables, and none on those that the version itself makes. */
-function lockRisk({ text: written }: Statement, before: Structure): Risk[] {
-  const text = written
-    .replaceAll(/--[^\n]*\n/g, '')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
-  const [, why] = locking.find(([pattern]) => pattern.test(text)) ?? [];
-  const [, name] =
-    /^(?:alter table (?:only )?|create (?:unique )?index .*? on (?:only )?)((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?)/i.exec(
-      text,
-    ) ?? [];
-  const parts = nameParts(name ?? '');
-  if (why === undefined || parts === undefined) return [];
-  const known = [...before.values()].find(
-    (relation) => relation.schema === parts[0] && relation.name === parts[1],
-  );
+function lockRisk({ tree }: Statement, before: Structure): Risk[] {
+  const { IndexStmt: index, AlterTableStmt: alter } = tree;
+  const why =
+    index && !index.concurrent
+      ? 'nobody can write to the table while the index is built'
+      : (alter?.cmds ?? []).map((cmd) => lockOf(treeOf(cmd))).find((found) => found !== undefined);
+  const [name, schema = 'public'] = relationName(index?.relation ?? alter?.relation).reverse();
+  if (why === undefined || name === undefined) return [];
+  const known = [...before.values()].find((relation) => relation.schema === schema && relation.name === name);
   if (!known) return [];
   const table = nameOf(known);
   return [{ kind: 'keeps locks', object: table, table, key: undefined, text: `${table}: ${why}` }];
+}
+
+const isRead = 'the whole table is read while it is locked';
+const isIndexed = 'nobody can use the table while the index is built';
+
+/** Why a change of a table keeps it locked. */
+function lockOf({ AlterTableCmd: cmd }: Tree): string | undefined {
+  const { Constraint: constraint, ColumnDef: column } = treeOf(cmd?.def);
+  if (cmd?.subtype === 'AT_SetNotNull') return isRead;
+  if (cmd?.subtype === 'AT_AddConstraint') return constraint && lockOfConstraint(constraint);
+  if (cmd?.subtype !== 'AT_AddColumn') return undefined;
+  const own = (column?.constraints ?? []).flatMap((item) => treeOf(item).Constraint ?? []);
+  return own.map(lockOfConstraint).find((found) => found !== undefined);
+}
+
+function lockOfConstraint({ contype, skip_validation, indexname }: Constraint): string | undefined {
+  switch (contype) {
+    case 'CONSTR_CHECK':
+    case 'CONSTR_FOREIGN':
+      return skip_validation ? undefined : isRead;
+    case 'CONSTR_UNIQUE':
+    case 'CONSTR_PRIMARY':
+    case 'CONSTR_EXCLUSION':
+      // One that takes an index that is there builds none.
+      return indexname === undefined ? isIndexed : undefined;
+    default:
+      return undefined;
+  }
 }
 
 export function nameOf({ schema, name }: Pick<Relation, 'schema' | 'name'>): string {

@@ -1,9 +1,11 @@
 /** Runs the statements of a file one by one, and says which one failed and why. */
 import type { Sql, TransactionSql } from 'postgres';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
+import { runsAlone, transactionStep } from '../sql/kinds.ts';
+import { type Statement, splitStatements } from '../sql/statements.ts';
+import { inOneLine } from '../sql/tokens.ts';
 import { Problem, type ProblemCode } from './problem.ts';
 import type { SqlFile } from './project.ts';
-import { type Statement, splitStatements } from './statements.ts';
 
 /** A file, ready to be run. */
 export interface Script {
@@ -13,29 +15,22 @@ export interface Script {
   inTransaction: boolean;
 }
 
-const opens = /^(begin|start transaction)\b/;
-const closes = /^(commit|end)\b/;
-const controls =
-  /^(begin|start transaction|commit|end|rollback|abort|savepoint|release|prepare transaction)\b/;
-const alone =
-  /^(create (unique )?index concurrently|drop index concurrently|reindex\b.*\bconcurrently|vacuum|alter system|(create|drop) (database|tablespace))\b/;
-
 /** Looks at a file before anything is run. A frame of begin and commit is taken off: there is one already. */
 export function readScript({ file, text }: SqlFile): Script {
   let statements = splitStatements(text);
-  const opening = (statement?: Statement) => statement?.words.join(' ') ?? '';
-  if (opens.test(opening(statements[0])) && closes.test(opening(statements.at(-1)))) {
+  const [first, last] = [statements.at(0), statements.at(-1)];
+  if (first && last && transactionStep(first) === 'opens' && transactionStep(last) === 'closes') {
     statements = statements.slice(1, -1);
   }
-  const control = statements.find((statement) => controls.test(opening(statement)));
+  const control = statements.find(transactionStep);
   if (control) {
     throw new Problem(
       'transaction-control',
-      `${file}:${control.line} controls the transaction by itself (${control.words[0]}).`,
+      `${file}:${control.line} controls the transaction by itself (${inOneLine(control.text).split(' ')[0]?.toLowerCase()}).`,
       'Take these statements out: each version is one transaction anyway. Where two are needed, make two versions.',
     );
   }
-  const outside = statements.find((statement) => alone.test(opening(statement)));
+  const outside = statements.find(runsAlone);
   if (outside && statements.length > 1) {
     throw new Problem(
       'alone-only',
@@ -76,7 +71,7 @@ interface ServerError extends Error {
 }
 
 /** What the driver and PostgreSQL say, as a problem. Values of rows, which some messages quote, stay out. */
-export function explain(error: unknown, file: string, statement: Statement): Problem {
+export function explain(error: unknown, file: string, statement: Pick<Statement, 'text' | 'line'>): Problem {
   if (error instanceof Problem) return error;
   const { code = '', message = '', table_name, column_name, constraint_name } = error as Partial<ServerError>;
   const about = [
@@ -89,7 +84,7 @@ export function explain(error: unknown, file: string, statement: Statement): Pro
   // The other classes quote what stands in rows.
   const said = /^(08|25|28|3D|3F|40|42|53|54|55|57|58|2B|0A)/.test(code)
     ? message
-    : [wrong[code] ?? wrong[code.slice(0, 2)] ?? 'it failed', about || firstLine(statement)]
+    : [wrong[code] ?? wrong[code.slice(0, 2)] ?? 'it failed', about || beginning(statement.text)]
         .filter(Boolean)
         .join(': ');
   const kind = kindOf(code);
@@ -99,12 +94,8 @@ export function explain(error: unknown, file: string, statement: Statement): Pro
 }
 
 /** The statement as the file has it, which is no row's value. */
-function firstLine({ text }: Statement): string {
-  return text
-    .replaceAll(/--[^\n]*\n/g, '')
-    .replaceAll(/\s+/g, ' ')
-    .trim()
-    .slice(0, 100);
+function beginning(text: string): string {
+  return inOneLine(text).slice(0, 100);
 }
 
 /** What is wrong with rows, by SQLSTATE or class. */

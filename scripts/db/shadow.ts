@@ -1,10 +1,11 @@
 /** Databases that are made to be compared, and dropped again. */
 import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { leavesTables } from '../sql/kinds.ts';
+import type { Statement } from '../sql/statements.ts';
 import { type Catalog, readCatalog } from './catalog.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile, Version } from './project.ts';
 import { readScript, runScript, runStatements } from './running.ts';
-import type { Statement } from './statements.ts';
 import { compareStructures, type Effect, readStructure, type Structure } from './structure.ts';
 
 /** Where shadow databases are made. */
@@ -127,7 +128,8 @@ export class Shadow {
     const statements: Measured[] = [];
     let last: Effect[] = [];
     const look = async (sql: Sql | TransactionSql, statement: Statement): Promise<void> => {
-      if (!each || isHarmless(statement)) {
+      // Looking costs more than most statements.
+      if (!each || leavesTables(statement)) {
         statements.push({ statement, effects: [] });
         return;
       }
@@ -144,19 +146,6 @@ export class Shadow {
     await this.sql.unsafe('reset all; reset role');
     return { statements, before, net: compareStructures(before, await readStructure(this.sql)) };
   }
-}
-
-const harmless = new RegExp(
-  [
-    '^(create|comment|grant|revoke|set|insert|update|select)\\b',
-    '^(drop|alter) (policy|index|view|materialized view|function|procedure|aggregate|trigger|rule)\\b',
-    '^alter table .*\\b(row level security|(add|drop|validate|rename) constraint|(set|drop) default|drop not null)\\b',
-  ].join('|'),
-);
-
-/** After it the tables of before are what they were. Looking costs more than most statements. */
-function isHarmless({ text, words }: Statement): boolean {
-  return harmless.test(words.join(' ')) && !/\bcascade\b/i.test(text);
 }
 
 function identity(effect: Effect): string {

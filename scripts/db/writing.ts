@@ -1,8 +1,10 @@
 /** The text of a version's file and of its way back. */
-import { readable } from './names.ts';
+import type { Constraint } from 'libpg-query';
+import { placeOf, type Statement, splitStatements } from '../sql/statements.ts';
+import { relationName, treeOf } from '../sql/tree.ts';
+import { qualified, quote, readable } from './names.ts';
 import type { Risk } from './risks.ts';
 import { keepsAll, nameOf } from './risks.ts';
-import type { Statement } from './statements.ts';
 import type { Effect } from './structure.ts';
 
 /** A statement with what is to be said above it. */
@@ -58,15 +60,30 @@ function markedText({ text, risks }: Marked): string {
 }
 
 /** A new column that must have a value gets that afterwards, so that what was kept aside can be put back in between. */
-export function withLateNotNull(statements: readonly Statement[]): string[] {
-  return statements.flatMap(({ text }) => {
-    const [, table, column, type] =
-      /^(ALTER TABLE (?:"(?:[^"]|"")+"\.)?"(?:[^"]|"")+")\s+ADD COLUMN ("(?:[^"]|"")+") (.+) NOT NULL$/.exec(
-        text,
-      ) ?? [];
-    if (table === undefined || /\b(DEFAULT|GENERATED)\b/.test(type ?? '')) return [text];
-    return [`${table}\n  ADD COLUMN ${column} ${type}`, `${table}\n  ALTER COLUMN ${column} SET NOT NULL`];
+export function withLateNotNull(statements: readonly Statement[]): Statement[] {
+  return statements.flatMap((statement) => {
+    const { AlterTableStmt: alter } = statement.tree;
+    const [cmd, ...others] = alter?.cmds ?? [];
+    const { subtype, def } = treeOf(cmd).AlterTableCmd ?? {};
+    const { ColumnDef: column } = treeOf(def);
+    if (subtype !== 'AT_AddColumn' || column?.colname === undefined || others.length > 0) return [statement];
+    const constraints = (column.constraints ?? []).flatMap((node) => treeOf(node).Constraint ?? []);
+    const notNull = constraints.find(({ contype }) => contype === 'CONSTR_NOTNULL');
+    // A name of its own begins before it.
+    if (!notNull || notNull.conname !== undefined || constraints.some(fills)) return [statement];
+    const at = placeOf(statement, notNull.location ?? 0);
+    const { text } = statement;
+    const after = text.slice(at).replace(/^not\s+null/i, '');
+    const table = qualified(...relationName(alter?.relation));
+    return splitStatements(
+      `${text.slice(0, at).trimEnd()}${after}\n;\nALTER TABLE ${table}\n  ALTER COLUMN ${quote(column.colname)} SET NOT NULL`,
+    );
   });
+}
+
+/** Whether it gives rows that are there a value. */
+function fills({ contype }: Constraint): boolean {
+  return ['CONSTR_DEFAULT', 'CONSTR_GENERATED', 'CONSTR_IDENTITY'].includes(contype ?? '');
 }
 
 function oneLine(text: string): string {

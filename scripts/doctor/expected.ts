@@ -1,6 +1,9 @@
 /** What should be installed: read from the migrations of this package, so that nobody has to keep a list. */
 import { createHash } from 'node:crypto';
+import type { CreateFunctionStmt } from 'libpg-query';
 import type { Part } from '../install/parts.ts';
+import { splitStatements } from '../sql/statements.ts';
+import { optionIn, relationName, stringsIn, type Tree, treeOf } from '../sql/tree.ts';
 
 export interface ExpectedFunction {
   /** Of the text between the quotes. */
@@ -16,33 +19,41 @@ export interface Expectation {
   relations: Map<string, string | undefined>;
 }
 
-const functionPattern = /^create (?:or replace )?function (\w+\.\w+)\(([\s\S]*?)\nas \$\$([\s\S]*?)\$\$;$/gm;
-const relationPattern = /^create (?:table|view) (\w+\.\w+)/gm;
-const commentPattern = /^comment on (function|table|view) (\w+\.\w+)(?:\(.*?\))? is '((?:[^']|'')*)';$/gm;
-const dropPattern = /^drop (?:function|table|view) (?:if exists )?(\w+\.\w+)/gm;
-
 /** What the parts make, one after the other: a later one replaces what an earlier one has made. */
 export function expectation(parts: readonly Part[]): Expectation {
   const functions = new Map<string, ExpectedFunction>();
   const relations = new Map<string, string | undefined>();
-  for (const { text } of parts) {
-    for (const [, name = ''] of text.matchAll(dropPattern)) {
+  for (const { tree } of parts.flatMap(({ text }) => splitStatements(text))) {
+    const { CreateFunctionStmt: made, CommentStmt: said, DropStmt: dropped } = tree;
+    for (const node of dropped?.objects ?? []) {
+      const name = objectName(treeOf(node));
       functions.delete(name);
       relations.delete(name);
     }
-    for (const [, name = '', attributes = '', body = ''] of text.matchAll(functionPattern)) {
-      const definer = /^security definer$/m.test(attributes);
-      functions.set(name, { body: fingerprint(body), comment: functions.get(name)?.comment, definer });
+    if (made) {
+      const name = stringsIn(made.funcname).join('.');
+      functions.set(name, { ...functionOf(made), comment: functions.get(name)?.comment });
     }
-    for (const [, name = ''] of text.matchAll(relationPattern)) relations.set(name, relations.get(name));
-    for (const [, kind, name = '', literal = ''] of text.matchAll(commentPattern)) {
-      const comment = fingerprint(literal.replaceAll("''", "'"));
-      const found = functions.get(name);
-      if (kind !== 'function') relations.set(name, comment);
-      else if (found) found.comment = comment;
-    }
+    const relation = relationName(tree.CreateStmt?.relation ?? tree.ViewStmt?.view).join('.');
+    if (relation !== '') relations.set(relation, relations.get(relation));
+    if (said?.comment === undefined) continue;
+    const name = objectName(treeOf(said.object));
+    const comment = fingerprint(said.comment);
+    const found = functions.get(name);
+    if (said.objtype === 'OBJECT_TABLE' || said.objtype === 'OBJECT_VIEW') relations.set(name, comment);
+    else if (said.objtype === 'OBJECT_FUNCTION' && found) found.comment = comment;
   }
   return { functions, relations };
+}
+
+function functionOf({ options }: CreateFunctionStmt): Omit<ExpectedFunction, 'comment'> {
+  const as = (options ?? []).map((node) => treeOf(node).DefElem).find((option) => option?.defname === 'as');
+  const [body = ''] = stringsIn(treeOf(as?.arg).List?.items);
+  return { body: fingerprint(body), definer: optionIn(options, 'security') === true };
+}
+
+function objectName({ List: list, ObjectWithArgs: routine }: Tree): string {
+  return stringsIn(list?.items ?? routine?.objname).join('.');
 }
 
 /** As the database makes it: md5 of the text. */

@@ -1,37 +1,41 @@
 /** Names that Imago needs in the database, and what of the project's own SQL has them already. */
-import { splitStatements } from '../db/statements.ts';
+import { madeAndGone, type Name } from '../sql/objects.ts';
+import { type Statement, splitStatements } from '../sql/statements.ts';
+import { stringsIn, treeOf } from '../sql/tree.ts';
 import type { Part } from './parts.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile } from './project.ts';
 
-/** Kinds of objects that stand in each other's way in schema public. */
-const kinds = ['function', 'procedure', 'view', 'table', 'type'];
-
 /** What the parts make outside of their own schemas, and these: `schema avatars`, `public.migrate_batch`. */
 export function neededNames(parts: readonly Part[]): Set<string> {
-  const names = parts.flatMap(({ text }) => [
-    ...[...text.matchAll(/^create schema (\w+);/gm)].map(([, name]) => `schema ${name}`),
-    ...[...text.matchAll(/^select imago\.create_plan\('(\w+)'/gm)].map(([, name]) => `schema ${name}`),
-    ...[...text.matchAll(/^create (?:or replace )?(?:function|view) public\.(\w+)/gm)].map(
-      ([, name]) => `public.${name}`,
-    ),
-  ]);
-  return new Set(names);
+  const names = parts.flatMap(({ text }) =>
+    splitStatements(text).flatMap((statement) => [
+      ...madeAndGone(statement).made.map(written),
+      ...plansMade(statement).map((plan) => written([plan])),
+    ]),
+  );
+  return new Set(names.filter((name) => name.startsWith('schema ') || name.startsWith('public.')));
+}
+
+/** Each plan has a schema of its name. */
+function plansMade({ tree }: Statement): string[] {
+  return (tree.SelectStmt?.targetList ?? []).flatMap((target) => {
+    const { FuncCall: call } = treeOf(treeOf(target).ResTarget?.val);
+    if (stringsIn(call?.funcname).join('.') !== 'imago.create_plan') return [];
+    return treeOf(call?.args?.[0]).A_Const?.sval?.sval ?? [];
+  });
 }
 
 /**
- * Refuses names that the project's SQL makes, and does not drop again. Names in quotes are not looked at: when the
- * migrations are pushed, the database itself is asked.
+ * Refuses names that the project's SQL makes, and does not drop again. What PostgreSQL's parser does not understand is not
+ * looked at: when the migrations are pushed, the database itself is asked.
  */
 export function expectFree(needed: ReadonlySet<string>, files: readonly SqlFile[]): void {
   const taken = new Map<string, string>();
   for (const { file, text } of files) {
-    for (const { words } of splitStatements(text)) {
-      const [verb, ...rest] = words;
-      const name = named(rest);
-      if (!name || !needed.has(name)) continue;
-      if (verb === 'create') taken.set(name, file);
-      if (verb === 'drop') taken.delete(name);
+    for (const { made, gone } of splitStatements(text).map(madeAndGone)) {
+      for (const name of gone) release(taken, name);
+      for (const name of made.map(written)) if (needed.has(name)) taken.set(name, file);
     }
   }
   if (taken.size === 0) return;
@@ -43,11 +47,13 @@ export function expectFree(needed: ReadonlySet<string>, files: readonly SqlFile[
   );
 }
 
-/** What a statement is about, from the words after its verb. */
-function named(words: readonly string[]): string | undefined {
-  const rest = words.filter((word) => !['or', 'replace', 'if', 'not', 'exists'].includes(word));
-  const [kind = '', first, second] = rest;
-  if (kind === 'schema') return `schema ${first}`;
-  if (!kinds.includes(kind)) return undefined;
-  return first === 'public' ? `public.${second}` : `public.${first}`;
+/** A schema goes with all that is in it. */
+function release(taken: Map<string, string>, [schema, name]: Name): void {
+  taken.delete(written([schema, name]));
+  if (name !== undefined) return;
+  for (const other of taken.keys()) if (other.startsWith(`${schema}.`)) taken.delete(other);
+}
+
+function written([schema, name]: Name): string {
+  return name === undefined ? `schema ${schema}` : `${schema}.${name}`;
 }

@@ -261,6 +261,27 @@ describe('is refused, and nothing is changed:', () => {
       'public.migrate_batch (supabase/schemas/a.sql)',
     ],
     [
+      'name-taken',
+      'a view in quotes, beside what nobody understands',
+      { 'supabase/schemas/a.sql': 'create tabel a (); create view "public"."migrate_batch" as select 1;' },
+      [],
+      'public.migrate_batch (supabase/schemas/a.sql)',
+    ],
+    [
+      'name-taken',
+      'a table that got the name later',
+      { 'supabase/schemas/a.sql': 'create table mine (); alter table mine rename to migrate_batch;' },
+      [],
+      'public.migrate_batch (supabase/schemas/a.sql)',
+    ],
+    [
+      'name-taken',
+      'a schema of the name of a plan that is made over several lines',
+      { 'supabase/migrations/20250102000000_a.sql': 'create schema staging_to_production;' },
+      ['--plans', 'staging_to_production'],
+      'schema staging_to_production',
+    ],
+    [
       'newer-engine',
       'an engine that this package does not know',
       {
@@ -309,6 +330,8 @@ describe('is refused, and nothing is changed:', () => {
     const folder = await projectFolder({
       'supabase/migrations/20250102000000_a.sql': 'create schema avatars; create schema profile_gigs;',
       'supabase/migrations/20250103000000_b.sql': '/* no more */ drop schema if exists avatars cascade;',
+      'supabase/schemas/a.sql':
+        'create function doctor() returns int return 1; alter function doctor() set schema extensions; create temp table progress ();',
     });
     expect(await install(folder)).toMatchObject({ status: 'done' });
   });

@@ -1,37 +1,13 @@
-/** Statements, their checksums and the names of objects: what the versions of a schema are told apart by. */
+/** How the statements of a version are run, and the names of objects. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+
 import { literal, nameParts, qualified, readable } from '../../scripts/db/names.ts';
 import { problems } from '../../scripts/db/problem.ts';
 import { nextVersion, slug } from '../../scripts/db/project.ts';
 import { readScript } from '../../scripts/db/running.ts';
-import { checksum, splitStatements } from '../../scripts/db/statements.ts';
-import { tricky } from '../support/statements.ts';
 
-describe('SQL statements', () => {
-  test('end at semicolons, and only at those', () => {
-    const statements = splitStatements(tricky);
-    expect(statements.map(({ words, line }) => [line, words.slice(0, 2).join(' ')])).toEqual([
-      [2, 'create table'],
-      [4, 'create function'],
-      [5, 'create function'],
-      [6, 'create table'],
-      [7, 'create rule'],
-      [8, 'insert into'],
-      [9, 'comment on'],
-    ]);
-    expect(splitStatements('-- nothing;\n/* at; all */ ;;')).toEqual([]);
-    expect(splitStatements("select 'open; end").map(({ text }) => text)).toEqual(["select 'open; end"]);
-  });
-
-  test('have a checksum that comments and white space do not change, and anything else does', () => {
-    const sum = checksum('create table a (b int default 1);\nselect 2;');
-    expect(checksum('-- new\r\ncreate   table a (b int /* x */\n default 1) ; select 2')).toBe(sum);
-    expect(checksum('create table a (b int default 2);\nselect 2;')).not.toBe(sum);
-    expect(checksum("select 'a  b'")).not.toBe(checksum("select 'a b'"));
-    expect(checksum('create table a (b int default 1 select 2);')).not.toBe(sum);
-  });
-
+describe('SQL statements of a file', () => {
   test.each([
     ['begin; create table a (); commit;', true, 1],
     ['start transaction; select 1; end', true, 1],
@@ -47,8 +23,11 @@ describe('SQL statements', () => {
     ['create table a (); commit; create table b ()', 'transaction-control'],
     ['select 1; rollback', 'transaction-control'],
     ['begin; select 1; commit; select 2', 'transaction-control'],
+    ['begin; select 1; commit and chain', 'transaction-control'],
+    ["select 1; commit prepared 'a'", 'transaction-control'],
     ['create index concurrently i on a (b); select 1', 'alone-only'],
     ['vacuum; vacuum', 'alone-only'],
+    ['select 1; alter table a detach partition b concurrently', 'alone-only'],
   ])('%j is refused as %s', (text, code) => {
     expect(() => readScript({ file: 'f.sql', text })).toThrow(expect.objectContaining({ code }));
   });

@@ -1,7 +1,7 @@
 /** Entries of edge functions in the config.toml of somebody else: added and taken away, and nothing else of it changed. */
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
-import { configuredFunctions, withFunctions, withoutFunctions } from '../scripts/install/config.ts';
+import { configuredFunctions, withFunctions, withoutFunctions } from '../../scripts/install/config.ts';
 
 const names = ['migrate', 'validate'];
 
