@@ -5,7 +5,7 @@ import { configuredFunctions, withFunctions, withoutFunctions } from '../../scri
 
 const names = ['migrate', 'validate'];
 
-describe('config.toml', () => {
+describe('a config.toml', () => {
   test.each([
     ['a table', '[functions.a]\nb = 1'],
     ['a quoted table', '[functions."a"]\nb = 1'],

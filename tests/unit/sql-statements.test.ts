@@ -37,7 +37,7 @@ const hostileKinds: [number, string][] = [
   [10, 'CommentStmt'],
 ];
 
-describe('statements', () => {
+describe('SQL statements', () => {
   test('end at semicolons, and only at those, with the line and the comments of each', () => {
     const statements = splitStatements(hostile);
     expect(statements.map((statement) => [statement.line, kindOf(statement)])).toEqual(hostileKinds);
@@ -108,7 +108,7 @@ describe('statements', () => {
   });
 });
 
-describe('a statement', () => {
+describe('an SQL statement', () => {
   test.each([
     ['begin', 'opens'],
     ['/* x */ start transaction isolation level serializable', 'opens'],
