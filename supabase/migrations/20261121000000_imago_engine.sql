@@ -674,17 +674,6 @@ as $$
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
 
--- imago.allows_data_loss
-create or replace function imago.allows_data_loss()
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(current_setting('imago.allow_data_loss', true), '') = 'on'
-$$;
-comment on function imago.allows_data_loss() is 'For finalize steps: whether the caller has said allow_data_loss.';
-
 -- imago.analyze_journal
 create or replace function imago.analyze_journal(plan_name text)
 returns void
@@ -932,7 +921,14 @@ begin
   -- Rows that several entities share are entities of their own.
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   if write.inserts then
-    perform imago.create_capture(write, 'insert', imago.capture_insert(write));
+    perform imago.create_capture(write, 'insert', format(
+      'insert into imago_undo.%I (batch, entity, op, %s, print)
+       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
+      write.undo_table,
+      imago.each_column('key_%1$s', write.relation, write.key_columns),
+      write.entity_column,
+      imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.fingerprint('n', write.inserted_columns)));
   end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write));
   if touch <> '{}' then
@@ -1143,39 +1139,6 @@ end
 $$;
 comment on function imago.canonical_key(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
 
--- imago.capture_call
-create or replace function imago.capture_call(template text, variadic parts text[])
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
-  -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
-  select format(E'if imago_rows <= 100 then\n%s;\nelse execute %L using imago_batch, imago_kind; end if;\n',
-    format(template, variadic array['imago_batch', 'imago_kind'] || parts),
-    format(template, variadic array['$1', '$2'] || parts))
-$$;
-comment on function imago.capture_call(text, text[]) is 'PL/pgSQL of a capture trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template %1 is the batch, %2 the kind, and from %3 on come the parts.';
-
--- imago.capture_insert
-create or replace function imago.capture_insert(write imago.plan_write)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select format(
-    'insert into imago_undo.%I (batch, entity, op, %s, print)
-     select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
-    write.undo_table,
-    imago.each_column('key_%1$s', write.relation, write.key_columns),
-    write.entity_column,
-    imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
-    imago.fingerprint('n', write.inserted_columns))
-$$;
-comment on function imago.capture_insert(imago.plan_write) is 'PL/pgSQL of a capture function: journals the rows that a statement has inserted.';
-
 -- imago.capture_update
 create or replace function imago.capture_update(write imago.plan_write)
 returns text
@@ -1185,12 +1148,13 @@ set search_path = ''
 as $$
 declare
   body text := '';
+  variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if write.columns <> '{}' then
-    body := imago.capture_call(
+    body := imago.trigger_query(
       'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
        select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
-       from old_rows o join new_rows n on %11$s where %12$s',
+       from old_rows o join new_rows n on %11$s where %12$s', variables, '',
       write.undo_table,
       imago.each_column('key_%1$s', write.relation, write.key_columns),
       imago.each_column('before_%1$s', write.relation, write.columns),
@@ -1205,9 +1169,9 @@ begin
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
-    body := body || imago.capture_call(
+    body := body || imago.trigger_query(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)',
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)', variables, '',
       write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
       imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.fingerprint('o', write.inserted_columns),
@@ -1287,7 +1251,8 @@ declare
 begin
   if checks.state = 'done' then
     answer := imago.failing_checks(checks.id);
-    if answer = '[]' or not imago.moved_since(run, checks.created_at)
+    if answer = '[]'
+       or not exists (select from imago.batch b where b.run = check_end_of_run.run.id and b.moved > 0 and b.created_at >= checks.created_at)
        or most <= (select count(*) from imago.validation v where v.run = check_end_of_run.run.id and v.created_at >= since) then
       return answer;
     end if;
@@ -1526,19 +1491,6 @@ as $$
 $$;
 comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
 
--- imago.checked_percentage
-create or replace function imago.checked_percentage(run imago.run)
-returns numeric
-language sql
-volatile
-set search_path = ''
-as $$
-  select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
-  from imago.validation v
-  where v.plan = run.plan and v.run = checked_percentage.run.id and v.state <> 'done'
-$$;
-comment on function imago.checked_percentage(imago.run) is 'How far a run is with the checks at its end; null when it is not there.';
-
 -- imago.claim_lane
 create or replace function imago.claim_lane(run_id bigint)
 returns imago.lane
@@ -1718,31 +1670,6 @@ as $$
   from undo u, lines l, batches b
 $$;
 comment on function imago.cleanup_preview(imago.plan, timestamptz) is 'What clean-up would drop and how much space that would free. Changes nothing.';
-
--- imago.cleanup_since
-create or replace function imago.cleanup_since(plan imago.plan)
-returns timestamptz
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  run imago.run := imago.last_run(plan.name);
-begin
-  if run.state in ('pending', 'running', 'paused') then
-    perform imago.raise_error('IM040', plan.name, format('run %s (%s) is %s', run.id, run.direction, run.state), 'Let it end, or cancel it with cancel_migration.');
-  elsif plan.finalized_at is not null then
-    return plan.finalized_at;
-  elsif plan.closed_at is not null then
-    perform imago.raise_error('IM040', plan.name, 'finalize has not ended', 'Call finalize_migration until has_more is false.');
-  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.remaining_entities(run, plan, 1) = '{}' then
-    return run.finished_at;
-  end if;
-  perform imago.raise_error('IM040', plan.name, 'its journal is the way back', 'Finalize it first (finalize_migration), or take everything back.');
-  return null;
-end
-$$;
-comment on function imago.cleanup_since(imago.plan) is 'From when the verification period of a plan counts: when it was finalized, or taken back whole. Until then its journal is the way back (IM040).';
 
 -- imago.clear_set_aside
 create or replace function imago.clear_set_aside(run imago.run, keys text[], stage integer)
@@ -2275,25 +2202,6 @@ end
 $$;
 comment on function imago.cron_problem() is 'The code of what keeps this role from using pg_cron, or null.';
 
--- imago.cut_blocks
-create or replace function imago.cut_blocks(run imago.run, plan imago.plan, least_lanes integer, size integer default null)
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
-  select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / lanes), format('(%s,0)', n * blocks / lanes), coalesce(size, 100)
-  from (
-    select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
-    from imago.walked_rows(run, plan) w
-  ) walked
-  -- Each batch reads its lane from the cursor on to its end.
-  cross join lateral (select greatest(least_lanes, blocks / 1024) as lanes) cut
-  cross join generate_series(1, lanes) n
-$$;
-comment on function imago.cut_blocks(imago.run, imago.plan, integer, integer) is 'Cuts the main lanes of a walk by blocks: all blocks that the walked table has now. What comes later, or has moved, is found by the late pass.';
-
 -- imago.cut_lanes
 create or replace function imago.cut_lanes(run imago.run, plan imago.plan, size integer default null)
 returns void
@@ -2309,7 +2217,16 @@ declare
   bounds text[];
 begin
   if by_block and not run.late_only then
-    perform imago.cut_blocks(run, plan, wanted, size);
+    -- All blocks that the walked table has now: what comes later, or has moved, is found by the late pass.
+    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / lanes), format('(%s,0)', n * blocks / lanes), coalesce(size, 100)
+    from (
+      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+      from imago.walked_rows(run, plan) w
+    ) walked
+    -- Each batch reads its lane from the cursor on to its end.
+    cross join lateral (select greatest(wanted, blocks / 1024) as lanes) cut
+    cross join generate_series(1, lanes) n;
   end if;
   execute format(
     'select array_agg(b::text order by b)
@@ -2333,7 +2250,7 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block, cut_blocks).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
 
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -2361,23 +2278,6 @@ as $$
 $$;
 comment on function imago.direct_step(text, text) is 'The direct step that a phase has come to, if it is one, with its statement. Of an index that it builds concurrently: the table, the invalid index that an interrupted build has left, and whether somebody is building on that table now.';
 
--- imago.drive_run
-create or replace function imago.drive_run(run imago.run, max_ms integer)
-returns jsonb
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  if run.direction = 'rollback' then
-    return public.rollback_batch(run.plan, max_ms, run.force, run.id);
-  end if;
-  return public.migrate_batch(run.plan, max_ms,
-    backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
-end
-$$;
-comment on function imago.drive_run(imago.run, integer) is 'One call''s worth of a run, in its direction and with its settings.';
-
 -- imago.drive_tick
 create or replace function imago.drive_tick(plan_name text, run imago.run, finalize boolean)
 returns jsonb
@@ -2390,8 +2290,11 @@ declare
 begin
   if finalize then
     answer := imago.finalize(plan_name, false);
+  elsif run.direction = 'rollback' then
+    answer := public.rollback_batch(plan_name, imago.tick_budget(plan_name), run.force, run.id);
   else
-    answer := imago.drive_run(run, imago.tick_budget(plan_name));
+    answer := public.migrate_batch(plan_name, imago.tick_budget(plan_name),
+      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
   end if;
   perform imago.unschedule_direct(plan_name);
   return answer;
@@ -2399,7 +2302,7 @@ exception when sqlstate 'IM042' then
   return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
 end
 $$;
-comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, or of finalize; a direct step that it meets is given a job of its own.';
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize; a direct step that it meets is given a job of its own.';
 
 -- imago.drop_empty_column
 create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
@@ -2932,7 +2835,7 @@ begin
     if run.state = 'pending' then
       perform imago.start_run(run.id);
     end if;
-    run := imago.share_run(run.id);
+    run := imago.lock_run(run.id, shared => true);
     perform imago.expect_not_finalized(plan.name, direction);
     if run.state = 'paused' and direction = 'forward' then
       perform imago.raise_error('IM019', plan.name, plan.name);
@@ -3146,8 +3049,20 @@ stable
 set search_path = ''
 as $$
 declare
-  since timestamptz := imago.cleanup_since(plan);
+  run imago.run := imago.last_run(plan.name);
+  since timestamptz;
 begin
+  if run.state in ('pending', 'running', 'paused') then
+    perform imago.raise_error('IM040', plan.name, format('run %s (%s) is %s', run.id, run.direction, run.state), 'Let it end, or cancel it with cancel_migration.');
+  elsif plan.finalized_at is not null then
+    since := plan.finalized_at;
+  elsif plan.closed_at is not null then
+    perform imago.raise_error('IM040', plan.name, 'finalize has not ended', 'Call finalize_migration until has_more is false.');
+  elsif run.direction = 'rollback' and run.state = 'succeeded' and imago.remaining_entities(run, plan, 1) = '{}' then
+    since := run.finished_at;
+  else
+    perform imago.raise_error('IM040', plan.name, 'its journal is the way back', 'Finalize it first (finalize_migration), or take everything back.');
+  end if;
   if since + older_than > clock_timestamp() then
     perform imago.raise_error('IM040', plan.name,
       format('its verification period ends on %s (UTC)', to_char((since + older_than) at time zone 'UTC', 'YYYY-MM-DD "at" HH24:MI')),
@@ -3156,7 +3071,7 @@ begin
   return since;
 end
 $$;
-comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up before the verification period is over, naming when it is (IM040); gives since when it counts.';
+comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, and before the verification period is over, naming when it is (IM040); gives since when it counts: when the plan was finalized, or taken back whole.';
 
 -- imago.expect_cron
 create or replace function imago.expect_cron()
@@ -3741,18 +3656,6 @@ begin
 end
 $$;
 comment on function imago.find_job(text, boolean) is 'The row of cron.job that drives a plan, or that runs the statement of its direct step; or null.';
-
--- imago.find_key_type
-create or replace function imago.find_key_type(plan_name text)
-returns void
-language sql
-volatile
-set search_path = ''
-as $$
-  update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
-  update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name
-$$;
-comment on function imago.find_key_type(text) is 'Notes the types by which a plan''s entities are keyed.';
 
 -- imago.find_pending
 create or replace function imago.find_pending(
@@ -4417,17 +4320,6 @@ begin
 end
 $$;
 comment on function imago.has_journal(imago.plan, text) is 'Whether anything was written for this entity that has not been taken back.';
-
--- imago.has_sync
-create or replace function imago.has_sync(plan text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select exists (select from imago.plan_sync s where s.plan = has_sync.plan and s.installed_at is not null)
-$$;
-comment on function imago.has_sync(text) is 'Whether triggers of this plan follow what the app writes.';
 
 -- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
@@ -5244,7 +5136,7 @@ $$;
 comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
 
 -- imago.lock_run
-create or replace function imago.lock_run(run_id bigint)
+create or replace function imago.lock_run(run_id bigint, shared boolean default false, wait_ms integer default null)
 returns imago.run
 language plpgsql
 volatile
@@ -5254,17 +5146,23 @@ declare
   run imago.run;
   old_timeout text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-  perform pg_advisory_xact_lock(imago.run_lock_key(run_id));
-  -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
-  select r.* into run from imago.run r where r.id = run_id for no key update;
+  perform set_config('lock_timeout', coalesce(wait_ms, imago.setting_number('state_lock_timeout_ms'))::text, true);
+  -- Row locks are not fair: without the advisory lock, callers whose batches overlap would keep a transition waiting for ever.
+  if shared then
+    perform pg_advisory_xact_lock_shared(imago.run_lock_key(run_id));
+    select r.* into run from imago.run r where r.id = run_id for share;
+  else
+    perform pg_advisory_xact_lock(imago.run_lock_key(run_id));
+    -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
+    select r.* into run from imago.run r where r.id = run_id for no key update;
+  end if;
   perform set_config('lock_timeout', old_timeout, true);
   return run;
 exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
 end
 $$;
-comment on function imago.lock_run(bigint) is 'Holds a run alone, once the batches in flight have ended, and re-reads it; IM016 when they take too long.';
+comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, once the batches in flight have ended, or shared, so that no transition happens under a batch. IM016 when the others take too long.';
 
 -- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -5321,31 +5219,6 @@ as $$
 $$;
 comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
--- imago.movable_keys
-create or replace function imago.movable_keys(run imago.run, plan imago.plan, lane imago.lane, keys text[])
-returns text[]
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  todo text[] := coalesce(keys, '{}');
-begin
-  -- The late pass finds most entities moved: it reads before it locks, and it tries once more
-  -- those whose reason may have passed.
-  if lane.pass = 'late' and run.direction = 'forward' then
-    todo := imago.pending_keys(plan, todo);
-  end if;
-  if exists (select from imago.failure f where f.plan = plan.name) then
-    select coalesce(array_agg(k order by n), '{}') into todo
-    from unnest(todo) with ordinality t(k, n)
-    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late', plan.stage));
-  end if;
-  return todo;
-end
-$$;
-comment on function imago.movable_keys(imago.run, imago.plan, imago.lane, text[]) is 'Those of the keys that this lane is to move: not set aside, and in the late pass only pending ones.';
-
 -- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
@@ -5367,7 +5240,8 @@ declare
 begin
   result.moved := 0;
   result.rows := '{}';
-  perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
+  perform imago.lock_entities(plan, keys, alone => exists (
+    select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
@@ -5634,17 +5508,6 @@ begin
 end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
-
--- imago.moved_since
-create or replace function imago.moved_since(run imago.run, since timestamptz)
-returns boolean
-language sql
-volatile
-set search_path = ''
-as $$
-  select exists (select from imago.batch b where b.run = moved_since.run.id and b.moved > 0 and b.created_at >= since)
-$$;
-comment on function imago.moved_since(imago.run, timestamptz) is 'Whether a run has moved anybody since a moment.';
 
 -- imago.next_keys
 create or replace function imago.next_keys(run imago.run, plan imago.plan, lane imago.lane)
@@ -6379,7 +6242,9 @@ begin
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
     perform imago.expect_no_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
-    perform imago.find_key_type(plan_name);
+    -- The types by which the entities are keyed.
+    update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+    update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
   end if;
 
   begin
@@ -6577,7 +6442,16 @@ set search_path = ''
 as $$
 begin
   select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
-  todo := imago.movable_keys(run, plan, lane, keys);
+  todo := coalesce(keys, '{}');
+  -- The late pass finds most entities moved: it reads before it locks, and it tries once more those whose reason may have passed.
+  if lane.pass = 'late' and run.direction = 'forward' then
+    todo := imago.pending_keys(plan, todo);
+  end if;
+  if exists (select from imago.failure f where f.plan = plan.name) then
+    select coalesce(array_agg(k order by n), '{}') into todo
+    from unnest(todo) with ordinality t(k, n)
+    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late', plan.stage));
+  end if;
 exception
   when query_canceled then
     -- A size of one that does not fit cannot be made smaller: the caller has to know.
@@ -6590,7 +6464,7 @@ exception
     code := sqlstate;
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved: not set aside, and in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
 
 -- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
@@ -6748,7 +6622,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if not imago.allows_data_loss() then
+  if current_setting('imago.allow_data_loss', true) is distinct from 'on' then
     perform imago.raise_error('IM043', plan_name, what);
   end if;
 end
@@ -7638,29 +7512,6 @@ as $$
 $$;
 comment on function imago.setting_number(text) is 'A setting of imago.setting as a number.';
 
--- imago.share_run
-create or replace function imago.share_run(run_id bigint, wait_ms integer default imago.setting_number('state_lock_timeout_ms'))
-returns imago.run
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  run imago.run;
-  old_timeout text := current_setting('lock_timeout');
-begin
-  perform set_config('lock_timeout', wait_ms::text, true);
-  -- Row locks are not fair: without the gate, callers whose batches overlap would keep a transition waiting for ever.
-  perform pg_advisory_xact_lock_shared(imago.run_lock_key(run_id));
-  select r.* into run from imago.run r where r.id = run_id for share;
-  perform set_config('lock_timeout', old_timeout, true);
-  return run;
-exception when lock_not_available or deadlock_detected then
-  perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
-end
-$$;
-comment on function imago.share_run(bigint, integer) is 'Holds a run for share, so that no transition happens under a batch, and re-reads its state; IM016 when a transition is waiting or under way.';
-
 -- imago.should_walk_by_block
 create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
 returns boolean
@@ -7840,9 +7691,9 @@ begin
   foreach event in array sync.events loop
     looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
       case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
+      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, sync.entity_column))));
     calls := calls || format(' when %L then %s', upper(event),
-      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
+      imago.trigger_query('%s', '{}', ending, imago.sync_query(sync, event, sync.statement)));
   end loop;
   if 'update' = any (sync.events) then
     foreach query in array imago.sync_journal_updates(sync) loop
@@ -7901,21 +7752,6 @@ begin
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
-
--- imago.sync_call
-create or replace function imago.sync_call(query text, ending text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  -- A plan that is kept was made for the number of rows of its first call: good for few, ruinous for many.
-  select format(
-    'if imago_rows <= 100 then %s else execute %L%s; end if;',
-    case ending when 'rows' then format(E'for imago_row in %s\n loop end loop;', query) else format(E'%s\n%s;', query, ending) end,
-    query, case ending when 'rows' then '' else ' ' || ending end)
-$$;
-comment on function imago.sync_call(text, text) is 'PL/pgSQL: runs a query with a plan that is kept, if few rows were written, else with one of its own. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
 -- imago.sync_journal_updates
 create or replace function imago.sync_journal_updates(sync imago.plan_sync)
@@ -8246,6 +8082,27 @@ begin
 end
 $$;
 comment on function imago.transition_run(bigint, text, text, text, text[]) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
+
+-- imago.trigger_query
+create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  kept text := format(template, variadic variables || parts);
+  own text := format(template, variadic (array['$1', '$2'])[:cardinality(variables)] || parts);
+begin
+  -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
+  -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
+  return format(E'if imago_rows <= 100 then\n%s\nelse execute %L%s%s; end if;\n',
+    case ending when 'rows' then format(E'for imago_row in %s\n loop end loop;', kept) else format(E'%s\n%s;', kept, ending) end,
+    own, case ending when 'rows' then '' else ' ' || ending end,
+    case when variables = '{}' then '' else ' using ' || array_to_string(variables, ', ') end);
+end
+$$;
+comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
 -- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)
@@ -8738,7 +8595,9 @@ begin
     'next', case when outcome = 'failed' and run.direction = 'forward'
                   and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
     || case run.direction when 'forward' then jsonb_build_object(
-      'checking', case when outcome = 'working' then imago.checked_percentage(run) end,
+      'checking', case when outcome = 'working' then (
+        select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
+        from imago.validation v where v.plan = run.plan and v.run = run_id and v.state <> 'done') end,
       'findings', case when outcome = 'done' then run.findings end) else '{}' end;
 end
 $$;
@@ -8959,7 +8818,7 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   begin
-    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+    run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
   exception when sqlstate 'IM016' then
     return imago.work_answer(run_id, 'busy', '{}', '{}', started);
   end;

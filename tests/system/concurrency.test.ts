@@ -314,7 +314,7 @@ describe('workers, windows and canaries together', () => {
       value<number>(sql, 'select imago.call_budget(r.id, $1) from imago.run r', [maxMs]);
     expect(await budget(2000)).toBe(2000);
     await db.connect().begin(async (tx) => {
-      await tx`select imago.share_run(r.id) from imago.run r`;
+      await tx`select imago.lock_run(r.id, shared => true) from imago.run r`;
       expect(await budget(2000)).toBe(1000);
       expect(await budget(120)).toBe(100);
       expect(await budget(20)).toBe(20);

@@ -31,7 +31,7 @@ begin
     if run.state = 'pending' then
       perform imago.start_run(run.id);
     end if;
-    run := imago.share_run(run.id);
+    run := imago.lock_run(run.id, shared => true);
     perform imago.expect_not_finalized(plan.name, direction);
     if run.state = 'paused' and direction = 'forward' then
       perform imago.raise_error('IM019', plan.name, plan.name);

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if not imago.allows_data_loss() then
+  if current_setting('imago.allow_data_loss', true) is distinct from 'on' then
     perform imago.raise_error('IM043', plan_name, what);
   end if;
 end

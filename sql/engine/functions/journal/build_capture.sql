@@ -10,7 +10,14 @@ begin
   -- Rows that several entities share are entities of their own.
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   if write.inserts then
-    perform imago.create_capture(write, 'insert', imago.capture_insert(write));
+    perform imago.create_capture(write, 'insert', format(
+      'insert into imago_undo.%I (batch, entity, op, %s, print)
+       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
+      write.undo_table,
+      imago.each_column('key_%1$s', write.relation, write.key_columns),
+      write.entity_column,
+      imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+      imago.fingerprint('n', write.inserted_columns)));
   end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write));
   if touch <> '{}' then

@@ -12,7 +12,16 @@ declare
   bounds text[];
 begin
   if by_block and not run.late_only then
-    perform imago.cut_blocks(run, plan, wanted, size);
+    -- All blocks that the walked table has now: what comes later, or has moved, is found by the late pass.
+    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / lanes), format('(%s,0)', n * blocks / lanes), coalesce(size, 100)
+    from (
+      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+      from imago.walked_rows(run, plan) w
+    ) walked
+    -- Each batch reads its lane from the cursor on to its end.
+    cross join lateral (select greatest(wanted, blocks / 1024) as lanes) cut
+    cross join generate_series(1, lanes) n;
   end if;
   execute format(
     'select array_agg(b::text order by b)
@@ -36,4 +45,4 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block, cut_blocks).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';

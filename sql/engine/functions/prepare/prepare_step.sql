@@ -29,7 +29,9 @@ begin
     select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
     perform imago.expect_no_problems(plan_name, problems);
     perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
-    perform imago.find_key_type(plan_name);
+    -- The types by which the entities are keyed.
+    update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+    update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
   end if;
 
   begin

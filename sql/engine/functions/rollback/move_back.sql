@@ -18,7 +18,8 @@ declare
 begin
   result.moved := 0;
   result.rows := '{}';
-  perform imago.lock_entities(plan, keys, alone => imago.has_sync(plan.name));
+  perform imago.lock_entities(plan, keys, alone => exists (
+    select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   is_edited := imago.lock_inserted(plan, keys);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then

@@ -9,8 +9,11 @@ declare
 begin
   if finalize then
     answer := imago.finalize(plan_name, false);
+  elsif run.direction = 'rollback' then
+    answer := public.rollback_batch(plan_name, imago.tick_budget(plan_name), run.force, run.id);
   else
-    answer := imago.drive_run(run, imago.tick_budget(plan_name));
+    answer := public.migrate_batch(plan_name, imago.tick_budget(plan_name),
+      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
   end if;
   perform imago.unschedule_direct(plan_name);
   return answer;
@@ -18,4 +21,4 @@ exception when sqlstate 'IM042' then
   return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
 end
 $$;
-comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, or of finalize; a direct step that it meets is given a job of its own.';
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize; a direct step that it meets is given a job of its own.';

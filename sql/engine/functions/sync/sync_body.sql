@@ -17,9 +17,9 @@ begin
   foreach event in array sync.events loop
     looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
       case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.sync_call(imago.sync_query(sync, event, format(entities, sync.entity_column)), 'into imago_entities'));
+      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, sync.entity_column))));
     calls := calls || format(' when %L then %s', upper(event),
-      imago.sync_call(imago.sync_query(sync, event, sync.statement), ending));
+      imago.trigger_query('%s', '{}', ending, imago.sync_query(sync, event, sync.statement)));
   end loop;
   if 'update' = any (sync.events) then
     foreach query in array imago.sync_journal_updates(sync) loop

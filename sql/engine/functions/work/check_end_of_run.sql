@@ -17,7 +17,8 @@ declare
 begin
   if checks.state = 'done' then
     answer := imago.failing_checks(checks.id);
-    if answer = '[]' or not imago.moved_since(run, checks.created_at)
+    if answer = '[]'
+       or not exists (select from imago.batch b where b.run = check_end_of_run.run.id and b.moved > 0 and b.created_at >= checks.created_at)
        or most <= (select count(*) from imago.validation v where v.run = check_end_of_run.run.id and v.created_at >= since) then
       return answer;
     end if;

@@ -15,7 +15,16 @@ set search_path = ''
 as $$
 begin
   select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
-  todo := imago.movable_keys(run, plan, lane, keys);
+  todo := coalesce(keys, '{}');
+  -- The late pass finds most entities moved: it reads before it locks, and it tries once more those whose reason may have passed.
+  if lane.pass = 'late' and run.direction = 'forward' then
+    todo := imago.pending_keys(plan, todo);
+  end if;
+  if exists (select from imago.failure f where f.plan = plan.name) then
+    select coalesce(array_agg(k order by n), '{}') into todo
+    from unnest(todo) with ordinality t(k, n)
+    where k not in (select imago.set_aside_keys(plan.name, run.direction, lane.pass <> 'late', plan.stage));
+  end if;
 exception
   when query_canceled then
     -- A size of one that does not fit cannot be made smaller: the caller has to know.
@@ -28,4 +37,4 @@ exception
     code := sqlstate;
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved: not set aside, and in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';

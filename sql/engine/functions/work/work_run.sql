@@ -20,7 +20,7 @@ declare
   old_timeout text := current_setting('lock_timeout');
 begin
   begin
-    run := imago.share_run(run_id, imago.setting_number('lock_timeout_ms'));
+    run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
   exception when sqlstate 'IM016' then
     return imago.work_answer(run_id, 'busy', '{}', '{}', started);
   end;
