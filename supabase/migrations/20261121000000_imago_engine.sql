@@ -756,13 +756,13 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   outcome jsonb := '{"has_more": false, "warnings": []}';
   name text := coalesce(step.name, 'triggers of Imago');
   relation text;
   broken text;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform set_config('imago.allow_data_loss', case when allow_data_loss then 'on' else '' end, true);
@@ -775,7 +775,6 @@ begin
     outcome := imago.run_step(step);
   end if;
   perform set_config('imago.allow_data_loss', '', true);
-  perform set_config('lock_timeout', old_timeout, true);
   return outcome;
 exception
   when lock_not_available or deadlock_detected then
@@ -944,11 +943,11 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 set maintenance_work_mem = '128MB'
 as $$
 declare
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
@@ -960,7 +959,6 @@ begin
       perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
         'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
     end if;
-    perform set_config('lock_timeout', old_timeout, true);
     return true;
   exception
     when lock_not_available or deadlock_detected then
@@ -1531,12 +1529,12 @@ create or replace function imago.claim_validation(
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 #variable_conflict use_column
 declare
   current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
   run imago.run := imago.last_run(plan.name);
-  old_timeout text := current_setting('lock_timeout');
 begin
   if fixes and current_phase = 'during' then
     perform imago.raise_error('IM027', plan.name, run.direction, run.state);
@@ -1560,7 +1558,7 @@ begin
     values (plan.name, current_phase, fixes, dry_run, run_id)
     on conflict do nothing
     returning v.* into validation;
-    perform set_config('lock_timeout', old_timeout, true);
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   exception when lock_not_available or deadlock_detected then
     return;
   end;
@@ -2384,10 +2382,10 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   step record;
-  old_timeout text := current_setting('lock_timeout');
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
@@ -2398,7 +2396,6 @@ begin
     execute format('drop index %s', step.invalid_index);
     perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step.name, 'dropped', step.invalid_index));
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
 end
 $$;
 comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';
@@ -3938,6 +3935,7 @@ returns imago.validation_check[]
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
@@ -3945,7 +3943,6 @@ declare
   result imago.validation_check[] := '{}';
   attempts_left integer := imago.setting_number('max_sub_batches');
   step record;
-  old_timeout text := current_setting('lock_timeout');
 begin
   run := imago.open_fix_run(plan, validation.id);
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
@@ -3958,7 +3955,6 @@ begin
     exit when step.outcome <> 'done' or attempts_left <= 0 or clock_timestamp() >= deadline;
   end loop;
   perform imago.close_fix_run(run);
-  perform set_config('lock_timeout', old_timeout, true);
   return result;
 end
 $$;
@@ -5117,17 +5113,16 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   run imago.run := imago.last_run(plan_name);
-  old_timeout text := current_setting('lock_timeout');
 begin
   if run_too and run.id is not null then
     perform imago.lock_run(run.id);
   end if;
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform from imago.plan p where p.name = plan_name for no key update;
-  perform set_config('lock_timeout', old_timeout, true);
   return true;
 exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
   return false;
@@ -5141,10 +5136,10 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', coalesce(wait_ms, imago.setting_number('state_lock_timeout_ms'))::text, true);
   -- Row locks are not fair: without the advisory lock, callers whose batches overlap would keep a transition waiting for ever.
@@ -5156,7 +5151,6 @@ begin
     -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
     select r.* into run from imago.run r where r.id = run_id for no key update;
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
   return run;
 exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
@@ -5170,13 +5164,13 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
@@ -5193,7 +5187,6 @@ begin
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan, attempt);
-  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
@@ -5438,6 +5431,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
@@ -5450,7 +5444,6 @@ declare
   status text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
@@ -5496,7 +5489,6 @@ begin
       next_offset := batch_offset;
     end if;
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
@@ -5759,10 +5751,10 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
@@ -5773,7 +5765,6 @@ begin
     if run.id is not null then
       perform imago.reopen_plan(plan.name, 'forward');
     end if;
-    perform set_config('lock_timeout', old_timeout, true);
   exception when lock_not_available or deadlock_detected then
     perform imago.raise_error('IM016', plan.name);
   end;
@@ -5804,11 +5795,11 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
   last imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   loop
     last := imago.last_run(plan_name);
@@ -5824,7 +5815,6 @@ begin
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
       end if;
-      perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);
     end;
@@ -6216,6 +6206,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan;
@@ -6224,28 +6215,25 @@ declare
   sync imago.plan_sync;
   problems jsonb;
   name text;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform imago.find_plan(plan_name);
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
     select p.* into plan from imago.plan p where p.name = plan_name for update;
+    if plan.prepared_at is not null then
+      return imago.prepare_answer(plan_name, null, 'prepared');
+    end if;
+    if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
+      select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
+      perform imago.expect_no_problems(plan_name, problems);
+      perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
+      -- The types by which the entities are keyed.
+      update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+      update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
+    end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
-  perform set_config('lock_timeout', old_timeout, true);
-  if plan.prepared_at is not null then
-    return imago.prepare_answer(plan_name, null, 'prepared');
-  end if;
-
-  if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
-    select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    perform imago.expect_no_problems(plan_name, problems);
-    perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
-    -- The types by which the entities are keyed.
-    update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
-    update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
-  end if;
 
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
@@ -6272,11 +6260,9 @@ begin
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
-    perform set_config('lock_timeout', old_timeout, true);
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
   end;
-  perform set_config('lock_timeout', old_timeout, true);
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
@@ -7074,6 +7060,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
@@ -7081,7 +7068,6 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
@@ -7102,7 +7088,6 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
-  perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);
@@ -8801,6 +8786,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '400ms'
 as $$
 declare
   run imago.run;
@@ -8815,7 +8801,6 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -8873,7 +8858,6 @@ begin
     end case;
   end loop;
 
-  perform set_config('lock_timeout', old_timeout, true);
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;

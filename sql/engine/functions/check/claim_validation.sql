@@ -9,12 +9,12 @@ create or replace function imago.claim_validation(
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 #variable_conflict use_column
 declare
   current_phase text := case when run_id is null then imago.validation_phase(plan) else 'after' end;
   run imago.run := imago.last_run(plan.name);
-  old_timeout text := current_setting('lock_timeout');
 begin
   if fixes and current_phase = 'during' then
     perform imago.raise_error('IM027', plan.name, run.direction, run.state);
@@ -38,7 +38,7 @@ begin
     values (plan.name, current_phase, fixes, dry_run, run_id)
     on conflict do nothing
     returning v.* into validation;
-    perform set_config('lock_timeout', old_timeout, true);
+    perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
   exception when lock_not_available or deadlock_detected then
     return;
   end;

@@ -3,6 +3,7 @@ returns imago.validation_check[]
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
@@ -10,7 +11,6 @@ declare
   result imago.validation_check[] := '{}';
   attempts_left integer := imago.setting_number('max_sub_batches');
   step record;
-  old_timeout text := current_setting('lock_timeout');
 begin
   run := imago.open_fix_run(plan, validation.id);
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
@@ -23,7 +23,6 @@ begin
     exit when step.outcome <> 'done' or attempts_left <= 0 or clock_timestamp() >= deadline;
   end loop;
   perform imago.close_fix_run(run);
-  perform set_config('lock_timeout', old_timeout, true);
   return result;
 end
 $$;

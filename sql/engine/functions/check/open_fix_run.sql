@@ -3,10 +3,10 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
@@ -17,7 +17,6 @@ begin
     if run.id is not null then
       perform imago.reopen_plan(plan.name, 'forward');
     end if;
-    perform set_config('lock_timeout', old_timeout, true);
   exception when lock_not_available or deadlock_detected then
     perform imago.raise_error('IM016', plan.name);
   end;

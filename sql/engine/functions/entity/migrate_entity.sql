@@ -3,13 +3,13 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
@@ -26,7 +26,6 @@ begin
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan, attempt);
-  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,

@@ -3,6 +3,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
@@ -15,7 +16,6 @@ declare
   status text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if batch_size is null or batch_offset is null then
     perform imago.raise_error('IM004', case when batch_size is null then 'batch_size' else 'batch_offset' end);
@@ -61,7 +61,6 @@ begin
       next_offset := batch_offset;
     end if;
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,

@@ -3,6 +3,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
@@ -10,7 +11,6 @@ declare
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
@@ -31,7 +31,6 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
-  perform set_config('lock_timeout', old_timeout, true);
   if attempt.moved = 1 then
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);

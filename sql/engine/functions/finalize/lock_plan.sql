@@ -3,17 +3,16 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   run imago.run := imago.last_run(plan_name);
-  old_timeout text := current_setting('lock_timeout');
 begin
   if run_too and run.id is not null then
     perform imago.lock_run(run.id);
   end if;
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform from imago.plan p where p.name = plan_name for no key update;
-  perform set_config('lock_timeout', old_timeout, true);
   return true;
 exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
   return false;

@@ -3,11 +3,11 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 set maintenance_work_mem = '128MB'
 as $$
 declare
   started timestamptz := clock_timestamp();
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
@@ -19,7 +19,6 @@ begin
       perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
         'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
     end if;
-    perform set_config('lock_timeout', old_timeout, true);
     return true;
   exception
     when lock_not_available or deadlock_detected then

@@ -3,6 +3,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   plan imago.plan;
@@ -11,28 +12,25 @@ declare
   sync imago.plan_sync;
   problems jsonb;
   name text;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform imago.find_plan(plan_name);
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
     select p.* into plan from imago.plan p where p.name = plan_name for update;
+    if plan.prepared_at is not null then
+      return imago.prepare_answer(plan_name, null, 'prepared');
+    end if;
+    if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
+      select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
+      perform imago.expect_no_problems(plan_name, problems);
+      perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
+      -- The types by which the entities are keyed.
+      update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
+      update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
+    end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
-  perform set_config('lock_timeout', old_timeout, true);
-  if plan.prepared_at is not null then
-    return imago.prepare_answer(plan_name, null, 'prepared');
-  end if;
-
-  if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
-    select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
-    perform imago.expect_no_problems(plan_name, problems);
-    perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
-    -- The types by which the entities are keyed.
-    update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
-    update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
-  end if;
 
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
@@ -59,11 +57,9 @@ begin
       end if;
     end if;
   exception when lock_not_available or deadlock_detected then
-    perform set_config('lock_timeout', old_timeout, true);
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
   end;
-  perform set_config('lock_timeout', old_timeout, true);
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');
 end

@@ -3,10 +3,10 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', coalesce(wait_ms, imago.setting_number('state_lock_timeout_ms'))::text, true);
   -- Row locks are not fair: without the advisory lock, callers whose batches overlap would keep a transition waiting for ever.
@@ -18,7 +18,6 @@ begin
     -- Not for update: a sync in the app's transaction refers to the run and would hold it up until that ends.
     select r.* into run from imago.run r where r.id = run_id for no key update;
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
   return run;
 exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));

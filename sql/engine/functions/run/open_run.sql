@@ -11,11 +11,11 @@ returns imago.run
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '4s'
 as $$
 declare
   run imago.run;
   last imago.run;
-  old_timeout text := current_setting('lock_timeout');
 begin
   loop
     last := imago.last_run(plan_name);
@@ -31,7 +31,6 @@ begin
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
       end if;
-      perform set_config('lock_timeout', old_timeout, true);
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);
     end;

@@ -3,13 +3,13 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   outcome jsonb := '{"has_more": false, "warnings": []}';
   name text := coalesce(step.name, 'triggers of Imago');
   relation text;
   broken text;
-  old_timeout text := current_setting('lock_timeout');
 begin
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform set_config('imago.allow_data_loss', case when allow_data_loss then 'on' else '' end, true);
@@ -22,7 +22,6 @@ begin
     outcome := imago.run_step(step);
   end if;
   perform set_config('imago.allow_data_loss', '', true);
-  perform set_config('lock_timeout', old_timeout, true);
   return outcome;
 exception
   when lock_not_available or deadlock_detected then

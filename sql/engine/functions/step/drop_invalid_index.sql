@@ -3,10 +3,10 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   step record;
-  old_timeout text := current_setting('lock_timeout');
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
@@ -17,7 +17,6 @@ begin
     execute format('drop index %s', step.invalid_index);
     perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step.name, 'dropped', step.invalid_index));
   end if;
-  perform set_config('lock_timeout', old_timeout, true);
 end
 $$;
 comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';

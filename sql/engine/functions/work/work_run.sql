@@ -3,6 +3,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '400ms'
 as $$
 declare
   run imago.run;
@@ -17,7 +18,6 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
-  old_timeout text := current_setting('lock_timeout');
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -75,7 +75,6 @@ begin
     end case;
   end loop;
 
-  perform set_config('lock_timeout', old_timeout, true);
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;
