@@ -3915,7 +3915,7 @@ begin
         if not imago.timed_out() then
           raise;
         end if;
-        result.size := greatest(1, size / 4);
+        result.size := imago.size_after_timeout(size);
         outcome := 'time';
       when others then
         result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
@@ -5413,7 +5413,7 @@ begin
     elsif failure.outcome <> 'again' then
       result.outcome := failure.outcome;
       if attempt.outcome = 'timeout' then
-        result.next_size := greatest(1, cardinality(segment) / 4);
+        result.next_size := imago.size_after_timeout(cardinality(segment));
         first := case when failure.aside = '{}' then first else last + 1 end;
       end if;
       exit;
@@ -7514,6 +7514,17 @@ as $$
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
+-- imago.size_after_timeout
+create or replace function imago.size_after_timeout(size integer)
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select greatest(1, size / 4)
+$$;
+comment on function imago.size_after_timeout(integer) is 'Rows or entities of the next try of what ran into the statement timeout: a quarter, at least one.';
+
 -- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
 returns bigint
@@ -8496,7 +8507,7 @@ begin
         if size = 1 or not imago.timed_out() then
           raise;
         end if;
-        step.size := greatest(1, size / 4);
+        step.size := imago.size_after_timeout(size);
         exit;
     end;
     warnings := warnings || case when said like '{%' then coalesce(said::jsonb -> 'warnings', '[]') else '[]' end;
@@ -8662,7 +8673,7 @@ exception
       item.error := imago.error_json('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
-    item.size := greatest(1, size / 4);
+    item.size := imago.size_after_timeout(size);
     return item;
   when others then
     item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
@@ -8737,7 +8748,7 @@ begin
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
       if ahead.outcome = 'timeout' then
-        lane.batch_size := greatest(1, lane.batch_size / 4);
+        lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;
       exit;
     end if;

@@ -68,7 +68,7 @@ begin
     elsif failure.outcome <> 'again' then
       result.outcome := failure.outcome;
       if attempt.outcome = 'timeout' then
-        result.next_size := greatest(1, cardinality(segment) / 4);
+        result.next_size := imago.size_after_timeout(cardinality(segment));
         first := case when failure.aside = '{}' then first else last + 1 end;
       end if;
       exit;

@@ -40,7 +40,7 @@ begin
         if not imago.timed_out() then
           raise;
         end if;
-        result.size := greatest(1, size / 4);
+        result.size := imago.size_after_timeout(size);
         outcome := 'time';
       when others then
         result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);

@@ -71,7 +71,7 @@ exception
       item.error := imago.error_json('IM028', plan_check.name, plan.name, coalesce(plan_check.source, plan_check.routine));
       item.done := true;
     end if;
-    item.size := greatest(1, size / 4);
+    item.size := imago.size_after_timeout(size);
     return item;
   when others then
     item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);

@@ -44,7 +44,7 @@ begin
         if size = 1 or not imago.timed_out() then
           raise;
         end if;
-        step.size := greatest(1, size / 4);
+        step.size := imago.size_after_timeout(size);
         exit;
     end;
     warnings := warnings || case when said like '{%' then coalesce(said::jsonb -> 'warnings', '[]') else '[]' end;

@@ -33,7 +33,7 @@ begin
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
       if ahead.outcome = 'timeout' then
-        lane.batch_size := greatest(1, lane.batch_size / 4);
+        lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;
       exit;
     end if;
