@@ -3670,19 +3670,17 @@ set jit = off
 as $$
 declare
   most constant integer := 1000;
-  run imago.run := imago.last_run(plan.name);
   staged imago.plan;
-  lane imago.lane;
   keys text[];
   found_keys text[];
   size integer := 100;
+  piece integer;
   began timestamptz;
   looked boolean := false;
 begin
   pending := '{}';
   next_stage := coalesce(plan.checking_stage, 1);
   next_key := plan.checking_key;
-  run.direction := 'forward';
   if plan.prepared_at is null then
     return;
   end if;
@@ -3693,10 +3691,10 @@ begin
     end if;
     loop
       began := clock_timestamp();
-      lane.cursor_key := next_key;
-      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
+      piece := imago.walk_size(size, deadline - began);
       begin
-        keys := imago.next_keys(run, staged, lane);
+        keys := imago.walk_keys(
+          format('%I.%I', staged.source_schema, staged.source_table), staged.key_column, staged.key_type, next_key, null, piece);
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
@@ -3717,7 +3715,7 @@ begin
         return;
       end if;
       looked := true;
-      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+      size := imago.next_walk_size(piece, extract(epoch from clock_timestamp() - began) * 1000);
     end loop;
   end loop;
   next_stage := next_stage + 1;
@@ -3903,7 +3901,7 @@ begin
       outcome := 'time';
       return;
     end if;
-    size := imago.piece_size(result, deadline - clock_timestamp());
+    size := imago.walk_size(result.size, deadline - clock_timestamp());
     begin
       -- A step is taken over as a whole, with what it has written, or not at all.
       select * into step from imago.fix_piece(run, plan, plan_check, result, size, dry_run, deadline, attempts_left - attempts);
@@ -4033,7 +4031,7 @@ begin
   result.checked := result.checked + piece.rows;
   result.cursor_key := until_key;
   if outcome = 'done' then
-    result.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - started) * 1000);
+    result.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - started) * 1000);
   end if;
   if result.done then
     result.total := greatest(1, result.checked);
@@ -4061,7 +4059,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check);
+  key record := imago.walked_key(plan_check.source, plan_check.key_column);
 begin
   execute format(
     'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
@@ -5501,61 +5499,28 @@ end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
 
--- imago.next_keys
-create or replace function imago.next_keys(run imago.run, plan imago.plan, lane imago.lane)
-returns text[]
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  source text;
-  walked text := case run.direction when 'forward' then format('%I', plan.key_column) else 'entity' end;
-  range text;
-  keys text[];
-begin
-  -- A bound that is null drops out of the text, so that the planner sees one plain index range.
-  range := concat_ws(' and ',
-    case when coalesce(lane.cursor_key, lane.lower_key) is not null then format('%s > $1::%s', walked, plan.key_type) end,
-    case when lane.upper_key is not null then format('%s <= $2::%s', walked, plan.key_type) end);
-  range := coalesce(nullif(range, ''), 'true');
-  if run.direction = 'forward' then
-    source := format('select %s as k from %I.%I where %s order by 1 limit $3', walked, plan.source_schema, plan.source_table, range);
-  else
-    select string_agg(
-      format('(select distinct entity as k from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union ')
-      into source
-    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
-    source := format('select k from (%s) journaled order by k limit $3', coalesce(source, 'select null::text as k where false'));
-  end if;
-  execute format('select array_agg(k::text order by k) from (%s) next', source)
-    into keys using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
-  return keys;
-end
-$$;
-comment on function imago.next_keys(imago.run, imago.plan, imago.lane) is 'The next keys of a lane by keyset, batch_size of them; null at its end. Forward walks the source, rollback the journal.';
-
--- imago.next_piece_size
-create or replace function imago.next_piece_size(size integer, took_ms numeric)
-returns integer
-language sql
-stable
-set search_path = ''
-as $$
-  select greatest(least(size, 10), least(200000,
-    size * least(8.0, greatest(0.0625, imago.setting_number('sub_batch_ms') / greatest(1.0, took_ms)))))::integer
-$$;
-comment on function imago.next_piece_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
-
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
+  relation text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   if not lane.by_block then
-    keys := imago.next_keys(run, plan, lane);
+    if run.direction = 'rollback' then
+      -- As many as are wanted of each undo table of the stage.
+      select format('(%s)', coalesce(
+        string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
+          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', plan.key_type)))
+        into relation
+      from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+    end if;
+    keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
+      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;
@@ -5569,7 +5534,7 @@ begin
          group by r.k) n',
       w.key_column, w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
-  into keys, places, rows using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
+  into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;
 comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';
@@ -5634,6 +5599,18 @@ as $$
   limit 1
 $$;
 comment on function imago.next_step(text, text) is 'The first step of a phase that is not done, or null; of clean-up those only that are for this end of the plan.';
+
+-- imago.next_walk_size
+create or replace function imago.next_walk_size(size integer, took_ms numeric)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select greatest(least(size, 10), least(200000,
+    size * least(8.0, greatest(0.0625, imago.setting_number('sub_batch_ms') / greatest(1.0, took_ms)))))::integer
+$$;
+comment on function imago.next_walk_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
 
 -- imago.next_window
 create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
@@ -5929,13 +5906,12 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record;
+  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
 begin
-  key := imago.walked_key(plan_check);
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
-      key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -5943,9 +5919,7 @@ begin
     perform set_config('enable_seqscan', case when size is null then 'on' else 'off' end, true);
     -- After a migration hardly any page is known to be all visible: an index alone does not do, and the heap is read row by row.
     perform set_config('enable_indexonlyscan', case when size is null then 'off' else 'on' end, true);
-    execute format('select count(*) from %2$s where %1$s',
-      case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
-    into rows using cursor_key;
+    execute format('select count(*) from %s s where %s', plan_check.source, rest) into rows using cursor_key;
   end if;
 end
 $$;
@@ -5958,27 +5932,10 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- A bound that is null drops out of the text, so that the planner sees one plain index range.
-  select coalesce(nullif(concat_ws(' and ',
-    case when cursor_key is not null then format('f.key > $1::%s', k.type) end,
-    case when last_key is not null then format('f.key <= $2::%s', k.type) end), ''), 'true')
-  from imago.walked_key(plan_check) k
+  select imago.walk_range('f.key', k.type, cursor_key, last_key)
+  from imago.walked_key(plan_check.source, plan_check.key_column) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
-
--- imago.piece_size
-create or replace function imago.piece_size(item imago.validation_check, time_left interval)
-returns integer
-language sql
-stable
-set search_path = ''
-as $$
-  -- size fits sub_batch_ms; less time asks for less. A call that has no time left at all still goes a step forward.
-  select greatest(1, least(item.size, greatest(
-    least(item.size, 10),
-    item.size * extract(epoch from time_left) * 1000 / imago.setting_number('sub_batch_ms'))))::integer
-$$;
-comment on function imago.piece_size(imago.validation_check, interval) is 'Rows of a check''s next piece: what fits sub_batch_ms, less at the end of a call.';
 
 -- imago.plan_at_stage
 create or replace function imago.plan_at_stage(plan imago.plan, number integer)
@@ -8460,6 +8417,55 @@ as $$
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
 
+-- imago.walk_keys
+create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
+returns text[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  keys text[];
+begin
+  execute format(
+    'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $3) next',
+    key_name, relation, imago.walk_range(format('s.%I', key_name), key_type, cursor_key, upper_key))
+  into keys using cursor_key, upper_key, size;
+  return keys;
+end
+$$;
+comment on function imago.walk_keys(text, text, text, text, text, integer) is 'The next keys of a walk by keyset, at most size of them, in order; null at its end. relation is SQL: a table, or a query in brackets.';
+
+-- imago.walk_range
+create or replace function imago.walk_range(key_name text, key_type text, cursor_key text, upper_key text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  -- A bound that is null drops out of the text, so that the planner sees one plain index range.
+  return coalesce(nullif(concat_ws(' and ',
+    case when cursor_key is not null then format('%s > $1::%s', key_name, key_type) end,
+    case when upper_key is not null then format('%s <= $2::%s', key_name, key_type) end), ''), 'true');
+end
+$$;
+comment on function imago.walk_range(text, text, text, text) is 'SQL condition: a key lies behind the cursor $1 and not behind the upper bound $2, each if there is one. key_name is SQL.';
+
+-- imago.walk_size
+create or replace function imago.walk_size(size integer, time_left interval)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select greatest(1, least(size, greatest(
+    least(size, 10),
+    size * extract(epoch from time_left) * 1000 / imago.setting_number('sub_batch_ms'))))::integer
+$$;
+comment on function imago.walk_size(integer, interval) is 'Rows of the next piece of a walk: size, which fits sub_batch_ms, less at the end of a call. With no time left it still goes a step forward.';
+
 -- imago.walk_step
 create or replace function imago.walk_step(step imago.plan_step)
 returns jsonb
@@ -8470,10 +8476,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  key_name constant text := (imago.primary_key(step.source))[1];
-  key_type constant text := (
-    select imago.journal_type(a.atttypid, -1) from pg_catalog.pg_attribute a
-    where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
+  key constant record := imago.walked_key(step.source);
   -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -8486,15 +8489,11 @@ declare
 begin
   loop
     began := clock_timestamp();
-    size := greatest(1, least(step.size,
-      step.size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')))::integer;
+    size := imago.walk_size(step.size, deadline - began);
     begin
-      execute format(
-        'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $2) next',
-        key_name, step.source, case when step.cursor_key is null then 'true' else format('s.%I > $1::%s', key_name, key_type) end)
-      into keys using step.cursor_key, size;
+      keys := imago.walk_keys(step.source, key.name, key.type, step.cursor_key, null, size);
       if keys is not null then
-        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key_type) into said using keys;
+        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key.type) into said using keys;
       end if;
     exception
       when lock_not_available or deadlock_detected then
@@ -8518,7 +8517,7 @@ begin
     end if;
     done := done + size;
     step.cursor_key := keys[size];
-    step.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - began) * 1000);
+    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000);
     exit when clock_timestamp() >= deadline;
   end loop;
   done := step.walked + done;
@@ -8531,16 +8530,16 @@ $$;
 comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
 
 -- imago.walked_key
-create or replace function imago.walked_key(plan_check imago.plan_check, out name text, out type text)
+create or replace function imago.walked_key(relation text, key_column text default null, out name text, out type text)
 language sql
 stable
 set search_path = ''
 as $$
   select c.name, imago.journal_type(a.atttypid, -1)
-  from (select coalesce(plan_check.key_column, (imago.primary_key(plan_check.source))[1]) as name) c
-  join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(plan_check.source) and a.attname = c.name
+  from (select coalesce(key_column, (imago.primary_key(relation))[1]) as name) c
+  join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(relation) and a.attname = c.name
 $$;
-comment on function imago.walked_key(imago.plan_check, out text, out text) is 'The column that a check walks its source by, and its type.';
+comment on function imago.walked_key(text, text, out text, out text) is 'The column that a table is walked by, the first of its primary key unless another is named, and its type.';
 
 -- imago.walked_rows
 create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
@@ -8633,7 +8632,7 @@ begin
 
   loop
     piece_started := clock_timestamp();
-    size := imago.piece_size(item, deadline - piece_started);
+    size := imago.walk_size(item.size, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
     whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
@@ -8650,7 +8649,7 @@ begin
     next.checked := next.checked + piece.rows;
     next.cursor_key := piece.last_key;
     next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
-    next.size := imago.next_piece_size(size, took);
+    next.size := imago.next_walk_size(size, took);
     next.done := piece.last_key is null;
     if next.done then
       next.total := greatest(1, next.checked);

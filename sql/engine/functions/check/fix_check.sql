@@ -28,7 +28,7 @@ begin
       outcome := 'time';
       return;
     end if;
-    size := imago.piece_size(result, deadline - clock_timestamp());
+    size := imago.walk_size(result.size, deadline - clock_timestamp());
     begin
       -- A step is taken over as a whole, with what it has written, or not at all.
       select * into step from imago.fix_piece(run, plan, plan_check, result, size, dry_run, deadline, attempts_left - attempts);

@@ -70,7 +70,7 @@ begin
   result.checked := result.checked + piece.rows;
   result.cursor_key := until_key;
   if outcome = 'done' then
-    result.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - started) * 1000);
+    result.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - started) * 1000);
   end if;
   if result.done then
     result.total := greatest(1, result.checked);

@@ -16,7 +16,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check);
+  key record := imago.walked_key(plan_check.source, plan_check.key_column);
 begin
   execute format(
     'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')

@@ -7,13 +7,12 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record;
+  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
 begin
-  key := imago.walked_key(plan_check);
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1',
-      key.name, plan_check.source, case when cursor_key is null then 'true' else format('s.%I > $1::%s', key.name, key.type) end)
+      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -21,9 +20,7 @@ begin
     perform set_config('enable_seqscan', case when size is null then 'on' else 'off' end, true);
     -- After a migration hardly any page is known to be all visible: an index alone does not do, and the heap is read row by row.
     perform set_config('enable_indexonlyscan', case when size is null then 'off' else 'on' end, true);
-    execute format('select count(*) from %2$s where %1$s',
-      case when cursor_key is null then 'true' else format('%I > $1::%s', key.name, key.type) end, plan_check.source)
-    into rows using cursor_key;
+    execute format('select count(*) from %s s where %s', plan_check.source, rest) into rows using cursor_key;
   end if;
 end
 $$;

@@ -31,7 +31,7 @@ begin
 
   loop
     piece_started := clock_timestamp();
-    size := imago.piece_size(item, deadline - piece_started);
+    size := imago.walk_size(item.size, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
     whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
@@ -48,7 +48,7 @@ begin
     next.checked := next.checked + piece.rows;
     next.cursor_key := piece.last_key;
     next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
-    next.size := imago.next_piece_size(size, took);
+    next.size := imago.next_walk_size(size, took);
     next.done := piece.last_key is null;
     if next.done then
       next.total := greatest(1, next.checked);

@@ -13,19 +13,17 @@ set jit = off
 as $$
 declare
   most constant integer := 1000;
-  run imago.run := imago.last_run(plan.name);
   staged imago.plan;
-  lane imago.lane;
   keys text[];
   found_keys text[];
   size integer := 100;
+  piece integer;
   began timestamptz;
   looked boolean := false;
 begin
   pending := '{}';
   next_stage := coalesce(plan.checking_stage, 1);
   next_key := plan.checking_key;
-  run.direction := 'forward';
   if plan.prepared_at is null then
     return;
   end if;
@@ -36,10 +34,10 @@ begin
     end if;
     loop
       began := clock_timestamp();
-      lane.cursor_key := next_key;
-      lane.batch_size := greatest(1, least(size, size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')));
+      piece := imago.walk_size(size, deadline - began);
       begin
-        keys := imago.next_keys(run, staged, lane);
+        keys := imago.walk_keys(
+          format('%I.%I', staged.source_schema, staged.source_table), staged.key_column, staged.key_type, next_key, null, piece);
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
@@ -60,7 +58,7 @@ begin
         return;
       end if;
       looked := true;
-      size := imago.next_piece_size(lane.batch_size, extract(epoch from clock_timestamp() - began) * 1000);
+      size := imago.next_walk_size(piece, extract(epoch from clock_timestamp() - began) * 1000);
     end loop;
   end loop;
   next_stage := next_stage + 1;

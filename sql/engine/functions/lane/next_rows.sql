@@ -3,9 +3,22 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
+  relation text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   if not lane.by_block then
-    keys := imago.next_keys(run, plan, lane);
+    if run.direction = 'rollback' then
+      -- As many as are wanted of each undo table of the stage.
+      select format('(%s)', coalesce(
+        string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
+          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', plan.key_type)))
+        into relation
+      from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+    end if;
+    keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
+      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;
@@ -19,7 +32,7 @@ begin
          group by r.k) n',
       w.key_column, w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
-  into keys, places, rows using coalesce(lane.cursor_key, lane.lower_key), lane.upper_key, lane.batch_size;
+  into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;
 comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';

@@ -7,10 +7,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  key_name constant text := (imago.primary_key(step.source))[1];
-  key_type constant text := (
-    select imago.journal_type(a.atttypid, -1) from pg_catalog.pg_attribute a
-    where a.attrelid = step.source::pg_catalog.regclass and a.attname = key_name);
+  key constant record := imago.walked_key(step.source);
   -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;
   deadline timestamptz := imago.call_deadline(max_ms);
@@ -23,15 +20,11 @@ declare
 begin
   loop
     began := clock_timestamp();
-    size := greatest(1, least(step.size,
-      step.size * extract(epoch from deadline - began) * 1000 / imago.setting_number('sub_batch_ms')))::integer;
+    size := imago.walk_size(step.size, deadline - began);
     begin
-      execute format(
-        'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $2) next',
-        key_name, step.source, case when step.cursor_key is null then 'true' else format('s.%I > $1::%s', key_name, key_type) end)
-      into keys using step.cursor_key, size;
+      keys := imago.walk_keys(step.source, key.name, key.type, step.cursor_key, null, size);
       if keys is not null then
-        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key_type) into said using keys;
+        execute format('select %I.%I($1::%s[])', step.plan, step.routine, key.type) into said using keys;
       end if;
     exception
       when lock_not_available or deadlock_detected then
@@ -55,7 +48,7 @@ begin
     end if;
     done := done + size;
     step.cursor_key := keys[size];
-    step.size := imago.next_piece_size(size, extract(epoch from clock_timestamp() - began) * 1000);
+    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000);
     exit when clock_timestamp() >= deadline;
   end loop;
   done := step.walked + done;
