@@ -1048,7 +1048,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  routine text := format('%s_sync_%s', sync.plan, sync.position);
+  routine text := imago.sync_function(sync.plan, sync.position);
 begin
   execute format(
     'create or replace function imago_undo.%I()
@@ -1198,7 +1198,7 @@ as $$
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where t.tgrelid in (select r from imago.plan_relations(plan) r)
-      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and t.tgname !~ '^[!~]imago_'
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_our_trigger(t.tgname)
   )
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(
@@ -1436,7 +1436,8 @@ as $$
   with journal as (
     select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
     from imago.plan_write w
-    left join unnest(array['!imago_guard', '~imago_update', '~imago_insert']) t(name) on t.name <> '~imago_insert' or w.inserts
+    left join unnest(array['guard', 'update', 'insert']) k(kind) on k.kind <> 'insert' or w.inserts
+    cross join lateral (select imago.trigger_name(w.plan, k.kind) as name) t
     left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
     where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
   ), findings as (
@@ -3347,14 +3348,14 @@ as $$
     union
     select c.oid
     from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and t.tgname !~ '^[!~]imago_'
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_our_trigger(t.tgname)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_class c on c.relkind in ('r', 'p') and p.prosrc ~* ('\m' || regexp_replace(c.relname, '\W', '.', 'g') || '\M')
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema|imago)'
   )
   select exists (
     select from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and t.tgname !~ '^[!~]imago_'
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not imago.is_our_trigger(t.tgname)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where (t.tgisinternal and column_name is null
            and exists (select from pg_catalog.pg_constraint c where c.oid = t.tgconstraint and c.conrelid = relation::pg_catalog.regclass
@@ -4393,34 +4394,35 @@ as $$
 declare
   write imago.plan_write;
   touch text[];
-  prefix text;
   written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
-  prefix := write.undo_table;
-
   perform imago.build_capture(write);
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()', written);
+      'create or replace trigger %I before insert or update on %s for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()',
+      imago.trigger_name(write.plan, 'guard'), written);
     if write.inserts then
       execute format(
-        'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
-           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_insert');
+        'create or replace trigger %I after insert on %s referencing new table as new_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+        imago.trigger_name(write.plan, 'insert'), written, write.undo_table || '_insert');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
     -- each such row, and each would prepare the condition anew, which takes longer than they do.
     execute format(
-      'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
-         execute function imago_undo.%I()', written, prefix || '_update');
+      'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
+         execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
   end loop;
 
   touch := imago.touch_columns(write.relation, write.columns);
   if touch <> '{}' then
     execute format(
-      'create or replace trigger "~imago_keep" before update on %s for each row
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_keep');
+      'create or replace trigger %I before update on %s for each row
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'keep'), write.relation, write.undo_table || '_keep');
   end if;
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end
@@ -4474,7 +4476,7 @@ begin
     foreach event in array sync.events loop
       execute format(
         'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
-        format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, written,
+        imago.trigger_name(sync.plan, 'sync', sync.position || '_' || event), event, written,
         case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
           else 'old table as imago_old new table as imago_new' end,
         routine);
@@ -4642,7 +4644,7 @@ stable
 set search_path = ''
 as $$
   with expected as (
-    select w.plan, r.relation, t.name
+    select w.plan, r.relation, imago.trigger_name(w.plan, t.kind) as name
     from imago.plan_write w
     cross join lateral (
       select w.relation, true as is_declared
@@ -4650,15 +4652,15 @@ as $$
       select p::text, false from imago.written_tables(w.relation) p where p <> pg_catalog.to_regclass(w.relation)
     ) r
     cross join lateral (values
-      ('!imago_guard', true),
-      ('~imago_update', true),
-      ('~imago_insert', w.inserts),
+      ('guard', true),
+      ('update', true),
+      ('insert', w.inserts),
       -- A row trigger: PostgreSQL has the partitions follow by itself.
-      ('~imago_keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
-    ) t(name, wanted)
+      ('keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+    ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
-    select s.plan, r.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    select s.plan, r.relation, imago.trigger_name(s.plan, 'sync', s.position || '_' || e)
     from imago.plan_sync s
     cross join lateral (
       select s.relation
@@ -4673,7 +4675,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and g.tgname ~ '^[!~]imago_'
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_our_trigger(g.tgname)
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
@@ -4703,7 +4705,7 @@ as $$
     select w.plan, w.undo_table || suffix, 'function', false
     from imago.plan_write w cross join unnest(array['_insert', '_update', '_keep']) suffix where w.undo_table is not null
     union all
-    select s.plan, format('%s_sync_%s', s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
   ), present as (
     select c.relname as name, 'table' as kind, pg_catalog.pg_total_relation_size(c.oid) as bytes
     from pg_catalog.pg_class c where c.relnamespace = 'imago_undo'::pg_catalog.regnamespace and c.relkind = 'r'
@@ -4843,6 +4845,17 @@ as $$
   where c.oid = pg_catalog.to_regclass(relation)
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
+
+-- imago.is_our_trigger
+create or replace function imago.is_our_trigger(trigger_name name)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select trigger_name ~ '^[!~]imago_'
+$$;
+comment on function imago.is_our_trigger(name) is 'Whether a trigger is one of ours, or of a step of a plan, by its name.';
 
 -- imago.is_resumable
 create or replace function imago.is_resumable(validation imago.validation)
@@ -6793,12 +6806,12 @@ begin
     -- Wherever they are: a partition may have been detached since.
     for own in
       select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
-      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position)))
+      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position)))
       order by t.tgrelid, t.tgname
     loop
       execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
-    execute format('drop function if exists imago_undo.%I()', format('%s_sync_%s', sync.plan, sync.position));
+    execute format('drop function if exists imago_undo.%I()', imago.sync_function(sync.plan, sync.position));
     update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;
   end loop;
 end
@@ -6815,6 +6828,7 @@ as $$
 declare
   write imago.plan_write;
   own record;
+  kind text;
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
@@ -6827,18 +6841,18 @@ begin
         and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
       order by 1
     loop
-      execute format('drop trigger if exists "!imago_guard" on %s', own.relation);
-      execute format('drop trigger if exists "~imago_insert" on %s', own.relation);
-      execute format('drop trigger if exists "~imago_update" on %s', own.relation);
+      foreach kind in array array['guard', 'insert', 'update'] loop
+        execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, kind), own.relation);
+      end loop;
     end loop;
-    execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
+    execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, 'keep'), write.relation);
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
     select t.tgname, t.tgrelid::pg_catalog.regclass as relation
     from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and t.tgname ~ '^[!~]imago_'
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and imago.is_our_trigger(t.tgname)
     order by t.tgrelid, t.tgname
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
@@ -7706,6 +7720,17 @@ end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
 
+-- imago.sync_function
+create or replace function imago.sync_function(plan text, sync_position integer)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%s_sync_%s', plan, sync_position)
+$$;
+comment on function imago.sync_function(text, integer) is 'Name of the trigger function of a sync, in schema imago_undo.';
+
 -- imago.sync_journal_updates
 create or replace function imago.sync_journal_updates(sync imago.plan_sync)
 returns text[]
@@ -7977,7 +8002,7 @@ as $$
     and a.attname <> all (declared)
     and exists (
       select from pg_catalog.pg_trigger t
-      where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgname <> '~imago_keep'
+      where t.tgrelid = a.attrelid and not t.tgisinternal and not imago.is_our_trigger(t.tgname)
         and t.tgtype & 1 = 1 and t.tgtype & 2 = 2 and t.tgtype & 16 = 16)
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';
@@ -8035,6 +8060,22 @@ begin
 end
 $$;
 comment on function imago.transition_run(bigint, text, text, text, text[]) is 'One edge of imago.transition: waits for batches in flight (bounded, else IM016), checks, changes the state and logs.';
+
+-- imago.trigger_name
+create or replace function imago.trigger_name(plan text, kind text, part text default null)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Triggers fire in the order of their names: the guard is the first of its kind, the others are the last.
+  select case kind
+    when 'guard' then '!imago_guard'
+    when 'sync' then format('~imago_sync_%s_%s', plan, part)
+    else '~imago_' || kind
+  end
+$$;
+comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync, with the position of the sync and its event as part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   with expected as (
-    select w.plan, r.relation, t.name
+    select w.plan, r.relation, imago.trigger_name(w.plan, t.kind) as name
     from imago.plan_write w
     cross join lateral (
       select w.relation, true as is_declared
@@ -13,15 +13,15 @@ as $$
       select p::text, false from imago.written_tables(w.relation) p where p <> pg_catalog.to_regclass(w.relation)
     ) r
     cross join lateral (values
-      ('!imago_guard', true),
-      ('~imago_update', true),
-      ('~imago_insert', w.inserts),
+      ('guard', true),
+      ('update', true),
+      ('insert', w.inserts),
       -- A row trigger: PostgreSQL has the partitions follow by itself.
-      ('~imago_keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
-    ) t(name, wanted)
+      ('keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+    ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
-    select s.plan, r.relation, format('~imago_sync_%s_%s_%s', s.plan, s.position, e)
+    select s.plan, r.relation, imago.trigger_name(s.plan, 'sync', s.position || '_' || e)
     from imago.plan_sync s
     cross join lateral (
       select s.relation
@@ -36,7 +36,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and g.tgname ~ '^[!~]imago_'
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_our_trigger(g.tgname)
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),

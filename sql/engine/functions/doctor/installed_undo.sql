@@ -11,7 +11,7 @@ as $$
     select w.plan, w.undo_table || suffix, 'function', false
     from imago.plan_write w cross join unnest(array['_insert', '_update', '_keep']) suffix where w.undo_table is not null
     union all
-    select s.plan, format('%s_sync_%s', s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
   ), present as (
     select c.relname as name, 'table' as kind, pg_catalog.pg_total_relation_size(c.oid) as bytes
     from pg_catalog.pg_class c where c.relnamespace = 'imago_undo'::pg_catalog.regnamespace and c.relkind = 'r'

@@ -7,7 +7,8 @@ as $$
   with journal as (
     select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
     from imago.plan_write w
-    left join unnest(array['!imago_guard', '~imago_update', '~imago_insert']) t(name) on t.name <> '~imago_insert' or w.inserts
+    left join unnest(array['guard', 'update', 'insert']) k(kind) on k.kind <> 'insert' or w.inserts
+    cross join lateral (select imago.trigger_name(w.plan, k.kind) as name) t
     left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
     where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
   ), findings as (

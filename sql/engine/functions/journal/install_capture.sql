@@ -7,34 +7,35 @@ as $$
 declare
   write imago.plan_write;
   touch text[];
-  prefix text;
   written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
-  prefix := write.undo_table;
-
   perform imago.build_capture(write);
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger "!imago_guard" before insert or update on %s for each statement
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()', written);
+      'create or replace trigger %I before insert or update on %s for each statement
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()',
+      imago.trigger_name(write.plan, 'guard'), written);
     if write.inserts then
       execute format(
-        'create or replace trigger "~imago_insert" after insert on %s referencing new table as new_rows for each statement
-           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', written, prefix || '_insert');
+        'create or replace trigger %I after insert on %s referencing new table as new_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+        imago.trigger_name(write.plan, 'insert'), written, write.undo_table || '_insert');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
     -- each such row, and each would prepare the condition anew, which takes longer than they do.
     execute format(
-      'create or replace trigger "~imago_update" after update on %s referencing old table as old_rows new table as new_rows for each statement
-         execute function imago_undo.%I()', written, prefix || '_update');
+      'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
+         execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
   end loop;
 
   touch := imago.touch_columns(write.relation, write.columns);
   if touch <> '{}' then
     execute format(
-      'create or replace trigger "~imago_keep" before update on %s for each row
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()', write.relation, prefix || '_keep');
+      'create or replace trigger %I before update on %s for each row
+         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'keep'), write.relation, write.undo_table || '_keep');
   end if;
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end

@@ -7,6 +7,7 @@ as $$
 declare
   write imago.plan_write;
   own record;
+  kind text;
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
@@ -19,18 +20,18 @@ begin
         and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
       order by 1
     loop
-      execute format('drop trigger if exists "!imago_guard" on %s', own.relation);
-      execute format('drop trigger if exists "~imago_insert" on %s', own.relation);
-      execute format('drop trigger if exists "~imago_update" on %s', own.relation);
+      foreach kind in array array['guard', 'insert', 'update'] loop
+        execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, kind), own.relation);
+      end loop;
     end loop;
-    execute format('drop trigger if exists "~imago_keep" on %s', write.relation);
+    execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, 'keep'), write.relation);
     update imago.plan_write w set captured_at = null where w.id = write.id;
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
     select t.tgname, t.tgrelid::pg_catalog.regclass as relation
     from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and t.tgname ~ '^[!~]imago_'
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and imago.is_our_trigger(t.tgname)
     order by t.tgrelid, t.tgname
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);

@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  routine text := format('%s_sync_%s', sync.plan, sync.position);
+  routine text := imago.sync_function(sync.plan, sync.position);
 begin
   execute format(
     'create or replace function imago_undo.%I()

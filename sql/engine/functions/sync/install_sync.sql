@@ -44,7 +44,7 @@ begin
     foreach event in array sync.events loop
       execute format(
         'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
-        format('~imago_sync_%s_%s_%s', sync.plan, sync.position, event), event, written,
+        imago.trigger_name(sync.plan, 'sync', sync.position || '_' || event), event, written,
         case event when 'insert' then 'new table as imago_new' when 'delete' then 'old table as imago_old'
           else 'old table as imago_old new table as imago_new' end,
         routine);
