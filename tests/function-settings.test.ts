@@ -13,13 +13,13 @@ beforeAll(async () => {
 
 afterAll(() => db.drop());
 
-/** Functions whose body matches a pattern, each with the names of the settings that its clauses give back. */
-async function functions(pattern: string): Promise<{ name: string; settings: string[] }[]> {
+/** Functions whose body matches a pattern, each with the settings that its clauses make and give back. */
+async function functions(pattern: string): Promise<{ name: string; settings: Record<string, string> }[]> {
   return db.sql`
-    select p.oid::regprocedure::text as name, array(
-      select split_part(c, '=', 1) from unnest(p.proconfig) c order by 1) as settings
+    select format('%I.%I', n.nspname, p.proname) as name, (
+      select jsonb_object_agg(lower(split_part(c, '=', 1)), substr(c, strpos(c, '=') + 1)) from unnest(p.proconfig) c) as settings
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname in ('imago', 'imago_undo', 'avatars', 'public') and p.prosrc ~ ${pattern}
+    where n.nspname in (select 'imago' union select 'imago_undo' union select 'public' union select name from imago.plan) and p.prosrc ~ ${pattern}
     order by 1`;
 }
 
@@ -27,6 +27,33 @@ describe('a function that changes lock_timeout', () => {
   test('has a clause for it, which gives the caller back what the caller had', async () => {
     const changing = await functions(`set_config\\('lock_timeout'`);
     expect(changing.length).toBeGreaterThan(10);
-    expect(changing.filter(({ settings }) => !settings.includes('lock_timeout'))).toEqual([]);
+    expect(changing.filter(({ settings }) => settings.lock_timeout === undefined)).toEqual([]);
+  });
+});
+
+describe('a function that takes fingerprints', () => {
+  const FORMATS = {
+    timezone: 'UTC',
+    datestyle: 'ISO, YMD',
+    intervalstyle: 'postgres',
+    extra_float_digits: '1',
+    bytea_output: 'hex',
+  };
+  /** These only write the SQL of the generated functions, which take them. */
+  const WRITERS = [
+    'imago.build_capture',
+    'imago.capture_update',
+    'imago.fingerprint',
+    'imago.sync_journal_updates',
+  ];
+
+  test('fixes the formats of the text that they are made of, all five, as all the others', async () => {
+    const taking = await functions(`imago\\.fingerprint\\(|hashtextextended\\(row\\(`);
+    expect(taking.filter(({ name }) => WRITERS.includes(name)).map(({ name }) => name)).toEqual(WRITERS);
+    const others = taking.filter(({ name }) => !WRITERS.includes(name));
+    expect(others.some(({ name }) => name.startsWith('imago_undo.'))).toBe(true);
+    expect(others.map(({ name, settings }) => [name, settings])).toEqual(
+      others.map(({ name }) => [name, expect.objectContaining(FORMATS)]),
+    );
   });
 });

@@ -1058,12 +1058,11 @@ begin
      security definer
      set search_path = ''''
      set lock_timeout = %L
-     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''
+     %s
      set enable_seqscan = off
      set jit = off
      as %L',
-    routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.sync_body(sync, plan, ending));
+    routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.fixed_formats(), imago.sync_body(sync, plan, ending));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
   return routine;
 end
@@ -1779,11 +1778,6 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 as $$
 declare
   write imago.plan_write;
@@ -1818,6 +1812,11 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
@@ -1841,7 +1840,7 @@ begin
   using batch, entities;
 end
 $$;
-comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted, called with settings as compact_batch has them: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
+comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
 
 -- imago.compact_updated
 create or replace function imago.compact_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
@@ -1849,6 +1848,11 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
@@ -2090,11 +2094,10 @@ begin
      volatile
      security definer
      set search_path = ''''
-     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''
+     %s
      set enable_mergejoin = off
      as %L',
-    write.undo_table || '_' || event,
+    write.undo_table || '_' || event, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
     -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
     format(
@@ -4075,6 +4078,17 @@ begin
 end
 $$;
 comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
+
+-- imago.fixed_formats
+create or replace function imago.fixed_formats()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres'' set extra_float_digits = 1 set bytea_output = ''hex'''
+$$;
+comment on function imago.fixed_formats() is 'SQL: the clauses of a function that takes fingerprints of rows, which are made of their text; the same wherever one is taken.';
 
 -- imago.forget_added
 create or replace function imago.forget_added(plan text, object text, column_name text default null)

@@ -3,11 +3,6 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 as $$
 declare
   write imago.plan_write;

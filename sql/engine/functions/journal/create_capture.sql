@@ -17,11 +17,10 @@ begin
      volatile
      security definer
      set search_path = ''''
-     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''
+     %s
      set enable_mergejoin = off
      as %L',
-    write.undo_table || '_' || event,
+    write.undo_table || '_' || event, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
     -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
     format(

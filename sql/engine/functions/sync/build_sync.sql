@@ -15,12 +15,11 @@ begin
      security definer
      set search_path = ''''
      set lock_timeout = %L
-     set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres''
-     set extra_float_digits = 1 set bytea_output = ''hex''
+     %s
      set enable_seqscan = off
      set jit = off
      as %L',
-    routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.sync_body(sync, plan, ending));
+    routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.fixed_formats(), imago.sync_body(sync, plan, ending));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
   return routine;
 end
