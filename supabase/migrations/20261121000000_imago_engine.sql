@@ -144,6 +144,7 @@ create table imago.plan (
   title text not null,
   source_schema text not null,
   source_table text not null,
+  source text not null generated always as (quote_ident(source_schema) || '.' || quote_ident(source_table)) stored,
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
@@ -163,6 +164,7 @@ create table imago.plan (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.source is 'Quoted name of the table that the plan walks.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
@@ -183,6 +185,7 @@ create table imago.plan_stage (
   number integer not null check (number > 1),
   source_schema text not null,
   source_table text not null,
+  source text not null generated always as (quote_ident(source_schema) || '.' || quote_ident(source_table)) stored,
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
@@ -191,6 +194,7 @@ create table imago.plan_stage (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
+comment on column imago.plan_stage.source is 'Quoted name of the table that the stage walks.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
@@ -817,9 +821,9 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$I.%3$I
-     where %1$I = any ($1::%4$s[]) and %1$I::text <> all ($2)',
-    plan.key_column, plan.source_schema, plan.source_table, plan.key_type)
+    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$s
+     where %1$I = any ($1::%3$s[]) and %1$I::text <> all ($2)',
+    plan.key_column, plan.source, plan.key_type)
   into result using segment, free;
   return result;
 end
@@ -1366,7 +1370,7 @@ begin
   return jsonb_build_object(
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
+        'object', coalesce(f ->> 'table', plan.source),
         'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
         'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),
@@ -1683,27 +1687,6 @@ as $$
 $$;
 comment on function imago.clear_set_aside(imago.run, text[], integer) is 'Forgets failures of entities that have been moved since.';
 
--- imago.close_fix_run
-create or replace function imago.close_fix_run(run imago.run)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  left_aside bigint;
-begin
-  select count(distinct (f.stage, f.entity)) into left_aside
-  from imago.failure f where f.plan = run.plan and f.direction = 'forward' and f.kind <> 'held';
-  if left_aside > 0 then
-    perform imago.transition_run(run.id, 'fail', imago.counted(imago.find_plan(run.plan), left_aside) || ' set aside', 'set_aside');
-  else
-    perform imago.transition_run(run.id, 'succeed');
-  end if;
-end
-$$;
-comment on function imago.close_fix_run(imago.run) is 'Ends a run of fixes as any other: succeeded, or failed where entities are set aside.';
-
 -- imago.close_lanes
 create or replace function imago.close_lanes(run_id bigint, stage integer default null)
 returns void
@@ -1899,10 +1882,27 @@ set search_path = ''
 as $$
   select coalesce(
     case when pg_catalog.to_regclass(imago.plan_object(plan, 'concerned')) is not null then imago.plan_object(plan, 'concerned') end,
-    case when pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table)) is not null
-      then format('%I.%I', plan.source_schema, plan.source_table) end)
+    case when pg_catalog.to_regclass(plan.source) is not null then plan.source end)
 $$;
 comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns: its view concerned where it has one, else the table that it walks; null when that has gone.';
+
+-- imago.conclude_run
+create or replace function imago.conclude_run(run imago.run)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  unmoved bigint := (select a.unmoved from imago.count_set_aside(run.plan, run.direction) a);
+begin
+  if unmoved > 0 then
+    return imago.transition_run(run.id, 'fail', imago.counted(imago.find_plan(run.plan), unmoved) || ' set aside', 'set_aside');
+  end if;
+  return imago.transition_run(run.id, 'succeed');
+end
+$$;
+comment on function imago.conclude_run(imago.run) is 'Gives a run that has nothing left to do its last state: succeeded, or failed where entities are set aside.';
 
 -- imago.count_entities
 create or replace function imago.count_entities(
@@ -1950,6 +1950,17 @@ end
 $$;
 comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
 
+-- imago.count_failed
+create or replace function imago.count_failed(run_id bigint)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large')
+$$;
+comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';
+
 -- imago.count_pending
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
@@ -1971,7 +1982,7 @@ begin
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
     execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
+      then staged.source else imago.plan_object(staged, 'pending') end)
     into counted;
     result := result + counted;
   end loop;
@@ -2030,6 +2041,32 @@ end
 $$;
 comment on function imago.count_piece(imago.plan_check, text, text, integer, boolean, out bigint, out text[], out jsonb) is 'What a check finds in one piece of its source: how many, some keys, and the numbers that it sums up. whole: the piece is most of the table.';
 
+-- imago.count_set_aside
+create or replace function imago.count_set_aside(
+  plan_name text,
+  direction text default null,
+  out failed bigint,
+  out held bigint,
+  out conflicts bigint,
+  out unmoved bigint
+)
+language sql
+stable
+set search_path = ''
+as $$
+  with aside as (
+    select f.stage, f.entity, f.kind, coalesce(f.direction = count_set_aside.direction, true) as of_direction
+    from imago.failure f where f.plan = plan_name
+  )
+  select
+    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
+    count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
+  from aside a
+$$;
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Entities that are set aside: failed (deferred and too large ones, too), held and in conflict; unmoved: why a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+
 -- imago.count_source
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
 language plpgsql
@@ -2038,24 +2075,22 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
-  source text;
   concerned text;
   counted bigint;
 begin
   is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    source := format('%I.%I', staged.source_schema, staged.source_table);
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
     if not is_estimate then
       execute format('select count(*) from %s', concerned) into counted;
-    elsif concerned = source then
-      counted := imago.estimated_rows(source);
+    elsif concerned = staged.source then
+      counted := imago.estimated_rows(staged.source);
     else
       -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-      counted := imago.estimated_rows(source)
-        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(source)));
+      counted := imago.estimated_rows(staged.source)
+        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source)));
     end if;
     total := total + counted;
   end loop;
@@ -2214,7 +2249,7 @@ as $$
 declare
   wanted integer := least(
     imago.setting_number('lanes'),
-    greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
+    greatest(1, imago.estimated_rows(plan.source) / 2000));
   by_block constant boolean := imago.should_walk_by_block(run, plan);
   bounds text[];
 begin
@@ -2588,7 +2623,7 @@ declare
   write imago.plan_write;
   key_join text;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(
@@ -2623,17 +2658,10 @@ set search_path = ''
 as $$
 declare
   finding jsonb;
-  left_aside bigint;
 begin
   perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
-  select count(distinct (f.stage, f.entity)) into left_aside
-  from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
-    if left_aside > 0 then
-      perform imago.transition_run(run.id, 'fail', imago.counted(plan, left_aside) || ' set aside', 'set_aside');
-    else
-      perform imago.transition_run(run.id, 'succeed');
-    end if;
+    perform imago.conclude_run(run);
   exception when sqlstate 'IM016' then
     return 'busy';
   end;
@@ -2646,7 +2674,7 @@ begin
   return 'done';
 end
 $$;
-comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: succeeded, or failed where entities are set aside; with what its checks have found. Outcome done, or busy.';
+comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: in the state that it comes to, with what its checks have found. Outcome done, or busy.';
 
 -- imago.end_stage
 create or replace function imago.end_stage(run imago.run, plan imago.plan, checks imago.validation, since timestamptz, deadline timestamptz)
@@ -2758,7 +2786,7 @@ begin
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
-      execute format('analyze %I.%I', plan.source_schema, plan.source_table);
+      execute 'analyze ' || plan.source;
     end if;
   end loop;
 end
@@ -2795,7 +2823,7 @@ as $$
 declare
   result boolean;
 begin
-  execute format('select exists (select from %I.%I where %I = $1::%s)', plan.source_schema, plan.source_table, plan.key_column, plan.key_type)
+  execute format('select exists (select from %s where %I = $1::%s)', plan.source, plan.key_column, plan.key_type)
     into result using entity;
   return result;
 end
@@ -2863,7 +2891,7 @@ declare
 begin
   if stage not in (select s.stage from imago.plan_stages(plan) s) then
     perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
-      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.plan_stages(plan) s));
+      (select string_agg(format('%s (%s)', s.stage, s.source), ', ' order by s.stage) from imago.plan_stages(plan) s));
   end if;
   for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
     begin
@@ -2921,7 +2949,8 @@ stable
 set search_path = ''
 as $$
 declare
-  aside bigint := (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = run.direction);
+  aside bigint := (
+    select a.unmoved + case run.direction when 'forward' then a.held else 0 end from imago.count_set_aside(run.plan, run.direction) a);
   forward imago.run;
   lanes record;
 begin
@@ -3279,12 +3308,10 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   -- Once it is finalized, clean-up may have dropped it.
-  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
-    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
+  if plan.closed_at is null and pg_catalog.to_regclass(plan.source) is null then
+    perform imago.raise_error('IM006', plan.name, plan.source || ' table is missing');
   end if;
 end
 $$;
@@ -3698,7 +3725,7 @@ begin
       piece := imago.walk_size(size, deadline - began);
       begin
         keys := imago.walk_keys(
-          format('%I.%I', staged.source_schema, staged.source_table), staged.key_column, staged.key_type, next_key, null, piece);
+          staged.source, staged.key_column, staged.key_type, next_key, null, piece);
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
@@ -3956,7 +3983,7 @@ begin
     attempts_left := attempts_left - step.attempts;
     exit when step.outcome <> 'done' or attempts_left <= 0 or clock_timestamp() >= deadline;
   end loop;
-  perform imago.close_fix_run(run);
+  perform imago.conclude_run(run);
   return result;
 end
 $$;
@@ -4320,7 +4347,7 @@ declare
   write imago.plan_write;
   found_one boolean := false;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
       into found_one using entity;
     exit when found_one;
@@ -4541,7 +4568,7 @@ begin
     from imago.journal_columns(write.relation, write.columns) c), '');
   plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.journal_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
+  from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
@@ -4964,16 +4991,16 @@ $$;
 comment on function imago.journal_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
 
 -- imago.key_type
-create or replace function imago.key_type(source_schema text, source_table text, key_column text)
+create or replace function imago.key_type(relation text, key_column text)
 returns text
 language sql
 stable
 set search_path = ''
 as $$
   select case when c.kept like 'character varying%' then 'text' else c.kept end
-  from imago.journal_columns(format('%I.%I', source_schema, source_table), array[key_column]) c
+  from imago.journal_columns(relation, array[key_column]) c
 $$;
-comment on function imago.key_type(text, text, text) is 'The type by which the rows of a table are keyed.';
+comment on function imago.key_type(text, text) is 'The type by which the rows of a table are keyed.';
 
 -- imago.keys_sql
 create or replace function imago.keys_sql(plan imago.plan)
@@ -5085,8 +5112,8 @@ declare
 begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$I.%3$I where %1$I = any %4$s order by %1$I for %5$s %6$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, imago.keys_sql(plan),
+       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I for %4$s %5$s) locked',
+    plan.key_column, plan.source, imago.keys_sql(plan),
     case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;
@@ -5114,7 +5141,7 @@ declare
   is_edited boolean;
   any_edited boolean := false;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
     execute format(
       'select bool_or(locked.edited) from (
          select j.print is distinct from %5$s as edited
@@ -5481,8 +5508,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
   execute format(
-    'select coalesce(array_agg(k::text order by k), ''{}'') from (select %1$I as k from %2$I.%3$I order by %1$I limit $1 offset $2) window_keys',
-    plan.key_column, plan.source_schema, plan.source_table)
+    'select coalesce(array_agg(k::text order by k), ''{}'') from (select %1$I as k from %2$s order by %1$I limit $1 offset $2) window_keys',
+    plan.key_column, plan.source)
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
@@ -5534,7 +5561,7 @@ set search_path = ''
 as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
-  relation text := format('%I.%I', plan.source_schema, plan.source_table);
+  relation text := plan.source;
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
@@ -5544,7 +5571,7 @@ begin
           w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
         format('select null::%s as entity where false', plan.key_type)))
         into relation
-      from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+      from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
       plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
@@ -5648,14 +5675,13 @@ set search_path = ''
 as $$
 declare
   first_key text;
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
   result bigint;
   pending constant text := format(
     'select p.entity::text from %1$I.pending p
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source)
+  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
     into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
@@ -5666,7 +5692,7 @@ begin
   if first_key is null then
     return null;
   end if;
-  execute format('select count(*) from %s where %I < $1::%s', source, plan.key_column, plan.key_type) into result using first_key;
+  execute format('select count(*) from %s where %I < $1::%s', plan.source, plan.key_column, plan.key_type) into result using first_key;
   return result;
 exception when query_canceled then
   -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.
@@ -5873,9 +5899,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select count(*) > imago.allowed_failures(over_budget.run)
-  from imago.failure f
-  where f.run = over_budget.run.id and f.kind in ('failed', 'too_large')
+  select imago.count_failed(run.id) > imago.allowed_failures(run)
 $$;
 comment on function imago.over_budget(imago.run) is 'Whether more entities have failed in this run than max_failures allows.';
 
@@ -5977,20 +6001,21 @@ begin
   if number = plan.stage then
     return plan;
   end if;
-  select s.source_schema, s.source_table, s.key_column, s.key_type, s.entity_singular, s.entity_plural
-    into staged.source_schema, staged.source_table, staged.key_column, staged.key_type, staged.entity_singular, staged.entity_plural
+  select s.source_schema, s.source_table, s.source, s.key_column, s.key_type, s.entity_singular, s.entity_plural
+    into staged.source_schema, staged.source_table, staged.source, staged.key_column, staged.key_type, staged.entity_singular, staged.entity_plural
   from (
-    select 1 as number, p.source_schema, p.source_table, p.key_column, p.key_type, p.entity_singular, p.entity_plural
+    select 1 as number, p.source_schema, p.source_table, p.source, p.key_column, p.key_type, p.entity_singular, p.entity_plural
     from imago.plan p where p.name = plan.name
     union all
-    select t.number, t.source_schema, t.source_table, t.key_column, t.key_type, t.entity_singular, t.entity_plural
+    select t.number, t.source_schema, t.source_table, t.source, t.key_column, t.key_type, t.entity_singular, t.entity_plural
     from imago.plan_stage t where t.plan = plan.name
     union all
     -- Rows that several entities share are entities of their own when they go back.
-    select w.stage, n.nspname, c.relname, w.key_columns[1], imago.key_type(n.nspname, c.relname, w.key_columns[1]), null, null
+    select w.stage, n.nspname, c.relname, r.source, w.key_columns[1], imago.key_type(r.source, w.key_columns[1]), null, null
     from imago.plan_write w
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (select format('%I.%I', n.nspname, c.relname) as source) r
     where w.plan = plan.name and w.entity_column is null and w.key_columns is not null
   ) s
   where s.number = plan_at_stage.number;
@@ -6012,7 +6037,7 @@ set search_path = ''
 as $$
   select sum(imago.relation_bytes(t.relation))::bigint
   from (
-    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table))::text as relation
+    select pg_catalog.to_regclass(plan.source)::text as relation
     union
     select pg_catalog.to_regclass(w.relation)::text from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
   ) t
@@ -6070,8 +6095,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s
-  where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s
+  where pg_catalog.to_regclass(s.source) is not null
   union
   select pg_catalog.to_regclass(w.relation) from imago.plan_write w
   where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null
@@ -6139,18 +6164,16 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
-  source text;
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
-    source := format('%I.%I', staged.source_schema, staged.source_table);
-    return query select * from imago.relation_problems(source);
-    return query select * from imago.column_problems(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    if pg_catalog.to_regclass(source) is not null and not exists (
+    return query select * from imago.relation_problems(staged.source);
+    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    if pg_catalog.to_regclass(staged.source) is not null and not exists (
       select from pg_catalog.pg_index i
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-      where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+      where i.indrelid = pg_catalog.to_regclass(staged.source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
         and a.attname = staged.key_column) then
-      return query select 'error', 'not_unique', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+      return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
@@ -6212,8 +6235,8 @@ begin
       perform imago.expect_no_problems(plan_name, problems);
       perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
-      update imago.plan p set key_type = imago.key_type(p.source_schema, p.source_table, p.key_column) where p.name = plan_name;
-      update imago.plan_stage t set key_type = imago.key_type(t.source_schema, t.source_table, t.key_column) where t.plan = plan_name;
+      update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
+      update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;
     end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
@@ -6287,13 +6310,7 @@ begin
   end if;
   perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, false);
-  select
-    count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
-    count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
-    count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict') as conflicts
-    into counts
-  from imago.failure f where f.plan = plan_name;
-
+  select * into counts from imago.count_set_aside(plan_name);
   per_minute := imago.recent_rate(run.id);
   return imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,
@@ -6498,7 +6515,7 @@ declare
   condition text;
   journal text;
 begin
-  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
+  for removed in select w.* from imago.stage_writes(plan) w where w.inserts loop
     for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
       if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
@@ -6514,8 +6531,8 @@ begin
         end if;
       else
         -- Rows that go with the same entities do not count. To a row that several entities share, nothing may refer.
-        select w.* into other from imago.plan_write w
-        where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null
+        select w.* into other from imago.stage_writes(plan) w
+        where w.inserts
           and w.relation::pg_catalog.regclass = coalesce(
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(
@@ -6746,7 +6763,7 @@ begin
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+    from imago.stage_writes(plan) w;
   end if;
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
@@ -6774,7 +6791,7 @@ declare
   updated bigint;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
+    select w.* from imago.stage_writes(plan) w where w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
@@ -6797,7 +6814,7 @@ begin
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
   return counts;
@@ -6960,8 +6977,7 @@ declare
   missed boolean;
 begin
   for write in
-    select w.* from imago.plan_write w
-    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
+    select w.* from imago.stage_writes(plan) w where w.columns <> '{}' order by w.position desc
   loop
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
@@ -7517,7 +7533,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select sum(imago.estimated_rows(format('%I.%I', s.source_schema, s.source_table)))::bigint from imago.plan_stages(source_rows.plan) s
+  select sum(imago.estimated_rows(s.source))::bigint from imago.plan_stages(source_rows.plan) s
 $$;
 comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
@@ -7531,6 +7547,22 @@ as $$
   select case when stage = 1 then '{}' else jsonb_build_object('stage', stage) end
 $$;
 comment on function imago.stage_label(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
+
+-- imago.stage_writes
+create or replace function imago.stage_writes(plan imago.plan)
+returns setof imago.plan_write
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return query
+    select w.* from imago.plan_write w
+    where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position;
+end
+$$;
+comment on function imago.stage_writes(imago.plan) is 'The journaled writes of a stage, in their order.';
 
 -- imago.start_rollback
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
@@ -7622,8 +7654,7 @@ declare
   detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
-    select array[count(*)::text, imago.allowed_failures(stop_run.run)::text] into detail
-    from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
+    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
   end if;
   begin
     perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);
@@ -7821,11 +7852,9 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass = source::pg_catalog.regclass then
+  if sync.relation::pg_catalog.regclass = plan.source::pg_catalog.regclass then
     return '';
   end if;
   return format(
@@ -7834,7 +7863,7 @@ begin
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
      end if;',
-    sync.plan, source, plan.key_column, plan.key_type);
+    sync.plan, plan.source, plan.key_column, plan.key_type);
 end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
@@ -8605,9 +8634,9 @@ as $$
   select plan.source_schema, plan.source_table, plan.key_column where run.direction = 'forward'
   union all
   (select 'imago_undo', w.undo_table, 'entity'
-   from imago.plan_write w
-   where run.direction = 'rollback' and w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null
-   order by w.relation = format('%I.%I', plan.source_schema, plan.source_table) desc, w.position
+   from imago.stage_writes(plan) w
+   where run.direction = 'rollback'
+   order by w.relation = plan.source desc, w.position
    limit 1)
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
@@ -8624,18 +8653,14 @@ declare
   moved bigint := coalesce((totals ->> 'moved')::bigint, 0);
   processed bigint := coalesce((totals ->> 'processed')::bigint, 0);
   failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
-  left_aside bigint;
-  conflicts bigint;
+  aside record;
 begin
   select r.* into run from imago.run r where r.id = run_id;
-  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
-         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
-    into left_aside, conflicts
-  from imago.failure f where f.plan = run.plan;
+  select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
     'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
-    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', left_aside, 'conflicts', conflicts,
+    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'conflicts', aside.conflicts,
     'has_more', outcome <> 'done',
     'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
     'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),
@@ -8996,7 +9021,7 @@ as $$
     and l.relation in (
       select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name
       union all
-      select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s)
+      select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
 

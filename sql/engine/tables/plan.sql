@@ -3,6 +3,7 @@ create table imago.plan (
   title text not null,
   source_schema text not null,
   source_table text not null,
+  source text not null generated always as (quote_ident(source_schema) || '.' || quote_ident(source_table)) stored,
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
@@ -22,6 +23,7 @@ create table imago.plan (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.source is 'Quoted name of the table that the plan walks.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';

@@ -3,6 +3,7 @@ create table imago.plan_stage (
   number integer not null check (number > 1),
   source_schema text not null,
   source_table text not null,
+  source text not null generated always as (quote_ident(source_schema) || '.' || quote_ident(source_table)) stored,
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
@@ -11,6 +12,7 @@ create table imago.plan_stage (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
+comment on column imago.plan_stage.source is 'Quoted name of the table that the stage walks.';
 comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';

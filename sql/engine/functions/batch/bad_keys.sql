@@ -19,9 +19,9 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$I.%3$I
-     where %1$I = any ($1::%4$s[]) and %1$I::text <> all ($2)',
-    plan.key_column, plan.source_schema, plan.source_table, plan.key_type)
+    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$s
+     where %1$I = any ($1::%3$s[]) and %1$I::text <> all ($2)',
+    plan.key_column, plan.source, plan.key_type)
   into result using segment, free;
   return result;
 end

@@ -22,7 +22,7 @@ begin
     attempts_left := attempts_left - step.attempts;
     exit when step.outcome <> 'done' or attempts_left <= 0 or clock_timestamp() >= deadline;
   end loop;
-  perform imago.close_fix_run(run);
+  perform imago.conclude_run(run);
   return result;
 end
 $$;

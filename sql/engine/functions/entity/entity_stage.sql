@@ -11,7 +11,7 @@ declare
 begin
   if stage not in (select s.stage from imago.plan_stages(plan) s) then
     perform imago.raise_error('IM015', 'stage', entity_stage.stage::text,
-      (select string_agg(format('%s (%I.%I)', s.stage, s.source_schema, s.source_table), ', ' order by s.stage) from imago.plan_stages(plan) s));
+      (select string_agg(format('%s (%s)', s.stage, s.source), ', ' order by s.stage) from imago.plan_stages(plan) s));
   end if;
   for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(entity_stage.stage, s.stage) loop
     begin

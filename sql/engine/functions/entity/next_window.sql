@@ -6,14 +6,13 @@ set search_path = ''
 as $$
 declare
   first_key text;
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
   result bigint;
   pending constant text := format(
     'select p.entity::text from %1$I.pending p
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, source)
+  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
     into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
@@ -24,7 +23,7 @@ begin
   if first_key is null then
     return null;
   end if;
-  execute format('select count(*) from %s where %I < $1::%s', source, plan.key_column, plan.key_type) into result using first_key;
+  execute format('select count(*) from %s where %I < $1::%s', plan.source, plan.key_column, plan.key_type) into result using first_key;
   return result;
 exception when query_canceled then
   -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.

@@ -25,7 +25,7 @@ begin
   return jsonb_build_object(
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'object', coalesce(f ->> 'table', format('%I.%I', plan.source_schema, plan.source_table)),
+        'object', coalesce(f ->> 'table', plan.source),
         'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
         'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),

@@ -37,7 +37,7 @@ begin
       piece := imago.walk_size(size, deadline - began);
       begin
         keys := imago.walk_keys(
-          format('%I.%I', staged.source_schema, staged.source_table), staged.key_column, staged.key_type, next_key, null, piece);
+          staged.source, staged.key_column, staged.key_type, next_key, null, piece);
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));

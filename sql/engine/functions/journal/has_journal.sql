@@ -8,7 +8,7 @@ declare
   write imago.plan_write;
   found_one boolean := false;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
       into found_one using entity;
     exit when found_one;

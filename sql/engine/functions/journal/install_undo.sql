@@ -37,7 +37,7 @@ begin
     from imago.journal_columns(write.relation, write.columns) c), '');
   plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.journal_columns(format('%I.%I', plan.source_schema, plan.source_table), array[plan.key_column]) c;
+  from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',

@@ -7,7 +7,7 @@ as $$
 declare
   wanted integer := least(
     imago.setting_number('lanes'),
-    greatest(1, imago.estimated_rows(format('%I.%I', plan.source_schema, plan.source_table)) / 2000));
+    greatest(1, imago.estimated_rows(plan.source) / 2000));
   by_block constant boolean := imago.should_walk_by_block(run, plan);
   bounds text[];
 begin

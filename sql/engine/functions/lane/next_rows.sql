@@ -5,7 +5,7 @@ set search_path = ''
 as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
-  relation text := format('%I.%I', plan.source_schema, plan.source_table);
+  relation text := plan.source;
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
@@ -15,7 +15,7 @@ begin
           w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
         format('select null::%s as entity where false', plan.key_type)))
         into relation
-      from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+      from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
       plan.key_type, cursor_key, lane.upper_key, lane.batch_size);

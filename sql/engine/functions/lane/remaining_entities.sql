@@ -17,7 +17,7 @@ begin
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
-    from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null;
+    from imago.stage_writes(plan) w;
   end if;
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (

@@ -6,9 +6,9 @@ as $$
   select plan.source_schema, plan.source_table, plan.key_column where run.direction = 'forward'
   union all
   (select 'imago_undo', w.undo_table, 'entity'
-   from imago.plan_write w
-   where run.direction = 'rollback' and w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null
-   order by w.relation = format('%I.%I', plan.source_schema, plan.source_table) desc, w.position
+   from imago.stage_writes(plan) w
+   where run.direction = 'rollback'
+   order by w.relation = plan.source desc, w.position
    limit 1)
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';

@@ -18,7 +18,7 @@ begin
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
     execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then format('%I.%I', staged.source_schema, staged.source_table) else imago.plan_object(staged, 'pending') end)
+      then staged.source else imago.plan_object(staged, 'pending') end)
     into counted;
     result := result + counted;
   end loop;

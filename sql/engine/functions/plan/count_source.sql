@@ -5,24 +5,22 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
-  source text;
   concerned text;
   counted bigint;
 begin
   is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    source := format('%I.%I', staged.source_schema, staged.source_table);
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
     if not is_estimate then
       execute format('select count(*) from %s', concerned) into counted;
-    elsif concerned = source then
-      counted := imago.estimated_rows(source);
+    elsif concerned = staged.source then
+      counted := imago.estimated_rows(staged.source);
     else
       -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-      counted := imago.estimated_rows(source)
-        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(source)));
+      counted := imago.estimated_rows(staged.source)
+        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source)));
     end if;
     total := total + counted;
   end loop;

@@ -7,7 +7,7 @@ as $$
 declare
   result boolean;
 begin
-  execute format('select exists (select from %I.%I where %I = $1::%s)', plan.source_schema, plan.source_table, plan.key_column, plan.key_type)
+  execute format('select exists (select from %s where %I = $1::%s)', plan.source, plan.key_column, plan.key_type)
     into result using entity;
   return result;
 end

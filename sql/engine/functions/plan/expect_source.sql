@@ -4,12 +4,10 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   -- Once it is finalized, clean-up may have dropped it.
-  if plan.closed_at is null and pg_catalog.to_regclass(source) is null then
-    perform imago.raise_error('IM006', plan.name, source || ' table is missing');
+  if plan.closed_at is null and pg_catalog.to_regclass(plan.source) is null then
+    perform imago.raise_error('IM006', plan.name, plan.source || ' table is missing');
   end if;
 end
 $$;

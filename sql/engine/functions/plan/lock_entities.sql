@@ -9,8 +9,8 @@ declare
 begin
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$I.%3$I where %1$I = any %4$s order by %1$I for %5$s %6$s) locked',
-    plan.key_column, plan.source_schema, plan.source_table, imago.keys_sql(plan),
+       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I for %4$s %5$s) locked',
+    plan.key_column, plan.source, imago.keys_sql(plan),
     case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
   into result using keys;
   return result;

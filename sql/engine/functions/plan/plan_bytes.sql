@@ -6,7 +6,7 @@ set search_path = ''
 as $$
   select sum(imago.relation_bytes(t.relation))::bigint
   from (
-    select pg_catalog.to_regclass(format('%I.%I', plan.source_schema, plan.source_table))::text as relation
+    select pg_catalog.to_regclass(plan.source)::text as relation
     union
     select pg_catalog.to_regclass(w.relation)::text from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage
   ) t

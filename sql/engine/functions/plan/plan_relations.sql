@@ -4,8 +4,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s
-  where pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) is not null
+  select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s
+  where pg_catalog.to_regclass(s.source) is not null
   union
   select pg_catalog.to_regclass(w.relation) from imago.plan_write w
   where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null

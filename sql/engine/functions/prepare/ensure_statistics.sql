@@ -11,7 +11,7 @@ begin
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
-      execute format('analyze %I.%I', plan.source_schema, plan.source_table);
+      execute 'analyze ' || plan.source;
     end if;
   end loop;
 end

@@ -6,18 +6,16 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
-  source text;
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
-    source := format('%I.%I', staged.source_schema, staged.source_table);
-    return query select * from imago.relation_problems(source);
-    return query select * from imago.column_problems(source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    if pg_catalog.to_regclass(source) is not null and not exists (
+    return query select * from imago.relation_problems(staged.source);
+    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    if pg_catalog.to_regclass(staged.source) is not null and not exists (
       select from pg_catalog.pg_index i
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-      where i.indrelid = pg_catalog.to_regclass(source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+      where i.indrelid = pg_catalog.to_regclass(staged.source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
         and a.attname = staged.key_column) then
-      return query select 'error', 'not_unique', format('%s.%I', source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
+      return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);

@@ -5,7 +5,8 @@ stable
 set search_path = ''
 as $$
 declare
-  aside bigint := (select count(distinct (f.stage, f.entity)) from imago.failure f where f.plan = run.plan and f.direction = run.direction);
+  aside bigint := (
+    select a.unmoved + case run.direction when 'forward' then a.held else 0 end from imago.count_set_aside(run.plan, run.direction) a);
   forward imago.run;
   lanes record;
 begin

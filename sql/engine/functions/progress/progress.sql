@@ -16,13 +16,7 @@ begin
   end if;
   perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, false);
-  select
-    count(distinct (f.stage, f.entity)) filter (where f.kind in ('failed', 'too_large', 'deferred')) as failed,
-    count(distinct (f.stage, f.entity)) filter (where f.kind = 'held') as held,
-    count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict') as conflicts
-    into counts
-  from imago.failure f where f.plan = plan_name;
-
+  select * into counts from imago.count_set_aside(plan_name);
   per_minute := imago.recent_rate(run.id);
   return imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'direction', run.direction,

@@ -13,7 +13,7 @@ declare
   write imago.plan_write;
   key_join text;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     key_join := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     if write.columns <> '{}' then
       return query execute format(

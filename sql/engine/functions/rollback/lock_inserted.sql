@@ -17,7 +17,7 @@ declare
   is_edited boolean;
   any_edited boolean := false;
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null order by w.position loop
+  for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
     execute format(
       'select bool_or(locked.edited) from (
          select j.print is distinct from %5$s as edited

@@ -11,7 +11,7 @@ declare
   condition text;
   journal text;
 begin
-  for removed in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null loop
+  for removed in select w.* from imago.stage_writes(plan) w where w.inserts loop
     for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
       if reference.pointing is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
@@ -27,8 +27,8 @@ begin
         end if;
       else
         -- Rows that go with the same entities do not count. To a row that several entities share, nothing may refer.
-        select w.* into other from imago.plan_write w
-        where w.plan = plan.name and w.stage = plan.stage and w.inserts and w.undo_table is not null
+        select w.* into other from imago.stage_writes(plan) w
+        where w.inserts
           and w.relation::pg_catalog.regclass = coalesce(
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(

@@ -14,7 +14,7 @@ declare
   updated bigint;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null and w.inserts order by w.position desc
+    select w.* from imago.stage_writes(plan) w where w.inserts order by w.position desc
   loop
     inserted := format(
       '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
@@ -37,7 +37,7 @@ begin
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
-  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+  for write in select w.* from imago.stage_writes(plan) w loop
     execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
   return counts;

@@ -18,8 +18,7 @@ declare
   missed boolean;
 begin
   for write in
-    select w.* from imago.plan_write w
-    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position desc
+    select w.* from imago.stage_writes(plan) w where w.columns <> '{}' order by w.position desc
   loop
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');

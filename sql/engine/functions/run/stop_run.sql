@@ -8,8 +8,7 @@ declare
   detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
-    select array[count(*)::text, imago.allowed_failures(stop_run.run)::text] into detail
-    from imago.failure f where f.run = stop_run.run.id and f.kind in ('failed', 'too_large');
+    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
   end if;
   begin
     perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);

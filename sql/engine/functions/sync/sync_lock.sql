@@ -4,11 +4,9 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  source text := format('%I.%I', plan.source_schema, plan.source_table);
 begin
   -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass = source::pg_catalog.regclass then
+  if sync.relation::pg_catalog.regclass = plan.source::pg_catalog.regclass then
     return '';
   end if;
   return format(
@@ -17,7 +15,7 @@ begin
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
      end if;',
-    sync.plan, source, plan.key_column, plan.key_type);
+    sync.plan, plan.source, plan.key_column, plan.key_type);
 end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';

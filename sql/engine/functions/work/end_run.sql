@@ -6,17 +6,10 @@ set search_path = ''
 as $$
 declare
   finding jsonb;
-  left_aside bigint;
 begin
   perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
-  select count(distinct (f.stage, f.entity)) into left_aside
-  from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.kind <> 'held';
   begin
-    if left_aside > 0 then
-      perform imago.transition_run(run.id, 'fail', imago.counted(plan, left_aside) || ' set aside', 'set_aside');
-    else
-      perform imago.transition_run(run.id, 'succeed');
-    end if;
+    perform imago.conclude_run(run);
   exception when sqlstate 'IM016' then
     return 'busy';
   end;
@@ -29,4 +22,4 @@ begin
   return 'done';
 end
 $$;
-comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: succeeded, or failed where entities are set aside; with what its checks have found. Outcome done, or busy.';
+comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: in the state that it comes to, with what its checks have found. Outcome done, or busy.';

@@ -9,18 +9,14 @@ declare
   moved bigint := coalesce((totals ->> 'moved')::bigint, 0);
   processed bigint := coalesce((totals ->> 'processed')::bigint, 0);
   failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
-  left_aside bigint;
-  conflicts bigint;
+  aside record;
 begin
   select r.* into run from imago.run r where r.id = run_id;
-  select count(distinct (f.stage, f.entity)) filter (where f.kind not in ('held', 'conflict') and f.direction = run.direction),
-         count(distinct (f.stage, f.entity)) filter (where f.kind = 'conflict')
-    into left_aside, conflicts
-  from imago.failure f where f.plan = run.plan;
+  select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
     'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
-    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', left_aside, 'conflicts', conflicts,
+    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'conflicts', aside.conflicts,
     'has_more', outcome <> 'done',
     'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
     'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),

@@ -11,6 +11,6 @@ as $$
     and l.relation in (
       select pg_catalog.to_regclass(w.relation) from imago.plan_write w where w.plan = plan.name
       union all
-      select pg_catalog.to_regclass(format('%I.%I', s.source_schema, s.source_table)) from imago.plan_stages(plan) s)
+      select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';

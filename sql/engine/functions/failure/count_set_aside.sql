@@ -1,0 +1,24 @@
+create or replace function imago.count_set_aside(
+  plan_name text,
+  direction text default null,
+  out failed bigint,
+  out held bigint,
+  out conflicts bigint,
+  out unmoved bigint
+)
+language sql
+stable
+set search_path = ''
+as $$
+  with aside as (
+    select f.stage, f.entity, f.kind, coalesce(f.direction = count_set_aside.direction, true) as of_direction
+    from imago.failure f where f.plan = plan_name
+  )
+  select
+    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
+    count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
+  from aside a
+$$;
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Entities that are set aside: failed (deferred and too large ones, too), held and in conflict; unmoved: why a run of this direction cannot succeed. Of a direction only what failed in it counts.';
