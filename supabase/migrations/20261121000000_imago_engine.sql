@@ -589,7 +589,19 @@ create type imago.moves as (
   sqlstate text,
   rows jsonb
 );
-comment on type imago.moves is 'What a list of keys came to: how many from its start are resolved, and why it ended there (done, time, deferred, timeout, stop, budget).';
+comment on type imago.moves is 'What a list of keys, a lane, or the end of a run came to: how many from its start are resolved, and the outcome, which says why it ended there.
+
+done: all of the keys are resolved; for the end of a run, the run has ended.
+time: the budget of the call, in milliseconds or sub-batches, is used up.
+working: something was done, or another caller was faster; there is more to do.
+yield: a transition waits for the run.
+busy: another caller holds what this one needs.
+deferred: somebody holds a lock; try again in a moment.
+timeout: the statement timeout came; the next call takes fewer at once.
+incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
+built: an index was built, and writers of its table wait for the end of the call.
+budget: more entities have failed than max_failures allows.
+stop: the server is in trouble, or the schema does not fit (see sqlstate).';
 
 create type imago.problem as (
   severity text,
