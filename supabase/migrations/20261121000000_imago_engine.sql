@@ -379,7 +379,6 @@ create table imago.run (
   validation bigint,
   findings jsonb,
   total bigint,
-  total_is_estimate boolean not null default true,
   created_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
   finished_at timestamptz
@@ -483,7 +482,6 @@ create table imago.log (
   created_at timestamptz not null default clock_timestamp(),
   plan text,
   run bigint,
-  batch bigint,
   level text not null check (level in ('debug', 'info', 'warning', 'error')),
   event text not null,
   entity text,
@@ -2546,8 +2544,7 @@ create or replace function imago.dry_run_report(
   run imago.run,
   answer jsonb,
   before jsonb,
-  first_log bigint,
-  started timestamptz
+  first_log bigint
 )
 returns jsonb
 language plpgsql
@@ -2600,7 +2597,7 @@ begin
                from jsonb_each_text(answer -> 'rows'))));
 end
 $$;
-comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint, timestamptz) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
 
 -- imago.each_column
 create or replace function imago.each_column(template text, relation text, columns text[], separator text default ', ')
@@ -5415,7 +5412,7 @@ create or replace function imago.move_keys(
   size integer,
   deadline timestamptz,
   attempts_left integer,
-  deferrals integer default 0,
+  deferrals integer,
   fixed imago.plan_check default null
 )
 returns imago.moves
@@ -6642,7 +6639,6 @@ declare
   step jsonb;
   answer jsonb;
   first_log bigint := coalesce((select max(l.id) from imago.log l), 0);
-  started timestamptz := clock_timestamp();
   locked_at timestamptz;
   lsn pg_lsn;
   work_ms integer := case mode when 'full' then 3600000 else least(max_ms, 2000) end;
@@ -6685,7 +6681,7 @@ begin
     end if;
   end loop;
   perform set_config('imago.dry', '', true);
-  return imago.dry_run_report(plan, run, answer, before, first_log, started)
+  return imago.dry_run_report(plan, run, answer, before, first_log)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn,
       'locks_held_ms', case when locked_at is not null then round(extract(epoch from clock_timestamp() - locked_at)::numeric * 1000) end);
@@ -7330,7 +7326,7 @@ $$;
 comment on function imago.save_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
 
 -- imago.schedule
-create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
+create or replace function imago.schedule(plan_name text, every interval, finalize boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -7620,15 +7616,15 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
-  source record;
+  entities bigint;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
-  select * into source from imago.count_source(plan);
-  update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
+  entities := (select s.total from imago.count_source(plan) s);
+  update imago.run r set total = entities where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
@@ -9006,18 +9002,17 @@ create or replace function imago.write_log(
   event text,
   detail jsonb default '{}',
   entity text default null,
-  sqlstate text default null,
-  batch bigint default null
+  sqlstate text default null
 )
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
-  insert into imago.log (plan, run, level, event, detail, entity, sqlstate, batch)
-  values (plan, run, level, event, coalesce(detail, '{}'), entity, sqlstate, batch)
+  insert into imago.log (plan, run, level, event, detail, entity, sqlstate)
+  values (plan, run, level, event, coalesce(detail, '{}'), entity, sqlstate)
 $$;
-comment on function imago.write_log(text, bigint, text, text, jsonb, text, text, bigint) is 'Adds a line to imago.log. Detail holds names, codes and counts, never values of rows.';
+comment on function imago.write_log(text, bigint, text, text, jsonb, text, text) is 'Adds a line to imago.log. Detail holds names, codes and counts, never values of rows.';
 
 -- imago.writers_in_flight
 create or replace function imago.writers_in_flight(plan imago.plan)
@@ -9058,7 +9053,7 @@ comment on function imago.written_tables(text) is 'A table and its partitions of
 create view public.migration_log
 with (security_invoker = true)
 as
-select l.created_at, l.plan, l.run, l.batch, l.level, l.event, l.entity, l.sqlstate, l.detail
+select l.created_at, l.plan, l.run, null::bigint as batch, l.level, l.event, l.entity, l.sqlstate, l.detail
 from imago.log l
 union all
 select

@@ -1,7 +1,7 @@
 create view public.migration_log
 with (security_invoker = true)
 as
-select l.created_at, l.plan, l.run, l.batch, l.level, l.event, l.entity, l.sqlstate, l.detail
+select l.created_at, l.plan, l.run, null::bigint as batch, l.level, l.event, l.entity, l.sqlstate, l.detail
 from imago.log l
 union all
 select

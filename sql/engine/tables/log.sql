@@ -3,7 +3,6 @@ create table imago.log (
   created_at timestamptz not null default clock_timestamp(),
   plan text,
   run bigint,
-  batch bigint,
   level text not null check (level in ('debug', 'info', 'warning', 'error')),
   event text not null,
   entity text,

@@ -16,7 +16,6 @@ create table imago.run (
   validation bigint,
   findings jsonb,
   total bigint,
-  total_is_estimate boolean not null default true,
   created_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
   finished_at timestamptz

@@ -6,7 +6,7 @@ create or replace function imago.move_keys(
   size integer,
   deadline timestamptz,
   attempts_left integer,
-  deferrals integer default 0,
+  deferrals integer,
   fixed imago.plan_check default null
 )
 returns imago.moves

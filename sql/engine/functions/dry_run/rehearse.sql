@@ -11,7 +11,6 @@ declare
   step jsonb;
   answer jsonb;
   first_log bigint := coalesce((select max(l.id) from imago.log l), 0);
-  started timestamptz := clock_timestamp();
   locked_at timestamptz;
   lsn pg_lsn;
   work_ms integer := case mode when 'full' then 3600000 else least(max_ms, 2000) end;
@@ -54,7 +53,7 @@ begin
     end if;
   end loop;
   perform set_config('imago.dry', '', true);
-  return imago.dry_run_report(plan, run, answer, before, first_log, started)
+  return imago.dry_run_report(plan, run, answer, before, first_log)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn,
       'locks_held_ms', case when locked_at is not null then round(extract(epoch from clock_timestamp() - locked_at)::numeric * 1000) end);

@@ -7,15 +7,15 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
-  source record;
+  entities bigint;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
-  select * into source from imago.count_source(plan);
-  update imago.run r set total = source.total, total_is_estimate = source.is_estimate where r.id = run_id;
+  entities := (select s.total from imago.count_source(plan) s);
+  update imago.run r set total = entities where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end

@@ -1,4 +1,4 @@
-create or replace function imago.schedule(plan_name text, every interval, finalize boolean default false)
+create or replace function imago.schedule(plan_name text, every interval, finalize boolean)
 returns jsonb
 language plpgsql
 volatile
