@@ -21,7 +21,7 @@ create type imago.moves as (
   sqlstate text,
   rows jsonb
 );
-comment on type imago.moves is 'What a list of keys, a lane, or the end of a run came to: how many from its start are resolved, and the outcome, which says why it ended there.
+comment on type imago.moves is 'What a list of keys, a lane or the end of a run came to. So many from its start are resolved; the outcome says why it ended there.
 
 done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.

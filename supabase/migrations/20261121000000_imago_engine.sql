@@ -587,7 +587,7 @@ create type imago.moves as (
   sqlstate text,
   rows jsonb
 );
-comment on type imago.moves is 'What a list of keys, a lane, or the end of a run came to: how many from its start are resolved, and the outcome, which says why it ended there.
+comment on type imago.moves is 'What a list of keys, a lane or the end of a run came to. So many from its start are resolved; the outcome says why it ended there.
 
 done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.
@@ -2075,7 +2075,7 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Entities that are set aside: failed (deferred and too large ones, too), held and in conflict; unmoved: why a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred and too large ones, too), held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
 -- imago.count_source
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
@@ -2349,7 +2349,7 @@ exception when sqlstate 'IM042' then
   return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
 end
 $$;
-comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize; a direct step that it meets is given a job of its own.';
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize. A direct step that it meets is given a job of its own.';
 
 -- imago.drop_empty_column
 create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
@@ -3110,7 +3110,7 @@ begin
   return since;
 end
 $$;
-comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, and before the verification period is over, naming when it is (IM040); gives since when it counts: when the plan was finalized, or taken back whole.';
+comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, or before the verification period is over (IM040). Gives since when that counts: when the plan was finalized, or taken back whole.';
 
 -- imago.expect_cron
 create or replace function imago.expect_cron()
@@ -4124,7 +4124,7 @@ set search_path = ''
 as $$
   select 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres'' set extra_float_digits = 1 set bytea_output = ''hex'''
 $$;
-comment on function imago.fixed_formats() is 'SQL: the clauses of a function that takes fingerprints of rows, which are made of their text; the same wherever one is taken.';
+comment on function imago.fixed_formats() is 'SQL: the set clauses of a function that takes fingerprints. These are made of a row''s text, which has to be the same everywhere.';
 
 -- imago.forget_added
 create or replace function imago.forget_added(plan text, object text, column_name text default null)
@@ -5217,7 +5217,7 @@ exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
 end
 $$;
-comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, once the batches in flight have ended, or shared, so that no transition happens under a batch. IM016 when the others take too long.';
+comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, or shared with others who move entities. Alone it waits for the batches in flight; shared, no transition happens under a batch. IM016 when the others take too long.';
 
 -- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -6460,7 +6460,7 @@ exception
     code := sqlstate;
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved: not set aside, and in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
 
 -- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
@@ -8147,7 +8147,7 @@ begin
     case when variables = '{}' then '' else ' using ' || array_to_string(variables, ', ') end);
 end
 $$;
-comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
+comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if they are few, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
 -- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)

@@ -27,4 +27,4 @@ begin
   return since;
 end
 $$;
-comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, and before the verification period is over, naming when it is (IM040); gives since when it counts: when the plan was finalized, or taken back whole.';
+comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, or before the verification period is over (IM040). Gives since when that counts: when the plan was finalized, or taken back whole.';

@@ -21,4 +21,4 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Entities that are set aside: failed (deferred and too large ones, too), held and in conflict; unmoved: why a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred and too large ones, too), held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';

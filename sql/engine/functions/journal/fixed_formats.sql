@@ -6,4 +6,4 @@ set search_path = ''
 as $$
   select 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''postgres'' set extra_float_digits = 1 set bytea_output = ''hex'''
 $$;
-comment on function imago.fixed_formats() is 'SQL: the clauses of a function that takes fingerprints of rows, which are made of their text; the same wherever one is taken.';
+comment on function imago.fixed_formats() is 'SQL: the set clauses of a function that takes fingerprints. These are made of a row''s text, which has to be the same everywhere.';

@@ -16,4 +16,4 @@ begin
     case when variables = '{}' then '' else ' using ' || array_to_string(variables, ', ') end);
 end
 $$;
-comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if few rows were written, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
+comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if they are few, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';

@@ -23,4 +23,4 @@ exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', (select r.plan from imago.run r where r.id = run_id));
 end
 $$;
-comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, once the batches in flight have ended, or shared, so that no transition happens under a batch. IM016 when the others take too long.';
+comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, or shared with others who move entities. Alone it waits for the batches in flight; shared, no transition happens under a batch. IM016 when the others take too long.';

@@ -21,4 +21,4 @@ exception when sqlstate 'IM042' then
   return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
 end
 $$;
-comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize; a direct step that it meets is given a job of its own.';
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize. A direct step that it meets is given a job of its own.';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { prepareAll } from './support/avatars.ts';
-import { freshDatabase, type TestDatabase } from './support/database.ts';
+import { prepareAll } from '../support/avatars.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
 /** Which settings our functions change or rest on, asked of the catalogue once a plan is prepared and has its generated ones. */
 
