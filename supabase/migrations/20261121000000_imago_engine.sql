@@ -610,6 +610,43 @@ create type imago.problem as (
 );
 comment on type imago.problem is 'What preflight() of a plan returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
 
+-- imago.accept_edits
+create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = accept_edits.plan and w.relation = accept_edits.relation);
+begin
+  if write.undo_table is null then
+    return;
+  end if;
+  execute format(
+    'update imago_undo.%1$I j set print = %2$s
+     from %3$s t join (%4$s) f on %5$s
+     where j.entity = t.%6$I::%7$s and j.op = ''i'' and %8$s
+       and j.print = pg_catalog.hashtextextended(row(%9$s)::text, 0)',
+    write.undo_table, imago.fingerprint('t', write.inserted_columns), relation, former,
+    imago.each_column('f.%2$I = t.%2$I', relation, write.key_columns, ' and '),
+    coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table),
+    imago.each_column('j.key_%1$s::%3$s = t.%2$I', relation, write.key_columns, ' and '),
+    -- With the former values put in, a row that nobody has edited otherwise has the print of the journal.
+    (select string_agg(format(case when c = any (columns) then 'f.%I' else 't.%I' end, c), ', ' order by n)
+     from unnest(write.inserted_columns) with ordinality i(c, n)))
+  using keys;
+end
+$$;
+comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'For plans: has the journal take over edits of inserted rows that a plan brings to their other side: they are no conflict. former is a query over keys ($1): the row''s key and these columns as they were before. A row that was edited otherwise stays a conflict.
+
+Example: select imago.accept_edits(''profile_gigs'', ''public."Gigs"'', ''{skills}'', ''select g.id, u.skills from public."Gigs" g join public."User" u on u.id = g."userId" where g.id = any ($1)'', array[1, 2])';
+
 -- imago.add_answers
 create or replace function imago.add_answers(so_far jsonb, more jsonb)
 returns jsonb
@@ -1594,7 +1631,7 @@ $$;
 comment on function imago.claim_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
 
 -- imago.cleanup
-create or replace function imago.cleanup(plan_name text, older_than interval)
+create or replace function imago.cleanup(plan_name text, older_than interval, dry_run boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -1608,6 +1645,15 @@ declare
   freed jsonb := '{}';
   outcome jsonb;
 begin
+  if older_than is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
+  end if;
+  if older_than < interval '0' then
+    perform imago.raise_error('IM015', 'older_than', older_than::text, 'zero or more');
+  end if;
+  if dry_run then
+    return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
@@ -1641,7 +1687,7 @@ begin
   return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
 end
 $$;
-comment on function imago.cleanup(text, interval) is 'One call''s worth of clean-up: the next step of the plan, then the journal, then what the log holds of the migration, until nothing is left.';
+comment on function imago.cleanup(text, interval, boolean) is 'One call''s worth of clean-up: the plan''s next step, then the journal, then what the log holds of the migration. Refuses arguments that make no sense (IM004, IM015).';
 
 -- imago.cleanup_answer
 create or replace function imago.cleanup_answer(plan_name text, step text, state text, freed jsonb default '{}', warnings jsonb default '[]')
@@ -1763,7 +1809,9 @@ as $$
   where r.oid is not null
     and (a.attname is null or t.typcategory = 'E' or imago.journal_type(a.atttypid, -1) <> all (types))
 $$;
-comment on function imago.column_problems(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
+comment on function imago.column_problems(text, text, text[]) is 'For plans: what is wrong with a column that a plan needs: missing, or of another type. Each is a row for preflight().
+
+Example: select * from imago.column_problems(''public.users'', ''id'', ''{uuid}'')';
 
 -- imago.compact_batch
 create or replace function imago.compact_batch(batch bigint, plan imago.plan, keys text[])
@@ -2204,7 +2252,9 @@ begin
   execute format('comment on function %I.statistics() is %L', name, 'What get_migration_statistics adds for this plan: nothing.');
 end
 $$;
-comment on function imago.create_plan(text, text, text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
+comment on function imago.create_plan(text, text, text, text, text, text, text) is 'For plans: registers a plan and makes its schema, with the functions that it may leave out. The first statement of schema.sql. Touches no table of the app.
+
+Example: select imago.create_plan(''initials'', ''Initials for all users'', ''public'', ''users'', ''id'')';
 
 -- imago.cron_intervals
 create or replace function imago.cron_intervals()
@@ -2338,10 +2388,10 @@ begin
   if finalize then
     answer := imago.finalize(plan_name, false);
   elsif run.direction = 'rollback' then
-    answer := public.rollback_batch(plan_name, imago.tick_budget(plan_name), run.force, run.id);
+    answer := imago.roll_back(plan_name, imago.tick_budget(plan_name), run.force, run.id);
   else
-    answer := public.migrate_batch(plan_name, imago.tick_budget(plan_name),
-      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
+    answer := imago.migrate(plan_name, imago.tick_budget(plan_name),
+      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run_id => run.id);
   end if;
   perform imago.unschedule_direct(plan_name);
   return answer;
@@ -2378,7 +2428,9 @@ begin
   return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
 end
 $$;
-comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column that the plan has added (note_added), when it is empty; says what became of it.';
+comment on function imago.drop_empty_column(text, text, text) is 'For plans: a clean-up step that drops a column which the plan added, when it is empty; says what became of it. The plan has noted it as its own (note_added).
+
+Example: select imago.drop_empty_column(''avatars'', ''public.posts'', ''avatar_id'')';
 
 -- imago.drop_empty_table
 create or replace function imago.drop_empty_table(plan_name text, relation text)
@@ -2406,7 +2458,9 @@ exception when dependent_objects_still_exist then
   return jsonb_build_object('warnings', jsonb_build_array(format('%s is referred to: it stays', relation)));
 end
 $$;
-comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table that the plan has added (note_added), when it is empty and nothing refers to it; says what became of it.';
+comment on function imago.drop_empty_table(text, text) is 'For plans: a clean-up step that drops a table which the plan added, when it is empty and nothing refers to it. Says what became of it. The plan has noted it as its own (note_added).
+
+Example: select imago.drop_empty_table(''avatars'', ''public.avatars'')';
 
 -- imago.drop_forged_batch
 create or replace function imago.drop_forged_batch()
@@ -2510,6 +2564,7 @@ declare
   problems jsonb;
   result jsonb;
 begin
+  perform imago.expect_size(batch_size, max_ms);
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
@@ -2614,7 +2669,7 @@ begin
     from imago.journal_columns(each_column.relation, each_column.columns) c);
 end
 $$;
-comment on function imago.each_column(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
+comment on function imago.each_column(text, text, text[], text) is 'Writes a template once for each column. %1 is the position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
 
 -- imago.edited_rows
 create or replace function imago.edited_rows(plan imago.plan, keys text[])
@@ -2684,6 +2739,21 @@ begin
 end
 $$;
 comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: in the state that it comes to, with what its checks have found. Outcome done, or busy.';
+
+-- imago.end_schedule
+create or replace function imago.end_schedule(plan_name text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_cron();
+  return jsonb_build_object('plan', plan_name, 'unscheduled', imago.unschedule(plan_name, 'asked for'));
+end
+$$;
+comment on function imago.end_schedule(text) is 'Removes the job of a plan because a person asks for it.';
 
 -- imago.end_stage
 create or replace function imago.end_stage(run imago.run, plan imago.plan, checks imago.validation, since timestamptz, deadline timestamptz)
@@ -2921,6 +2991,19 @@ end
 $$;
 comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
 
+-- imago.entity_type
+create or replace function imago.entity_type(undo_table text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select pg_catalog.format_type(a.atttypid, a.atttypmod)
+  from pg_catalog.pg_attribute a
+  where a.attrelid = pg_catalog.to_regclass(format('imago_undo.%I', undo_table)) and a.attname = 'entity'
+$$;
+comment on function imago.entity_type(text) is 'Type of the entities that an undo table names; null where there is no such table.';
+
 -- imago.entity_words
 create or replace function imago.entity_words(plan imago.plan, out singular text, out plural text)
 language sql
@@ -3031,7 +3114,9 @@ as $$
      or c.oid in (select t.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(relation)) t where t.isleaf)
         and not exists (select from pg_catalog.pg_class p where p.oid = pg_catalog.to_regclass(relation) and p.relkind = 'r')
 $$;
-comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
+comment on function imago.estimated_rows(text) is 'For plans: rows of a table by its statistics; partitioned tables by their leaves.
+
+Example: select imago.estimated_rows(''public.users'')';
 
 -- imago.expect_begun
 create or replace function imago.expect_begun(plan imago.plan)
@@ -3425,17 +3510,23 @@ $$;
 comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated: names, counts and some keys. held: what is found of entities that somebody has taken back alone, on purpose.';
 
 -- imago.finalize
-create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
+create or replace function imago.finalize(plan_name text, allow_data_loss boolean, dry_run boolean default false)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  plan imago.plan;
+  plan imago.plan := imago.find_plan(plan_name);
   step imago.plan_step;
   closing boolean;
 begin
+  if allow_data_loss is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
+  end if;
+  if dry_run then
+    return imago.finalize_preview(plan);
+  end if;
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');
@@ -3466,7 +3557,7 @@ begin
   return imago.finalize_step(plan, step, closing, allow_data_loss);
 end
 $$;
-comment on function imago.finalize(text, boolean) is 'One call''s worth of finalize: refuses while anything is left or in doubt, goes through the checks before the first step and once more before the one that closes the way back, else does the next step.';
+comment on function imago.finalize(text, boolean, boolean) is 'One call''s worth of finalize: the checks, or the next step. Refuses while anything is left or in doubt. The checks come before the first step and once more before the one that closes the way back.';
 
 -- imago.finalize_answer
 create or replace function imago.finalize_answer(plan_name text, step text, state text, warnings jsonb default '[]')
@@ -3784,7 +3875,9 @@ begin
   return found_plan;
 end
 $$;
-comment on function imago.find_plan(text) is 'The plan of this name, or IM001.';
+comment on function imago.find_plan(text) is 'For plans: the row of the plan with this name, or IM001.
+
+Example: select (imago.find_plan(''avatars'')).title';
 
 -- imago.find_remaining
 create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
@@ -4219,6 +4312,22 @@ end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
+-- imago.given
+create or replace function imago.given(name text, value text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if value is null then
+    perform imago.raise_error('IM004', name);
+  end if;
+  return value;
+end
+$$;
+comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
+
 -- imago.guide_names
 create or replace function imago.guide_names(answer jsonb, guide_pending text default 'pending_users')
 returns jsonb
@@ -4432,7 +4541,9 @@ as $$
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
 $$;
-comment on function imago.index_warning(text, text, text) is 'A warning with the statement to run, where a column that the plan searches has no index.';
+comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.
+
+Example: select * from imago.index_warning(''public.posts'', ''user_id'', ''the walk'')';
 
 -- imago.install_capture
 create or replace function imago.install_capture(write_id integer)
@@ -4593,6 +4704,26 @@ begin
 end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';
+
+-- imago.installation
+create or replace function imago.installation()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'version', imago.setting_number('engine_version'),
+    'server_version', current_setting('server_version'),
+    'plans', (select coalesce(jsonb_agg(p.name order by p.name), '[]') from imago.plan p),
+    'schemas', imago.installed_schemas(),
+    'functions', imago.installed_functions(),
+    'relations', imago.installed_relations(),
+    'triggers', imago.installed_triggers(),
+    'undo', imago.installed_undo(),
+    'cron', imago.installed_jobs())
+$$;
+comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';
 
 -- imago.installed_functions
 create or replace function imago.installed_functions()
@@ -4805,6 +4936,31 @@ end
 $$;
 comment on function imago.is_all_moved(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
 
+-- imago.is_as_written
+create or replace function imago.is_as_written(plan text, relation text, entity text, row_key text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  found_plan imago.plan := imago.find_plan(plan);
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_as_written.plan and w.relation = is_as_written.relation);
+begin
+  if not imago.is_journaled(plan, relation, entity) then
+    return false;
+  end if;
+  found_plan.stage := write.stage;
+  found_plan.key_type := imago.entity_type(write.undo_table);
+  return not exists (
+    select from imago.edited_rows(found_plan, array[entity]) e
+    where e.relation = is_as_written.relation and e.row_key = is_as_written.row_key);
+end
+$$;
+comment on function imago.is_as_written(text, text, text, text) is 'For plans: whether Imago wrote this row for the entity, and nobody has changed since what it wrote.
+
+Example: select imago.is_as_written(''profile_gigs'', ''public."Gigs"'', ''7'', ''11'')';
+
 -- imago.is_batch_open
 create or replace function imago.is_batch_open(capturing boolean default false)
 returns boolean
@@ -4838,7 +4994,9 @@ set search_path = ''
 as $$
   select coalesce((select p.finalized_at is not null from imago.plan p where p.name = plan_name), false)
 $$;
-comment on function imago.is_finalized(text) is 'For clean-up steps: whether they come after finalize, or after everything was taken back.';
+comment on function imago.is_finalized(text) is 'For plans: tells a clean-up step whether it comes after finalize, or after everything was taken back.
+
+Example: select imago.is_finalized(''avatars'')';
 
 -- imago.is_journaled
 create or replace function imago.is_journaled(plan text, relation text, entity text)
@@ -4848,20 +5006,20 @@ stable
 set search_path = ''
 as $$
 declare
-  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  undo_table text := (select w.undo_table from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  entity_type text := imago.entity_type(undo_table);
   result boolean;
 begin
-  if write.undo_table is null or pg_catalog.to_regclass(format('imago_undo.%I', write.undo_table)) is null then
+  if entity_type is null then
     return false;
   end if;
-  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)',
-    write.undo_table, (
-      select case write.stage when 1 then p.key_type else (imago.plan_at_stage(p, write.stage)).key_type end
-      from imago.plan p where p.name = is_journaled.plan)) into result using entity;
+  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', undo_table, entity_type) into result using entity;
   return result;
 end
 $$;
-comment on function imago.is_journaled(text, text, text) is 'Whether the journal says that rows of this entity were written in this relation. For queries of checks: a view on the undo table would keep it from being dropped.';
+comment on function imago.is_journaled(text, text, text) is 'For plans: whether the journal says that rows of this entity were written in this relation. For queries of checks: a view on the undo table would keep it from being dropped.
+
+Example: select imago.is_journaled(''avatars'', ''public.users'', ''3f0c0b5e-8d52-4a7e-9a1c-0f6f6f9a2b11'')';
 
 -- imago.is_large
 create or replace function imago.is_large(relation text)
@@ -4872,7 +5030,9 @@ set search_path = ''
 as $$
   select coalesce(imago.relation_bytes(relation), 0) >= imago.setting_number('direct_mb') * 1024 * 1024::bigint
 $$;
-comment on function imago.is_large(text) is 'Whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.';
+comment on function imago.is_large(text) is 'For plans: whether a table has direct_mb megabytes or more: too large to be read as a whole within a call.
+
+Example: select imago.is_large(''public.users'')';
 
 -- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
@@ -5039,6 +5199,23 @@ as $$
   order by r.id desc limit 1
 $$;
 comment on function imago.last_effective_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
+
+-- imago.last_failed_sync
+create or replace function imago.last_failed_sync(plan text, entity text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select l.detail ->> 'relation'
+  from imago.log l
+  where l.plan = last_failed_sync.plan and l.entity = last_failed_sync.entity and l.event = 'sync_failed'
+  order by l.id desc
+  limit 1
+$$;
+comment on function imago.last_failed_sync(text, text) is 'For plans: the relation that the app wrote when a sync failed for this entity, last; null when none has.
+
+Example: select imago.last_failed_sync(''profile_gigs'', ''7'')';
 
 -- imago.last_moving_run
 create or replace function imago.last_moving_run(plan text)
@@ -5218,6 +5395,87 @@ exception when lock_not_available or deadlock_detected then
 end
 $$;
 comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, or shared with others who move entities. Alone it waits for the batches in flight; shared, no transition happens under a batch. IM016 when the others take too long.';
+
+-- imago.log_request
+create or replace function imago.log_request(plan_name text, action text, caller text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan_name);
+  if coalesce(action, '') !~ '^[a-z_]{1,40}$' then
+    perform imago.raise_error('IM015', 'action', coalesce(left(action, 40), 'null'), 'a name in lower case');
+  end if;
+  if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
+    perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
+  end if;
+  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'requested',
+    jsonb_build_object('action', action, 'caller', caller));
+  return jsonb_build_object('plan', plan_name, 'action', action, 'caller', caller);
+end
+$$;
+comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
+
+-- imago.migrate
+create or replace function imago.migrate(
+  plan_name text,
+  max_ms integer,
+  batch_size integer default null,
+  dry_run boolean default false,
+  backup boolean default null,
+  max_failures text default null,
+  on_failure text default null,
+  run_id bigint default null
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  driven imago.run;
+  result jsonb;
+begin
+  perform imago.expect_size(batch_size, max_ms);
+  perform imago.expect_options(backup, max_failures, on_failure, dry_run);
+  if dry_run then
+    return imago.dry_run(plan_name, 'sample', batch_size, max_ms);
+  end if;
+
+  if plan.closed_at is not null then
+    return imago.work_answer((imago.last_run(plan_name)).id, 'done', '{}', '{}', statement_timestamp());
+  end if;
+  begin
+    driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id);
+  exception when sqlstate 'IM016' then
+    -- The run that is wanted is not there yet; the last one must not be taken for it.
+    return imago.work_answer((imago.last_run(plan_name)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
+  end;
+  if driven.direction = 'rollback' then
+    result := imago.work_run(driven.id, max_ms, batch_size);
+    return result || case result ->> 'status'
+      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.run_error(r) from imago.run r where r.id = driven.caused_by))
+      else '{}' end;
+  end if;
+  if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
+    if (imago.find_plan(plan_name)).prepared_at is null then
+      result := imago.prepare_step(plan_name);
+      return imago.work_answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
+        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
+    end if;
+    begin
+      perform imago.start_run(driven.id, batch_size);
+    exception when sqlstate 'IM016' then
+      return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
+    end;
+  end if;
+  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
+end
+$$;
+comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';
 
 -- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -5956,6 +6214,23 @@ as $$
 $$;
 comment on function imago.percentage(bigint, bigint) is 'Share of moved in moved and pending; never above 100, and 100 only when nothing is pending.';
 
+-- imago.performance
+create or replace function imago.performance(plan_name text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run := imago.last_moving_run(plan_name);
+begin
+  return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(plan) || imago.trouble_statistics(run) || imago.server_statistics()
+    || jsonb_build_object('plan', plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
+end
+$$;
+comment on function imago.performance(text) is 'Rates, batch times, errors, rows and WAL of the newest run that moves entities, and figures of the server.';
+
 -- imago.piece_end
 create or replace function imago.piece_end(plan_check imago.plan_check, cursor_key text, size integer, out last_key text, out rows bigint)
 language plpgsql
@@ -6298,7 +6573,9 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
   where i.indrelid = relation::pg_catalog.regclass and i.indisprimary
 $$;
-comment on function imago.primary_key(text) is 'Columns of the primary key in order, or null.';
+comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order, or null.
+
+Example: select imago.primary_key(''public.users'')';
 
 -- imago.progress
 create or replace function imago.progress(plan_name text)
@@ -6418,7 +6695,9 @@ begin
     hint = format(error.hint, variadic args);
 end
 $$;
-comment on function imago.raise_error(text, text[]) is 'Raises an error of imago.error with its values filled in.';
+comment on function imago.raise_error(text, text[]) is 'For plans: raises an error of imago.error with its values filled in.
+
+Example: select imago.raise_error(''IM012'', ''view public.user_initials'')';
 
 -- imago.read_lane
 create or replace function imago.read_lane(
@@ -6623,7 +6902,9 @@ begin
   end if;
 end
 $$;
-comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';
+comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in a finalize step (IM043) what would be lost, unless the caller has said allow_data_loss. what: counts and keys, no values.
+
+Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';
 
 -- imago.rehearse
 create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, max_ms integer)
@@ -6749,7 +7030,9 @@ begin
   end if;
 end
 $$;
-comment on function imago.relation_problems(text, boolean) is 'What keeps a relation from being migrated: missing, not a table, owned by somebody else, no primary key.';
+comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, no primary key. Each is a row for preflight().
+
+Example: select * from imago.relation_problems(''public.users'')';
 
 -- imago.remaining_entities
 create or replace function imago.remaining_entities(run imago.run, plan imago.plan, most integer)
@@ -7061,7 +7344,76 @@ begin
   end loop;
 end
 $$;
-comment on function imago.revoke_plan_functions(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
+comment on function imago.revoke_plan_functions(text) is 'For plans: revokes the functions of a plan''s schema from everybody. The last statement of registration.sql.
+
+Example: select imago.revoke_plan_functions(''initials'')';
+
+-- imago.roll_back
+create or replace function imago.roll_back(plan_name text, max_ms integer, force boolean default null, run_id bigint default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  driven imago.run;
+begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_size(null, max_ms);
+  if run_id is not null then
+    driven := imago.expect_run(plan_name, 'rollback', run_id);
+    if driven.force <> force then
+      perform imago.raise_error('IM007', driven.id::text, plan_name, 'force', driven.force::text, force::text);
+    end if;
+    return imago.work_run(driven.id, max_ms);
+  end if;
+  driven := imago.last_run(plan_name);
+  if driven.id is null then
+    perform imago.raise_error('IM022', plan_name);
+  end if;
+  begin
+    driven := imago.start_rollback(plan_name, force);
+  exception when sqlstate 'IM016' then
+    return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
+      || '{"run": null, "direction": "rollback", "rolled_back": 0}';
+  end;
+  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms));
+end
+$$;
+comment on function imago.roll_back(text, integer, boolean, bigint) is 'One call''s worth of taking a migration back: opens the rollback or finds it, and works.';
+
+-- imago.roll_back_all
+create or replace function imago.roll_back_all(plan_name text, force boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result jsonb;
+  rolled_back bigint := 0;
+  rows jsonb := '{}';
+  deferrals integer := 0;
+begin
+  loop
+    result := imago.roll_back(plan_name, 3600000, force);
+    rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
+    rows := imago.add_counts(rows, result -> 'rows');
+    exit when result ->> 'status' not in ('working', 'deferred');
+    -- Somebody's lock is waited for a few times, not for ever: all that we have taken back is locked meanwhile.
+    deferrals := case result ->> 'status' when 'deferred' then deferrals + 1 else 0 end;
+    exit when deferrals > 10;
+  end loop;
+  if result ->> 'status' = 'failed' then
+    raise exception using
+      errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
+  elsif (result ->> 'has_more')::boolean then
+    perform imago.raise_error('IM016', plan_name);
+  end if;
+  return result || jsonb_build_object('rolled_back', rolled_back, 'rows', rows);
+end
+$$;
+comment on function imago.roll_back_all(text, boolean) is 'Takes a whole migration back, call after call within the caller''s transaction.';
 
 -- imago.rollback_entity
 create or replace function imago.rollback_entity(plan_name text, entity text, force boolean, stage integer default null)
@@ -7179,28 +7531,35 @@ comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, time
 -- imago.run_history
 create or replace function imago.run_history(plan_name text, points integer)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  with runs as (
-    -- Fixes of one validation are one line of the picture, although each call has a run of its own.
-    select min(r.id) as run, max(r.id) as last_run, array_agg(r.id) as ids,
-      case when r.validation is null then min(r.direction) else 'fix' end as direction,
-      min(coalesce(r.started_at, r.created_at)) as started_at, max(r.finished_at) as finished_at
-    from imago.run r
-    where r.plan = plan_name
-    group by r.validation, case when r.validation is null then r.id end
-    order by run desc
-    limit 50
-  )
-  select imago.plan_words(imago.find_plan(plan_name)) || jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
-    'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
-    'started_at', u.started_at, 'finished_at', u.finished_at,
-    'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
-    'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'conflict')),
-    'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
-  from runs u
+begin
+  perform imago.find_plan(plan_name);
+  if points is null or points not between 1 and 10000 then
+    perform imago.raise_error('IM015', 'points', coalesce(points::text, 'null'), '1 to 10000');
+  end if;
+  return (
+    with runs as (
+      -- Fixes of one validation are one line of the picture, although each call has a run of its own.
+      select min(r.id) as run, max(r.id) as last_run, array_agg(r.id) as ids,
+        case when r.validation is null then min(r.direction) else 'fix' end as direction,
+        min(coalesce(r.started_at, r.created_at)) as started_at, max(r.finished_at) as finished_at
+      from imago.run r
+      where r.plan = plan_name
+      group by r.validation, case when r.validation is null then r.id end
+      order by run desc
+      limit 50
+    )
+    select imago.plan_words(imago.find_plan(plan_name)) || jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
+      'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
+      'started_at', u.started_at, 'finished_at', u.finished_at,
+      'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
+      'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'conflict')),
+      'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
+    from runs u);
+end
 $$;
 comment on function imago.run_history(text, integer) is 'The last 50 runs of a plan over time, for a picture: rate, batch size and failures.';
 
@@ -7285,7 +7644,9 @@ set search_path = ''
 as $$
   select case when keys[1] is null then '' else format(' (%s%s)', array_to_string(keys[1:3], ', '), case when amount > 3 then ', …' end) end
 $$;
-comment on function imago.sample_keys_text(text[], bigint) is 'For messages, behind a count: up to three of the keys, in parentheses.';
+comment on function imago.sample_keys_text(text[], bigint) is 'For plans: up to three keys in parentheses, for messages, behind a count.
+
+Example: select ''12 bookings point at no row'' || imago.sample_keys_text(''{3,8,9,14}'', 12)';
 
 -- imago.save_check
 create or replace function imago.save_check(item imago.validation_check)
@@ -7504,7 +7865,9 @@ set search_path = ''
 as $$
   select s.value::integer from imago.setting s where s.name = setting_number.name
 $$;
-comment on function imago.setting_number(text) is 'A setting of imago.setting as a number.';
+comment on function imago.setting_number(text) is 'For plans: a setting of imago.setting as a number.
+
+Example: select imago.setting_number(''direct_mb'')';
 
 -- imago.should_walk_by_block
 create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
@@ -7630,6 +7993,28 @@ begin
 end
 $$;
 comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
+
+-- imago.statistics
+create or replace function imago.statistics(plan_name text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  entities record;
+  own jsonb;
+begin
+  perform imago.expect_source(plan);
+  select * into entities from imago.count_entities(plan, true);
+  execute format('select %I.statistics()', plan.name) into own;
+  return own || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
+    'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
+end
+$$;
+comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
 
 -- imago.still_to_move
 create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
@@ -8264,7 +8649,7 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are: each column''s before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. Each column has its before of the first batch, and its after of the last one that changed it.';
 
 -- imago.undo_table_name
 create or replace function imago.undo_table_name(plan text, relation text)
@@ -8404,6 +8789,10 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
+  perform imago.expect_size(null, max_ms);
+  if detailed is null or fixes is null or dry_run is null then
+    perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fixes is null then 'fix_issues' else 'dry_run' end);
+  end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started);
@@ -8438,7 +8827,9 @@ begin
   return true;
 end
 $$;
-comment on function imago.validate_constraint(text, text) is 'For direct steps: whether a constraint is valid, or is not there; a table below direct_mb is validated here and now. Validating blocks neither readers nor writers.';
+comment on function imago.validate_constraint(text, text) is 'For plans: a direct step''s routine: whether a constraint is valid, or is not there. A table below direct_mb is validated here and now. Validating blocks neither readers nor writers.
+
+Example: select imago.validate_constraint(''public.posts'', ''posts_avatar_id_fkey'')';
 
 -- imago.validation_answer
 create or replace function imago.validation_answer(validation_id bigint, status text, detailed boolean, started timestamptz)
@@ -9091,22 +9482,11 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  found_plan imago.plan := imago.find_plan(plan);
 begin
-  if older_than is null or dry_run is null then
-    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
-  end if;
-  if older_than < interval '0' then
-    perform imago.raise_error('IM015', 'older_than', older_than::text, 'zero or more');
-  end if;
-  if dry_run then
-    return imago.cleanup_preview(found_plan, imago.expect_cleanable(found_plan, older_than));
-  end if;
-  return imago.cleanup(plan, older_than);
+  return imago.cleanup(plan, older_than, dry_run);
 end
 $$;
-comment on function public.cleanup_migration(text, interval, boolean) is 'Imago: drops the journal and what the log holds of the migration, so long after a migration was finalized or taken back whole; refuses before. Call until has_more is false. bytes_freed says how much space that gives back; with dry_run, would give.';
+comment on function public.cleanup_migration(text, interval, boolean) is 'Imago: drops the journal and what the log holds of a migration that ended long enough ago; refuses before. It has ended once it is finalized, or taken back whole. Call until has_more is false. bytes_freed says how much space that gives back; with dry_run, would give.';
 
 -- public.dry_run_migration
 create or replace function public.dry_run_migration(
@@ -9122,8 +9502,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(batch_size, max_ms);
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;
@@ -9141,16 +9519,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  found_plan imago.plan := imago.find_plan(plan);
 begin
-  if allow_data_loss is null or dry_run is null then
-    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
-  end if;
-  if dry_run then
-    return imago.finalize_preview(found_plan);
-  end if;
-  return imago.finalize(plan, allow_data_loss);
+  return imago.finalize(plan, allow_data_loss, dry_run);
 end
 $$;
 comment on function public.finalize_migration(text, boolean, boolean) is 'Imago: ends a migration for good, one step a call. Call until has_more is false. Refuses while anything is pending, set aside, held, in conflict or a check fails. From the step on that closes the way back (closed) nothing can be rolled back. dry_run lists the steps and what stands in the way.';
@@ -9189,15 +9559,11 @@ stable
 security definer
 set search_path = ''
 as $$
-declare
-  found_plan imago.plan := imago.find_plan(plan);
-  run imago.run := imago.last_moving_run(plan);
 begin
-  return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(found_plan) || imago.trouble_statistics(run) || imago.server_statistics()
-    || jsonb_build_object('plan', found_plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
+  return imago.performance(plan);
 end
 $$;
-comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times (p50, p95, p99, max), batch sizes, errors, rows and WAL of the newest run that migrates or rolls back (fixes of validate_migration have runs of their own), and the server''s connections and cache hits. WAL is server-wide while a batch ran.';
+comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times and sizes, errors, rows and WAL of the newest run that migrates or rolls back. Times are p50, p95, p99 and max; the server''s connections and cache hits are there, too. Fixes of validate_migration have runs of their own. WAL is server-wide while a batch ran.';
 
 -- public.get_migration_statistics
 create or replace function public.get_migration_statistics(plan text default 'avatars')
@@ -9207,17 +9573,8 @@ stable
 security definer
 set search_path = ''
 as $$
-declare
-  found_plan imago.plan := imago.find_plan(plan);
-  entities record;
-  own jsonb;
 begin
-  perform imago.expect_source(found_plan);
-  select * into entities from imago.count_entities(found_plan, true);
-  execute format('select %I.statistics()', found_plan.name) into own;
-  return own || imago.guide_names(imago.plan_words(found_plan) || jsonb_build_object(
-    'plan', plan, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
-    'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
+  return imago.statistics(plan);
 end
 $$;
 comment on function public.get_migration_statistics(text) is 'Imago: exact counts of what is migrated and what is pending, and what the plan counts besides (avatars). Reads the whole table; get_detailed_migration_progress is cheaper on big ones.';
@@ -9231,10 +9588,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  if points is null or points not between 1 and 10000 then
-    perform imago.raise_error('IM015', 'points', coalesce(points::text, 'null'), '1 to 10000');
-  end if;
   return imago.run_history(plan, points);
 end
 $$;
@@ -9248,16 +9601,7 @@ stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'version', imago.setting_number('engine_version'),
-    'server_version', current_setting('server_version'),
-    'plans', (select coalesce(jsonb_agg(p.name order by p.name), '[]') from imago.plan p),
-    'schemas', imago.installed_schemas(),
-    'functions', imago.installed_functions(),
-    'relations', imago.installed_relations(),
-    'triggers', imago.installed_triggers(),
-    'undo', imago.installed_undo(),
-    'cron', imago.installed_jobs())
+  select imago.installation()
 $$;
 comment on function public.inspect_installation() is 'Imago: what is installed: versions, functions, tables, triggers, undo tables, jobs, and who may use them. imago doctor compares it with what should be. Changes nothing.';
 
@@ -9270,16 +9614,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  if coalesce(action, '') !~ '^[a-z_]{1,40}$' then
-    perform imago.raise_error('IM015', 'action', coalesce(left(action, 40), 'null'), 'a name in lower case');
-  end if;
-  if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
-    perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
-  end if;
-  perform imago.write_log(plan, (imago.last_run(plan)).id, 'info', 'requested',
-    jsonb_build_object('action', action, 'caller', caller));
-  return jsonb_build_object('plan', plan, 'action', action, 'caller', caller);
+  return imago.log_request(plan, action, caller);
 end
 $$;
 comment on function public.log_request(text, text, text) is 'Imago: writes into migration_log who asked for what (event requested). The edge functions call it before they change anything.';
@@ -9301,45 +9636,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  driven imago.run;
-  result jsonb;
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(batch_size, max_ms);
-  perform imago.expect_options(backup, max_failures, on_failure, dry_run);
-  if dry_run then
-    return imago.dry_run(plan, 'sample', batch_size, max_ms);
-  end if;
-
-  if (select p.closed_at is not null from imago.plan p where p.name = migrate_batch.plan) then
-    return imago.work_answer((imago.last_run(plan)).id, 'done', '{}', '{}', statement_timestamp());
-  end if;
-  begin
-    driven := imago.forward_run(plan, backup, max_failures, on_failure, run);
-  exception when sqlstate 'IM016' then
-    -- The run that is wanted is not there yet; the last one must not be taken for it.
-    return imago.work_answer((imago.last_run(plan)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
-  end;
-  if driven.direction = 'rollback' then
-    result := imago.work_run(driven.id, max_ms, batch_size);
-    return result || case result ->> 'status'
-      when 'done' then jsonb_build_object('status', 'failed', 'error', (select imago.run_error(r) from imago.run r where r.id = driven.caused_by))
-      else '{}' end;
-  end if;
-  if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
-    if (select p.prepared_at is null from imago.plan p where p.name = migrate_batch.plan) then
-      result := imago.prepare_step(plan);
-      return imago.work_answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
-        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
-    end if;
-    begin
-      perform imago.start_run(driven.id, batch_size);
-    exception when sqlstate 'IM016' then
-      return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
-    end;
-  end if;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
+  return imago.migrate(plan, max_ms, batch_size, dry_run, backup, max_failures, on_failure, run);
 end
 $$;
 comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';
@@ -9367,10 +9665,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  if user_id is null then
-    perform imago.raise_error('IM004', 'user_id');
-  end if;
-  return imago.migrate_entity('avatars', user_id::text);
+  return imago.migrate_entity('avatars', imago.given('user_id', user_id::text));
 end
 $$;
 comment on function public.migrate_user_to_avatar_centric(uuid) is 'Imago: moves one user now, through the journal (a canary). Also releases a user who was rolled back alone.';
@@ -9387,7 +9682,7 @@ begin
   return imago.move_window('avatars', batch_size, batch_offset);
 end
 $$;
-comment on function public.migrate_users_batch(integer, integer) is 'Imago: moves the users of one window over all users in key order, so that (100,0), (100,100), … works whatever was moved before. next_offset leads to work that is left; has_more false means that none is.';
+comment on function public.migrate_users_batch(integer, integer) is 'Imago: moves the users of one window over all users in key order. So (100,0), (100,100), … works whatever was moved before. next_offset leads to work that is left; has_more false means that none is.';
 
 -- public.pause_migration
 create or replace function public.pause_migration(plan text default 'avatars')
@@ -9443,7 +9738,7 @@ begin
   return imago.retry_failed(plan);
 end
 $$;
-comment on function public.retry_failed_migrations(text) is 'Imago: forgets that entities failed, were blocked or too large, and lets the run try them again; migrate_batch (or rollback_batch) does the work. Held entities stay held.';
+comment on function public.retry_failed_migrations(text) is 'Imago: forgets that entities failed, were blocked or too large, and lets the run try them again. migrate_batch (or rollback_batch) does the work. Held entities stay held.';
 
 -- public.rollback_all_migrations
 create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default null)
@@ -9453,28 +9748,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  result jsonb;
-  rolled_back bigint := 0;
-  rows jsonb := '{}';
-  deferrals integer := 0;
 begin
-  loop
-    result := public.rollback_batch(plan, 3600000, force);
-    rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
-    rows := imago.add_counts(rows, result -> 'rows');
-    exit when result ->> 'status' not in ('working', 'deferred');
-    -- Somebody's lock is waited for a few times, not for ever: all that we have taken back is locked meanwhile.
-    deferrals := case result ->> 'status' when 'deferred' then deferrals + 1 else 0 end;
-    exit when deferrals > 10;
-  end loop;
-  if result ->> 'status' = 'failed' then
-    raise exception using
-      errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
-  elsif (result ->> 'has_more')::boolean then
-    perform imago.raise_error('IM016', plan);
-  end if;
-  return result || jsonb_build_object('rolled_back', rolled_back, 'rows', rows);
+  return imago.roll_back_all(plan, force);
 end
 $$;
 comment on function public.rollback_all_migrations(text, boolean) is 'Imago: takes a whole migration back in one transaction. For big ones call rollback_batch until has_more is false instead: it commits as it goes and fits the API''s timeout.';
@@ -9492,29 +9767,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  driven imago.run;
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(null, max_ms);
-  if run is not null then
-    driven := imago.expect_run(plan, 'rollback', run);
-    if driven.force <> force then
-      perform imago.raise_error('IM007', driven.id::text, plan, 'force', driven.force::text, force::text);
-    end if;
-    return imago.work_run(driven.id, max_ms);
-  end if;
-  driven := imago.last_run(plan);
-  if driven.id is null then
-    perform imago.raise_error('IM022', plan);
-  end if;
-  begin
-    driven := imago.start_rollback(plan, force);
-  exception when sqlstate 'IM016' then
-    return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
-      || '{"run": null, "direction": "rollback", "rolled_back": 0}';
-  end;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms));
+  return imago.roll_back(plan, max_ms, force, run);
 end
 $$;
 comment on function public.rollback_batch(text, integer, boolean, bigint) is 'Imago: one call''s worth of taking a migration back, within max_ms milliseconds. Call until has_more is false. What people changed since is left alone and reported (conflicts) unless force is true; references are never overridden. Left out, force is what the rollback was begun with. run: the run that the caller drives; no other is opened then.';
@@ -9531,7 +9785,7 @@ begin
   return imago.rollback_entity(plan, entity, force, stage);
 end
 $$;
-comment on function public.rollback_entity(text, text, boolean, integer) is 'Imago: takes one entity of any plan back, whole or not at all, and holds it: no batch moves it again until migrate_entity asks for it. stage says whose key it is where several stages know it.';
+comment on function public.rollback_entity(text, text, boolean, integer) is 'Imago: takes one entity of any plan back, whole or not at all, and holds it. No batch moves it again until migrate_entity asks for it. stage says whose key it is where several stages know it.';
 
 -- public.rollback_user_migration
 create or replace function public.rollback_user_migration(user_id uuid, force boolean default false)
@@ -9542,13 +9796,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  if user_id is null then
-    perform imago.raise_error('IM004', 'user_id');
-  end if;
-  return imago.rollback_entity('avatars', user_id::text, force);
+  return imago.rollback_entity('avatars', imago.given('user_id', user_id::text), force);
 end
 $$;
-comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds them: no batch moves them again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
+comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: takes one user back, whole or not at all, and holds the user. No batch moves a held user again until migrate_user_to_avatar_centric asks for it. Conflicts name relation, key and reason.';
 
 -- public.schedule_migration
 create or replace function public.schedule_migration(
@@ -9566,7 +9817,7 @@ begin
   return imago.schedule(plan, every, finalize);
 end
 $$;
-comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database, direct steps included; with finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
+comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
 
 -- public.unschedule_migration
 create or replace function public.unschedule_migration(plan text default 'avatars')
@@ -9577,9 +9828,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_cron();
-  return jsonb_build_object('plan', plan, 'unscheduled', imago.unschedule(plan, 'asked for'));
+  return imago.end_schedule(plan);
 end
 $$;
 comment on function public.unschedule_migration(text) is 'Imago: pg_cron no longer drives the plan. The run stays as it is; any caller, or schedule_migration, goes on with it.';
@@ -9599,11 +9848,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(null, max_ms);
-  if detailed is null or fix_issues is null or dry_run is null then
-    perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fix_issues is null then 'fix_issues' else 'dry_run' end);
-  end if;
   return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
 end
 $$;

@@ -3,17 +3,7 @@
 set local check_function_bodies = off;
 
 -- avatars schema
-do $$
-begin
-  if pg_catalog.to_regnamespace('avatars') is not null then
-    raise exception using errcode = 'IM012', message = 'names that Imago needs are taken: schema avatars',
-      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.';
-  end if;
-end
-$$;
-create schema avatars;
-comment on schema avatars is 'Imago plan avatars: a user-centric profile system becomes avatar-centric.';
-revoke all on schema avatars from public;
+select imago.create_plan('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
 
 -- avatars.apply
 create or replace function avatars.apply(keys uuid[])
@@ -742,9 +732,6 @@ $$;
 comment on function avatars.validate_users() is 'Direct finalize step: whether the foreign key that prepare added to users is valid; a small table is validated at once.';
 
 -- avatars registration
-insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
-values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
-
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
   ('avatars', 2, 'one default avatar a user', 'prepare_default_key'),
@@ -803,12 +790,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, cou
    'For a user the rows of the old side (their own, their posts, the follows of them) are not as many as the new side accounts for. Facts has the sums.',
    'A cross-check, counted by itself: what is wrong is in the checks above.');
 
-do $$
-declare
-  routine regprocedure;
-begin
-  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'avatars'::regnamespace loop
-    execute format('revoke all on function %s from public, anon, authenticated', routine);
-  end loop;
-end
-$$;
+select imago.revoke_plan_functions('avatars');

@@ -115,7 +115,7 @@ begin
     return null;
   end if;
   -- Under the lock the table must not be read for long.
-  if pg_catalog.pg_relation_size('public."Gigs"') >= imago.setting_number('direct_mb') * 1024 * 1024::bigint then
+  if imago.is_large('public."Gigs"') then
     return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through under a lock: its columns stay'));
   end if;
   lock table public."Gigs" in access exclusive mode;
@@ -331,33 +331,17 @@ comment on function profile_gigs.follow_aside() is 'Trigger, while finalize copi
 -- profile_gigs.follow_gigs
 create or replace function profile_gigs.follow_gigs(gigs integer[])
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 as $$
-declare
-  write imago.plan_write := (select w from imago.plan_write w where w.plan = 'profile_gigs' and w.relation = 'public."Gigs"');
-  as_the_user text := (
-    select string_agg(case
-      when c = 'yearsOfExperience' then 'coalesce(u."yearsOfExperience", 0)'
-      when c = any (write.columns) then format('u.%I', c)
-      else format('g.%I', c) end, ', ' order by n)
-    from unnest(write.inserted_columns) with ordinality i(c, n));
-begin
-  -- The user has what the gig had: with that put in, a gig that nobody has edited otherwise has the print of the journal.
-  execute format(
-    'update imago_undo.%I j set print = %s
+  -- The user still has what the gig had.
+  select imago.accept_edits(
+    'profile_gigs', 'public."Gigs"', '{skills,codingLanguages,yearsOfExperience,certificates}',
+    'select g.id, u.skills, u."codingLanguages", coalesce(u."yearsOfExperience", 0) as "yearsOfExperience", u.certificates
      from public."Gigs" g join public."User" u on u.id = g."userId"
-     where g.id = any ($1) and j.entity = g."userId" and j.op = ''i'' and j.key_1 = g.id
-       and j.print = pg_catalog.hashtextextended(row(%s)::text, 0)',
-    write.undo_table, imago.fingerprint('g', write.inserted_columns), as_the_user)
-  using gigs;
-end
+     where g.id = any ($1)',
+    gigs)
 $$;
 comment on function profile_gigs.follow_gigs(integer[]) is 'What the app wrote to these gigs, and is about to be copied to their users, is no conflict: the journal moves along.';
 
@@ -435,7 +419,7 @@ begin
     return true;
   end if;
   -- Building it blocks writers while the table is read once.
-  if pg_catalog.pg_relation_size('public."Gigs"') >= imago.setting_number('direct_mb') * 1024 * 1024::bigint then
+  if imago.is_large('public."Gigs"') then
     return false;
   end if;
   drop index if exists public."Gigs_profile_gig_key";
@@ -687,20 +671,14 @@ set search_path = ''
 as $$
 declare
   gigs constant text := 'public."Gigs"';
+  failed text;
 begin
   -- A profile gig of Imago that is as Imago left it: only the user can have been written since.
-  if imago.is_journaled('profile_gigs', gigs, user_id::text)
-     and not exists (
-       select from imago.edited_rows(imago.find_plan('profile_gigs'), array[user_id::text]) e
-       where e.relation = gigs and e.row_key = gig_id::text) then
+  if imago.is_as_written('profile_gigs', gigs, user_id::text, gig_id::text) then
     return 'user';
   end if;
-  return (
-    select case l.detail ->> 'relation' when gigs then 'gig' else 'user' end
-    from imago.log l
-    where l.plan = 'profile_gigs' and l.entity = user_id::text and l.event = 'sync_failed'
-    order by l.id desc
-    limit 1);
+  failed := imago.last_failed_sync('profile_gigs', user_id::text);
+  return case when failed = gigs then 'gig' when failed is not null then 'user' end;
 end
 $$;
 comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';

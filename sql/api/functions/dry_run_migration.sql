@@ -11,8 +11,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(batch_size, max_ms);
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;

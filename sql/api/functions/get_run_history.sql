@@ -6,10 +6,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  if points is null or points not between 1 and 10000 then
-    perform imago.raise_error('IM015', 'points', coalesce(points::text, 'null'), '1 to 10000');
-  end if;
   return imago.run_history(plan, points);
 end
 $$;

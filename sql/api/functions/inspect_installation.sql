@@ -5,15 +5,6 @@ stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'version', imago.setting_number('engine_version'),
-    'server_version', current_setting('server_version'),
-    'plans', (select coalesce(jsonb_agg(p.name order by p.name), '[]') from imago.plan p),
-    'schemas', imago.installed_schemas(),
-    'functions', imago.installed_functions(),
-    'relations', imago.installed_relations(),
-    'triggers', imago.installed_triggers(),
-    'undo', imago.installed_undo(),
-    'cron', imago.installed_jobs())
+  select imago.installation()
 $$;
 comment on function public.inspect_installation() is 'Imago: what is installed: versions, functions, tables, triggers, undo tables, jobs, and who may use them. imago doctor compares it with what should be. Changes nothing.';

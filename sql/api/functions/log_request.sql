@@ -6,16 +6,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  if coalesce(action, '') !~ '^[a-z_]{1,40}$' then
-    perform imago.raise_error('IM015', 'action', coalesce(left(action, 40), 'null'), 'a name in lower case');
-  end if;
-  if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
-    perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
-  end if;
-  perform imago.write_log(plan, (imago.last_run(plan)).id, 'info', 'requested',
-    jsonb_build_object('action', action, 'caller', caller));
-  return jsonb_build_object('plan', plan, 'action', action, 'caller', caller);
+  return imago.log_request(plan, action, caller);
 end
 $$;
 comment on function public.log_request(text, text, text) is 'Imago: writes into migration_log who asked for what (event requested). The edge functions call it before they change anything.';

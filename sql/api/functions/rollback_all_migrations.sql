@@ -5,28 +5,8 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  result jsonb;
-  rolled_back bigint := 0;
-  rows jsonb := '{}';
-  deferrals integer := 0;
 begin
-  loop
-    result := public.rollback_batch(plan, 3600000, force);
-    rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
-    rows := imago.add_counts(rows, result -> 'rows');
-    exit when result ->> 'status' not in ('working', 'deferred');
-    -- Somebody's lock is waited for a few times, not for ever: all that we have taken back is locked meanwhile.
-    deferrals := case result ->> 'status' when 'deferred' then deferrals + 1 else 0 end;
-    exit when deferrals > 10;
-  end loop;
-  if result ->> 'status' = 'failed' then
-    raise exception using
-      errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
-  elsif (result ->> 'has_more')::boolean then
-    perform imago.raise_error('IM016', plan);
-  end if;
-  return result || jsonb_build_object('rolled_back', rolled_back, 'rows', rows);
+  return imago.roll_back_all(plan, force);
 end
 $$;
 comment on function public.rollback_all_migrations(text, boolean) is 'Imago: takes a whole migration back in one transaction. For big ones call rollback_batch until has_more is false instead: it commits as it goes and fits the API''s timeout.';

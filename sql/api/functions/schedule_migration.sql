@@ -13,4 +13,4 @@ begin
   return imago.schedule(plan, every, finalize);
 end
 $$;
-comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database, direct steps included; with finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
+comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';

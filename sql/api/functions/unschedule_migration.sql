@@ -6,9 +6,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_cron();
-  return jsonb_build_object('plan', plan, 'unscheduled', imago.unschedule(plan, 'asked for'));
+  return imago.end_schedule(plan);
 end
 $$;
 comment on function public.unschedule_migration(text) is 'Imago: pg_cron no longer drives the plan. The run stays as it is; any caller, or schedule_migration, goes on with it.';

@@ -12,11 +12,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform imago.find_plan(plan);
-  perform imago.expect_size(null, max_ms);
-  if detailed is null or fix_issues is null or dry_run is null then
-    perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fix_issues is null then 'fix_issues' else 'dry_run' end);
-  end if;
   return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
 end
 $$;

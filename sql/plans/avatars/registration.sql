@@ -1,6 +1,3 @@
-insert into imago.plan (name, title, source_schema, source_table, key_column, entity_singular, entity_plural)
-values ('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
-
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
   ('avatars', 2, 'one default avatar a user', 'prepare_default_key'),
@@ -59,12 +56,4 @@ insert into imago.plan_check (plan, position, name, severity, phase, source, cou
    'For a user the rows of the old side (their own, their posts, the follows of them) are not as many as the new side accounts for. Facts has the sums.',
    'A cross-check, counted by itself: what is wrong is in the checks above.');
 
-do $$
-declare
-  routine regprocedure;
-begin
-  for routine in select p.oid from pg_catalog.pg_proc p where p.pronamespace = 'avatars'::regnamespace loop
-    execute format('revoke all on function %s from public, anon, authenticated', routine);
-  end loop;
-end
-$$;
+select imago.revoke_plan_functions('avatars');

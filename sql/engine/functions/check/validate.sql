@@ -16,6 +16,10 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
+  perform imago.expect_size(null, max_ms);
+  if detailed is null or fixes is null or dry_run is null then
+    perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fixes is null then 'fix_issues' else 'dry_run' end);
+  end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started);

@@ -1,4 +1,4 @@
-create or replace function imago.cleanup(plan_name text, older_than interval)
+create or replace function imago.cleanup(plan_name text, older_than interval, dry_run boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -12,6 +12,15 @@ declare
   freed jsonb := '{}';
   outcome jsonb;
 begin
+  if older_than is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
+  end if;
+  if older_than < interval '0' then
+    perform imago.raise_error('IM015', 'older_than', older_than::text, 'zero or more');
+  end if;
+  if dry_run then
+    return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
@@ -45,4 +54,4 @@ begin
   return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
 end
 $$;
-comment on function imago.cleanup(text, interval) is 'One call''s worth of clean-up: the next step of the plan, then the journal, then what the log holds of the migration, until nothing is left.';
+comment on function imago.cleanup(text, interval, boolean) is 'One call''s worth of clean-up: the plan''s next step, then the journal, then what the log holds of the migration. Refuses arguments that make no sense (IM004, IM015).';

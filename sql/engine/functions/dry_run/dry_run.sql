@@ -9,6 +9,7 @@ declare
   problems jsonb;
   result jsonb;
 begin
+  perform imago.expect_size(batch_size, max_ms);
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;

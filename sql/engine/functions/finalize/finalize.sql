@@ -1,14 +1,20 @@
-create or replace function imago.finalize(plan_name text, allow_data_loss boolean)
+create or replace function imago.finalize(plan_name text, allow_data_loss boolean, dry_run boolean default false)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  plan imago.plan;
+  plan imago.plan := imago.find_plan(plan_name);
   step imago.plan_step;
   closing boolean;
 begin
+  if allow_data_loss is null or dry_run is null then
+    perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
+  end if;
+  if dry_run then
+    return imago.finalize_preview(plan);
+  end if;
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');
@@ -39,4 +45,4 @@ begin
   return imago.finalize_step(plan, step, closing, allow_data_loss);
 end
 $$;
-comment on function imago.finalize(text, boolean) is 'One call''s worth of finalize: refuses while anything is left or in doubt, goes through the checks before the first step and once more before the one that closes the way back, else does the next step.';
+comment on function imago.finalize(text, boolean, boolean) is 'One call''s worth of finalize: the checks, or the next step. Refuses while anything is left or in doubt. The checks come before the first step and once more before the one that closes the way back.';

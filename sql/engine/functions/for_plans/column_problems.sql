@@ -14,4 +14,6 @@ as $$
   where r.oid is not null
     and (a.attname is null or t.typcategory = 'E' or imago.journal_type(a.atttypid, -1) <> all (types))
 $$;
-comment on function imago.column_problems(text, text, text[]) is 'What is wrong with a column that a plan needs: missing, or of another type.';
+comment on function imago.column_problems(text, text, text[]) is 'For plans: what is wrong with a column that a plan needs: missing, or of another type. Each is a row for preflight().
+
+Example: select * from imago.column_problems(''public.users'', ''id'', ''{uuid}'')';

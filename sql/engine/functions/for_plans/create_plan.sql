@@ -34,4 +34,6 @@ begin
   execute format('comment on function %I.statistics() is %L', name, 'What get_migration_statistics adds for this plan: nothing.');
 end
 $$;
-comment on function imago.create_plan(text, text, text, text, text, text, text) is 'Registers a plan and makes its schema, with the functions that it may leave out. Touches no table of the app.';
+comment on function imago.create_plan(text, text, text, text, text, text, text) is 'For plans: registers a plan and makes its schema, with the functions that it may leave out. The first statement of schema.sql. Touches no table of the app.
+
+Example: select imago.create_plan(''initials'', ''Initials for all users'', ''public'', ''users'', ''id'')';

@@ -24,4 +24,6 @@ begin
   return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I was empty: dropped', relation, name)));
 end
 $$;
-comment on function imago.drop_empty_column(text, text, text) is 'For clean-up steps: drops a column that the plan has added (note_added), when it is empty; says what became of it.';
+comment on function imago.drop_empty_column(text, text, text) is 'For plans: a clean-up step that drops a column which the plan added, when it is empty; says what became of it. The plan has noted it as its own (note_added).
+
+Example: select imago.drop_empty_column(''avatars'', ''public.posts'', ''avatar_id'')';

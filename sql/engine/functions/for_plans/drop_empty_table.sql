@@ -23,4 +23,6 @@ exception when dependent_objects_still_exist then
   return jsonb_build_object('warnings', jsonb_build_array(format('%s is referred to: it stays', relation)));
 end
 $$;
-comment on function imago.drop_empty_table(text, text) is 'For clean-up steps: drops a table that the plan has added (note_added), when it is empty and nothing refers to it; says what became of it.';
+comment on function imago.drop_empty_table(text, text) is 'For plans: a clean-up step that drops a table which the plan added, when it is empty and nothing refers to it. Says what became of it. The plan has noted it as its own (note_added).
+
+Example: select imago.drop_empty_table(''avatars'', ''public.avatars'')';

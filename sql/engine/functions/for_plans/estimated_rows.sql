@@ -10,4 +10,6 @@ as $$
      or c.oid in (select t.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(relation)) t where t.isleaf)
         and not exists (select from pg_catalog.pg_class p where p.oid = pg_catalog.to_regclass(relation) and p.relkind = 'r')
 $$;
-comment on function imago.estimated_rows(text) is 'Rows of a table by its statistics; partitioned tables by their leaves.';
+comment on function imago.estimated_rows(text) is 'For plans: rows of a table by its statistics; partitioned tables by their leaves.
+
+Example: select imago.estimated_rows(''public.users'')';

@@ -17,4 +17,6 @@ begin
   return found_plan;
 end
 $$;
-comment on function imago.find_plan(text) is 'The plan of this name, or IM001.';
+comment on function imago.find_plan(text) is 'For plans: the row of the plan with this name, or IM001.
+
+Example: select (imago.find_plan(''avatars'')).title';

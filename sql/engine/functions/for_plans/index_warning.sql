@@ -9,4 +9,6 @@ as $$
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
 $$;
-comment on function imago.index_warning(text, text, text) is 'A warning with the statement to run, where a column that the plan searches has no index.';
+comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.
+
+Example: select * from imago.index_warning(''public.posts'', ''user_id'', ''the walk'')';

@@ -10,4 +10,6 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
   where i.indrelid = relation::pg_catalog.regclass and i.indisprimary
 $$;
-comment on function imago.primary_key(text) is 'Columns of the primary key in order, or null.';
+comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order, or null.
+
+Example: select imago.primary_key(''public.users'')';

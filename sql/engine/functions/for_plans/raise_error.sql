@@ -14,4 +14,6 @@ begin
     hint = format(error.hint, variadic args);
 end
 $$;
-comment on function imago.raise_error(text, text[]) is 'Raises an error of imago.error with its values filled in.';
+comment on function imago.raise_error(text, text[]) is 'For plans: raises an error of imago.error with its values filled in.
+
+Example: select imago.raise_error(''IM012'', ''view public.user_initials'')';

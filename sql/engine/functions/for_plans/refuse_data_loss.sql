@@ -10,4 +10,6 @@ begin
   end if;
 end
 $$;
-comment on function imago.refuse_data_loss(text, text) is 'For finalize steps that have found what would be lost: refuses (IM043) unless the caller has said allow_data_loss. what: counts and keys, no values.';
+comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in a finalize step (IM043) what would be lost, unless the caller has said allow_data_loss. what: counts and keys, no values.
+
+Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';

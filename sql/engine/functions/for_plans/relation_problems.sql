@@ -28,4 +28,6 @@ begin
   end if;
 end
 $$;
-comment on function imago.relation_problems(text, boolean) is 'What keeps a relation from being migrated: missing, not a table, owned by somebody else, no primary key.';
+comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, no primary key. Each is a row for preflight().
+
+Example: select * from imago.relation_problems(''public.users'')';

@@ -13,4 +13,6 @@ begin
   end loop;
 end
 $$;
-comment on function imago.revoke_plan_functions(text) is 'Revokes the functions of a plan''s schema from everybody; the last line of its registration.';
+comment on function imago.revoke_plan_functions(text) is 'For plans: revokes the functions of a plan''s schema from everybody. The last statement of registration.sql.
+
+Example: select imago.revoke_plan_functions(''initials'')';

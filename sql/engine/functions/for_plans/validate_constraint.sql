@@ -20,4 +20,6 @@ begin
   return true;
 end
 $$;
-comment on function imago.validate_constraint(text, text) is 'For direct steps: whether a constraint is valid, or is not there; a table below direct_mb is validated here and now. Validating blocks neither readers nor writers.';
+comment on function imago.validate_constraint(text, text) is 'For plans: a direct step''s routine: whether a constraint is valid, or is not there. A table below direct_mb is validated here and now. Validating blocks neither readers nor writers.
+
+Example: select imago.validate_constraint(''public.posts'', ''posts_avatar_id_fkey'')';

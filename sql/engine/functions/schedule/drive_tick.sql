@@ -10,10 +10,10 @@ begin
   if finalize then
     answer := imago.finalize(plan_name, false);
   elsif run.direction = 'rollback' then
-    answer := public.rollback_batch(plan_name, imago.tick_budget(plan_name), run.force, run.id);
+    answer := imago.roll_back(plan_name, imago.tick_budget(plan_name), run.force, run.id);
   else
-    answer := public.migrate_batch(plan_name, imago.tick_budget(plan_name),
-      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run => run.id);
+    answer := imago.migrate(plan_name, imago.tick_budget(plan_name),
+      backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run_id => run.id);
   end if;
   perform imago.unschedule_direct(plan_name);
   return answer;

@@ -17,7 +17,7 @@ begin
     return null;
   end if;
   -- Under the lock the table must not be read for long.
-  if pg_catalog.pg_relation_size('public."Gigs"') >= imago.setting_number('direct_mb') * 1024 * 1024::bigint then
+  if imago.is_large('public."Gigs"') then
     return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through under a lock: its columns stay'));
   end if;
   lock table public."Gigs" in access exclusive mode;

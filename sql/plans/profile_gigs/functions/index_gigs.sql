@@ -12,7 +12,7 @@ begin
     return true;
   end if;
   -- Building it blocks writers while the table is read once.
-  if pg_catalog.pg_relation_size('public."Gigs"') >= imago.setting_number('direct_mb') * 1024 * 1024::bigint then
+  if imago.is_large('public."Gigs"') then
     return false;
   end if;
   drop index if exists public."Gigs_profile_gig_key";

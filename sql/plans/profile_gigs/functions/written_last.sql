@@ -8,20 +8,14 @@ set search_path = ''
 as $$
 declare
   gigs constant text := 'public."Gigs"';
+  failed text;
 begin
   -- A profile gig of Imago that is as Imago left it: only the user can have been written since.
-  if imago.is_journaled('profile_gigs', gigs, user_id::text)
-     and not exists (
-       select from imago.edited_rows(imago.find_plan('profile_gigs'), array[user_id::text]) e
-       where e.relation = gigs and e.row_key = gig_id::text) then
+  if imago.is_as_written('profile_gigs', gigs, user_id::text, gig_id::text) then
     return 'user';
   end if;
-  return (
-    select case l.detail ->> 'relation' when gigs then 'gig' else 'user' end
-    from imago.log l
-    where l.plan = 'profile_gigs' and l.entity = user_id::text and l.event = 'sync_failed'
-    order by l.id desc
-    limit 1);
+  failed := imago.last_failed_sync('profile_gigs', user_id::text);
+  return case when failed = gigs then 'gig' when failed is not null then 'user' end;
 end
 $$;
 comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';

@@ -12,4 +12,4 @@ begin
     from imago.journal_columns(each_column.relation, each_column.columns) c);
 end
 $$;
-comment on function imago.each_column(text, text, text[], text) is 'Writes a template once for each column: %1 position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
+comment on function imago.each_column(text, text, text[], text) is 'Writes a template once for each column. %1 is the position, %2 name, %3 type, %4 type in the journal, %5 type to compare by, so that a value changed to an equal one is a change.';
