@@ -163,21 +163,28 @@ create table imago.plan (
   created_at timestamptz not null default now(),
   check ((entity_singular is null) = (entity_plural is null))
 );
-comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
-comment on column imago.plan.source is 'Quoted name of the table that the plan walks.';
+comment on table imago.plan is 'One row per data migration; imago.create_plan() writes it. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.name is 'Name of the plan, and of its schema.';
+comment on column imago.plan.title is 'What it does, in one line, for people.';
+comment on column imago.plan.source_schema is 'Schema of the table that the plan walks.';
+comment on column imago.plan.source_table is 'The table that the plan walks: its rows are the entities.';
+comment on column imago.plan.source is 'Computed: the quoted name of the table that the plan walks.';
+comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it.';
+comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
-comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
-comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
-comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
-comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
-comment on column imago.plan.checking_at is 'While finalize goes through the checks: the last call of it. Who comes back much later begins anew.';
-comment on column imago.plan.checking_stage is 'Up to which stage, and with checking_key which entity, finalize has looked for what is pending; a stage past the last one: through.';
-comment on column imago.plan.checked_at is 'When no check failed, at last.';
-comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
-comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
-comment on column imago.plan.cleaned_at is 'When the journal was dropped: after finalize, or after everything was taken back.';
+comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
+comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
+comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
+comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. Who comes back much later begins anew.';
+comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. A stage past the last one: through.';
+comment on column imago.plan.checking_key is 'Kept by the engine: up to which entity of checking_stage finalize has looked for what is pending.';
+comment on column imago.plan.checked_at is 'Kept by the engine: when no check failed, at last.';
+comment on column imago.plan.closed_at is 'Kept by the engine: when finalize did the first thing that cannot be taken back. No run starts from then on.';
+comment on column imago.plan.finalized_at is 'Kept by the engine: when the last finalize step was done.';
+comment on column imago.plan.cleaned_at is 'Kept by the engine: when the journal was dropped. After finalize, or after everything was taken back.';
+comment on column imago.plan.created_at is 'Kept by the engine: when the plan was registered.';
 
 -- imago.plan_stage
 create table imago.plan_stage (
@@ -194,11 +201,15 @@ create table imago.plan_stage (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
-comment on column imago.plan_stage.source is 'Quoted name of the table that the stage walks.';
-comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
+comment on column imago.plan_stage.plan is 'The plan whose stage it is.';
+comment on column imago.plan_stage.number is 'A run goes from stage 1, the plan''s own row, upwards; a rollback from the last stage downwards.';
+comment on column imago.plan_stage.source_schema is 'Schema of the table that the stage walks.';
+comment on column imago.plan_stage.source_table is 'The table that the stage walks: its rows are the stage''s entities.';
+comment on column imago.plan_stage.source is 'Computed: the quoted name of the table that the stage walks.';
+comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity.';
+comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
-comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';
 
 -- imago.plan_step
 create table imago.plan_step (
@@ -222,15 +233,20 @@ create table imago.plan_step (
   check (not direct or phase <> 'cleanup')
 );
 comment on table imago.plan_step is 'Ordered, idempotent steps of a phase: one function of the plan''s schema each, run in a transaction of its own.';
+comment on column imago.plan_step.plan is 'The plan whose step it is.';
+comment on column imago.plan_step.position is 'Order of the steps, over all phases.';
+comment on column imago.plan_step.name is 'What people read of the step: in answers, the log and errors.';
 comment on column imago.plan_step.routine is 'Name of a function in the plan''s schema, without arguments unless the step walks. It may return jsonb: {"has_more": true} to be called again, {"outcome": "…"} to be told. That of a direct step returns boolean: true once there is nothing (left) to do.';
-comment on column imago.plan_step.source is 'A step that walks: the relation whose rows are handed to the routine by key, piece after piece. The routine takes an array of these keys.';
-comment on column imago.plan_step.cursor_key is 'Of a step that walks: up to which key it has come.';
-comment on column imago.plan_step.walked is 'Of a step that walks: rows up to the cursor.';
-comment on column imago.plan_step.size is 'Of a step that walks: rows of the next piece.';
-comment on column imago.plan_step.direct is 'The statement does not run inside a transaction, or not within a call; it runs over a database connection as long as the routine says false.';
+comment on column imago.plan_step.phase is 'When the step is done: before the run, to end the migration for good, or when the journal is dropped.';
+comment on column imago.plan_step.direct is 'The statement runs outside of calls, over a database connection. For what does not run inside a transaction, or takes longer than a call; as long as the routine says false.';
 comment on column imago.plan_step.statement is 'For a direct step: one SQL statement, such as create index concurrently or validate constraint.';
-comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
 comment on column imago.plan_step.reversible is 'For finalize: the way back stays open after it. Direct steps always leave it open; all others close it, and the first of them removes our triggers, too.';
+comment on column imago.plan_step.only_after is 'For cleanup: after which end of the plan the step is for; null means both.';
+comment on column imago.plan_step.source is 'A step that walks: the relation whose rows are handed to the routine by key, piece after piece. The routine takes an array of these keys.';
+comment on column imago.plan_step.cursor_key is 'Kept by the engine, of a step that walks: up to which key it has come.';
+comment on column imago.plan_step.walked is 'Kept by the engine, of a step that walks: rows up to the cursor.';
+comment on column imago.plan_step.size is 'Of a step that walks: rows of the next piece. The engine fits it to the time that pieces take.';
+comment on column imago.plan_step.done_at is 'Kept by the engine: when the step was done; null means not yet, or not any more.';
 
 -- imago.plan_write
 create table imago.plan_write (
@@ -253,12 +269,20 @@ create table imago.plan_write (
   check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
 );
 comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, and the columns that it sets or that it inserts rows.';
-comment on column imago.plan_write.position is 'Order of writing; rollback restores in the opposite order of reference: updates first, inserted rows last.';
-comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to.';
-comment on column imago.plan_write.entity_column is 'Null: inserted rows that several entities share. Each is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.id is 'Number of the declared write.';
+comment on column imago.plan_write.plan is 'The plan that writes.';
+comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last.';
+comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
+comment on column imago.plan_write.relation is 'The table that is written, as SQL writes it: public."Gigs".';
+comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for inserted rows that several entities share. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.inserts is 'The plan inserts rows into the relation; a rollback removes them.';
+comment on column imago.plan_write.columns is 'Columns that the plan sets in rows of the app; a rollback gives them back what they held.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
-comment on column imago.plan_write.left_unindexed is 'Columns of points_to whose index the last run has left to a person: the table is too large, or the index could not be built. The log has the statement.';
-comment on column imago.plan_write.inserted_columns is 'Columns whose fingerprint tells whether an inserted row was edited since.';
+comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. The table is too large, or the index could not be built. The log has the statement.';
+comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
+comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
+comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since.';
+comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
 
 -- imago.plan_sync
 create table imago.plan_sync (
@@ -279,15 +303,20 @@ create table imago.plan_sync (
   primary key (plan, position),
   unique (plan, name)
 );
-comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on: for each row a trigger that runs one SQL statement in the transaction of the app''s write.';
-comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on, in the transaction of the app''s write. For each row a trigger that runs one SQL statement.';
+comment on column imago.plan_sync.plan is 'The plan whose sync it is.';
 comment on column imago.plan_sync.stage is 'The stage whose entities entity_column names.';
+comment on column imago.plan_sync.position is 'Number of the sync; part of its triggers'' names.';
+comment on column imago.plan_sync.name is 'What people read of the sync: in the log, in errors and in the doctor''s report.';
+comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on column imago.plan_sync.events is 'Kinds of the app''s statements that the sync follows.';
 comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
 comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
-comment on column imago.plan_sync.direction is 'forward: old side to new side, journaled and taken back by a rollback. back: new side to old side; what it writes is the app''s own and stays, and the journal of the new side moves along.';
-comment on column imago.plan_sync.statement is 'Reads new_rows and old_rows, the rows of the app''s statement that have changed (old_rows is empty for an insert, new_rows for a delete), and writes the other side.';
+comment on column imago.plan_sync.direction is 'forward: from the old side to the new, journaled. back: from the new side to the old. A rollback takes what forward wrote back; what back writes is the app''s own and stays, and the journal of the new side moves along.';
+comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
-comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off once the plan is being rolled back, and for entities that are held.';
+comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off while the plan is being rolled back, and for held entities.';
+comment on column imago.plan_sync.installed_at is 'Kept by the engine: when the triggers were installed; null while they are not.';
 
 -- imago.plan_check
 create table imago.plan_check (
@@ -311,15 +340,21 @@ create table imago.plan_check (
   check (source is not null or query is null and fix is null and not counts)
 );
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
-comment on column imago.plan_check.plan is 'Null: holds for every plan.';
+comment on column imago.plan_check.id is 'Number of the check.';
+comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
 comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
+comment on column imago.plan_check.position is 'Order of the checks.';
+comment on column imago.plan_check.name is 'Name of the check, in lower case: what answers and the log call it.';
+comment on column imago.plan_check.severity is 'error: finalize refuses, and a run says so at its end. warning: to be looked at. manual: a person has to decide.';
 comment on column imago.plan_check.phase is 'before: until something is moved; during: from then on; after: once the run has ended.';
-comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb: findings (object, message, hint each) and facts.';
+comment on column imago.plan_check.meaning is 'What it means when the check finds something.';
+comment on column imago.plan_check.remedy is 'What to do then.';
+comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
 comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
-comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong; null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
+comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
-comment on column imago.plan_check.fix is 'Set-based function of the plan''s schema that mends all that is wrong with these entities; it writes declared columns only.';
+comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
   (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),
@@ -441,7 +476,7 @@ create table imago.batch (
   rows jsonb not null default '{}',
   created_at timestamptz not null default clock_timestamp()
 );
-comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what the journal refers to, what statistics are made of, and what proves that the setting imago.batch was not forged (xid).';
+comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what journal and statistics refer to. Its xid proves that the setting imago.batch was not forged.';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
 comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
@@ -744,7 +779,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
+comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last. It may have been empty when autovacuum looked.';
 
 -- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
@@ -844,7 +879,7 @@ exception
     perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', sqlstate, nullif(relation, ''), nullif(broken, '')));
 end
 $$;
-comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all; null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
+comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
 
 -- imago.bad_keys
 create or replace function imago.bad_keys(plan imago.plan, segment text[], attempt imago.attempt)
@@ -942,7 +977,7 @@ begin
   return batch;
 end
 $$;
-comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
+comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run. Null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
 
 -- imago.begun_stages
 create or replace function imago.begun_stages(run imago.run, plan imago.plan)
@@ -1063,7 +1098,7 @@ begin
   return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
 end
 $$;
-comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows: after the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows. After the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
 -- imago.build_keep
 create or replace function imago.build_keep(write imago.plan_write, touch text[])
@@ -1154,7 +1189,7 @@ as $$
   end
   from imago.run r where r.id = run_id
 $$;
-comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave; half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or less. Half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
 
 -- imago.call_deadline
 create or replace function imago.call_deadline(max_ms integer)
@@ -1228,7 +1263,7 @@ begin
   return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
 end
 $$;
-comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated, and moves the fingerprints of inserted ones along.';
+comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along.';
 
 -- imago.check_app_triggers
 create or replace function imago.check_app_triggers(plan imago.plan)
@@ -1566,7 +1601,7 @@ begin
   return lane;
 end
 $$;
-comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
+comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease. Late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
 
 -- imago.claim_validation
 create or replace function imago.claim_validation(
@@ -1759,7 +1794,7 @@ as $$
   from free f
   where l.run = f.run and l.stage = f.stage and l.pass = f.pass and l.number = f.number
 $$;
-comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more; lanes that somebody holds are theirs to close.';
+comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more. Lanes that somebody holds are theirs to close.';
 
 -- imago.close_needless_late_lanes
 create or replace function imago.close_needless_late_lanes(run imago.run, plan imago.plan, lane imago.lane)
@@ -1778,7 +1813,7 @@ begin
   return true;
 end
 $$;
-comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk: nothing is set aside, and the tables are small enough for one query to find what is left.';
+comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find what is left.';
 
 -- imago.closes_way_back
 create or replace function imago.closes_way_back(step imago.plan_step)
@@ -1881,7 +1916,7 @@ begin
   using batch, entities;
 end
 $$;
-comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted: fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
+comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted. Fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
 
 -- imago.compact_updated
 create or replace function imago.compact_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
@@ -1942,7 +1977,7 @@ as $$
     case when pg_catalog.to_regclass(imago.plan_object(plan, 'concerned')) is not null then imago.plan_object(plan, 'concerned') end,
     case when pg_catalog.to_regclass(plan.source) is not null then plan.source end)
 $$;
-comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns: its view concerned where it has one, else the table that it walks; null when that has gone.';
+comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns. Its view concerned where it has one, else the table that it walks; null when that has gone.';
 
 -- imago.conclude_run
 create or replace function imago.conclude_run(run imago.run)
@@ -2154,7 +2189,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages. Counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
 
 -- imago.counted
 create or replace function imago.counted(plan imago.plan, amount bigint)
@@ -2213,7 +2248,7 @@ begin
       nested, body, 'imago.fired_' || write.id));
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch that is journaled, and counts how often it fired.';
 
 -- imago.create_plan
 create or replace function imago.create_plan(
@@ -2787,7 +2822,7 @@ begin
   return imago.end_run(run, plan, findings);
 end
 $$;
-comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks (those since the given time count) and ends the run. The outcome, as of finish_run.';
+comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks and ends the run. Checks since the given time count. The outcome, as of finish_run.';
 
 -- imago.end_status
 create or replace function imago.end_status(run imago.run)
@@ -2989,7 +3024,7 @@ begin
   return named;
 end
 $$;
-comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
+comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal. Null when there is none, IM051 when there are several and none was asked for.';
 
 -- imago.entity_type
 create or replace function imago.entity_type(undo_table text)
@@ -3076,7 +3111,7 @@ begin
     lanes.unfinished)::bigint;
 end
 $$;
-comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
+comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes. An unfinished lane has at least one to move, or to take back.';
 
 -- imago.estimated_rest_ms
 create or replace function imago.estimated_rest_ms(plan_check imago.plan_check, cursor_key text)
@@ -3134,7 +3169,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
+comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back (IM052). It may need what the stages before it make.';
 
 -- imago.expect_clean
 create or replace function imago.expect_clean(plan imago.plan, deadline timestamptz, since timestamptz)
@@ -3163,7 +3198,7 @@ begin
   return answer;
 end
 $$;
-comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
+comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses (IM038) as soon as one of severity error fails or cannot be evaluated. The error names the check, its count and some keys.';
 
 -- imago.expect_cleanable
 create or replace function imago.expect_cleanable(plan imago.plan, older_than interval)
@@ -3250,7 +3285,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_indexes(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
+comment on function imago.expect_indexes(text) is 'Refuses (IM057) where a rollback would read all of a table that is not small for each entity. Nobody could build the index on it.';
 
 -- imago.expect_journal
 create or replace function imago.expect_journal(plan_name text)
@@ -3372,7 +3407,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
+comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'Refuses a call that contradicts what the call that created the run has fixed (IM007). One that says nothing goes on with it.';
 
 -- imago.expect_size
 create or replace function imago.expect_size(batch_size integer, max_ms integer default 2000)
@@ -3457,7 +3492,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities, their own rows being restored; declared columns that foreign keys null are not looked through.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities. Their own rows are restored by then; declared columns that foreign keys null are not looked through.';
 
 -- imago.explained_by_trigger
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
@@ -3491,7 +3526,7 @@ as $$
                and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
-comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app, reached from the tables that the plan writes, names this table (or column), or cannot be read.';
+comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';
 
 -- imago.failing_checks
 create or replace function imago.failing_checks(validation_id bigint)
@@ -3619,7 +3654,7 @@ begin
   return imago.finalize_answer(plan.name, name, 'finalizing');
 end
 $$;
-comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks; refuses as soon as it finds something (IM038).';
+comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks. Refuses as soon as it finds something (IM038).';
 
 -- imago.finalize_obstacles
 create or replace function imago.finalize_obstacles(plan imago.plan, pending text[])
@@ -3664,7 +3699,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with a code (kind), up to three keys and what to do.';
+comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks, each with a code, up to three keys and what to do. An unfinished run, entities set aside, held or in conflict, and those found pending.';
 
 -- imago.finalize_preview
 create or replace function imago.finalize_preview(plan imago.plan)
@@ -3710,7 +3745,7 @@ begin
     || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage'));
 end
 $$;
-comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done; after the last one the plan is finalized.';
+comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done. After the last one the plan is finalized.';
 
 -- imago.finalize_steps
 create or replace function imago.finalize_steps(plan imago.plan)
@@ -3739,7 +3774,7 @@ as $$
   select row_number() over (order by s.position nulls first, s.place)::integer, s.name, s.direct, s.statement, s.closes, s.done
   from steps s
 $$;
-comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has: the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
+comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has. These are the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
 
 -- imago.find_conflicts
 create or replace function imago.find_conflicts(run imago.run, plan imago.plan, keys text[])
@@ -3853,7 +3888,7 @@ begin
   next_key := null;
 end
 $$;
-comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
+comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Goes on where the last call ended (checking_stage, checking_key) and says where it has come: a stage past the last one when it is through.';
 
 -- imago.find_plan
 create or replace function imago.find_plan(name text)
@@ -3987,7 +4022,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done: waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- imago.first_size
 create or replace function imago.first_size(lane imago.lane)
@@ -4089,7 +4124,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call: whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
+comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call. Whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
 
 -- imago.fix_piece
 create or replace function imago.fix_piece(
@@ -4206,7 +4241,7 @@ begin
   into entities, first_keys using cursor_key, last_key, plan.name, plan.stage;
 end
 $$;
-comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
+comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it. first_time_only: not those that an earlier piece had findings of.';
 
 -- imago.fixed_formats
 create or replace function imago.fixed_formats()
@@ -4265,7 +4300,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more. They were moved by the caller that had them locked, or deleted by the app.';
 
 -- imago.forward_run
 create or replace function imago.forward_run(
@@ -4310,7 +4345,7 @@ begin
   return run;
 end
 $$;
-comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
 -- imago.given
 create or replace function imago.given(name text, value text)
@@ -4395,7 +4430,7 @@ begin
   outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
 end
 $$;
-comment on function imago.handle_failed_batch(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
+comment on function imago.handle_failed_batch(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed, sorted by its SQLSTATE. stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
 
 -- imago.handle_failed_sync
 create or replace function imago.handle_failed_sync(
@@ -4452,7 +4487,7 @@ begin
   return 'leave';
 end
 $$;
-comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';
 
 -- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
@@ -4527,7 +4562,7 @@ as $$
       and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))
     then (select s.setting::integer from pg_catalog.pg_settings s where s.name = 'deadlock_timeout') else 0 end
 $$;
-comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers of the table stand in line behind us: longer only where autovacuum may be in the way, which then ends.';
+comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers stand in line behind us. Longer only where autovacuum may be in the way, which then ends.';
 
 -- imago.index_warning
 create or replace function imago.index_warning(relation text, name text, purpose text)
@@ -4646,7 +4681,7 @@ begin
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;
-comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and the partitions of it, after a look whether its statement fits the tables.';
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and its partitions. Before, it looks whether the statement fits the tables.';
 
 -- imago.install_undo
 create or replace function imago.install_undo(write_id integer)
@@ -4758,7 +4793,7 @@ as $$
       and p.proname in (select o.proname from ours o where o.nspname = 'public')
   ) p
 $$;
-comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public: fingerprints of body and comment, owner, and who may call them.';
+comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public. Each with fingerprints of body and comment, owner, and who may call it.';
 
 -- imago.installed_jobs
 create or replace function imago.installed_jobs()
@@ -4870,7 +4905,7 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables, guard, capture, keep and sync: sound, missing, disabled, or orphaned where no plan knows them any more.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, keep and sync.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -5054,7 +5089,7 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name
   where c.oid = pg_catalog.to_regclass(relation)
 $$;
-comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
+comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';
 
 -- imago.is_our_trigger
 create or replace function imago.is_our_trigger(trigger_name name)
@@ -5133,7 +5168,7 @@ begin
   order by c.ordinal;
 end
 $$;
-comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
+comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order, each with its own type, and with type and collation in the journal. comparable: two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
 
 -- imago.journal_type
 create or replace function imago.journal_type(type oid, modifier integer)
@@ -5253,7 +5288,7 @@ as $$
   select lane.moved_before is not distinct from sum(l.moved)
   from imago.lane l where l.run = lane.run and l.pass = lane.pass
 $$;
-comment on function imago.late_walk_was_empty(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move: the other proof of completeness.';
+comment on function imago.late_walk_was_empty(imago.lane) is 'Whether a walk of the late lanes that began when all lanes were done has found nothing to move. The other proof of completeness.';
 
 -- imago.latest_end_validation
 create or replace function imago.latest_end_validation(run imago.run, since timestamptz)
@@ -5305,7 +5340,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
 
 -- imago.lock_inserted
 create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
@@ -5366,7 +5401,7 @@ exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
   return false;
 end
 $$;
-comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
+comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it. False while others take too long.';
 
 -- imago.lock_run
 create or replace function imago.lock_run(run_id bigint, shared boolean default false, wait_ms integer default null)
@@ -5529,7 +5564,7 @@ as $$
   where w.plan = plan_name
   order by w.position, p.name
 $$;
-comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
+comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. The statement builds one beside writers. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
 -- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
@@ -5590,7 +5625,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all: lock, look for conflicts, restore, detach, remove, forget the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
 -- imago.move_forward
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
@@ -5659,7 +5694,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check has found of them, inside the caller''s subtransaction: lock, look again, apply, prove that nothing is left (else IM010, IM026), settle the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check found of them, inside the caller''s subtransaction. Locks, looks again, applies, proves that nothing is left (else IM010, IM026) and settles the journal.';
 
 -- imago.move_keys
 create or replace function imago.move_keys(
@@ -5742,7 +5777,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is: halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is. Halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
 -- imago.move_window
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
@@ -5904,7 +5939,7 @@ as $$
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1
 $$;
-comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next: forward from the first, back from the last to the shared rows; null when all have been begun.';
+comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next; null when all have been begun. Forward from the first, back from the last to the shared rows.';
 
 -- imago.next_step
 create or replace function imago.next_step(plan_name text, phase text)
@@ -6024,7 +6059,7 @@ as $$
   from imago.referencing_columns(plan.name, target) p
   where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
 $$;
-comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
+comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and that foreign keys set null with such a row.';
 
 -- imago.object_address
 create or replace function imago.object_address(object text, column_name text, out class oid, out id oid, out column_number integer)
@@ -6258,7 +6293,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source; of all that is left where size is null.';
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source. The piece is all that is left where size is null.';
 
 -- imago.piece_range
 create or replace function imago.piece_range(plan_check imago.plan_check, cursor_key text, last_key text)
@@ -6337,7 +6372,7 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
 $$;
-comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
+comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick, schedule or finalize. tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
@@ -6558,7 +6593,7 @@ begin
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan: its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
 
 -- imago.primary_key
 create or replace function imago.primary_key(relation text)
@@ -7063,7 +7098,7 @@ begin
   return keys;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. The proof of completeness.';
 
 -- imago.remove_rows
 create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
@@ -7111,7 +7146,7 @@ begin
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities and forgets the journal; counts by relation. What the app pointed at them is detached before.';
 
 -- imago.remove_sync
 create or replace function imago.remove_sync(plan_name text)
@@ -7245,7 +7280,7 @@ begin
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
 $$;
-comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
+comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun. Forgets which indexes were left to a person, too.';
 
 -- imago.restore_rows
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
@@ -7526,7 +7561,7 @@ begin
     || jsonb_build_object('failing', imago.failing_checks(held.id));
 end
 $$;
-comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
+comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize. It is the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
 
 -- imago.run_history
 create or replace function imago.run_history(plan_name text, points integer)
@@ -7572,7 +7607,7 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago run ' || run_id, 0)
 $$;
-comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
+comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row. Batches take it shared, transitions exclusive, first come, first served.';
 
 -- imago.run_points
 create or replace function imago.run_points(plan_name text, runs bigint[], started_at timestamptz, points integer)
@@ -7605,7 +7640,7 @@ as $$
                  and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s
 $$;
-comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length: at the end of each, entities a minute, the largest sub-batch (null where none ran), failures so far.';
+comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length. At the end of each: entities a minute, the largest sub-batch (null where none ran), failures so far.';
 
 -- imago.run_step
 create or replace function imago.run_step(step imago.plan_step)
@@ -7740,7 +7775,7 @@ begin
     'run', run.id, 'direction', run.direction, 'state', run.state);
 end
 $$;
-comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished, unless it is to finalize.';
+comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval. Opens a forward run where none is unfinished, unless it is to finalize.';
 
 -- imago.schedule_direct
 create or replace function imago.schedule_direct(plan_name text, phase text)
@@ -7775,7 +7810,7 @@ begin
   return jsonb_build_object('plan', plan_name, 'status', 'direct', 'step', step.name);
 end
 $$;
-comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own beside the one that ticks: a job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
+comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own. A job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
 
 -- imago.scheduled
 create or replace function imago.scheduled(plan_name text)
@@ -7854,7 +7889,7 @@ as $$
     and f.stage = set_aside_keys.stage
     and (passing_too or f.kind <> 'deferred' and f.reason_kind is distinct from 'referenced')
 $$;
-comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
 
 -- imago.setting_number
 create or replace function imago.setting_number(name text)
@@ -7884,7 +7919,7 @@ as $$
       join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
-comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
+comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
 -- imago.size_after_timeout
 create or replace function imago.size_after_timeout(size integer)
@@ -7992,7 +8027,7 @@ begin
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
 $$;
-comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
+comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it. Others that come at the same time wait and find it started.';
 
 -- imago.statistics
 create or replace function imago.statistics(plan_name text)
@@ -8034,7 +8069,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, for which its check finds something; and how many they are or how much it finds.';
+comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
 
 -- imago.stop_run
 create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
@@ -8236,7 +8271,7 @@ begin
   return queries;
 end
 $$;
-comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
+comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is its entity, and, for what is mirrored back, what the row holds now.';
 
 -- imago.sync_lock
 create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
@@ -8259,7 +8294,7 @@ begin
     sync.plan, plan.source, plan.key_column, plan.key_type);
 end
 $$;
-comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
+comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';
 
 -- imago.sync_not_held
 create or replace function imago.sync_not_held(sync imago.plan_sync, alias text)
@@ -8321,7 +8356,7 @@ begin
     imago.sync_not_held(sync, 'o'));
 end
 $$;
-comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';
+comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables. They hold the rows that count, without held entities where the sync creates.';
 
 -- imago.sync_undeclared
 create or replace function imago.sync_undeclared(sync imago.plan_sync, explained json)
@@ -8339,7 +8374,7 @@ as $$
       select from imago.plan_write w
       where w.plan = sync.plan and w.relation::pg_catalog.regclass = t.relation::pg_catalog.regclass)
 $$;
-comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word; what functions write it cannot know.';
+comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word. What functions write it cannot know.';
 
 -- imago.table_counters
 create or replace function imago.table_counters()
@@ -8355,7 +8390,7 @@ as $$
   ) k(kind, rows)
   where s.schemaname not in ('imago', 'imago_undo') and k.rows > 0
 $$;
-comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';
+comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"). Holds unflushed work of before as well; take differences.';
 
 -- imago.tick
 create or replace function imago.tick(plan_name text, finalize boolean default false)
@@ -8407,7 +8442,7 @@ as $$
   select least(imago.setting_number('tick_ms'), 800 * extract(epoch from (
     select i.every from imago.cron_intervals() i where i.schedule = imago.find_job(plan_name) ->> 'schedule')))::integer
 $$;
-comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms, for a tick is one transaction and holds the rows that it moves.';
+comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms. A tick is one transaction and holds the rows that it moves.';
 
 -- imago.timed_out
 create or replace function imago.timed_out()
@@ -8664,7 +8699,7 @@ as $$
   end
   from (select undo_table_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
 $$;
-comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
+comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, and short enough to carry suffixes. Distinct for names that differ late, by a letter''s case or by what is no letter.';
 
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
@@ -8706,7 +8741,7 @@ exception
     return 'more';
 end
 $$;
-comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
 
 -- imago.unschedule
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -8741,7 +8776,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one; pg_cron cancels a statement that is under way.';
+comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one. pg_cron cancels a statement that is under way.';
 
 -- imago.unschedule_ended
 create or replace function imago.unschedule_ended(plan_name text, finalize boolean, failed_with text)
@@ -8768,7 +8803,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan when no run of it is unfinished, or finalize is done, or when a tick failed with an SQLSTATE that does not pass by itself.';
+comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan that has nothing left to do, or whose tick failed for good. No run of it is unfinished, or finalize is done; or the SQLSTATE is one that does not pass by itself.';
 
 -- imago.validate
 create or replace function imago.validate(
@@ -8898,7 +8933,7 @@ as $$
   end
   from imago.last_effective_run(plan.name) run
 $$;
-comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
+comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
 
 -- imago.walk_keys
 create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
@@ -9010,7 +9045,7 @@ begin
     'percentage', least(99, 100 * done / greatest(1, done, imago.estimated_rows(step.source))));
 end
 $$;
-comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
+comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece. Goes as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
 
 -- imago.walked_key
 create or replace function imago.walked_key(relation text, key_column text default null, out name text, out type text)
@@ -9038,7 +9073,7 @@ as $$
    order by w.relation = plan.source desc, w.position
    limit 1)
 $$;
-comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
+comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';
 
 -- imago.work_answer
 create or replace function imago.work_answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
@@ -9159,7 +9194,7 @@ exception
     return item;
 end
 $$;
-comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come: looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come. Looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';
 
 -- imago.work_fixes
 create or replace function imago.work_fixes(validation imago.validation, plan imago.plan, deadline timestamptz)
@@ -9350,7 +9385,7 @@ begin
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;
-comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
+comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
 
 -- imago.work_validation
 create or replace function imago.work_validation(validation imago.validation, plan imago.plan, deadline timestamptz, may_step boolean default true)
@@ -9438,7 +9473,7 @@ as $$
         and c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
   order by c.oid
 $$;
-comment on function imago.written_tables(text) is 'A table and its partitions of all levels: a statement trigger fires for the one that the statement names, so each has ours.';
+comment on function imago.written_tables(text) is 'A table and its partitions of all levels. A statement trigger fires for the one that the statement names, so each has ours.';
 
 -- public.migration_log
 create view public.migration_log

@@ -22,18 +22,25 @@ create table imago.plan (
   created_at timestamptz not null default now(),
   check ((entity_singular is null) = (entity_plural is null))
 );
-comment on table imago.plan is 'One row per data migration. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
-comment on column imago.plan.source is 'Quoted name of the table that the plan walks.';
+comment on table imago.plan is 'One row per data migration; imago.create_plan() writes it. The plan''s schema of the same name holds preflight(), apply(keys), the view pending, and the view concerned where the plan does not concern all rows.';
+comment on column imago.plan.name is 'Name of the plan, and of its schema.';
+comment on column imago.plan.title is 'What it does, in one line, for people.';
+comment on column imago.plan.source_schema is 'Schema of the table that the plan walks.';
+comment on column imago.plan.source_table is 'The table that the plan walks: its rows are the entities.';
+comment on column imago.plan.source is 'Computed: the quoted name of the table that the plan walks.';
+comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it.';
+comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
-comment on column imago.plan.key_type is 'Type of the key, found by the first prepare step.';
-comment on column imago.plan.prepared_at is 'When the last prepare step was done; null means that a run has to prepare first.';
-comment on column imago.plan.finalizing_at is 'When finalize began: everything was moved and no check failed.';
-comment on column imago.plan.checking_since is 'While finalize goes through the checks: when it began to.';
-comment on column imago.plan.checking_at is 'While finalize goes through the checks: the last call of it. Who comes back much later begins anew.';
-comment on column imago.plan.checking_stage is 'Up to which stage, and with checking_key which entity, finalize has looked for what is pending; a stage past the last one: through.';
-comment on column imago.plan.checked_at is 'When no check failed, at last.';
-comment on column imago.plan.closed_at is 'When finalize did the first thing that cannot be taken back; no run starts from then on.';
-comment on column imago.plan.finalized_at is 'When the last finalize step was done.';
-comment on column imago.plan.cleaned_at is 'When the journal was dropped: after finalize, or after everything was taken back.';
+comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
+comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
+comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
+comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. Who comes back much later begins anew.';
+comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. A stage past the last one: through.';
+comment on column imago.plan.checking_key is 'Kept by the engine: up to which entity of checking_stage finalize has looked for what is pending.';
+comment on column imago.plan.checked_at is 'Kept by the engine: when no check failed, at last.';
+comment on column imago.plan.closed_at is 'Kept by the engine: when finalize did the first thing that cannot be taken back. No run starts from then on.';
+comment on column imago.plan.finalized_at is 'Kept by the engine: when the last finalize step was done.';
+comment on column imago.plan.cleaned_at is 'Kept by the engine: when the journal was dropped. After finalize, or after everything was taken back.';
+comment on column imago.plan.created_at is 'Kept by the engine: when the plan was registered.';

@@ -19,15 +19,21 @@ create table imago.plan_check (
   check (source is not null or query is null and fix is null and not counts)
 );
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
-comment on column imago.plan_check.plan is 'Null: holds for every plan.';
+comment on column imago.plan_check.id is 'Number of the check.';
+comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
 comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
+comment on column imago.plan_check.position is 'Order of the checks.';
+comment on column imago.plan_check.name is 'Name of the check, in lower case: what answers and the log call it.';
+comment on column imago.plan_check.severity is 'error: finalize refuses, and a run says so at its end. warning: to be looked at. manual: a person has to decide.';
 comment on column imago.plan_check.phase is 'before: until something is moved; during: from then on; after: once the run has ended.';
-comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb: findings (object, message, hint each) and facts.';
+comment on column imago.plan_check.meaning is 'What it means when the check finds something.';
+comment on column imago.plan_check.remedy is 'What to do then.';
+comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
 comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
-comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong; null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
+comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
-comment on column imago.plan_check.fix is 'Set-based function of the plan''s schema that mends all that is wrong with these entities; it writes declared columns only.';
+comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
   (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),

@@ -12,8 +12,12 @@ create table imago.plan_stage (
   check ((entity_singular is null) = (entity_plural is null))
 );
 comment on table imago.plan_stage is 'Further stages of a plan: tables that it walks after its source, in order. The plan''s schema holds apply_<number>(keys), the view pending_<number>, and concerned_<number> where the stage does not concern all rows.';
-comment on column imago.plan_stage.source is 'Quoted name of the table that the stage walks.';
-comment on column imago.plan_stage.number is 'A run goes from stage 1 upwards, a rollback from the last stage downwards.';
+comment on column imago.plan_stage.plan is 'The plan whose stage it is.';
+comment on column imago.plan_stage.number is 'A run goes from stage 1, the plan''s own row, upwards; a rollback from the last stage downwards.';
+comment on column imago.plan_stage.source_schema is 'Schema of the table that the stage walks.';
+comment on column imago.plan_stage.source_table is 'The table that the stage walks: its rows are the stage''s entities.';
+comment on column imago.plan_stage.source is 'Computed: the quoted name of the table that the stage walks.';
+comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity.';
+comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
-comment on column imago.plan_stage.key_type is 'Type of the key, found by the first prepare step.';

@@ -16,12 +16,17 @@ create table imago.plan_sync (
   primary key (plan, position),
   unique (plan, name)
 );
-comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on: for each row a trigger that runs one SQL statement in the transaction of the app''s write.';
-comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on, in the transaction of the app''s write. For each row a trigger that runs one SQL statement.';
+comment on column imago.plan_sync.plan is 'The plan whose sync it is.';
 comment on column imago.plan_sync.stage is 'The stage whose entities entity_column names.';
+comment on column imago.plan_sync.position is 'Number of the sync; part of its triggers'' names.';
+comment on column imago.plan_sync.name is 'What people read of the sync: in the log, in errors and in the doctor''s report.';
+comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
+comment on column imago.plan_sync.events is 'Kinds of the app''s statements that the sync follows.';
 comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
 comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
-comment on column imago.plan_sync.direction is 'forward: old side to new side, journaled and taken back by a rollback. back: new side to old side; what it writes is the app''s own and stays, and the journal of the new side moves along.';
-comment on column imago.plan_sync.statement is 'Reads new_rows and old_rows, the rows of the app''s statement that have changed (old_rows is empty for an insert, new_rows for a delete), and writes the other side.';
+comment on column imago.plan_sync.direction is 'forward: from the old side to the new, journaled. back: from the new side to the old. A rollback takes what forward wrote back; what back writes is the app''s own and stays, and the journal of the new side moves along.';
+comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
-comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off once the plan is being rolled back, and for entities that are held.';
+comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off while the plan is being rolled back, and for held entities.';
+comment on column imago.plan_sync.installed_at is 'Kept by the engine: when the triggers were installed; null while they are not.';

@@ -44,4 +44,4 @@ begin
   outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
 end
 $$;
-comment on function imago.handle_failed_batch(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed: stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';
+comment on function imago.handle_failed_batch(imago.run, imago.plan, text[], imago.attempt, boolean, boolean, out text, out text[]) is 'What follows from a sub-batch that failed, sorted by its SQLSTATE. stop, timeout, deferred and budget end the call, halve cuts it in two, again tries it without the entities that were set aside (aside).';

@@ -17,4 +17,4 @@ as $$
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name
   where c.oid = pg_catalog.to_regclass(relation)
 $$;
-comment on function imago.is_nulled(text, text, text) is 'Whether setting this column null is all that foreign keys do to a row when the row of the target is deleted that it points at.';
+comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';

@@ -25,4 +25,4 @@ begin
   order by c.ordinal;
 end
 $$;
-comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order: own type, type and collation in the journal, and whether two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';
+comment on function imago.journal_columns(text, text[]) is 'The named columns in the given order, each with its own type, and with type and collation in the journal. comparable: two values of that type that are equal are also the same (1.0 and 1.00, or a citext in other letters, are not).';

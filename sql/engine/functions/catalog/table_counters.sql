@@ -11,4 +11,4 @@ as $$
   ) k(kind, rows)
   where s.schemaname not in ('imago', 'imago_undo') and k.rows > 0
 $$;
-comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"), unflushed work of before included; take differences.';
+comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"). Holds unflushed work of before as well; take differences.';

@@ -12,4 +12,4 @@ as $$
         and c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
   order by c.oid
 $$;
-comment on function imago.written_tables(text) is 'A table and its partitions of all levels: a statement trigger fires for the one that the statement names, so each has ours.';
+comment on function imago.written_tables(text) is 'A table and its partitions of all levels. A statement trigger fires for the one that the statement names, so each has ours.';

@@ -30,4 +30,4 @@ begin
   into entities, first_keys using cursor_key, last_key, plan.name, plan.stage;
 end
 $$;
-comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it; first_time_only: not those that an earlier piece had findings of.';
+comment on function imago.fixable_entities(imago.plan_check, imago.plan, text, text, boolean, out text[], out text[]) is 'Entities that a piece has findings of and that are not set aside, by their first key in it. first_time_only: not those that an earlier piece had findings of.';

@@ -24,4 +24,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source; of all that is left where size is null.';
+comment on function imago.piece_end(imago.plan_check, text, integer, out text, out bigint) is 'The last key (null: none is left after it) and the rows of a check''s next piece of its source. The piece is all that is left where size is null.';

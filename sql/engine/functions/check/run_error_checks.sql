@@ -15,4 +15,4 @@ begin
     || jsonb_build_object('failing', imago.failing_checks(held.id));
 end
 $$;
-comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize: the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';
+comment on function imago.run_error_checks(imago.plan, bigint, timestamptz, timestamptz, boolean) is 'One call''s worth of the checks that must not fail, for the end of a run and for finalize. It is the same validation that a person sees. Call until has_more is false; failing names the checks that fail or cannot be evaluated. since: what was counted before is counted again.';

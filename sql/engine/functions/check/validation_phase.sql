@@ -12,4 +12,4 @@ as $$
   end
   from imago.last_effective_run(plan.name) run
 $$;
-comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before (nothing moved, or everything taken back), during (half-way) or after (the run has ended).';
+comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';

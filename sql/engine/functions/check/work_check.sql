@@ -79,4 +79,4 @@ exception
     return item;
 end
 $$;
-comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come: looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';
+comment on function imago.work_check(imago.validation_check, imago.plan, timestamptz, boolean) is 'Works on one check until it is done or the deadline has come. Looks, counts all of it at once where that fits the call, else piece after piece. may_step: a check that does not fit is begun; otherwise it is left to a call that has more time. What goes wrong is its error, not the call''s.';

@@ -30,4 +30,4 @@ as $$
       and p.proname in (select o.proname from ours o where o.nspname = 'public')
   ) p
 $$;
-comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public: fingerprints of body and comment, owner, and who may call them.';
+comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public. Each with fingerprints of body and comment, owner, and who may call it.';

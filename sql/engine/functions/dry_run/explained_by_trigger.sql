@@ -29,4 +29,4 @@ as $$
                and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
-comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app, reached from the tables that the plan writes, names this table (or column), or cannot be read.';
+comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';

@@ -30,4 +30,4 @@ begin
   return named;
 end
 $$;
-comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal; null when there is none, IM051 when there are several and none was asked for.';
+comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'The plan as the stage sees it whose entity a key names, by the table that the stage walks or by its journal. Null when there is none, IM051 when there are several and none was asked for.';

@@ -13,4 +13,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back: it may need what the stages before it make (IM052).';
+comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back (IM052). It may need what the stages before it make.';

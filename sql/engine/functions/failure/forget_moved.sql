@@ -16,4 +16,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more: moved by the caller that had them locked, or deleted by the app.';
+comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more. They were moved by the caller that had them locked, or deleted by the app.';

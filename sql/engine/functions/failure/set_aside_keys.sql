@@ -10,4 +10,4 @@ as $$
     and f.stage = set_aside_keys.stage
     and (passing_too or f.kind <> 'deferred' and f.reason_kind is distinct from 'referenced')
 $$;
-comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone; those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';

@@ -24,4 +24,4 @@ begin
   return answer;
 end
 $$;
-comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses as soon as one of severity error fails or cannot be evaluated (IM038), naming it, its count and some keys.';
+comment on function imago.expect_clean(imago.plan, timestamptz, timestamptz) is 'One call''s worth of the checks; refuses (IM038) as soon as one of severity error fails or cannot be evaluated. The error names the check, its count and some keys.';

@@ -40,4 +40,4 @@ begin
   return imago.finalize_answer(plan.name, name, 'finalizing');
 end
 $$;
-comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks; refuses as soon as it finds something (IM038).';
+comment on function imago.finalize_checks(imago.plan) is 'One call''s worth of what stands before finalize: looks for what is pending, then goes through the checks. Refuses as soon as it finds something (IM038).';

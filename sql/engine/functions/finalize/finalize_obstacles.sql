@@ -40,4 +40,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks: an unfinished run, entities set aside, held or in conflict, and those found pending; each with a code (kind), up to three keys and what to do.';
+comment on function imago.finalize_obstacles(imago.plan, text[]) is 'What speaks against finalize besides the checks, each with a code, up to three keys and what to do. An unfinished run, entities set aside, held or in conflict, and those found pending.';

@@ -21,4 +21,4 @@ begin
     || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage'));
 end
 $$;
-comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done; after the last one the plan is finalized.';
+comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done. After the last one the plan is finalized.';

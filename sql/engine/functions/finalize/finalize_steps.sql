@@ -24,4 +24,4 @@ as $$
   select row_number() over (order by s.position nulls first, s.place)::integer, s.name, s.direct, s.statement, s.closes, s.done
   from steps s
 $$;
-comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has: the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
+comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has. These are the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';

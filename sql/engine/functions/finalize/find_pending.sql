@@ -65,4 +65,4 @@ begin
   next_key := null;
 end
 $$;
-comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000, from where the last call ended (checking_stage, checking_key); says where it has come: a stage past the last one when it is through.';
+comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Goes on where the last call ended (checking_stage, checking_key) and says where it has come: a stage past the last one when it is through.';

@@ -18,4 +18,4 @@ exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
   return false;
 end
 $$;
-comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it; false while others take too long.';
+comment on function imago.lock_plan(text, boolean) is 'Holds a plan alone, so that no run is opened, and its last run, so that nothing is moved by it. False while others take too long.';

@@ -11,4 +11,4 @@ as $$
       and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))
     then (select s.setting::integer from pg_catalog.pg_settings s where s.name = 'deadlock_timeout') else 0 end
 $$;
-comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers of the table stand in line behind us: longer only where autovacuum may be in the way, which then ends.';
+comment on function imago.index_wait_ms(text) is 'How long to wait for the lock under which an index is built, while new writers stand in line behind us. Longer only where autovacuum may be in the way, which then ends.';

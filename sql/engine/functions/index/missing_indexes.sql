@@ -12,4 +12,4 @@ as $$
   where w.plan = plan_name
   order by w.position, p.name
 $$;
-comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with the statement that builds one beside writers and the size of its table. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
+comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. The statement builds one beside writers. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';

@@ -16,4 +16,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last: it may have been empty when autovacuum looked.';
+comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last. It may have been empty when autovacuum looked.';

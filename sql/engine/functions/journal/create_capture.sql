@@ -43,4 +43,4 @@ begin
       nested, body, 'imago.fired_' || write.id));
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates: does nothing but for a batch that is journaled, counts how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch that is journaled, and counts how often it fired.';

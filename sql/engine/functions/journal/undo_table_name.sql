@@ -10,4 +10,4 @@ as $$
   end
   from (select undo_table_name.plan || '_' || regexp_replace(lower(relation), '[^a-z0-9]+', '_', 'g') as name) full_name
 $$;
-comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, short enough to carry suffixes, distinct for names that differ late, by a letter''s case or by what is no letter.';
+comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, and short enough to carry suffixes. Distinct for names that differ late, by a letter''s case or by what is no letter.';

@@ -23,4 +23,4 @@ begin
   return lane;
 end
 $$;
-comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease; late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
+comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease. Late lanes only when every main lane of their stage is done. Null when others hold all that is left.';

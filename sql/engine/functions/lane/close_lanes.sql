@@ -13,4 +13,4 @@ as $$
   from free f
   where l.run = f.run and l.stage = f.stage and l.pass = f.pass and l.number = f.number
 $$;
-comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more; lanes that somebody holds are theirs to close.';
+comment on function imago.close_lanes(bigint, integer) is 'Closes lanes of a run, or of one stage of it, that need not be walked any more. Lanes that somebody holds are theirs to close.';

@@ -26,4 +26,4 @@ begin
   return keys;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many: the proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. The proof of completeness.';

@@ -12,4 +12,4 @@ as $$
       join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
-comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk: tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
+comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';

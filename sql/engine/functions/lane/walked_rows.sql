@@ -11,4 +11,4 @@ as $$
    order by w.relation = plan.source desc, w.position
    limit 1)
 $$;
-comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table, that of the source if it is written. Entities that have no row in it are left to the late pass.';
+comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';

@@ -26,4 +26,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages: counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages. Counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';

@@ -16,4 +16,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist (and, with skip_locked, are free). Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';

@@ -18,4 +18,4 @@ as $$
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1
 $$;
-comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next: forward from the first, back from the last to the shared rows; null when all have been begun.';
+comment on function imago.next_stage(imago.run, imago.plan) is 'The stage whose lanes are to be cut next; null when all have been begun. Forward from the first, back from the last to the shared rows.';

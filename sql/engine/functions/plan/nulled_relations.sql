@@ -8,4 +8,4 @@ as $$
   from imago.referencing_columns(plan.name, target) p
   where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
 $$;
-comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and is set null by foreign keys when such a row is deleted.';
+comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and that foreign keys set null with such a row.';

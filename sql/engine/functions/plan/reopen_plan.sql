@@ -17,4 +17,4 @@ begin
   update imago.plan p set cleaned_at = null where p.name = plan_name and p.cleaned_at is not null;
 end
 $$;
-comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun and of which indexes were left to a person.';
+comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun. Forgets which indexes were left to a person, too.';

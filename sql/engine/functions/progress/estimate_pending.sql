@@ -40,4 +40,4 @@ begin
     lanes.unfinished)::bigint;
 end
 $$;
-comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes; an unfinished lane has at least one to move, or to take back.';
+comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes. An unfinished lane has at least one to move, or to take back.';

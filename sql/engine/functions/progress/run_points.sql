@@ -28,4 +28,4 @@ as $$
                  and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s
 $$;
-comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length: at the end of each, entities a minute, the largest sub-batch (null where none ran), failures so far.';
+comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length. At the end of each: entities a minute, the largest sub-batch (null where none ran), failures so far.';

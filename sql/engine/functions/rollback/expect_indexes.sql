@@ -13,4 +13,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_indexes(text) is 'Raises IM057 where a rollback would read all of a table that is not small for each entity, since nobody could build the index on it.';
+comment on function imago.expect_indexes(text) is 'Refuses (IM057) where a rollback would read all of a table that is not small for each entity. Nobody could build the index on it.';

@@ -43,4 +43,4 @@ begin
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Detaches what the app pointed at the inserted rows of these entities, removes those rows and forgets the journal; counts by relation.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities and forgets the journal; counts by relation. What the app pointed at them is detached before.';

@@ -25,4 +25,4 @@ exception
     return 'more';
 end
 $$;
-comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back: removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';

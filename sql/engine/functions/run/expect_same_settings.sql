@@ -16,4 +16,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'What holds for a run was fixed by the call that created it; a call that says otherwise gets IM007, one that says nothing goes on with it.';
+comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'Refuses a call that contradicts what the call that created the run has fixed (IM007). One that says nothing goes on with it.';

@@ -40,4 +40,4 @@ begin
   return run;
 end
 $$;
-comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on: the one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';

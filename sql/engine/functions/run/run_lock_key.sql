@@ -6,4 +6,4 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago run ' || run_id, 0)
 $$;
-comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row: batches take it shared, transitions exclusive, first come, first served.';
+comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row. Batches take it shared, transitions exclusive, first come, first served.';

@@ -20,4 +20,4 @@ begin
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
 $$;
-comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it; others that come at the same time wait and find it started.';
+comment on function imago.start_run(bigint, integer) is 'Cuts the first lanes of a run that has not begun and starts it. Others that come at the same time wait and find it started.';

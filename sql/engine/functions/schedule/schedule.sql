@@ -51,4 +51,4 @@ begin
     'run', run.id, 'direction', run.direction, 'state', run.state);
 end
 $$;
-comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval; opens a forward run where none is unfinished, unless it is to finalize.';
+comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval. Opens a forward run where none is unfinished, unless it is to finalize.';

@@ -30,4 +30,4 @@ begin
   return jsonb_build_object('plan', plan_name, 'status', 'direct', 'step', step.name);
 end
 $$;
-comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own beside the one that ticks: a job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
+comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own. A job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';

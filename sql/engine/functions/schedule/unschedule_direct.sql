@@ -10,4 +10,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one; pg_cron cancels a statement that is under way.';
+comment on function imago.unschedule_direct(text) is 'Removes the job that runs the statement of a direct step, if there is one. pg_cron cancels a statement that is under way.';

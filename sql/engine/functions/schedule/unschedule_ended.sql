@@ -22,4 +22,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan when no run of it is unfinished, or finalize is done, or when a tick failed with an SQLSTATE that does not pass by itself.';
+comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan that has nothing left to do, or whose tick failed for good. No run of it is unfinished, or finalize is done; or the SQLSTATE is one that does not pass by itself.';

@@ -40,4 +40,4 @@ exception
     perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', sqlstate, nullif(relation, ''), nullif(broken, '')));
 end
 $$;
-comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all; null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
+comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';

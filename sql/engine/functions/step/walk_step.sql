@@ -58,4 +58,4 @@ begin
     'percentage', least(99, 100 * done / greatest(1, done, imago.estimated_rows(step.source))));
 end
 $$;
-comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece, as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
+comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece. Goes as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';

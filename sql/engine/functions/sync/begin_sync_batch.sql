@@ -30,4 +30,4 @@ begin
   return batch;
 end
 $$;
-comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run; null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';
+comment on function imago.begin_sync_batch(text, integer, text[]) is 'Opens the batch of one sync under the newest forward run. Null when there is nothing to do: no run yet, or a sync that creates while the plan goes back.';

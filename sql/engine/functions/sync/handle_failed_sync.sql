@@ -52,4 +52,4 @@ begin
   return 'leave';
 end
 $$;
-comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again (a lock, for a while), raise (strict) or leave: logged, and the entity stays pending.';
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';

@@ -53,4 +53,4 @@ begin
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;
-comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and the partitions of it, after a look whether its statement fits the tables.';
+comment on function imago.install_sync(text, integer) is 'Installs the triggers of one sync on its relation and its partitions. Before, it looks whether the statement fits the tables.';

@@ -64,4 +64,4 @@ begin
   return queries;
 end
 $$;
-comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL: what moves the journal of the relation along with an update of the app: its entity, and, for what is mirrored back, what the row holds now.';
+comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is its entity, and, for what is mirrored back, what the row holds now.';

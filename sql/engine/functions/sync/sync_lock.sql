@@ -18,4 +18,4 @@ begin
     sync.plan, plan.source, plan.key_column, plan.key_type);
 end
 $$;
-comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile; empty where the statement that it follows holds them.';
+comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';

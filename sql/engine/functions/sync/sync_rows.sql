@@ -26,4 +26,4 @@ begin
     imago.sync_not_held(sync, 'o'));
 end
 $$;
-comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables: the rows that count, without held entities where the sync creates.';
+comment on function imago.sync_rows(imago.plan_sync, text) is 'SQL: new_rows and old_rows of one event as common table expressions over its transition tables. They hold the rows that count, without held entities where the sync creates.';

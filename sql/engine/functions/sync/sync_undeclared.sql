@@ -13,4 +13,4 @@ as $$
       select from imago.plan_write w
       where w.plan = sync.plan and w.relation::pg_catalog.regclass = t.relation::pg_catalog.regclass)
 $$;
-comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word; what functions write it cannot know.';
+comment on function imago.sync_undeclared(imago.plan_sync, json) is 'Tables that the statement of a forward sync writes and its plan does not declare, by the planner''s word. What functions write it cannot know.';

@@ -15,4 +15,4 @@ as $$
   end
   from imago.run r where r.id = run_id
 $$;
-comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave; half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or less. Half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';

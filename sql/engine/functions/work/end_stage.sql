@@ -29,4 +29,4 @@ begin
   return imago.end_run(run, plan, findings);
 end
 $$;
-comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks (those since the given time count) and ends the run. The outcome, as of finish_run.';
+comment on function imago.end_stage(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'Where nothing is left: begins the next stage or, after the last, goes through the checks and ends the run. Checks since the given time count. The outcome, as of finish_run.';

@@ -78,4 +78,4 @@ begin
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;
-comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities until the time budget is used or nothing is left.';
+comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
