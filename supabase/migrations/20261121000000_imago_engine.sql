@@ -173,7 +173,7 @@ comment on column imago.plan.key_column is 'Unique column of the table that name
 comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
-comment on column imago.plan.stage is 'The row itself is the plan''s first stage; imago.plan_at_stage() gives the plan''s value for another.';
+comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
@@ -269,7 +269,7 @@ create table imago.plan_write (
   check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
 );
 comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, and the columns that it sets or that it inserts rows.';
-comment on column imago.plan_write.id is 'Number of the declared write.';
+comment on column imago.plan_write.id is 'Kept by the engine: number of the declared write.';
 comment on column imago.plan_write.plan is 'The plan that writes.';
 comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
@@ -340,7 +340,7 @@ create table imago.plan_check (
   check (source is not null or query is null and fix is null and not counts)
 );
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
-comment on column imago.plan_check.id is 'Number of the check.';
+comment on column imago.plan_check.id is 'Kept by the engine: number of the check.';
 comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
 comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
 comment on column imago.plan_check.position is 'Order of the checks.';
@@ -678,7 +678,7 @@ begin
   using keys;
 end
 $$;
-comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'For plans: has the journal take over edits of inserted rows that a plan brings to their other side: they are no conflict. former is a query over keys ($1): the row''s key and these columns as they were before. A row that was edited otherwise stays a conflict.
+comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'For plans: has the journal take over edits of inserted rows that a plan brings to the other side. They are no conflict then. former is a query over keys ($1): the row''s key and these columns as they were before. A row that was edited otherwise stays a conflict.
 
 Example: select imago.accept_edits(''profile_gigs'', ''public."Gigs"'', ''{skills}'', ''select g.id, u.skills from public."Gigs" g join public."User" u on u.id = g."userId" where g.id = any ($1)'', array[1, 2])';
 
@@ -2465,7 +2465,7 @@ end
 $$;
 comment on function imago.drop_empty_column(text, text, text) is 'For plans: a clean-up step that drops a column which the plan added, when it is empty; says what became of it. The plan has noted it as its own (note_added).
 
-Example: select imago.drop_empty_column(''avatars'', ''public.posts'', ''avatar_id'')';
+Example: select imago.drop_empty_column(''resume_skills'', ''public.users'', ''skills'')';
 
 -- imago.drop_empty_table
 create or replace function imago.drop_empty_table(plan_name text, relation text)

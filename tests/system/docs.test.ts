@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { registrationTables } from '../../scripts/docs/contract.ts';
+import { readTables } from '../../scripts/docs/tables.ts';
 import { entries } from '../../scripts/imago/commands.ts';
 import { call } from '../support/call.ts';
 import { installCron, installNet } from '../support/cron.ts';
@@ -24,6 +26,7 @@ interface Page {
 const files = [
   'README.md',
   'CHANGELOG.md',
+  'sql/engine/README.md',
   ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`),
 ];
 const pages: Page[] = await Promise.all(
@@ -70,10 +73,10 @@ function anchors({ prose }: Page): string[] {
   return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchor(heading));
 }
 
-/** The part of docs/sql.md under the heading of a function. */
-function section(name: string): string {
-  const [, after = ''] = page('docs/sql.md').text.split(`\n### ${name}\n`);
-  return after.split(/^#{2,3} /m)[0] ?? '';
+/** The part of a page under a heading; under that of a function in docs/sql.md when nothing else is said. */
+function section(name: string, file = 'docs/sql.md', heading = `### ${name}`): string {
+  const [, after = ''] = page(file).text.split(`\n${heading}\n`);
+  return after.split(/^#{2,4} /m)[0] ?? '';
 }
 
 let db: TestDatabase;
@@ -115,6 +118,87 @@ describe('what is built from SQL', () => {
       select format('| \`%s\` | %s | %s |', name, value, note) as line from imago.setting`;
     for (const { line } of settings) expect(page('docs/sql.md').text).toContain(line);
   });
+});
+
+describe('docs/write-a-plan.md', () => {
+  test('has every contract function with the signature that the database knows', async () => {
+    const functions = await db.sql<{ name: string; args: string }[]>`
+      select p.proname as name, pg_get_function_arguments(p.oid) as args from pg_proc p
+      where p.pronamespace = 'imago'::regnamespace and obj_description(p.oid, 'pg_proc') like 'For plans: %'
+      order by 1`;
+    const { text } = page('docs/write-a-plan.md');
+    const headings = [...text.matchAll(/^#### (\w+)$/gm)].map(([, name]) => name);
+    expect(headings).toEqual(functions.map(({ name }) => name));
+    for (const { name, args } of functions) {
+      const inside = args.replaceAll(' DEFAULT ', ' default ').replaceAll('VARIADIC', 'variadic');
+      expect(text).toContain(`\`imago.${name}(${inside.replaceAll(/::[\w[\]]+/g, '')}) returns `);
+    }
+  });
+
+  test.each(registrationTables)('has every column of imago.%s as the database knows it', async (name) => {
+    const columns = await db.sql<
+      { column: string; type: string; default: string | null; required: boolean; said: string }[]
+    >`
+      select a.attname as column, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull and a.attidentity = '' as required,
+        case a.attidentity when '' then pg_get_expr(d.adbin, d.adrelid) else 'numbered' end as default,
+        col_description(a.attrelid, a.attnum) as said
+      from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = ${`imago.${name}`}::regclass and a.attnum > 0 and not a.attisdropped
+      order by a.attnum`;
+    const written = section(name, 'docs/write-a-plan.md', `#### imago.${name}`);
+    const rows = [...written.matchAll(/^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$/gm)].map(
+      ([, column, type, preset = '', , said = '']) => ({
+        column,
+        type,
+        preset: preset.replaceAll('`', ''),
+        said: said.replaceAll('\\', ''),
+      }),
+    );
+    expect(rows).toEqual(
+      columns.map(({ column, type, default: preset, required, said }) => ({
+        column,
+        type: type.replace('timestamp with time zone', 'timestamptz'),
+        preset: preset?.replaceAll(/::[\w[\]]+/g, '') ?? (required ? 'required' : 'null'),
+        said,
+      })),
+    );
+  });
+
+  test.each(registrationTables)('has every value that imago.%s allows', async (name) => {
+    const checks = await db.sql<{ columns: string[]; definition: string }[]>`
+      select array(select a.attname from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any (c.conkey)) as columns,
+        pg_get_constraintdef(c.oid) as definition
+      from pg_constraint c where c.conrelid = ${`imago.${name}`}::regclass and c.contype = 'c'`;
+    const written = section(name, 'docs/write-a-plan.md', `#### imago.${name}`);
+    const own = readTables().find((table) => table.name === name);
+    const ownChecks = own?.columns.filter(({ check }) => check !== undefined).length ?? 0;
+    const together = own?.constraints.filter((constraint) => constraint.startsWith('check')).length ?? 0;
+    expect(ownChecks + together).toBe(checks.length);
+    for (const { columns, definition } of checks) {
+      const values = [...definition.matchAll(/'([^']+)'/g)].map(([, value = '']) => value);
+      const lines = written
+        .split('\n')
+        .filter((line) =>
+          columns.some((column) => line.includes(`\`${column}\``) || line.startsWith('Together')),
+        );
+      for (const value of values) expect(lines.join('\n')).toContain(value);
+    }
+  });
+});
+
+test('sql/engine/README.md has every foreign key and every function of schema imago', async () => {
+  const { text } = page('sql/engine/README.md');
+  const keys = await db.sql<{ arrow: string }[]>`
+    select format('  %s %s--o{ %s : %s', f.relname, case when a.attnotnull then '||' else '|o' end, t.relname, a.attname) as arrow
+    from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
+    join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    where c.contype = 'f' and t.relnamespace = 'imago'::regnamespace`;
+  const arrows = text.match(/^ {2}\w+ (\|\||\|o)--o\{ .*$/gm) ?? [];
+  expect(arrows.toSorted()).toEqual(keys.map(({ arrow }) => arrow).toSorted());
+  const functions = await db.sql<{ name: string }[]>`
+    select p.proname as name from pg_proc p where p.pronamespace = 'imago'::regnamespace and p.prorettype <> 'trigger'::regtype`;
+  const mapped = [...text.matchAll(/^\| \[(\w+)\]/gm)].map(([, name]) => name);
+  expect(functions.map(({ name }) => name).filter((name) => !mapped.includes(name))).toEqual([]);
 });
 
 describe('docs/sql.md', () => {

@@ -19,7 +19,7 @@ create table imago.plan_check (
   check (source is not null or query is null and fix is null and not counts)
 );
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
-comment on column imago.plan_check.id is 'Number of the check.';
+comment on column imago.plan_check.id is 'Kept by the engine: number of the check.';
 comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
 comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
 comment on column imago.plan_check.position is 'Order of the checks.';

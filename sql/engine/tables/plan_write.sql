@@ -18,7 +18,7 @@ create table imago.plan_write (
   check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
 );
 comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, and the columns that it sets or that it inserts rows.';
-comment on column imago.plan_write.id is 'Number of the declared write.';
+comment on column imago.plan_write.id is 'Kept by the engine: number of the declared write.';
 comment on column imago.plan_write.plan is 'The plan that writes.';
 comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';

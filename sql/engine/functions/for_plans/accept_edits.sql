@@ -30,6 +30,6 @@ begin
   using keys;
 end
 $$;
-comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'For plans: has the journal take over edits of inserted rows that a plan brings to their other side: they are no conflict. former is a query over keys ($1): the row''s key and these columns as they were before. A row that was edited otherwise stays a conflict.
+comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'For plans: has the journal take over edits of inserted rows that a plan brings to the other side. They are no conflict then. former is a query over keys ($1): the row''s key and these columns as they were before. A row that was edited otherwise stays a conflict.
 
 Example: select imago.accept_edits(''profile_gigs'', ''public."Gigs"'', ''{skills}'', ''select g.id, u.skills from public."Gigs" g join public."User" u on u.id = g."userId" where g.id = any ($1)'', array[1, 2])';

@@ -26,4 +26,4 @@ end
 $$;
 comment on function imago.drop_empty_column(text, text, text) is 'For plans: a clean-up step that drops a column which the plan added, when it is empty; says what became of it. The plan has noted it as its own (note_added).
 
-Example: select imago.drop_empty_column(''avatars'', ''public.posts'', ''avatar_id'')';
+Example: select imago.drop_empty_column(''resume_skills'', ''public.users'', ''skills'')';

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { filesBelow, read } from '../../scripts/docs/folder.ts';
+import { apiFunctions, engineFunctions, namesIn, type SqlFunction } from '../../scripts/docs/functions.ts';
+import { floors } from '../../scripts/docs/map.ts';
+import { firstSentence } from '../../scripts/docs/markdown.ts';
+import { literalAt } from '../../scripts/docs/sql.ts';
+
+/** The floors of the engine (sql/engine/functions/floors.json): what lies below calls nothing above. */
+
+const engine = engineFunctions();
+const order = [...floors().keys()];
+
+/** Calls that go up, by name in the text, in strings as well: SQL is made of these. */
+function upwardCalls(functions: readonly SqlFunction[]): string[] {
+  const floorOf = new Map(functions.map(({ name, place }) => [name, order.indexOf(place)]));
+  return functions.flatMap(({ name, place, text }) =>
+    namesIn(text, 'imago')
+      .filter((called) => (floorOf.get(called) ?? 0) > order.indexOf(place))
+      .map((called) => `${place}/${name} calls ${called}`),
+  );
+}
+
+describe('the engine', () => {
+  test('has a floor for each folder, and a folder for each floor', () => {
+    expect([...new Set(engine.map(({ place }) => place))].toSorted()).toEqual(order.toSorted());
+  });
+
+  test('has no function that calls one of a higher floor, so that folders form no circle', () => {
+    expect(engine.length).toBeGreaterThan(250);
+    expect(upwardCalls(engine)).toEqual([]);
+  });
+
+  test('would be caught calling upwards, in a string too, and not for a remark', () => {
+    const [low] = engine.filter(({ place }) => place === 'catalog');
+    if (!low) throw new Error('nothing lies on the ground floor');
+    const planted = (text: string) => upwardCalls([{ ...low, text }, ...engine.filter((one) => one !== low)]);
+    expect(planted("execute 'select imago.work_run(1, 2)';")).toEqual([`catalog/${low.name} calls work_run`]);
+    expect(planted('-- as imago.work_run does it')).toEqual([]);
+  });
+
+  test('calls nothing of the API', () => {
+    const api = new Set(apiFunctions().map(({ name }) => name));
+    const calls = engine.flatMap(({ place, name, text }) =>
+      namesIn(text, 'public')
+        .filter((called) => api.has(called))
+        .map((called) => `${place}/${name} calls public.${called}`),
+    );
+    expect(calls).toEqual([]);
+  });
+
+  test('says what each object is in a first sentence of at most 120 characters', () => {
+    const long = [...filesBelow('sql/engine', '.sql'), ...filesBelow('sql/api', '.sql')].flatMap((file) => {
+      const source = read(file);
+      return [...source.matchAll(/^comment on (.+?) is (?=')/gm)]
+        .map((found) => ({ of: found[1], said: literalAt(source, found.index + found[0].length) }))
+        .filter(({ said }) => said === '' || firstSentence(said).length > 120)
+        .map(({ of, said }) => `${of}: ${firstSentence(said)}`);
+    });
+    expect(long).toEqual([]);
+  });
+});
+
+test('the API is one call into the engine each, as its owner and with an empty search_path', () => {
+  const wrong = apiFunctions().filter(({ text }) => {
+    const [head = '', body = ''] = text.split(/\nas \$\$\n/);
+    const thin =
+      /^begin\n {2}return imago\.\w+\([^;]*\);\nend\n\$\$;$/.test(body.trim()) ||
+      /^select (imago|jsonb_build_object)\b[^;]*\)\n\$\$;$/.test(body.trim());
+    return !thin || /\bfrom\b/.test(body) || !/\nsecurity definer\nset search_path = ''$/.test(head);
+  });
+  expect(apiFunctions().length).toBeGreaterThan(20);
+  expect(wrong.map(({ name }) => name)).toEqual([]);
+});
