@@ -1,20 +1,8 @@
 /** What plans are written against: the engine's functions that are theirs to call, and the tables that register them. */
+import { mark, registrationTables } from '../plan/promised.ts';
 import { engineFunctions, type SqlFunction } from './functions.ts';
 import { block, prose, table } from './markdown.ts';
 import { type Column, readTable } from './tables.ts';
-
-/** The tables that a plan is registered in, in the order in which a plan is written. */
-export const registrationTables = [
-  'plan',
-  'plan_stage',
-  'plan_step',
-  'plan_write',
-  'plan_sync',
-  'plan_check',
-] as const;
-
-/** How the comment of a function begins that plans may call. */
-export const mark = 'For plans: ';
 
 /** Behind the explanation, a statement that calls it. */
 const exampleStart = '\n\nExample: ';

@@ -5,6 +5,7 @@ import { carelessness } from './catalog.ts';
 import { concernedFindings } from './concerned.ts';
 import { applyFindings } from './cost.ts';
 import { error, type Finding, reason, warning } from './finding.ts';
+import { trespasses } from './promised.ts';
 import { difference, rowCounts, tableFiles, tableSums } from './tables.ts';
 
 /** What is checked, as SQL. */
@@ -43,6 +44,7 @@ export async function checkPlan(
     ['Preparing it', prepare],
     ['Whom it concerns', (db, { plan }) => concernedFindings(db, plan)],
     ['Comments and rights', (db, { plan }) => carelessness(db, plan)],
+    ['What it uses of the engine', (db, { plan }) => trespasses(db, plan)],
     ['Applying it in small batches', (db, { plan }) => applyFindings(db, plan)],
     ['Migrating, validating, rolling back', runWhole],
   ];

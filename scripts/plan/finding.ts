@@ -7,6 +7,7 @@ export interface Finding {
   about:
     | 'push'
     | 'comment'
+    | 'contract'
     | 'rights'
     | 'preflight'
     | 'prepare'

@@ -188,6 +188,14 @@ describe('plan check names', () => {
       '',
     ],
     [
+      'a function of the engine that is not promised',
+      'contract',
+      'function trial.apply(uuid[]) uses imago.last_run, which is no part of the contract',
+      'functions/apply',
+      's.trial is null',
+      "s.trial is null and (imago.last_run('trial')).id is not null",
+    ],
+    [
       'a search path left open',
       'rights',
       'function trial.apply(uuid[]) has no empty search_path',

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { contractFunctions, explained, mark, registrationTables } from '../../scripts/docs/contract.ts';
+import { contractFunctions, explained } from '../../scripts/docs/contract.ts';
 import { engineFunctions, namesIn, planSources } from '../../scripts/docs/functions.ts';
 import { readTable } from '../../scripts/docs/tables.ts';
+import { mark, registrationTables } from '../../scripts/plan/promised.ts';
 import { planFiles } from '../../scripts/plan/template.ts';
 
 /** What plans use of schema imago: functions marked "For plans:", and the tables that register them. */
