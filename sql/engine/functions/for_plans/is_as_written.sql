@@ -18,6 +18,6 @@ begin
     where e.relation = is_as_written.relation and e.row_key = is_as_written.row_key);
 end
 $$;
-comment on function imago.is_as_written(text, text, text, text) is 'For plans: whether Imago wrote this row for the entity, and nobody has changed since what it wrote.
+comment on function imago.is_as_written(text, text, text, text) is 'For plans: whether Imago wrote this row for the entity, and nobody has changed since what it wrote. A value that was put back to what it had been counts as unchanged, as for a rollback.
 
 Example: select imago.is_as_written(''profile_gigs'', ''public."Gigs"'', ''7'', ''11'')';
