@@ -5,8 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { commands, others } from './docs/commands.ts';
-import { contract, registration } from './docs/contract.ts';
+import { contract, registration, types } from './docs/contract.ts';
+
 import { read } from './docs/folder.ts';
 import { errors, refusals, settings, statuses, transitions } from './docs/lists.ts';
 import { engineMap } from './docs/map.ts';
@@ -22,6 +24,7 @@ const blocks: [file: string, marker: string, body: () => string][] = [
   ['docs/commands.md', 'commands', commands],
   ['docs/commands.md', 'others', others],
   ['docs/write-a-plan.md', 'contract', contract],
+  ['docs/write-a-plan.md', 'types', types],
   ['docs/write-a-plan.md', 'registration', registration],
   ['sql/engine/README.md', 'batch', batchPicture],
   ['sql/engine/README.md', 'states', statePicture],

@@ -1,7 +1,9 @@
 /** What plans are written against: the engine's functions that are theirs to call, and the tables that register them. */
 import { mark, registrationTables } from '../plan/promised.ts';
+import { read } from './folder.ts';
 import { engineFunctions, type SqlFunction } from './functions.ts';
 import { block, prose, table } from './markdown.ts';
+import { literalAt } from './sql.ts';
 import { type Column, readTable } from './tables.ts';
 
 /** Behind the explanation, a statement that calls it. */
@@ -14,9 +16,14 @@ export function contractFunctions(): SqlFunction[] {
 
 /** What the comment of a contract function says, and its example. */
 export function explained({ file, comment }: SqlFunction): { text: string; example: string } {
-  const [said = '', example] = comment.slice(mark.length).split(exampleStart);
+  const [said = '', example] = comment.split(exampleStart);
   if (!example) throw new Error(`${file}: the comment has no paragraph that begins with Example: `);
-  return { text: said.charAt(0).toUpperCase() + said.slice(1), example };
+  return { text: unmarked(said), example };
+}
+
+function unmarked(comment: string): string {
+  const said = comment.slice(mark.length);
+  return said.charAt(0).toUpperCase() + said.slice(1);
 }
 
 /** Each function with its signature, what it is for, and an example. */
@@ -30,6 +37,28 @@ export function contract(): string {
         '\n\n',
       );
     })
+    .join('\n\n');
+}
+
+/** Types of the engine that are a promise to plans: each with its comment and what it is made of. */
+export function contractTypes(): { name: string; text: string; definition: string }[] {
+  const source = read('sql/engine/types.sql');
+  return [...source.matchAll(/^comment on type imago\.(\w+) is (?=')/gm)]
+    .map((found) => ({ name: found[1] ?? '', comment: literalAt(source, found.index + found[0].length) }))
+    .filter(({ comment }) => comment.startsWith(mark))
+    .map(({ name, comment }) => {
+      const [definition = ''] =
+        new RegExp(`^create type imago\\.${name} as [\\s\\S]*?^\\);$`, 'm').exec(source) ?? [];
+      return { name, text: unmarked(comment), definition };
+    });
+}
+
+/** Each type with its definition. */
+export function types(): string {
+  return contractTypes()
+    .map(({ name, text, definition }) =>
+      [`#### imago.${name}`, prose(text), block('sql', definition)].join('\n\n'),
+    )
     .join('\n\n');
 }
 

@@ -2,7 +2,7 @@
 import type { Sql } from 'postgres';
 import { error, type Finding } from './finding.ts';
 
-/** How the comment of a function begins that plans may call. */
+/** How the comment of a function or type begins that plans may use. */
 export const mark = 'For plans: ';
 
 /** The tables that a plan is registered in, in the order in which a plan is written. */
@@ -34,7 +34,10 @@ export async function trespasses(sql: Sql, plan: string): Promise<Finding[]> {
     cross join lateral regexp_matches(regexp_replace(t.body, '--[^\n]*', '', 'g'), '\\m(imago|imago_undo)\\.(\\w+|%)', 'g') m
     where m[1] = 'imago_undo' or m[2] <> all (${[...registrationTables]}) and not exists (
       select from pg_proc p
-      where p.pronamespace = 'imago'::regnamespace and p.proname = m[2] and starts_with(obj_description(p.oid, 'pg_proc'), ${mark}))
+      where p.pronamespace = 'imago'::regnamespace and p.proname = m[2] and starts_with(obj_description(p.oid, 'pg_proc'), ${mark})
+      union all
+      select from pg_type t
+      where t.typnamespace = 'imago'::regnamespace and t.typname = m[2] and starts_with(obj_description(t.oid, 'pg_type'), ${mark}))
     order by 1, 2`;
   return found.map(({ place, used }) =>
     error(

@@ -544,7 +544,7 @@ create table imago.added (
 comment on table imago.added is 'What Imago has added outside of its own schemas: what prepare steps did, and functions in schema public. By this, and by this only, clean-up, the doctor and uninstalling know what is ours.';
 comment on column imago.added.plan is 'Null: the engine''s own.';
 comment on column imago.added.type is 'With names and arguments: the object as pg_identify_object_as_address() names it. Names outlive a dump and its restore, numbers do not.';
-comment on column imago.added.object_id is 'Of the object, with column_number for a column: what was dropped and made again under the same name is not ours any more. Counts only in the database of noted_in.';
+comment on column imago.added.object_id is 'Of the object, with column_number for a column. What was dropped and made again under the same name is not ours any more. Counts only in the database of noted_in.';
 comment on column imago.added.noted_in is 'The oid that this table had at that time. Another one since: the database was restored from a dump, and its objects have other numbers.';
 comment on column imago.added.comment is 'What we have written on the object for people, to take it away again; null where it had a comment of its own.';
 
@@ -643,7 +643,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'What preflight() of a plan returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -4279,7 +4279,9 @@ begin
   delete from imago.added a where a.type = note.type and a.names = note.names and a.arguments = note.arguments;
 end
 $$;
-comment on function imago.forget_added(text, text, text) is 'For finalize and clean-up steps: what the plan has added is the app''s own from now on, or is about to be dropped. Takes our comment away, unless somebody has changed it.';
+comment on function imago.forget_added(text, text, text) is 'For plans: what the plan has added is the app''s own from now on, or is about to be dropped. For finalize and clean-up steps. Takes our comment away, unless somebody has changed it.
+
+Example: select imago.forget_added(''avatars'', ''public.posts'', ''avatar_id'')';
 
 -- imago.forget_moved
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
@@ -4953,7 +4955,9 @@ as $$
     cross join lateral imago.added_object(o.class, o.id, o.column_number) a
     where a.plan = is_added.plan)
 $$;
-comment on function imago.is_added(text, text, text) is 'For clean-up steps: whether the plan has added (note_added) a table, an index, a type or, with column_name, a column.';
+comment on function imago.is_added(text, text, text) is 'For plans: whether the plan has added (note_added) a table, an index, a type or, with column_name, a column.
+
+Example: select imago.is_added(''avatars'', ''public.posts'', ''avatar_id'')';
 
 -- imago.is_all_moved
 create or replace function imago.is_all_moved(plan text)
@@ -6031,7 +6035,9 @@ begin
   perform imago.note_object(plan, address.class, address.id, address.column_number, said);
 end
 $$;
-comment on function imago.note_added(text, text, text) is 'For prepare steps: notes that the plan has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.';
+comment on function imago.note_added(text, text, text) is 'For plans: notes that a prepare step has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.
+
+Example: select imago.note_added(''initials'', ''public.users'', ''initials'')';
 
 -- imago.note_object
 create or replace function imago.note_object(plan text, class oid, id oid, column_number integer, comment text default null)
@@ -6689,7 +6695,9 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.publish_function(text, regprocedure) is 'For registrations: opens a function that the plan has in schema public to service_role alone, and notes it as ours. The doctor looks at it, uninstalling drops it.';
+comment on function imago.publish_function(text, regprocedure) is 'For plans: opens a function that the plan has in schema public to service_role alone, and notes it as ours. For registrations. The doctor looks at it, uninstalling drops it.
+
+Example: select imago.publish_function(''profile_gigs'', ''public.get_user_profile_gig(integer)'')';
 
 -- imago.raise_attempt
 create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)

@@ -130,7 +130,10 @@ describe('docs/write-a-plan.md', () => {
     const headings = [...text.matchAll(/^#### (\w+)$/gm)].map(([, name]) => name);
     expect(headings).toEqual(functions.map(({ name }) => name));
     for (const { name, args } of functions) {
-      const inside = args.replaceAll(' DEFAULT ', ' default ').replaceAll('VARIADIC', 'variadic');
+      const inside = args
+        .replaceAll(' DEFAULT ', ' default ')
+        .replaceAll('VARIADIC', 'variadic')
+        .replaceAll('NULL', 'null');
       expect(text).toContain(`\`imago.${name}(${inside.replaceAll(/::[\w[\]]+/g, '')}) returns `);
     }
   });

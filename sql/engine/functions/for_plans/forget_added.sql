@@ -22,4 +22,6 @@ begin
   delete from imago.added a where a.type = note.type and a.names = note.names and a.arguments = note.arguments;
 end
 $$;
-comment on function imago.forget_added(text, text, text) is 'For finalize and clean-up steps: what the plan has added is the app''s own from now on, or is about to be dropped. Takes our comment away, unless somebody has changed it.';
+comment on function imago.forget_added(text, text, text) is 'For plans: what the plan has added is the app''s own from now on, or is about to be dropped. For finalize and clean-up steps. Takes our comment away, unless somebody has changed it.
+
+Example: select imago.forget_added(''avatars'', ''public.posts'', ''avatar_id'')';

@@ -22,4 +22,6 @@ begin
   perform imago.note_object(plan, address.class, address.id, address.column_number, said);
 end
 $$;
-comment on function imago.note_added(text, text, text) is 'For prepare steps: notes that the plan has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.';
+comment on function imago.note_added(text, text, text) is 'For plans: notes that a prepare step has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.
+
+Example: select imago.note_added(''initials'', ''public.users'', ''initials'')';

@@ -10,4 +10,6 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.publish_function(text, regprocedure) is 'For registrations: opens a function that the plan has in schema public to service_role alone, and notes it as ours. The doctor looks at it, uninstalling drops it.';
+comment on function imago.publish_function(text, regprocedure) is 'For plans: opens a function that the plan has in schema public to service_role alone, and notes it as ours. For registrations. The doctor looks at it, uninstalling drops it.
+
+Example: select imago.publish_function(''profile_gigs'', ''public.get_user_profile_gig(integer)'')';
