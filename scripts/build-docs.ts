@@ -5,10 +5,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { commands, others } from './docs/commands.ts';
 import { contract, registration, types } from './docs/contract.ts';
-
 import { read } from './docs/folder.ts';
 import { errors, refusals, settings, statuses, transitions } from './docs/lists.ts';
 import { engineMap } from './docs/map.ts';
