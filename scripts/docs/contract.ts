@@ -87,7 +87,7 @@ export function registration(): string {
 }
 
 function defaultOf(column: Column): string {
-  if (column.identity) return 'numbered';
+  if (column.generated) return column.generated;
   if (column.default !== undefined) return `\`${column.default}\``;
   return column.notNull ? 'required' : '`null`';
 }

@@ -9,8 +9,8 @@ export interface Column {
   notNull: boolean;
   /** As SQL writes it. */
   default: string | undefined;
-  /** Numbered by the server. */
-  identity: boolean;
+  /** Filled by the server: with a number, or from other columns. */
+  generated: 'numbered' | 'computed' | undefined;
   /** Its own check constraint, without the parentheses. */
   check: string | undefined;
   /** The table of the engine that it refers to. */
@@ -66,16 +66,20 @@ function readColumn(item: string, commentOn: (column: string) => string): Column
           skipParentheses(definition, definition.indexOf('(', checkAt)) - 1,
         );
   const rest = check === undefined ? definition : definition.replace(`check (${check})`, '').trim();
-  const keyword = /\b(not null|default|primary key|references|generated always as identity|on delete)\b/;
-  const identity = rest.includes('generated always as identity');
+  const keyword = /\b(not null|default|primary key|references|generated always as|on delete)\b/;
+  const generated = rest.includes('generated always as identity')
+    ? 'numbered'
+    : rest.includes('generated always as (')
+      ? 'computed'
+      : undefined;
   const [, given] = /\bdefault (.+?)(?= not null| references| primary key|$)/.exec(rest) ?? [];
   const [, references] = /\breferences imago\.(\w+)/.exec(rest) ?? [];
   return {
     name,
     type: (rest.split(keyword)[0] ?? '').trim(),
-    notNull: identity || /\b(not null|primary key)\b/.test(rest),
+    notNull: generated === 'numbered' || /\b(not null|primary key)\b/.test(rest),
     default: given?.trim(),
-    identity,
+    generated,
     check,
     references,
     comment: commentOn(name),

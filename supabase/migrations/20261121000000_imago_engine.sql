@@ -2382,7 +2382,7 @@ begin
   where pass = 'late' or not (run.late_only or by_block);
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends; each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends. Each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
 
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -2687,7 +2687,7 @@ begin
                from jsonb_each_text(answer -> 'rows'))));
 end
 $$;
-comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, an estimate of the whole.';
 
 -- imago.each_column
 create or replace function imago.each_column(template text, relation text, columns text[], separator text default ', ')
@@ -8554,7 +8554,7 @@ as $$
     else '~imago_' || kind
   end
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync, with the position of the sync and its event as part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])

@@ -143,7 +143,7 @@ describe('docs/write-a-plan.md', () => {
       { column: string; type: string; default: string | null; required: boolean; said: string }[]
     >`
       select a.attname as column, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull and a.attidentity = '' as required,
-        case a.attidentity when '' then pg_get_expr(d.adbin, d.adrelid) else 'numbered' end as default,
+        case when a.attidentity <> '' then 'numbered' when a.attgenerated <> '' then 'computed' else pg_get_expr(d.adbin, d.adrelid) end as default,
         col_description(a.attrelid, a.attnum) as said
       from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       where a.attrelid = ${`imago.${name}`}::regclass and a.attnum > 0 and not a.attisdropped

@@ -11,4 +11,4 @@ as $$
     else '~imago_' || kind
   end
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync, with the position of the sync and its event as part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync. Of a sync, its position and its event are the part.';

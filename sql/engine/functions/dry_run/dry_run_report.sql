@@ -56,4 +56,4 @@ begin
                from jsonb_each_text(answer -> 'rows'))));
 end
 $$;
-comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, and an estimate of the whole.';
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, an estimate of the whole.';
