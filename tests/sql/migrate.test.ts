@@ -39,8 +39,8 @@ const API = [
 
 const databases: TestDatabase[] = [];
 
-async function database(app: App, users = 0): Promise<TestDatabase> {
-  const db = await freshDatabase({ app, users });
+async function database(app: App, users = 0, avatars?: 'prepared'): Promise<TestDatabase> {
+  const db = await freshDatabase({ app, users, ...(avatars && { avatars }) });
   databases.push(db);
   return db;
 }
@@ -86,8 +86,7 @@ describe('what each call returns', () => {
   });
 
   test('migrate_users_batch', async () => {
-    const db = await database('sample', 30);
-    await prepareAll(db.sql);
+    const db = await database('sample', 30, 'prepared');
     const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
     expect(answer).toMatchObject({
       processed: 10,
@@ -154,8 +153,7 @@ describe('what each call returns', () => {
   });
 
   test('migrate_user_to_avatar_centric and rollback_user_migration', async () => {
-    const db = await database('sample', 20);
-    await prepareAll(db.sql);
+    const db = await database('sample', 20, 'prepared');
     const user_id = await value<string>(
       db.sql,
       'select user_id from public.posts group by 1 order by count(*) desc limit 1',
@@ -313,8 +311,7 @@ describe('what each call returns', () => {
   });
 
   test('pause, resume, cancel and retry return the new state', async () => {
-    const db = await database('sample', 30);
-    await prepareAll(db.sql);
+    const db = await database('sample', 30, 'prepared');
     await call(db.sql, 'migrate_users_batch', { batch_size: 10 });
     expect(await call(db.sql, 'pause_migration')).toMatchObject({ plan: 'avatars', state: 'paused' });
     expect(await call(db.sql, 'migrate_batch')).toMatchObject({
@@ -361,8 +358,7 @@ describe('what each call returns', () => {
 
 describe('windows', () => {
   test('(100, 0), (100, 100), … over all users moves everybody, and has_more is the truth each time', async () => {
-    const db = await database('sample', 350);
-    await prepareAll(db.sql);
+    const db = await database('sample', 350, 'prepared');
     for (let offset = 0; offset < 350; offset += 100) {
       const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 100, batch_offset: offset });
       expect(answer).toMatchObject({
@@ -378,8 +374,7 @@ describe('windows', () => {
   });
 
   test('a repeated window skips whom it moved before', async () => {
-    const db = await database('sample', 120);
-    await prepareAll(db.sql);
+    const db = await database('sample', 120, 'prepared');
     await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
     const again = await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
     expect(again).toMatchObject({
@@ -393,8 +388,7 @@ describe('windows', () => {
   });
 
   test('while has_more, next_offset leads to work that is left, also behind the window', async () => {
-    const db = await database('sample', 200);
-    await prepareAll(db.sql);
+    const db = await database('sample', 200, 'prepared');
     expect(await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 150 })).toMatchObject({
       migrated: 50,
       has_more: true,
@@ -423,8 +417,7 @@ describe('windows', () => {
   });
 
   test('windows after batches, canaries and sign-ups in front of them', async () => {
-    const db = await database('sample', 100);
-    await prepareAll(db.sql);
+    const db = await database('sample', 100, 'prepared');
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db, 60) });
     await call(db.sql, 'migrate_users_batch', { batch_size: 40, batch_offset: 0 });
     await stopSync(db.sql);
@@ -449,8 +442,7 @@ describe('windows', () => {
 
 describe('users who sign up during the run', () => {
   test('before and behind the cursor, between batches', async () => {
-    const db = await database('sample', 200);
-    await prepareAll(db.sql);
+    const db = await database('sample', 200, 'prepared');
     let answer = await call(db.sql, 'migrate_batch', { batch_size: 30, max_ms: 1 });
     for (let i = 0; answer.has_more; i++) {
       // Keys at the very start (behind the cursor), in the middle and at the end.
@@ -470,8 +462,7 @@ describe('users who sign up during the run', () => {
   });
 
   test('in a transaction that is in flight when the walk ends', async () => {
-    const db = await database('sample', 60);
-    await prepareAll(db.sql);
+    const db = await database('sample', 60, 'prepared');
     const other = db.connect();
     await other`begin`;
     await other`insert into public.users (id, display_name) values ('00000000-0000-0000-0000-00000000000a', 'Late')`;
@@ -752,8 +743,7 @@ describe('the app that is there', () => {
   });
 
   test('a replaced default_avatar view is what the batch inserts', async () => {
-    const db = await database('sample', 50);
-    await prepareAll(db.sql);
+    const db = await database('sample', 50, 'prepared');
     await db.sql.unsafe(`
       drop view avatars.default_avatar;
       create view avatars.default_avatar as
@@ -771,8 +761,7 @@ describe('the app that is there', () => {
   });
 
   test('a user for whom the view has no row is set aside with IM010, everybody else is moved', async () => {
-    const db = await database('sample', 150);
-    await prepareAll(db.sql);
+    const db = await database('sample', 150, 'prepared');
     const missing = await db.sql`select id from public.users order by md5(id::text) limit 3`;
     const ids = missing.map((row) => row.id as string).sort();
     await db.sql.unsafe(
@@ -803,8 +792,7 @@ describe('the app that is there', () => {
     ['with the mark: the unique index refuses', `jsonb_build_object('migrated', true)`, '23505'],
     ['without the mark: Imago refuses', `jsonb_build_object('migrated', false)`, 'IM011'],
   ])('a user for whom the view has two rows is set aside, %s', async (_, metadata, sqlstate) => {
-    const db = await database('sample', 120);
-    await prepareAll(db.sql);
+    const db = await database('sample', 120, 'prepared');
     const twice = await anyUser(db, 41);
     await db.sql.unsafe(
       `create or replace view avatars.default_avatar as
@@ -916,8 +904,7 @@ describe('who may call', () => {
   });
 
   test('every function, view, table and schema has a comment', async () => {
-    const db = await database('sample', 5);
-    await prepareAll(db.sql);
+    const db = await database('sample', 5, 'prepared');
     const bare = await db.sql`
       select p.oid::regprocedure::text as name
       from pg_proc p join pg_namespace n on n.oid = p.pronamespace

@@ -17,8 +17,12 @@ import { resumeSync, stopSync } from '../support/sync.ts';
 
 const databases: TestDatabase[] = [];
 
-async function database(app: 'sample' | 'guide', users: number): Promise<TestDatabase> {
-  const db = await freshDatabase({ app, users });
+async function database(
+  app: 'sample' | 'guide',
+  users: number,
+  avatars?: 'prepared' | 'migrated',
+): Promise<TestDatabase> {
+  const db = await freshDatabase({ app, users, ...(avatars && { avatars }) });
   databases.push(db);
   return db;
 }
@@ -334,8 +338,7 @@ describe('a single change of the app', () => {
     ['follows', 'avatar_id', 'followed_id'],
     ['users', 'active_avatar_id', 'id'],
   ])('is seen where nothing else hints at it: %s', async (relation, column, owner) => {
-    const { sql } = await database('sample', 40);
-    await migrateAll(sql);
+    const { sql } = await database('sample', 40, 'migrated');
     const [user = ''] = await busyUsers(sql, APPS[0]);
     const own = await makeAvatar(sql, user);
     await stopSync(sql);
@@ -421,8 +424,7 @@ describe('one user rolled back alone', () => {
   });
 
   test('stays as he is when something has changed, and goes back by force', async () => {
-    const { sql } = await database('sample', 40);
-    await migrateAll(sql);
+    const { sql } = await database('sample', 40, 'migrated');
     const [user = ''] = await busyUsers(sql, app);
     const avatar = await activeAvatar(sql, user);
     await sql`update public.avatars set name = 'mine now' where id = ${avatar}`;
@@ -473,8 +475,7 @@ describe('removing an avatar', () => {
   ] as const;
 
   test.each(references)('never touches rows that refer to it: on delete %s', async (_, column) => {
-    const { sql } = await database('sample', 40);
-    await migrateAll(sql);
+    const { sql } = await database('sample', 40, 'migrated');
     await sql.unsafe(
       `create table public."app's badges" (id int generated always as identity primary key, avatar ${column})`,
     );
@@ -511,8 +512,7 @@ describe('removing an avatar', () => {
   });
 
   test('never touches what refers to it by another column or from a partition', async () => {
-    const { sql } = await database('sample', 40);
-    await migrateAll(sql);
+    const { sql } = await database('sample', 40, 'migrated');
     const [user = '', other = ''] = await busyUsers(sql, APPS[0]);
     await sql.unsafe(`
       alter table public.avatars add column handle int generated always as identity unique;
@@ -622,8 +622,7 @@ describe('rollback_all_migrations', () => {
   });
 
   test('reports conflicts, and takes them too by force', async () => {
-    const { sql } = await database('guide', 60);
-    await migrateAll(sql);
+    const { sql } = await database('guide', 60, 'migrated');
     await sql`update public.avatars set name = 'mine' where metadata @> '{"migrated": true}' and owner_user_id in
       (select id from public.users order by id limit 20)`;
     const edited = await value<number>(
@@ -683,8 +682,7 @@ describe('rollback is refused', () => {
   });
 
   test('when force differs from what the rollback was started with', async () => {
-    const { sql } = await database('sample', 150);
-    await migrateAll(sql);
+    const { sql } = await database('sample', 150, 'migrated');
     expect(await call(sql, 'rollback_batch', { max_ms: 1 })).toMatchObject({ has_more: true });
     expect((await refusal(call(sql, 'rollback_batch', { force: true }))).code).toBe('IM007');
   });

@@ -39,8 +39,8 @@ const ALLOWED: Record<string, string> = {
 
 const databases: TestDatabase[] = [];
 
-async function database(users: number): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users });
+async function database(users: number, avatars?: 'prepared'): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users, ...(avatars && { avatars }) });
   databases.push(db);
   return db;
 }
@@ -168,8 +168,7 @@ describe('a run under way', () => {
   }
 
   test('pauses although callers are at work all the time, loses nothing, and goes on when resumed', async () => {
-    const db = await database(600);
-    await prepareAll(db.sql);
+    const db = await database(600, 'prepared');
     // Their calls overlap, so that somebody holds the run all the time.
     await slow(db, 0.005);
     await startWithLanes(db.sql, 8);
@@ -201,8 +200,7 @@ describe('a run under way', () => {
   });
 
   test('answers busy while a transition is under way, and IM016 where there is nothing to answer', async () => {
-    const db = await database(30);
-    await prepareAll(db.sql);
+    const db = await database(30, 'prepared');
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 5 });
     await db.sql`update imago.setting set value = '150' where name in ('state_lock_timeout_ms', 'lock_timeout_ms')`;
     const other = db.connect();
@@ -220,8 +218,7 @@ describe('a run under way', () => {
   });
 
   test('a transition waits for the batch in flight', async () => {
-    const db = await database(40);
-    await prepareAll(db.sql);
+    const db = await database(40, 'prepared');
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10 });
     const worker = db.connect();
     await worker`begin`;
@@ -241,8 +238,7 @@ describe('a run under way', () => {
   });
 
   test('cancelled, what was moved stays; the next call starts a new run, which skips it', async () => {
-    const db = await database(50);
-    await prepareAll(db.sql);
+    const db = await database(50, 'prepared');
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 20 });
     expect(await call(db.sql, 'cancel_migration')).toMatchObject({ state: 'cancelled' });
     expect(await value(db.sql, 'select count(*) from public.users where active_avatar_id is not null')).toBe(
@@ -274,8 +270,7 @@ describe('a run under way', () => {
   });
 
   test('a paused run can be rolled back, and a rollback paused, resumed and finished', async () => {
-    const db = await database(50);
-    await prepareAll(db.sql);
+    const db = await database(50, 'prepared');
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 20 });
     await call(db.sql, 'pause_migration');
     await call(db.sql, 'rollback_batch', { plan: 'avatars', max_ms: 1 });
@@ -329,8 +324,7 @@ describe('a run under way', () => {
   test.each(['pause_migration', 'cancel_migration'])(
     '%s does not wait for the end of a long call',
     async (name) => {
-      const db = await database(400);
-      await prepareAll(db.sql);
+      const db = await database(400, 'prepared');
       await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 1 });
       // Forty sub-batches of 0.2 s: twice as long as a transition waits.
       await db.sql.unsafe(`
@@ -379,8 +373,7 @@ describe('a caller that names its run', () => {
     ['migrate_batch', 'forward'],
     ['rollback_batch', 'rollback'],
   ])('and is busy at the very end opens no other one: %s', async (name, direction) => {
-    const db = await database(40);
-    await prepareAll(db.sql);
+    const db = await database(40, 'prepared');
     if (direction === 'rollback') await migrateAll(db.sql);
     const { run } = await call(db.sql, name, { max_ms: 1, plan: 'avatars' });
     const before = await runs(db);
@@ -448,8 +441,7 @@ describe('a caller that names its run', () => {
   });
 
   test('is told why that failed, and that all is done where users are set aside', async () => {
-    const db = await database(40);
-    await prepareAll(db.sql);
+    const db = await database(40, 'prepared');
     const ids = (await db.sql`select id from public.users order by id limit 8`).map(({ id }) => `'${id}'`);
     const refuse = (from: number, to: number) =>
       db.sql.unsafe(`
@@ -496,8 +488,7 @@ describe('a caller that names its run', () => {
   });
 
   test('is not given the last one while a new one is only about to be', async () => {
-    const db = await database(20);
-    await prepareAll(db.sql);
+    const db = await database(20, 'prepared');
     await migrateAll(db.sql);
     await db.sql`update imago.setting set value = '40' where name = 'state_lock_timeout_ms'`;
     const other = db.connect();

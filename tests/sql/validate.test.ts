@@ -24,8 +24,7 @@ const everything = (): Promise<Record<string, string>> =>
   checksums(db.sql, { users: [], posts: [], follows: [], avatars: [] });
 
 const moved = async (app: App = 'sample', users = 40): Promise<TestDatabase> => {
-  await start(app, users);
-  await migrateAll(db.sql);
+  db = await freshDatabase({ app, users, avatars: 'migrated' });
   return db;
 };
 

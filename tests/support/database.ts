@@ -3,7 +3,9 @@ import postgres, { type Options, type Sql } from 'postgres';
 import { inject } from 'vitest';
 import { connect as connectTo, type Role } from '../../scripts/embedded/cluster.ts';
 import { createSample } from '../../scripts/embedded/sample.ts';
+import { prepareAll } from './avatars.ts';
 import { BARE, MIGRATED, type TestServer } from './cluster.ts';
+import { migrateAll } from './imago.ts';
 
 /** What a test database holds besides the migrations. */
 export type App = 'sample' | 'guide' | 'none';
@@ -25,6 +27,8 @@ export interface DatabaseOptions {
   app?: App;
   /** 200 unless told otherwise. */
   users?: number;
+  /** How far the plan avatars is in it; not begun unless told otherwise. */
+  avatars?: 'prepared' | 'migrated';
   /** False for a database that `supabase db push` has not seen yet. */
   migrated?: boolean;
   /** The name of a database to copy instead; nobody may be connected to it. */
@@ -102,9 +106,9 @@ async function copyDatabase(admin: Sql, name: string, template: string): Promise
 /** The database to copy. One with an app is made by the first test that wants it, and copied by all. */
 async function templateFor(server: TestServer, admin: Sql, options: DatabaseOptions): Promise<string> {
   const plain = options.template ?? (options.migrated === false ? BARE : MIGRATED);
-  const { app = 'none', users = 200 } = options;
+  const { app = 'none', users = 200, avatars } = options;
   if (app === 'none') return plain;
-  const name = `${plain}_${app}_${users}`;
+  const name = [plain, app, users, avatars].filter((part) => part !== undefined).join('_');
   await admin`select pg_advisory_lock(hashtext(${name}))`;
   try {
     const found = await admin`select from pg_database where datname = ${name}`;
@@ -113,7 +117,12 @@ async function templateFor(server: TestServer, admin: Sql, options: DatabaseOpti
     await admin.unsafe(`drop database if exists ${unfinished} with (force)`);
     await copyDatabase(admin, unfinished, plain);
     const sql = postgres(urls(server)('postgres', unfinished), { max: 1, onnotice: () => {} });
-    await (app === 'sample' ? createSample(sql, users) : createGuide(sql, users)).finally(() => sql.end());
+    const create = async () => {
+      await (app === 'sample' ? createSample(sql, users) : createGuide(sql, users));
+      if (avatars === 'prepared') await prepareAll(sql);
+      if (avatars === 'migrated') await migrateAll(sql);
+    };
+    await create().finally(() => sql.end());
     await admin.unsafe(`alter database ${unfinished} rename to ${name}`);
     return name;
   } finally {
