@@ -7,9 +7,11 @@ create type imago.attempt as (
   constraint_name text,
   table_name text,
   column_name text,
-  bad_keys text[]
+  bad_keys text[],
+  error_code text,
+  error_detail text[]
 );
-comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop.';
+comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message.';
 
 create type imago.moves as (
   outcome text,
@@ -19,7 +21,9 @@ create type imago.moves as (
   attempts integer,
   next_size integer,
   sqlstate text,
-  rows jsonb
+  rows jsonb,
+  error_code text,
+  error_detail text[]
 );
 comment on type imago.moves is 'What a list of keys, a lane or the end of a run came to. So many from its start are resolved; the outcome says why it ended there.
 
@@ -33,7 +37,7 @@ timeout: the statement timeout came; the next call takes fewer at once.
 incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
-stop: the server is in trouble, or the schema does not fit (see sqlstate).';
+stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
 
 create type imago.problem as (
   severity text,

@@ -136,7 +136,9 @@ insert into imago.error (code, message, hint, cause) values
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
   ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
   ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.'),
-  ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.');
+  ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.'),
+  ('IM060', 'plan %1$s wrote rows of %2$s that its journal has not seen: %3$s', 'Nothing of this batch was kept. Put that right (select * from imago.capture_problems(%1$L) lists what is wrong), then call retry_failed_migrations(%1$L).', 'The server counts more rows written than the capture triggers have seen. What is not in the journal could not be taken back.'),
+  ('IM061', 'rows of this entity are not as they were put back', 'Look at the table and key in the failure. A trigger or rule of the app kept the row, or changed it again: have it let Imago through, then call retry_failed_migrations.', 'A rollback proves that what it removed is gone and what it restored is as it was.');
 
 -- imago.plan
 create table imago.plan (
@@ -264,6 +266,7 @@ create table imago.plan_write (
   undo_table text,
   inserted_columns text[],
   captured_at timestamptz,
+  kept_at timestamptz,
   unique (plan, relation),
   check (inserts or columns <> '{}'),
   check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
@@ -282,6 +285,7 @@ comment on column imago.plan_write.left_unindexed is 'Kept by the engine: column
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
 comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since.';
+comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
 
 -- imago.plan_sync
@@ -464,6 +468,7 @@ comment on column imago.lane.moved_before is 'On late lanes that are walked once
 create table imago.batch (
   id bigint generated always as identity primary key,
   run bigint not null,
+  plan text not null,
   direction text not null,
   path text not null,
   plan_check integer,
@@ -477,6 +482,7 @@ create table imago.batch (
   created_at timestamptz not null default clock_timestamp()
 );
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what journal and statistics refer to. Its xid proves that the setting imago.batch was not forged.';
+comment on column imago.batch.plan is 'Plan of the run. The setting imago.batch names it, so that triggers of other plans know that the batch is not theirs.';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
 comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
@@ -608,9 +614,11 @@ create type imago.attempt as (
   constraint_name text,
   table_name text,
   column_name text,
-  bad_keys text[]
+  bad_keys text[],
+  error_code text,
+  error_detail text[]
 );
-comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop.';
+comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message.';
 
 create type imago.moves as (
   outcome text,
@@ -620,7 +628,9 @@ create type imago.moves as (
   attempts integer,
   next_size integer,
   sqlstate text,
-  rows jsonb
+  rows jsonb,
+  error_code text,
+  error_detail text[]
 );
 comment on type imago.moves is 'What a list of keys, a lane or the end of a run came to. So many from its start are resolved; the outcome says why it ended there.
 
@@ -634,7 +644,7 @@ timeout: the statement timeout came; the next call takes fewer at once.
 incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
-stop: the server is in trouble, or the schema does not fit (see sqlstate).';
+stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
 
 create type imago.problem as (
   severity text,
@@ -817,12 +827,16 @@ begin
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
         result.column_name = column_name, detail = pg_exception_detail;
       result.outcome := case
-        when result.sqlstate in ('IM010', 'IM026') then 'bad'
+        when result.sqlstate = 'IM060' then 'stop'
         when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
         when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
         else 'bad'
       end;
-      if result.sqlstate in ('IM010', 'IM026') then
+      if result.outcome = 'stop' then
+        result.error_code := case result.sqlstate when 'IM060' then result.sqlstate else 'IM021' end;
+        result.error_detail := case result.sqlstate
+          when 'IM060' then array(select d from jsonb_array_elements_text(detail::jsonb) d) else array[result.sqlstate] end;
+      elsif result.sqlstate in ('IM010', 'IM026', 'IM061') then
         select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
       end if;
   end;
@@ -968,11 +982,15 @@ begin
   if sync.creates and exists (select from imago.last_moving_run(plan_name) r where r.direction = 'rollback') then
     return null;
   end if;
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan_name, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
   returning id into batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
-    perform set_config('imago.fired_' || write_id, '0', true);
+    -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
+    -- only has more compacted.
+    if coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || write_id, true), '') = '' then
+      perform set_config('imago.fired_' || write_id, '0', true);
+    end if;
   end loop;
   return batch;
 end
@@ -1000,8 +1018,6 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  touch text[] := imago.touch_columns(write.relation, write.columns);
 begin
   -- Rows that several entities share are entities of their own.
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
@@ -1016,12 +1032,9 @@ begin
       imago.fingerprint('n', write.inserted_columns)));
   end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write));
-  if touch <> '{}' then
-    perform imago.build_keep(write, touch);
-  end if;
 end
 $$;
-comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
+comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';
 
 -- imago.build_index
 create or replace function imago.build_index(run imago.run, write_id integer, relation text, column_name text)
@@ -1101,30 +1114,73 @@ $$;
 comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows. After the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
 
 -- imago.build_keep
-create or replace function imago.build_keep(write imago.plan_write, touch text[])
+create or replace function imago.build_keep(write imago.plan_write)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  body text := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
+  touch text := (
+    select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c);
+  held text := imago.side_values(write, 'new.%1$I := old.%1$I;', ' ');
+  noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Writes straight to a partition that came later pass by the guard, so there each row asks.
-  if partitioned then
-    body := format('if imago.is_batch_open() then %s end if;', body);
-  end if;
   -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
-  -- without them; on a partitioned table it does.
+  -- without them; on a partitioned table it does, since writes straight to a partition pass by the guard.
   execute format(
     'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
     write.undo_table || '_keep',
     case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
-    format('begin %s return new; end', body));
+    format(
+      'declare
+         imago_note text[];
+       begin
+         %1$s
+         if current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
+           if pg_trigger_depth() = 1 and current_setting(''imago.batch'', true) like ''%%:side'' then
+             imago_note := current_setting(''imago.note'', true);
+             %2$s
+           elsif pg_trigger_depth() = 1 or current_setting(''imago.batch'', true) like ''%%:side'' then
+             %3$s
+           end if;
+         end if;
+         return new;
+       end',
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
+      coalesce(noted, ''), coalesce(held, '')));
+  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
+    format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
 end
 $$;
-comment on function imago.build_keep(imago.plan_write, text[]) is 'Generates the trigger function that keeps these columns as they are while a batch writes the rows.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';
+
+-- imago.build_note
+create or replace function imago.build_note(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format(
+    'create or replace function imago_undo.%1$I()
+     returns trigger
+     language plpgsql
+     volatile
+     set search_path = ''''
+     as %2$L',
+    write.undo_table || '_note',
+    format('begin perform set_config(''imago.note'', array[%s]::text, true); return new; end',
+      coalesce(imago.side_values(write, 'new.%1$I::text'), 'null')));
+  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_note',
+    format('Trigger function: notes what the last pass of a rollback of plan %s asks of a row, before triggers of the app see it.', write.plan));
+  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_note');
+end
+$$;
+comment on function imago.build_note(imago.plan_write) is 'Generates the trigger function that notes what a rollback''s last pass sets undeclared columns to.';
 
 -- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -1222,6 +1278,83 @@ end
 $$;
 comment on function imago.canonical_key(imago.plan, text) is 'A key as the journal and the lists of entities write it, whatever way somebody typed it.';
 
+-- imago.capture_columns
+create or replace function imago.capture_columns(write imago.plan_write, side_changed text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select imago.trigger_query(
+    'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s, side)
+     select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s, %13$s
+     from old_rows o join new_rows n on %11$s where %12$s', array['imago_batch', 'imago_kind'], '',
+    write.undo_table,
+    imago.each_column('key_%1$s', write.relation, write.key_columns),
+    imago.each_column('before_%1$s', write.relation, write.columns),
+    imago.each_column('after_%1$s', write.relation, write.columns),
+    write.entity_column,
+    imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+    imago.each_column('o.%2$I::%4$s', write.relation, write.columns),
+    imago.each_column('n.%2$I::%4$s', write.relation, write.columns),
+    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+    imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ') || coalesce(' or ' || side_changed, ''),
+    case when side_changed is null then 'null' else format(
+      'case when %s then (select pg_catalog.jsonb_object_agg(s.name, pg_catalog.jsonb_build_array(s.was, s.is_now))
+         from (values %s) s(name, was, is_now) where s.was is distinct from s.is_now) end',
+      side_changed, imago.side_values(write, '(%1$L, o.%1$I::text, n.%1$I::text)')) end)
+$$;
+comment on function imago.capture_columns(imago.plan_write, text) is 'PL/pgSQL that journals the declared columns of updated rows. Given the condition that other columns changed, it says what these were and are.';
+
+-- imago.capture_problems
+create or replace function imago.capture_problems(plan text)
+returns table (relation text, object text, message text, hint text)
+language sql
+stable
+set search_path = ''
+as $$
+  with writes as (
+    select w.*, pg_catalog.to_regclass(w.relation) as oid
+    from imago.plan_write w
+    where w.plan = capture_problems.plan and w.captured_at is not null
+  ), wanted as (
+    select w.relation, t.oid as table_oid, k.kind, imago.trigger_name(w.plan, k.kind) as name,
+      case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
+    from writes w
+    cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'note', 'keep']) k(kind)
+    where w.oid is not null
+      and (k.kind <> 'insert' or w.inserts)
+      -- Row triggers: PostgreSQL has the partitions follow by itself.
+      and (k.kind not in ('note', 'keep') or w.kept_at is not null and t.oid = w.oid)
+  )
+  select w.relation, w.relation, 'there is no such table any more', 'Rename it back, or restore it.'
+  from writes w where w.oid is null
+  union all
+  select w.relation, format('imago_undo.%I', w.undo_table), format('is missing: what was written to %s cannot be taken back', w.relation),
+    'Restore from a backup if you need the way back.'
+  from writes w where pg_catalog.to_regclass(format('imago_undo.%I', w.undo_table)) is null
+  union all
+  select w.relation, format('trigger %I on %s', coalesce(g.tgname, w.name), w.table_oid::pg_catalog.regclass),
+    case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
+      when g.tgenabled = 'D' then 'is disabled: batches write without a journal'
+      else 'fires for replicas only: batches write without a journal' end,
+    case when g.oid is null then 'Pause the migration; roll back and start again to have it installed anew.'
+      else format('alter table %s enable trigger %I;', w.table_oid::pg_catalog.regclass, g.tgname) end
+  from wanted w
+  left join pg_catalog.pg_trigger g on g.tgrelid = w.table_oid and g.tgfoid = pg_catalog.to_regprocedure(w.routine)
+    and (w.kind <> 'guard' or g.tgname = w.name)
+  where g.oid is null or g.tgenabled not in ('O', 'A')
+  union all
+  select w.relation, format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
+    format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)
+  from writes w join pg_catalog.pg_rewrite r on r.ev_class = w.oid and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
+  union all
+  select w.relation, 'session_replication_role', 'is replica: no trigger fires', 'set session_replication_role = origin;'
+  from writes w where current_setting('session_replication_role') = 'replica'
+$$;
+comment on function imago.capture_problems(text) is 'Why rows that a plan writes would miss the journal. Triggers are missing or off, by what they call and their state; rules; the session''s role for replication.';
+
 -- imago.capture_update
 create or replace function imago.capture_update(write imago.plan_write)
 returns text
@@ -1234,20 +1367,11 @@ declare
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if write.columns <> '{}' then
-    body := imago.trigger_query(
-      'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s)
-       select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s
-       from old_rows o join new_rows n on %11$s where %12$s', variables, '',
-      write.undo_table,
-      imago.each_column('key_%1$s', write.relation, write.key_columns),
-      imago.each_column('before_%1$s', write.relation, write.columns),
-      imago.each_column('after_%1$s', write.relation, write.columns),
-      write.entity_column,
-      imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
-      imago.each_column('o.%2$I::%4$s', write.relation, write.columns),
-      imago.each_column('n.%2$I::%4$s', write.relation, write.columns),
-      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-      imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '));
+    body := imago.capture_columns(write, null);
+    if imago.side_columns(write) <> '{}' then
+      body := format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+        imago.capture_columns(write, imago.side_changed(write)), body);
+    end if;
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
@@ -1263,7 +1387,7 @@ begin
   return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
 end
 $$;
-comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along.';
+comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along. Where triggers of the app may have changed other columns, these are journaled, too.';
 
 -- imago.check_app_triggers
 create or replace function imago.check_app_triggers(plan imago.plan)
@@ -1283,7 +1407,7 @@ as $$
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where t.tgrelid in (select r from imago.plan_relations(plan) r)
-      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_our_trigger(t.tgname)
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_ours(t.tgfoid)
   )
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(
@@ -1518,28 +1642,13 @@ language sql
 stable
 set search_path = ''
 as $$
-  with journal as (
-    select w.relation, w.undo_table, t.name as trigger_name, g.tgenabled
-    from imago.plan_write w
-    left join unnest(array['guard', 'update', 'insert']) k(kind) on k.kind <> 'insert' or w.inserts
-    cross join lateral (select imago.trigger_name(w.plan, k.kind) as name) t
-    left join pg_catalog.pg_trigger g on g.tgrelid = pg_catalog.to_regclass(w.relation) and g.tgname = t.name
-    where w.plan = plan.name and w.captured_at is not null and pg_catalog.to_regclass(w.relation) is not null
-  ), findings as (
-    select distinct format('imago_undo.%I', j.undo_table) as object, format('is missing: what was written to %s cannot be taken back', j.relation) as message,
-      'Restore from a backup if you need the way back.' as hint
-    from journal j where pg_catalog.to_regclass(format('imago_undo.%I', j.undo_table)) is null
-    union all
-    select format('trigger %I on %s', j.trigger_name, j.relation),
-      case when j.tgenabled is null then 'is missing: batches write without a journal' else 'is disabled: batches write without a journal' end,
-      case when j.tgenabled is null then 'Pause the migration; roll back and start again to have it installed anew.'
-        else format('alter table %s enable trigger %I;', j.relation, j.trigger_name) end
-    from journal j where j.tgenabled is null or j.tgenabled = 'D'
-  )
-  select jsonb_build_object('findings', coalesce((select jsonb_agg(to_jsonb(f) order by f.object) from findings f), '[]'),
-    'facts', jsonb_build_object('undo_tables', (select count(distinct j.undo_table) from journal j)))
+  select jsonb_build_object(
+    'findings', coalesce((
+      select jsonb_agg(distinct jsonb_build_object('object', p.object, 'message', p.message, 'hint', p.hint)) from imago.capture_problems(plan.name) p), '[]'),
+    'facts', jsonb_build_object('undo_tables', (
+      select count(*) from imago.plan_write w where w.plan = plan.name and w.captured_at is not null)))
 $$;
-comment on function imago.check_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or disabled.';
+comment on function imago.check_undo_journal(imago.plan) is 'Check: undo tables and capture triggers that are missing or do not fire.';
 
 -- imago.check_unprotected_tables
 create or replace function imago.check_unprotected_tables(plan imago.plan)
@@ -1918,6 +2027,46 @@ end
 $$;
 comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted. Fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
 
+-- imago.compact_sides
+create or replace function imago.compact_sides(write imago.plan_write)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
+  same_key text := imago.each_column('b.key_%1$s = c.key_%1$s', write.relation, write.key_columns, ' and ');
+begin
+  return format(
+    ', side_images as (
+       select entity, %1$s, s.key as name, s.value ->> 0 as image, 1 as weight from taken cross join lateral jsonb_each(taken.side) s
+       union all
+       select entity, %1$s, s.key, s.value ->> 1, -1 from taken cross join lateral jsonb_each(taken.side) s
+     ), side_firsts as (
+       select entity, %1$s, name, image from side_images group by entity, %1$s, name, image having sum(weight) > 0
+     ), beside as (
+       select j.entity, %2$s, jsonb_object_agg(j.name, jsonb_build_array(j.image, v.image)) as side
+       from side_firsts j
+       join %3$s t on %4$s
+       cross join lateral (values %5$s) v(name, image)
+       where v.name = j.name
+       group by j.entity, %2$s
+     ), changed_or_beside as (
+       select c.*, b.side from changed c left join beside b on b.entity = c.entity and %6$s
+       union all
+       select b.entity, %7$s, %8$s, 0, b.side from beside b
+       where not exists (select from changed c where b.entity = c.entity and %6$s)
+     )',
+    keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.relation,
+    imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and '),
+    imago.side_values(write, '(%1$L, t.%1$I::text)'), same_key,
+    imago.each_column('b.key_%1$s', write.relation, write.key_columns),
+    imago.each_column('null', write.relation, write.columns));
+end
+$$;
+comment on function imago.compact_sides(imago.plan_write) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';
+
 -- imago.compact_updated
 create or replace function imago.compact_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
 returns void
@@ -1931,8 +2080,12 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
   key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+  has_sides boolean;
 begin
+  execute format('select exists (select from imago_undo.%I j where j.batch = $1 and j.entity = any ($2::%s[]) and j.side is not null)',
+    write.undo_table, key_type) into has_sides using batch, entities;
   -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
@@ -1944,13 +2097,13 @@ begin
        select entity, %3$s, %5$s, -1 from taken
      ), firsts as (
        select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
-     )
-     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
-     select $1, j.entity, ''u'', %10$s, %11$s, %12$s
-     from firsts j join %13$s t on %14$s
-     where j.weight > 0',
-    write.undo_table, key_type,
-    imago.each_column('key_%1$s', write.relation, write.key_columns),
+     ), changed as (
+       select * from firsts where weight > 0
+     ) %15$s
+     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s, side)
+     select $1, j.entity, ''u'', %10$s, %11$s, %12$s, %16$s
+     from %17$s j join %13$s t on %14$s',
+    write.undo_table, key_type, keys,
     imago.each_column('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
     imago.each_column('after_%1$s::text collate "C"', write.relation, write.columns),
     imago.each_column('image_%1$s', write.relation, write.columns),
@@ -1958,9 +2111,14 @@ begin
     imago.each_column('before_%1$s', write.relation, write.columns),
     imago.each_column('after_%1$s', write.relation, write.columns),
     imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-    imago.each_column('j.image_%1$s::%4$s', write.relation, write.columns),
+    -- A row whose declared columns are what they were is there for what changed beside them.
+    imago.each_column(case when has_sides then 'case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else 'j.image_%1$s::%4$s' end,
+                      write.relation, write.columns),
     imago.each_column('t.%2$I::%4$s', write.relation, write.columns),
-    write.relation, key_join)
+    write.relation, key_join,
+    case when has_sides then imago.compact_sides(write) else '' end,
+    case when has_sides then 'j.side' else 'null' end,
+    case when has_sides then 'changed_or_beside' else 'changed' end)
   using batch, entities;
 end
 $$;
@@ -2213,6 +2371,7 @@ declare
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   -- A sync is a trigger itself.
   nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
+  routine text := write.undo_table || '_' || event;
 begin
   -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
   execute format(
@@ -2225,9 +2384,10 @@ begin
      %s
      set enable_mergejoin = off
      as %L',
-    write.undo_table || '_' || event, imago.fixed_formats(),
+    routine, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
-    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
+    -- The first question is the whole of it for a statement of the app's. Where this plan has a batch open, rows are counted as seen
+    -- even if another plan, nested in it, writes them: the count is compared with the server's.
     format(
       '#variable_conflict use_variable
        declare
@@ -2235,20 +2395,26 @@ begin
          imago_rows bigint;
          imago_kind "char";
        begin
-         if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open(true) then
-           imago_batch := current_setting(''imago.batch'');
-           imago_kind := case when %1$s then ''n'' else ''u'' end;
-           select count(*) into imago_rows from (select from new_rows limit 101) few;
-           %2$s
-           perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
-             + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+         if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
+           select count(*) into imago_rows from new_rows;
+           perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           if imago.is_batch_open(%5$L, true) then
+             imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
+             imago_kind := case when %1$s then ''n'' else ''u'' end;
+             %2$s
+             perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
+               + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+           end if;
          end if;
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan));
+  execute format('comment on function imago_undo.%I() is %L', routine,
+    format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch that is journaled, and counts how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch of this plan, counts the rows that it has seen, and how often it fired.';
 
 -- imago.create_plan
 create or replace function imago.create_plan(
@@ -2577,7 +2743,8 @@ begin
   select jsonb_build_object('undo_tables', count(*), 'bytes_freed', coalesce(sum(u.bytes), 0)) into result from imago.undo_bytes(plan_name) u;
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
-    foreach suffix in array array['_insert', '_update', '_keep'] loop
+    execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
+    foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     update imago.plan_write w set undo_table = null where w.id = write.id;
@@ -2839,7 +3006,7 @@ $$;
 comment on function imago.end_status(imago.run) is 'The status that callers of a run that has ended, or is paused, are answered: done, failed, cancelled or paused.';
 
 -- imago.end_sync_batch
-create or replace function imago.end_sync_batch(batch bigint, plan_name text, sync_position integer, entities text[])
+create or replace function imago.end_sync_batch(batch bigint, plan_name text, sync_position integer, entities text[], uncaptured jsonb)
 returns void
 language plpgsql
 volatile
@@ -2855,6 +3022,9 @@ declare
   number bigint := batch;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if (select b.journaled from imago.batch b where b.id = end_sync_batch.batch) then
+    perform imago.expect_captured(plan_name, uncaptured);
+  end if;
   for write in select w.* from imago.plan_write w where w.plan = plan_name loop
     fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
     most := greatest(most, fired);
@@ -2884,7 +3054,7 @@ begin
   update imago.batch b set ms = round(extract(epoch from clock_timestamp() - b.created_at)::numeric * 1000, 3) where b.id = number;
 end
 $$;
-comment on function imago.end_sync_batch(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
+comment on function imago.end_sync_batch(bigint, text, integer, text[], jsonb) is 'Ends the batch of one sync: proves that all was captured, settles what was captured more than once. A batch that the journal does not refer to is not kept.';
 
 -- imago.ensure_statistics
 create or replace function imago.ensure_statistics(plan_name text)
@@ -3171,6 +3341,34 @@ end
 $$;
 comment on function imago.expect_begun(imago.plan) is 'Refuses to move an entity of a stage that no run has come to since everything was taken back (IM052). It may need what the stages before it make.';
 
+-- imago.expect_captured
+create or replace function imago.expect_captured(plan text, before jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  missed text;
+  problem record;
+begin
+  select r.key into missed
+  from jsonb_each_text(imago.uncaptured_rows(plan)) r
+  where r.value::bigint > (before ->> r.key)::bigint
+  order by r.key
+  limit 1;
+  if missed is null then
+    return;
+  end if;
+  select p.* into problem from imago.capture_problems(plan) p where p.relation = missed limit 1;
+  raise exception using
+    errcode = 'IM060', message = 'rows were written that the journal has not seen', table = missed,
+    detail = to_jsonb(array[plan, missed, coalesce(
+      problem.object || ' ' || problem.message, 'a function of the app has changed session_replication_role meanwhile')])::text;
+end
+$$;
+comment on function imago.expect_captured(text, jsonb) is 'Raises IM060 when rows were written since that no capture trigger has seen: they could not be taken back. Names the relation and the likely cause.';
+
 -- imago.expect_clean
 create or replace function imago.expect_clean(plan imago.plan, deadline timestamptz, since timestamptz)
 returns jsonb
@@ -3446,6 +3644,41 @@ end
 $$;
 comment on function imago.expect_source(imago.plan) is 'Refuses to count what is not there (IM006).';
 
+-- imago.expect_taken_back
+create or replace function imago.expect_taken_back(
+  plan imago.plan,
+  keys text[],
+  counts jsonb,
+  present bigint,
+  before jsonb,
+  after jsonb
+)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  kept jsonb;
+begin
+  -- What was done is what was asked for, and nothing else was written to these tables: then all is as it should be.
+  -- Null: not known.
+  if present = (select coalesce(sum(c.value::bigint), 0) from jsonb_each_text(counts) c where c.key like '%:removed')
+     and not exists (
+       select from jsonb_each(after) a
+       where (a.value ->> 'inserted')::bigint > (before -> a.key ->> 'inserted')::bigint
+          or (a.value ->> 'updated')::bigint - (before -> a.key ->> 'updated')::bigint
+             > coalesce((counts ->> a.key)::bigint, 0) + coalesce((counts ->> (a.key || ':detached'))::bigint, 0)) then
+    return;
+  end if;
+  kept := imago.find_kept(plan, keys);
+  if kept <> '[]' then
+    perform imago.raise_kept(kept);
+  end if;
+end
+$$;
+comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';
+
 -- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
 returns void
@@ -3473,7 +3706,7 @@ begin
     end, ' ') into looks
   from imago.referencing_columns(plan.name, write.relation) p
   -- Of the others remove_rows hears when their foreign keys find a row.
-  where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
+  where (p.pointing).id is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;
@@ -3507,14 +3740,14 @@ as $$
     union
     select c.oid
     from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_our_trigger(t.tgname)
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_class c on c.relkind in ('r', 'p') and p.prosrc ~* ('\m' || regexp_replace(c.relname, '\W', '.', 'g') || '\M')
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema|imago)'
   )
   select exists (
     select from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not imago.is_our_trigger(t.tgname)
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not imago.is_ours(t.tgfoid)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where (t.tgisinternal and column_name is null
            and exists (select from pg_catalog.pg_constraint c where c.oid = t.tgconstraint and c.conrelid = relation::pg_catalog.regclass
@@ -3820,6 +4053,44 @@ end
 $$;
 comment on function imago.find_job(text, boolean) is 'The row of cron.job that drives a plan, or that runs the statement of its direct step; or null.';
 
+-- imago.find_kept
+create or replace function imago.find_kept(plan imago.plan, keys text[], removing boolean default true)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  look record;
+  kept jsonb;
+  result jsonb := '[]';
+begin
+  for write in
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null order by w.position
+  loop
+    for look in
+      select (select u.query from imago.undo_rows(write, plan, keys) u) as journal,
+        imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ') as condition
+      where write.columns <> '{}'
+      union all
+      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
+      where write.inserts and removing
+    loop
+      execute format(
+        'select coalesce(jsonb_agg(jsonb_build_object(''entity'', j.entity::text, ''relation'', %1$L, ''row_key'', concat_ws('','', %2$s))), ''[]'')
+         from (%3$s) j join %4$s t on %5$s where %6$s',
+        write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns), look.journal, write.relation,
+        imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), look.condition)
+      into kept using keys;
+      result := result || kept;
+    end loop;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of these entities that had their turn to go back, and did not: entity, relation, row_key of each. They are still there, or not as they were before our batches. Not removing: inserted rows have their turn later.';
+
 -- imago.find_pending
 create or replace function imago.find_pending(
   plan imago.plan,
@@ -3940,6 +4211,30 @@ end
 $$;
 comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
 
+-- imago.find_unrestored
+create or replace function imago.find_unrestored(write imago.plan_write, plan imago.plan, keys text[], force boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result jsonb;
+begin
+  execute format(
+    'select coalesce(jsonb_agg(jsonb_build_object(''entity'', j.entity::text, ''relation'', %1$L, ''row_key'', concat_ws('','', %2$s))), ''[]'')
+     from (%3$s) j join %4$s t on %5$s where (%6$s) and ($2 or (%7$s))',
+    write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
+    (select u.query from imago.undo_rows(write, plan, keys) u), write.relation,
+    imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+    imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '),
+    imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and '))
+  into result using keys, force;
+  return result;
+end
+$$;
+comment on function imago.find_unrestored(imago.plan_write, imago.plan, text[], boolean) is 'Rows that hold what we wrote and should have gone back: entity, relation, row_key of each. A trigger or rule of the app kept them.';
+
 -- imago.fingerprint
 create or replace function imago.fingerprint(alias text, columns text[])
 returns text
@@ -3966,7 +4261,7 @@ declare
   remaining record;
   most constant integer := 1000;
   patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
-  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
+  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
   select l.* into lane from imago.lane l
@@ -4283,6 +4578,23 @@ comment on function imago.forget_added(text, text, text) is 'For plans: what the
 
 Example: select imago.forget_added(''avatars'', ''public.posts'', ''avatar_id'')';
 
+-- imago.forget_journal
+create or replace function imago.forget_journal(plan imago.plan, keys anyarray)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
+  end loop;
+end
+$$;
+comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';
+
 -- imago.forget_moved
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
 returns void
@@ -4491,6 +4803,23 @@ end
 $$;
 comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';
 
+-- imago.has_app_trigger
+create or replace function imago.has_app_trigger(relation oid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return exists (
+    select from pg_catalog.pg_trigger t
+    where t.tgrelid = has_app_trigger.relation and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 16 = 16
+      and not imago.is_ours(t.tgfoid));
+end
+$$;
+comment on function imago.has_app_trigger(oid) is 'Whether a trigger of the app fires when rows of this table are updated.';
+
 -- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
 returns boolean
@@ -4591,7 +4920,6 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  touch text[];
   written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
@@ -4611,21 +4939,45 @@ begin
     -- each such row, and each would prepare the condition anew, which takes longer than they do.
     execute format(
       'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
-         execute function imago_undo.%I()',
-      imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
+         execute function imago_undo.%I()', imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
   end loop;
 
-  touch := imago.touch_columns(write.relation, write.columns);
-  if touch <> '{}' then
-    execute format(
-      'create or replace trigger %I before update on %s for each row
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
-      imago.trigger_name(write.plan, 'keep'), write.relation, write.undo_table || '_keep');
+  if imago.needs_keep(write) then
+    perform imago.install_keep(write_id);
   end if;
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation and the partitions of it.';
+comment on function imago.install_capture(integer) is 'Installs the guard, capture, note and keep triggers of one declared write on its relation and the partitions of it.';
+
+-- imago.install_keep
+create or replace function imago.install_keep(write_id integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  select w.* into strict write from imago.plan_write w where w.id = write_id;
+  perform imago.build_note(write);
+  perform imago.build_keep(write);
+  execute format(
+    'create or replace trigger %I before update on %s for each row
+       when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+    imago.trigger_name(write.plan, 'note'), write.relation, write.plan || ':%:side', write.undo_table || '_note');
+  execute format(
+    'create or replace trigger %I before update on %s for each row
+       when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+    imago.trigger_name(write.plan, 'keep'), write.relation,
+    -- On the way there it has nothing to do where there is no updated_at-like column.
+    write.plan || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
+    write.undo_table || '_keep');
+  update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
+end
+$$;
+comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
 
 -- imago.install_sync
 create or replace function imago.install_sync(plan_name text, sync_position integer)
@@ -4728,15 +5080,22 @@ begin
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
-    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
+    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint, side jsonb)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
   execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,
     -- Of another stage's batch all rows are settled, not only nested ones.
     case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
-  execute format('revoke all on imago_undo.%I from public', undo);
+  execute format('create index if not exists %I on imago_undo.%I (entity) where side is not null', left(undo, 50) || '_side_idx', undo);
+  -- Where a publication has all tables, rows of one without an identity could not be deleted. A key of its own would cost each batch more.
+  execute format('alter table imago_undo.%I replica identity full', undo);
+  execute format('create sequence if not exists imago_undo.%I', undo || '_seen');
+  execute format('comment on sequence imago_undo.%I is %L', undo || '_seen', format(
+    'Rows of %s that the capture triggers of plan %s have seen. A sequence, for what a rollback does not turn back: neither does it the server''s count of rows written.',
+    write.relation, write.plan));
+  execute format('revoke all on imago_undo.%I, imago_undo.%I from public', undo, undo || '_seen');
   execute format('comment on table imago_undo.%I is %L', undo, format(
-    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated.',
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated. side: undeclared columns that triggers of the app changed, before and after.',
     write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
 end
 $$;
@@ -4873,8 +5232,9 @@ as $$
       ('guard', true),
       ('update', true),
       ('insert', w.inserts),
-      -- A row trigger: PostgreSQL has the partitions follow by itself.
-      ('keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+      -- Row triggers: PostgreSQL has the partitions follow by itself.
+      ('note', r.is_declared and w.kept_at is not null),
+      ('keep', r.is_declared and w.kept_at is not null)
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
@@ -4893,7 +5253,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and imago.is_our_trigger(g.tgname)
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid)
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
@@ -4902,12 +5262,12 @@ as $$
     'state', case
       when g.tgname is null then 'missing'
       when e.name is null and g.plan is null then 'orphaned'
-      when g.tgenabled = 'D' then 'disabled'
+      when g.tgenabled not in ('O', 'A') then 'disabled'
       else 'sound' end) order by coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text), coalesce(e.name, g.tgname)), '[]')
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, note, keep and sync.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -4921,7 +5281,7 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_keep']) suffix where w.undo_table is not null
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_note', '_keep']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
   ), present as (
@@ -5001,7 +5361,7 @@ comment on function imago.is_as_written(text, text, text, text) is 'For plans: w
 Example: select imago.is_as_written(''profile_gigs'', ''public."Gigs"'', ''7'', ''11'')';
 
 -- imago.is_batch_open
-create or replace function imago.is_batch_open(capturing boolean default false)
+create or replace function imago.is_batch_open(plan text default null, capturing boolean default false)
 returns boolean
 language plpgsql
 stable
@@ -5009,20 +5369,22 @@ security definer
 set search_path = ''
 as $$
 declare
-  named text := current_setting('imago.batch', true);
+  -- The plan, the batch's number and, in a rollback, the word back or, in its last pass, side.
+  named text[] := regexp_match(current_setting('imago.batch', true), '^([a-z0-9_]+):([0-9]{1,18})(?::back|:side)?$');
 begin
-  if named !~ '^[0-9]{1,18}$' then
+  if named is null or named[1] <> is_batch_open.plan then
     return false;
   end if;
   return exists (
     select from imago.batch b
-    where b.id = named::bigint
+    where b.id = named[2]::bigint
+      and b.plan = named[1]
       and b.xid = pg_current_xact_id_if_assigned()
       and b.ms is null
       and (not capturing or (b.journaled and b.direction = 'forward')));
 end
 $$;
-comment on function imago.is_batch_open(boolean) is 'Whether the setting imago.batch names a batch that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row.';
+comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';
 
 -- imago.is_finalized
 create or replace function imago.is_finalized(plan_name text)
@@ -5095,16 +5457,18 @@ as $$
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';
 
--- imago.is_our_trigger
-create or replace function imago.is_our_trigger(trigger_name name)
+-- imago.is_ours
+create or replace function imago.is_ours(routine oid)
 returns boolean
 language sql
-immutable
+stable
 set search_path = ''
 as $$
-  select trigger_name ~ '^[!~]imago_'
+  select p.pronamespace in ('imago'::pg_catalog.regnamespace, 'imago_undo'::pg_catalog.regnamespace)
+    or exists (select from imago.plan o where pg_catalog.to_regnamespace(quote_ident(o.name)) = p.pronamespace)
+  from pg_catalog.pg_proc p where p.oid = routine
 $$;
-comment on function imago.is_our_trigger(name) is 'Whether a trigger is one of ours, or of a step of a plan, by its name.';
+comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s. What a trigger calls tells whose it is, not its name.';
 
 -- imago.is_resumable
 create or replace function imago.is_resumable(validation imago.validation)
@@ -5197,6 +5561,33 @@ begin
 end
 $$;
 comment on function imago.journal_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
+
+-- imago.keep_late_triggers
+create or replace function imago.keep_late_triggers(plan_name text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '200ms'
+as $$
+declare
+  write imago.plan_write;
+  result text := 'none';
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null and w.kept_at is null loop
+    if imago.needs_keep(write) then
+      perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+      perform imago.install_keep(write.id);
+      result := 'built';
+    end if;
+  end loop;
+  return result;
+exception
+  when lock_not_available or deadlock_detected then
+    return 'deferred';
+end
+$$;
+comment on function imago.keep_late_triggers(text) is 'Before rows go back: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
 
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
@@ -5347,8 +5738,7 @@ $$;
 comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
 
 -- imago.lock_inserted
-create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
-returns boolean
+create or replace function imago.lock_inserted(plan imago.plan, keys anyarray, out is_edited boolean, out present bigint)
 language plpgsql
 volatile
 set search_path = ''
@@ -5363,12 +5753,13 @@ set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
-  is_edited boolean;
-  any_edited boolean := false;
+  locked record;
 begin
+  is_edited := false;
+  present := 0;
   for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
     execute format(
-      'select bool_or(locked.edited) from (
+      'select coalesce(bool_or(locked.edited), false) as edited, count(*) as present from (
          select j.print is distinct from %5$s as edited
          from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
@@ -5376,13 +5767,13 @@ begin
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.each_column('t.%2$I', write.relation, write.key_columns),
       write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan))
-    into is_edited using keys;
-    any_edited := any_edited or coalesce(is_edited, false);
+    into locked using keys;
+    is_edited := is_edited or locked.edited;
+    present := present + locked.present;
   end loop;
-  return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
+comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';
 
 -- imago.lock_plan
 create or replace function imago.lock_plan(plan_name text, run_too boolean)
@@ -5585,7 +5976,10 @@ declare
   result imago.attempt;
   conflicts jsonb := '[]';
   good keys%type;
-  is_edited boolean;
+  inserted record;
+  sides jsonb;
+  relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
+  before jsonb;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -5593,18 +5987,18 @@ begin
   result.rows := '{}';
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
-  is_edited := imago.lock_inserted(plan, keys);
+  select l.* into inserted from imago.lock_inserted(plan, keys) l;
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys::text[]);
-  elsif is_edited and not run.force then
+  elsif inserted.is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, 'rollback', path, false, cardinality(keys))
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
   returning id into result.batch;
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
@@ -5613,11 +6007,21 @@ begin
     delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
-  perform set_config('imago.batch', result.batch::text, true);
+  sides := imago.read_sides(plan, good);
+  select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
+  -- Where nothing of the app's would change other columns, the keeper need not look at each row.
+  perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
+    select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
   result.rows := imago.restore_rows(run, plan, good, careful);
   result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
   set constraints all immediate;
+  if sides <> '{}' then
+    perform imago.restore_sides(plan, result.batch, sides);
+  end if;
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
+    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c));
   perform set_config('imago.batch', '', true);
+  perform imago.forget_journal(plan, good);
 
   result.moved := cardinality(good);
   update imago.batch b set
@@ -5650,6 +6054,7 @@ declare
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
+  uncaptured jsonb;
   write_id integer;
 begin
   result.moved := 0;
@@ -5662,18 +6067,19 @@ begin
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
-  insert into imago.batch (run, direction, path, plan_check, journaled, size)
-  values (run.id, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
+  insert into imago.batch (run, plan, direction, path, plan_check, journaled, size)
+  values (run.id, plan.name, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
+  uncaptured := imago.uncaptured_rows(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
   -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
   for round in 1..3 loop
-    perform set_config('imago.batch', result.batch::text, true);
+    perform set_config('imago.batch', plan.name || ':' || result.batch, true);
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
@@ -5685,6 +6091,7 @@ begin
       errcode = case when fixed.id is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
+    perform imago.expect_captured(plan.name, uncaptured);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
@@ -5729,7 +6136,7 @@ declare
   failure record;
   started timestamptz;
 begin
-  result := row('done', 0, 0, 0, 0, size, null, '{}');
+  result := row('done', 0, 0, 0, 0, size, null, '{}', null, null);
   while first <= cardinality(keys) loop
     while ends[cardinality(ends)] < first loop
       ends := trim_array(ends, 1);
@@ -5764,6 +6171,8 @@ begin
       had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
       may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;
+    result.error_code := attempt.error_code;
+    result.error_detail := attempt.error_detail;
     result.failed := result.failed + cardinality(failure.aside);
     aside := aside || failure.aside;
     if failure.outcome = 'halve' then
@@ -5829,7 +6238,7 @@ begin
   end if;
 
   if moves.outcome in ('budget', 'stop') then
-    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else 'IM021' end, moves.sqlstate);
+    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else moves.error_code end, moves.error_detail);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
     while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
@@ -5858,6 +6267,17 @@ begin
 end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
+
+-- imago.needs_keep
+create or replace function imago.needs_keep(write imago.plan_write)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select write.columns <> '{}' and exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+$$;
+comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare.';
 
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
@@ -6063,7 +6483,7 @@ set search_path = ''
 as $$
   select coalesce(array_agg(distinct p.relation), '{}')
   from imago.referencing_columns(plan.name, target) p
-  where p.pointing is not null and imago.is_nulled(p.relation, p.columns[1], target)
+  where (p.pointing).id is not null and imago.is_nulled(p.relation, p.columns[1], target)
 $$;
 comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and that foreign keys set null with such a row.';
 
@@ -6742,6 +7162,21 @@ comment on function imago.raise_error(text, text[]) is 'For plans: raises an err
 
 Example: select imago.raise_error(''IM012'', ''view public.user_initials'')';
 
+-- imago.raise_kept
+create or replace function imago.raise_kept(kept jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  raise exception using
+    errcode = 'IM061', message = 'a row is not as it was put back', table = kept -> 0 ->> 'relation',
+    detail = (select jsonb_agg(distinct k -> 'entity') from jsonb_array_elements(kept) k)::text;
+end
+$$;
+comment on function imago.raise_kept(jsonb) is 'Raises IM061 for rows (entity, relation, row_key) that did not go back. A trigger or rule of the app kept them, or changed them again.';
+
 -- imago.read_lane
 create or replace function imago.read_lane(
   run imago.run,
@@ -6783,6 +7218,61 @@ exception
 end
 $$;
 comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+
+-- imago.read_sides
+create or replace function imago.read_sides(plan imago.plan, keys anyarray)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  row_keys text;
+  found_sides jsonb;
+  result jsonb := '{}';
+begin
+  for write in
+    select w.* from imago.plan_write w
+    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position
+  loop
+    row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
+    execute format(
+      'with beside as (
+         select u.entity, %1$s, s.key as name,
+           (array_agg(s.value ->> 0 order by u.batch))[1] as was, (array_agg(s.value ->> 1 order by u.batch desc))[1] as became
+         from imago_undo.%2$I u cross join lateral jsonb_each(u.side) s
+         where u.entity = any %3$s and u.op = ''u'' and u.side is not null
+         group by u.entity, %1$s, s.key
+       )
+       select jsonb_agg(jsonb_build_object(''entity'', r.entity, ''key'', r.key, ''columns'', r.columns))
+       from (
+         select u.entity::text as entity, array[%4$s] as key, jsonb_object_agg(u.name, u.was) as columns
+         from beside u
+         join %5$s t on %6$s
+         cross join lateral (values %7$s) v(name, image)
+         where v.name = u.name and v.image is not distinct from u.became and u.was is distinct from u.became
+         group by u.entity, %1$s
+       ) r',
+      row_keys, write.undo_table, imago.keys_sql(plan),
+      imago.each_column('u.key_%1$s::text', write.relation, write.key_columns),
+      write.relation,
+      imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+      coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
+    into found_sides using keys;
+    if found_sides is not null then
+      result := result || jsonb_build_object(write.relation, found_sides);
+    end if;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.read_sides(imago.plan, anyarray) is 'By relation: rows of these entities with undeclared columns that can go back, and what these were before. Triggers of the app changed them in our batches, and nobody has since.';
 
 -- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
@@ -6848,7 +7338,7 @@ declare
 begin
   for removed in select w.* from imago.stage_writes(plan) w where w.inserts loop
     for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
-      if reference.pointing is not null and plan.stage > 0 then
+      if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
@@ -7135,7 +7625,7 @@ begin
       nulling := imago.nulled_relations(plan, write.relation);
       updated := imago.rows_updated(nulling);
     end if;
-    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
+    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and (p.pointing).id is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
@@ -7148,13 +7638,10 @@ begin
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
-  for write in select w.* from imago.stage_writes(plan) w loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
-  end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities and forgets the journal; counts by relation. What the app pointed at them is detached before.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities; counts by relation. What the app pointed at them is detached before.';
 
 -- imago.remove_sync
 create or replace function imago.remove_sync(plan_name text)
@@ -7193,31 +7680,28 @@ as $$
 declare
   write imago.plan_write;
   own record;
-  kind text;
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
-    -- A partition may have been detached since: those on it are found by what they call.
+    -- Wherever they are, by what they call: a partition may have been detached since, a table renamed.
     for own in
-      select w as relation from imago.written_tables(write.relation) w
-      union
-      select t.tgrelid::pg_catalog.regclass from pg_catalog.pg_trigger t
+      select t.tgname, t.tgrelid::pg_catalog.regclass as relation
+      from pg_catalog.pg_trigger t
       where t.tgparentid = 0
-        and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
-      order by 1
+        and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
+                          from unnest(array['_insert', '_update', '_note', '_keep']) suffix)
+             or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
+      order by t.tgrelid, t.tgname
     loop
-      foreach kind in array array['guard', 'insert', 'update'] loop
-        execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, kind), own.relation);
-      end loop;
+      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
-    execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, 'keep'), write.relation);
-    update imago.plan_write w set captured_at = null where w.id = write.id;
+    update imago.plan_write w set captured_at = null, kept_at = null where w.id = write.id;
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
     select t.tgname, t.tgrelid::pg_catalog.regclass as relation
     from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and imago.is_our_trigger(t.tgname)
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and t.tgname ~ '^[!~]imago_'
     order by t.tgrelid, t.tgname
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
@@ -7308,6 +7792,7 @@ declare
   journal text;
   join_key text;
   changed text;
+  altered boolean;
   missed boolean;
 begin
   for write in
@@ -7317,18 +7802,24 @@ begin
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
-      'update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s)',
+      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
+       select count(*), coalesce(bool_or(d.is_altered), false) from done d',
       journal, write.relation,
       imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
-    using keys;
-    get diagnostics restored = row_count;
+    into restored, altered using keys;
+    if altered then
+      perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
+    end if;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
     if restored < expected then
       execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
         into missed using keys;
       if missed then
+        if careful then
+          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]';
+        end if;
         raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;
@@ -7338,6 +7829,57 @@ begin
 end
 $$;
 comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+
+-- imago.restore_sides
+create or replace function imago.restore_sides(plan imago.plan, batch bigint, sides jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  names text[];
+  kept jsonb;
+begin
+  perform set_config('imago.batch', format('%s:%s:side', plan.name, batch), true);
+  for write in
+    select w.* from imago.plan_write w where w.plan = plan.name and sides ? w.relation order by w.position desc
+  loop
+    select array_agg(distinct k) into names
+    from jsonb_array_elements(sides -> write.relation) s cross join lateral jsonb_object_keys(s -> 'columns') k;
+    execute format(
+      'with wanted as (
+         select s ->> ''entity'' as entity, s -> ''columns'' as columns, s -> ''key'' as row_key, %1$s
+         from jsonb_array_elements($1) s
+       ), done as (
+         update %2$s t set %3$s from wanted w where %4$s returning w.entity, w.row_key, (%5$s) as is_back
+       )
+       select jsonb_agg(jsonb_build_object(''entity'', d.entity, ''relation'', %6$L, ''row_key'', (
+           select string_agg(k, '','') from jsonb_array_elements_text(d.row_key) k))) from done d where not d.is_back',
+      imago.each_column('(s -> ''key'' ->> (%1$s - 1))::%3$s as key_%1$s', write.relation, write.key_columns),
+      write.relation,
+      (select string_agg(format('%1$I = case when w.columns ? %1$L then (w.columns ->> %1$L)::%2$s else t.%1$I end', c.name, c.type), ', ')
+       from imago.journal_columns(write.relation, names) c),
+      imago.each_column('t.%2$I = w.key_%1$s', write.relation, write.key_columns, ' and '),
+      (select string_agg(format('(not w.columns ? %1$L or t.%1$I::text is not distinct from w.columns ->> %1$L)', c.name), ' and ')
+       from imago.journal_columns(write.relation, names) c),
+      write.relation)
+    into kept using sides -> write.relation;
+    exit when kept is not null;
+  end loop;
+  perform set_config('imago.batch', format('%s:%s:back', plan.name, batch), true);
+  if kept is not null then
+    perform imago.raise_kept(kept);
+  end if;
+end
+$$;
+comment on function imago.restore_sides(imago.plan, bigint, jsonb) is 'Puts undeclared columns back to what they were. It comes after all else, so that what triggers of the app do while rows go back is undone as well.';
 
 -- imago.retry_failed
 create or replace function imago.retry_failed(plan_name text)
@@ -7490,6 +8032,9 @@ begin
   entity := imago.canonical_key(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  if imago.keep_late_triggers(plan_name) = 'deferred' then
+    perform imago.raise_error('IM016', plan_name);
+  end if;
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
   if attempt.moved = 1 then
@@ -7929,6 +8474,50 @@ as $$
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
+-- imago.side_changed
+create or replace function imago.side_changed(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- By image where values that are equal may differ, or have no equality; comparing whole rows would take longer than all the rest.
+  select string_agg(
+    case
+      when c.comparable then format('o.%1$I is distinct from n.%1$I', c.name)
+      when c.kept = 'text' then format('o.%1$I::text collate "C" is distinct from n.%1$I::text collate "C"', c.name)
+      else format('pg_catalog.record_image_ne(row(o.%1$I), row(n.%1$I))', c.name)
+    end, ' or ' order by c.comparable desc, c.ordinal)
+  from imago.journal_columns(write.relation, imago.side_columns(write)) c
+$$;
+comment on function imago.side_changed(imago.plan_write) is 'SQL: whether a column that the plan does not declare differs between the old and the new row.';
+
+-- imago.side_columns
+create or replace function imago.side_columns(write imago.plan_write)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(c order by n), '{}')
+  from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
+  where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column
+$$;
+comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';
+
+-- imago.side_values
+create or replace function imago.side_values(write imago.plan_write, template text, separator text default ', ')
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format(template, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), c.n), separator order by c.n)
+  from unnest(imago.side_columns(write)) with ordinality c(name, n)
+  join pg_catalog.pg_attribute a on a.attrelid = write.relation::pg_catalog.regclass and a.attname = c.name
+$$;
+comment on function imago.side_values(imago.plan_write, text, text) is 'Writes a template once for each column that the plan does not declare: %1 name, %2 type, %3 position.';
+
 -- imago.size_after_timeout
 create or replace function imago.size_after_timeout(size integer)
 returns integer
@@ -8080,20 +8669,19 @@ $$;
 comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
 
 -- imago.stop_run
-create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
+create or replace function imago.stop_run(run imago.run, code text, detail text[] default null)
 returns text
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
     detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
   end if;
   begin
-    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);
+    perform imago.transition_run(run.id, 'fail',
+      case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else array_to_string(detail, ', ') end, code, detail);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;
@@ -8104,7 +8692,7 @@ begin
   return 'failed';
 end
 $$;
-comment on function imago.stop_run(imago.run, text, text) is 'Stops a run as failed and, where the run asks for it, opens its rollback.';
+comment on function imago.stop_run(imago.run, text, text[]) is 'Stops a run as failed, with an error and its values, and opens its rollback where the run asks for it.';
 
 -- imago.stored_columns
 create or replace function imago.stored_columns(relation text)
@@ -8157,12 +8745,15 @@ begin
        imago_row record;
        imago_entities text[];
        imago_batch bigint;
+       imago_uncaptured jsonb;
+       imago_outer text := coalesce(current_setting(''imago.batch'', true), '''');
+       imago_depth text := coalesce(current_setting(''imago.sync_depth'', true), '''');
        imago_began timestamptz := clock_timestamp();
        imago_state text;
        imago_constraint text;
        imago_table text;
      begin
-       if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open() then
+       if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
        case tg_op %1$s end case;
@@ -8178,12 +8769,13 @@ begin
            end if;
            perform set_config(''lock_timeout'', ''100'', true);
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
-           perform set_config(''imago.batch'', imago_batch::text, true);
+           imago_uncaptured := imago.uncaptured_rows(%3$L);
+           perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
            case tg_op %5$s end case;
-           perform set_config(''imago.batch'', '''', true);
-           perform set_config(''imago.sync_depth'', '''', true);
+           perform set_config(''imago.batch'', imago_outer, true);
+           perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
-           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities);
+           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities, imago_uncaptured);
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);
@@ -8481,7 +9073,7 @@ as $$
     and a.attname <> all (declared)
     and exists (
       select from pg_catalog.pg_trigger t
-      where t.tgrelid = a.attrelid and not t.tgisinternal and not imago.is_our_trigger(t.tgname)
+      where t.tgrelid = a.attrelid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
         and t.tgtype & 1 = 1 and t.tgtype & 2 = 2 and t.tgtype & 16 = 16)
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';
@@ -8547,14 +9139,18 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Triggers fire in the order of their names: the guard is the first of its kind, the others are the last.
+  -- Any number of plans may share a table, so each name carries the plan. Triggers fire in the order of their names' bytes: no
+  -- character sorts before that of the note, which sees a row as the statement wrote it, or behind that of the keeper, which has
+  -- the last word on it.
   select case kind
-    when 'guard' then '!imago_guard'
+    when 'guard' then format('!imago_%s_guard', plan)
+    when 'note' then chr(1) || format('imago_%s_note', plan)
+    when 'keep' then repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) || format('imago_%s_keep', plan)
     when 'sync' then format('~imago_sync_%s_%s', plan, part)
-    else '~imago_' || kind
+    else format('~imago_%s_%s', plan, kind)
   end
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, keep, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])
@@ -8602,6 +9198,39 @@ as $$
     'deadlocks_40P01', (select count(*) from lines where sqlstate = '40P01'))
 $$;
 comment on function imago.trouble_statistics(imago.run) is 'Errors, deferrals, halvings, lock timeouts and deadlocks of a run, from its log.';
+
+-- imago.uncaptured_rows
+create or replace function imago.uncaptured_rows(plan text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  seen bigint;
+  written bigint;
+  result jsonb := '{}';
+begin
+  for write in select w.* from imago.plan_write w where w.plan = uncaptured_rows.plan and w.captured_at is not null loop
+    begin
+      seen := pg_catalog.currval(format('imago_undo.%I', write.undo_table || '_seen'));
+    exception when object_not_in_prerequisite_state then
+      -- The first batch of this session.
+      seen := pg_catalog.setval(format('imago_undo.%I', write.undo_table || '_seen'), 1);
+    end;
+    -- Rows of a partitioned table are counted on its partitions.
+    select sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)
+             + case when write.inserts then pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) else 0 end)
+      into written
+    from (select c.oid from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(write.relation)
+          union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(write.relation)) p) t(oid);
+    result := result || jsonb_build_object(write.relation, coalesce(written, 0) - seen);
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.uncaptured_rows(text) is 'By declared relation: rows written, as the server counts them, less rows that the capture triggers have seen. Take differences.';
 
 -- imago.undeclared_probe
 create or replace function imago.undeclared_probe(write imago.plan_write)
@@ -9253,7 +9882,7 @@ declare
   ahead record;
   started timestamptz;
 begin
-  total := row('time', 0, 0, 0, 0, 0, null, '{}');
+  total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
     lane.batch_size := imago.first_size(lane);
   end if;
@@ -9284,6 +9913,8 @@ begin
     total.failed := total.failed + moves.failed;
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
+    total.error_code := moves.error_code;
+    total.error_detail := moves.error_detail;
     if moves.outcome = 'done' then
       lane.cursor_key := ahead.places[cardinality(ahead.places)];
       total.resolved := total.resolved + cardinality(ahead.keys);
@@ -9344,9 +9975,12 @@ begin
   if run.state <> 'running' then
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
-    outcome := imago.stop_run(run, 'IM020', null);
+    outcome := imago.stop_run(run, 'IM020');
   elsif run.direction = 'rollback' then
-    indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    indexing := imago.keep_late_triggers(run.plan);
+    if indexing = 'none' then
+      indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    end if;
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
@@ -9384,8 +10018,8 @@ begin
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
-      when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
-      when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
+      when 'stop' then outcome := imago.stop_run(run, moves.error_code, moves.error_detail);
+      when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;
   end loop;
@@ -9427,6 +10061,26 @@ begin
 end
 $$;
 comment on function imago.work_validation(imago.validation, imago.plan, timestamptz, boolean) is 'Goes on with a validation that the caller holds: checks until everything is counted, then fixes where asked to. may_step: the call is fresh, a check that does not fit it is begun.';
+
+-- imago.write_counters
+create or replace function imago.write_counters(relations text[])
+returns table (relation text, inserted bigint, updated bigint, deleted bigint)
+language sql
+volatile
+set search_path = ''
+as $$
+  select r.relation,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid)), 0)::bigint,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)), 0)::bigint,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_deleted(t.oid)), 0)::bigint
+  from unnest(relations) r(relation)
+  -- Rows of a partitioned table are counted on its partitions.
+  cross join lateral (
+    select pg_catalog.to_regclass(r.relation)::oid
+    union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation)) p) t(oid)
+  group by r.relation
+$$;
+comment on function imago.write_counters(text[]) is 'Rows of these tables that this transaction has inserted, updated and deleted so far. Counted by the server; take differences.';
 
 -- imago.write_log
 create or replace function imago.write_log(

@@ -384,6 +384,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'stages.test.ts': ['IM051', 'IM052'],
   '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],
   'index-pointers.test.ts': ['IM057'],
+  'surroundings.test.ts': ['IM060', 'IM061'],
 };
 
 describe('error codes', () => {

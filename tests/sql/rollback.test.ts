@@ -258,7 +258,9 @@ describe.each(APPS)('the $app app', (app) => {
     const { id, display_name, updated_at } = poisoned ?? { id: '', display_name: '', updated_at: '' };
     await sql`alter table public.users disable trigger user`;
     await sql`update public.users set display_name = 'poison' where id = ${id}`;
+    await sql`alter table public.users enable trigger user`;
     expect((await migrateAll(sql)).at(-1)).toMatchObject({ state: 'failed', failures_left: 1 });
+    await sql`alter table public.users disable trigger user`;
     await sql`update public.users set display_name = ${display_name} where id = ${id}`;
     await sql`alter table public.users enable trigger user`;
     expect(await value(sql, 'select updated_at::text from public.users where id = $1', [id])).toBe(

@@ -308,15 +308,15 @@ describe('the journal', () => {
   test('a missing undo table and a disabled trigger are seen', async () => {
     await moved();
     const { sql } = db;
-    await sql`alter table posts disable trigger "~imago_update"`;
+    await sql`alter table posts disable trigger "~imago_avatars_update"`;
     await sql`drop table imago_undo.avatars_public_follows`;
     const answer = await validated(sql, { detailed: true });
     expect(found(answer)).toEqual({ undo_journal: 2 });
     expect(checkOf(answer, 'undo_journal').keys.toSorted()).toEqual([
       'imago_undo.avatars_public_follows',
-      'trigger "~imago_update" on public.posts',
+      'trigger "~imago_avatars_update" on public.posts',
     ]);
-    await sql`alter table posts enable trigger "~imago_update"`;
+    await sql`alter table posts enable trigger "~imago_avatars_update"`;
     expect(found(await validated(sql))).toEqual({ undo_journal: 1 });
   });
 });
@@ -827,8 +827,8 @@ describe('get_run_history', () => {
     // Ten seconds: two workers with a thousand users each, one of them a moment later, then nobody, then one more.
     await sql`update imago.run set started_at = '2026-01-01 00:00:00Z' where id = ${run}`;
     await sql`
-      insert into imago.batch (run, direction, path, journaled, size, moved, ms, created_at)
-      select ${run}, 'forward', 'main', true, size, size, ms, '2026-01-01 00:00:00Z'::timestamptz + at * interval '1 ms'
+      insert into imago.batch (run, plan, direction, path, journaled, size, moved, ms, created_at)
+      select ${run}, 'avatars', 'forward', 'main', true, size, size, ms, '2026-01-01 00:00:00Z'::timestamptz + at * interval '1 ms'
       from (values (1000, 4000, 0), (1000, 4000, 1), (100, 1000, 9000), (1, 1000, 9000)) b(size, ms, at)`;
     const { runs } = runHistoryAnswer.parse(await call(sql, 'get_run_history', { points: 5 }));
     const since = Date.parse('2026-01-01T00:00:00Z');

@@ -44,6 +44,8 @@ export interface Stage {
 
 /** A plan in a few words, on tables that are there already. */
 export interface PlanParts extends Stage {
+  /** PLAN unless told otherwise. */
+  name?: string;
   /** The walks after the first. */
   stages?: readonly Stage[];
   writes: readonly Write[];
@@ -56,43 +58,44 @@ const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const body = (text: string) => `$imago_test$ begin ${text} end $imago_test$`;
 
 /** SQL: what a stage has in the plan's schema, the first without a number. */
-function stageObjects(stage: Stage, suffix: string): string {
+function stageObjects(stage: Stage, suffix: string, plan = PLAN): string {
   const source = `${quoted(stage.schema ?? 'public')}.${quoted(stage.table)}`;
   return `
-    create or replace view ${PLAN}.pending${suffix} as select s.${quoted(stage.key)} as entity from ${source} s where ${stage.pending};
-    create or replace function ${PLAN}.apply${suffix}(keys ${stage.keyType}[]) returns void language plpgsql set search_path = ''
+    create or replace view ${plan}.pending${suffix} as select s.${quoted(stage.key)} as entity from ${source} s where ${stage.pending};
+    create or replace function ${plan}.apply${suffix}(keys ${stage.keyType}[]) returns void language plpgsql set search_path = ''
       as ${body(stage.apply)};`;
 }
 
 /** Registers a plan and gives it its schema. */
 export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
+  const plan = parts.name ?? PLAN;
   await sql.begin(async (tx) => {
     await tx.unsafe(`
-      create schema ${PLAN};
-      create function ${PLAN}.preflight() returns setof imago.problem
+      create schema ${plan};
+      create function ${plan}.preflight() returns setof imago.problem
         language sql stable as 'select null, null, null, null, null where false';
-      create function ${PLAN}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
-      ${stageObjects(parts, '')}`);
+      create function ${plan}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;
+      ${stageObjects(parts, '', plan)}`);
     await tx`
       insert into imago.plan (name, title, source_schema, source_table, key_column)
-      values (${PLAN}, 'A plan of a test', ${parts.schema ?? 'public'}, ${parts.table}, ${parts.key})`;
+      values (${plan}, 'A plan of a test', ${parts.schema ?? 'public'}, ${parts.table}, ${parts.key})`;
     for (const [index, stage] of (parts.stages ?? []).entries()) {
-      await tx.unsafe(stageObjects(stage, `_${index + 2}`));
+      await tx.unsafe(stageObjects(stage, `_${index + 2}`, plan));
       await tx`
         insert into imago.plan_stage (plan, number, source_schema, source_table, key_column)
-        values (${PLAN}, ${index + 2}, ${stage.schema ?? 'public'}, ${stage.table}, ${stage.key})`;
+        values (${plan}, ${index + 2}, ${stage.schema ?? 'public'}, ${stage.table}, ${stage.key})`;
     }
     for (const [position, write] of parts.writes.entries()) {
       await tx`
         insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts, columns, points_to)
-        values (${PLAN}, ${position + 1}, ${write.stage ?? 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
+        values (${plan}, ${position + 1}, ${write.stage ?? 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
                 ${[...(write.columns ?? [])]}, ${tx.json(write.points_to ?? {})})`;
     }
     for (const [position, sync] of (parts.syncs ?? []).entries()) {
       await tx`
         insert into imago.plan_sync
           (plan, stage, position, name, relation, events, columns, entity_column, direction, statement, strict, creates)
-        values (${PLAN}, ${sync.stage ?? 1}, ${position + 1}, ${sync.name}, ${sync.relation},
+        values (${plan}, ${sync.stage ?? 1}, ${position + 1}, ${sync.name}, ${sync.relation},
                 ${sync.events ?? ['insert', 'update']}, ${sync.columns ?? null}, ${sync.entity},
                 ${sync.direction ?? 'forward'}, ${sync.statement}, ${sync.strict ?? false}, ${sync.creates ?? false})`;
     }

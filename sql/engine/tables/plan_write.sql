@@ -13,6 +13,7 @@ create table imago.plan_write (
   undo_table text,
   inserted_columns text[],
   captured_at timestamptz,
+  kept_at timestamptz,
   unique (plan, relation),
   check (inserts or columns <> '{}'),
   check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
@@ -31,4 +32,5 @@ comment on column imago.plan_write.left_unindexed is 'Kept by the engine: column
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
 comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since.';
+comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';

@@ -33,12 +33,16 @@ begin
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
         result.column_name = column_name, detail = pg_exception_detail;
       result.outcome := case
-        when result.sqlstate in ('IM010', 'IM026') then 'bad'
+        when result.sqlstate = 'IM060' then 'stop'
         when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
         when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
         else 'bad'
       end;
-      if result.sqlstate in ('IM010', 'IM026') then
+      if result.outcome = 'stop' then
+        result.error_code := case result.sqlstate when 'IM060' then result.sqlstate else 'IM021' end;
+        result.error_detail := case result.sqlstate
+          when 'IM060' then array(select d from jsonb_array_elements_text(detail::jsonb) d) else array[result.sqlstate] end;
+      elsif result.sqlstate in ('IM010', 'IM026', 'IM061') then
         select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
       end if;
   end;

@@ -16,6 +16,7 @@ declare
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
+  uncaptured jsonb;
   write_id integer;
 begin
   result.moved := 0;
@@ -28,18 +29,19 @@ begin
   end if;
 
   -- The number is drawn under the entity locks, so that for each entity batches are numbered in the order of their writes.
-  insert into imago.batch (run, direction, path, plan_check, journaled, size)
-  values (run.id, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
+  insert into imago.batch (run, plan, direction, path, plan_check, journaled, size)
+  values (run.id, plan.name, run.direction, path, fixed.id, run.backup, cardinality(todo.keys))
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
+  uncaptured := imago.uncaptured_rows(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
   -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
   for round in 1..3 loop
-    perform set_config('imago.batch', result.batch::text, true);
+    perform set_config('imago.batch', plan.name || ':' || result.batch, true);
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
     perform set_config('imago.batch', '', true);
@@ -51,6 +53,7 @@ begin
       errcode = case when fixed.id is null then 'IM010' else 'IM026' end, message = 'still to be moved', detail = to_jsonb(still.keys)::text;
   end if;
   if run.backup then
+    perform imago.expect_captured(plan.name, uncaptured);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);

@@ -26,7 +26,7 @@ declare
   failure record;
   started timestamptz;
 begin
-  result := row('done', 0, 0, 0, 0, size, null, '{}');
+  result := row('done', 0, 0, 0, 0, size, null, '{}', null, null);
   while first <= cardinality(keys) loop
     while ends[cardinality(ends)] < first loop
       ends := trim_array(ends, 1);
@@ -61,6 +61,8 @@ begin
       had_whole_call => result.attempts = 1 and attempts_left = imago.setting_number('max_sub_batches'),
       may_defer => deferrals < imago.setting_number('deferrals'));
     result.sqlstate := attempt.sqlstate;
+    result.error_code := attempt.error_code;
+    result.error_detail := attempt.error_detail;
     result.failed := result.failed + cardinality(failure.aside);
     aside := aside || failure.aside;
     if failure.outcome = 'halve' then

@@ -4,11 +4,15 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Triggers fire in the order of their names: the guard is the first of its kind, the others are the last.
+  -- Any number of plans may share a table, so each name carries the plan. Triggers fire in the order of their names' bytes: no
+  -- character sorts before that of the note, which sees a row as the statement wrote it, or behind that of the keeper, which has
+  -- the last word on it.
   select case kind
-    when 'guard' then '!imago_guard'
+    when 'guard' then format('!imago_%s_guard', plan)
+    when 'note' then chr(1) || format('imago_%s_note', plan)
+    when 'keep' then repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) || format('imago_%s_keep', plan)
     when 'sync' then format('~imago_sync_%s_%s', plan, part)
-    else '~imago_' || kind
+    else format('~imago_%s_%s', plan, kind)
   end
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of our trigger of a kind: guard, insert, update, keep, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, keep, or sync. Of a sync, its position and its event are the part.';

@@ -16,8 +16,9 @@ as $$
       ('guard', true),
       ('update', true),
       ('insert', w.inserts),
-      -- A row trigger: PostgreSQL has the partitions follow by itself.
-      ('keep', r.is_declared and pg_catalog.to_regprocedure('imago_undo.' || quote_ident(w.undo_table || '_keep') || '()') is not null)
+      -- Row triggers: PostgreSQL has the partitions follow by itself.
+      ('note', r.is_declared and w.kept_at is not null),
+      ('keep', r.is_declared and w.kept_at is not null)
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
@@ -36,7 +37,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and imago.is_our_trigger(g.tgname)
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid)
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
@@ -45,9 +46,9 @@ as $$
     'state', case
       when g.tgname is null then 'missing'
       when e.name is null and g.plan is null then 'orphaned'
-      when g.tgenabled = 'D' then 'disabled'
+      when g.tgenabled not in ('O', 'A') then 'disabled'
       else 'sound' end) order by coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text), coalesce(e.name, g.tgname)), '[]')
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, note, keep and sync.';

@@ -10,14 +10,14 @@ as $$
     union
     select c.oid
     from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_our_trigger(t.tgname)
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_class c on c.relkind in ('r', 'p') and p.prosrc ~* ('\m' || regexp_replace(c.relname, '\W', '.', 'g') || '\M')
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema|imago)'
   )
   select exists (
     select from reached r
-    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not imago.is_our_trigger(t.tgname)
+    join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not imago.is_ours(t.tgfoid)
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where (t.tgisinternal and column_name is null
            and exists (select from pg_catalog.pg_constraint c where c.oid = t.tgconstraint and c.conrelid = relation::pg_catalog.regclass

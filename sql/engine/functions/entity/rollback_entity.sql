@@ -29,6 +29,9 @@ begin
   entity := imago.canonical_key(staged, entity);
 
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  if imago.keep_late_triggers(plan_name) = 'deferred' then
+    perform imago.raise_error('IM016', plan_name);
+  end if;
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
   if attempt.moved = 1 then

@@ -15,7 +15,7 @@ as $$
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where t.tgrelid in (select r from imago.plan_relations(plan) r)
-      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_our_trigger(t.tgname)
+      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_ours(t.tgfoid)
   )
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(

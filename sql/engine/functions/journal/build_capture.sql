@@ -4,8 +4,6 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  touch text[] := imago.touch_columns(write.relation, write.columns);
 begin
   -- Rows that several entities share are entities of their own.
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
@@ -20,9 +18,6 @@ begin
       imago.fingerprint('n', write.inserted_columns)));
   end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write));
-  if touch <> '{}' then
-    perform imago.build_keep(write, touch);
-  end if;
 end
 $$;
-comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions that capture one declared write, with its columns and types written out.';
+comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';

@@ -1,24 +1,42 @@
-create or replace function imago.build_keep(write imago.plan_write, touch text[])
+create or replace function imago.build_keep(write imago.plan_write)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  body text := (select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(touch) c);
+  touch text := (
+    select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c);
+  held text := imago.side_values(write, 'new.%1$I := old.%1$I;', ' ');
+  noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Writes straight to a partition that came later pass by the guard, so there each row asks.
-  if partitioned then
-    body := format('if imago.is_batch_open() then %s end if;', body);
-  end if;
   -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
-  -- without them; on a partitioned table it does.
+  -- without them; on a partitioned table it does, since writes straight to a partition pass by the guard.
   execute format(
     'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
     write.undo_table || '_keep',
     case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
-    format('begin %s return new; end', body));
+    format(
+      'declare
+         imago_note text[];
+       begin
+         %1$s
+         if current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
+           if pg_trigger_depth() = 1 and current_setting(''imago.batch'', true) like ''%%:side'' then
+             imago_note := current_setting(''imago.note'', true);
+             %2$s
+           elsif pg_trigger_depth() = 1 or current_setting(''imago.batch'', true) like ''%%:side'' then
+             %3$s
+           end if;
+         end if;
+         return new;
+       end',
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
+      coalesce(noted, ''), coalesce(held, '')));
+  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
+    format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
 end
 $$;
-comment on function imago.build_keep(imago.plan_write, text[]) is 'Generates the trigger function that keeps these columns as they are while a batch writes the rows.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';

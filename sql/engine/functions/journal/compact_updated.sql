@@ -10,8 +10,12 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
   key_join text := imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and ');
+  has_sides boolean;
 begin
+  execute format('select exists (select from imago_undo.%I j where j.batch = $1 and j.entity = any ($2::%s[]) and j.side is not null)',
+    write.undo_table, key_type) into has_sides using batch, entities;
   -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
@@ -23,13 +27,13 @@ begin
        select entity, %3$s, %5$s, -1 from taken
      ), firsts as (
        select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
-     )
-     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s)
-     select $1, j.entity, ''u'', %10$s, %11$s, %12$s
-     from firsts j join %13$s t on %14$s
-     where j.weight > 0',
-    write.undo_table, key_type,
-    imago.each_column('key_%1$s', write.relation, write.key_columns),
+     ), changed as (
+       select * from firsts where weight > 0
+     ) %15$s
+     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s, side)
+     select $1, j.entity, ''u'', %10$s, %11$s, %12$s, %16$s
+     from %17$s j join %13$s t on %14$s',
+    write.undo_table, key_type, keys,
     imago.each_column('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
     imago.each_column('after_%1$s::text collate "C"', write.relation, write.columns),
     imago.each_column('image_%1$s', write.relation, write.columns),
@@ -37,9 +41,14 @@ begin
     imago.each_column('before_%1$s', write.relation, write.columns),
     imago.each_column('after_%1$s', write.relation, write.columns),
     imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-    imago.each_column('j.image_%1$s::%4$s', write.relation, write.columns),
+    -- A row whose declared columns are what they were is there for what changed beside them.
+    imago.each_column(case when has_sides then 'case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else 'j.image_%1$s::%4$s' end,
+                      write.relation, write.columns),
     imago.each_column('t.%2$I::%4$s', write.relation, write.columns),
-    write.relation, key_join)
+    write.relation, key_join,
+    case when has_sides then imago.compact_sides(write) else '' end,
+    case when has_sides then 'j.side' else 'null' end,
+    case when has_sides then 'changed_or_beside' else 'changed' end)
   using batch, entities;
 end
 $$;

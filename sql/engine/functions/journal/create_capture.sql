@@ -8,6 +8,7 @@ declare
   -- What a trigger of the app writes may belong to other entities than the batch's: it is marked n (nested) until settled.
   -- A sync is a trigger itself.
   nested constant text := 'pg_trigger_depth() > 1 + coalesce(nullif(current_setting(''imago.sync_depth'', true), ''''), ''0'')::integer';
+  routine text := write.undo_table || '_' || event;
 begin
   -- Old and new rows come in the order of the update: hashed they stay in it, sorted for a merge join they would not.
   execute format(
@@ -20,9 +21,10 @@ begin
      %s
      set enable_mergejoin = off
      as %L',
-    write.undo_table || '_' || event, imago.fixed_formats(),
+    routine, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
-    -- The first question is the whole of it for a statement of the app's. Of the rows only matters whether they are more than 100.
+    -- The first question is the whole of it for a statement of the app's. Where this plan has a batch open, rows are counted as seen
+    -- even if another plan, nested in it, writes them: the count is compared with the server's.
     format(
       '#variable_conflict use_variable
        declare
@@ -30,17 +32,23 @@ begin
          imago_rows bigint;
          imago_kind "char";
        begin
-         if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open(true) then
-           imago_batch := current_setting(''imago.batch'');
-           imago_kind := case when %1$s then ''n'' else ''u'' end;
-           select count(*) into imago_rows from (select from new_rows limit 101) few;
-           %2$s
-           perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
-             + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+         if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
+           select count(*) into imago_rows from new_rows;
+           perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           if imago.is_batch_open(%5$L, true) then
+             imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
+             imago_kind := case when %1$s then ''n'' else ''u'' end;
+             %2$s
+             perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
+               + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
+           end if;
          end if;
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan));
+  execute format('comment on function imago_undo.%I() is %L', routine,
+    format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch that is journaled, and counts how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch of this plan, counts the rows that it has seen, and how often it fired.';

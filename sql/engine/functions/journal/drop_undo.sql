@@ -12,7 +12,8 @@ begin
   select jsonb_build_object('undo_tables', count(*), 'bytes_freed', coalesce(sum(u.bytes), 0)) into result from imago.undo_bytes(plan_name) u;
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
-    foreach suffix in array array['_insert', '_update', '_keep'] loop
+    execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
+    foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     update imago.plan_write w set undo_table = null where w.id = write.id;

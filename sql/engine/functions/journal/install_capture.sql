@@ -6,7 +6,6 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  touch text[];
   written pg_catalog.regclass;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
@@ -26,18 +25,13 @@ begin
     -- each such row, and each would prepare the condition anew, which takes longer than they do.
     execute format(
       'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
-         execute function imago_undo.%I()',
-      imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
+         execute function imago_undo.%I()', imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
   end loop;
 
-  touch := imago.touch_columns(write.relation, write.columns);
-  if touch <> '{}' then
-    execute format(
-      'create or replace trigger %I before update on %s for each row
-         when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
-      imago.trigger_name(write.plan, 'keep'), write.relation, write.undo_table || '_keep');
+  if imago.needs_keep(write) then
+    perform imago.install_keep(write_id);
   end if;
   update imago.plan_write w set captured_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_capture(integer) is 'Installs the guard, capture and keep triggers of one declared write on its relation and the partitions of it.';
+comment on function imago.install_capture(integer) is 'Installs the guard, capture, note and keep triggers of one declared write on its relation and the partitions of it.';

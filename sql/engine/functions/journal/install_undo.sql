@@ -40,15 +40,22 @@ begin
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
-    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint)',
+    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint, side jsonb)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
   execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,
     -- Of another stage's batch all rows are settled, not only nested ones.
     case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
-  execute format('revoke all on imago_undo.%I from public', undo);
+  execute format('create index if not exists %I on imago_undo.%I (entity) where side is not null', left(undo, 50) || '_side_idx', undo);
+  -- Where a publication has all tables, rows of one without an identity could not be deleted. A key of its own would cost each batch more.
+  execute format('alter table imago_undo.%I replica identity full', undo);
+  execute format('create sequence if not exists imago_undo.%I', undo || '_seen');
+  execute format('comment on sequence imago_undo.%I is %L', undo || '_seen', format(
+    'Rows of %s that the capture triggers of plan %s have seen. A sequence, for what a rollback does not turn back: neither does it the server''s count of rows written.',
+    write.relation, write.plan));
+  execute format('revoke all on imago_undo.%I, imago_undo.%I from public', undo, undo || '_seen');
   execute format('comment on table imago_undo.%I is %L', undo, format(
-    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated.',
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated. side: undeclared columns that triggers of the app changed, before and after.',
     write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
 end
 $$;

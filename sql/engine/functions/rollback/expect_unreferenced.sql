@@ -24,7 +24,7 @@ begin
     end, ' ') into looks
   from imago.referencing_columns(plan.name, write.relation) p
   -- Of the others remove_rows hears when their foreign keys find a row.
-  where p.pointing is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
+  where (p.pointing).id is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
   if looks is null then
     return;
   end if;

@@ -1,5 +1,4 @@
-create or replace function imago.lock_inserted(plan imago.plan, keys anyarray)
-returns boolean
+create or replace function imago.lock_inserted(plan imago.plan, keys anyarray, out is_edited boolean, out present bigint)
 language plpgsql
 volatile
 set search_path = ''
@@ -14,12 +13,13 @@ set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
-  is_edited boolean;
-  any_edited boolean := false;
+  locked record;
 begin
+  is_edited := false;
+  present := 0;
   for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
     execute format(
-      'select bool_or(locked.edited) from (
+      'select coalesce(bool_or(locked.edited), false) as edited, count(*) as present from (
          select j.print is distinct from %5$s as edited
          from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
@@ -27,10 +27,10 @@ begin
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.each_column('t.%2$I', write.relation, write.key_columns),
       write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan))
-    into is_edited using keys;
-    any_edited := any_edited or coalesce(is_edited, false);
+    into locked using keys;
+    is_edited := is_edited or locked.edited;
+    present := present + locked.present;
   end loop;
-  return any_edited;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, anyarray) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. True when one of them was edited since it was inserted.';
+comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';

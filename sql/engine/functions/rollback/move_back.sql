@@ -12,7 +12,10 @@ declare
   result imago.attempt;
   conflicts jsonb := '[]';
   good keys%type;
-  is_edited boolean;
+  inserted record;
+  sides jsonb;
+  relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
+  before jsonb;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -20,18 +23,18 @@ begin
   result.rows := '{}';
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
-  is_edited := imago.lock_inserted(plan, keys);
+  select l.* into inserted from imago.lock_inserted(plan, keys) l;
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys::text[]);
-  elsif is_edited and not run.force then
+  elsif inserted.is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, 'rollback', path, false, cardinality(keys))
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
   returning id into result.batch;
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
@@ -40,11 +43,21 @@ begin
     delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
-  perform set_config('imago.batch', result.batch::text, true);
+  sides := imago.read_sides(plan, good);
+  select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
+  -- Where nothing of the app's would change other columns, the keeper need not look at each row.
+  perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
+    select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
   result.rows := imago.restore_rows(run, plan, good, careful);
   result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
   set constraints all immediate;
+  if sides <> '{}' then
+    perform imago.restore_sides(plan, result.batch, sides);
+  end if;
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
+    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c));
   perform set_config('imago.batch', '', true);
+  perform imago.forget_journal(plan, good);
 
   result.moved := cardinality(good);
   update imago.batch b set

@@ -13,7 +13,7 @@ declare
 begin
   for removed in select w.* from imago.stage_writes(plan) w where w.inserts loop
     for reference in select p.* from imago.referencing_columns(plan.name, removed.relation) p loop
-      if reference.pointing is not null and plan.stage > 0 then
+      if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
           'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,

@@ -24,7 +24,7 @@ begin
       nulling := imago.nulled_relations(plan, write.relation);
       updated := imago.rows_updated(nulling);
     end if;
-    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and p.pointing is not null and plan.stage > 0 loop
+    for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and (p.pointing).id is not null and plan.stage > 0 loop
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
@@ -37,10 +37,7 @@ begin
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
     end if;
   end loop;
-  for write in select w.* from imago.stage_writes(plan) w loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
-  end loop;
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities and forgets the journal; counts by relation. What the app pointed at them is detached before.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities; counts by relation. What the app pointed at them is detached before.';

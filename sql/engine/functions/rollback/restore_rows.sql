@@ -15,6 +15,7 @@ declare
   journal text;
   join_key text;
   changed text;
+  altered boolean;
   missed boolean;
 begin
   for write in
@@ -24,18 +25,24 @@ begin
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     execute format(
-      'update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s)',
+      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
+       select count(*), coalesce(bool_or(d.is_altered), false) from done d',
       journal, write.relation,
       imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
-    using keys;
-    get diagnostics restored = row_count;
+    into restored, altered using keys;
+    if altered then
+      perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
+    end if;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
     if restored < expected then
       execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
         into missed using keys;
       if missed then
+        if careful then
+          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]';
+        end if;
         raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;

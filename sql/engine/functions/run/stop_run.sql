@@ -1,17 +1,16 @@
-create or replace function imago.stop_run(run imago.run, code text, sqlstate text)
+create or replace function imago.stop_run(run imago.run, code text, detail text[] default null)
 returns text
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  detail text[] := array[sqlstate];
 begin
   if code = 'IM020' then
     detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
   end if;
   begin
-    perform imago.transition_run(run.id, 'fail', case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else sqlstate end, code, detail);
+    perform imago.transition_run(run.id, 'fail',
+      case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else array_to_string(detail, ', ') end, code, detail);
     if run.on_failure = 'rollback' and run.direction = 'forward' then
       perform imago.start_rollback(run.plan, false, run.id);
     end if;
@@ -22,4 +21,4 @@ begin
   return 'failed';
 end
 $$;
-comment on function imago.stop_run(imago.run, text, text) is 'Stops a run as failed and, where the run asks for it, opens its rollback.';
+comment on function imago.stop_run(imago.run, text, text[]) is 'Stops a run as failed, with an error and its values, and opens its rollback where the run asks for it.';

@@ -7,31 +7,28 @@ as $$
 declare
   write imago.plan_write;
   own record;
-  kind text;
 begin
   perform imago.remove_sync(plan.name);
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.captured_at is not null order by w.position loop
-    -- A partition may have been detached since: those on it are found by what they call.
+    -- Wherever they are, by what they call: a partition may have been detached since, a table renamed.
     for own in
-      select w as relation from imago.written_tables(write.relation) w
-      union
-      select t.tgrelid::pg_catalog.regclass from pg_catalog.pg_trigger t
+      select t.tgname, t.tgrelid::pg_catalog.regclass as relation
+      from pg_catalog.pg_trigger t
       where t.tgparentid = 0
-        and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || '_update'))
-      order by 1
+        and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
+                          from unnest(array['_insert', '_update', '_note', '_keep']) suffix)
+             or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
+      order by t.tgrelid, t.tgname
     loop
-      foreach kind in array array['guard', 'insert', 'update'] loop
-        execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, kind), own.relation);
-      end loop;
+      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
-    execute format('drop trigger if exists %I on %s', imago.trigger_name(plan.name, 'keep'), write.relation);
-    update imago.plan_write w set captured_at = null where w.id = write.id;
+    update imago.plan_write w set captured_at = null, kept_at = null where w.id = write.id;
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
     select t.tgname, t.tgrelid::pg_catalog.regclass as relation
     from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and imago.is_our_trigger(t.tgname)
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan.name)) and not t.tgisinternal and t.tgname ~ '^[!~]imago_'
     order by t.tgrelid, t.tgname
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);

@@ -21,11 +21,15 @@ begin
   if sync.creates and exists (select from imago.last_moving_run(plan_name) r where r.direction = 'rollback') then
     return null;
   end if;
-  insert into imago.batch (run, direction, path, journaled, size)
-  values (run.id, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan_name, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
   returning id into batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
-    perform set_config('imago.fired_' || write_id, '0', true);
+    -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
+    -- only has more compacted.
+    if coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || write_id, true), '') = '' then
+      perform set_config('imago.fired_' || write_id, '0', true);
+    end if;
   end loop;
   return batch;
 end

@@ -1,4 +1,4 @@
-create or replace function imago.end_sync_batch(batch bigint, plan_name text, sync_position integer, entities text[])
+create or replace function imago.end_sync_batch(batch bigint, plan_name text, sync_position integer, entities text[], uncaptured jsonb)
 returns void
 language plpgsql
 volatile
@@ -14,6 +14,9 @@ declare
   number bigint := batch;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
+  if (select b.journaled from imago.batch b where b.id = end_sync_batch.batch) then
+    perform imago.expect_captured(plan_name, uncaptured);
+  end if;
   for write in select w.* from imago.plan_write w where w.plan = plan_name loop
     fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
     most := greatest(most, fired);
@@ -43,4 +46,4 @@ begin
   update imago.batch b set ms = round(extract(epoch from clock_timestamp() - b.created_at)::numeric * 1000, 3) where b.id = number;
 end
 $$;
-comment on function imago.end_sync_batch(bigint, text, integer, text[]) is 'Ends the batch of one sync: settles what was captured more than once. A batch that the journal does not refer to is not kept.';
+comment on function imago.end_sync_batch(bigint, text, integer, text[], jsonb) is 'Ends the batch of one sync: proves that all was captured, settles what was captured more than once. A batch that the journal does not refer to is not kept.';

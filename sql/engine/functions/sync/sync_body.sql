@@ -35,12 +35,15 @@ begin
        imago_row record;
        imago_entities text[];
        imago_batch bigint;
+       imago_uncaptured jsonb;
+       imago_outer text := coalesce(current_setting(''imago.batch'', true), '''');
+       imago_depth text := coalesce(current_setting(''imago.sync_depth'', true), '''');
        imago_began timestamptz := clock_timestamp();
        imago_state text;
        imago_constraint text;
        imago_table text;
      begin
-       if current_setting(''imago.batch'', true) <> '''' and imago.is_batch_open() then
+       if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
        case tg_op %1$s end case;
@@ -56,12 +59,13 @@ begin
            end if;
            perform set_config(''lock_timeout'', ''100'', true);
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
-           perform set_config(''imago.batch'', imago_batch::text, true);
+           imago_uncaptured := imago.uncaptured_rows(%3$L);
+           perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
            case tg_op %5$s end case;
-           perform set_config(''imago.batch'', '''', true);
-           perform set_config(''imago.sync_depth'', '''', true);
+           perform set_config(''imago.batch'', imago_outer, true);
+           perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
-           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities);
+           perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities, imago_uncaptured);
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);

@@ -10,7 +10,7 @@ declare
   remaining record;
   most constant integer := 1000;
   patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
-  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}');
+  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
 begin
   -- The first late lane of the stage that was begun last is the lease of the end: one caller at a time.
   select l.* into lane from imago.lane l

@@ -17,7 +17,7 @@ declare
   ahead record;
   started timestamptz;
 begin
-  total := row('time', 0, 0, 0, 0, 0, null, '{}');
+  total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
     lane.batch_size := imago.first_size(lane);
   end if;
@@ -48,6 +48,8 @@ begin
     total.failed := total.failed + moves.failed;
     total.rows := imago.add_counts(total.rows, moves.rows);
     total.sqlstate := moves.sqlstate;
+    total.error_code := moves.error_code;
+    total.error_detail := moves.error_detail;
     if moves.outcome = 'done' then
       lane.cursor_key := ahead.places[cardinality(ahead.places)];
       total.resolved := total.resolved + cardinality(ahead.keys);

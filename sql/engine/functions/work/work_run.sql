@@ -29,9 +29,12 @@ begin
   if run.state <> 'running' then
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
-    outcome := imago.stop_run(run, 'IM020', null);
+    outcome := imago.stop_run(run, 'IM020');
   elsif run.direction = 'rollback' then
-    indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    indexing := imago.keep_late_triggers(run.plan);
+    if indexing = 'none' then
+      indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
+    end if;
     outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
@@ -69,8 +72,8 @@ begin
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
-      when 'stop' then outcome := imago.stop_run(run, 'IM021', moves.sqlstate);
-      when 'budget' then outcome := imago.stop_run(run, 'IM020', null);
+      when 'stop' then outcome := imago.stop_run(run, moves.error_code, moves.error_detail);
+      when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;
   end loop;

@@ -1,0 +1,18 @@
+create or replace function imago.write_counters(relations text[])
+returns table (relation text, inserted bigint, updated bigint, deleted bigint)
+language sql
+volatile
+set search_path = ''
+as $$
+  select r.relation,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid)), 0)::bigint,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)), 0)::bigint,
+    coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_deleted(t.oid)), 0)::bigint
+  from unnest(relations) r(relation)
+  -- Rows of a partitioned table are counted on its partitions.
+  cross join lateral (
+    select pg_catalog.to_regclass(r.relation)::oid
+    union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation)) p) t(oid)
+  group by r.relation
+$$;
+comment on function imago.write_counters(text[]) is 'Rows of these tables that this transaction has inserted, updated and deleted so far. Counted by the server; take differences.';

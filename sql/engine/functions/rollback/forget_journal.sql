@@ -1,0 +1,15 @@
+create or replace function imago.forget_journal(plan imago.plan, keys anyarray)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
+    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
+  end loop;
+end
+$$;
+comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';

@@ -1,0 +1,25 @@
+create or replace function imago.keep_late_triggers(plan_name text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '200ms'
+as $$
+declare
+  write imago.plan_write;
+  result text := 'none';
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null and w.kept_at is null loop
+    if imago.needs_keep(write) then
+      perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
+      perform imago.install_keep(write.id);
+      result := 'built';
+    end if;
+  end loop;
+  return result;
+exception
+  when lock_not_available or deadlock_detected then
+    return 'deferred';
+end
+$$;
+comment on function imago.keep_late_triggers(text) is 'Before rows go back: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';

@@ -1,0 +1,295 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { call, value } from '../support/call.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll, rollbackAll } from '../support/imago.ts';
+import { contents, createPlan, PLAN, type PlanParts } from '../support/plan.ts';
+
+const databases: TestDatabase[] = [];
+
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+const ROWS = 40;
+
+const plan: PlanParts = {
+  table: 'items',
+  key: 'id',
+  keyType: 'integer',
+  pending: 's.label is null',
+  apply: `
+    update public.items set label = 'item ' || id where id = any (keys) and label is null;
+    insert into public.copies (item, label) select id, label from public.items where id = any (keys) on conflict do nothing;`,
+  writes: [
+    { relation: 'public.items', entity: 'id', columns: ['label'] },
+    { relation: 'public.copies', entity: 'item', inserts: true },
+  ],
+};
+
+async function items(more = ''): Promise<TestDatabase> {
+  const db = await freshDatabase({});
+  databases.push(db);
+  await db.sql.unsafe(`
+    create table public.items (
+      id int primary key, label text, version int not null default 1, etag text not null default 'one', amount numeric,
+      tags text[], payload json, edited date default '2020-01-01', copies int not null default 0,
+      updated_at timestamptz not null default '2020-01-01');
+    create table public.copies (item int primary key, label text, deleted_at timestamptz);
+    insert into public.items (id, amount, tags, payload)
+    select i, i * 1.10, array['t' || i, null, 'a,b'], json_build_object('i', i) from generate_series(1, ${ROWS}) i;
+    ${more}`);
+  await createPlan(db.sql, plan);
+  return db;
+}
+
+const migrate = ({ sql }: TestDatabase) => migrateAll(sql, { plan: PLAN, batch_size: 15 });
+const back = ({ sql }: TestDatabase) => rollbackAll(sql, { plan: PLAN });
+
+async function prepare({ sql }: TestDatabase): Promise<void> {
+  while ((await call(sql, 'prepare_migration', { plan: PLAN })).has_more);
+}
+
+const moved = ({ sql }: TestDatabase) => value(sql, 'select count(label)::int from public.items');
+
+describe('rows that the journal would miss', () => {
+  const holes: [what: string, cause: RegExp, sql: string][] = [
+    [
+      'the update trigger disabled',
+      /is disabled/,
+      `alter table public.items disable trigger "~imago_${PLAN}_update"`,
+    ],
+    ['all triggers of the table disabled', /is disabled/, 'alter table public.copies disable trigger user'],
+    [
+      'a trigger that fires for replicas only',
+      /replicas only/,
+      `alter table public.items enable replica trigger "~imago_${PLAN}_update"`,
+    ],
+    ['a trigger dropped', /is missing/, `drop trigger "~imago_${PLAN}_insert" on public.copies`],
+    [
+      'the table swapped under its name',
+      /is missing/,
+      `alter table public.copies rename to copies_of_old; create table public.copies (like public.copies_of_old including all)`,
+    ],
+  ];
+  for (const [what, cause, statement] of holes) {
+    test(`${what}: the batch is taken back, and the run stops with IM060, the relation and the cause`, async () => {
+      const db = await items();
+      await prepare(db);
+      await db.sql.unsafe(statement);
+      const last = (await migrate(db)).at(-1);
+      expect(last).toMatchObject({
+        status: 'failed',
+        error: { code: 'IM060', message: expect.stringMatching(cause) },
+      });
+      expect(last?.error?.message).toMatch(/public\.(items|copies)/);
+      expect(await moved(db)).toBe(0);
+      const { healthy, checks } = await call(db.sql, 'validate_migration', { plan: PLAN });
+      expect(healthy).toBe(false);
+      expect(checks.find(({ name }: { name: string }) => name === 'undo_journal').found).toBeGreaterThan(0);
+    });
+  }
+
+  test('a function of the app that switches triggers off meanwhile: the same', async () => {
+    const db = await items();
+    await prepare(db);
+    const admin = db.connect({ role: 'supabase_admin' });
+    await admin.unsafe(`
+      create function public.quietly() returns trigger language plpgsql security definer set session_replication_role = replica as $$
+      begin update public.items set label = label || '!' where id = new.item; return new; end $$;
+      create trigger quietly after insert on public.copies for each row execute function public.quietly();`);
+    const last = (await migrate(db)).at(-1);
+    expect(last).toMatchObject({
+      status: 'failed',
+      error: { code: 'IM060', message: expect.stringContaining('public.items') },
+    });
+    expect(await moved(db)).toBe(0);
+  });
+
+  test('writes that a trigger of the app takes back by itself are none', async () => {
+    const db = await items(`
+      create function public.tries() returns trigger language plpgsql as $$
+      begin
+        begin
+          update public.items set label = 'never' where id = new.item;
+          raise exception 'no';
+        exception when others then null;
+        end;
+        return new;
+      end $$;
+      create trigger tries after insert on public.copies for each row execute function public.tries();`);
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(await moved(db)).toBe(ROWS);
+    await back(db);
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+  });
+
+  test('a publication for all tables: forward and back go through', async () => {
+    const db = await items();
+    const admin = db.connect({ role: 'supabase_admin' });
+    await admin`create publication everything for all tables`;
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    const bare = await db.sql`
+      select c.oid::regclass::text as name from pg_class c
+      where c.relkind in ('r', 'p') and c.relnamespace in ('imago'::regnamespace, 'imago_undo'::regnamespace)
+        and c.relreplident <> 'f' and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)`;
+    expect([...bare]).toEqual([]);
+  });
+});
+
+describe('what goes back is gone, and is as it was', () => {
+  const keepers: [what: string, sql: string][] = [
+    [
+      'a soft delete',
+      `create function public.soft() returns trigger language plpgsql as $$
+         begin update public.copies set deleted_at = now() where item = old.item; return null; end $$;
+       create trigger soft before delete on public.copies for each row when (old.item % 10 = 3) execute function public.soft()`,
+    ],
+    [
+      'a trigger that keeps the row',
+      `create function public.keep() returns trigger language plpgsql as $$ begin return null; end $$;
+       create trigger keep before delete on public.copies for each row when (old.item % 10 = 3) execute function public.keep()`,
+    ],
+    [
+      'a trigger that inserts it again',
+      `create function public.again() returns trigger language plpgsql as $$
+         begin insert into public.copies (item, label) values (old.item, old.label); return null; end $$;
+       create trigger again after delete on public.copies for each row when (old.item % 10 = 3) execute function public.again()`,
+    ],
+    [
+      'a rule that does something instead',
+      'create rule instead as on delete to public.copies where old.item % 10 = 3 do instead nothing',
+    ],
+    [
+      'a trigger that keeps the old value',
+      `create function public.stays() returns trigger language plpgsql as $$ begin return old; end $$;
+       create trigger stays before update on public.items for each row when (old.label is not null and old.id % 10 = 3) execute function public.stays()`,
+    ],
+    [
+      'a trigger that writes another value',
+      `create function public.other() returns trigger language plpgsql as $$ begin new.label := coalesce(new.label, 'none'); return new; end $$;
+       create trigger other before update on public.items for each row when (old.id % 10 = 3) execute function public.other()`,
+    ],
+    [
+      'a trigger that changes it again afterwards',
+      `create function public.after() returns trigger language plpgsql as $$
+         begin update public.items set label = 'again' where id = new.id and label is null; return null; end $$;
+       create trigger after after update on public.items for each row when (old.id % 10 = 3 and new.label is null) execute function public.after()`,
+    ],
+  ];
+  for (const [what, statement] of keepers) {
+    test(`${what}: these entities are failures that say so, with their journal, the others go back`, async () => {
+      const db = await items();
+      expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+      await db.sql.unsafe(statement);
+      const last = (await back(db)).at(-1);
+      expect(last?.state).not.toBe('succeeded');
+      const failures =
+        await db.sql`select entity, sqlstate, table_name from imago.failure order by entity::int`;
+      expect(failures.map(({ entity }) => Number(entity))).toEqual([3, 13, 23, 33]);
+      expect(new Set(failures.map(({ sqlstate }) => sqlstate))).toEqual(new Set(['IM061']));
+      expect(await moved(db)).toBe(4);
+      expect(await value(db.sql, 'select count(*)::int from public.copies')).toBe(4);
+      expect(await value(db.sql, `select count(*)::int from imago_undo.${PLAN}_public_items`)).toBe(4);
+      for (const [trigger, table] of [
+        ['soft', 'copies'],
+        ['keep', 'copies'],
+        ['again', 'copies'],
+        ['stays', 'items'],
+        ['other', 'items'],
+        ['after', 'items'],
+      ]) {
+        await db.sql.unsafe(`drop trigger if exists ${trigger} on public.${table}`);
+      }
+      await db.sql.unsafe('drop rule if exists instead on public.copies');
+      await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+      expect(await moved(db)).toBe(0);
+    });
+  }
+});
+
+describe('triggers of the app that move columns which the plan does not declare', () => {
+  const setting = (name: string, body: string) => `
+    create function public.${name}() returns trigger language plpgsql as $$ begin ${body} return new; end $$;`;
+  const kinds: Record<string, string> = {
+    'a version that counts up': `${setting('f', 'new.version := old.version + 1;')} create trigger f before update on public.items for each row execute function public.f();`,
+    'an etag that is drawn anew': `${setting('f', 'new.etag := gen_random_uuid();')} create trigger f before update on public.items for each row execute function public.f();`,
+    'a date': `${setting('f', 'new.edited := current_date;')} create trigger f before update on public.items for each row execute function public.f();`,
+    updated_at: `${setting('f', 'new.updated_at := clock_timestamp();')} create trigger f before update on public.items for each row execute function public.f();`,
+    'a number that grows': `${setting('f', 'new.amount := new.amount * 1.5;')} create trigger f before update on public.items for each row execute function public.f();`,
+    'an array that is added to': `${setting('f', `new.tags := array_append(new.tags, 'x, "y"');`)} create trigger f before update on public.items for each row execute function public.f();`,
+    'a json that is replaced': `${setting('f', `new.payload := '{"b": 1,  "a": null}';`)} create trigger f before update on public.items for each row execute function public.f();`,
+    'a column that becomes null': `${setting('f', 'new.payload := null; new.tags := null;')} create trigger f before update on public.items for each row execute function public.f();`,
+    'all columns at once': `${setting('f', `new.version := 7; new.etag := 'e'; new.amount := 0; new.tags := '{}'; new.payload := null; new.edited := null; new.updated_at := now();`)} create trigger f before update on public.items for each row execute function public.f();`,
+    'only when the label changes': `${setting('f', 'new.version := old.version + 1;')} create trigger f before update of label on public.items for each row when (old.label is distinct from new.label) execute function public.f();`,
+    'a trigger whose name comes last': `${setting('f', 'new.updated_at := now(); new.version := old.version + 1;')} create trigger "~zzz" before update on public.items for each row execute function public.f();`,
+    'a trigger whose name begins with another letter': `${setting('f', 'new.updated_at := now(); new.version := old.version + 1;')} create trigger "ÿ" before update on public.items for each row execute function public.f();`,
+    'a trigger whose name begins with a picture': `${setting('f', 'new.updated_at := now();')} create trigger "😀 last" before update on public.items for each row execute function public.f();`,
+    'a trigger whose name comes first': `${setting('f', 'new.version := new.version + 1;')} create trigger " first" before update on public.items for each row execute function public.f();`,
+    'two triggers one after the other': `${setting('f', 'new.version := new.version + 1;')} create trigger f before update on public.items for each row execute function public.f(); create trigger g before update on public.items for each row execute function public.f();`,
+    'an update of its own afterwards': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set version = version + 1 where id = new.id; return null; end $$;
+      create trigger f after update of label on public.items for each row execute function public.f();`,
+    'an update of all rows of the statement': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        if pg_trigger_depth() = 1 then update public.items i set version = i.version + 1 from written w where w.id = i.id; end if; return null; end $$;
+      create trigger f after update on public.items referencing new table as written for each statement execute function public.f();`,
+    'a counter kept by another table': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies + 1 where id = new.item; return null; end $$;
+      create function public.g() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies - 1 where id = old.item; return null; end $$;
+      create trigger f after insert on public.copies for each row execute function public.f();
+      create trigger g after delete on public.copies for each row execute function public.g();`,
+    'a counter that only grows': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies + 1 where id = new.item; return null; end $$;
+      create trigger f after insert on public.copies for each row execute function public.f();`,
+    'a deferred trigger': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set version = version + 1 where id = new.item; return null; end $$;
+      create constraint trigger f after insert on public.copies deferrable initially deferred for each row execute function public.f();`,
+  };
+  for (const [what, statement] of Object.entries(kinds)) {
+    test(`${what}: after forward and back every column of every row is as it was`, async () => {
+      const db = await items(statement);
+      const original = await contents(db.sql, ['public.items', 'public.copies']);
+      expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+      expect(
+        await value(db.sql, `select count(*)::int from public.items where updated_at <> '2020-01-01'`),
+      ).toBe(0);
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+      expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    });
+  }
+
+  test('a trigger that comes in the middle of the run: the same, and again after a second run', async () => {
+    const db = await items();
+    await prepare(db);
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    while (Number(await moved(db)) < ROWS / 3)
+      await call(db.sql, 'migrate_batch', { plan: PLAN, max_ms: 1, batch_size: 5 });
+    await db.sql.unsafe(kinds['a version that counts up'] ?? '');
+    await migrate(db);
+    await back(db);
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    await migrate(db);
+    await back(db);
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+  });
+
+  test('a column that the app has written since keeps what the app wrote', async () => {
+    const db = await items(kinds['an etag that is drawn anew']);
+    await migrate(db);
+    await db.sql`alter table public.items disable trigger f`;
+    await db.sql`update public.items set etag = 'mine' where id = 5`;
+    await db.sql`alter table public.items enable trigger f`;
+    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await value(db.sql, `select count(*)::int from public.items where etag = 'one'`)).toBe(ROWS - 1);
+  });
+});

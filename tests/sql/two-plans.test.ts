@@ -1,0 +1,182 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { call, value } from '../support/call.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll, rollbackAll } from '../support/imago.ts';
+import { contents, createPlan, type PlanParts } from '../support/plan.ts';
+
+const databases: TestDatabase[] = [];
+
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+const ROWS = 60;
+
+/** A plan that fills one column of public.items, and follows what the app inserts. */
+function filling(name: string, column: string, value: string): PlanParts {
+  return {
+    name,
+    table: 'items',
+    key: 'id',
+    keyType: 'integer',
+    pending: `s.${column} is null`,
+    apply: `update public.items set ${column} = ${value} where id = any (keys) and ${column} is null;`,
+    writes: [{ relation: 'public.items', entity: 'id', columns: [column] }],
+    syncs: [
+      {
+        name: `new rows of ${name}`,
+        relation: 'public.items',
+        entity: 'id',
+        events: ['insert'],
+        creates: true,
+        statement: `update public.items i set ${column} = ${value} from new_rows n where i.id = n.id and i.${column} is null`,
+      },
+    ],
+  };
+}
+
+async function items(...plans: PlanParts[]): Promise<TestDatabase> {
+  const db = await freshDatabase({});
+  databases.push(db);
+  await db.sql.unsafe(`
+    create table public.items (id int primary key, a text, b text, shared text, updated_at timestamptz not null default '2020-01-01');
+    create function public.touch() returns trigger language plpgsql as $$ begin new.updated_at := now(); return new; end $$;
+    create trigger touch before update on public.items for each row execute function public.touch();
+    insert into public.items (id) select i from generate_series(1, ${ROWS}) i;`);
+  for (const plan of plans) await createPlan(db.sql, plan);
+  return db;
+}
+
+const a = filling('pa', 'a', `'A'`);
+const b = filling('pb', 'b', `'B'`);
+
+/** Prepares a plan and moves about half of its rows. */
+async function halfWay({ sql }: TestDatabase, plan: string, column: string): Promise<void> {
+  while ((await value<number>(sql, `select count(${column})::int from public.items`)) < ROWS / 3) {
+    await call(sql, 'migrate_batch', { plan, max_ms: 1, batch_size: 7 });
+  }
+}
+
+async function prepare({ sql }: TestDatabase, plan: string): Promise<void> {
+  while ((await call(sql, 'prepare_migration', { plan })).has_more);
+}
+
+const filled = ({ sql }: TestDatabase) =>
+  value(sql, 'select array[count(a), count(b)]::int[] from public.items');
+
+describe('two plans on one table', () => {
+  test('one prepared while the other is half-way: each goes forward and back whole, and updated_at stays', async () => {
+    const db = await items(a, b);
+    const original = await contents(db.sql, ['public.items']);
+    await halfWay(db, 'pa', 'a');
+    await prepare(db, 'pb');
+    expect((await migrateAll(db.sql, { plan: 'pa' })).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect((await call(db.sql, 'validate_migration', { plan: 'pa' })).healthy).toBe(true);
+    await migrateAll(db.sql, { plan: 'pb' });
+    expect(await filled(db)).toEqual([ROWS, ROWS]);
+    expect((await rollbackAll(db.sql, { plan: 'pa' })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await filled(db)).toEqual([0, ROWS]);
+    expect((await call(db.sql, 'validate_migration', { plan: 'pb' })).healthy).toBe(true);
+    expect((await rollbackAll(db.sql, { plan: 'pb' })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await contents(db.sql, ['public.items'])).toEqual(original);
+  });
+
+  test('both half-way at the same time, taken back in the opposite order: nothing is left', async () => {
+    const db = await items(a, b);
+    const original = await contents(db.sql, ['public.items']);
+    await halfWay(db, 'pa', 'a');
+    await halfWay(db, 'pb', 'b');
+    await Promise.all([rollbackAll(db.sql, { plan: 'pb' }), migrateAll(db.sql, { plan: 'pa' })]);
+    expect(await filled(db)).toEqual([ROWS, 0]);
+    await rollbackAll(db.sql, { plan: 'pa' });
+    expect(await contents(db.sql, ['public.items'])).toEqual(original);
+  });
+
+  test('one finalized: the other has its triggers, is journaled and goes back', async () => {
+    const db = await items(a, b);
+    await migrateAll(db.sql, { plan: 'pa' });
+    await halfWay(db, 'pb', 'b');
+    while ((await call(db.sql, 'finalize_migration', { plan: 'pa' })).has_more);
+    await migrateAll(db.sql, { plan: 'pb' });
+    await rollbackAll(db.sql, { plan: 'pb' });
+    expect(await filled(db)).toEqual([ROWS, 0]);
+    expect(
+      (await call(db.sql, 'inspect_installation')).triggers.filter(
+        ({ state }: { state: string }) => state !== 'sound',
+      ),
+    ).toEqual([]);
+  });
+
+  test('a row of the app is brought along by the syncs of both, and goes back with each', async () => {
+    const db = await items(a, b);
+    await halfWay(db, 'pa', 'a');
+    await halfWay(db, 'pb', 'b');
+    await db.sql`insert into public.items (id) values (1000)`;
+    expect([...(await db.sql`select a, b from public.items where id = 1000`)]).toEqual([{ a: 'A', b: 'B' }]);
+    await migrateAll(db.sql, { plan: 'pa' });
+    await migrateAll(db.sql, { plan: 'pb' });
+    for (const plan of ['pa', 'pb']) {
+      expect((await rollbackAll(db.sql, { plan })).at(-1)).toMatchObject({
+        state: 'succeeded',
+        conflicts: 0,
+      });
+    }
+    expect(await filled(db)).toEqual([0, 0]);
+  });
+
+  test('a sync of one follows what the other writes, within its batch, and each journals its own', async () => {
+    const derived: PlanParts = {
+      ...filling('pb', 'b', `'B'`),
+      pending: 's.a is not null and s.b is distinct from lower(s.a)',
+      apply: 'update public.items set b = lower(a) where id = any (keys);',
+      syncs: [
+        {
+          name: 'b follows a',
+          relation: 'public.items',
+          entity: 'id',
+          events: ['update'],
+          columns: ['a'],
+          statement: 'update public.items i set b = lower(n.a) from new_rows n where i.id = n.id',
+        },
+      ],
+    };
+    const db = await items(a, derived);
+    await migrateAll(db.sql, { plan: 'pb' });
+    await migrateAll(db.sql, { plan: 'pa' });
+    expect(await value(db.sql, `select count(*)::int from public.items where a = 'A' and b = 'a'`)).toBe(
+      ROWS,
+    );
+    expect(await value(db.sql, 'select count(*)::int from imago_undo.pa_public_items')).toBe(ROWS);
+    expect(await value(db.sql, 'select count(*)::int from imago_undo.pb_public_items')).toBe(ROWS);
+    await rollbackAll(db.sql, { plan: 'pb' });
+    expect(await filled(db)).toEqual([ROWS, 0]);
+    await rollbackAll(db.sql, { plan: 'pa' });
+    expect(await filled(db)).toEqual([0, 0]);
+  });
+
+  test('a column that both write: whichever goes back first sees the value of the other as a later change', async () => {
+    const first = filling('pa', 'shared', `'first'`);
+    const second: PlanParts = {
+      ...filling('pb', 'shared', `'second'`),
+      pending: `s.shared = 'first'`,
+      apply: `update public.items set shared = 'second' where id = any (keys);`,
+      syncs: [],
+    };
+    const db = await items(first, second);
+    await migrateAll(db.sql, { plan: 'pa' });
+    await migrateAll(db.sql, { plan: 'pb' });
+    expect((await rollbackAll(db.sql, { plan: 'pa' })).at(-1)).toMatchObject({ conflicts: ROWS });
+    await rollbackAll(db.sql, { plan: 'pb' });
+    expect((await rollbackAll(db.sql, { plan: 'pa' })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await value(db.sql, 'select count(shared)::int from public.items')).toBe(0);
+  });
+});
