@@ -71,6 +71,8 @@ export const statusRules: readonly StatusRule[] = [
       'IM041',
       'IM044',
       'IM045',
+      'IM060',
+      'IM061',
     ],
     meaning: 'the plan, the schema or the server has to be mended first',
   },

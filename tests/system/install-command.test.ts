@@ -504,7 +504,7 @@ describe('an upgrade of the engine', () => {
     await put(
       copy,
       'sql/engine/upgrades/2.sql',
-      "update imago.setting set value = '2' where name = 'engine_version';\n\ncreate table imago.added (id integer primary key);\ncomment on table imago.added is 'New in version 2.';\n",
+      "update imago.setting set value = '2' where name = 'engine_version';\n\ncreate table imago.from_version_2 (id integer primary key);\ncomment on table imago.from_version_2 is 'New in version 2.';\n",
     );
     const changed = 'sql/engine/functions/call/percentage.sql';
     const text = await readFile(path.join(copy, changed), 'utf8');
