@@ -326,11 +326,23 @@ describe('plan check names', () => {
     ]);
   });
 
-  test("a trigger of the app that writes what is declared behind the plan's back", async () => {
+  test('nothing where a trigger of the app changes a column that is not declared: it goes back', async () => {
     const { files, app } = await draft();
     const trigger = `
       create function public.shout() returns trigger language plpgsql as $$ begin new.bio := new.bio || '!'; return new; end $$;
       create trigger shout before update on public.users for each row execute function public.shout();`;
+    const findings = await check(files, app + trigger);
+    expect(findings.filter(({ about }) => about === 'rollback')).toEqual([]);
+  });
+
+  test('rows that are not as they were: a trigger of the app that counts when an entity goes back', async () => {
+    const { files, app } = await draft();
+    const trigger = `
+      alter table public.users add taken_back integer not null default 0;
+      create function public.count() returns trigger language plpgsql as $$
+      begin update public.users set taken_back = taken_back + 1 where id = new.id; return null; end $$;
+      create trigger count after update on public.users for each row
+        when (current_setting('imago.batch', true) like '%:back' and pg_trigger_depth() = 0) execute function public.count();`;
     const findings = await check(files, app + trigger);
     expect(findings).toContainEqual(
       expect.objectContaining({
