@@ -77,6 +77,8 @@ language sql
 volatile
 set search_path = ''
 as $$
+  -- Triggers of the app that this fires find their names as they do at home.
+  select set_config('search_path', imago.app_search_path(), true);
   update ${source.relation} s
   set ${column.quoted} = s.${quoted}::text
   where s.${quoted} = any (keys) and s.${column.quoted} is null

@@ -9,9 +9,11 @@ create type imago.attempt as (
   column_name text,
   bad_keys text[],
   error_code text,
-  error_detail text[]
+  error_detail text[],
+  raised_by text,
+  by_app boolean
 );
-comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message.';
+comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message. raised_by: functions and lines that the error came from; by_app: of them the app''s own is the innermost.';
 
 create type imago.moves as (
   outcome text,
@@ -46,4 +48,4 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, open_schema) or the plan''s own. object, message and hint are for people.';

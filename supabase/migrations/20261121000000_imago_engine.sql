@@ -72,7 +72,8 @@ insert into imago.setting (name, value, note) values
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
-  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
+  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
+  ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
 
 -- imago.error
 create table imago.error (
@@ -505,6 +506,7 @@ create table imago.failure (
   reason_kind text check (reason_kind in ('changed', 'edited', 'referenced')),
   referenced_by text,
   reason text,
+  raised_by text,
   created_at timestamptz not null default clock_timestamp(),
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
@@ -514,6 +516,7 @@ comment on column imago.failure.stage is 'Stage of the plan that the entity belo
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
+comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first, with the triggers that call them; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
 
@@ -616,9 +619,11 @@ create type imago.attempt as (
   column_name text,
   bad_keys text[],
   error_code text,
-  error_detail text[]
+  error_detail text[],
+  raised_by text,
+  by_app boolean
 );
-comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message.';
+comment on type imago.attempt is 'What one sub-batch came to: moved, bad (an entity''s fault), blocked (a lock), timeout or stop. error_code and error_detail: for stop, the error that the run ends with and the values of its message. raised_by: functions and lines that the error came from; by_app: of them the app''s own is the innermost.';
 
 create type imago.moves as (
   outcome text,
@@ -653,7 +658,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, open_schema) or the plan''s own. object, message and hint are for people.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -791,6 +796,36 @@ end
 $$;
 comment on function imago.analyze_journal(text) is 'Statistics for the journal before it is read at large, unless it has hardly changed since the last. It may have been empty when autovacuum looked.';
 
+-- imago.app_search_path
+create or replace function imago.app_search_path()
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- Temporary tables come last: whoever makes one named like a table of the app would otherwise be read and written in its place.
+  select found.path || case when found.path ~ '\mpg_temp\M' then '' else ', pg_temp' end
+  from (
+    select coalesce(
+      (select nullif(s.value, '') from imago.setting s where s.name = 'app_search_path'),
+      (select substr(c.entry, length('search_path=') + 1)
+       from pg_catalog.pg_db_role_setting d
+       cross join unnest(d.setconfig) c(entry)
+       left join pg_catalog.pg_roles r on r.oid = d.setrole
+       where c.entry like 'search\_path=%'
+         and d.setdatabase in (0, (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
+         and (d.setrole = 0 or r.rolname in ('authenticator', 'authenticated', current_user))
+       order by
+         case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 else case d.setrole when 0 then 3 else 4 end end,
+         d.setdatabase = 0
+       limit 1),
+      '"$user", public, extensions') as path
+  ) found
+$$;
+comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
+
+Example: perform set_config(''search_path'', imago.app_search_path(), true)';
+
 -- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
 returns imago.attempt
@@ -801,6 +836,7 @@ as $$
 declare
   result imago.attempt;
   detail text;
+  context text;
 begin
   begin
     set constraints all deferred;
@@ -814,33 +850,17 @@ begin
     result.outcome := 'moved';
     return result;
   exception
-    when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      result := null;
-      result.outcome := 'timeout';
-      result.sqlstate := '57014';
-    when others or assert_failure then
+    when others or query_canceled or assert_failure then
       result := null;
       get stacked diagnostics
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
-        result.column_name = column_name, detail = pg_exception_detail;
-      result.outcome := case
-        when result.sqlstate = 'IM060' then 'stop'
-        when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
-        when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
-        else 'bad'
-      end;
-      if result.outcome = 'stop' then
-        result.error_code := case result.sqlstate when 'IM060' then result.sqlstate else 'IM021' end;
-        result.error_detail := case result.sqlstate
-          when 'IM060' then array(select d from jsonb_array_elements_text(detail::jsonb) d) else array[result.sqlstate] end;
-      elsif result.sqlstate in ('IM010', 'IM026', 'IM061') then
-        select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
+        result.column_name = column_name, detail = pg_exception_detail, context = pg_exception_context;
+      result := imago.sort_error(result, detail, context, plan.name);
+      if result.outcome = 'timeout' and not imago.timed_out() then
+        raise;
       end if;
   end;
-  if result.sqlstate = '40IM1' and not careful then
+  if result.sqlstate = '40IM1' and not careful and not result.by_app then
     return imago.attempt_batch(run, plan, keys, path, true);
   end if;
   result.moved := 0;
@@ -848,7 +868,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
 
 -- imago.attempt_step
 create or replace function imago.attempt_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
@@ -863,6 +883,8 @@ declare
   name text := coalesce(step.name, 'triggers of Imago');
   relation text;
   broken text;
+  context text;
+  raiser record;
 begin
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform set_config('imago.allow_data_loss', case when allow_data_loss then 'on' else '' end, true);
@@ -886,11 +908,12 @@ exception
     end if;
     perform imago.raise_error('IM058', name, plan.name);
   when others then
-    if sqlstate like 'IM%' then
+    get stacked diagnostics relation = table_name, broken = constraint_name, context = pg_exception_context;
+    raiser := imago.find_raiser(context, sqlstate, plan.name);
+    if sqlstate like 'IM%' and not raiser.by_app then
       raise;
     end if;
-    get stacked diagnostics relation = table_name, broken = constraint_name;
-    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', sqlstate, nullif(relation, ''), nullif(broken, '')));
+    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
 end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
@@ -1138,11 +1161,11 @@ begin
          imago_note text[];
        begin
          %1$s
-         if current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
-           if pg_trigger_depth() = 1 and current_setting(''imago.batch'', true) like ''%%:side'' then
-             imago_note := current_setting(''imago.note'', true);
+         if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
+           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+             imago_note := pg_catalog.current_setting(''imago.note'', true);
              %2$s
-           elsif pg_trigger_depth() = 1 or current_setting(''imago.batch'', true) like ''%%:side'' then
+           elsif pg_catalog.pg_trigger_depth() = 1 or pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
              %3$s
            end if;
          end if;
@@ -1577,7 +1600,7 @@ begin
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
         'object', coalesce(f ->> 'table', plan.source),
-        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', imago.sqlstate_text(f ->> 'sqlstate', f ->> 'raised_by'), f ->> 'constraint'),
         'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),
     'facts', jsonb_build_object(
@@ -2224,6 +2247,7 @@ set jit = off
 as $$
 declare
   staged imago.plan;
+  relation text;
   counted bigint;
   result bigint := 0;
 begin
@@ -2232,9 +2256,12 @@ begin
     return 0;
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    execute format('select count(*) from %s', case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then staged.source else imago.plan_object(staged, 'pending') end)
-    into counted;
+    relation := case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+      then staged.source else imago.plan_object(staged, 'pending') end;
+    -- The view may call functions of the app.
+    perform set_config('search_path', imago.app_search_path(), true);
+    execute format('select count(*) from %s', relation) into counted;
+    perform pg_catalog.set_config('search_path', '', true);
     result := result + counted;
   end loop;
   return result;
@@ -2267,7 +2294,9 @@ declare
   query text := imago.check_sql(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
-  perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
+  -- The query may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
+  perform pg_catalog.set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)
@@ -2845,7 +2874,7 @@ begin
     'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
-                                                            'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
+                                                            'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
     'estimate', jsonb_build_object(
@@ -3225,6 +3254,56 @@ as $$
     coalesce(plan.entity_plural, plan.source_table)
 $$;
 comment on function imago.entity_words(imago.plan) is 'What one entity of a stage, and what several, are called: as the plan says, else by the table''s name.';
+
+-- imago.error_frames
+create or replace function imago.error_frames(context text, plan text default null)
+returns table (number bigint, routine oid, schema_name name, routine_name name, line integer, in_sql boolean, is_raise boolean)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  name constant text := '(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")';
+  called constant text := format('((?:%1$s\.)?%1$s)\([^()]*\)', name);
+  -- The server may speak any language: what it never translates are the names of languages and of the statement RAISE.
+  quotes constant text := '"«»„“”「」';
+begin
+  -- A function that lies in the path of who called it first is named without its schema.
+  perform set_config('search_path', imago.app_search_path(), true);
+  return query
+    with lines as (
+      select l.n, l.line, (regexp_match(l.line, called))[1] as quoted_name, false as in_sql
+      from string_to_table(error_frames.context, E'\n') with ordinality l(line, n)
+      where l.line ~ format('^(%s[^"]*|[^"(]*)PL/pgSQL', called)
+      union all
+      select l.n, l.line, quote_ident(btrim(l.parts[2], U&' \00a0')), true
+      from (
+        select l.n, l.line, regexp_match(l.line, format('^([^%1$s]*)[%1$s]([^%1$s]+)[%1$s]([^%1$s]*)$', quotes)) as parts
+        from string_to_table(error_frames.context, E'\n') with ordinality l(line, n)
+        where l.line !~ 'PL/pgSQL'
+      ) l
+      where l.parts[1] || l.parts[3] ~ 'SQL|PL/'
+    ), frames as (
+      select l.n, l.in_sql, parse_ident(l.quoted_name) as parts, replace(l.line, l.quoted_name, '') as rest
+      from lines l
+      where l.quoted_name is not null
+    )
+    select f.n, p.oid, p.nspname, p.proname, (regexp_match(f.rest, '\d+'))[1]::integer, f.in_sql, f.rest ~ 'RAISE'
+    from frames f
+    cross join lateral (
+      select p.oid, n.nspname, p.proname
+      from pg_catalog.pg_proc p
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+      join pg_catalog.pg_language l on l.oid = p.prolang
+      where p.proname = f.parts[cardinality(f.parts)]
+        and (cardinality(f.parts) = 1 or n.nspname = f.parts[1])
+        and case when f.in_sql then l.lanname not in ('plpgsql', 'c', 'internal') else l.lanname = 'plpgsql' end
+      order by n.nspname is not distinct from error_frames.plan desc, pg_catalog.pg_function_is_visible(p.oid) desc, p.oid
+      limit 1
+    ) p;
+end
+$$;
+comment on function imago.error_frames(text, text) is 'The functions of an error''s context, innermost first, with the line (in_sql: the statement) that each was at. Only what the catalogue knows as a function is answered, and numbers: no text of the context, which may hold values. plan: of functions of one name, its own is meant.';
 
 -- imago.error_json
 create or replace function imago.error_json(code text, variadic args text[])
@@ -4185,6 +4264,44 @@ comment on function imago.find_plan(text) is 'For plans: the row of the plan wit
 
 Example: select (imago.find_plan(''avatars'')).title';
 
+-- imago.find_raiser
+create or replace function imago.find_raiser(
+  context text,
+  sqlstate text,
+  plan text default null,
+  out raised_by text,
+  out by_app boolean,
+  out by_engine boolean
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  frame record;
+  place text;
+  is_engine boolean;
+begin
+  by_app := false;
+  by_engine := false;
+  for frame in select f.* from imago.error_frames(context, plan) f order by f.number loop
+    is_engine := frame.schema_name in ('imago', 'imago_undo');
+    if raised_by is null then
+      by_engine := is_engine;
+      -- Locks, time and room run out in the app's code as anywhere else: they are its own only where it says so itself.
+      by_app := not imago.is_ours(frame.routine)
+        and (frame.is_raise or left(find_raiser.sqlstate, 2) not in ('40', '53', '57') and find_raiser.sqlstate not in ('55P03', '55006'));
+    end if;
+    exit when is_engine or length(raised_by) > 300;
+    place := format('%I.%I', frame.schema_name, frame.routine_name)
+      || coalesce(case when frame.in_sql then ' statement ' else ' line ' end || frame.line, '')
+      || coalesce(' (' || imago.triggers_of(frame.routine) || ')', '');
+    raised_by := concat_ws(', called by ', raised_by, place);
+  end loop;
+end
+$$;
+comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context: functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
+
 -- imago.find_remaining
 create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
 language plpgsql
@@ -4353,6 +4470,7 @@ declare
   plan_check imago.plan_check;
   step record;
   size integer;
+  context text;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
   plan := imago.plan_at_stage(plan, plan_check.stage);
@@ -4379,7 +4497,9 @@ begin
         result.size := imago.size_after_timeout(size);
         outcome := 'time';
       when others then
-        result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+        get stacked diagnostics context = pg_exception_context;
+        result.error := imago.error_json('IM029', plan_check.name, plan.name,
+          imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
         result.done := true;
     end;
     if outcome <> 'done' then
@@ -4465,11 +4585,11 @@ begin
     result.written := imago.add_counts(result.written, moves.rows);
     result.fix_size := case moves.outcome when 'done' then least(1000, 4 * item.fix_size) else greatest(1, moves.next_size) end;
     result.deferrals := case moves.outcome when 'deferred' then item.deferrals + 1 else 0 end;
-    if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.entity = any (entities)) then
+    if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.raised_by is null and f.entity = any (entities)) then
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case when moves.outcome = 'budget' then 'IM020' when moves.error_code = 'IM021' then moves.error_detail[1] else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;
@@ -4524,6 +4644,7 @@ declare
   query text := imago.check_sql(plan_check);
   key record := imago.walked_key(plan_check.source, plan_check.key_column);
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
      from (
@@ -4722,7 +4843,8 @@ begin
     -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
     if had_whole_call and cardinality(segment) = 1 then
       aside := segment;
-      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
+      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call',
+        stage => plan.stage, raised_by => attempt.raised_by);
     end if;
     outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
     return;
@@ -4739,7 +4861,7 @@ begin
     return;
   end if;
   perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
+                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage, raised_by => attempt.raised_by)
   from unnest(aside) k;
   outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
 end
@@ -4754,6 +4876,7 @@ create or replace function imago.handle_failed_sync(
   sqlstate text,
   constraint_name text,
   table_name text,
+  context text,
   began timestamptz
 )
 returns text
@@ -4763,10 +4886,11 @@ set search_path = ''
 as $$
 declare
   sync imago.plan_sync;
+  raiser record := imago.find_raiser(context, handle_failed_sync.sqlstate, plan_name);
   waited_for boolean;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  if handle_failed_sync.sqlstate in ('55P03', '40P01') then
+  if handle_failed_sync.sqlstate in ('55P03', '40P01') and not raiser.by_app then
     -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
     -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
     -- its journal are as they were then, and the other one, which follows both, writes over both sides.
@@ -4795,13 +4919,13 @@ begin
   -- Each of them, however many: a plan may look here for whom a sync has failed.
   insert into imago.log (plan, level, event, entity, sqlstate, detail)
   select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
-    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''), 'raised_by', raiser.raised_by,
     'entities', cardinality(entities))) || imago.stage_label(sync.stage)
   from unnest(entities) k;
   return 'leave';
 end
 $$;
-comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';
 
 -- imago.has_app_trigger
 create or replace function imago.has_app_trigger(relation oid)
@@ -5012,9 +5136,11 @@ begin
 
   foreach event in array sync.events loop
     -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
+    perform set_config('search_path', imago.app_search_path(), true);
     execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
       || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
     into explained;
+    perform pg_catalog.set_config('search_path', '', true);
     if imago.sync_undeclared(sync, explained) is not null then
       perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
     end if;
@@ -6014,7 +6140,9 @@ begin
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
   result.rows := imago.restore_rows(run, plan, good, careful);
   result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
+  perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
+  perform pg_catalog.set_config('search_path', '', true);
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
@@ -6080,8 +6208,10 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
+    perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
     select * into still from imago.still_to_move(plan, fixed, todo.keys);
     exit when still.amount = 0;
@@ -6590,6 +6720,39 @@ end
 $$;
 comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
 
+-- imago.open_schemas
+create or replace function imago.open_schemas()
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  schemas name[];
+begin
+  perform set_config('search_path', imago.app_search_path(), true);
+  schemas := pg_catalog.current_schemas(false);
+  perform pg_catalog.set_config('search_path', '', true);
+  return query
+    select 'warning', 'open_schema', format('schema %I', n.nspname),
+      format('is open to %s: what they create there may be called by code of the app that runs with the rights of %s', string_agg(
+        case a.grantee when 0 then 'everybody' else quote_ident(r.rolname) end, ', ' order by r.rolname), current_user),
+      format('revoke create on schema %I from %s;', n.nspname, string_agg(
+        case a.grantee when 0 then 'public' else quote_ident(r.rolname) end, ', ' order by r.rolname))
+    from unnest(schemas) with ordinality s(name, place)
+    join pg_catalog.pg_namespace n on n.nspname = s.name
+    cross join lateral pg_catalog.aclexplode(n.nspacl) a
+    left join pg_catalog.pg_roles r on r.oid = a.grantee
+    where a.privilege_type = 'CREATE'
+      and a.grantee <> n.nspowner
+      -- Those of the platform may create wherever they want, with or without this.
+      and (a.grantee = 0 or not r.rolsuper and r.rolname not in (current_user, 'postgres', 'dashboard_user') and r.rolname !~ '^(supabase_.*admin|pg_.*)$')
+    group by n.nspname, s.place
+    order by s.place;
+end
+$$;
+comment on function imago.open_schemas() is 'Schemas of the app''s search_path in which others than their owner and the platform may create: a function of theirs could be called by code of the app in place of its own.';
+
 -- imago.open_to
 create or replace function imago.open_to(acl aclitem[])
 returns text[]
@@ -6654,6 +6817,8 @@ as $$
 declare
   result text[];
 begin
+  -- The view may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from %s where entity = any ($1::%s[])',
     imago.plan_object(plan, 'pending'), plan.key_type)
@@ -6922,6 +7087,7 @@ begin
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,
       format('has no index; %s%s',
@@ -7133,10 +7299,10 @@ begin
     perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;
-  elsif attempt.sqlstate in ('IM010', 'IM011') then
+  elsif attempt.sqlstate in ('IM010', 'IM011') and not attempt.by_app then
     perform imago.raise_error(attempt.sqlstate, singular);
   end if;
-  perform imago.raise_error('IM023', plan.name, attempt.sqlstate, singular);
+  perform imago.raise_error('IM023', plan.name, imago.sqlstate_text(attempt.sqlstate, attempt.raised_by), singular);
 end
 $$;
 comment on function imago.raise_attempt(imago.plan, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
@@ -7589,6 +7755,8 @@ begin
       into source
     from imago.stage_writes(plan) w;
   end if;
+  -- The view may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
@@ -7626,13 +7794,17 @@ begin
       updated := imago.rows_updated(nulling);
     end if;
     for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and (p.pointing).id is not null and plan.stage > 0 loop
+      perform set_config('search_path', imago.app_search_path(), true);
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
+      perform pg_catalog.set_config('search_path', '', true);
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format('delete from %s t where (%s) in %s', write.relation,
       imago.each_column('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
+    perform pg_catalog.set_config('search_path', '', true);
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
     if not careful and imago.rows_updated(nulling) > updated then
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
@@ -7801,6 +7973,7 @@ begin
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
        select count(*), coalesce(bool_or(d.is_altered), false) from done d',
@@ -7809,6 +7982,7 @@ begin
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into restored, altered using keys;
+    perform pg_catalog.set_config('search_path', '', true);
     if altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;
@@ -7853,6 +8027,7 @@ begin
   loop
     select array_agg(distinct k) into names
     from jsonb_array_elements(sides -> write.relation) s cross join lateral jsonb_object_keys(s -> 'columns') k;
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'with wanted as (
          select s ->> ''entity'' as entity, s -> ''columns'' as columns, s -> ''key'' as row_key, %1$s
@@ -7871,6 +8046,7 @@ begin
        from imago.journal_columns(write.relation, names) c),
       write.relation)
     into kept using sides -> write.relation;
+    perform pg_catalog.set_config('search_path', '', true);
     exit when kept is not null;
   end loop;
   perform set_config('imago.batch', format('%s:%s:back', plan.name, batch), true);
@@ -8209,7 +8385,11 @@ begin
   if step.source is not null then
     return imago.walk_step(step);
   end if;
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('select %I.%I()', step.plan, step.routine) into said;
+  -- Now, while the app's code finds its names, and not when the caller commits.
+  set constraints all immediate;
+  perform pg_catalog.set_config('search_path', '', true);
   if step.direct and not coalesce(said::boolean, false) then
     perform imago.raise_error('IM042', step.name, step.plan, step.statement,
       format('schedule_migration(%L%s)', step.plan, case step.phase when 'finalize' then ', finalize => true' else '' end));
@@ -8403,7 +8583,8 @@ create or replace function imago.set_aside(
   table_name text default null,
   column_name text default null,
   reason text default null,
-  stage integer default 1
+  stage integer default 1,
+  raised_by text default null
 )
 returns void
 language plpgsql
@@ -8413,21 +8594,21 @@ as $$
 -- The columns that on conflict infers its index by cannot be qualified.
 #variable_conflict use_column
 begin
-  insert into imago.failure as f (plan, run, stage, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason)
+  insert into imago.failure as f (plan, run, stage, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason, raised_by)
   values (run.plan, run.id, set_aside.stage, entity, kind, run.direction, sqlstate,
-          nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason)
+          nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason, set_aside.raised_by)
   on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
-    table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, created_at = clock_timestamp();
+    table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, raised_by = excluded.raised_by, created_at = clock_timestamp();
   perform imago.write_log(
     run.plan, run.id, case kind when 'held' then 'info' when 'deferred' then 'warning' else 'error' end, kind,
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
-                                         'column', nullif(column_name, ''), 'reason', reason)) || imago.stage_label(set_aside.stage),
+                                         'column', nullif(column_name, ''), 'reason', reason, 'raised_by', set_aside.raised_by)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
 end
 $$;
-comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer) is 'Records an entity that could not be moved, or must not be, and logs it.';
+comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer, text) is 'Records an entity that could not be moved, or must not be, and logs it.';
 
 -- imago.set_aside_keys
 create or replace function imago.set_aside_keys(plan text, direction text, passing_too boolean default true, stage integer default 1)
@@ -8529,6 +8710,40 @@ as $$
 $$;
 comment on function imago.size_after_timeout(integer) is 'Rows or entities of the next try of what ran into the statement timeout: a quarter, at least one.';
 
+-- imago.sort_error
+create or replace function imago.sort_error(error imago.attempt, detail text, context text, plan text)
+returns imago.attempt
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  raiser record := imago.find_raiser(context, error.sqlstate, plan);
+begin
+  error.raised_by := raiser.raised_by;
+  error.by_app := raiser.by_app;
+  error.outcome := case
+    when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
+    when raiser.by_app then 'bad'
+    when error.sqlstate = '57014' then 'timeout'
+    when left(error.sqlstate, 2) = '40' or error.sqlstate in ('55P03', '55006') then 'blocked'
+    when left(error.sqlstate, 2) in ('42', '53', '55', '58', 'XX') then 'stop'
+    else 'bad'
+  end;
+  if error.sqlstate = 'IM060' and raiser.by_engine then
+    error.error_code := error.sqlstate;
+    error.error_detail := array(select d from jsonb_array_elements_text(detail::jsonb) d);
+  elsif error.outcome = 'stop' then
+    error.error_code := 'IM021';
+    error.error_detail := array[imago.sqlstate_text(error.sqlstate, error.raised_by)];
+  elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061') then
+    select array_agg(k) into error.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
+  end if;
+  return error;
+end
+$$;
+comment on function imago.sort_error(imago.attempt, text, text, text) is 'What follows from an error of a sub-batch, by its SQLSTATE and by who raised it. What the app''s code raises is the fault of its entity, whatever it is; only what ours raises stops a run. Codes of Imago are its own, and their details read, only where its functions raised them.';
+
 -- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
 returns bigint
@@ -8539,6 +8754,17 @@ as $$
   select sum(imago.estimated_rows(s.source))::bigint from imago.plan_stages(source_rows.plan) s
 $$;
 comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
+
+-- imago.sqlstate_text
+create or replace function imago.sqlstate_text(sqlstate text, raised_by text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select concat_ws(' in ', sqlstate_text.sqlstate, raised_by)
+$$;
+comment on function imago.sqlstate_text(text, text) is 'A SQLSTATE for messages, and who raised it where that is known.';
 
 -- imago.stage_label
 create or replace function imago.stage_label(stage integer)
@@ -8659,6 +8885,7 @@ begin
     keys := imago.pending_keys(plan, entities);
     amount := cardinality(keys);
   else
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
       imago.check_sql(fixed), plan.key_type)
@@ -8752,6 +8979,7 @@ begin
        imago_state text;
        imago_constraint text;
        imago_table text;
+       imago_context text;
      begin
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
@@ -8771,7 +8999,9 @@ begin
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
+           perform set_config(''search_path'', imago.app_search_path(), true);
            case tg_op %5$s end case;
+           perform pg_catalog.set_config(''search_path'', '''', true);
            perform set_config(''imago.batch'', imago_outer, true);
            perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
@@ -8779,8 +9009,9 @@ begin
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);
-           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
-           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name,
+             imago_context = pg_exception_context;
+           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;
              else null;
@@ -9173,6 +9404,26 @@ end
 $$;
 comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if they are few, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
 
+-- imago.triggers_of
+create or replace function imago.triggers_of(routine oid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(case when t.place <= 3 then format('trigger %I on %I.%I', t.tgname, t.nspname, t.relname) else '…' end, ', ' order by t.place)
+  from (
+    select g.tgname, n.nspname, c.relname, row_number() over (order by n.nspname, c.relname, g.tgname) as place
+    from pg_catalog.pg_trigger g
+    join pg_catalog.pg_class c on c.oid = g.tgrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    -- A trigger of a partitioned table stands for those of its partitions.
+    where g.tgfoid = routine and not g.tgisinternal and g.tgparentid = 0
+  ) t
+  where t.place <= 4
+$$;
+comment on function imago.triggers_of(oid) is 'The triggers that call a function, each with its table, for people; at most three, then dots.';
+
 -- imago.trouble_statistics
 create or replace function imago.trouble_statistics(run imago.run)
 returns jsonb
@@ -9357,6 +9608,8 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  context text;
 begin
   if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
     return 'kept';
@@ -9375,6 +9628,10 @@ exception
   when lock_not_available or deadlock_detected then
     return 'busy';
   when sqlstate '40IM2' then
+    get stacked diagnostics context = pg_exception_context;
+    if not (imago.find_raiser(context, '40IM2', plan.name)).by_engine then
+      raise;
+    end if;
     return 'more';
 end
 $$;
@@ -9495,7 +9752,9 @@ begin
   if imago.is_large(relation) then
     return false;
   end if;
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('alter table %s validate constraint %I', relation, name);
+  perform pg_catalog.set_config('search_path', '', true);
   return true;
 end
 $$;
@@ -9648,7 +9907,10 @@ begin
     begin
       keys := imago.walk_keys(step.source, key.name, key.type, step.cursor_key, null, size);
       if keys is not null then
+        perform set_config('search_path', imago.app_search_path(), true);
         execute format('select %I.%I($1::%s[])', step.plan, step.routine, key.type) into said using keys;
+        set constraints all immediate;
+        perform pg_catalog.set_config('search_path', '', true);
       end if;
     exception
       when lock_not_available or deadlock_detected then
@@ -9767,6 +10029,7 @@ declare
   size integer;
   whole boolean;
   least_time constant interval := '20 ms';
+  context text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -9826,7 +10089,9 @@ exception
     item.size := imago.size_after_timeout(size);
     return item;
   when others then
-    item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    get stacked diagnostics context = pg_exception_context;
+    item.error := imago.error_json('IM029', plan_check.name, plan.name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
     item.done := true;
     return item;
 end

@@ -18,6 +18,8 @@ declare
   columns text;
   surplus bigint;
 begin
+  -- Triggers of the app, fired by what is written here, find their names as they do at home.
+  perform set_config('search_path', imago.app_search_path(), true);
   select string_agg(format('%I', a.attname), ', ') into columns
   from pg_catalog.pg_attribute a
   where a.attrelid = 'avatars.default_avatar'::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped;
@@ -302,6 +304,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update public.users u set active_avatar_id = (
        select a.id from public.avatars a where a.owner_user_id = u.id order by %s a.id limit 1)
@@ -344,6 +347,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update %1$s t set avatar_id = u.active_avatar_id from public.users u
      where t.%2$I = any ($1) and u.id = t.%2$I and t.avatar_id is not null and t.avatar_id is distinct from u.active_avatar_id

@@ -25,6 +25,7 @@ language sql
 volatile
 set search_path = ''
 as $$
+  select set_config('search_path', imago.app_search_path(), true);
   with filled as (
     update public."Gigs" g
     set skills = coalesce(g.skills, u.skills), "codingLanguages" = coalesce(g."codingLanguages", u."codingLanguages"),
@@ -241,6 +242,7 @@ as $$
 declare
   newer integer[];
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   update public."Gigs" g
   set skills = u.skills, "codingLanguages" = u."codingLanguages", "yearsOfExperience" = coalesce(u."yearsOfExperience", 0),
     certificates = u.certificates
@@ -457,6 +459,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   -- One that the app makes at this moment is as good.
   execute (
     select format(

@@ -18,6 +18,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   insert into public."Image" as i (id, url, "publicId", "uploadedAt")
   select u.id, u.url, u."publicId", u."uploadedAt" from public."UserImage" u where u.id = any (keys)
   on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"
@@ -34,6 +35,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update public."Booking" b set "newStatus" = (%1$s)::public."BookingStatus"
      where b.id = any ($1) and b."newStatus"::text is distinct from %1$s',
@@ -231,6 +233,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   if staging_to_production.has_column('public."Booking"', 'oldStatus') then
     execute format(
       'update public."Booking" b set status = (%s)::public."BookingStatus" where b.id = any ($1) and b.status is null',
@@ -249,6 +252,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   with missing as (
     select distinct b."customerId" as id from public."Booking" b
     where b.id = any (keys) and b."customerId" is not null
@@ -273,6 +277,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   insert into public."ServiceToJobType" (id, "displayName", "serviceTitanId", "serviceTitanName", emoji, icon, description, enabled)
   select distinct b."serviceId", 'Placeholder', 0, 'Placeholder', '', '', 'Placeholder', false
   from public."Booking" b
@@ -291,6 +296,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   insert into public."Technician" (id, "technicianId", "technicianName", enabled)
   select m.id, -nextval('staging_to_production.placeholder_number'), 'Placeholder', false
   from (

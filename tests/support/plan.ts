@@ -63,7 +63,7 @@ function stageObjects(stage: Stage, suffix: string, plan = PLAN): string {
   return `
     create or replace view ${plan}.pending${suffix} as select s.${quoted(stage.key)} as entity from ${source} s where ${stage.pending};
     create or replace function ${plan}.apply${suffix}(keys ${stage.keyType}[]) returns void language plpgsql set search_path = ''
-      as ${body(stage.apply)};`;
+      as ${body(`perform set_config('search_path', imago.app_search_path(), true); ${stage.apply}`)};`;
 }
 
 /** Registers a plan and gives it its schema. */

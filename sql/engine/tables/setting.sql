@@ -24,4 +24,5 @@ insert into imago.setting (name, value, note) values
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
-  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection');
+  ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
+  ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');

@@ -7,6 +7,7 @@ as $$
 declare
   result imago.attempt;
   detail text;
+  context text;
 begin
   begin
     set constraints all deferred;
@@ -20,33 +21,17 @@ begin
     result.outcome := 'moved';
     return result;
   exception
-    when query_canceled then
-      if not imago.timed_out() then
-        raise;
-      end if;
-      result := null;
-      result.outcome := 'timeout';
-      result.sqlstate := '57014';
-    when others or assert_failure then
+    when others or query_canceled or assert_failure then
       result := null;
       get stacked diagnostics
         result.sqlstate = returned_sqlstate, result.constraint_name = constraint_name, result.table_name = table_name,
-        result.column_name = column_name, detail = pg_exception_detail;
-      result.outcome := case
-        when result.sqlstate = 'IM060' then 'stop'
-        when left(result.sqlstate, 2) in ('40', '55') then 'blocked'
-        when left(result.sqlstate, 2) in ('42', '53', '58', 'XX') then 'stop'
-        else 'bad'
-      end;
-      if result.outcome = 'stop' then
-        result.error_code := case result.sqlstate when 'IM060' then result.sqlstate else 'IM021' end;
-        result.error_detail := case result.sqlstate
-          when 'IM060' then array(select d from jsonb_array_elements_text(detail::jsonb) d) else array[result.sqlstate] end;
-      elsif result.sqlstate in ('IM010', 'IM026', 'IM061') then
-        select array_agg(k) into result.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
+        result.column_name = column_name, detail = pg_exception_detail, context = pg_exception_context;
+      result := imago.sort_error(result, detail, context, plan.name);
+      if result.outcome = 'timeout' and not imago.timed_out() then
+        raise;
       end if;
   end;
-  if result.sqlstate = '40IM1' and not careful then
+  if result.sqlstate = '40IM1' and not careful and not result.by_app then
     return imago.attempt_batch(run, plan, keys, path, true);
   end if;
   result.moved := 0;
@@ -54,4 +39,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted by SQLSTATE. A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';

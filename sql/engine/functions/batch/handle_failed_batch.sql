@@ -22,7 +22,8 @@ begin
     -- Only an entity that had the whole call for itself is too large; any other timeout asks for a smaller batch.
     if had_whole_call and cardinality(segment) = 1 then
       aside := segment;
-      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call', stage => plan.stage);
+      perform imago.set_aside(run, segment[1], 'too_large', attempt.sqlstate, reason => 'its rows do not fit one call',
+        stage => plan.stage, raised_by => attempt.raised_by);
     end if;
     outcome := case when imago.over_budget(run) then 'budget' else 'timeout' end;
     return;
@@ -39,7 +40,7 @@ begin
     return;
   end if;
   perform imago.set_aside(run, k, case attempt.outcome when 'blocked' then 'deferred' else 'failed' end,
-                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage)
+                          attempt.sqlstate, attempt.constraint_name, attempt.table_name, attempt.column_name, stage => plan.stage, raised_by => attempt.raised_by)
   from unnest(aside) k;
   outcome := case when imago.over_budget(run) then 'budget' else 'again' end;
 end

@@ -42,8 +42,10 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     set constraints all immediate;
+    perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
     select * into still from imago.still_to_move(plan, fixed, todo.keys);
     exit when still.amount = 0;

@@ -11,10 +11,10 @@ begin
     perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;
-  elsif attempt.sqlstate in ('IM010', 'IM011') then
+  elsif attempt.sqlstate in ('IM010', 'IM011') and not attempt.by_app then
     perform imago.raise_error(attempt.sqlstate, singular);
   end if;
-  perform imago.raise_error('IM023', plan.name, attempt.sqlstate, singular);
+  perform imago.raise_error('IM023', plan.name, imago.sqlstate_text(attempt.sqlstate, attempt.raised_by), singular);
 end
 $$;
 comment on function imago.raise_attempt(imago.plan, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';

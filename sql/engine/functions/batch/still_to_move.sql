@@ -8,6 +8,7 @@ begin
     keys := imago.pending_keys(plan, entities);
     amount := cardinality(keys);
   else
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
       imago.check_sql(fixed), plan.key_type)

@@ -22,7 +22,9 @@ declare
   query text := imago.check_sql(plan_check);
   range text := imago.piece_range(plan_check, cursor_key, last_key);
 begin
-  perform set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
+  -- The query may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
+  perform pg_catalog.set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)

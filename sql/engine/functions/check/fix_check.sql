@@ -17,6 +17,7 @@ declare
   plan_check imago.plan_check;
   step record;
   size integer;
+  context text;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
   plan := imago.plan_at_stage(plan, plan_check.stage);
@@ -43,7 +44,9 @@ begin
         result.size := imago.size_after_timeout(size);
         outcome := 'time';
       when others then
-        result.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+        get stacked diagnostics context = pg_exception_context;
+        result.error := imago.error_json('IM029', plan_check.name, plan.name,
+          imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
         result.done := true;
     end;
     if outcome <> 'done' then

@@ -41,11 +41,11 @@ begin
     result.written := imago.add_counts(result.written, moves.rows);
     result.fix_size := case moves.outcome when 'done' then least(1000, 4 * item.fix_size) else greatest(1, moves.next_size) end;
     result.deferrals := case moves.outcome when 'deferred' then item.deferrals + 1 else 0 end;
-    if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.entity = any (entities)) then
+    if exists (select from imago.failure f where f.run = fix_piece.run.id and f.sqlstate = 'IM026' and f.raised_by is null and f.entity = any (entities)) then
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case when moves.outcome = 'budget' then 'IM020' when moves.error_code = 'IM021' then moves.error_detail[1] else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;

@@ -18,6 +18,7 @@ declare
   query text := imago.check_sql(plan_check);
   key record := imago.walked_key(plan_check.source, plan_check.key_column);
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
      from (

@@ -15,6 +15,7 @@ declare
   size integer;
   whole boolean;
   least_time constant interval := '20 ms';
+  context text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -74,7 +75,9 @@ exception
     item.size := imago.size_after_timeout(size);
     return item;
   when others then
-    item.error := imago.error_json('IM029', plan_check.name, plan.name, sqlstate) || jsonb_build_object('sqlstate', sqlstate);
+    get stacked diagnostics context = pg_exception_context;
+    item.error := imago.error_json('IM029', plan_check.name, plan.name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
     item.done := true;
     return item;
 end

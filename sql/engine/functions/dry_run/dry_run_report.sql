@@ -47,7 +47,7 @@ begin
     'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
-                                                            'constraint', f.constraint_name, 'table', f.table_name)) order by f.id)
+                                                            'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
     'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
     'estimate', jsonb_build_object(

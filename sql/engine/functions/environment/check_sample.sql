@@ -26,7 +26,7 @@ begin
     'findings', coalesce((
       select jsonb_agg(jsonb_build_object(
         'object', coalesce(f ->> 'table', plan.source),
-        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', f ->> 'sqlstate', f ->> 'constraint'),
+        'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', imago.sqlstate_text(f ->> 'sqlstate', f ->> 'raised_by'), f ->> 'constraint'),
         'hint', format('Look at the row with key %s.', f ->> 'entity')))
       from jsonb_array_elements(sample -> 'failures') f), '[]'),
     'facts', jsonb_build_object(

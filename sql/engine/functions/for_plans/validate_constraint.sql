@@ -16,7 +16,9 @@ begin
   if imago.is_large(relation) then
     return false;
   end if;
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('alter table %s validate constraint %I', relation, name);
+  perform pg_catalog.set_config('search_path', '', true);
   return true;
 end
 $$;

@@ -22,11 +22,11 @@ begin
          imago_note text[];
        begin
          %1$s
-         if current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
-           if pg_trigger_depth() = 1 and current_setting(''imago.batch'', true) like ''%%:side'' then
-             imago_note := current_setting(''imago.note'', true);
+         if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
+           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+             imago_note := pg_catalog.current_setting(''imago.note'', true);
              %2$s
-           elsif pg_trigger_depth() = 1 or current_setting(''imago.batch'', true) like ''%%:side'' then
+           elsif pg_catalog.pg_trigger_depth() = 1 or pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
              %3$s
            end if;
          end if;

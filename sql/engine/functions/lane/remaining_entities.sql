@@ -19,6 +19,8 @@ begin
       into source
     from imago.stage_writes(plan) w;
   end if;
+  -- The view may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)

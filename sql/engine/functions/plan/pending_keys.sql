@@ -7,6 +7,8 @@ as $$
 declare
   result text[];
 begin
+  -- The view may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from %s where entity = any ($1::%s[])',
     imago.plan_object(plan, 'pending'), plan.key_type)

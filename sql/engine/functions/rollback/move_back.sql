@@ -50,7 +50,9 @@ begin
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
   result.rows := imago.restore_rows(run, plan, good, careful);
   result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
+  perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
+  perform pg_catalog.set_config('search_path', '', true);
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;

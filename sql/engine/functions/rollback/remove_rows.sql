@@ -25,13 +25,17 @@ begin
       updated := imago.rows_updated(nulling);
     end if;
     for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and (p.pointing).id is not null and plan.stage > 0 loop
+      perform set_config('search_path', imago.app_search_path(), true);
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
+      perform pg_catalog.set_config('search_path', '', true);
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format('delete from %s t where (%s) in %s', write.relation,
       imago.each_column('t.%2$I', write.relation, write.key_columns), inserted) using keys;
     get diagnostics affected = row_count;
+    perform pg_catalog.set_config('search_path', '', true);
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
     if not careful and imago.rows_updated(nulling) > updated then
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;

@@ -24,6 +24,7 @@ begin
     select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
        select count(*), coalesce(bool_or(d.is_altered), false) from done d',
@@ -32,6 +33,7 @@ begin
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
     into restored, altered using keys;
+    perform pg_catalog.set_config('search_path', '', true);
     if altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;

@@ -20,6 +20,7 @@ begin
   loop
     select array_agg(distinct k) into names
     from jsonb_array_elements(sides -> write.relation) s cross join lateral jsonb_object_keys(s -> 'columns') k;
+    perform set_config('search_path', imago.app_search_path(), true);
     execute format(
       'with wanted as (
          select s ->> ''entity'' as entity, s -> ''columns'' as columns, s -> ''key'' as row_key, %1$s
@@ -38,6 +39,7 @@ begin
        from imago.journal_columns(write.relation, names) c),
       write.relation)
     into kept using sides -> write.relation;
+    perform pg_catalog.set_config('search_path', '', true);
     exit when kept is not null;
   end loop;
   perform set_config('imago.batch', format('%s:%s:back', plan.name, batch), true);

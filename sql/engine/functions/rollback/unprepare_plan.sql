@@ -4,6 +4,8 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  context text;
 begin
   if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
     return 'kept';
@@ -22,6 +24,10 @@ exception
   when lock_not_available or deadlock_detected then
     return 'busy';
   when sqlstate '40IM2' then
+    get stacked diagnostics context = pg_exception_context;
+    if not (imago.find_raiser(context, '40IM2', plan.name)).by_engine then
+      raise;
+    end if;
     return 'more';
 end
 $$;

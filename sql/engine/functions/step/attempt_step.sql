@@ -10,6 +10,8 @@ declare
   name text := coalesce(step.name, 'triggers of Imago');
   relation text;
   broken text;
+  context text;
+  raiser record;
 begin
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   perform set_config('imago.allow_data_loss', case when allow_data_loss then 'on' else '' end, true);
@@ -33,11 +35,12 @@ exception
     end if;
     perform imago.raise_error('IM058', name, plan.name);
   when others then
-    if sqlstate like 'IM%' then
+    get stacked diagnostics relation = table_name, broken = constraint_name, context = pg_exception_context;
+    raiser := imago.find_raiser(context, sqlstate, plan.name);
+    if sqlstate like 'IM%' and not raiser.by_app then
       raise;
     end if;
-    get stacked diagnostics relation = table_name, broken = constraint_name;
-    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', sqlstate, nullif(relation, ''), nullif(broken, '')));
+    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
 end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';

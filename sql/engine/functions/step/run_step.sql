@@ -11,7 +11,11 @@ begin
   if step.source is not null then
     return imago.walk_step(step);
   end if;
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('select %I.%I()', step.plan, step.routine) into said;
+  -- Now, while the app's code finds its names, and not when the caller commits.
+  set constraints all immediate;
+  perform pg_catalog.set_config('search_path', '', true);
   if step.direct and not coalesce(said::boolean, false) then
     perform imago.raise_error('IM042', step.name, step.plan, step.statement,
       format('schedule_migration(%L%s)', step.plan, case step.phase when 'finalize' then ', finalize => true' else '' end));

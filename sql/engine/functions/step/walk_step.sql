@@ -24,7 +24,10 @@ begin
     begin
       keys := imago.walk_keys(step.source, key.name, key.type, step.cursor_key, null, size);
       if keys is not null then
+        perform set_config('search_path', imago.app_search_path(), true);
         execute format('select %I.%I($1::%s[])', step.plan, step.routine, key.type) into said using keys;
+        set constraints all immediate;
+        perform pg_catalog.set_config('search_path', '', true);
       end if;
     exception
       when lock_not_available or deadlock_detected then

@@ -5,6 +5,7 @@ create or replace function imago.handle_failed_sync(
   sqlstate text,
   constraint_name text,
   table_name text,
+  context text,
   began timestamptz
 )
 returns text
@@ -14,10 +15,11 @@ set search_path = ''
 as $$
 declare
   sync imago.plan_sync;
+  raiser record := imago.find_raiser(context, handle_failed_sync.sqlstate, plan_name);
   waited_for boolean;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
-  if handle_failed_sync.sqlstate in ('55P03', '40P01') then
+  if handle_failed_sync.sqlstate in ('55P03', '40P01') and not raiser.by_app then
     -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
     -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
     -- its journal are as they were then, and the other one, which follows both, writes over both sides.
@@ -46,10 +48,10 @@ begin
   -- Each of them, however many: a plan may look here for whom a sync has failed.
   insert into imago.log (plan, level, event, entity, sqlstate, detail)
   select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
-    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''), 'raised_by', raiser.raised_by,
     'entities', cardinality(entities))) || imago.stage_label(sync.stage)
   from unnest(entities) k;
   return 'leave';
 end
 $$;
-comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';
+comment on function imago.handle_failed_sync(text, integer, text[], text, text, text, text, timestamptz) is 'What becomes of a sync that failed: again, raise or leave. again: a lock, for a while; raise: it is strict; leave: it is logged, and the entity stays pending.';

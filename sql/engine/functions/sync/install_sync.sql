@@ -30,9 +30,11 @@ begin
 
   foreach event in array sync.events loop
     -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
+    perform set_config('search_path', imago.app_search_path(), true);
     execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
       || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
     into explained;
+    perform pg_catalog.set_config('search_path', '', true);
     if imago.sync_undeclared(sync, explained) is not null then
       perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
     end if;

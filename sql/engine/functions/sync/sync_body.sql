@@ -42,6 +42,7 @@ begin
        imago_state text;
        imago_constraint text;
        imago_table text;
+       imago_context text;
      begin
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
@@ -61,7 +62,9 @@ begin
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
+           perform set_config(''search_path'', imago.app_search_path(), true);
            case tg_op %5$s end case;
+           perform pg_catalog.set_config(''search_path'', '''', true);
            perform set_config(''imago.batch'', imago_outer, true);
            perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
@@ -69,8 +72,9 @@ begin
            return null;
          exception when others or assert_failure then
            perform set_config(''lock_timeout'', %7$L, true);
-           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name;
-           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_began)
+           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name,
+             imago_context = pg_exception_context;
+           case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;
              else null;

@@ -10,6 +10,8 @@ declare
   columns text;
   surplus bigint;
 begin
+  -- Triggers of the app, fired by what is written here, find their names as they do at home.
+  perform set_config('search_path', imago.app_search_path(), true);
   select string_agg(format('%I', a.attname), ', ') into columns
   from pg_catalog.pg_attribute a
   where a.attrelid = 'avatars.default_avatar'::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped;

@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update public.users u set active_avatar_id = (
        select a.id from public.avatars a where a.owner_user_id = u.id order by %s a.id limit 1)

@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update %1$s t set avatar_id = u.active_avatar_id from public.users u
      where t.%2$I = any ($1) and u.id = t.%2$I and t.avatar_id is not null and t.avatar_id is distinct from u.active_avatar_id

@@ -4,6 +4,7 @@ language sql
 volatile
 set search_path = ''
 as $$
+  select set_config('search_path', imago.app_search_path(), true);
   with filled as (
     update public."Gigs" g
     set skills = coalesce(g.skills, u.skills), "codingLanguages" = coalesce(g."codingLanguages", u."codingLanguages"),

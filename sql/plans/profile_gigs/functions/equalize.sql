@@ -7,6 +7,7 @@ as $$
 declare
   newer integer[];
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   update public."Gigs" g
   set skills = u.skills, "codingLanguages" = u."codingLanguages", "yearsOfExperience" = coalesce(u."yearsOfExperience", 0),
     certificates = u.certificates

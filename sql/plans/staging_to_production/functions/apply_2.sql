@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update public."Booking" b set "newStatus" = (%1$s)::public."BookingStatus"
      where b.id = any ($1) and b."newStatus"::text is distinct from %1$s',

@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   if staging_to_production.has_column('public."Booking"', 'oldStatus') then
     execute format(
       'update public."Booking" b set status = (%s)::public."BookingStatus" where b.id = any ($1) and b.status is null',

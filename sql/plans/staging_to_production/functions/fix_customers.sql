@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   with missing as (
     select distinct b."customerId" as id from public."Booking" b
     where b.id = any (keys) and b."customerId" is not null

@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   insert into public."ServiceToJobType" (id, "displayName", "serviceTitanId", "serviceTitanName", emoji, icon, description, enabled)
   select distinct b."serviceId", 'Placeholder', 0, 'Placeholder', '', '', 'Placeholder', false
   from public."Booking" b

@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform set_config('search_path', imago.app_search_path(), true);
   insert into public."Technician" (id, "technicianId", "technicianName", enabled)
   select m.id, -nextval('staging_to_production.placeholder_number'), 'Placeholder', false
   from (
