@@ -124,6 +124,7 @@ export const performanceAnswer = z.looseObject({
   batches: count,
   batch_ms: z.record(z.string(), z.number().nullable()).nullish(),
   errors_by_sqlstate: rowCounts,
+  errors_by_raiser: rowCounts,
   deferred_batches: count,
   halved_batches: count,
   timed_out_batches: count,

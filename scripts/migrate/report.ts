@@ -255,6 +255,7 @@ function addPerformance(add: Add, performance: PerformanceAnswer): void {
     'timed out': performance.timed_out_batches,
   };
   add('Troubles', breakdown(troubles));
+  add('Raised by', breakdown(performance.errors_by_raiser));
 }
 
 function addProgress(add: Add, progress: ProgressAnswer): void {

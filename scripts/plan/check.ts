@@ -5,6 +5,7 @@ import { carelessness } from './catalog.ts';
 import { concernedFindings } from './concerned.ts';
 import { applyFindings } from './cost.ts';
 import { error, type Finding, reason, warning } from './finding.ts';
+import { pathFindings } from './path.ts';
 import { trespasses } from './promised.ts';
 import { difference, rowCounts, tableFiles, tableSums } from './tables.ts';
 
@@ -44,6 +45,7 @@ export async function checkPlan(
     ['Preparing it', prepare],
     ['Whom it concerns', (db, { plan }) => concernedFindings(db, plan)],
     ['Comments and rights', (db, { plan }) => carelessness(db, plan)],
+    ['The app’s code that it fires', (db, { plan }) => pathFindings(db, plan)],
     ['What it uses of the engine', (db, { plan }) => trespasses(db, plan)],
     ['Applying it in small batches', (db, { plan }) => applyFindings(db, plan)],
     ['Migrating, validating, rolling back', runWhole],
@@ -142,7 +144,9 @@ async function rehearse(sql: Sql, { plan }: Subject): Promise<Finding[]> {
     );
   }
   const failures: Answer[] = dry.failures;
-  const codes = [...new Set(failures.map(({ sqlstate }) => sqlstate))].join(', ');
+  const codes = [
+    ...new Set(failures.map(({ sqlstate, raised_by }) => [sqlstate, raised_by].filter(Boolean).join(' in '))),
+  ].join(', ');
   return failures.length === 0
     ? []
     : [

@@ -104,8 +104,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM017', 'plan %1$s is being rolled back', 'Let the rollback finish (rollback_batch until has_more is false), or cancel it with cancel_migration(%2$L).', 'Forward work was asked for while a rollback is unfinished.'),
   ('IM018', 'the dry run did not fit this caller''s statement timeout', 'Use mode sample, or call dry_run_migration over a database connection without a statement timeout.', 'A full dry run does all of the work in one transaction.'),
   ('IM019', 'the run of plan %1$s is paused', 'Call select resume_migration(%2$L).', 'Someone paused the run.'),
-  ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.', 'More entities failed than max_failures allows.'),
-  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.', 'SQLSTATE class 42, 53, 58 or XX inside a batch.'),
+  ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.%3$s', 'More entities failed than max_failures allows.'),
+  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
   ('IM022', 'plan %1$s has no run', 'Start one with migrate_batch.', 'A transition was asked for before anything was started.'),
   ('IM023', 'the %3$s of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again; retry_failed_migrations retries all.', 'apply failed for this one entity; nothing of it was kept.'),
   ('IM024', 'the run of plan %1$s has failed', 'Mend the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
@@ -124,7 +124,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM038', 'plan %1$s cannot be finalized: %2$s', 'Nothing was done. %3$s', 'Finalize ends a migration for good, so it begins, and closes the way back, only when everything is moved and no check of severity error fails.'),
   ('IM039', 'plan %1$s is finalized and cannot be %2$s any more', 'Finalize closed the way back at %3$s (UTC). What it dropped is in your backups only.', 'finalize_migration has done a step that cannot be taken back.'),
   ('IM040', 'plan %1$s cannot be cleaned up: %2$s', 'Nothing has been dropped. %3$s', 'Clean-up drops the journal, which is the way back, so it waits until the way back is closed or has been gone, and for the verification period.'),
-  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again.', 'A finalize or clean-up step of the plan ran into an error.'),
+  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again.', 'A step of the plan ran into an error; where code of the app raised it, the message says which.'),
   ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'npm run migrate runs it when DATABASE_URL is set, and pg_cron does after select %4$s. Or run this statement, then call again: %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
   ('IM043', 'finalizing plan %1$s would lose data: %2$s', 'Bring it to the new side, or accept the loss with allow_data_loss => true (--allow-data-loss).', 'The old side holds values that the new side does not.'),
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
@@ -658,7 +658,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, open_schema) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema) or the plan''s own. object, message and hint are for people.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -1424,6 +1424,7 @@ as $$
       concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
       t.tgfoid::pg_catalog.regproc::text as routine,
+      exists (select from imago.guard_triggers(plan.name) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
       t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
@@ -1436,7 +1437,8 @@ as $$
     'findings', coalesce(jsonb_agg(jsonb_build_object(
       'object', format('trigger %I on %s', tgname, relation),
       'message', format('calls %s for %s on %s', routine, level, events),
-      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+      'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
+        || 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
     'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
   from triggers
 $$;
@@ -1503,7 +1505,7 @@ volatile
 set search_path = ''
 as $$
   select jsonb_build_object('findings', coalesce(jsonb_agg(to_jsonb(p) - '{severity,kind}'::text[]), '[]'))
-  from imago.preflight(plan) p where p.severity = 'warning' and p.kind is distinct from 'no_index'
+  from imago.preflight(plan) p where p.severity = 'warning' and coalesce(p.kind, '') not in ('no_index', 'guard_trigger')
 $$;
 comment on function imago.check_limitations(imago.plan) is 'Check: what else the preflight warns of.';
 
@@ -4798,6 +4800,31 @@ end
 $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
 
+-- imago.guard_triggers
+create or replace function imago.guard_triggers(plan_name text)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, w.relation),
+    format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
+    format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
+  from imago.plan_write w
+  join pg_catalog.pg_trigger t on t.tgrelid = pg_catalog.to_regclass(w.relation)
+  join pg_catalog.pg_proc p on p.oid = t.tgfoid
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where w.plan = plan_name
+    and not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
+    -- Inserts and, in a rollback, deletes of rows that it inserts; updates of columns that it writes.
+    and (w.inserts and t.tgtype & 12 > 0
+      or t.tgtype & 16 > 0 and w.columns <> '{}' and (cardinality(t.tgattr::smallint[]) = 0 or exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr::smallint[]) and a.attname = any (w.columns))))
+    and regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') ~* '\m(raise(?!\s+(debug|log|info|notice|warning)\M)|assert)\M'
+$$;
+comment on function imago.guard_triggers(text) is 'Triggers of the app that raise exceptions and fire on what the plan writes or takes back: they may refuse single rows.';
+
 -- imago.guide_names
 create or replace function imago.guide_names(answer jsonb, guide_pending text default 'pending_users')
 returns jsonb
@@ -7087,6 +7114,7 @@ begin
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query select * from imago.guard_triggers(plan.name);
   return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,
@@ -7133,6 +7161,8 @@ declare
   sync imago.plan_sync;
   problems jsonb;
   name text;
+  context text;
+  raiser record;
 begin
   perform imago.find_plan(plan_name);
   begin
@@ -7180,6 +7210,13 @@ begin
   exception when lock_not_available or deadlock_detected then
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
+  when others then
+    get stacked diagnostics context = pg_exception_context;
+    raiser := imago.find_raiser(context, sqlstate, plan_name);
+    if not raiser.by_app then
+      raise;
+    end if;
+    perform imago.raise_error('IM041', name, plan_name, imago.sqlstate_text(sqlstate, raiser.raised_by));
   end;
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');
@@ -8904,7 +8941,13 @@ set search_path = ''
 as $$
 begin
   if code = 'IM020' then
-    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
+    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text, coalesce((
+      select format(' Most frequent, %s times: SQLSTATE %s.', count(*), imago.sqlstate_text(f.sqlstate, f.raised_by))
+      from imago.failure f
+      where f.run = stop_run.run.id and f.kind in ('failed', 'too_large') and f.sqlstate is not null
+      group by f.sqlstate, f.raised_by
+      order by count(*) desc, f.sqlstate, f.raised_by
+      limit 1), '')];
   end if;
   begin
     perform imago.transition_run(run.id, 'fail',
@@ -9432,7 +9475,7 @@ stable
 set search_path = ''
 as $$
   with lines as (
-    select l.event, l.sqlstate from imago.log l where l.plan = run.plan and l.run = run.id
+    select l.event, l.sqlstate, l.detail ->> 'raised_by' as raised_by from imago.log l where l.plan = run.plan and l.run = run.id
   ), processed as (
     select coalesce(sum(l.processed), 0) as amount from imago.lane l where l.run = run.id
   )
@@ -9442,13 +9485,17 @@ as $$
     'errors_by_sqlstate', coalesce((
       select jsonb_object_agg(s.sqlstate, s.n) from (
         select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large') group by 1) s), '{}'),
+    'errors_by_raiser', coalesce((
+      select jsonb_object_agg(s.raised_by, s.n) from (
+        select raised_by, count(*) as n from lines where event in ('failed', 'too_large') and raised_by is not null
+        group by 1 order by 2 desc, 1 limit 10) s), '{}'),
     'deferred_batches', (select count(*) from lines where event = 'deferred'),
     'halved_batches', (select count(*) from lines where event = 'halved'),
     'timed_out_batches', (select count(*) from lines where event = 'timeout'),
     'lock_timeouts_55P03', (select count(*) from lines where sqlstate = '55P03'),
     'deadlocks_40P01', (select count(*) from lines where sqlstate = '40P01'))
 $$;
-comment on function imago.trouble_statistics(imago.run) is 'Errors, deferrals, halvings, lock timeouts and deadlocks of a run, from its log.';
+comment on function imago.trouble_statistics(imago.run) is 'Errors and who raised them, deferrals, halvings, lock timeouts and deadlocks of a run, from its log.';
 
 -- imago.uncaptured_rows
 create or replace function imago.uncaptured_rows(plan text)

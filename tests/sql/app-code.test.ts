@@ -382,6 +382,85 @@ describe('what the app’s code raises', () => {
   });
 });
 
+describe('a guard of the app', () => {
+  const guarded = () =>
+    items(trigger('before update', 'items', `raise exception 'only % yourself', old.secret;`, 'old.id > 5'));
+
+  test('preflight and validate name it before anything is tried', async () => {
+    const db = await guarded();
+    const { problems } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    expect(problems).toMatchObject([
+      {
+        severity: 'warning',
+        kind: 'guard_trigger',
+        object: 'trigger "the guard" on public.items',
+        message: 'may refuse what the plan writes: public.guard raises exceptions',
+      },
+    ]);
+    const { checks } = await call(db.sql, 'validate_migration', { plan: PLAN, detailed: true });
+    const { findings } = checks.find(({ name }: { name: string }) => name === 'app_triggers');
+    expect(findings[0]).toMatchObject({
+      object: 'trigger "the guard" on public.items',
+      hint: expect.stringContaining('raises exceptions'),
+    });
+  });
+
+  test('one that only tells, that fires on other columns, or that is disabled is none', async () => {
+    const db = await items(`
+      create function public.tells() returns trigger language plpgsql as $$ begin raise notice 'x'; -- raise exception
+        return new; end $$;
+      create function public.refuses() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$;
+      create trigger tells before update on public.items for each row execute function public.tells();
+      create trigger other before update of secret on public.items for each row execute function public.refuses();
+      create trigger off before update on public.items for each row execute function public.refuses();
+      alter table public.items disable trigger off`);
+    const { problems } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    expect(problems).toEqual([]);
+  });
+
+  test('a run that it stops says who it was, in the error, the statistics and the log', async () => {
+    const db = await guarded();
+    const args = { plan: PLAN, batch_size: 5, max_failures: '3' };
+    let last = await call(db.sql, 'migrate_batch', args);
+    while (last.has_more && last.status !== 'failed') last = await call(db.sql, 'migrate_batch', args);
+    expect(last).toMatchObject({
+      error: {
+        code: 'IM020',
+        hint: expect.stringMatching(/Most frequent, 4 times: SQLSTATE P0001 in public\.guard line 3/),
+      },
+    });
+    const { errors_by_raiser } = await call(db.sql, 'get_migration_performance_stats', { plan: PLAN });
+    expect(Object.values(errors_by_raiser)).toEqual([4]);
+    expect(JSON.stringify([last, errors_by_raiser])).not.toContain('sesame');
+  });
+
+  test('a step that it refuses fails with IM041 and its name, whatever its SQLSTATE', async () => {
+    const db = await items(trigger('before update', 'items', `raise exception using errcode = 'IM006';`));
+    await db.sql.unsafe(`
+      create function ${PLAN}.fill() returns void language sql as $$ update public.items set secret = 'x' $$;
+      insert into imago.plan_step (plan, position, name, routine) values ('${PLAN}', 1, 'fill', 'fill')`);
+    const told = await refusal(call(db.sql, 'prepare_migration', { plan: PLAN }));
+    expect(told).toMatchObject({
+      code: 'IM041',
+      message: expect.stringContaining('IM006 in public.guard line 3'),
+    });
+  });
+
+  test('a step whose deferred constraint trigger names tables without their schema goes through', async () => {
+    const db = await items(`
+      create function public.later() returns trigger language plpgsql as $$ begin insert into audit values ('x'); return null; end $$;
+      create constraint trigger later after update on public.items deferrable initially deferred
+        for each row execute function public.later()`);
+    await db.sql.unsafe(`
+      create function ${PLAN}.fill() returns void language sql as $$ update public.items set secret = 'x' $$;
+      insert into imago.plan_step (plan, position, name, routine) values ('${PLAN}', 1, 'fill', 'fill')`);
+    const session = db.connect({ max: 1 });
+    await session.unsafe(`set search_path = ''`);
+    await call(session, 'prepare_migration', { plan: PLAN });
+    expect(await value(db.sql, 'select count(*)::int from public.audit')).toBe(ROWS);
+  });
+});
+
 describe('what our statements raise', () => {
   test('a column that apply misses stops the run, and the error names apply and its line', async () => {
     const db = await items();

@@ -204,6 +204,14 @@ describe('plan check names', () => {
       '',
     ],
     [
+      'an apply that leaves triggers of the app without their names',
+      'apply',
+      'function trial.apply(uuid[]) writes tables of the app under an empty search_path',
+      'functions/apply',
+      / {2}select set_config.*\n/,
+      '',
+    ],
+    [
       'functions left open',
       'rights',
       'anon and authenticated may use function trial.apply(uuid[])',

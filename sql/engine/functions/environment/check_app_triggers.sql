@@ -9,6 +9,7 @@ as $$
       concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
       t.tgfoid::pg_catalog.regproc::text as routine,
+      exists (select from imago.guard_triggers(plan.name) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
       t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
@@ -21,7 +22,8 @@ as $$
     'findings', coalesce(jsonb_agg(jsonb_build_object(
       'object', format('trigger %I on %s', tgname, relation),
       'message', format('calls %s for %s on %s', routine, level, events),
-      'hint', 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+      'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
+        || 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
     'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
   from triggers
 $$;

@@ -12,6 +12,8 @@ declare
   sync imago.plan_sync;
   problems jsonb;
   name text;
+  context text;
+  raiser record;
 begin
   perform imago.find_plan(plan_name);
   begin
@@ -59,6 +61,13 @@ begin
   exception when lock_not_available or deadlock_detected then
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
+  when others then
+    get stacked diagnostics context = pg_exception_context;
+    raiser := imago.find_raiser(context, sqlstate, plan_name);
+    if not raiser.by_app then
+      raise;
+    end if;
+    perform imago.raise_error('IM041', name, plan_name, imago.sqlstate_text(sqlstate, raiser.raised_by));
   end;
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');

@@ -6,7 +6,13 @@ set search_path = ''
 as $$
 begin
   if code = 'IM020' then
-    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text];
+    detail := array[imago.count_failed(run.id)::text, imago.allowed_failures(run)::text, coalesce((
+      select format(' Most frequent, %s times: SQLSTATE %s.', count(*), imago.sqlstate_text(f.sqlstate, f.raised_by))
+      from imago.failure f
+      where f.run = stop_run.run.id and f.kind in ('failed', 'too_large') and f.sqlstate is not null
+      group by f.sqlstate, f.raised_by
+      order by count(*) desc, f.sqlstate, f.raised_by
+      limit 1), '')];
   end if;
   begin
     perform imago.transition_run(run.id, 'fail',
