@@ -7,7 +7,7 @@ as $$
 declare
   singular text := (imago.entity_words(plan)).singular;
 begin
-  if attempt.outcome = 'blocked' then
+  if attempt.outcome = 'blocked' and not attempt.by_app then
     perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;

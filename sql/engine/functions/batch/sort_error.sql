@@ -11,9 +11,11 @@ begin
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
+    -- Whoever says so asks for another try.
+    when error.sqlstate ~ '^40[^I]' or error.sqlstate in ('55P03', '55006') then 'blocked'
     when raiser.by_app then 'bad'
     when error.sqlstate = '57014' then 'timeout'
-    when left(error.sqlstate, 2) = '40' or error.sqlstate in ('55P03', '55006') then 'blocked'
+    when left(error.sqlstate, 2) = '40' then 'blocked'
     when left(error.sqlstate, 2) in ('42', '53', '55', '58', 'XX') then 'stop'
     else 'bad'
   end;
@@ -22,7 +24,7 @@ begin
     error.error_detail := array(select d from jsonb_array_elements_text(detail::jsonb) d);
   elsif error.outcome = 'stop' then
     error.error_code := 'IM021';
-    error.error_detail := array[imago.sqlstate_text(error.sqlstate, error.raised_by)];
+    error.error_detail := array[error.sqlstate, coalesce(' It came from ' || error.raised_by || '.', '')];
   elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061') then
     select array_agg(k) into error.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
   end if;

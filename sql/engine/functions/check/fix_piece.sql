@@ -45,7 +45,7 @@ begin
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case when moves.outcome = 'budget' then 'IM020' when moves.error_code = 'IM021' then moves.error_detail[1] else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;

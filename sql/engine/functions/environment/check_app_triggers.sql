@@ -9,7 +9,7 @@ as $$
       concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
       t.tgfoid::pg_catalog.regproc::text as routine,
-      exists (select from imago.guard_triggers(plan.name) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
+      exists (select from imago.guard_triggers(plan) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
       t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only

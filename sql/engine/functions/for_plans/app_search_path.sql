@@ -20,7 +20,7 @@ as $$
          case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 else case d.setrole when 0 then 3 else 4 end end,
          d.setdatabase = 0
        limit 1),
-      '"$user", public, extensions') as path
+      array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
   ) found
 $$;
 comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.

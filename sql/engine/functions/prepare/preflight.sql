@@ -19,7 +19,7 @@ begin
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
-  return query select * from imago.guard_triggers(plan.name);
+  return query select * from imago.guard_triggers(plan);
   return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,

@@ -40,7 +40,7 @@ exception
     if sqlstate like 'IM%' and not raiser.by_app then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
+    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, case when raiser.by_app then raiser.raised_by end), nullif(relation, ''), nullif(broken, '')));
 end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
