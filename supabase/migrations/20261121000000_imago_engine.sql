@@ -105,7 +105,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM018', 'the dry run did not fit this caller''s statement timeout', 'Use mode sample, or call dry_run_migration over a database connection without a statement timeout.', 'A full dry run does all of the work in one transaction.'),
   ('IM019', 'the run of plan %1$s is paused', 'Call select resume_migration(%2$L).', 'Someone paused the run.'),
   ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.%3$s', 'More entities failed than max_failures allows.'),
-  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
+  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.%2$s', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
   ('IM022', 'plan %1$s has no run', 'Start one with migrate_batch.', 'A transition was asked for before anything was started.'),
   ('IM023', 'the %3$s of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again; retry_failed_migrations retries all.', 'apply failed for this one entity; nothing of it was kept.'),
   ('IM024', 'the run of plan %1$s has failed', 'Mend the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
@@ -819,7 +819,7 @@ as $$
          case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 else case d.setrole when 0 then 3 else 4 end end,
          d.setdatabase = 0
        limit 1),
-      '"$user", public, extensions') as path
+      array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
   ) found
 $$;
 comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
@@ -913,7 +913,7 @@ exception
     if sqlstate like 'IM%' and not raiser.by_app then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
+    perform imago.raise_error('IM041', name, plan.name, concat_ws(', ', imago.sqlstate_text(sqlstate, case when raiser.by_app then raiser.raised_by end), nullif(relation, ''), nullif(broken, '')));
 end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
@@ -1424,7 +1424,7 @@ as $$
       concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
       t.tgfoid::pg_catalog.regproc::text as routine,
-      exists (select from imago.guard_triggers(plan.name) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
+      exists (select from imago.guard_triggers(plan) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
       t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
@@ -4420,6 +4420,8 @@ begin
     if remaining.outcome <> 'working' then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;
+      result.error_code := 'IM021';
+      result.error_detail := array[remaining.code, ''];
       return result;
     end if;
     if remaining.keys <> '{}' then
@@ -4591,7 +4593,7 @@ begin
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case when moves.outcome = 'budget' then 'IM020' when moves.error_code = 'IM021' then moves.error_detail[1] else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;
@@ -4801,29 +4803,37 @@ $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
 
 -- imago.guard_triggers
-create or replace function imago.guard_triggers(plan_name text)
+create or replace function imago.guard_triggers(plan imago.plan)
 returns setof imago.problem
 language sql
 stable
 set search_path = ''
 as $$
+  with written as (
+    select pg_catalog.to_regclass(w.relation) as relation, w.inserts, w.columns
+    from imago.plan_write w
+    where w.plan = guard_triggers.plan.name
+    union all
+    -- A plan may declare its writes only when it is prepared.
+    select r, true, null from imago.plan_relations(plan) r
+    where not exists (select from imago.plan_write w where w.plan = guard_triggers.plan.name)
+  )
   select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, w.relation),
     format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
     format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
-  from imago.plan_write w
-  join pg_catalog.pg_trigger t on t.tgrelid = pg_catalog.to_regclass(w.relation)
+  from written w
+  join pg_catalog.pg_trigger t on t.tgrelid = w.relation
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  where w.plan = plan_name
-    and not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
+  where not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
     -- Inserts and, in a rollback, deletes of rows that it inserts; updates of columns that it writes.
     and (w.inserts and t.tgtype & 12 > 0
-      or t.tgtype & 16 > 0 and w.columns <> '{}' and (cardinality(t.tgattr::smallint[]) = 0 or exists (
+      or t.tgtype & 16 > 0 and w.columns is distinct from '{}' and (w.columns is null or cardinality(t.tgattr::smallint[]) = 0 or exists (
         select from pg_catalog.pg_attribute a
         where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr::smallint[]) and a.attname = any (w.columns))))
     and regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') ~* '\m(raise(?!\s+(debug|log|info|notice|warning)\M)|assert)\M'
 $$;
-comment on function imago.guard_triggers(text) is 'Triggers of the app that raise exceptions and fire on what the plan writes or takes back: they may refuse single rows.';
+comment on function imago.guard_triggers(imago.plan) is 'Triggers of the app that raise exceptions and fire on what the plan writes or takes back: they may refuse single rows.';
 
 -- imago.guide_names
 create or replace function imago.guide_names(answer jsonb, guide_pending text default 'pending_users')
@@ -7114,7 +7124,7 @@ begin
     end if;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
-  return query select * from imago.guard_triggers(plan.name);
+  return query select * from imago.guard_triggers(plan);
   return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,
@@ -7332,7 +7342,7 @@ as $$
 declare
   singular text := (imago.entity_words(plan)).singular;
 begin
-  if attempt.outcome = 'blocked' then
+  if attempt.outcome = 'blocked' and not attempt.by_app then
     perform imago.raise_error('IM025', singular);
   elsif attempt.outcome = 'moved' then
     return;
@@ -8761,9 +8771,11 @@ begin
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
+    -- Whoever says so asks for another try.
+    when error.sqlstate ~ '^40[^I]' or error.sqlstate in ('55P03', '55006') then 'blocked'
     when raiser.by_app then 'bad'
     when error.sqlstate = '57014' then 'timeout'
-    when left(error.sqlstate, 2) = '40' or error.sqlstate in ('55P03', '55006') then 'blocked'
+    when left(error.sqlstate, 2) = '40' then 'blocked'
     when left(error.sqlstate, 2) in ('42', '53', '55', '58', 'XX') then 'stop'
     else 'bad'
   end;
@@ -8772,7 +8784,7 @@ begin
     error.error_detail := array(select d from jsonb_array_elements_text(detail::jsonb) d);
   elsif error.outcome = 'stop' then
     error.error_code := 'IM021';
-    error.error_detail := array[imago.sqlstate_text(error.sqlstate, error.raised_by)];
+    error.error_detail := array[error.sqlstate, coalesce(' It came from ' || error.raised_by || '.', '')];
   elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061') then
     select array_agg(k) into error.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
   end if;
@@ -10209,6 +10221,8 @@ begin
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
+      total.error_code := 'IM021';
+      total.error_detail := array[ahead.code, ''];
       if ahead.outcome = 'timeout' then
         lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;

@@ -50,6 +50,8 @@ begin
     if remaining.outcome <> 'working' then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;
+      result.error_code := 'IM021';
+      result.error_detail := array[remaining.code, ''];
       return result;
     end if;
     if remaining.keys <> '{}' then

@@ -32,6 +32,8 @@ begin
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := ahead.code;
+      total.error_code := 'IM021';
+      total.error_detail := array[ahead.code, ''];
       if ahead.outcome = 'timeout' then
         lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;
