@@ -6405,7 +6405,7 @@ begin
   end if;
 
   if moves.outcome in ('budget', 'stop') then
-    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else coalesce(moves.error_code, 'IM021') end, coalesce(moves.error_detail, array[moves.sqlstate]));
+    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else moves.error_code end, moves.error_detail);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
     while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
@@ -10344,7 +10344,7 @@ begin
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
-      when 'stop' then outcome := imago.stop_run(run, coalesce(moves.error_code, 'IM021'), coalesce(moves.error_detail, array[moves.sqlstate]));
+      when 'stop' then outcome := imago.stop_run(run, moves.error_code, moves.error_detail);
       when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;

@@ -43,7 +43,7 @@ begin
   end if;
 
   if moves.outcome in ('budget', 'stop') then
-    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else coalesce(moves.error_code, 'IM021') end, coalesce(moves.error_detail, array[moves.sqlstate]));
+    status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else moves.error_code end, moves.error_detail);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
     while imago.build_indexes(run, 'infinity') = 'built' loop end loop;

@@ -72,7 +72,7 @@ begin
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
-      when 'stop' then outcome := imago.stop_run(run, coalesce(moves.error_code, 'IM021'), coalesce(moves.error_detail, array[moves.sqlstate]));
+      when 'stop' then outcome := imago.stop_run(run, moves.error_code, moves.error_detail);
       when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;
