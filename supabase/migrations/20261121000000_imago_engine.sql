@@ -516,7 +516,7 @@ comment on column imago.failure.stage is 'Stage of the plan that the entity belo
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
-comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first, with the triggers that call them; null where a statement of the engine met it.';
+comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
 
@@ -4302,7 +4302,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context: functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
+comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context. Functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
 
 -- imago.find_remaining
 create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
@@ -4785,6 +4785,31 @@ begin
 end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+
+-- imago.give_app_path
+create or replace function imago.give_app_path(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  path text := imago.app_search_path();
+  routine pg_catalog.regprocedure;
+begin
+  -- A clause of the function's own is stronger than what its caller sets. Names in it are qualified, so it does the same under any path.
+  for routine in
+    select p.oid from pg_catalog.pg_proc p
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+      and (p.proname ~ '^apply(_[0-9]+)?$' or p.proname in (select c.fix from imago.plan_check c where c.plan = plan_name))
+      and exists (select from unnest(p.proconfig) c where c = 'search_path=""')
+      and p.prosrc !~ '\mapp_search_path\M'
+  loop
+    execute format('alter function %s set search_path to %s', routine, path);
+  end loop;
+end
+$$;
+comment on function imago.give_app_path(text) is 'Has apply and the fixes of a plan run under the app''s search_path where they declare an empty one. Triggers of the app then find their names.';
 
 -- imago.given
 create or replace function imago.given(name text, value text)
@@ -6788,7 +6813,7 @@ begin
     order by s.place;
 end
 $$;
-comment on function imago.open_schemas() is 'Schemas of the app''s search_path in which others than their owner and the platform may create: a function of theirs could be called by code of the app in place of its own.';
+comment on function imago.open_schemas() is 'Schemas of the app''s search_path in which others than their owner and the platform may create. A function of theirs could be called by code of the app in place of its own.';
 
 -- imago.open_to
 create or replace function imago.open_to(acl aclitem[])
@@ -8892,6 +8917,7 @@ begin
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
+  perform imago.give_app_path(run.plan);
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   entities := (select s.total from imago.count_source(plan) s);
   update imago.run r set total = entities where r.id = run_id;

@@ -24,6 +24,6 @@ comment on column imago.failure.stage is 'Stage of the plan that the entity belo
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
-comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first, with the triggers that call them; null where a statement of the engine met it.';
+comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');

@@ -33,4 +33,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context: functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
+comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context. Functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';

@@ -28,4 +28,4 @@ begin
     order by s.place;
 end
 $$;
-comment on function imago.open_schemas() is 'Schemas of the app''s search_path in which others than their owner and the platform may create: a function of theirs could be called by code of the app in place of its own.';
+comment on function imago.open_schemas() is 'Schemas of the app''s search_path in which others than their owner and the platform may create. A function of theirs could be called by code of the app in place of its own.';

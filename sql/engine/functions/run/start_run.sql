@@ -13,6 +13,7 @@ begin
     return run.state;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
+  perform imago.give_app_path(run.plan);
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   entities := (select s.total from imago.count_source(plan) s);
   update imago.run r set total = entities where r.id = run_id;
