@@ -29,6 +29,9 @@ export type Database = {
 "dry_run_migration":
 { Args: { "batch_size"?: number,"max_ms"?: number,"mode"?: string,"plan"?: string }; Returns: Json
                            },
+"expect_done":
+{ Args: { "finalized"?: boolean,"plan"?: string }; Returns: undefined
+                           },
 "finalize_migration":
 { Args: { "allow_data_loss"?: boolean,"dry_run"?: boolean,"plan"?: string }; Returns: Json
                            },

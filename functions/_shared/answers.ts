@@ -50,6 +50,7 @@ export const batchStatus = z.enum([
   'paused',
   'busy',
   'deferred',
+  'waiting',
   'failed',
   'cancelled',
 ]);
@@ -65,9 +66,13 @@ export const batchAnswer = z.looseObject({
   rolled_back: count,
   /** Of the whole plan so far, unlike the counters above, which are this call's. */
   failures_left: count,
+  /** Of them, those that are pending and not in the table that is walked. */
+  unreachable: count,
   conflicts: count,
   duration_ms: number,
   retry_after_ms: number,
+  /** Of waiting: what is waited for, in words. */
+  reason: text,
   rows: rowCounts,
   run: z.union([z.number(), z.string()]).nullish(),
   direction: z.enum(['forward', 'rollback']).nullish(),
@@ -89,6 +94,8 @@ export const progressAnswer = z.looseObject({
   migrated: count,
   pending: count,
   failed: count,
+  /** Of them, those that are pending and not in the table that is walked. */
+  unreachable: count,
   held: count,
   conflicts: count,
   /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */

@@ -18,6 +18,7 @@ export interface Totals {
   skipped: number;
   failed: number;
   failures_left: number;
+  unreachable: number;
   conflicts: number;
   calls: number;
   duration_ms: number;
@@ -25,6 +26,8 @@ export interface Totals {
   error?: BatchAnswer['error'];
   /** Of the checks at the end of the run, once it has ended. */
   findings?: BatchAnswer['findings'];
+  /** Of waiting: what is waited for, in words. */
+  reason?: string;
   retry_after_ms?: number;
 }
 
@@ -66,9 +69,9 @@ function hasTurned({ direction, run, next }: BatchAnswer): boolean {
   return next === 'rollback' || (direction === 'rollback' && run != null);
 }
 
-/** Whether this request can do no more: all is done, or somebody has to decide. */
+/** Whether this request can do no more: all is done, somebody has to decide, or nothing can be written for now. */
 function isOver({ status, has_more }: BatchAnswer): boolean {
-  return !has_more || status === 'failed' || status === 'paused' || status === 'cancelled';
+  return !has_more || ['failed', 'paused', 'cancelled', 'waiting'].includes(status);
 }
 
 /** A run that ends with everything taken back has failed, though the way back is done. */
@@ -98,12 +101,14 @@ function add(before: Totals | undefined, answer: BatchAnswer, plan: string, dura
     skipped: (before?.skipped ?? 0) + answer.skipped,
     failed: (before?.failed ?? 0) + answer.failed,
     failures_left: answer.failures_left,
+    unreachable: answer.unreachable,
     conflicts: answer.conflicts,
     calls: (before?.calls ?? 0) + 1,
     duration_ms: durationMs,
     rows,
     ...(error && { error }),
     ...(answer.findings && { findings: answer.findings }),
+    ...(answer.reason && { reason: answer.reason }),
     ...(answer.retry_after_ms && { retry_after_ms: answer.retry_after_ms }),
   };
 }

@@ -11,6 +11,8 @@ const shared = {
   step: z.string().nullish(),
   has_more: z.boolean(),
   retry_after_ms: z.number(),
+  /** Of the state waiting: what is waited for, in words. */
+  reason: z.string().nullish(),
   warnings,
   dry_run: z.boolean().optional(),
 };

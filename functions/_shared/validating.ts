@@ -20,7 +20,7 @@ export async function checkUntil(
   const budget = new Budget(maxSeconds);
   for (;;) {
     const answer = await check(budget.share(longestCallMs));
-    if (!answer.has_more) return answer;
+    if (!answer.has_more || answer.status === 'waiting') return answer;
     if (answer.status === 'busy') await pause(answer.retry_after_ms ?? busyMs, budget, signal);
     if (!budget.isLeft || signal.aborted) return answer;
   }

@@ -86,7 +86,9 @@ export const validationAnswer = z.looseObject({
   validation: z.union([z.number(), z.string()]).nullish(),
   has_more: z.boolean(),
   partial: flag,
-  status: z.enum(['checking', 'fixing', 'done', 'busy']),
+  status: z.enum(['checking', 'fixing', 'done', 'busy', 'waiting']),
+  /** Of waiting: what is waited for, in words. */
+  reason: text,
   percentage: number,
   /** Rows read so far, and all that there are to be read. */
   checked: count,

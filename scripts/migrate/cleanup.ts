@@ -6,6 +6,7 @@ import { bytes, counted } from '../command/figures.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';
+import { untilWritable } from './waiting.ts';
 
 const patienceMs = 5 * 60_000;
 
@@ -78,11 +79,19 @@ async function drive(context: Context, args: { plan: string; older_than?: string
   const warnings: string[] = [];
   let movedAt = performance.now();
   let waited = 0;
+  let isWaiting = false;
   for (;;) {
     if (signal.aborted) {
       return { status: 'interrupted', message: 'Stopped between two steps.', next: [again] };
     }
     const answer = await caller.call('cleanup_migration', args, signal);
+    if (answer.state === 'waiting') {
+      await untilWritable(context, answer, isWaiting);
+      isWaiting = true;
+      movedAt = performance.now();
+      continue;
+    }
+    isWaiting = false;
     if (answer.state === 'busy') {
       if (performance.now() - movedAt > patienceMs) {
         return {

@@ -16,7 +16,7 @@ const lockTimeoutMs = 2_000;
 const concurrentLockTimeoutMs = '5min';
 
 /** SQLSTATEs that a later try may not meet, and the ways in which a connection ends. */
-const passing = /^(40...|55P03|57P0.|08...|53300|CONNECTION_.*|ECONN.*)$/;
+const passing = /^(25006|40...|55P03|57P0.|08...|53300|CONNECTION_.*|ECONN.*)$/;
 
 export type Phase = 'prepare' | 'finalize';
 

@@ -13,7 +13,7 @@ export interface Tally {
   rolledBack: number;
   /** Of the whole plan, by the latest answer. */
   conflicts: number;
-  /** Answers that said busy or deferred. */
+  /** Answers that said busy, deferred or waiting. */
   waits: number;
   rows: Record<string, number>;
 }
@@ -100,6 +100,13 @@ export async function drive(options: Drive): Promise<Driven> {
 
       const reached = conclusion(answer, options.direction);
       if (reached) return settle(reached);
+      if (answer.status === 'waiting') {
+        // Nobody is in the way: it goes on by itself, however long that takes.
+        movedAt = performance.now();
+        tally.waits += 1;
+        await pause(waitMs(answer, 1), stop);
+        continue;
+      }
       if (answer.status !== 'busy' && answer.status !== 'deferred') {
         movedAt = performance.now();
         waited = 0;

@@ -13,6 +13,7 @@ import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
 import type { Ending } from './ending.ts';
 import { validateCommand } from './findings.ts';
+import { untilWritable } from './waiting.ts';
 
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
 const patienceMs = 5 * 60_000;
@@ -82,6 +83,7 @@ async function drive(context: Context): Promise<Ending> {
   const { terminal, signal } = context;
   let said: string | undefined;
   let waited = 0;
+  let isWaiting = false;
   let movedAt = performance.now();
   const warnings: string[] = [];
   for (;;) {
@@ -94,6 +96,13 @@ async function drive(context: Context): Promise<Ending> {
       return { ...refused(context, error), warnings };
     }
     if (!answer) return interrupted(context);
+    if (answer.state === 'waiting') {
+      await untilWritable(context, answer, isWaiting);
+      isWaiting = true;
+      movedAt = performance.now();
+      continue;
+    }
+    isWaiting = false;
     if (answer.state === 'busy') {
       if (performance.now() - movedAt > patienceMs) return stalled(context);
       waited += 1;

@@ -22,6 +22,8 @@ export interface Position {
   isEstimate?: boolean;
   /** How far the checks at the end are, in percent. */
   checking?: number | undefined;
+  /** What is waited for, in words. */
+  waiting?: string | undefined;
 }
 
 /** Shows how far the run is. Nothing is shown where the log level hides it. */
@@ -79,14 +81,19 @@ export class Progress {
   }
 
   #payload(): { figures: string } {
-    const { words, done, total, failed, workers, isEstimate, checking } = this.#position;
+    const { words, done, total, failed, workers, isEstimate, checking, waiting } = this.#position;
     const rate = this.rate;
     const failures = `${whole(failed)} failed`;
     const figures = [
       percent(done, total),
       `${whole(done)} of ${isEstimate ? 'about ' : ''}${countedEntities(total, words)}`,
-      checking === undefined ? `${whole(rate)}/s` : `checking the result, ${Math.floor(checking)} %`,
-      checking === undefined &&
+      waiting
+        ? `waiting: ${waiting}`
+        : checking === undefined
+          ? `${whole(rate)}/s`
+          : `checking the result, ${Math.floor(checking)} %`,
+      !waiting &&
+        checking === undefined &&
         rate > 0 &&
         total > done &&
         `${duration(((total - done) / rate) * 1000)} left`,

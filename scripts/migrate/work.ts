@@ -141,6 +141,11 @@ async function driveShown(
     shown.done += direction === 'forward' ? answer.migrated : answer.rolled_back;
     shown.failed = direction === 'forward' ? answer.failures_left : answer.conflicts;
     shown.checking = answer.checking ?? undefined;
+    const waiting = answer.status === 'waiting' ? (answer.reason ?? 'nothing can be written now') : undefined;
+    if (waiting && !shown.waiting)
+      terminal.warn(`Waiting: ${waiting}. Nothing is lost; it goes on by itself. Ctrl-C stops the command.`);
+    if (!waiting && shown.waiting) terminal.info('Going on.');
+    shown.waiting = waiting;
     progress.update(shown);
     void look();
   };

@@ -56,6 +56,7 @@ export async function runChecks(context: Context, purpose: Purpose): Promise<Che
   const progress = new Progress(terminal);
   let busySince: number | undefined;
   let waitMs = firstBusyWaitMs;
+  let isWaiting = false;
   try {
     for (;;) {
       const answer = await caller.call('validate_migration', args, signal);
@@ -63,7 +64,11 @@ export async function runChecks(context: Context, purpose: Purpose): Promise<Che
       if (!answer.has_more) return ended('complete', answer);
       if (signal.aborted) return ended('interrupted', answer);
       const retryAfterMs = answer.retry_after_ms ?? 0;
-      if (answer.status === 'busy') {
+      if (answer.status === 'waiting') {
+        if (!isWaiting) terminal.warn(`Waiting: ${answer.reason}. It goes on by itself; Ctrl-C stops.`);
+        isWaiting = true;
+        await pause(retryAfterMs, signal);
+      } else if (answer.status === 'busy') {
         busySince ??= performance.now();
         if (performance.now() - busySince > patienceMs) return ended('stalled', answer);
         await pause(Math.max(retryAfterMs, waitMs), signal);

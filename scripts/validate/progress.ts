@@ -34,6 +34,7 @@ export class Progress {
         : `${whole(answer.checked)} of ${counted(answer.total, 'row')} read`,
       this.#percentage >= guessableFrom && this.#percentage < 100 && `${duration(left)} left`,
       answer.status === 'busy' && 'waiting for another validation',
+      answer.status === 'waiting' && `waiting: ${answer.reason}`,
     ]
       .filter(Boolean)
       .join(' · ');

@@ -19,7 +19,7 @@ begin
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request'
+        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -70,6 +70,8 @@ insert into imago.setting (name, value, note) values
   ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
+  ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
+  ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
@@ -139,7 +141,13 @@ insert into imago.error (code, message, hint, cause) values
   ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.'),
   ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.'),
   ('IM060', 'plan %1$s wrote rows of %2$s that its journal has not seen: %3$s', 'Nothing of this batch was kept. Put that right (select * from imago.capture_problems(%1$L) lists what is wrong), then call retry_failed_migrations(%1$L).', 'The server counts more rows written than the capture triggers have seen. What is not in the journal could not be taken back.'),
-  ('IM061', 'rows of this entity are not as they were put back', 'Look at the table and key in the failure. A trigger or rule of the app kept the row, or changed it again: have it let Imago through, then call retry_failed_migrations.', 'A rollback proves that what it removed is gone and what it restored is as it was.');
+  ('IM061', 'rows of this entity are not as they were put back', 'Look at the table and key in the failure. A trigger or rule of the app kept the row, or changed it again: have it let Imago through, then call retry_failed_migrations.', 'A rollback proves that what it removed is gone and what it restored is as it was.'),
+  ('IM062', 'this session has session_replication_role = replica, in which triggers do not fire', 'Run set session_replication_role = origin, then call again. Nothing was done.', 'What is written while triggers are off is in no journal, and could not be taken back.'),
+  ('IM063', 'the transaction of this call is %1$s', 'Call in read committed (set default_transaction_isolation = ''read committed''), or outside of your own transaction. Nothing was done.', 'A transaction in repeatable read or serializable sees the rows of its beginning only: what others have moved, or added, since would be overlooked.'),
+  ('IM064', '%1$s', 'Nothing was done and nothing is lost. Free disk space or enlarge the disk, then call again.', 'The database, or the transaction, takes no writes: Supabase makes a project read-only when its disk is nearly full.'),
+  ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
+  ('IM066', 'plan %1$s is not done: %2$s', '%3$s', 'expect_done was asked, usually by a migration of the app, before the plan was done. That migration has changed nothing.'),
+  ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.');
 
 -- imago.plan
 create table imago.plan (
@@ -372,7 +380,9 @@ insert into imago.plan_check (position, name, severity, phase, meaning, remedy, 
   (8, 'free_connections', 'warning', 'before', 'Few connections are free: workers of the migration would take them from the app.', 'Run with fewer workers, or through the connection pooler.', 'imago.check_connections'),
   (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it with pg_terminate_backend.', 'imago.check_transactions'),
   (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.check_sample'),
-  (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.check_undo_journal');
+  (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.check_undo_journal'),
+  (12, 'sequences', 'error', 'during', 'A sequence lags behind the values that the plan has copied into its column: the app''s next insert takes a value that is there.', 'Run the statement of each finding; the sequence then goes on behind the largest value.', 'imago.check_sequences'),
+  (13, 'unreachable', 'error', 'during', 'The view pending lists entities that the walked table does not have: they cannot be moved.', 'Give these rows an entity that is there, or have the view leave them out; then retry_failed_migrations.', 'imago.check_unreachable');
 
 -- imago.transition
 create table imago.transition (
@@ -453,6 +463,7 @@ create table imago.lane (
   done boolean not null default false,
   waits_for text[],
   waits_since timestamptz,
+  look_timed_out boolean not null default false,
   moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
@@ -463,6 +474,7 @@ comment on column imago.lane.by_block is 'Walked in the order in which rows lie 
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
 
 -- imago.batch
@@ -495,8 +507,8 @@ create table imago.failure (
   plan text not null references imago.plan on delete cascade,
   run bigint,
   stage integer not null default 1,
-  entity text not null,
-  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'held', 'conflict')),
+  entity text,
+  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict')),
   direction text not null default 'forward',
   sqlstate text,
   constraint_name text,
@@ -508,17 +520,20 @@ create table imago.failure (
   reason text,
   raised_by text,
   created_at timestamptz not null default clock_timestamp(),
+  check (entity is not null or kind = 'unreachable'),
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
-comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
+comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
+comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
-create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
+create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) nulls not distinct
+  where kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held');
 
 -- imago.log
 create table imago.log (
@@ -1614,6 +1629,21 @@ end
 $$;
 comment on function imago.check_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
 
+-- imago.check_sequences
+create or replace function imago.check_sequences(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('facts', '{}'::jsonb, 'findings', coalesce(jsonb_agg(jsonb_build_object(
+    'object', s.object,
+    'message', format('its sequence %s gives %s next, and the largest value is %s', s.sequence, s.next_value, s.largest),
+    'hint', s.statement)), '[]'))
+  from imago.lagging_sequences(plan) s
+$$;
+comment on function imago.check_sequences(imago.plan) is 'Check: sequences that lag behind the values which the plan has copied, with the statement that sets each.';
+
 -- imago.check_sql
 create or replace function imago.check_sql(plan_check imago.plan_check)
 returns text
@@ -1694,6 +1724,32 @@ as $$
         and pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete'))
 $$;
 comment on function imago.check_unprotected_tables(imago.plan) is 'Check: tables without row level security that anon or authenticated have rights on.';
+
+-- imago.check_unreachable
+create or replace function imago.check_unreachable(plan imago.plan)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  findings jsonb;
+begin
+  -- Large ones are looked through by the end of the run, which writes down what it has found.
+  if plan.closed_at is not null or plan.prepared_at is null then
+    findings := '[]';
+  elsif imago.source_rows(plan) <= 100000 then
+    select imago.unreachable_findings(array_agg(u.source), array_agg(u.entity)) into findings
+    from imago.find_unreachable(plan, 100) u;
+  else
+    select imago.unreachable_findings(array_agg(s.source), array_agg(f.entity)) into findings
+    from (select * from imago.failure f where f.plan = check_unreachable.plan.name and f.kind = 'unreachable' order by f.id limit 100) f
+    join imago.plan_stages(plan) s on s.stage = f.stage;
+  end if;
+  return jsonb_build_object('findings', findings, 'facts', '{}'::jsonb);
+end
+$$;
+comment on function imago.check_unreachable(imago.plan) is 'Check: what the view pending lists and the walked table does not have, at most 100 of a stage.';
 
 -- imago.checked_lately
 create or replace function imago.checked_lately(plan imago.plan)
@@ -1823,6 +1879,11 @@ begin
   if dry_run then
     return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
   end if;
+  perform imago.expect_session();
+  -- Dropping the journal gives space back, which is what a read-only database needs.
+  if imago.read_only_reason(moving => false) is not null then
+    return imago.cleanup_answer(plan_name, null, 'waiting') || imago.waiting_fields();
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;
@@ -1907,7 +1968,7 @@ set search_path = ''
 as $$
   delete from imago.failure f
   where f.plan = run.plan and f.direction = run.direction and f.stage = clear_set_aside.stage and f.entity = any (keys)
-    and f.kind in ('failed', 'deferred', 'too_large')
+    and f.kind in ('failed', 'deferred', 'too_large', 'unreachable')
     and exists (select from imago.failure any_failure where any_failure.plan = run.plan)
 $$;
 comment on function imago.clear_set_aside(imago.run, text[], integer) is 'Forgets failures of entities that have been moved since.';
@@ -1981,6 +2042,29 @@ $$;
 comment on function imago.column_problems(text, text, text[]) is 'For plans: what is wrong with a column that a plan needs: missing, or of another type. Each is a row for preflight().
 
 Example: select * from imago.column_problems(''public.users'', ''id'', ''{uuid}'')';
+
+-- imago.column_sequences
+create or replace function imago.column_sequences(relation text)
+returns table (column_name text, sequence oid)
+language sql
+stable
+set search_path = ''
+as $$
+  -- Of identity and serial columns (owned), and of defaults that draw from a sequence of their own making.
+  select distinct a.attname::text, s.oid
+  from pg_catalog.pg_attribute a
+  left join pg_catalog.pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
+  join pg_catalog.pg_depend d
+    on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype in ('a', 'i')
+    or d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid = f.oid
+       and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  join pg_catalog.pg_class s on s.relkind = 'S' and s.oid = case when d.objid = f.oid then d.refobjid else d.objid end
+  join pg_catalog.pg_type t on t.oid = a.atttypid and t.typcategory = 'N'
+  where a.attrelid = pg_catalog.to_regclass(relation) and a.attnum > 0 and not a.attisdropped
+    and (a.attidentity <> '' or f.oid is not null)
+$$;
+comment on function imago.column_sequences(text) is 'Numeric columns of a table whose values come from a sequence: serial, identity, or a default that draws from one.';
 
 -- imago.compact_batch
 create or replace function imago.compact_batch(batch bigint, plan imago.plan, keys text[])
@@ -2258,11 +2342,12 @@ begin
     return 0;
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    relation := case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then staged.source else imago.plan_object(staged, 'pending') end;
     -- The view may call functions of the app.
     perform set_config('search_path', imago.app_search_path(), true);
-    execute format('select count(*) from %s', relation) into counted;
+    execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+      then format('select count(*) from %s', staged.source)
+      else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
+    into counted;
     perform pg_catalog.set_config('search_path', '', true);
     result := result + counted;
   end loop;
@@ -2328,6 +2413,7 @@ create or replace function imago.count_set_aside(
   plan_name text,
   direction text default null,
   out failed bigint,
+  out unreachable bigint,
   out held bigint,
   out conflicts bigint,
   out unmoved bigint
@@ -2341,13 +2427,14 @@ as $$
     from imago.failure f where f.plan = plan_name
   )
   select
-    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large', 'unreachable') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'unreachable' and a.of_direction),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred and too large ones, too), held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred, too large and unreachable ones, too), unreachable ones alone, held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
 -- imago.count_source
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
@@ -2366,7 +2453,8 @@ begin
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
     if not is_estimate then
-      execute format('select count(*) from %s', concerned) into counted;
+      execute format(case concerned when staged.source then 'select count(*) from %s' else 'select count(*) from (select distinct entity from %s) c' end, concerned)
+      into counted;
     elsif concerned = staged.source then
       counted := imago.estimated_rows(staged.source);
     else
@@ -2805,6 +2893,8 @@ begin
   if mode = 'preflight' then
     return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   perform imago.expect_no_problems(plan_name, problems);
 
   begin
@@ -2821,7 +2911,7 @@ begin
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result || imago.plan_words(plan) || jsonb_build_object('problems', problems);
+  return result - 'found' || imago.plan_words(plan) || jsonb_build_object('problems', problems || (result -> 'found'));
 end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
@@ -2873,7 +2963,7 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', imago.rehearsal_problems(plan), 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
                                                             'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)
@@ -3472,7 +3562,9 @@ begin
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.');
+      'Call validate_migration to see what is wrong and what mends it.' || coalesce((
+        select ' ' || string_agg(distinct h.hint, ' ') from jsonb_array_elements(answer -> 'failing') f
+        cross join lateral jsonb_array_elements_text(f -> 'hints') h(hint)), ''));
   end if;
   return answer;
 end
@@ -3511,6 +3603,30 @@ end
 $$;
 comment on function imago.expect_cleanable(imago.plan, interval) is 'Refuses to clean up while the journal is the way back, or before the verification period is over (IM040). Gives since when that counts: when the plan was finalized, or taken back whole.';
 
+-- imago.expect_comparable_keys
+create or replace function imago.expect_comparable_keys(plan imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    begin
+      perform imago.pending_keys(staged, '{}');
+    exception when undefined_function or datatype_mismatch then
+      perform imago.raise_error('IM067', plan.name, imago.plan_object(staged, 'pending'), (
+        select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
+        where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity'),
+        staged.source, staged.key_type);
+    end;
+  end loop;
+end
+$$;
+comment on function imago.expect_comparable_keys(imago.plan) is 'Refuses a view pending whose entities can never equal a key of the source (IM067).';
+
 -- imago.expect_cron
 create or replace function imago.expect_cron()
 returns void
@@ -3527,6 +3643,38 @@ begin
 end
 $$;
 comment on function imago.expect_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
+
+-- imago.expect_done
+create or replace function imago.expect_done(plan imago.plan, finalized boolean)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_effective_run(plan.name);
+  reasons text;
+  remedies text;
+begin
+  if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
+    return;
+  end if;
+  -- A database that has none of its rows, as when all migrations are applied to an empty one, has nothing to migrate.
+  if plan.finalizing_at is null and imago.has_no_entities(plan)
+     and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
+    return;
+  end if;
+  if finalized or plan.closed_at is not null then
+    perform imago.raise_error('IM066', plan.name, 'it is not finalized', 'Call finalize_migration until has_more is false.');
+  end if;
+  select string_agg(o.reason, '; ' order by o.n), string_agg(distinct o.remedy, ' ') into reasons, remedies
+  from imago.undone(plan) with ordinality o(reason, remedy, n);
+  if reasons is not null then
+    perform imago.raise_error('IM066', plan.name, reasons, remedies);
+  end if;
+end
+$$;
+comment on function imago.expect_done(imago.plan, boolean) is 'Refuses (IM066) unless a plan is done. That is: finalized, or its run has succeeded, its checks found nothing and nothing is pending now; or there is nothing to migrate.';
 
 -- imago.expect_finalizable
 create or replace function imago.expect_finalizable(plan imago.plan, pending text[] default '{}')
@@ -3688,6 +3836,25 @@ end
 $$;
 comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'Refuses a call that contradicts what the call that created the run has fixed (IM007). One that says nothing goes on with it.';
 
+-- imago.expect_session
+create or replace function imago.expect_session()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if current_setting('session_replication_role') = 'replica' then
+    perform imago.raise_error('IM062');
+  end if;
+  -- What was committed while we waited for a lock has to be seen.
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform imago.raise_error('IM063', current_setting('transaction_isolation'));
+  end if;
+end
+$$;
+comment on function imago.expect_session() is 'Refuses sessions in which moving would go wrong. Triggers do not fire for a replica (IM062), and a transaction that sees old rows only takes them for all there is (IM063).';
+
 -- imago.expect_size
 create or replace function imago.expect_size(batch_size integer, max_ms integer default 2000)
 returns void
@@ -3808,6 +3975,23 @@ end
 $$;
 comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities. Their own rows are restored by then; declared columns that foreign keys null are not looked through.';
 
+-- imago.expect_writable
+create or replace function imago.expect_writable(moving boolean default true)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  reason text := imago.read_only_reason(moving);
+begin
+  if reason is not null then
+    perform imago.raise_error('IM064', reason);
+  end if;
+end
+$$;
+comment on function imago.expect_writable(boolean) is 'For calls that have no status of their own: refuses while the database is read-only (IM064).';
+
 -- imago.explained_by_trigger
 create or replace function imago.explained_by_trigger(plan_name text, relation text, column_name text default null)
 returns boolean
@@ -3850,7 +4034,8 @@ volatile
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
-      'name', c.name, 'severity', c.severity, 'found', i.found, 'held', imago.held_findings(c, i.found), 'keys', i.keys,
+      'name', c.name, 'severity', c.severity, 'found', i.found, 'held', imago.held_findings(c, i.found), 'keys', case when c.routine is null then to_jsonb(i.keys) else jsonb_path_query_array(i.findings, '$[0 to 9].object') end,
+      'hints', jsonb_path_query_array(i.findings, '$[0 to 2].hint'),
       'partial', not i.done or i.error is not null, 'error', i.error ->> 'code') order by i.position), '[]')
   from imago.validation_check i
   join imago.plan_check c on c.id = i.plan_check
@@ -3875,6 +4060,10 @@ begin
   end if;
   if dry_run then
     return imago.finalize_preview(plan);
+  end if;
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).finalized_at is null then
+    return imago.finalize_answer(plan_name, null, 'waiting') || imago.waiting_fields();
   end if;
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
@@ -3994,12 +4183,14 @@ begin
         else 'Let the rollback end (rollback_batch until has_more is false), or cancel it with cancel_migration.' end;
   end if;
   return query
-    select k.code, format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct f.entity), count(distinct f.entity)), k.remedy
+    select k.code, format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct coalesce(f.entity, 'null')), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
       ('failed', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('too_large', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
       ('deferred', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('unreachable', 'unreachable', 'pending, but not in the table that the plan walks',
+       'Give these rows an entity that is there, or have the plan''s view pending leave them out; then call retry_failed_migrations, then migrate_batch.'),
       ('held', 'held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
       ('conflict', 'in_conflict', 'in conflict', 'Finish the rollback, or migrate again: migrate_batch until has_more is false.')
     ) k(kind, code, word, remedy) on k.kind = f.kind
@@ -4317,6 +4508,9 @@ begin
     exit when keys <> '{}';
   end loop;
   outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
+  -- A view may list an entity as often as it likes.
+  select coalesce(array_agg(k.key order by k.n), '{}') into keys
+  from (select u.key, min(u.n) as n from unnest(keys) with ordinality u(key, n) group by u.key) k;
 exception
   when query_canceled then
     if not imago.timed_out() then
@@ -4329,6 +4523,30 @@ exception
 end
 $$;
 comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
+
+-- imago.find_unreachable
+create or replace function imago.find_unreachable(plan imago.plan, most integer)
+returns table (stage integer, source text, entity text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in
+    select s.* from imago.plan_stages(plan) s
+    where pg_catalog.to_regclass(imago.plan_object(s, 'pending')) is not null and pg_catalog.to_regclass(s.source) is not null
+  loop
+    return query execute format(
+      'select $1, $2, p.entity::text from (select distinct entity from %s) p
+       where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit $3',
+      imago.plan_object(staged, 'pending'), staged.source, staged.key_column)
+    using staged.stage, staged.source, most;
+  end loop;
+end
+$$;
+comment on function imago.find_unreachable(imago.plan, integer) is 'Entities, at most so many a stage, that the view pending lists and the source does not have; null stands for rows without a key. Reads all of the view.';
 
 -- imago.find_unrestored
 create or replace function imago.find_unrestored(write imago.plan_write, plan imago.plan, keys text[], force boolean)
@@ -4415,9 +4633,18 @@ begin
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
   checks := imago.latest_end_validation(run, lane.waits_since);
-  if imago.is_resumable(checks) is not true and not imago.late_walk_was_empty(lane) then
+  if imago.is_resumable(checks) is not true and not (lane.look_timed_out and imago.late_walk_was_empty(lane)) then
     select f.* into remaining from imago.find_remaining(run, plan, most) f;
-    if remaining.outcome <> 'working' then
+    result.failed := imago.set_unreachable_aside(run, remaining.staged, remaining.keys);
+    if result.failed > 0 then
+      return result;
+    end if;
+    if remaining.outcome = 'incomplete' and remaining.keys = '{}' then
+      update imago.lane l set look_timed_out = true
+      where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
+    end if;
+    -- What a walk of the lanes has just left alone, another one would, too.
+    if remaining.outcome <> 'working' and not (remaining.keys <> '{}' and imago.late_walk_was_empty(lane)) then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;
       result.error_code := 'IM021';
@@ -4438,7 +4665,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- imago.first_size
 create or replace function imago.first_size(lane imago.lane)
@@ -4729,13 +4956,17 @@ set search_path = ''
 as $$
 declare
   aside text[];
+  bare boolean;
 begin
-  select array_agg(f.entity) into aside
+  select array_agg(f.entity) filter (where f.entity is not null), bool_or(f.entity is null) into aside, bare
   from imago.failure f
-  where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large');
+  where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large', 'unreachable');
   if run.direction = 'forward' and aside is not null then
     perform imago.clear_set_aside(run, array(
       select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))), plan.stage);
+  end if;
+  if run.direction = 'forward' and bare and not imago.lists_null(plan) then
+    delete from imago.failure f where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.entity is null;
   end if;
 end
 $$;
@@ -4917,6 +5148,10 @@ begin
   end if;
 
   aside := imago.bad_keys(plan, segment, attempt);
+  -- Where the view writes a key in another way (case, blanks), none of the segment is named: it is looked for by halves.
+  if not aside && segment then
+    aside := case cardinality(segment) when 1 then segment || aside else '{}' end;
+  end if;
   if aside = '{}' then
     perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
     outcome := 'halve';
@@ -5026,6 +5261,31 @@ begin
 end
 $$;
 comment on function imago.has_journal(imago.plan, text) is 'Whether anything was written for this entity that has not been taken back.';
+
+-- imago.has_no_entities
+create or replace function imago.has_no_entities(plan imago.plan)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  filled boolean;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    if pg_catalog.to_regclass(staged.source) is null then
+      return false;
+    end if;
+    execute format('select exists (select from %s)', staged.source) into filled;
+    if filled then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+comment on function imago.has_no_entities(imago.plan) is 'Whether all tables that a plan walks are there and empty.';
 
 -- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
@@ -5802,6 +6062,41 @@ as $$
 $$;
 comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
 
+-- imago.lagging_sequences
+create or replace function imago.lagging_sequences(plan imago.plan)
+returns table (object text, sequence text, next_value numeric, largest numeric, statement text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  drawn record;
+begin
+  for drawn in
+    select w.relation, c.column_name, q.seqincrement as step, format('%I.%I', n.nspname, s.relname) as name
+    from imago.plan_write w
+    cross join lateral imago.column_sequences(w.relation) c
+    join pg_catalog.pg_sequence q on q.seqrelid = c.sequence and not q.seqcycle
+    join pg_catalog.pg_class s on s.oid = c.sequence
+    join pg_catalog.pg_namespace n on n.oid = s.relnamespace
+    where w.plan = plan.name and w.inserts and pg_catalog.has_sequence_privilege(c.sequence, 'select')
+    order by w.position, c.column_name
+  loop
+    object := format('%s.%I', drawn.relation, drawn.column_name);
+    sequence := drawn.name;
+    execute format(
+      'select s.last_value + case when s.is_called then $1 else 0 end, (select %s(t.%I) from %s t) from %s s',
+      case when drawn.step > 0 then 'max' else 'min' end, drawn.column_name, drawn.relation, drawn.name)
+    into next_value, largest using drawn.step;
+    continue when largest is null or drawn.step > 0 and largest < next_value or drawn.step < 0 and largest > next_value;
+    statement := format('select setval(%L, (select %s(%I) from %s));',
+      drawn.name, case when drawn.step > 0 then 'max' else 'min' end, drawn.column_name, drawn.relation);
+    return next;
+  end loop;
+end
+$$;
+comment on function imago.lagging_sequences(imago.plan) is 'Sequences of tables into which a plan inserts that would next give a value which is taken, or lies before the largest one.';
+
 -- imago.last_effective_run
 create or replace function imago.last_effective_run(plan text)
 returns imago.run
@@ -5904,6 +6199,22 @@ as $$
 $$;
 comment on function imago.leave_index_to_person(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
 
+-- imago.lists_null
+create or replace function imago.lists_null(plan imago.plan)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  result boolean;
+begin
+  execute format('select exists (select from %s where entity is null)', imago.plan_object(plan, 'pending')) into result;
+  return result;
+end
+$$;
+comment on function imago.lists_null(imago.plan) is 'Whether the view pending of a stage lists rows without a key.';
+
 -- imago.lock_entities
 create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
 returns text[]
@@ -5962,6 +6273,27 @@ begin
 end
 $$;
 comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';
+
+-- imago.lock_last_run
+create or replace function imago.lock_last_run(plan_name text)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_run(plan_name);
+begin
+  loop
+    run := imago.lock_run(run.id);
+    -- While we waited, somebody may have begun another one.
+    exit when run.id is not distinct from (imago.last_run(plan_name)).id;
+    run := imago.last_run(plan_name);
+  end loop;
+  return run;
+end
+$$;
+comment on function imago.lock_last_run(text) is 'Holds the newest run of a plan alone and re-reads it; null when the plan has none. IM016 when others take too long.';
 
 -- imago.lock_plan
 create or replace function imago.lock_plan(plan_name text, run_too boolean)
@@ -6029,8 +6361,11 @@ begin
   if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
     perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
   end if;
-  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'requested',
-    jsonb_build_object('action', action, 'caller', caller));
+  -- What was asked for then waits, and is asked for again.
+  if imago.read_only_reason(moving => false) is null then
+    perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'requested',
+      jsonb_build_object('action', action, 'caller', caller));
+  end if;
   return jsonb_build_object('plan', plan_name, 'action', action, 'caller', caller);
 end
 $$;
@@ -6059,12 +6394,16 @@ declare
 begin
   perform imago.expect_size(batch_size, max_ms);
   perform imago.expect_options(backup, max_failures, on_failure, dry_run);
+  perform imago.expect_session();
   if dry_run then
     return imago.dry_run(plan_name, 'sample', batch_size, max_ms);
   end if;
 
   if plan.closed_at is not null then
     return imago.work_answer((imago.last_run(plan_name)).id, 'done', '{}', '{}', statement_timestamp());
+  end if;
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'forward');
   end if;
   begin
     driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id);
@@ -6112,6 +6451,8 @@ begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);
@@ -6411,6 +6752,10 @@ begin
   if batch_offset < 0 then
     perform imago.raise_error('IM003', batch_offset::text);
   end if;
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('next_offset', batch_offset);
+  end if;
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
@@ -6596,7 +6941,9 @@ declare
   result bigint;
   pending constant text := format(
     'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
+     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+       -- What no window can reach is left to the end of the run.
+       and exists (select from %2$s s where s.%3$I = p.entity)', plan.name, plan.source, plan.key_column);
   boundary text;
 begin
   execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
@@ -6665,6 +7012,35 @@ as $$
     plan = excluded.plan, object_id = excluded.object_id, column_number = excluded.column_number, noted_in = excluded.noted_in, comment = excluded.comment
 $$;
 comment on function imago.note_object(text, oid, oid, integer, text) is 'Notes an object, by its address, as added by a plan, or by the engine (plan null).';
+
+-- imago.note_unreachable
+create or replace function imago.note_unreachable(run imago.run, plan imago.plan, entities text[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  why constant text := case when entities[1] is null
+    then 'the view pending lists rows whose entity is null'
+    else format('the view pending lists it, and %s has no such key', plan.source) end;
+  result bigint;
+begin
+  insert into imago.failure as f (plan, run, stage, entity, kind, direction, table_name, reason)
+  select run.plan, run.id, plan.stage, e, 'unreachable', run.direction, plan.source_table, why
+  from unnest(entities) e
+  on conflict do nothing;
+  get diagnostics result = row_count;
+  if result > 0 then
+    -- One line, however many they are.
+    perform imago.write_log(run.plan, run.id, 'error', 'unreachable',
+      jsonb_build_object('count', result, 'keys', to_jsonb(entities[1:10]), 'reason', why) || imago.stage_label(plan.stage),
+      case when result = 1 then entities[1] end);
+  end if;
+  return result;
+end
+$$;
+comment on function imago.note_unreachable(imago.run, imago.plan, text[]) is 'Records entities of a stage as unreachable and says how many of them are new.';
 
 -- imago.nulled_relations
 create or replace function imago.nulled_relations(plan imago.plan, target text)
@@ -6882,13 +7258,14 @@ begin
   -- The view may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from %s where entity = any ($1::%s[])',
+    'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
+     from (select distinct entity from %s where entity = any ($1::%s[])) p',
     imago.plan_object(plan, 'pending'), plan.key_type)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order.';
+comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
 
 -- imago.percentage
 create or replace function imago.percentage(moved bigint, pending bigint)
@@ -7147,6 +7524,11 @@ begin
         and a.attname = staged.key_column) then
       return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null.', staged.source, staged.key_column)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
   return query select * from imago.guard_triggers(plan);
@@ -7200,6 +7582,10 @@ declare
   raiser record;
 begin
   perform imago.find_plan(plan_name);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).prepared_at is null then
+    return imago.prepare_answer(plan_name, null, 'waiting') || imago.waiting_fields();
+  end if;
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
     select p.* into plan from imago.plan p where p.name = plan_name for update;
@@ -7237,6 +7623,7 @@ begin
           perform imago.install_sync(plan_name, sync.position);
         else
           name := 'statistics';
+          perform imago.expect_comparable_keys(imago.find_plan(plan_name));
           perform imago.ensure_statistics(plan_name);
           update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
         end if;
@@ -7305,7 +7692,7 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
       from imago.missing_indexes(plan_name) u where u.is_left),
     'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
-    'failed', counts.failed, 'held', counts.held, 'conflicts', counts.conflicts,
+    'failed', counts.failed, 'unreachable', counts.unreachable, 'held', counts.held, 'conflicts', counts.conflicts,
     -- What is set aside or held is still pending, as far as its rows go.
     'remaining', greatest(0, entities.pending - counts.failed - counts.held),
     'percentage', imago.percentage(entities.migrated, entities.pending),
@@ -7456,6 +7843,23 @@ exception
 end
 $$;
 comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+
+-- imago.read_only_reason
+create or replace function imago.read_only_reason(moving boolean default true)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when pg_catalog.pg_is_in_recovery() then 'this server is a standby, which takes no writes until it is promoted'
+    -- A transaction may be made writable by hand, to free some space: that is not what we do.
+    when current_setting('default_transaction_read_only') = 'on' and (moving or current_setting('transaction_read_only') = 'on')
+    then 'the database is read-only (default_transaction_read_only = on); on Supabase because its disk is nearly full'
+    when current_setting('transaction_read_only') = 'on' then 'the transaction of this call is read-only'
+  end
+$$;
+comment on function imago.read_only_reason(boolean) is 'Why nothing can be written at the moment, in words; null where it can. Moving also waits in a transaction that was made writable while the database is read-only.';
 
 -- imago.read_sides
 create or replace function imago.read_sides(plan imago.plan, keys anyarray)
@@ -7677,6 +8081,19 @@ comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in
 
 Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';
 
+-- imago.rehearsal_problems
+create or replace function imago.rehearsal_problems(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('severity', 'warning', 'kind', c.kind) || f.finding order by c.kind, f.n), '[]')
+  from (values ('sequence_behind', imago.check_sequences(plan)), ('unreachable', imago.check_unreachable(plan))) c(kind, looked)
+  cross join lateral jsonb_array_elements(c.looked -> 'findings') with ordinality f(finding, n)
+$$;
+comment on function imago.rehearsal_problems(imago.plan) is 'What only a rehearsal can know, as problems: sequences that copied values overtake, entities that cannot be reached.';
+
 -- imago.rehearse
 create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, max_ms integer)
 returns jsonb
@@ -7818,7 +8235,7 @@ set jit = off
 as $$
 declare
   source text;
-  keys text[];
+  result text[];
 begin
   if run.direction = 'forward' then
     source := format('select entity from %s', imago.plan_object(plan, 'pending'));
@@ -7831,12 +8248,15 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
-  into keys using plan.name, run.direction, most, plan.stage;
-  return keys;
+       select entity from (%s) l
+       where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) or entity is null and not $5
+       limit $3) first_ones', source)
+  into result using plan.name, run.direction, most, plan.stage,
+    exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
+  return result;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. The proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Twice what a view lists twice, and null until it is noted. The proof of completeness.';
 
 -- imago.remove_rows
 create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
@@ -8141,17 +8561,20 @@ declare
   run imago.run := imago.last_run(plan_name);
   retried integer;
 begin
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
-  run := imago.lock_run(run.id);
+  run := imago.lock_last_run(plan_name);
   perform imago.expect_not_finalized(plan_name, run.direction);
   if run.state <> 'running' then
     perform imago.transition_run(run.id, 'retry', 'asked for');
   end if;
-  delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large', 'unreachable');
   get diagnostics retried = row_count;
+  delete from imago.standstill s where s.run = run.id;
   -- Lanes that were walked are walked once more by the late pass; the others simply go on.
   update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null, moved_before = null
   where l.run = run.id and l.pass = 'late';
@@ -8193,6 +8616,10 @@ declare
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_size(null, max_ms);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'rollback');
+  end if;
   if run_id is not null then
     driven := imago.expect_run(plan_name, 'rollback', run_id);
     if driven.force <> force then
@@ -8228,6 +8655,9 @@ declare
   rows jsonb := '{}';
   deferrals integer := 0;
 begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_session();
+  perform imago.expect_writable();
   loop
     result := imago.roll_back(plan_name, 3600000, force);
     rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);
@@ -8269,6 +8699,8 @@ begin
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
@@ -8392,7 +8824,7 @@ begin
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
       'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
-      'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'conflict')),
+      'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),
       'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
     from runs u);
 end
@@ -8409,6 +8841,22 @@ as $$
   select pg_catalog.hashtextextended('imago run ' || run_id, 0)
 $$;
 comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row. Batches take it shared, transitions exclusive, first come, first served.';
+
+-- imago.run_mark
+create or replace function imago.run_mark(run imago.run)
+returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select md5(concat_ws('|',
+    (select string_agg(to_jsonb(l) - 'updated_at' #>> '{}', ',' order by l.stage, l.pass, l.number) from imago.lane l where l.run = run.id),
+    (select format('%s %s', count(*), max(f.id)) from imago.failure f where f.plan = run.plan),
+    (select string_agg(to_jsonb(i) #>> '{}', ',' order by i.validation, i.position)
+     from imago.validation v join imago.validation_check i on i.validation = v.id where v.run = run.id),
+    (select count(*) from imago.plan_step s where s.plan = run.plan and s.done_at is not null)))
+$$;
+comment on function imago.run_mark(imago.run) is 'A fingerprint of all by which one sees that a run gets on.';
 
 -- imago.run_points
 create or replace function imago.run_points(plan_name text, runs bigint[], started_at timestamptz, points integer)
@@ -8438,7 +8886,7 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'at', s.ended, 'per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
     'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
-                 and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
+                 and l.event in ('failed', 'too_large', 'unreachable', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s
 $$;
 comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length. At the end of each: entities a minute, the largest sub-batch (null where none ran), failures so far.';
@@ -8669,7 +9117,7 @@ begin
   insert into imago.failure as f (plan, run, stage, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason, raised_by)
   values (run.plan, run.id, set_aside.stage, entity, kind, run.direction, sqlstate,
           nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason, set_aside.raised_by)
-  on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
+  on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
     table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, raised_by = excluded.raised_by, created_at = clock_timestamp();
@@ -8693,9 +9141,30 @@ as $$
   where f.plan = set_aside_keys.plan
     and f.direction = set_aside_keys.direction
     and f.stage = set_aside_keys.stage
-    and (passing_too or f.kind <> 'deferred' and f.reason_kind is distinct from 'referenced')
+    and f.entity is not null
+    and (passing_too or f.kind not in ('deferred', 'unreachable') and f.reason_kind is distinct from 'referenced')
 $$;
-comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since, a row of the source that was missing) only if passing_too.';
+
+-- imago.set_unreachable_aside
+create or replace function imago.set_unreachable_aside(run imago.run, plan imago.plan, keys text[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  entities text[];
+begin
+  if run.direction <> 'forward' or keys = '{}' then
+    return 0;
+  end if;
+  entities := imago.unreachable_keys(plan, array_remove(keys, null));
+  return case when entities = '{}' then 0 else imago.note_unreachable(run, plan, entities) end
+    + case when array_position(keys, null) is null then 0 else imago.note_unreachable(run, plan, array[null::text]) end;
+end
+$$;
+comment on function imago.set_unreachable_aside(imago.run, imago.plan, text[]) is 'Sets aside those of the keys that are pending in a stage and not in its source, and null; says how many are new.';
 
 -- imago.setting_number
 create or replace function imago.setting_number(name text)
@@ -8867,6 +9336,65 @@ end
 $$;
 comment on function imago.stage_writes(imago.plan) is 'The journaled writes of a stage, in their order.';
 
+-- imago.stands_still
+create or replace function imago.stands_still(run imago.run)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  mark constant text := imago.run_mark(run);
+  last imago.standstill;
+begin
+  -- Others who see the same at the same time count it.
+  select s.* into last from imago.standstill s where s.run = stands_still.run.id for update skip locked;
+  last.calls := case last.mark when mark then last.calls + 1 else 1 end;
+  if last.run is not null then
+    update imago.standstill s set mark = stands_still.mark, calls = last.calls, updated_at = clock_timestamp() where s.run = last.run;
+  else
+    insert into imago.standstill (run, mark, calls) values (run.id, mark, 1) on conflict do nothing;
+  end if;
+  return last.calls >= imago.setting_number('idle_calls');
+exception when lock_not_available or deadlock_detected then
+  return false;
+end
+$$;
+comment on function imago.stands_still(imago.run) is 'Counts a call that moved nobody, and says whether too many in a row have left the run as it was.';
+
+-- imago.standstill_text
+create or replace function imago.standstill_text(run imago.run, plan imago.plan)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  remaining record;
+  lanes text;
+begin
+  select string_agg(format('lane %s of the %s pass', l.number, l.pass), ', ' order by l.pass desc, l.number) into lanes
+  from (select l.* from imago.lane l where l.run = standstill_text.run.id and not l.done limit 3) l;
+  if lanes is not null then
+    return lanes || ' unfinished';
+  end if;
+  select f.* into remaining from imago.find_remaining(run, plan, 1000) f;
+  if remaining.keys <> '{}' then
+    return format('%s%s still %s%s', imago.counted(plan, cardinality(remaining.keys)), case remaining.outcome when 'incomplete' then ' or more' else '' end,
+      case run.direction when 'forward' then 'pending' else 'in the journal' end,
+      imago.sample_keys_text(remaining.keys, cardinality(remaining.keys)));
+  end if;
+  return coalesce((
+    select 'check ' || c.name || ' unfinished'
+    from imago.validation v
+    join imago.validation_check i on i.validation = v.id and not i.done
+    join imago.plan_check c on c.id = i.plan_check
+    where v.run = standstill_text.run.id
+    order by v.id desc, i.position limit 1), 'nothing pending, and no end');
+end
+$$;
+comment on function imago.standstill_text(imago.run, imago.plan) is 'What is to be seen of a run that does not get on: unfinished lanes, up to three keys that are left, or the check that does not end.';
+
 -- imago.start_rollback
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
 returns imago.run
@@ -8880,9 +9408,24 @@ declare
 begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
+  while run.direction = 'forward' loop
+    run := imago.lock_run(run.id);
+    if run.state in ('pending', 'running', 'paused') then
+      perform imago.transition_run(run.id, 'supersede', 'rollback');
+      exit;
+    end if;
+    -- Somebody else has turned round while we waited, or the run has ended by itself.
+    run := imago.unfinished_run(plan_name);
+  end loop;
   if run.direction = 'forward' then
-    perform imago.transition_run(run.id, 'supersede', 'rollback');
     run := null;
+  end if;
+  -- A call that began before a rollback ended was meant for that one.
+  if run.id is null and caused_by is null then
+    started := imago.last_run(plan_name);
+    if started.direction = 'rollback' and started.state in ('succeeded', 'failed') and started.finished_at > statement_timestamp() then
+      return started;
+    end if;
   end if;
   if run.id is null then
     delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';
@@ -9316,6 +9859,10 @@ declare
   answer jsonb;
   failed_with text;
 begin
+  -- The job stays, and goes on with the first tick that can write.
+  if imago.read_only_reason() is not null then
+    return jsonb_build_object('plan', plan_name, 'status', 'waiting') || imago.waiting_fields();
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'tick')) then
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;
@@ -9399,15 +9946,25 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
-  run imago.run := imago.last_run(plan_name);
+  seen imago.run := imago.last_run(plan_name);
+  run imago.run;
+  next_state text;
 begin
-  if run.id is null then
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
+  if seen.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', imago.transition_run(run.id, event));
+  run := imago.lock_last_run(plan_name);
+  select t.to_state into next_state from imago.transition t where t.event = transition_last_run.event and t.from_state = seen.state;
+  -- Who asked for the same at the same time was faster: then it is as it was asked for.
+  if run.id <> seen.id or run.state = seen.state or run.state is distinct from next_state then
+    next_state := imago.transition_run(run.id, event);
+  end if;
+  return jsonb_build_object('plan', plan_name, 'run', run.id, 'direction', run.direction, 'state', next_state);
 end
 $$;
-comment on function imago.transition_last_run(text, text) is 'pause, resume or cancel for the newest run of a plan.';
+comment on function imago.transition_last_run(text, text) is 'pause, resume or cancel for the newest run of a plan. No caller is refused for being second to ask for the same.';
 
 -- imago.transition_run
 create or replace function imago.transition_run(run_id bigint, event text, reason text default null, error_code text default null, error_detail text[] default null)
@@ -9518,14 +10075,14 @@ as $$
     select coalesce(sum(l.processed), 0) as amount from imago.lane l where l.run = run.id
   )
   select jsonb_build_object(
-    'error_rate', round((select count(*) from lines where event in ('failed', 'too_large'))::numeric
+    'error_rate', round((select count(*) from lines where event in ('failed', 'too_large', 'unreachable'))::numeric
       / nullif((select amount from processed), 0), 6),
     'errors_by_sqlstate', coalesce((
       select jsonb_object_agg(s.sqlstate, s.n) from (
-        select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large') group by 1) s), '{}'),
+        select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large', 'unreachable') group by 1) s), '{}'),
     'errors_by_raiser', coalesce((
       select jsonb_object_agg(s.raised_by, s.n) from (
-        select raised_by, count(*) as n from lines where event in ('failed', 'too_large') and raised_by is not null
+        select raised_by, count(*) as n from lines where event in ('failed', 'too_large', 'unreachable') and raised_by is not null
         group by 1 order by 2 desc, 1 limit 10) s), '{}'),
     'deferred_batches', (select count(*) from lines where event = 'deferred'),
     'halved_batches', (select count(*) from lines where event = 'halved'),
@@ -9674,6 +10231,57 @@ as $$
 $$;
 comment on function imago.undo_table_name(text, text) is 'Name of an undo table: readable, and short enough to carry suffixes. Distinct for names that differ late, by a letter''s case or by what is no letter.';
 
+-- imago.undone
+create or replace function imago.undone(plan imago.plan)
+returns table (reason text, remedy text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.last_effective_run(plan.name);
+  staged imago.plan;
+  pending text[] := '{}';
+  answer jsonb;
+begin
+  return query select o.reason, o.remedy from imago.finalize_obstacles(plan, '{}') o;
+  if found then
+    return;
+  end if;
+  if run.id is null or run.direction = 'rollback' or run.state <> 'succeeded' then
+    return query select
+      case when run.id is null then 'nothing has been migrated'
+        when run.direction = 'rollback' then 'it was rolled back'
+        else format('its last run is %s', run.state) end,
+      'Call migrate_batch until has_more is false.';
+    return;
+  end if;
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    execute format('select coalesce(array_agg(coalesce(p.entity, ''null'')), ''{}'') from (select entity::text from %s limit 4) p',
+      imago.plan_object(staged, 'pending'))
+    into pending;
+    if pending <> '{}' then
+      return query select format('%s of %s pending%s',
+          case cardinality(pending) when 4 then 'some' else cardinality(pending)::text end, staged.source, imago.sample_keys_text(pending, cardinality(pending))),
+        'Call migrate_batch until has_more is false.';
+      return;
+    end if;
+  end loop;
+  if run.findings = '[]' then
+    return;
+  end if;
+  -- It may have been put right since.
+  answer := imago.run_error_checks(plan, run.id, clock_timestamp() + interval '1 hour', clock_timestamp());
+  if answer -> 'failing' <> '[]' then
+    return query select 'its checks find something: ' || string_agg(f ->> 'name', ', '), 'Call validate_migration and put right what it finds.'
+    from jsonb_array_elements(answer -> 'failing') f;
+  elsif (answer ->> 'has_more')::boolean then
+    return query select 'its checks are not through'::text, 'Call migrate_batch until has_more is false.'::text;
+  end if;
+end
+$$;
+comment on function imago.undone(imago.plan) is 'What keeps a plan from being done, each with its remedy. Looks for what is pending now, however the last run ended.';
+
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
 returns imago.run
@@ -9721,6 +10329,42 @@ exception
 end
 $$;
 comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+
+-- imago.unreachable_findings
+create or replace function imago.unreachable_findings(sources text[], entities text[])
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'object', format('%s %s', u.source, coalesce(u.entity, 'null')),
+    'message', case when u.entity is null then 'the view pending lists rows whose entity is null' else 'is pending, and there is no such row' end,
+    'hint', 'Give these rows an entity that is there, or have the view leave them out; then call retry_failed_migrations.') order by u.n), '[]')
+  from unnest(sources, entities) with ordinality u(source, entity, n)
+$$;
+comment on function imago.unreachable_findings(text[], text[]) is 'Unreachable entities as findings of a check.';
+
+-- imago.unreachable_keys
+create or replace function imago.unreachable_keys(plan imago.plan, keys text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  absent text[];
+begin
+  execute format(
+    'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
+     where not exists (select from %s s where s.%I = k.key::%s)',
+    plan.source, plan.key_column, plan.key_type)
+  into absent using keys;
+  -- A later statement: an entity that the app has just deleted is not pending any more either.
+  return case when absent = '{}' then absent else imago.pending_keys(plan, absent) end;
+end
+$$;
+comment on function imago.unreachable_keys(imago.plan, text[]) is 'Those of the keys that the view pending lists and the source does not have.';
 
 -- imago.unschedule
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -9806,6 +10450,12 @@ begin
   perform imago.expect_size(null, max_ms);
   if detailed is null or fixes is null or dry_run is null then
     perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fixes is null then 'fix_issues' else 'dry_run' end);
+  end if;
+  if fixes then
+    perform imago.expect_session();
+  end if;
+  if imago.read_only_reason(moving => fixes) is not null then
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
   end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
@@ -9915,6 +10565,30 @@ as $$
   from imago.last_effective_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
+
+-- imago.waiting_answer
+create or replace function imago.waiting_answer(plan_name text, direction text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select imago.work_answer((imago.last_run(plan_name)).id, 'waiting', '{}', '{}', statement_timestamp()) - '{migrated,rolled_back}'::text[]
+    || jsonb_build_object('plan', plan_name, 'run', null, 'direction', direction, case direction when 'forward' then 'migrated' else 'rolled_back' end, 0)
+    || imago.waiting_fields()
+$$;
+comment on function imago.waiting_answer(text, text) is 'What migrate_batch and rollback_batch return while the database is read-only: nothing was done, nothing is lost.';
+
+-- imago.waiting_fields
+create or replace function imago.waiting_fields()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('has_more', true, 'reason', imago.read_only_reason(), 'retry_after_ms', imago.setting_number('read_only_wait_ms'))
+$$;
+comment on function imago.waiting_fields() is 'What an answer with the status waiting says besides: why, and when to call again.';
 
 -- imago.walk_keys
 create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
@@ -10078,7 +10752,7 @@ begin
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
     'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
-    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'conflicts', aside.conflicts,
+    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'unreachable', aside.unreachable, 'conflicts', aside.conflicts,
     'has_more', outcome <> 'done',
     'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
     'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),
@@ -10376,6 +11050,10 @@ begin
     end case;
   end loop;
 
+  if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
+     and indexing = 'none' and imago.stands_still(run) then
+    outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
+  end if;
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;
@@ -10555,6 +11233,23 @@ begin
 end
 $$;
 comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (at most max_ms of work), full (everything, in one transaction) or preflight (looks, locks nothing). Reports rows, failures, side effects, WAL, rate and an estimate of the whole.';
+
+-- public.expect_done
+create or replace function public.expect_done(plan text default 'avatars', finalized boolean default false)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if finalized is null then
+    perform imago.raise_error('IM004', 'finalized');
+  end if;
+  perform imago.expect_done(imago.find_plan(plan), finalized);
+end
+$$;
+comment on function public.expect_done(text, boolean) is 'Imago: raises IM066, with the remedy, unless a plan is done. For the first line of the migration of the app that relies on it. Done is: everything moved and checked, nothing pending, set aside, held or in conflict; with finalized => true, finalized.';
 
 -- public.finalize_migration
 create or replace function public.finalize_migration(
@@ -10916,7 +11611,7 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'finalize_migration',
+        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
         'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',

@@ -3,8 +3,8 @@ create table imago.failure (
   plan text not null references imago.plan on delete cascade,
   run bigint,
   stage integer not null default 1,
-  entity text not null,
-  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'held', 'conflict')),
+  entity text,
+  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict')),
   direction text not null default 'forward',
   sqlstate text,
   constraint_name text,
@@ -16,14 +16,17 @@ create table imago.failure (
   reason text,
   raised_by text,
   created_at timestamptz not null default clock_timestamp(),
+  check (entity is not null or kind = 'unreachable'),
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
-comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, held (rolled back alone) or in conflict. Keys and codes only.';
+comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
+comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
-create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held');
+create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) nulls not distinct
+  where kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held');

@@ -15,6 +15,7 @@ create table imago.lane (
   done boolean not null default false,
   waits_for text[],
   waits_since timestamptz,
+  look_timed_out boolean not null default false,
   moved_before bigint,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
@@ -25,4 +26,5 @@ comment on column imago.lane.by_block is 'Walked in the order in which rows lie 
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
+comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';

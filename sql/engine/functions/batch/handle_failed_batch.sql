@@ -34,6 +34,10 @@ begin
   end if;
 
   aside := imago.bad_keys(plan, segment, attempt);
+  -- Where the view writes a key in another way (case, blanks), none of the segment is named: it is looked for by halves.
+  if not aside && segment then
+    aside := case cardinality(segment) when 1 then segment || aside else '{}' end;
+  end if;
   if aside = '{}' then
     perform imago.write_log(run.plan, run.id, 'debug', 'halved', jsonb_build_object('size', cardinality(segment)), null, attempt.sqlstate);
     outcome := 'halve';

@@ -5,7 +5,8 @@ volatile
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
-      'name', c.name, 'severity', c.severity, 'found', i.found, 'held', imago.held_findings(c, i.found), 'keys', i.keys,
+      'name', c.name, 'severity', c.severity, 'found', i.found, 'held', imago.held_findings(c, i.found), 'keys', case when c.routine is null then to_jsonb(i.keys) else jsonb_path_query_array(i.findings, '$[0 to 9].object') end,
+      'hints', jsonb_path_query_array(i.findings, '$[0 to 2].hint'),
       'partial', not i.done or i.error is not null, 'error', i.error ->> 'code') order by i.position), '[]')
   from imago.validation_check i
   join imago.plan_check c on c.id = i.plan_check

@@ -20,6 +20,12 @@ begin
   if detailed is null or fixes is null or dry_run is null then
     perform imago.raise_error('IM004', case when detailed is null then 'detailed' when fixes is null then 'fix_issues' else 'dry_run' end);
   end if;
+  if fixes then
+    perform imago.expect_session();
+  end if;
+  if imago.read_only_reason(moving => fixes) is not null then
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
+  end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
   if held.id is null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started);

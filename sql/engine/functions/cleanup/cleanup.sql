@@ -21,6 +21,11 @@ begin
   if dry_run then
     return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
   end if;
+  perform imago.expect_session();
+  -- Dropping the journal gives space back, which is what a read-only database needs.
+  if imago.read_only_reason(moving => false) is not null then
+    return imago.cleanup_answer(plan_name, null, 'waiting') || imago.waiting_fields();
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.cleanup_answer(plan_name, null, 'busy');
   end if;

@@ -20,12 +20,16 @@ declare
 begin
   perform imago.expect_size(batch_size, max_ms);
   perform imago.expect_options(backup, max_failures, on_failure, dry_run);
+  perform imago.expect_session();
   if dry_run then
     return imago.dry_run(plan_name, 'sample', batch_size, max_ms);
   end if;
 
   if plan.closed_at is not null then
     return imago.work_answer((imago.last_run(plan_name)).id, 'done', '{}', '{}', statement_timestamp());
+  end if;
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'forward');
   end if;
   begin
     driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id);

@@ -9,6 +9,10 @@ declare
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_size(null, max_ms);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'rollback');
+  end if;
   if run_id is not null then
     driven := imago.expect_run(plan_name, 'rollback', run_id);
     if driven.force <> force then

@@ -10,6 +10,9 @@ declare
   rows jsonb := '{}';
   deferrals integer := 0;
 begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_session();
+  perform imago.expect_writable();
   loop
     result := imago.roll_back(plan_name, 3600000, force);
     rolled_back := rolled_back + coalesce((result ->> 'rolled_back')::bigint, 0);

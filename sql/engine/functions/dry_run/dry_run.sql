@@ -17,6 +17,8 @@ begin
   if mode = 'preflight' then
     return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   perform imago.expect_no_problems(plan_name, problems);
 
   begin
@@ -33,7 +35,7 @@ begin
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result || imago.plan_words(plan) || jsonb_build_object('problems', problems);
+  return result - 'found' || imago.plan_words(plan) || jsonb_build_object('problems', problems || (result -> 'found'));
 end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';

@@ -44,7 +44,7 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', imago.rehearsal_problems(plan), 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
                                                             'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)

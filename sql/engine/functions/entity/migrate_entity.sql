@@ -14,6 +14,8 @@ begin
   if entity is null then
     perform imago.raise_error('IM004', 'entity');
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);

@@ -9,7 +9,9 @@ declare
   result bigint;
   pending constant text := format(
     'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward'')) ', plan.name);
+     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+       -- What no window can reach is left to the end of the run.
+       and exists (select from %2$s s where s.%3$I = p.entity)', plan.name, plan.source, plan.key_column);
   boundary text;
 begin
   execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)

@@ -18,6 +18,8 @@ begin
   if force is null then
     perform imago.raise_error('IM004', 'force');
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable();
   perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;

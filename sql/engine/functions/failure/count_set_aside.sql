@@ -2,6 +2,7 @@ create or replace function imago.count_set_aside(
   plan_name text,
   direction text default null,
   out failed bigint,
+  out unreachable bigint,
   out held bigint,
   out conflicts bigint,
   out unmoved bigint
@@ -15,10 +16,11 @@ as $$
     from imago.failure f where f.plan = plan_name
   )
   select
-    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large', 'unreachable') and a.of_direction),
+    count(distinct (a.stage, a.entity)) filter (where a.kind = 'unreachable' and a.of_direction),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred and too large ones, too), held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred, too large and unreachable ones, too), unreachable ones alone, held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';

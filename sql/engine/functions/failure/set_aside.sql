@@ -21,7 +21,7 @@ begin
   insert into imago.failure as f (plan, run, stage, entity, kind, direction, sqlstate, constraint_name, table_name, column_name, reason, raised_by)
   values (run.plan, run.id, set_aside.stage, entity, kind, run.direction, sqlstate,
           nullif(constraint_name, ''), nullif(table_name, ''), nullif(column_name, ''), reason, set_aside.raised_by)
-  on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'held')
+  on conflict (plan, stage, entity, direction) where kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held')
   do update set
     run = excluded.run, kind = excluded.kind, sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name,
     table_name = excluded.table_name, column_name = excluded.column_name, reason = excluded.reason, raised_by = excluded.raised_by, created_at = clock_timestamp();

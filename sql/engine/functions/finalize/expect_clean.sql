@@ -19,7 +19,9 @@ begin
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.');
+      'Call validate_migration to see what is wrong and what mends it.' || coalesce((
+        select ' ' || string_agg(distinct h.hint, ' ') from jsonb_array_elements(answer -> 'failing') f
+        cross join lateral jsonb_array_elements_text(f -> 'hints') h(hint)), ''));
   end if;
   return answer;
 end

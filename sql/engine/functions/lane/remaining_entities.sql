@@ -10,7 +10,7 @@ set jit = off
 as $$
 declare
   source text;
-  keys text[];
+  result text[];
 begin
   if run.direction = 'forward' then
     source := format('select entity from %s', imago.plan_object(plan, 'pending'));
@@ -23,9 +23,12 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) limit $3) first_ones', source)
-  into keys using plan.name, run.direction, most, plan.stage;
-  return keys;
+       select entity from (%s) l
+       where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) or entity is null and not $5
+       limit $3) first_ones', source)
+  into result using plan.name, run.direction, most, plan.stage,
+    exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
+  return result;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. The proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Twice what a view lists twice, and null until it is noted. The proof of completeness.';

@@ -18,11 +18,12 @@ begin
     return 0;
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    relation := case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then staged.source else imago.plan_object(staged, 'pending') end;
     -- The view may call functions of the app.
     perform set_config('search_path', imago.app_search_path(), true);
-    execute format('select count(*) from %s', relation) into counted;
+    execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+      then format('select count(*) from %s', staged.source)
+      else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
+    into counted;
     perform pg_catalog.set_config('search_path', '', true);
     result := result + counted;
   end loop;

@@ -14,7 +14,8 @@ begin
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
     if not is_estimate then
-      execute format('select count(*) from %s', concerned) into counted;
+      execute format(case concerned when staged.source then 'select count(*) from %s' else 'select count(*) from (select distinct entity from %s) c' end, concerned)
+      into counted;
     elsif concerned = staged.source then
       counted := imago.estimated_rows(staged.source);
     else

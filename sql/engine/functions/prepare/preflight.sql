@@ -17,6 +17,11 @@ begin
         and a.attname = staged.key_column) then
       return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
     end if;
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null.', staged.source, staged.key_column)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
   return query select * from imago.guard_triggers(plan);

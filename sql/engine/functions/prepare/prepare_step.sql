@@ -16,6 +16,10 @@ declare
   raiser record;
 begin
   perform imago.find_plan(plan_name);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).prepared_at is null then
+    return imago.prepare_answer(plan_name, null, 'waiting') || imago.waiting_fields();
+  end if;
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
     select p.* into plan from imago.plan p where p.name = plan_name for update;
@@ -53,6 +57,7 @@ begin
           perform imago.install_sync(plan_name, sync.position);
         else
           name := 'statistics';
+          perform imago.expect_comparable_keys(imago.find_plan(plan_name));
           perform imago.ensure_statistics(plan_name);
           update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
         end if;

@@ -26,7 +26,7 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
       from imago.missing_indexes(plan_name) u where u.is_left),
     'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
-    'failed', counts.failed, 'held', counts.held, 'conflicts', counts.conflicts,
+    'failed', counts.failed, 'unreachable', counts.unreachable, 'held', counts.held, 'conflicts', counts.conflicts,
     -- What is set aside or held is still pending, as far as its rows go.
     'remaining', greatest(0, entities.pending - counts.failed - counts.held),
     'percentage', imago.percentage(entities.migrated, entities.pending),

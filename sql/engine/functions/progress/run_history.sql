@@ -25,7 +25,7 @@ begin
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
       'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
-      'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'conflict')),
+      'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),
       'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
     from runs u);
 end

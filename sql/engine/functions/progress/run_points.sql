@@ -25,7 +25,7 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'at', s.ended, 'per_minute', round(60 * s.moved / s.seconds), 'batch_size', s.size,
     'failures', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (runs)
-                 and l.event in ('failed', 'too_large', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
+                 and l.event in ('failed', 'too_large', 'unreachable', 'conflict') and l.created_at <= s.ended)) order by s.n), '[]')
   from filled s
 $$;
 comment on function imago.run_points(text, bigint[], timestamptz, integer) is 'Some runs in at most so many slices of equal length. At the end of each: entities a minute, the largest sub-batch (null where none ran), failures so far.';

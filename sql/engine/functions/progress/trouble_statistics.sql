@@ -10,14 +10,14 @@ as $$
     select coalesce(sum(l.processed), 0) as amount from imago.lane l where l.run = run.id
   )
   select jsonb_build_object(
-    'error_rate', round((select count(*) from lines where event in ('failed', 'too_large'))::numeric
+    'error_rate', round((select count(*) from lines where event in ('failed', 'too_large', 'unreachable'))::numeric
       / nullif((select amount from processed), 0), 6),
     'errors_by_sqlstate', coalesce((
       select jsonb_object_agg(s.sqlstate, s.n) from (
-        select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large') group by 1) s), '{}'),
+        select coalesce(sqlstate, 'none') as sqlstate, count(*) as n from lines where event in ('failed', 'too_large', 'unreachable') group by 1) s), '{}'),
     'errors_by_raiser', coalesce((
       select jsonb_object_agg(s.raised_by, s.n) from (
-        select raised_by, count(*) as n from lines where event in ('failed', 'too_large') and raised_by is not null
+        select raised_by, count(*) as n from lines where event in ('failed', 'too_large', 'unreachable') and raised_by is not null
         group by 1 order by 2 desc, 1 limit 10) s), '{}'),
     'deferred_batches', (select count(*) from lines where event = 'deferred'),
     'halved_batches', (select count(*) from lines where event = 'halved'),

@@ -12,8 +12,11 @@ begin
   if coalesce(caller, '') !~ '^(key|user):[^[:cntrl:]]{1,200}$' then
     perform imago.raise_error('IM015', 'caller', coalesce(left(caller, 40), 'null'), 'key:<name of the key> or user:<id>');
   end if;
-  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'requested',
-    jsonb_build_object('action', action, 'caller', caller));
+  -- What was asked for then waits, and is asked for again.
+  if imago.read_only_reason(moving => false) is null then
+    perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'requested',
+      jsonb_build_object('action', action, 'caller', caller));
+  end if;
   return jsonb_build_object('plan', plan_name, 'action', action, 'caller', caller);
 end
 $$;

@@ -9,17 +9,20 @@ declare
   run imago.run := imago.last_run(plan_name);
   retried integer;
 begin
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
   if run.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
   -- Alone: workers hold lanes, and here all late ones are opened again.
-  run := imago.lock_run(run.id);
+  run := imago.lock_last_run(plan_name);
   perform imago.expect_not_finalized(plan_name, run.direction);
   if run.state <> 'running' then
     perform imago.transition_run(run.id, 'retry', 'asked for');
   end if;
-  delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large');
+  delete from imago.failure f where f.plan = plan_name and f.direction = run.direction and f.kind in ('failed', 'deferred', 'too_large', 'unreachable');
   get diagnostics retried = row_count;
+  delete from imago.standstill s where s.run = run.id;
   -- Lanes that were walked are walked once more by the late pass; the others simply go on.
   update imago.lane l set done = false, cursor_key = null, batch_size = 2000, deferrals = 0, waits_for = null, moved_before = null
   where l.run = run.id and l.pass = 'late';

@@ -10,9 +10,24 @@ declare
 begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
+  while run.direction = 'forward' loop
+    run := imago.lock_run(run.id);
+    if run.state in ('pending', 'running', 'paused') then
+      perform imago.transition_run(run.id, 'supersede', 'rollback');
+      exit;
+    end if;
+    -- Somebody else has turned round while we waited, or the run has ended by itself.
+    run := imago.unfinished_run(plan_name);
+  end loop;
   if run.direction = 'forward' then
-    perform imago.transition_run(run.id, 'supersede', 'rollback');
     run := null;
+  end if;
+  -- A call that began before a rollback ended was meant for that one.
+  if run.id is null and caused_by is null then
+    started := imago.last_run(plan_name);
+    if started.direction = 'rollback' and started.state in ('succeeded', 'failed') and started.finished_at > statement_timestamp() then
+      return started;
+    end if;
   end if;
   if run.id is null then
     delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';

@@ -9,6 +9,10 @@ declare
   answer jsonb;
   failed_with text;
 begin
+  -- The job stays, and goes on with the first tick that can write.
+  if imago.read_only_reason() is not null then
+    return jsonb_build_object('plan', plan_name, 'status', 'waiting') || imago.waiting_fields();
+  end if;
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'tick')) then
     return jsonb_build_object('plan', plan_name, 'status', 'busy');
   end if;

@@ -10,6 +10,9 @@ begin
     exit when keys <> '{}';
   end loop;
   outcome := case cardinality(keys) when most then 'incomplete' else 'working' end;
+  -- A view may list an entity as often as it likes.
+  select coalesce(array_agg(k.key order by k.n), '{}') into keys
+  from (select u.key, min(u.n) as n from unnest(keys) with ordinality u(key, n) group by u.key) k;
 exception
   when query_canceled then
     if not imago.timed_out() then

@@ -45,9 +45,18 @@ begin
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
   checks := imago.latest_end_validation(run, lane.waits_since);
-  if imago.is_resumable(checks) is not true and not imago.late_walk_was_empty(lane) then
+  if imago.is_resumable(checks) is not true and not (lane.look_timed_out and imago.late_walk_was_empty(lane)) then
     select f.* into remaining from imago.find_remaining(run, plan, most) f;
-    if remaining.outcome <> 'working' then
+    result.failed := imago.set_unreachable_aside(run, remaining.staged, remaining.keys);
+    if result.failed > 0 then
+      return result;
+    end if;
+    if remaining.outcome = 'incomplete' and remaining.keys = '{}' then
+      update imago.lane l set look_timed_out = true
+      where l.run = lane.run and l.stage = lane.stage and l.pass = 'late' and l.number = 1;
+    end if;
+    -- What a walk of the lanes has just left alone, another one would, too.
+    if remaining.outcome <> 'working' and not (remaining.keys <> '{}' and imago.late_walk_was_empty(lane)) then
       result.outcome := remaining.outcome;
       result.sqlstate := remaining.code;
       result.error_code := 'IM021';
@@ -68,4 +77,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left and moves what is; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';

@@ -16,7 +16,7 @@ begin
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
     'processed', processed, case run.direction when 'forward' then 'migrated' else 'rolled_back' end, moved,
-    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'conflicts', aside.conflicts,
+    'skipped', greatest(0, processed - moved - failed), 'failed', failed, 'failures_left', aside.failed, 'unreachable', aside.unreachable, 'conflicts', aside.conflicts,
     'has_more', outcome <> 'done',
     'retry_after_ms', case outcome when 'busy' then 50 when 'deferred' then 200 else 0 end,
     'sub_batches', coalesce((totals ->> 'sub_batches')::bigint, 0),

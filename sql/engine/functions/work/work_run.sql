@@ -78,6 +78,10 @@ begin
     end case;
   end loop;
 
+  if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
+     and indexing = 'none' and imago.stands_still(run) then
+    outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
+  end if;
   return imago.work_answer(run_id, outcome, totals, rows, started);
 end
 $$;

@@ -1,0 +1,11 @@
+create or replace function imago.rehearsal_problems(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('severity', 'warning', 'kind', c.kind) || f.finding order by c.kind, f.n), '[]')
+  from (values ('sequence_behind', imago.check_sequences(plan)), ('unreachable', imago.check_unreachable(plan))) c(kind, looked)
+  cross join lateral jsonb_array_elements(c.looked -> 'findings') with ordinality f(finding, n)
+$$;
+comment on function imago.rehearsal_problems(imago.plan) is 'What only a rehearsal can know, as problems: sequences that copied values overtake, entities that cannot be reached.';

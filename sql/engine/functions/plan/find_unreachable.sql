@@ -1,0 +1,22 @@
+create or replace function imago.find_unreachable(plan imago.plan, most integer)
+returns table (stage integer, source text, entity text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in
+    select s.* from imago.plan_stages(plan) s
+    where pg_catalog.to_regclass(imago.plan_object(s, 'pending')) is not null and pg_catalog.to_regclass(s.source) is not null
+  loop
+    return query execute format(
+      'select $1, $2, p.entity::text from (select distinct entity from %s) p
+       where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit $3',
+      imago.plan_object(staged, 'pending'), staged.source, staged.key_column)
+    using staged.stage, staged.source, most;
+  end loop;
+end
+$$;
+comment on function imago.find_unreachable(imago.plan, integer) is 'Entities, at most so many a stage, that the view pending lists and the source does not have; null stands for rows without a key. Reads all of the view.';
