@@ -589,6 +589,16 @@ comment on column imago.validation.run is 'Asked by the end of this run, or by f
 create unique index validation_unfinished_key on imago.validation (plan, fixes, dry_run, coalesce(run, 0)) where state <> 'done';
 comment on index imago.validation_unfinished_key is 'At most one unfinished validation a plan for the same options and the same asker.';
 
+-- imago.standstill
+create table imago.standstill (
+  run bigint primary key references imago.run on delete cascade,
+  mark text not null,
+  calls integer not null,
+  updated_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.standstill is 'Calls in a row that have left a run as it was. Only calls that moved nobody write here.';
+comment on column imago.standstill.mark is 'Fingerprint of lanes, failures and checks after the last of these calls.';
+
 -- imago.validation_check
 create table imago.validation_check (
   validation bigint not null references imago.validation on delete cascade,
@@ -1740,16 +1750,16 @@ begin
     findings := '[]';
   elsif imago.source_rows(plan) <= 100000 then
     select imago.unreachable_findings(array_agg(u.source), array_agg(u.entity)) into findings
-    from imago.find_unreachable(plan, 100) u;
+    from imago.find_unreachable(plan, 1000) u;
   else
     select imago.unreachable_findings(array_agg(s.source), array_agg(f.entity)) into findings
-    from (select * from imago.failure f where f.plan = check_unreachable.plan.name and f.kind = 'unreachable' order by f.id limit 100) f
+    from (select * from imago.failure f where f.plan = check_unreachable.plan.name and f.kind = 'unreachable' order by f.id limit 1000) f
     join imago.plan_stages(plan) s on s.stage = f.stage;
   end if;
   return jsonb_build_object('findings', findings, 'facts', '{}'::jsonb);
 end
 $$;
-comment on function imago.check_unreachable(imago.plan) is 'Check: what the view pending lists and the walked table does not have, at most 100 of a stage.';
+comment on function imago.check_unreachable(imago.plan) is 'Check: what the view pending lists and the walked table does not have, at most 1,000 of a stage.';
 
 -- imago.checked_lately
 create or replace function imago.checked_lately(plan imago.plan)
@@ -5147,7 +5157,13 @@ begin
     return;
   end if;
 
-  aside := imago.bad_keys(plan, segment, attempt);
+  begin
+    aside := imago.bad_keys(plan, segment, attempt);
+  exception when lock_not_available or deadlock_detected then
+    -- The whole table is locked: no entity is to blame.
+    outcome := 'deferred';
+    return;
+  end;
   -- Where the view writes a key in another way (case, blanks), none of the segment is named: it is looked for by halves.
   if not aside && segment then
     aside := case cardinality(segment) when 1 then segment || aside else '{}' end;
@@ -7526,7 +7542,7 @@ begin
     end if;
     return query
       select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null.', staged.source, staged.key_column)
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
       from pg_catalog.pg_attribute a
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
@@ -8249,7 +8265,7 @@ begin
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l
-       where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) or entity is null and not $5
+       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end
        limit $3) first_ones', source)
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
@@ -9344,16 +9360,16 @@ volatile
 set search_path = ''
 as $$
 declare
-  mark constant text := imago.run_mark(run);
+  seen constant text := imago.run_mark(run);
   last imago.standstill;
 begin
   -- Others who see the same at the same time count it.
   select s.* into last from imago.standstill s where s.run = stands_still.run.id for update skip locked;
-  last.calls := case last.mark when mark then last.calls + 1 else 1 end;
+  last.calls := case last.mark when seen then last.calls + 1 else 1 end;
   if last.run is not null then
-    update imago.standstill s set mark = stands_still.mark, calls = last.calls, updated_at = clock_timestamp() where s.run = last.run;
+    update imago.standstill s set mark = seen, calls = last.calls, updated_at = clock_timestamp() where s.run = last.run;
   else
-    insert into imago.standstill (run, mark, calls) values (run.id, mark, 1) on conflict do nothing;
+    insert into imago.standstill (run, mark, calls) values (run.id, seen, 1) on conflict do nothing;
   end if;
   return last.calls >= imago.setting_number('idle_calls');
 exception when lock_not_available or deadlock_detected then
@@ -9404,27 +9420,23 @@ set search_path = ''
 as $$
 declare
   run imago.run := imago.unfinished_run(plan_name);
+  seen imago.run := imago.last_run(plan_name);
+  last imago.run;
   started imago.run;
 begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
-  while run.direction = 'forward' loop
-    run := imago.lock_run(run.id);
-    if run.state in ('pending', 'running', 'paused') then
-      perform imago.transition_run(run.id, 'supersede', 'rollback');
-      exit;
+  if run.id is null or run.direction = 'forward' then
+    -- One caller at a time turns round; whoever waited for that, or for all of the rollback, is no caller for another one.
+    last := imago.lock_last_run(plan_name);
+    if caused_by is null and last.direction = 'rollback' and last.state in ('succeeded', 'failed')
+       and (last.id <> seen.id or last.finished_at > statement_timestamp()) then
+      return last;
     end if;
-    -- Somebody else has turned round while we waited, or the run has ended by itself.
     run := imago.unfinished_run(plan_name);
-  end loop;
-  if run.direction = 'forward' then
-    run := null;
-  end if;
-  -- A call that began before a rollback ended was meant for that one.
-  if run.id is null and caused_by is null then
-    started := imago.last_run(plan_name);
-    if started.direction = 'rollback' and started.state in ('succeeded', 'failed') and started.finished_at > statement_timestamp() then
-      return started;
+    if run.direction = 'forward' then
+      perform imago.transition_run(run.id, 'supersede', 'rollback');
+      run := null;
     end if;
   end if;
   if run.id is null then

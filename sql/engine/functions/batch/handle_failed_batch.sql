@@ -33,7 +33,13 @@ begin
     return;
   end if;
 
-  aside := imago.bad_keys(plan, segment, attempt);
+  begin
+    aside := imago.bad_keys(plan, segment, attempt);
+  exception when lock_not_available or deadlock_detected then
+    -- The whole table is locked: no entity is to blame.
+    outcome := 'deferred';
+    return;
+  end;
   -- Where the view writes a key in another way (case, blanks), none of the segment is named: it is looked for by halves.
   if not aside && segment then
     aside := case cardinality(segment) when 1 then segment || aside else '{}' end;

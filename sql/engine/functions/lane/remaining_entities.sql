@@ -24,7 +24,7 @@ begin
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l
-       where entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) or entity is null and not $5
+       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end
        limit $3) first_ones', source)
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);

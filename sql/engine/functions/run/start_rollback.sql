@@ -6,27 +6,23 @@ set search_path = ''
 as $$
 declare
   run imago.run := imago.unfinished_run(plan_name);
+  seen imago.run := imago.last_run(plan_name);
+  last imago.run;
   started imago.run;
 begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
-  while run.direction = 'forward' loop
-    run := imago.lock_run(run.id);
-    if run.state in ('pending', 'running', 'paused') then
-      perform imago.transition_run(run.id, 'supersede', 'rollback');
-      exit;
+  if run.id is null or run.direction = 'forward' then
+    -- One caller at a time turns round; whoever waited for that, or for all of the rollback, is no caller for another one.
+    last := imago.lock_last_run(plan_name);
+    if caused_by is null and last.direction = 'rollback' and last.state in ('succeeded', 'failed')
+       and (last.id <> seen.id or last.finished_at > statement_timestamp()) then
+      return last;
     end if;
-    -- Somebody else has turned round while we waited, or the run has ended by itself.
     run := imago.unfinished_run(plan_name);
-  end loop;
-  if run.direction = 'forward' then
-    run := null;
-  end if;
-  -- A call that began before a rollback ended was meant for that one.
-  if run.id is null and caused_by is null then
-    started := imago.last_run(plan_name);
-    if started.direction = 'rollback' and started.state in ('succeeded', 'failed') and started.finished_at > statement_timestamp() then
-      return started;
+    if run.direction = 'forward' then
+      perform imago.transition_run(run.id, 'supersede', 'rollback');
+      run := null;
     end if;
   end if;
   if run.id is null then
