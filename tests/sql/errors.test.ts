@@ -385,6 +385,9 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],
   'index-pointers.test.ts': ['IM057'],
   'surroundings.test.ts': ['IM060', 'IM061'],
+  'session.test.ts': ['IM062', 'IM063', 'IM064'],
+  'unreachable.test.ts': ['IM065', 'IM067'],
+  'expect-done.test.ts': ['IM066'],
 };
 
 describe('error codes', () => {
