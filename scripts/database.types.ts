@@ -30,7 +30,7 @@ export type Database = {
 { Args: { "batch_size"?: number,"max_ms"?: number,"mode"?: string,"plan"?: string }; Returns: Json
                            },
 "expect_done":
-{ Args: { "finalized"?: boolean,"plan"?: string }; Returns: undefined
+{ Args: { "finalized"?: boolean,"plan"?: string }; Returns: Json
                            },
 "finalize_migration":
 { Args: { "allow_data_loss"?: boolean,"dry_run"?: boolean,"plan"?: string }; Returns: Json

@@ -524,7 +524,7 @@ create table imago.failure (
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
-comment on table imago.failure is 'Entities that are set aside: failed, deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
+comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
@@ -1646,13 +1646,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('facts', '{}'::jsonb, 'findings', coalesce(jsonb_agg(jsonb_build_object(
-    'object', s.object,
-    'message', format('its sequence %s gives %s next, and the largest value is %s', s.sequence, s.next_value, s.largest),
-    'hint', s.statement)), '[]'))
-  from imago.lagging_sequences(plan) s
+  select jsonb_build_object('findings', imago.sequence_findings(plan), 'facts', '{}'::jsonb)
 $$;
-comment on function imago.check_sequences(imago.plan) is 'Check: sequences that lag behind the values which the plan has copied, with the statement that sets each.';
+comment on function imago.check_sequences(imago.plan) is 'Check: sequences that lag behind the values which the plan has copied.';
 
 -- imago.check_sql
 create or replace function imago.check_sql(plan_check imago.plan_check)
@@ -1738,28 +1734,13 @@ comment on function imago.check_unprotected_tables(imago.plan) is 'Check: tables
 -- imago.check_unreachable
 create or replace function imago.check_unreachable(plan imago.plan)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  findings jsonb;
-begin
-  -- Large ones are looked through by the end of the run, which writes down what it has found.
-  if plan.closed_at is not null or plan.prepared_at is null then
-    findings := '[]';
-  elsif imago.source_rows(plan) <= 100000 then
-    select imago.unreachable_findings(array_agg(u.source), array_agg(u.entity)) into findings
-    from imago.find_unreachable(plan, 1000) u;
-  else
-    select imago.unreachable_findings(array_agg(s.source), array_agg(f.entity)) into findings
-    from (select * from imago.failure f where f.plan = check_unreachable.plan.name and f.kind = 'unreachable' order by f.id limit 1000) f
-    join imago.plan_stages(plan) s on s.stage = f.stage;
-  end if;
-  return jsonb_build_object('findings', findings, 'facts', '{}'::jsonb);
-end
+  select jsonb_build_object('findings', imago.find_unreached(plan), 'facts', '{}'::jsonb)
 $$;
-comment on function imago.check_unreachable(imago.plan) is 'Check: what the view pending lists and the walked table does not have, at most 1,000 of a stage.';
+comment on function imago.check_unreachable(imago.plan) is 'Check: what the view pending lists and the walked table does not have.';
 
 -- imago.checked_lately
 create or replace function imago.checked_lately(plan imago.plan)
@@ -2444,7 +2425,7 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred, too large and unreachable ones, too), unreachable ones alone, held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
 -- imago.count_source
 create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
@@ -3655,24 +3636,28 @@ $$;
 comment on function imago.expect_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
 
 -- imago.expect_done
-create or replace function imago.expect_done(plan imago.plan, finalized boolean)
-returns void
+create or replace function imago.expect_done(plan_name text, finalized boolean)
+returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  plan imago.plan := imago.find_plan(plan_name);
   run imago.run := imago.last_effective_run(plan.name);
   reasons text;
   remedies text;
 begin
+  if finalized is null then
+    perform imago.raise_error('IM004', 'finalized');
+  end if;
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
-    return;
+    return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
   -- A database that has none of its rows, as when all migrations are applied to an empty one, has nothing to migrate.
   if plan.finalizing_at is null and imago.has_no_entities(plan)
      and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
-    return;
+    return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
   if finalized or plan.closed_at is not null then
     perform imago.raise_error('IM066', plan.name, 'it is not finalized', 'Call finalize_migration until has_more is false.');
@@ -3682,9 +3667,10 @@ begin
   if reasons is not null then
     perform imago.raise_error('IM066', plan.name, reasons, remedies);
   end if;
+  return jsonb_build_object('plan', plan_name, 'done', true);
 end
 $$;
-comment on function imago.expect_done(imago.plan, boolean) is 'Refuses (IM066) unless a plan is done. That is: finalized, or its run has succeeded, its checks found nothing and nothing is pending now; or there is nothing to migrate.';
+comment on function imago.expect_done(text, boolean) is 'Refuses (IM066) unless a plan is done. That is: finalized, or its run has succeeded, its checks found nothing and nothing is pending now; or there is nothing to migrate.';
 
 -- imago.expect_finalizable
 create or replace function imago.expect_finalizable(plan imago.plan, pending text[] default '{}')
@@ -4556,7 +4542,33 @@ begin
   end loop;
 end
 $$;
-comment on function imago.find_unreachable(imago.plan, integer) is 'Entities, at most so many a stage, that the view pending lists and the source does not have; null stands for rows without a key. Reads all of the view.';
+comment on function imago.find_unreachable(imago.plan, integer) is 'Entities that the view pending lists and the source does not have, at most so many a stage. Null stands for rows without a key. Reads all of the view.';
+
+-- imago.find_unreached
+create or replace function imago.find_unreached(plan imago.plan)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  findings jsonb;
+begin
+  -- Large ones are looked through by the end of the run, which writes down what it has found.
+  if plan.closed_at is not null or plan.prepared_at is null then
+    findings := '[]';
+  elsif imago.source_rows(plan) <= 100000 then
+    select imago.unreachable_findings(array_agg(u.source), array_agg(u.entity)) into findings
+    from imago.find_unreachable(plan, 1000) u;
+  else
+    select imago.unreachable_findings(array_agg(s.source), array_agg(f.entity)) into findings
+    from (select * from imago.failure f where f.plan = find_unreached.plan.name and f.kind = 'unreachable' order by f.id limit 1000) f
+    join imago.plan_stages(plan) s on s.stage = f.stage;
+  end if;
+  return findings;
+end
+$$;
+comment on function imago.find_unreached(imago.plan) is 'What the view pending lists and the walked table does not have, as findings of a check. At most 1,000 of a stage.';
 
 -- imago.find_unrestored
 create or replace function imago.find_unrestored(write imago.plan_write, plan imago.plan, keys text[], force boolean)
@@ -6111,7 +6123,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.lagging_sequences(imago.plan) is 'Sequences of tables into which a plan inserts that would next give a value which is taken, or lies before the largest one.';
+comment on function imago.lagging_sequences(imago.plan) is 'Sequences that lag behind the column that they fill, of tables into which a plan inserts. statement sets one right.';
 
 -- imago.last_effective_run
 create or replace function imago.last_effective_run(plan text)
@@ -8105,8 +8117,8 @@ stable
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(jsonb_build_object('severity', 'warning', 'kind', c.kind) || f.finding order by c.kind, f.n), '[]')
-  from (values ('sequence_behind', imago.check_sequences(plan)), ('unreachable', imago.check_unreachable(plan))) c(kind, looked)
-  cross join lateral jsonb_array_elements(c.looked -> 'findings') with ordinality f(finding, n)
+  from (values ('sequence_behind', imago.sequence_findings(plan)), ('unreachable', imago.find_unreached(plan))) c(kind, findings)
+  cross join lateral jsonb_array_elements(c.findings) with ordinality f(finding, n)
 $$;
 comment on function imago.rehearsal_problems(imago.plan) is 'What only a rehearsal can know, as problems: sequences that copied values overtake, entities that cannot be reached.';
 
@@ -9094,6 +9106,21 @@ as $$
 $$;
 comment on function imago.scheduled(text) is 'How often pg_cron drives a plan, such as 10 seconds; null when it does not.';
 
+-- imago.sequence_findings
+create or replace function imago.sequence_findings(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'object', s.object,
+    'message', format('its sequence %s gives %s next, and the largest value is %s', s.sequence, s.next_value, s.largest),
+    'hint', s.statement)), '[]')
+  from imago.lagging_sequences(plan) s
+$$;
+comment on function imago.sequence_findings(imago.plan) is 'Sequences that lag behind copied values, as findings of a check; the hint is the statement that sets one right.';
+
 -- imago.server_statistics
 create or replace function imago.server_statistics()
 returns jsonb
@@ -9409,7 +9436,7 @@ begin
     order by v.id desc, i.position limit 1), 'nothing pending, and no end');
 end
 $$;
-comment on function imago.standstill_text(imago.run, imago.plan) is 'What is to be seen of a run that does not get on: unfinished lanes, up to three keys that are left, or the check that does not end.';
+comment on function imago.standstill_text(imago.run, imago.plan) is 'What is to be seen of a run that does not get on. That is: unfinished lanes, up to three keys that are left, or the check that does not end.';
 
 -- imago.start_rollback
 create or replace function imago.start_rollback(plan_name text, force boolean, caused_by bigint default null)
@@ -11248,17 +11275,14 @@ comment on function public.dry_run_migration(text, text, integer, integer) is 'I
 
 -- public.expect_done
 create or replace function public.expect_done(plan text default 'avatars', finalized boolean default false)
-returns void
+returns jsonb
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
 begin
-  if finalized is null then
-    perform imago.raise_error('IM004', 'finalized');
-  end if;
-  perform imago.expect_done(imago.find_plan(plan), finalized);
+  return imago.expect_done(plan, finalized);
 end
 $$;
 comment on function public.expect_done(text, boolean) is 'Imago: raises IM066, with the remedy, unless a plan is done. For the first line of the migration of the app that relies on it. Done is: everything moved and checked, nothing pending, set aside, held or in conflict; with finalized => true, finalized.';

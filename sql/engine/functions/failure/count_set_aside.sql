@@ -23,4 +23,4 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside: failed (deferred, too large and unreachable ones, too), unreachable ones alone, held and in conflict. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';

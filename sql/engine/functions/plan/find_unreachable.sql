@@ -19,4 +19,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.find_unreachable(imago.plan, integer) is 'Entities, at most so many a stage, that the view pending lists and the source does not have; null stands for rows without a key. Reads all of the view.';
+comment on function imago.find_unreachable(imago.plan, integer) is 'Entities that the view pending lists and the source does not have, at most so many a stage. Null stands for rows without a key. Reads all of the view.';

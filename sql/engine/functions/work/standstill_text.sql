@@ -28,4 +28,4 @@ begin
     order by v.id desc, i.position limit 1), 'nothing pending, and no end');
 end
 $$;
-comment on function imago.standstill_text(imago.run, imago.plan) is 'What is to be seen of a run that does not get on: unfinished lanes, up to three keys that are left, or the check that does not end.';
+comment on function imago.standstill_text(imago.run, imago.plan) is 'What is to be seen of a run that does not get on. That is: unfinished lanes, up to three keys that are left, or the check that does not end.';

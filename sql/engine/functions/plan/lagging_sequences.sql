@@ -30,4 +30,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.lagging_sequences(imago.plan) is 'Sequences of tables into which a plan inserts that would next give a value which is taken, or lies before the largest one.';
+comment on function imago.lagging_sequences(imago.plan) is 'Sequences that lag behind the column that they fill, of tables into which a plan inserts. statement sets one right.';
