@@ -4037,7 +4037,7 @@ as $$
   join imago.plan_check c on c.id = i.plan_check
   where i.validation = validation_id and c.severity = 'error' and (i.found > 0 or i.error is not null)
 $$;
-comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated: names, counts and some keys; of a check that looks, objects and hints. held: what is found of entities that somebody has taken back alone, on purpose.';
+comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated. Names, counts and some keys; of a check that looks, objects and hints. held: what is found of entities that somebody has taken back alone, on purpose.';
 
 -- imago.finalize
 create or replace function imago.finalize(plan_name text, allow_data_loss boolean, dry_run boolean default false)
