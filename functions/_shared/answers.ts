@@ -175,6 +175,7 @@ export const dryRunAnswer = z.looseObject({
   locks_held_ms: number,
   estimate: z.looseObject({}).nullish(),
   problems: z.array(z.looseObject({ severity: text, object: text, message: text, hint: text })).nullish(),
+  notices: z.array(z.looseObject({ object: text, message: text })).nullish(),
   error: problem.nullish(),
 });
 

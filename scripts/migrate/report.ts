@@ -175,6 +175,8 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
       .filter(Boolean)
       .join('\n'),
   );
+  const notices = (dry.notices ?? []).map(({ object, message }) => `${object ?? ''} ${message ?? ''}`.trim());
+  add('Good to know', notices.join('\n'));
   add('Problems', problems.join('\n') || (dry.mode === 'preflight' ? 'none' : undefined));
 }
 

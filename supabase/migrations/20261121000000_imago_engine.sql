@@ -683,7 +683,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting. severity: error or warning. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -1175,12 +1175,18 @@ declare
   noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, and the clauses security definer and set would cost more than the body. It looks nothing up, so it does
-  -- without them; on a partitioned table it does, since writes straight to a partition pass by the guard.
+  -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
+  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard.
   execute format(
-    'create or replace function imago_undo.%I() returns trigger language plpgsql volatile %s as %L',
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     %s
+     set search_path = ''''
+     as %L',
     write.undo_table || '_keep',
-    case when partitioned then 'security definer set search_path = ''''' else 'security invoker' end,
+    case when partitioned then 'security definer' else 'security invoker' end,
     format(
       'declare
          imago_note text[];
@@ -1254,6 +1260,7 @@ begin
      as %L',
     routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.fixed_formats(), imago.sync_body(sync, plan, ending));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
   return routine;
 end
 $$;
@@ -2000,6 +2007,29 @@ begin
 end
 $$;
 comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find what is left.';
+
+-- imago.close_table
+create or replace function imago.close_table(relation text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  role text;
+begin
+  -- Default privileges may have opened it, to any role.
+  for role in
+    select distinct case when a.grantee = 0 then 'public' else a.grantee::pg_catalog.regrole::text end
+    from pg_catalog.pg_class c
+    cross join lateral pg_catalog.aclexplode(c.relacl) a
+    where c.oid = close_table.relation::pg_catalog.regclass and a.grantee <> c.relowner
+  loop
+    execute format('revoke all on table %s from %s', relation, role);
+  end loop;
+end
+$$;
+comment on function imago.close_table(text) is 'For plans: takes a table that a step has just made from everybody but its owner, whatever the default privileges say.';
 
 -- imago.closes_way_back
 create or replace function imago.closes_way_back(step imago.plan_step)
@@ -2874,15 +2904,19 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   problems jsonb;
+  notices jsonb;
   result jsonb;
 begin
   perform imago.expect_size(batch_size, max_ms);
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
-  select coalesce(jsonb_agg(to_jsonb(p)), '[]') into problems from imago.preflight(plan) p;
+  select coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity <> 'notice'), '[]'),
+    coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity = 'notice'), '[]')
+  into problems, notices from imago.preflight(plan) p;
   if mode = 'preflight' then
-    return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false, 'problems', problems);
+    return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false,
+      'problems', problems, 'notices', notices);
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
@@ -2902,7 +2936,7 @@ begin
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result - 'found' || imago.plan_words(plan) || jsonb_build_object('problems', problems || (result -> 'found'));
+  return result - 'found' || imago.plan_words(plan) || jsonb_build_object('problems', problems || (result -> 'found'), 'notices', notices);
 end
 $$;
 comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
@@ -5080,6 +5114,34 @@ end
 $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
 
+-- imago.grantees
+create or replace function imago.grantees(relation text)
+returns table (role text, bypasses boolean, reads_all boolean, writes text[])
+language sql
+stable
+set search_path = ''
+as $$
+  with granted as (
+    select c.relowner, a.grantee from pg_catalog.pg_class c cross join lateral pg_catalog.aclexplode(c.relacl) a
+    where c.oid = pg_catalog.to_regclass(relation)
+    union
+    select c.relowner, a.grantee
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute t on t.attrelid = c.oid and not t.attisdropped
+    cross join lateral pg_catalog.aclexplode(t.attacl) a
+    where c.oid = pg_catalog.to_regclass(relation)
+  )
+  select coalesce(quote_ident(r.rolname), 'public'), coalesce(r.rolbypassrls or r.rolsuper, false),
+    pg_catalog.has_table_privilege(coalesce(r.rolname, 'public'), pg_catalog.to_regclass(relation), 'select'),
+    array(select w from unnest(array['insert', 'update', 'delete']) w
+          where pg_catalog.has_table_privilege(coalesce(r.rolname, 'public'), pg_catalog.to_regclass(relation), w))
+  from granted g
+  left join pg_catalog.pg_roles r on r.oid = g.grantee
+  where g.grantee <> g.relowner
+  order by 1
+$$;
+comment on function imago.grantees(text) is 'Who has been granted something on a table or its columns, but for its owner: whether they bypass row security, read all columns, and what they may write.';
+
 -- imago.guard_triggers
 create or replace function imago.guard_triggers(plan imago.plan)
 returns setof imago.problem
@@ -5563,6 +5625,7 @@ begin
     -- Of another stage's batch all rows are settled, not only nested ones.
     case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
   execute format('create index if not exists %I on imago_undo.%I (entity) where side is not null', left(undo, 50) || '_side_idx', undo);
+  perform imago.close_table(format('imago_undo.%I', undo));
   -- Where a publication has all tables, rows of one without an identity could not be deleted. A key of its own would cost each batch more.
   execute format('alter table imago_undo.%I replica identity full', undo);
   execute format('create sequence if not exists imago_undo.%I', undo || '_seen');
@@ -5729,7 +5792,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid)
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid) and f.pronamespace <> 'public'::pg_catalog.regnamespace
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),
@@ -5942,9 +6005,11 @@ set search_path = ''
 as $$
   select p.pronamespace in ('imago'::pg_catalog.regnamespace, 'imago_undo'::pg_catalog.regnamespace)
     or exists (select from imago.plan o where pg_catalog.to_regnamespace(quote_ident(o.name)) = p.pronamespace)
+    or p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
+      and exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0))
   from pg_catalog.pg_proc p where p.oid = routine
 $$;
-comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s. What a trigger calls tells whose it is, not its name.';
+comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s, or one that a plan has left to the app. What a trigger calls tells whose it is, not its name.';
 
 -- imago.is_resumable
 create or replace function imago.is_resumable(validation imago.validation)
@@ -6064,6 +6129,20 @@ exception
 end
 $$;
 comment on function imago.keep_late_triggers(text) is 'Before rows go back: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
+
+-- imago.keep_trigger_function
+create or replace function imago.keep_trigger_function(plan text, routine regprocedure)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  execute format('revoke all on function %s from public, anon, authenticated, service_role', routine);
+  perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
+end
+$$;
+comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public to everybody, and notes it. Triggers that call it are not the app''s; finalizing and uninstalling leave both to the app.';
 
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
@@ -7586,7 +7665,7 @@ as $$
     'retry_after_ms', case status when 'busy' then 300 else 0 end,
     'warnings', (
       select coalesce(jsonb_agg(l.detail order by l.id), '[]')
-      from imago.log l where l.plan = plan_name and l.event = 'preflight' and l.created_at >= now()))
+      from imago.log l where l.plan = plan_name and l.event = 'preflight' and l.level = 'warning' and l.created_at >= now()))
   from imago.plan p where p.name = plan_name
 $$;
 comment on function imago.prepare_answer(text, text, text) is 'The JSON that prepare_migration returns.';
@@ -7623,7 +7702,7 @@ begin
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
       perform imago.expect_no_problems(plan_name, problems);
-      perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
+      perform imago.write_log(plan_name, null, case p ->> 'severity' when 'notice' then 'info' else 'warning' end, 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
       update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
       update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;
@@ -7750,6 +7829,8 @@ as $$
   select coalesce(array_agg(p.oid), '{}')
   from pg_catalog.pg_proc p
   where p.pronamespace = 'public'::pg_catalog.regnamespace
+    -- What a trigger calls that a plan has put on the app's tables for good stays with them.
+    and p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
     and p.proname in (select a.names[2] from imago.added a where a.type = 'function')
     and exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0))
 $$;
@@ -9239,6 +9320,107 @@ as $$
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
+-- imago.show_as
+create or replace function imago.show_as(relation text, source text, link jsonb, origins jsonb default '{}')
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  shown pg_catalog.pg_class;
+  hidden pg_catalog.pg_class;
+  reader record;
+begin
+  perform imago.close_table(relation);
+  select c.* into strict shown from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass;
+  select c.* into strict hidden from pg_catalog.pg_class c where c.oid = source::pg_catalog.regclass;
+  -- Where nobody but the owner has a right on the source, nobody gets one here, and there is nothing to tell apart by row.
+  if not shown.relrowsecurity and not hidden.relrowsecurity and not exists (select from imago.grantees(source)) then
+    return;
+  end if;
+
+  execute format('alter table %s enable row level security', relation);
+  -- An owner who does not bypass row level security could not fill it.
+  if hidden.relforcerowsecurity and exists (
+    select from pg_catalog.pg_roles r where r.oid = shown.relowner and (r.rolbypassrls or r.rolsuper)) then
+    execute format('alter table %s force row level security', relation);
+  end if;
+  -- The policy is evaluated with the rights of who reads, so the policies of the source hold, and its grants.
+  execute format(
+    'create policy %I on %s for select using ((select not pg_catalog.row_security_active(%L::pg_catalog.regclass))%s)',
+    imago.source_policy(), relation, source,
+    case when link <> '{}' then format(' or exists (select from %s s where %s)', source, (
+      select string_agg(format('s.%I = %s.%I', l.value, relation, l.key), ' and ') from jsonb_each_text(link) l)) end);
+  execute format('comment on policy %I on %s is %L', imago.source_policy(), relation,
+    format('Made by Imago: a row is visible to whom its row of %s is.', source));
+
+  for reader in select g.* from imago.grantees(source) g loop
+    if reader.reads_all then
+      execute format('grant select on table %s to %s', relation, reader.role);
+    elsif imago.shown_columns(relation, source, link, origins, reader.role) <> '{}' then
+      execute format('grant select (%s) on table %s to %s', (
+        select string_agg(quote_ident(c), ', ') from unnest(imago.shown_columns(relation, source, link, origins, reader.role)) c),
+        relation, reader.role);
+    end if;
+    -- Others could not write without a policy, and that is the app's to make.
+    if reader.bypasses and reader.writes <> '{}' then
+      execute format('grant %s on table %s to %s', array_to_string(reader.writes, ', '), relation, reader.role);
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made to whom its source is shown, row by row and column by column, and to nobody else. link: its columns and those of the source that they equal, {} where its rows belong to no row of the source: then to whom the source shows all rows. origins: the columns of the source that its values come from. Who bypasses row security keeps their rights to write; nobody else gets any.';
+
+-- imago.shown_columns
+create or replace function imago.shown_columns(relation text, source text, link jsonb, origins jsonb, role text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(c.name order by c.name), '{}')
+  from (
+    select a.attname::text as name from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(relation) and a.attnum > 0 and not a.attisdropped
+    union
+    -- It has yet to be made.
+    select k from jsonb_object_keys(link || origins) k where pg_catalog.to_regclass(relation) is null
+    union
+    select '*' where pg_catalog.to_regclass(relation) is null and link = '{}'
+  ) c
+  -- Without the columns of the link the policy cannot look.
+  where case when link = '{}' then pg_catalog.has_table_privilege((parse_ident(role))[1], pg_catalog.to_regclass(source), 'select')
+    else not exists (
+      select from jsonb_array_elements_text(coalesce(origins -> c.name, '[]') || (select jsonb_agg(l.value) from jsonb_each(link) l)) o(name)
+      where not pg_catalog.has_column_privilege((parse_ident(role))[1], pg_catalog.to_regclass(source), o.name, 'select')) end
+$$;
+comment on function imago.shown_columns(text, text, jsonb, jsonb, text) is 'Columns of a table that a role may read: those whose values come from columns of the source that it may read.';
+
+-- imago.shown_rows
+create or replace function imago.shown_rows(relation text, role text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when not c.relrowsecurity or coalesce(r.rolbypassrls or r.rolsuper, false) then null
+    when coalesce(bool_or(p.polpermissive and pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'), false)
+      and coalesce(bool_and(p.polpermissive), true) then null
+    when not coalesce(bool_or(p.polpermissive), false) then '{}'
+    else array_agg(p.polname::text order by p.polname) end
+  from pg_catalog.pg_class c
+  left join pg_catalog.pg_roles r on r.rolname = (parse_ident(role))[1]
+  left join pg_catalog.pg_policy p on p.polrelid = c.oid and p.polcmd in ('r', '*')
+    and exists (
+      select from unnest(p.polroles) o(id)
+      where o.id = 0 or r.oid is not null and pg_catalog.pg_has_role(r.oid, o.id, 'usage'))
+  where c.oid = pg_catalog.to_regclass(relation)
+  group by c.relrowsecurity, r.rolbypassrls, r.rolsuper
+$$;
+comment on function imago.shown_rows(text, text) is 'Which rows of a table a role may read: null for all of them, {} for none, otherwise the names of the policies that decide.';
+
 -- imago.side_changed
 create or replace function imago.side_changed(write imago.plan_write)
 returns text
@@ -9329,6 +9511,17 @@ begin
 end
 $$;
 comment on function imago.sort_error(imago.attempt, text, text, text) is 'What follows from an error of a sub-batch, by its SQLSTATE and by who raised it. What the app''s code raises is the fault of its entity, whatever it is; only what ours raises stops a run. Codes of Imago are its own, and their details read, only where its functions raised them.';
+
+-- imago.source_policy
+create or replace function imago.source_policy()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'as visible as its source'
+$$;
+comment on function imago.source_policy() is 'For plans: the name of the policy that show_as makes.';
 
 -- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
@@ -10604,6 +10797,58 @@ as $$
   from imago.last_effective_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
+
+-- imago.visibility
+create or replace function imago.visibility(plan text, relation text, source text, link jsonb, origins jsonb default '{}')
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  present constant boolean := pg_catalog.to_regclass(relation) is not null;
+  -- One of the app's own stays as visible as the app has made it.
+  own constant boolean := present and not imago.is_added(plan, relation);
+  reader record;
+  said boolean := false;
+begin
+  for reader in
+    select g.role, c.columns, c.all_columns, s.policies as source_policies,
+      case when present then imago.shown_rows(relation, g.role) when link = '{}' and s.policies is not null then '{}' else s.policies end as policies,
+      array(select c from unnest(c.columns) c where c <> all (imago.shown_columns(relation, source, link, origins, g.role))) as more
+    from imago.grantees(case when present then relation else source end) g
+    cross join lateral (select imago.shown_rows(source, g.role) as policies) s
+    cross join lateral (
+      select g.reads_all as all_columns, case when present then array(
+          select a.attname::text from pg_catalog.pg_attribute a
+          where a.attrelid = pg_catalog.to_regclass(relation) and a.attnum > 0 and not a.attisdropped
+            and pg_catalog.has_column_privilege((parse_ident(g.role))[1], a.attrelid, a.attnum, 'select') order by 1)
+        else imago.shown_columns(relation, source, link, origins, g.role) end as columns) c
+    where c.columns <> '{}'
+  loop
+    said := true;
+    if own and (reader.more <> '{}' or reader.policies is null and reader.source_policies is not null) then
+      return query select 'warning', 'more_visible', relation,
+        format('shows %s more than %s does: %s', reader.role, source, concat_ws(', ',
+          case when reader.policies is null and reader.source_policies is not null then 'all rows' end,
+          nullif(array_to_string(reader.more, ', '), ''))),
+        'It is the app''s own and stays as it is, and the plan copies into it. Change its policies and grants before, if that is not meant.';
+    else
+      return query select 'notice', 'visibility', relation,
+        format('%s %s %s of %s', reader.role, case when present then 'reads' else 'will read' end,
+          case when reader.all_columns then 'all columns' else array_to_string(reader.columns, ', ') end,
+          case when reader.policies is null then 'all rows' when reader.policies = '{}' then 'no row'
+            else format('the rows that %s shows them (policy %s)', case when present then 'it' else source end,
+              array_to_string(reader.policies, ', ')) end),
+        null::text;
+    end if;
+  end loop;
+  if not said then
+    return query select 'notice', 'visibility', relation, 'is read by nobody but its owner and who bypasses grants', null::text;
+  end if;
+end
+$$;
+comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For plans: what the preflight says of a table that show_as will show: who reads which columns of which rows. Of one that the app has already: how visible it is, with a warning where that is more than its source.';
 
 -- imago.waiting_answer
 create or replace function imago.waiting_answer(plan_name text, direction text)

@@ -123,13 +123,49 @@ comment on function avatars.check_query(text) is 'SQL listing key and entity of 
 -- avatars.clean_avatars
 create or replace function avatars.clean_avatars()
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select imago.drop_empty_table('avatars', 'public.avatars')
+begin
+  -- A column that holds values has stayed, with its guard.
+  if not exists (select from pg_catalog.pg_trigger t where t.tgfoid = pg_catalog.to_regprocedure('public.expect_own_avatar()')) then
+    drop function if exists public.expect_own_avatar();
+  end if;
+  return imago.drop_empty_table('avatars', 'public.avatars');
+end
 $$;
-comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the table avatars if prepare added it and it is empty.';
+comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the guard''s function where no column has it any more, and the table avatars if prepare added it and it is empty.';
+
+-- avatars.clean_column
+create or replace function avatars.clean_column(relation text, name text, owner_column text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  guarded constant boolean := exists (
+    select from pg_catalog.pg_trigger t where t.tgrelid = pg_catalog.to_regclass(relation) and t.tgname = 'expect_own_avatar_insert');
+  said jsonb;
+begin
+  if not imago.is_added('avatars', relation, name) then
+    return null;
+  end if;
+  -- Prepare makes it anew.
+  drop view if exists avatars.pending;
+  if guarded then
+    execute format('drop trigger expect_own_avatar_insert on %s', relation);
+    execute format('drop trigger expect_own_avatar_update on %s', relation);
+  end if;
+  said := imago.drop_empty_column('avatars', relation, name);
+  if guarded and avatars.first_column(relation, name) is not null then
+    perform avatars.guard_column(relation, name, owner_column);
+  end if;
+  return said;
+end
+$$;
+comment on function avatars.clean_column(text, text, text) is 'Drops a column that prepare added, with the triggers that guard it, if it is empty.';
 
 -- avatars.clean_follows
 create or replace function avatars.clean_follows()
@@ -138,9 +174,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
-  drop view if exists avatars.pending;
-  select imago.drop_empty_column('avatars', 'public.follows', 'avatar_id')
+  select avatars.clean_column('public.follows', 'avatar_id', avatars.followed_column())
 $$;
 comment on function avatars.clean_follows() is 'Clean-up step after a complete rollback: drops follows.avatar_id if prepare added it and it is empty.';
 
@@ -151,9 +185,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
-  drop view if exists avatars.pending;
-  select imago.drop_empty_column('avatars', 'public.posts', 'avatar_id')
+  select avatars.clean_column('public.posts', 'avatar_id', avatars.author_column())
 $$;
 comment on function avatars.clean_posts() is 'Clean-up step after a complete rollback: drops posts.avatar_id if prepare added it and it is empty.';
 
@@ -164,9 +196,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
-  drop view if exists avatars.pending;
-  select imago.drop_empty_column('avatars', 'public.users', 'active_avatar_id')
+  select avatars.clean_column('public.users', 'active_avatar_id', 'id')
 $$;
 comment on function avatars.clean_users() is 'Clean-up step after a complete rollback: drops users.active_avatar_id if prepare added it and it is empty.';
 
@@ -249,7 +279,7 @@ comment on function avatars.declare_sync() is 'Declares what follows the app''s 
 
 -- avatars.default_values
 create or replace function avatars.default_values()
-returns table (column_name text, expression text)
+returns table (column_name text, expression text, sources text[])
 language sql
 stable
 set search_path = ''
@@ -261,24 +291,24 @@ as $$
       avatars.first_column('public.users', 'bio') as bio,
       avatars.first_column('public.users', 'avatar_url', 'profile_image_url') as image
   )
-  select v.column_name, v.expression
+  select v.column_name, v.expression, array_remove(v.sources, null)
   from names n
   cross join lateral (
     values
-      ('id', 'gen_random_uuid()'),
-      ('owner_user_id', 'u.id'),
+      ('id', 'gen_random_uuid()', '{}'::text[]),
+      ('owner_user_id', 'u.id', '{id}'),
       ('name', format('coalesce(%s ''Avatar'')', concat(
         case when n.display_name is not null then format('nullif(btrim(u.%I), ''''), ', n.display_name) end,
-        case when n.username is not null then format('nullif(btrim(u.%I), ''''), ', n.username) end))),
-      ('bio', case when n.bio is null then '''''::text' else format('coalesce(u.%I, '''')', n.bio) end),
-      ('avatar_image_url', case when n.image is null then 'null::text' else format('u.%I', n.image) end),
-      ('niche', '''other''::text'),
-      ('personality_traits', 'array[''friendly'', ''creative'']'),
-      ('personality_prompt', '''A friendly and creative persona.''::text'),
-      ('metadata', 'jsonb_build_object(''migrated'', true)')
-  ) v(column_name, expression)
+        case when n.username is not null then format('nullif(btrim(u.%I), ''''), ', n.username) end)), array[n.display_name, n.username]),
+      ('bio', case when n.bio is null then '''''::text' else format('coalesce(u.%I, '''')', n.bio) end, array[n.bio]),
+      ('avatar_image_url', case when n.image is null then 'null::text' else format('u.%I', n.image) end, array[n.image]),
+      ('niche', '''other''::text', '{}'),
+      ('personality_traits', 'array[''friendly'', ''creative'']', '{}'),
+      ('personality_prompt', '''A friendly and creative persona.''::text', '{}'),
+      ('metadata', 'jsonb_build_object(''migrated'', true)', '{}')
+  ) v(column_name, expression, sources)
 $$;
-comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u, by the columns that this app has.';
+comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u and the columns in it, by the columns that this app has.';
 
 -- avatars.first_column
 create or replace function avatars.first_column(relation text, variadic names text[])
@@ -368,6 +398,91 @@ as $$
 $$;
 comment on function avatars.followed_column() is 'The column of follows that names the followed user, or null: such follows are avatar-based already.';
 
+-- avatars.guard_column
+create or replace function avatars.guard_column(relation text, name text, owner_column text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  event text;
+begin
+  if owner_column is null then
+    return;
+  end if;
+  perform avatars.make_guard();
+  -- The condition is asked with the rights of who writes: whom row security does not concern, the app's server and batches among
+  -- them, may write what they think right. A row whose avatar stays as it was is not looked at.
+  foreach event in array array['insert', 'update'] loop
+    execute format(
+      'create or replace trigger %1$I after %2$s on %3$s for each row
+         when (new.%4$I is not null %5$s and pg_catalog.row_security_active(''public.avatars''::pg_catalog.regclass))
+         execute function public.expect_own_avatar(%4$L, %6$L)',
+      'expect_own_avatar_' || event, event, relation, name,
+      case event when 'update' then format('and new.%1$I is distinct from old.%1$I', name) end, owner_column);
+  end loop;
+end
+$$;
+comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them: who bypasses row security may.';
+
+-- avatars.make_guard
+create or replace function avatars.make_guard()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- In schema public and not in the plan's: it has to outlive Imago, as the columns do.
+  create or replace function public.expect_own_avatar()
+  returns trigger
+  language plpgsql
+  volatile
+  security definer
+  set search_path = ''
+  as $body$
+  begin
+    if not exists (
+      select from public.avatars a
+      where a.id = (to_jsonb(new) ->> tg_argv[0])::uuid and a.owner_user_id = (to_jsonb(new) ->> tg_argv[1])::uuid) then
+      raise exception using errcode = '42501',
+        message = format('%s of %I must be an avatar of its %s', tg_argv[0], tg_table_name, tg_argv[1]);
+    end if;
+    return null;
+  end
+  $body$;
+  comment on function public.expect_own_avatar() is 'Made by Imago: an avatar that a person writes into a row must belong to the owner of the row.';
+  -- Looked up at each call: after clean-up it is another one.
+  perform imago.keep_trigger_function('avatars', pg_catalog.to_regprocedure('public.expect_own_avatar()'));
+end
+$$;
+comment on function avatars.make_guard() is 'Makes the function that guard_column has triggers call.';
+
+-- avatars.origins
+create or replace function avatars.origins()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  -- A view of somebody's own may put any column of users that it reads into any column of avatars.
+  with read as (
+    select coalesce(array_agg(distinct a.attname::text), '{}') as columns
+    from pg_catalog.pg_rewrite r
+    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid
+    join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    where r.ev_class = pg_catalog.to_regclass('avatars.default_avatar')
+      and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = pg_catalog.to_regclass('public.users')
+  )
+  select jsonb_object_agg(v.column_name, case
+    when v.column_name in ('id', 'owner_user_id') or pg_catalog.to_regclass('avatars.default_avatar') is null then to_jsonb(v.sources)
+    else to_jsonb(r.columns) end) || '{"created_at": [], "updated_at": []}'
+  from avatars.default_values() v cross join read r
+  where v.column_name <> 'personality_prompt'
+$$;
+comment on function avatars.origins() is 'The columns of public.avatars, each with the columns of public.users that a default avatar has its value from.';
+
 -- avatars.preflight
 create or replace function avatars.preflight()
 returns setof imago.problem
@@ -379,6 +494,10 @@ begin
   return query select * from imago.relation_problems('public.posts');
   return query select * from imago.relation_problems('public.follows');
   return query select * from imago.relation_problems('public.avatars', must_exist => false);
+  if pg_catalog.to_regprocedure('public.expect_own_avatar()') is not null
+     and coalesce(pg_catalog.obj_description(pg_catalog.to_regprocedure('public.expect_own_avatar()'), 'pg_proc'), '') not like 'Made by Imago%' then
+    return query select 'error', 'taken_name', 'function public.expect_own_avatar()', 'is there already', 'The plan makes one of this name. Rename yours.';
+  end if;
   return query select * from imago.column_problems('public.users', 'id', '{uuid}');
   if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
     return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
@@ -410,6 +529,9 @@ begin
   if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
     return query select 'warning', 'limitation', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
       'Posts without an avatar are for manual review.';
+  end if;
+  if pg_catalog.to_regclass('public.users') is not null then
+    return query select * from imago.visibility('avatars', 'public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
   end if;
   return query select * from imago.index_warning('public.posts', avatars.author_column(), 'the walk');
   return query select * from imago.index_warning('public.follows', avatars.followed_column(), 'the walk');
@@ -446,18 +568,11 @@ begin
   perform imago.note_added('avatars', 'public.avatars');
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
-  create policy "everybody reads avatars" on public.avatars for select using (true);
-  create policy "owners add avatars" on public.avatars for insert to authenticated
-    with check (owner_user_id = (select auth.uid()));
-  create policy "owners change their avatars" on public.avatars for update to authenticated
-    using (owner_user_id = (select auth.uid())) with check (owner_user_id = (select auth.uid()));
-  create policy "owners remove their avatars" on public.avatars for delete to authenticated
-    using (owner_user_id = (select auth.uid()));
-  grant select on public.avatars to anon;
-  grant select, insert, update, delete on public.avatars to authenticated, service_role;
+  -- What the app wants public, or written by its users, it says itself (docs/avatars.md).
+  perform imago.show_as('public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
 end
 $$;
-comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing; an existing one gets only the nullable column metadata, for the mark.';
+comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users; an existing one gets only the nullable column metadata, for the mark.';
 
 -- avatars.prepare_declaration
 create or replace function avatars.prepare_declaration()
@@ -507,10 +622,11 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.follows add constraint follows_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.guard_column('public.follows', 'avatar_id', avatars.followed_column());
   end if;
 end
 $$;
-comment on function avatars.prepare_follows() is 'Prepare step: follows.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_follows() is 'Prepare step: follows.avatar_id with foreign key and guard, where the app has no such column; its own is used as it is.';
 
 -- avatars.prepare_posts
 create or replace function avatars.prepare_posts()
@@ -526,10 +642,11 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.posts add constraint posts_avatar_id_fkey
       foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.guard_column('public.posts', 'avatar_id', avatars.author_column());
   end if;
 end
 $$;
-comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_posts() is 'Prepare step: posts.avatar_id with foreign key and guard, where the app has no such column; its own is used as it is.';
 
 -- avatars.prepare_users
 create or replace function avatars.prepare_users()
@@ -545,10 +662,11 @@ begin
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     alter table public.users add constraint users_active_avatar_id_fkey
       foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.guard_column('public.users', 'active_avatar_id', 'id');
   end if;
 end
 $$;
-comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and guard, where the app has no such column; its own is used as it is.';
 
 -- avatars.prepare_views
 create or replace function avatars.prepare_views()

@@ -443,6 +443,7 @@ begin
   create table profile_gigs.users_aside as
     select u.id, u.skills, u."codingLanguages", u."yearsOfExperience", u.certificates from public."User" u with no data;
   alter table profile_gigs.users_aside add primary key (id);
+  perform imago.close_table('profile_gigs.users_aside');
   comment on table profile_gigs.users_aside is 'The columns of "User" that finalize drops, of all users, until clean-up.';
   -- What is written while the others are copied. It goes with the triggers of Imago.
   create or replace trigger "~imago_aside" after insert or update or delete on public."User"

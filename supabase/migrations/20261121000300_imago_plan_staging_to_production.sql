@@ -126,6 +126,18 @@ begin
     return jsonb_build_object('warnings', jsonb_build_array(format(
       '%s rows came into "UserImage" after finalize and are not in "Image": it stays', left_behind)));
   end if;
+  -- "Image" is shown by way of "UserImage", as long as the app has not said otherwise.
+  if exists (
+    select from pg_catalog.pg_policy p
+    where p.polrelid = 'public."Image"'::pg_catalog.regclass and p.polname = imago.source_policy()) then
+    if (select c.relrowsecurity from pg_catalog.pg_class c where c.oid = 'public."UserImage"'::pg_catalog.regclass) then
+      return jsonb_build_object('warnings', jsonb_build_array(format(
+        'public."Image" is shown by way of "UserImage": it stays. Write policies of its own, then drop policy "%s" on it and clean up again',
+        imago.source_policy())));
+    end if;
+    execute format('drop policy %I on public."Image"', imago.source_policy());
+    alter table public."Image" disable row level security;
+  end if;
   drop table public."UserImage";
   drop table if exists staging_to_production.kept_status;
   return '{"warnings": ["public.\"UserImage\" was moved to public.\"Image\": dropped"]}';
@@ -498,6 +510,7 @@ set search_path = ''
 as $$
 begin
   create table if not exists staging_to_production.kept_status (id text primary key, status text);
+  perform imago.close_table('staging_to_production.kept_status');
   comment on table staging_to_production.kept_status is 'Bookings whose status was none and became SCHEDULED, with what it was. Clean-up drops it.';
 end
 $$;
@@ -650,6 +663,12 @@ begin
                  ('ServiceToJobType', 'id'), ('ServiceToJobType', 'displayName')) v(name, column_name)
     cross join lateral imago.column_problems(format('public.%I', v.name), v.column_name, texts) c
     where pg_catalog.to_regclass(format('public.%I', v.name)) is not null;
+  if not finalized then
+    return query
+      select v.* from staging_to_production.sources() s
+      cross join lateral imago.visibility('staging_to_production', s.relation, s.source, s.link, s.origins) v
+      where pg_catalog.to_regclass(s.source) is not null;
+  end if;
   if pg_catalog.to_regclass('public."Booking"') is null or finalized
      or exists (select from imago.column_problems('public."Booking"', 'status', texts)) then
     return;
@@ -711,14 +730,12 @@ begin
       format('%s_%s_key', missing.name, array_to_string(missing.unique_keys, '_')), missing.name,
       (select string_agg(quote_ident(k), ', ') from unnest(missing.unique_keys) k));
   end if;
-  -- As open or closed to the API as the app's own tables are.
-  if (select c.relrowsecurity from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('public."Booking"')) then
-    execute format('alter table public.%I enable row level security', missing.name);
-  end if;
+  perform imago.show_as(s.relation, s.source, s.link, s.origins)
+  from staging_to_production.sources() s where s.relation = format('public.%I', missing.name);
   return '{"has_more": true}';
 end
 $$;
-comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Where "Booking" has row level security, they have it, too.';
+comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call, each as visible as where its rows come from.';
 
 -- staging_to_production.prepare_types
 create or replace function staging_to_production.prepare_types()
@@ -796,6 +813,22 @@ begin
 end
 $$;
 comment on function staging_to_production.require_status() is 'Finalize step: status is not null.';
+
+-- staging_to_production.sources
+create or replace function staging_to_production.sources()
+returns table (relation text, source text, link jsonb, origins jsonb)
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('public.%I', t.name),
+    case t.name when 'Image' then 'public."UserImage"' else 'public."Booking"' end,
+    -- What the bookings name belongs to many of them: it is for who reads them all.
+    case t.name when 'Image' then '{"id": "id"}' else '{}' end::jsonb,
+    case t.name when 'Image' then '{"id": ["id"], "url": ["url"], "publicId": ["publicId"], "uploadedAt": ["uploadedAt"]}' else '{}' end::jsonb
+  from staging_to_production.new_tables() t
+$$;
+comment on function staging_to_production.sources() is 'The new tables, each with the table that it is as visible as: "Image" row by row as "UserImage", the others to who reads all of "Booking".';
 
 -- staging_to_production.statistics
 create or replace function staging_to_production.statistics()

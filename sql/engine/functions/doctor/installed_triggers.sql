@@ -37,7 +37,7 @@ as $$
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
     -- A step of a plan may have put up triggers of its own; they go with the plan's.
     left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
-    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid)
+    where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid) and f.pronamespace <> 'public'::pg_catalog.regnamespace
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'relation', coalesce(e.relation, g.tgrelid::pg_catalog.regclass::text),

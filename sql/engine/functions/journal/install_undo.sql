@@ -47,6 +47,7 @@ begin
     -- Of another stage's batch all rows are settled, not only nested ones.
     case when write.stage = 1 and not exists (select from imago.plan_stage t where t.plan = write.plan) then ' where op = ''n''' else '' end);
   execute format('create index if not exists %I on imago_undo.%I (entity) where side is not null', left(undo, 50) || '_side_idx', undo);
+  perform imago.close_table(format('imago_undo.%I', undo));
   -- Where a publication has all tables, rows of one without an identity could not be deleted. A key of its own would cost each batch more.
   execute format('alter table imago_undo.%I replica identity full', undo);
   execute format('create sequence if not exists imago_undo.%I', undo || '_seen');

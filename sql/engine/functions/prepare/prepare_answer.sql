@@ -11,7 +11,7 @@ as $$
     'retry_after_ms', case status when 'busy' then 300 else 0 end,
     'warnings', (
       select coalesce(jsonb_agg(l.detail order by l.id), '[]')
-      from imago.log l where l.plan = plan_name and l.event = 'preflight' and l.created_at >= now()))
+      from imago.log l where l.plan = plan_name and l.event = 'preflight' and l.level = 'warning' and l.created_at >= now()))
   from imago.plan p where p.name = plan_name
 $$;
 comment on function imago.prepare_answer(text, text, text) is 'The JSON that prepare_migration returns.';

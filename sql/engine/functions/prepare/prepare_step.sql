@@ -29,7 +29,7 @@ begin
     if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
       perform imago.expect_no_problems(plan_name, problems);
-      perform imago.write_log(plan_name, null, 'warning', 'preflight', p) from jsonb_array_elements(problems) p;
+      perform imago.write_log(plan_name, null, case p ->> 'severity' when 'notice' then 'info' else 'warning' end, 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
       update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
       update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;

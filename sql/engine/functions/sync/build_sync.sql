@@ -21,6 +21,7 @@ begin
      as %L',
     routine, imago.setting_number('lock_timeout_ms') || 'ms', imago.fixed_formats(), imago.sync_body(sync, plan, ending));
   execute format('comment on function imago_undo.%I() is %L', routine, format('Sync of plan %s: %s.', sync.plan, sync.name));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
   return routine;
 end
 $$;

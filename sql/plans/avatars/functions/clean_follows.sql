@@ -4,8 +4,6 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
-  drop view if exists avatars.pending;
-  select imago.drop_empty_column('avatars', 'public.follows', 'avatar_id')
+  select avatars.clean_column('public.follows', 'avatar_id', avatars.followed_column())
 $$;
 comment on function avatars.clean_follows() is 'Clean-up step after a complete rollback: drops follows.avatar_id if prepare added it and it is empty.';

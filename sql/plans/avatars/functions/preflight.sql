@@ -8,6 +8,10 @@ begin
   return query select * from imago.relation_problems('public.posts');
   return query select * from imago.relation_problems('public.follows');
   return query select * from imago.relation_problems('public.avatars', must_exist => false);
+  if pg_catalog.to_regprocedure('public.expect_own_avatar()') is not null
+     and coalesce(pg_catalog.obj_description(pg_catalog.to_regprocedure('public.expect_own_avatar()'), 'pg_proc'), '') not like 'Made by Imago%' then
+    return query select 'error', 'taken_name', 'function public.expect_own_avatar()', 'is there already', 'The plan makes one of this name. Rename yours.';
+  end if;
   return query select * from imago.column_problems('public.users', 'id', '{uuid}');
   if pg_catalog.to_regclass('public.users') is not null and avatars.first_column('public.users', 'display_name', 'username') is null then
     return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
@@ -39,6 +43,9 @@ begin
   if avatars.author_column() is null and pg_catalog.to_regclass('public.posts') is not null then
     return query select 'warning', 'limitation', 'public.posts', 'has no author column (user_id or author_id); posts stay as they are',
       'Posts without an avatar are for manual review.';
+  end if;
+  if pg_catalog.to_regclass('public.users') is not null then
+    return query select * from imago.visibility('avatars', 'public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
   end if;
   return query select * from imago.index_warning('public.posts', avatars.author_column(), 'the walk');
   return query select * from imago.index_warning('public.follows', avatars.followed_column(), 'the walk');

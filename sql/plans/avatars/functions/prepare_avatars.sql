@@ -25,15 +25,8 @@ begin
   perform imago.note_added('avatars', 'public.avatars');
   create index avatars_owner_user_id_idx on public.avatars (owner_user_id);
   alter table public.avatars enable row level security;
-  create policy "everybody reads avatars" on public.avatars for select using (true);
-  create policy "owners add avatars" on public.avatars for insert to authenticated
-    with check (owner_user_id = (select auth.uid()));
-  create policy "owners change their avatars" on public.avatars for update to authenticated
-    using (owner_user_id = (select auth.uid())) with check (owner_user_id = (select auth.uid()));
-  create policy "owners remove their avatars" on public.avatars for delete to authenticated
-    using (owner_user_id = (select auth.uid()));
-  grant select on public.avatars to anon;
-  grant select, insert, update, delete on public.avatars to authenticated, service_role;
+  -- What the app wants public, or written by its users, it says itself (docs/avatars.md).
+  perform imago.show_as('public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
 end
 $$;
-comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing; an existing one gets only the nullable column metadata, for the mark.';
+comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users; an existing one gets only the nullable column metadata, for the mark.';

@@ -37,6 +37,12 @@ begin
                  ('ServiceToJobType', 'id'), ('ServiceToJobType', 'displayName')) v(name, column_name)
     cross join lateral imago.column_problems(format('public.%I', v.name), v.column_name, texts) c
     where pg_catalog.to_regclass(format('public.%I', v.name)) is not null;
+  if not finalized then
+    return query
+      select v.* from staging_to_production.sources() s
+      cross join lateral imago.visibility('staging_to_production', s.relation, s.source, s.link, s.origins) v
+      where pg_catalog.to_regclass(s.source) is not null;
+  end if;
   if pg_catalog.to_regclass('public."Booking"') is null or finalized
      or exists (select from imago.column_problems('public."Booking"', 'status', texts)) then
     return;

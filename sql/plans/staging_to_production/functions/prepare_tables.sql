@@ -22,11 +22,9 @@ begin
       format('%s_%s_key', missing.name, array_to_string(missing.unique_keys, '_')), missing.name,
       (select string_agg(quote_ident(k), ', ') from unnest(missing.unique_keys) k));
   end if;
-  -- As open or closed to the API as the app's own tables are.
-  if (select c.relrowsecurity from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass('public."Booking"')) then
-    execute format('alter table public.%I enable row level security', missing.name);
-  end if;
+  perform imago.show_as(s.relation, s.source, s.link, s.origins)
+  from staging_to_production.sources() s where s.relation = format('public.%I', missing.name);
   return '{"has_more": true}';
 end
 $$;
-comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Where "Booking" has row level security, they have it, too.';
+comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call, each as visible as where its rows come from.';
