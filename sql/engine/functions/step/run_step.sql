@@ -16,6 +16,10 @@ begin
   -- Now, while the app's code finds its names, and not when the caller commits.
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
+  -- Views and tables of its own schema are for nobody else, whatever the default privileges say.
+  perform imago.close_table(c.oid::pg_catalog.regclass::text)
+  from pg_catalog.pg_class c
+  where c.relnamespace = pg_catalog.to_regnamespace(quote_ident(step.plan)) and c.relkind in ('r', 'p', 'v', 'm') and c.relacl is not null;
   if step.direct and not coalesce(said::boolean, false) then
     perform imago.raise_error('IM042', step.name, step.plan, step.statement,
       format('schedule_migration(%L%s)', step.plan, case step.phase when 'finalize' then ', finalize => true' else '' end));
