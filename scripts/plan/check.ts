@@ -8,6 +8,7 @@ import { error, type Finding, reason, warning } from './finding.ts';
 import { pathFindings } from './path.ts';
 import { trespasses } from './promised.ts';
 import { difference, rowCounts, tableFiles, tableSums } from './tables.ts';
+import { openSources, visibilityFindings } from './visible.ts';
 
 /** What is checked, as SQL. */
 export interface Subject {
@@ -163,6 +164,7 @@ async function rehearse(sql: Sql, { plan }: Subject): Promise<Finding[]> {
 /** Prepare only adds: no row is written, no table is written anew; and each step may be done twice. */
 async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   const findings: Finding[] = [];
+  await openSources(sql, plan);
   const before = await tableFiles(sql);
   const steps = await sql<{ name: string; routine: string }[]>`
     select name, routine from imago.plan_step where plan = ${plan} and phase = 'prepare' and not direct order by position`;
@@ -210,6 +212,7 @@ async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
       );
     }
   }
+  findings.push(...(await visibilityFindings(sql, plan, before)));
   return findings;
 }
 

@@ -9,6 +9,7 @@ export interface Finding {
     | 'comment'
     | 'contract'
     | 'rights'
+    | 'visible'
     | 'preflight'
     | 'prepare'
     | 'progress'

@@ -95,6 +95,21 @@ async function changed(file: string, from: string | RegExp, to: string): Promise
   return await check({ ...files, [path]: text }, `${app}create table public.notes (id uuid);`);
 }
 
+/** A prepare step that makes a table, and shows it by these statements. */
+const making = (...shown: string[]) => `
+  do $do$ begin
+    if to_regclass('public.copies') is null then
+      create table public.copies (id uuid primary key, name text);
+      ${shown.join('\n')}
+    end if;
+  end $do$;
+  alter table`;
+const SHOWN = `perform imago.show_as('public.copies', 'public.users', '{"id": "id"}', '{"name": ["username"]}');`;
+
+test('a table that show_as shows is as visible as its source', async () => {
+  expect(await changed('functions/prepare', 'alter table', making(SHOWN))).toEqual([]);
+});
+
 describe('plan check names', () => {
   test.each<
     [what: string, about: Finding['about'], message: string, file: string, from: string | RegExp, to: string]
@@ -267,6 +282,22 @@ describe('plan check names', () => {
       'registration',
       'select imago.revoke_plan_functions',
       'create table public.early (id integer primary key);\nselect imago.revoke_plan_functions',
+    ],
+    [
+      'a table that everybody sees',
+      'visible',
+      'public.copies is more visible than public.users: it has no row level security',
+      'functions/prepare',
+      'alter table',
+      making(),
+    ],
+    [
+      'a table that shows more than its source',
+      'visible',
+      'public.copies is more visible than public.users: its policy everybody does not ask for the row that it comes from',
+      'functions/prepare',
+      'alter table',
+      making(SHOWN, 'create policy everybody on public.copies for select using (true);'),
     ],
     [
       'a prepare step that cannot be done twice',
