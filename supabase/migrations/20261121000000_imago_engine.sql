@@ -2029,7 +2029,9 @@ begin
   end loop;
 end
 $$;
-comment on function imago.close_table(text) is 'For plans: takes a table that a step has just made from everybody but its owner, whatever the default privileges say.';
+comment on function imago.close_table(text) is 'For plans: takes a table or view that a step has just made from everybody but its owner. Default privileges may have opened it. Of a plan''s own schema this is done after each step.
+
+Example: select imago.close_table(''public.copies'')';
 
 -- imago.closes_way_back
 create or replace function imago.closes_way_back(step imago.plan_step)
@@ -6142,7 +6144,9 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public to everybody, and notes it. Triggers that call it are not the app''s; finalizing and uninstalling leave both to the app.';
+comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public, and notes it. Nobody may call it, and triggers that do are not taken for the app''s. Finalizing and uninstalling leave both to the app.
+
+Example: select imago.keep_trigger_function(''avatars'', ''public.expect_own_avatar()'')';
 
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
@@ -9374,7 +9378,9 @@ begin
   end loop;
 end
 $$;
-comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made to whom its source is shown, row by row and column by column, and to nobody else. link: its columns and those of the source that they equal, {} where its rows belong to no row of the source: then to whom the source shows all rows. origins: the columns of the source that its values come from. Who bypasses row security keeps their rights to write; nobody else gets any.';
+comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is for whom the source shows all rows. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
+
+Example: select imago.show_as(''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"name": ["display_name", "username"], "bio": ["bio"]}'')';
 
 -- imago.shown_columns
 create or replace function imago.shown_columns(relation text, source text, link jsonb, origins jsonb, role text)
@@ -9408,9 +9414,10 @@ language sql
 stable
 set search_path = ''
 as $$
+  -- The condition true is known by its tree: to have it written out would wait for the table.
   select case
     when not c.relrowsecurity or coalesce(r.rolbypassrls or r.rolsuper, false) then null
-    when coalesce(bool_or(p.polpermissive and pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'), false)
+    when coalesce(bool_or(p.polpermissive and p.polqual::text ~ '^\{CONST :consttype 16 .*:constvalue 1 \[ 1 '), false)
       and coalesce(bool_and(p.polpermissive), true) then null
     when not coalesce(bool_or(p.polpermissive), false) then '{}'
     else array_agg(p.polname::text order by p.polname) end
@@ -9525,7 +9532,9 @@ set search_path = ''
 as $$
   select 'as visible as its source'
 $$;
-comment on function imago.source_policy() is 'For plans: the name of the policy that show_as makes.';
+comment on function imago.source_policy() is 'For plans: the name of the policy that show_as makes.
+
+Example: select imago.source_policy()';
 
 -- imago.source_rows
 create or replace function imago.source_rows(plan imago.plan)
@@ -10852,7 +10861,9 @@ begin
   end if;
 end
 $$;
-comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For plans: what the preflight says of a table that show_as will show: who reads which columns of which rows. Of one that the app has already: how visible it is, with a warning where that is more than its source.';
+comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For plans: notices of preflight(), who will read which columns of which rows of a table that show_as shows. Arguments as there, behind the plan''s name. Of a table that is there: who does read it, with a warning where one that the app has made is more visible than its source.
+
+Example: select * from imago.visibility(''avatars'', ''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"bio": ["bio"]}'')';
 
 -- imago.waiting_answer
 create or replace function imago.waiting_answer(plan_name text, direction text)

@@ -263,7 +263,7 @@ describe('worded otherwise, it ends the same', () => {
       await sql`comment on column public.users.active_avatar_id is 'Ours, whatever it says.'`;
       // Dropped and made again: the app's own.
       await sql.unsafe(
-        `drop view avatars.pending; alter table public.follows drop column avatar_id; alter table public.follows add column avatar_id uuid;
+        `drop view avatars.pending; alter table public.follows drop column avatar_id cascade; alter table public.follows add column avatar_id uuid;
          comment on column public.follows.avatar_id is 'Added by Imago plan avatars.'`,
       );
       await cleanUpAll(sql, { older_than: '0' });

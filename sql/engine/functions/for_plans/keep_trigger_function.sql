@@ -9,4 +9,6 @@ begin
   perform imago.note_object(plan, 'pg_catalog.pg_proc'::pg_catalog.regclass, routine, 0);
 end
 $$;
-comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public to everybody, and notes it. Triggers that call it are not the app''s; finalizing and uninstalling leave both to the app.';
+comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public, and notes it. Nobody may call it, and triggers that do are not taken for the app''s. Finalizing and uninstalling leave both to the app.
+
+Example: select imago.keep_trigger_function(''avatars'', ''public.expect_own_avatar()'')';

@@ -47,4 +47,6 @@ begin
   end loop;
 end
 $$;
-comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made to whom its source is shown, row by row and column by column, and to nobody else. link: its columns and those of the source that they equal, {} where its rows belong to no row of the source: then to whom the source shows all rows. origins: the columns of the source that its values come from. Who bypasses row security keeps their rights to write; nobody else gets any.';
+comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is for whom the source shows all rows. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
+
+Example: select imago.show_as(''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"name": ["display_name", "username"], "bio": ["bio"]}'')';

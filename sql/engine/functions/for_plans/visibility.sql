@@ -47,4 +47,6 @@ begin
   end if;
 end
 $$;
-comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For plans: what the preflight says of a table that show_as will show: who reads which columns of which rows. Of one that the app has already: how visible it is, with a warning where that is more than its source.';
+comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For plans: notices of preflight(), who will read which columns of which rows of a table that show_as shows. Arguments as there, behind the plan''s name. Of a table that is there: who does read it, with a warning where one that the app has made is more visible than its source.
+
+Example: select * from imago.visibility(''avatars'', ''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"bio": ["bio"]}'')';

@@ -9,11 +9,11 @@ declare
     select from pg_catalog.pg_trigger t where t.tgrelid = pg_catalog.to_regclass(relation) and t.tgname = 'expect_own_avatar_insert');
   said jsonb;
 begin
+  -- Prepare makes it anew.
+  drop view if exists avatars.pending;
   if not imago.is_added('avatars', relation, name) then
     return null;
   end if;
-  -- Prepare makes it anew.
-  drop view if exists avatars.pending;
   if guarded then
     execute format('drop trigger expect_own_avatar_insert on %s', relation);
     execute format('drop trigger expect_own_avatar_update on %s', relation);
