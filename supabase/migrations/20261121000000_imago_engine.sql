@@ -2031,7 +2031,7 @@ end
 $$;
 comment on function imago.close_table(text) is 'For plans: takes a table or view that a step has just made from everybody but its owner. Default privileges may have opened it. Of a plan''s own schema this is done after each step.
 
-Example: select imago.close_table(''public.copies'')';
+Example: select imago.close_table(''public.avatars'')';
 
 -- imago.closes_way_back
 create or replace function imago.closes_way_back(step imago.plan_step)
@@ -9355,6 +9355,7 @@ begin
     execute format('alter table %s force row level security', relation);
   end if;
   -- The policy is evaluated with the rights of who reads, so the policies of the source hold, and its grants.
+  execute format('drop policy if exists %I on %s', imago.source_policy(), relation);
   execute format(
     'create policy %I on %s for select using ((select not pg_catalog.row_security_active(%L::pg_catalog.regclass))%s)',
     imago.source_policy(), relation, source,

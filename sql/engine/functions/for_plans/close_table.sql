@@ -20,4 +20,4 @@ end
 $$;
 comment on function imago.close_table(text) is 'For plans: takes a table or view that a step has just made from everybody but its owner. Default privileges may have opened it. Of a plan''s own schema this is done after each step.
 
-Example: select imago.close_table(''public.copies'')';
+Example: select imago.close_table(''public.avatars'')';

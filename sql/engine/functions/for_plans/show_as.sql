@@ -24,6 +24,7 @@ begin
     execute format('alter table %s force row level security', relation);
   end if;
   -- The policy is evaluated with the rights of who reads, so the policies of the source hold, and its grants.
+  execute format('drop policy if exists %I on %s', imago.source_policy(), relation);
   execute format(
     'create policy %I on %s for select using ((select not pg_catalog.row_security_active(%L::pg_catalog.regclass))%s)',
     imago.source_policy(), relation, source,
