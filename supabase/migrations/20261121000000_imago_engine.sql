@@ -5142,7 +5142,7 @@ as $$
   where g.grantee <> g.relowner
   order by 1
 $$;
-comment on function imago.grantees(text) is 'Who has been granted something on a table or its columns, but for its owner: whether they bypass row security, read all columns, and what they may write.';
+comment on function imago.grantees(text) is 'Who has been granted something on a table or its columns, but for its owner. Of each: whether they bypass row security, read all columns, and what they may write.';
 
 -- imago.guard_triggers
 create or replace function imago.guard_triggers(plan imago.plan)
@@ -9431,7 +9431,7 @@ as $$
   where c.oid = pg_catalog.to_regclass(relation)
   group by c.relrowsecurity, r.rolbypassrls, r.rolsuper
 $$;
-comment on function imago.shown_rows(text, text) is 'Which rows of a table a role may read: null for all of them, {} for none, otherwise the names of the policies that decide.';
+comment on function imago.shown_rows(text, text) is 'Which rows of a table a role may read. Null: all of them; {}: none; otherwise the names of the policies that decide.';
 
 -- imago.side_changed
 create or replace function imago.side_changed(write imago.plan_write)

@@ -23,4 +23,4 @@ as $$
   where g.grantee <> g.relowner
   order by 1
 $$;
-comment on function imago.grantees(text) is 'Who has been granted something on a table or its columns, but for its owner: whether they bypass row security, read all columns, and what they may write.';
+comment on function imago.grantees(text) is 'Who has been granted something on a table or its columns, but for its owner. Of each: whether they bypass row security, read all columns, and what they may write.';

@@ -20,4 +20,4 @@ as $$
   where c.oid = pg_catalog.to_regclass(relation)
   group by c.relrowsecurity, r.rolbypassrls, r.rolsuper
 $$;
-comment on function imago.shown_rows(text, text) is 'Which rows of a table a role may read: null for all of them, {} for none, otherwise the names of the policies that decide.';
+comment on function imago.shown_rows(text, text) is 'Which rows of a table a role may read. Null: all of them; {}: none; otherwise the names of the policies that decide.';
