@@ -354,6 +354,7 @@ language sql
 volatile
 set search_path = ''
 as $$
+  select set_config('search_path', imago.app_search_path(), true);
   select avatars.fix_rows('public.follows', avatars.followed_column(), keys)
 $$;
 comment on function avatars.fix_follows(uuid[]) is 'Fix: follows with a wrong avatar get that of the followed user.';
@@ -365,6 +366,7 @@ language sql
 volatile
 set search_path = ''
 as $$
+  select set_config('search_path', imago.app_search_path(), true);
   select avatars.fix_rows('public.posts', avatars.author_column(), keys)
 $$;
 comment on function avatars.fix_posts(uuid[]) is 'Fix: posts with a wrong avatar get that of their author.';

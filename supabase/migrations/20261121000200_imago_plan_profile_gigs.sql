@@ -52,6 +52,7 @@ language sql
 volatile
 set search_path = ''
 as $$
+  select set_config('search_path', imago.app_search_path(), true);
   select profile_gigs.make_gigs(keys);
   select profile_gigs.equalize(keys);
 $$;
