@@ -35,6 +35,9 @@ export type Database = {
 "finalize_migration":
 { Args: { "allow_data_loss"?: boolean,"dry_run"?: boolean,"plan"?: string }; Returns: Json
                            },
+"forget_entity":
+{ Args: { "entity": string,"plan": string,"stage"?: number,"still_there"?: boolean }; Returns: Json
+                           },
 "get_detailed_migration_progress":
 { Args: { "plan"?: string }; Returns: Json
                            },
@@ -55,6 +58,9 @@ export type Database = {
                            },
 "get_user_profile_gig":
 { Args: { "user_id": number }; Returns: Json
+                           },
+"give_up_column":
+{ Args: { "column_name"?: string,"plan": string,"relation": string }; Returns: Json
                            },
 "inspect_installation":
 { Args: Record<PropertyKey, never>; Returns: Json

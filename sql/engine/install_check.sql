@@ -14,7 +14,7 @@ begin
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
       )
     union all
     -- Every table, view and composite type is a type as well.

@@ -19,7 +19,7 @@ begin
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -147,7 +147,12 @@ insert into imago.error (code, message, hint, cause) values
   ('IM064', '%1$s', 'Nothing was done and nothing is lost. Free disk space or enlarge the disk, then call again.', 'The database, or the transaction, takes no writes: Supabase makes a project read-only when its disk is nearly full.'),
   ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
   ('IM066', 'plan %1$s is not done: %2$s', '%3$s', 'expect_done was asked, usually by a migration of the app, before the plan was done. That migration has changed nothing.'),
-  ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.');
+  ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.'),
+  ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
+  ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
+  ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
+  ('IM076', 'the tables of plan %1$s have changed since it was prepared: %2$s', 'Nothing was touched. Put back what is missing; or give it up, and take back all else: select give_up_column(%3$s), which says what is lost.', 'A declared table or column was dropped, replaced, or has a type to which journaled values do not cast. What was renamed or widened is followed.'),
+  ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.');
 
 -- imago.plan
 create table imago.plan (
@@ -274,6 +279,7 @@ create table imago.plan_write (
   key_columns text[],
   undo_table text,
   inserted_columns text[],
+  inserted_prints integer[] not null default '{}',
   captured_at timestamptz,
   kept_at timestamptz,
   unique (plan, relation),
@@ -293,9 +299,10 @@ comment on column imago.plan_write.points_to is 'Declared columns that refer to 
 comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. The table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
-comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since.';
+comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since; empty where one was dropped meanwhile, last where one has come.';
 comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
+comment on column imago.plan_write.inserted_prints is 'Kept by the engine: for each column that came later, the fingerprint of its default, which rows had that were there. Empty: the columns are those of prepare.';
 
 -- imago.plan_sync
 create table imago.plan_sync (
@@ -404,6 +411,7 @@ insert into imago.transition (event, from_state, to_state, sentence) values
   ('cancel', 'paused', 'cancelled', 'Someone gave the paused run up; what was moved stays moved.'),
   ('cancel', 'failed', 'cancelled', 'Someone gave the failed run up; what was moved stays moved.'),
   ('succeed', 'running', 'succeeded', 'Nothing is pending and nothing is set aside.'),
+  ('fail', 'pending', 'failed', 'A step of prepare failed, and was taken back.'),
   ('fail', 'running', 'failed', 'Work ended with entities set aside, the error budget was used up, or the server or schema is in trouble.'),
   ('retry', 'failed', 'running', 'Someone asked for the set-aside entities to be tried again.'),
   ('supersede', 'pending', 'cancelled', 'A run in the other direction took over.'),
@@ -508,7 +516,7 @@ create table imago.failure (
   run bigint,
   stage integer not null default 1,
   entity text,
-  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict')),
+  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict', 'forgotten')),
   direction text not null default 'forward',
   sqlstate text,
   constraint_name text,
@@ -524,7 +532,7 @@ create table imago.failure (
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
-comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
+comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone), in conflict, or forgotten while they are there, so that no rollback takes a half of them back. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
@@ -534,6 +542,20 @@ comment on column imago.failure.raised_by is 'Functions and lines that the error
 create index failure_entity_idx on imago.failure (plan, entity);
 create unique index failure_set_aside_key on imago.failure (plan, stage, entity, direction) nulls not distinct
   where kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held');
+
+-- imago.sync_failure
+create table imago.sync_failure (
+  id bigint generated always as identity primary key,
+  plan text not null,
+  stage integer not null,
+  entity text not null,
+  relation text not null,
+  failed_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.sync_failure is 'For each entity the sync that failed for it last. A plan that mirrors asks here which of two sides was written last; the log has one line for a statement.';
+comment on column imago.sync_failure.plan is 'No foreign key: a write of the app that fails here would lock the row of the plan.';
+comment on column imago.sync_failure.relation is 'What the app wrote: the relation of the sync that failed.';
+create index sync_failure_entity_idx on imago.sync_failure (plan, stage, entity);
 
 -- imago.log
 create table imago.log (
@@ -549,8 +571,6 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
-create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
-comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';
 
 -- imago.added
 create table imago.added (
@@ -571,6 +591,25 @@ comment on column imago.added.type is 'With names and arguments: the object as p
 comment on column imago.added.object_id is 'Of the object, with column_number for a column. What was dropped and made again under the same name is not ours any more. Counts only in the database of noted_in.';
 comment on column imago.added.noted_in is 'The oid that this table had at that time. Another one since: the database was restored from a dump, and its objects have other numbers.';
 comment on column imago.added.comment is 'What we have written on the object for people, to take it away again; null where it had a comment of its own.';
+
+-- imago.declared
+create table imago.declared (
+  plan text not null references imago.plan on delete cascade,
+  relation text not null,
+  name text not null,
+  relation_id oid not null,
+  number integer not null,
+  type text,
+  labels jsonb,
+  noted_in oid not null,
+  primary key (plan, relation, number)
+);
+comment on table imago.declared is 'The tables of a prepared plan as they are known: each with its columns, by what the catalogue knows them by. What is another one now has been moved, renamed, retyped or dropped since.';
+comment on column imago.declared.name is 'Of the column; of the table itself (number 0) empty.';
+comment on column imago.declared.number is 'In pg_attribute; 0 for the table.';
+comment on column imago.declared.type is 'With its modifier, as SQL writes it.';
+comment on column imago.declared.labels is 'Of an enum: its labels by their oids. The journal keeps enums as text.';
+comment on column imago.declared.noted_in is 'The oid that this table had at that time. Another one since: the database was restored from a dump, and its objects have other numbers. Then names count.';
 
 -- imago.validation
 create table imago.validation (
@@ -707,14 +746,15 @@ begin
     'update imago_undo.%1$I j set print = %2$s
      from %3$s t join (%4$s) f on %5$s
      where j.entity = t.%6$I::%7$s and j.op = ''i'' and %8$s
-       and j.print = pg_catalog.hashtextextended(row(%9$s)::text, 0)',
+       and %10$s = array[%9$s]::integer[]',
     write.undo_table, imago.fingerprint('t', write.inserted_columns), relation, former,
     imago.each_column('f.%2$I = t.%2$I', relation, write.key_columns, ' and '),
     coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s::%3$s = t.%2$I', relation, write.key_columns, ' and '),
     -- With the former values put in, a row that nobody has edited otherwise has the print of the journal.
-    (select string_agg(format(case when c = any (columns) then 'f.%I' else 't.%I' end, c), ', ' order by n)
-     from unnest(write.inserted_columns) with ordinality i(c, n)))
+    (select string_agg(imago.fingerprint_part(case when c = any (columns) then 'f' else 't' end, c), ', ' order by n)
+     from unnest(write.inserted_columns) with ordinality i(c, n)),
+    imago.journaled_print(write, 'j'))
   using keys;
 end
 $$;
@@ -1433,11 +1473,12 @@ begin
     -- which somebody edited before stays and says so.
     body := body || imago.trigger_query(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)', variables, '',
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
       write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
       imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.fingerprint('o', write.inserted_columns),
-      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
+      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+      imago.journaled_print(write, 'j'));
   end if;
   return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
 end
@@ -2454,7 +2495,7 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'unreachable' and a.of_direction),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
-    count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
+    count(distinct (a.stage, a.entity)) filter (where a.kind not in ('held', 'forgotten') and a.of_direction)
   from aside a
 $$;
 comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
@@ -2692,6 +2733,51 @@ end
 $$;
 comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends. Each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
 
+-- imago.declared_problems
+create or replace function imago.declared_problems(plan imago.plan)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- What a step has yet to make cannot be looked for.
+  has_steps boolean := exists (select from imago.plan_step s where s.plan = declared_problems.plan.name and s.phase = 'prepare');
+begin
+  return query
+    select p.*
+    from (
+      select w.relation, w.position from imago.plan_write w where w.plan = declared_problems.plan.name
+      union all
+      select s.relation, 1000 + s.position from imago.plan_sync s where s.plan = declared_problems.plan.name
+    ) d
+    cross join lateral imago.relation_problems(d.relation, not has_steps) p
+    order by d.position;
+  return query
+    select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
+    from imago.plan_write w cross join unnest(w.columns || w.entity_column) c
+    where w.plan = declared_problems.plan.name and not has_steps and c is not null and pg_catalog.to_regclass(w.relation) is not null
+      and not exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = pg_catalog.to_regclass(w.relation) and a.attname = c and a.attnum > 0 and not a.attisdropped);
+end
+$$;
+comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';
+
+-- imago.declared_relations
+create or replace function imago.declared_relations(plan_name text)
+returns setof text
+language sql
+stable
+set search_path = ''
+as $$
+  select p.source from imago.plan p where p.name = plan_name
+  union select t.source from imago.plan_stage t where t.plan = plan_name
+  union select w.relation from imago.plan_write w where w.plan = plan_name and w.captured_at is not null
+  union select s.relation from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null
+$$;
+comment on function imago.declared_relations(text) is 'The tables that a prepared plan walks, writes and follows, as it names them.';
+
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
 returns table (name text, statement text, relation text, invalid_index text, building boolean)
@@ -2846,6 +2932,27 @@ end
 $$;
 comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';
 
+-- imago.drop_journaled
+create or replace function imago.drop_journaled(write imago.plan_write, place integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  lost text := write.columns[place];
+begin
+  execute format('alter table imago_undo.%1$I drop column before_%2$s, drop column after_%2$s', write.undo_table, place);
+  for later in place + 1 .. cardinality(write.columns) loop
+    execute format('alter table imago_undo.%I rename column before_%s to before_%s', write.undo_table, later, later - 1);
+    execute format('alter table imago_undo.%I rename column after_%s to after_%s', write.undo_table, later, later - 1);
+  end loop;
+  update imago.plan_write w set columns = array_remove(w.columns, lost), points_to = w.points_to - lost where w.id = write.id;
+  delete from imago.declared d where d.plan = write.plan and d.relation = write.relation and d.name = lost;
+end
+$$;
+comment on function imago.drop_journaled(imago.plan_write, integer) is 'Takes a column, by its place among the declared ones, out of a declared write and its journal.';
+
 -- imago.drop_old_rows
 create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
 returns jsonb
@@ -2891,10 +2998,49 @@ begin
     end loop;
     update imago.plan_write w set undo_table = null where w.id = write.id;
   end loop;
+  delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
+  delete from imago.sync_failure s where s.plan = plan_name;
   return result;
 end
 $$;
 comment on function imago.drop_undo(text) is 'Drops the undo tables of a plan with the functions that filled them; says how many and how much space they took.';
+
+-- imago.drop_write
+create or replace function imago.drop_write(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  suffix text;
+  own record;
+begin
+  for own in
+    select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
+    join imago.declared d on d.plan = write.plan and d.relation = write.relation and d.number = 0 and d.relation_id = t.tgrelid
+    where t.tgname = imago.trigger_name(write.plan, 'guard') and t.tgparentid = 0
+  loop
+    execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
+  end loop;
+  foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
+    execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
+  end loop;
+  execute format('drop table imago_undo.%I', write.undo_table);
+  execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
+  update imago.plan_write w set points_to = (
+    select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(w.points_to) e where e.value <> to_jsonb(write.relation))
+  where w.plan = write.plan and w.points_to <> '{}';
+  delete from imago.plan_sync s
+  where s.plan = write.plan and s.relation = write.relation and pg_catalog.to_regclass(s.relation) is null;
+  delete from imago.declared d where d.plan = write.plan and d.relation = write.relation
+    and not exists (select from imago.plan p where p.name = write.plan and p.source = write.relation)
+    and not exists (select from imago.plan_stage t where t.plan = write.plan and t.source = write.relation);
+  delete from imago.declared d where d.plan = write.plan and d.relation = write.relation and d.name = any (write.columns);
+  delete from imago.plan_write w where w.id = write.id;
+end
+$$;
+comment on function imago.drop_write(imago.plan_write) is 'Takes a table that is lost out of what a plan writes, with its journal and triggers.';
 
 -- imago.dry_run
 create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer)
@@ -3053,9 +3199,9 @@ begin
       return query execute format(
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text, null::text
          from imago_undo.%3$I j join %4$s t on %5$s
-         where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
+         where j.entity = any ($1::%6$s[]) and j.op = ''i'' and %8$s is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns))
+        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
       using keys;
     end if;
   end loop;
@@ -4058,6 +4204,27 @@ as $$
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';
 
+-- imago.fail_prepare
+create or replace function imago.fail_prepare(plan_name text, run_id bigint, step text, failure text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform imago.write_log(plan_name, run_id, 'error', 'prepare_failed', jsonb_build_object('step', step), null, left(failure, 5));
+  if run_id is null then
+    perform imago.raise_error('IM073', step, plan_name, failure);
+  end if;
+  perform imago.transition_run(run_id, 'fail', format('step %s of prepare failed', step), 'IM073', array[step, plan_name, failure]);
+  return imago.prepare_answer(plan_name, step, 'failed');
+exception when sqlstate 'IM016' or sqlstate 'IM008' then
+  -- Somebody else holds the run, or has ended it.
+  return imago.prepare_answer(plan_name, step, 'busy');
+end
+$$;
+comment on function imago.fail_prepare(text, bigint, text, text) is 'What follows from a prepare step that failed, which has been taken back: the run fails with its name and SQLSTATE (IM073); without a run the call does.';
+
 -- imago.failing_checks
 create or replace function imago.failing_checks(validation_id bigint)
 returns jsonb
@@ -4637,11 +4804,22 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select format(
-    'pg_catalog.hashtextextended(row(%s)::text, 0)',
-    (select string_agg(format('%I.%I', alias, c), ', ') from unnest(columns) c))
+  select format('array[%s]::integer[]', (
+    select string_agg(imago.fingerprint_part(alias, c), ', ' order by n) from unnest(columns) with ordinality u(c, n)))
 $$;
-comment on function imago.fingerprint(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed.';
+comment on function imago.fingerprint(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed. One number a column, so that one that the app drops takes nothing else along.';
+
+-- imago.fingerprint_part
+create or replace function imago.fingerprint_part(alias text, name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A column that has been dropped leaves its place empty. By bytes: a collation may take other letters for the same.
+  select case name when '' then 'null' else format('pg_catalog.hashtext(%I.%I::text collate "C")', alias, name) end
+$$;
+comment on function imago.fingerprint_part(text, text) is 'SQL expression: what one column adds to the fingerprint of a row.';
 
 -- imago.finish_run
 create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
@@ -4738,6 +4916,19 @@ as $$
     order by l.updated_at desc limit 1), lane.batch_size)
 $$;
 comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
+
+-- imago.fit_print
+create or replace function imago.fit_print(print integer[], defaults integer[], columns text[])
+returns integer[]
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Of a column that came later the row had the default; one that has gone tells nothing.
+  select array_agg(case when c = '' then null when n <= cardinality(print) then print[n] else defaults[n] end order by n)
+  from unnest(columns) with ordinality u(c, n)
+$$;
+comment on function imago.fit_print(integer[], integer[], text[]) is 'A fingerprint that was taken of other columns, made comparable with one of these.';
 
 -- imago.fix_check
 create or replace function imago.fix_check(
@@ -4959,6 +5150,286 @@ as $$
 $$;
 comment on function imago.fixed_formats() is 'SQL: the set clauses of a function that takes fingerprints. These are made of a row''s text, which has to be the same everywhere.';
 
+-- imago.follow_columns
+create or replace function imago.follow_columns(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  move record;
+begin
+  update imago.plan_write w set inserted_prints = array_fill(null::integer, array[cardinality(w.inserted_columns)])
+  where w.plan = plan_name and w.inserts and w.inserted_prints = '{}' and w.relation in (
+    select m.relation from imago.schema_moves(plan_name) m where m.kind in ('added', 'dropped') and m.number > 0);
+  for move in
+    select m.*, a.atthasdef and not a.atthasmissing as is_unknown, pg_catalog.hashtext((a.attmissingval::text::text[])[1] collate "C") as print
+    from imago.schema_moves(plan_name) m
+    left join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(m.relation) and a.attnum = m.number
+    where m.kind in ('added', 'dropped') and m.number > 0
+    order by m.number
+  loop
+    -- Of a default that is another in each row nobody knows what it was: such a column is not watched.
+    update imago.plan_write w set
+      inserted_columns = case when move.kind = 'dropped' then array_replace(w.inserted_columns, move.name, '')
+        else w.inserted_columns || case when move.is_unknown then '' else move.name end end,
+      inserted_prints = case when move.kind = 'dropped' then w.inserted_prints else w.inserted_prints || move.print end
+    where w.plan = plan_name and w.relation = move.relation and w.inserts;
+  end loop;
+end
+$$;
+comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows leave out columns that the app has dropped, and take in those that it has added.';
+
+-- imago.follow_keys
+create or replace function imago.follow_keys(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  write imago.plan_write;
+  wanted text;
+begin
+  for staged in select s.* from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name loop
+    wanted := imago.key_type(staged.source, staged.key_column);
+    continue when wanted = staged.key_type;
+    for write in select w.* from imago.stage_writes(staged) w loop
+      execute format('alter table imago_undo.%I alter column entity type %s using entity::text::%s', write.undo_table, wanted, wanted);
+    end loop;
+    if staged.stage = 1 then
+      update imago.plan p set key_type = wanted where p.name = plan_name;
+    else
+      update imago.plan_stage t set key_type = wanted where t.plan = plan_name and t.number = staged.stage;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.follow_keys(text) is 'Has the journal name entities by the type that their key has now.';
+
+-- imago.follow_label
+create or replace function imago.follow_label(write imago.plan_write, name text, was text[], becomes text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  place integer := array_position(write.columns, name);
+  slot integer := array_position(write.inserted_columns, name);
+  image text;
+begin
+  -- All at once: two labels may have changed places.
+  if place is not null then
+    foreach image in array array['before_' || place, 'after_' || place] loop
+      execute format('update imago_undo.%1$I set %2$I = ($2::text[])[array_position($1::text[], %2$I)] where %2$I = any ($1)', write.undo_table, image)
+      using was, becomes;
+    end loop;
+  elsif name <> all (write.key_columns) then
+    execute format(
+      'update imago_undo.%I set side = side || jsonb_build_object($3, jsonb_build_array(
+         coalesce(($2::text[])[array_position($1::text[], side -> $3 ->> 0)], side -> $3 ->> 0),
+         coalesce(($2::text[])[array_position($1::text[], side -> $3 ->> 1)], side -> $3 ->> 1))) where side ? $3', write.undo_table)
+    using was, becomes, name;
+  end if;
+  if slot is not null then
+    execute format(
+      'update imago_undo.%1$I j set print[%2$s] = r.is_now
+       from (select pg_catalog.hashtext(w collate "C") as was, pg_catalog.hashtext(b collate "C") as is_now from unnest($1::text[], $2::text[]) u(w, b)) r
+       where j.op = ''i'' and j.print[%2$s] = r.was', write.undo_table, slot)
+    using was, becomes;
+  end if;
+end
+$$;
+comment on function imago.follow_label(imago.plan_write, text, text[], text[]) is 'Has the journal of a declared write follow labels of an enum that were renamed.';
+
+-- imago.follow_rename
+create or replace function imago.follow_rename(plan_name text, move_relation text, name text, becomes text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  parts text[] := case when name is null then parse_ident(becomes) end;
+  write imago.plan_write;
+begin
+  if name is null then
+    update imago.plan p set source_schema = parts[1], source_table = parts[2] where p.name = plan_name and p.source = move_relation;
+    update imago.plan_stage t set source_schema = parts[1], source_table = parts[2] where t.plan = plan_name and t.source = move_relation;
+    update imago.plan_write w set points_to = (
+      select jsonb_object_agg(e.key, case when e.value = move_relation then becomes else e.value end) from jsonb_each_text(w.points_to) e)
+    where w.plan = plan_name and exists (select from jsonb_each_text(w.points_to) e where e.value = move_relation);
+    update imago.plan_write w set relation = becomes where w.plan = plan_name and w.relation = move_relation;
+    update imago.plan_sync s set relation = becomes where s.plan = plan_name and s.relation = move_relation;
+    update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
+    return;
+  end if;
+  update imago.plan p set key_column = becomes where p.name = plan_name and p.source = move_relation and p.key_column = follow_rename.name;
+  update imago.plan_stage t set key_column = becomes where t.plan = plan_name and t.source = move_relation and t.key_column = follow_rename.name;
+  update imago.plan_write w set
+    entity_column = case w.entity_column when follow_rename.name then becomes else w.entity_column end,
+    columns = array_replace(w.columns, follow_rename.name, becomes),
+    key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
+    inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
+    left_unindexed = array_replace(w.left_unindexed, follow_rename.name, becomes),
+    points_to = case when w.points_to ? follow_rename.name
+      then w.points_to - follow_rename.name || jsonb_build_object(becomes, w.points_to -> follow_rename.name) else w.points_to end
+  where w.plan = plan_name and w.relation = move_relation
+  returning * into write;
+  update imago.plan_sync s set
+    entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    columns = array_replace(s.columns, follow_rename.name, becomes)
+  where s.plan = plan_name and s.relation = move_relation;
+  if write.undo_table is not null then
+    execute format(
+      'update imago_undo.%I set side = side - $1 || jsonb_build_object($2, side -> $1) where side ? $1', write.undo_table)
+    using follow_rename.name, becomes;
+  end if;
+end
+$$;
+comment on function imago.follow_rename(text, text, text, text) is 'Has the declaration of a plan, and its journal, follow a table (name null) or a column that was renamed; a table may have moved to another schema.';
+
+-- imago.follow_schema
+create or replace function imago.follow_schema(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  moves jsonb;
+  move record;
+  write imago.plan_write;
+  lost jsonb;
+  problem text;
+begin
+  if not exists (select from imago.plan p where p.name = plan_name and p.prepared_at is not null and p.closed_at is null) then
+    return;
+  end if;
+  if not exists (select from imago.schema_moves(plan_name))
+     and not exists (select from imago.declared d where d.plan = plan_name and d.noted_in <> 'imago.declared'::pg_catalog.regclass) then
+    return;
+  end if;
+  -- One caller follows, the others find it done.
+  perform from imago.plan p where p.name = plan_name for update;
+  select jsonb_agg(to_jsonb(m)) into moves from imago.schema_moves(plan_name) m;
+  select jsonb_agg(to_jsonb(l)) into lost from imago.lost_columns(plan_name) l;
+  perform imago.raise_lost(plan_name, lost);
+
+  for move in select m.* from imago.schema_moves(plan_name) m where m.number = 0 and m.kind = 'renamed' loop
+    perform imago.follow_rename(plan_name, move.relation, null, move.becomes);
+  end loop;
+  perform imago.follow_columns(plan_name);
+  -- By way of names that nobody has: two columns may have changed places.
+  for move in select m.* from imago.schema_moves(plan_name) m where m.number > 0 and m.kind = 'renamed' loop
+    perform imago.follow_rename(plan_name, move.relation, move.name, chr(1) || move.number);
+  end loop;
+  for move in select m.* from imago.schema_moves(plan_name) m where m.number > 0 and m.kind = 'renamed' loop
+    perform imago.follow_rename(plan_name, move.relation, chr(1) || move.number, move.becomes);
+  end loop;
+  for move in
+    select m.relation, coalesce(r.becomes, m.name) as name, m.kind, max(m.was) as was, max(m.becomes) as becomes,
+      array_agg(m.was) as labels, array_agg(m.becomes) as new_labels
+    from imago.schema_moves(plan_name) m
+    left join imago.schema_moves(plan_name) r on r.relation = m.relation and r.number = m.number and r.kind = 'renamed'
+    where m.kind in ('retyped', 'label')
+    group by 1, 2, 3
+  loop
+    select w.* into write from imago.plan_write w where w.plan = plan_name and w.relation = move.relation and w.undo_table is not null;
+    continue when not found;
+    if move.kind = 'label' then
+      perform imago.follow_label(write, move.name, move.labels, move.new_labels);
+    else
+      problem := imago.follow_type(write, move.name, move.was);
+      if problem is not null then
+        perform imago.raise_lost(plan_name, jsonb_build_array(jsonb_build_object(
+          'relation', move.relation, 'name', move.name, 'reason', format('is of type %s now; %s', move.becomes, problem))));
+      end if;
+    end if;
+  end loop;
+  perform imago.follow_keys(plan_name);
+  perform imago.rebuild_functions(plan_name);
+  perform imago.note_schema(plan_name);
+  perform imago.write_log(plan_name, null, 'warning', 'schema_moved', jsonb_build_object('followed', coalesce(moves, '[]')));
+end
+$$;
+comment on function imago.follow_schema(text) is 'Before anything is moved: has the plan follow what the catalogue proves to be the same under another name or type. What is not there any more is an error (IM076).';
+
+-- imago.follow_type
+create or replace function imago.follow_type(write imago.plan_write, name text, was text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  kept text := (select c.kept from imago.journal_columns(write.relation, array[name]) c);
+  wanted text := (select c.type from imago.journal_columns(write.relation, array[name]) c);
+  slot integer := array_position(write.inserted_columns, name);
+  place text;
+  amount bigint;
+begin
+  foreach place in array array(
+    select p from (
+      select 'key_' || array_position(write.key_columns, name)
+      union all select k || array_position(write.columns, name) from unnest(array['before_', 'after_']) k
+    ) u(p) where p is not null)
+  loop
+    -- What comes out must be what went in: a cast may cut off.
+    execute format(
+      'select count(*) from imago_undo.%1$I where %2$I is not null and %2$I::text is distinct from %2$I::text::%3$s::%4$s::text',
+      write.undo_table, place, wanted, (
+        select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
+        where a.attrelid = format('imago_undo.%I', write.undo_table)::pg_catalog.regclass and a.attname = place))
+    into amount;
+    if amount > 0 then
+      return format('%s journaled values are not the same as %s', amount, wanted);
+    end if;
+    execute format('alter table imago_undo.%1$I alter column %2$I type %3$s using %2$I::text::%3$s', write.undo_table, place, kept);
+  end loop;
+  if slot is not null then
+    execute format(
+      'update imago_undo.%1$I j set print[%2$s] = pg_catalog.hashtext(t.%3$I::text collate "C") from %4$s t
+       where j.op = ''i'' and %5$s and j.print[%2$s] is not distinct from pg_catalog.hashtext(t.%3$I::%6$s::text collate "C")
+         and t.%3$I::text is distinct from t.%3$I::%6$s::text',
+      write.undo_table, slot, name, write.relation,
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), was);
+  end if;
+  return null;
+exception when data_exception or syntax_error_or_access_rule_violation then
+  return format('journaled values cannot be cast to %s', wanted);
+end
+$$;
+comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed, where every journaled value casts to the new one and back; else says what does not.';
+
+-- imago.followed_plan
+create or replace function imago.followed_plan(plan_name text)
+returns imago.plan
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform imago.find_plan(plan_name);
+  perform imago.follow_schema(plan_name);
+  return imago.find_plan(plan_name);
+end
+$$;
+comment on function imago.followed_plan(text) is 'The plan of this name, its declaration being true of the tables as they are now (IM076).';
+
 -- imago.forget_added
 create or replace function imago.forget_added(plan text, object text, column_name text default null)
 returns void
@@ -4988,6 +5459,67 @@ comment on function imago.forget_added(text, text, text) is 'For plans: what the
 
 Example: select imago.forget_added(''avatars'', ''public.posts'', ''avatar_id'')';
 
+-- imago.forget_entity
+create or replace function imago.forget_entity(plan_name text, entity text, stage integer default null, still_there boolean default false)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '4s'
+as $$
+declare
+  plan imago.plan := imago.followed_plan(plan_name);
+  staged imago.plan;
+  is_there boolean;
+  rows jsonb := '{}';
+  left_rows jsonb := '{}';
+  failures bigint;
+  lines bigint;
+begin
+  if entity is null or still_there is null then
+    perform imago.raise_error('IM004', case when entity is null then 'entity' else 'still_there' end);
+  end if;
+  staged := imago.entity_stage(plan, entity, stage, true);
+  if staged.name is null then
+    staged := imago.plan_at_stage(plan, coalesce(stage, 1));
+  end if;
+  begin
+    entity := imago.canonical_key(staged, entity);
+    -- Whoever moves it just now is waited for.
+    is_there := imago.lock_entities(staged, array[entity]) <> '{}';
+  exception
+    when data_exception then
+      perform imago.raise_error('IM013', plan_name, (imago.entity_words(staged)).singular);
+    when lock_not_available or deadlock_detected then
+      perform imago.raise_error('IM025', (imago.entity_words(staged)).singular);
+  end;
+  if is_there and not still_there and plan.closed_at is null and imago.has_journal(staged, entity) then
+    perform imago.raise_error('IM074', plan_name, (imago.entity_words(staged)).singular);
+  end if;
+
+  select f.rows, f.left_rows into rows, left_rows from imago.forget_values(staged, entity) f;
+  delete from imago.failure f
+  where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity and (not is_there or f.direction = 'rollback');
+  get diagnostics failures = row_count;
+  if is_there and rows <> '{}' then
+    insert into imago.failure (plan, stage, entity, kind, direction, reason)
+    values (plan_name, staged.stage, entity, 'forgotten', 'rollback', 'its journal was deleted');
+  end if;
+  delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
+  lines := imago.forget_key(plan_name, staged.stage, entity);
+  perform imago.write_log(plan_name, null, 'info', 'forgotten',
+    jsonb_build_object('rows', rows, 'failures', failures, 'still_there', is_there) || imago.stage_label(staged.stage));
+  return jsonb_build_object(
+    'plan', plan_name, 'entity', entity, 'still_there', is_there, 'forgotten', rows, 'left', left_rows,
+    'failures', failures, 'log_lines', lines, 'way_back', false,
+    'meaning', case
+      when is_there and rows <> '{}' then 'It stays migrated: no rollback takes it back, whole or in part.'
+      when left_rows <> '{}' then 'No rollback takes it back. Rows that the migration inserted for it are still there (left); they are the app''s own now.'
+      else 'No rollback takes it back.' end) || imago.stage_label(staged.stage);
+end
+$$;
+comment on function imago.forget_entity(text, text, integer, boolean) is 'Deletes what the journal holds of one entity, and its key from failures and log. Refuses while the entity is there and could go back (IM074), unless told.';
+
 -- imago.forget_journal
 create or replace function imago.forget_journal(plan imago.plan, keys anyarray)
 returns void
@@ -5004,6 +5536,31 @@ begin
 end
 $$;
 comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';
+
+-- imago.forget_key
+create or replace function imago.forget_key(plan_name text, stage integer, entity text)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  lines bigint;
+begin
+  update imago.log l set
+    entity = nullif(l.entity, forget_key.entity),
+    detail = case when l.entity = forget_key.entity then l.detail - 'row_key' else l.detail end
+      || case when l.detail ? 'keys' then jsonb_build_object('keys', (l.detail -> 'keys') - forget_key.entity) else '{}' end
+  where l.plan = plan_name and coalesce((l.detail ->> 'stage')::integer, 1) = forget_key.stage
+    and (l.entity = forget_key.entity or jsonb_typeof(l.detail -> 'keys') = 'array' and l.detail -> 'keys' ? forget_key.entity);
+  get diagnostics lines = row_count;
+  update imago.validation_check c set keys = array_remove(c.keys, forget_key.entity)
+  from imago.validation v
+  where v.id = c.validation and v.plan = plan_name and forget_key.entity = any (c.keys);
+  return lines;
+end
+$$;
+comment on function imago.forget_key(text, integer, text) is 'Takes the key of an entity out of the log and of the findings of validations; how many lines of the log named it. Those lines stay, with codes and counts.';
 
 -- imago.forget_moved
 create or replace function imago.forget_moved(run imago.run, plan imago.plan)
@@ -5029,6 +5586,34 @@ begin
 end
 $$;
 comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more. They were moved by the caller that had them locked, or deleted by the app.';
+
+-- imago.forget_values
+create or replace function imago.forget_values(plan imago.plan, entity text, out rows jsonb, out left_rows jsonb)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  amount bigint;
+begin
+  rows := '{}';
+  left_rows := '{}';
+  for write in select w.* from imago.stage_writes(plan) w loop
+    if write.inserts and pg_catalog.to_regclass(write.relation) is not null then
+      execute format(
+        'select count(*) from imago_undo.%I j join %s t on %s where j.entity = $1::%s and j.op = ''i''',
+        write.undo_table, write.relation, imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type)
+      into amount using entity;
+      left_rows := left_rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
+    end if;
+    execute format('delete from imago_undo.%I j where j.entity = $1::%s', write.undo_table, plan.key_type) using entity;
+    get diagnostics amount = row_count;
+    rows := rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
+  end loop;
+end
+$$;
+comment on function imago.forget_values(imago.plan, text, out jsonb, out jsonb) is 'Deletes the journal of one entity for good; how many rows, by relation, and how many that the migration inserted are still in the app''s tables.';
 
 -- imago.forward_run
 create or replace function imago.forward_run(
@@ -5075,6 +5660,42 @@ end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
 
+-- imago.found_problems
+create or replace function imago.found_problems(plan imago.plan)
+returns setof imago.problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    return query select * from imago.relation_problems(staged.source);
+    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+  end loop;
+  return query select * from imago.declared_problems(plan);
+  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query select * from imago.overlap_problems(plan);
+  return query select * from imago.guard_triggers(plan);
+  return query select * from imago.open_schemas();
+  return query
+    select 'warning', 'no_index', u.object,
+      format('has no index; %s%s',
+        case when not u.is_left then 'its table is too large for the run to build one, and ' end,
+        case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
+      u.statement
+    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+end
+$$;
+comment on function imago.found_problems(imago.plan) is 'What speaks against starting, as it is found: some of it twice.';
+
 -- imago.give_app_path
 create or replace function imago.give_app_path(plan_name text)
 returns void
@@ -5099,6 +5720,57 @@ begin
 end
 $$;
 comment on function imago.give_app_path(text) is 'Has apply and the fixes of a plan run under the app''s search_path where they declare an empty one. Triggers of the app then find their names.';
+
+-- imago.give_up_column
+create or replace function imago.give_up_column(plan_name text, relation text, column_name text default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '4s'
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  write imago.plan_write;
+  place integer;
+  whole boolean;
+  lost record;
+  result jsonb;
+begin
+  perform from imago.plan p where p.name = plan_name for update;
+  select w.* into write from imago.plan_write w
+  where w.plan = plan_name and w.relation = give_up_column.relation and w.undo_table is not null;
+  if write.id is null or not exists (
+    select from imago.schema_moves(plan_name) m
+    where m.relation = give_up_column.relation and m.kind in ('dropped', 'replaced', 'retyped') and coalesce(m.name, '') = coalesce(give_up_column.column_name, '')) then
+    perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
+  end if;
+  place := array_position(write.columns, column_name);
+  whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
+    or cardinality(write.columns) = 1 and not write.inserts;
+  if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
+     or not whole and place is null then
+    perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
+  end if;
+
+  execute format(
+    'select count(*) as rows, count(distinct j.entity) as entities, (array_agg(distinct j.entity::text))[:10] as keys
+     from imago_undo.%I j where %s', write.undo_table,
+    case when whole then 'true' else format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end)
+  into lost;
+  if whole then
+    perform imago.drop_write(write);
+  else
+    perform imago.drop_journaled(write, place);
+  end if;
+  perform imago.rebuild_functions(plan_name);
+  result := jsonb_build_object('plan', plan_name, 'relation', relation, 'column', column_name, 'rows', lost.rows, 'entities', lost.entities);
+  perform imago.write_log(plan_name, null, 'warning', 'given_up', result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]')));
+  return result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]'), 'whole_table', whole,
+    'meaning', format('Rollback puts back all but %s: %s rows of %s entities.', concat_ws('.', relation, quote_ident(case when not whole then column_name end)), lost.rows, lost.entities));
+end
+$$;
+comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals, so that all else can go back; says what cannot.';
 
 -- imago.given
 create or replace function imago.given(name text, value text)
@@ -5305,12 +5977,12 @@ begin
   if sync."strict" then
     return 'raise';
   end if;
-  -- Each of them, however many: a plan may look here for whom a sync has failed.
-  insert into imago.log (plan, level, event, entity, sqlstate, detail)
-  select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
-    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''), 'raised_by', raiser.raised_by,
-    'entities', cardinality(entities))) || imago.stage_label(sync.stage)
-  from unnest(entities) k;
+  perform imago.note_failed_sync(sync, entities);
+  perform imago.write_log(plan_name, null, 'warning', 'sync_failed',
+    jsonb_strip_nulls(jsonb_build_object(
+      'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+      'raised_by', raiser.raised_by, 'entities', cardinality(entities), 'keys', case when cardinality(entities) > 1 then entities[:10] end)) || imago.stage_label(sync.stage),
+    case when cardinality(entities) = 1 then entities[1] end, handle_failed_sync.sqlstate);
   return 'leave';
 end
 $$;
@@ -5531,7 +6203,6 @@ declare
   routine text;
   event text;
   written pg_catalog.regclass;
-  explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   plan := imago.plan_at_stage(imago.find_plan(plan_name), sync.stage);
@@ -5548,20 +6219,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
   end if;
 
-  foreach event in array sync.events loop
-    -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
-      || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
-    into explained;
-    perform pg_catalog.set_config('search_path', '', true);
-    if imago.sync_undeclared(sync, explained) is not null then
-      perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
-    end if;
-  end loop;
-  -- PL/pgSQL wants to be told of a statement that answers rows.
-  routine := imago.build_sync(sync, plan, case
-    when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
+  routine := imago.build_sync(sync, plan, imago.sync_ending(sync));
   for written in select w from imago.written_tables(sync.relation) w loop
     foreach event in array sync.events loop
       execute format(
@@ -5606,6 +6264,7 @@ begin
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
+    inserted_prints = '{}',
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
   returning * into write;
@@ -5620,7 +6279,7 @@ begin
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
-    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint, side jsonb)',
+    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print integer[], side jsonb)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
   execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,
@@ -6105,6 +6764,18 @@ end
 $$;
 comment on function imago.journal_type(oid, integer) is 'Type of a journaled column: the base type of a domain, text for enums, else its own.';
 
+-- imago.journaled_print
+create or replace function imago.journaled_print(write imago.plan_write, alias text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when write.inserted_prints = '{}' then format('%I.print', alias)
+    else format('imago.fit_print(%I.print, %L::integer[], %L::text[])', alias, write.inserted_prints, write.inserted_columns) end
+$$;
+comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have come or gone since it was taken.';
+
 -- imago.keep_late_triggers
 create or replace function imago.keep_late_triggers(plan_name text)
 returns text
@@ -6225,19 +6896,21 @@ $$;
 comment on function imago.last_effective_run(text) is 'The newest run that tells where a plan stands: not one that was given up before it moved anybody.';
 
 -- imago.last_failed_sync
-create or replace function imago.last_failed_sync(plan text, entity text)
+create or replace function imago.last_failed_sync(plan text, entity text, stage integer default 1)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew for each row of a check.
 as $$
-  select l.detail ->> 'relation'
-  from imago.log l
-  where l.plan = last_failed_sync.plan and l.entity = last_failed_sync.entity and l.event = 'sync_failed'
-  order by l.id desc
-  limit 1
+begin
+  return (
+    select f.relation from imago.sync_failure f
+    where f.plan = last_failed_sync.plan and f.stage = last_failed_sync.stage and f.entity = last_failed_sync.entity
+    order by f.id desc limit 1);
+end
 $$;
-comment on function imago.last_failed_sync(text, text) is 'For plans: the relation that the app wrote when a sync failed for this entity, last; null when none has.
+comment on function imago.last_failed_sync(text, text, integer) is 'For plans: the relation that the app wrote when a sync failed for this entity, last; null when none has.
 
 Example: select imago.last_failed_sync(''profile_gigs'', ''7'')';
 
@@ -6370,13 +7043,13 @@ begin
   for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
     execute format(
       'select coalesce(bool_or(locked.edited), false) as edited, count(*) as present from (
-         select j.print is distinct from %5$s as edited
+         select %7$s is distinct from %5$s as edited
          from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
          order by %3$s for update of t) locked',
       write.relation,
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       imago.each_column('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan))
+      write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan), imago.journaled_print(write, 'j'))
     into locked using keys;
     is_edited := is_edited or locked.edited;
     present := present + locked.present;
@@ -6482,6 +7155,30 @@ end
 $$;
 comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
 
+-- imago.lost_columns
+create or replace function imago.lost_columns(plan_name text)
+returns table (relation text, name text, reason text)
+language sql
+stable
+set search_path = ''
+as $$
+  select m.relation, m.name,
+    case m.kind when 'dropped' then 'was dropped'
+      else concat_ws('; ', 'is another table now', 'the one that was prepared is ' || m.becomes) end
+  from imago.schema_moves(plan_name) m
+  where m.kind = 'replaced'
+     or m.kind = 'dropped' and (
+       m.number = 0
+       or exists (
+         select from imago.plan_write w
+         where w.plan = plan_name and w.relation = m.relation
+           and (m.name = any (w.columns || w.key_columns) or m.name = w.entity_column))
+       or exists (
+         select from imago.plan p cross join lateral imago.plan_stages(p) s
+         where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
+$$;
+comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';
+
 -- imago.migrate
 create or replace function imago.migrate(
   plan_name text,
@@ -6530,10 +7227,11 @@ begin
   end if;
   if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
     if (imago.find_plan(plan_name)).prepared_at is null then
-      result := imago.prepare_step(plan_name);
-      return imago.work_answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
+      result := imago.prepare_step(plan_name, driven.id);
+      return imago.work_answer(driven.id, case result ->> 'status' when 'failed' then 'failed' else 'preparing' end, '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
+    perform imago.follow_schema(plan_name);
     begin
       perform imago.start_run(driven.id, batch_size);
     exception when sqlstate 'IM016' then
@@ -6554,7 +7252,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.find_plan(plan_name);
+  plan imago.plan := imago.followed_plan(plan_name);
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
@@ -6845,7 +7543,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.find_plan(plan_name);
+  plan imago.plan := imago.followed_plan(plan_name);
   run imago.run;
   keys text[];
   todo text[];
@@ -6915,6 +7613,24 @@ begin
 end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
+
+-- imago.named_schemas
+create or replace function imago.named_schemas(plan imago.plan)
+returns setof text
+language sql
+stable
+set search_path = ''
+as $$
+  select n.nspname::text
+  from (
+    select plan.source_schema as name
+    union select t.source_schema from imago.plan_stage t where t.plan = named_schemas.plan.name
+    union select (parse_ident(w.relation))[1] from imago.plan_write w where w.plan = named_schemas.plan.name
+    union select (parse_ident(s.relation))[1] from imago.plan_sync s where s.plan = named_schemas.plan.name
+  ) s
+  join pg_catalog.pg_namespace n on n.nspname = s.name
+$$;
+comment on function imago.named_schemas(imago.plan) is 'The schemas of the tables that a plan walks, writes and follows.';
 
 -- imago.needs_keep
 create or replace function imago.needs_keep(write imago.plan_write)
@@ -7109,6 +7825,27 @@ comment on function imago.note_added(text, text, text) is 'For plans: notes that
 
 Example: select imago.note_added(''initials'', ''public.users'', ''initials'')';
 
+-- imago.note_failed_sync
+create or replace function imago.note_failed_sync(sync imago.plan_sync, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- In the app's transaction, so nobody is waited for: what another one is writing about the same entities stays beside ours
+  -- until the next time.
+  delete from imago.sync_failure f
+  where f.id in (
+    select o.id from imago.sync_failure o
+    where o.plan = sync.plan and o.stage = sync.stage and o.entity = any (note_failed_sync.entities)
+    order by o.id for update skip locked);
+  insert into imago.sync_failure (plan, stage, entity, relation)
+  select sync.plan, sync.stage, k, sync.relation from unnest(note_failed_sync.entities) k;
+end
+$$;
+comment on function imago.note_failed_sync(imago.plan_sync, text[]) is 'Notes for each entity which sync has failed for it last: one row an entity.';
+
 -- imago.note_object
 create or replace function imago.note_object(plan text, class oid, id oid, column_number integer, comment text default null)
 returns void
@@ -7123,6 +7860,34 @@ as $$
     plan = excluded.plan, object_id = excluded.object_id, column_number = excluded.column_number, noted_in = excluded.noted_in, comment = excluded.comment
 $$;
 comment on function imago.note_object(text, oid, oid, integer, text) is 'Notes an object, by its address, as added by a plan, or by the engine (plan null).';
+
+-- imago.note_schema
+create or replace function imago.note_schema(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from imago.declared d where d.plan = plan_name;
+  insert into imago.declared (plan, relation, name, relation_id, number, type, labels, noted_in)
+  select plan_name, r.relation, coalesce(a.attname, ''), r.oid, coalesce(a.attnum, 0),
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    (select jsonb_object_agg(e.oid, e.enumlabel) from pg_catalog.pg_enum e where e.enumtypid = a.atttypid),
+    'imago.declared'::pg_catalog.regclass
+  from (
+    select d.relation, pg_catalog.to_regclass(d.relation) as oid from imago.declared_relations(plan_name) d(relation)
+  ) r
+  cross join lateral (
+    select null::name as attname, 0::smallint as attnum, null::oid as atttypid, null::integer as atttypmod
+    union all
+    select c.attname, c.attnum, c.atttypid, c.atttypmod from pg_catalog.pg_attribute c
+    where c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''
+  ) a
+  where r.oid is not null;
+end
+$$;
+comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by.';
 
 -- imago.note_unreachable
 create or replace function imago.note_unreachable(run imago.run, plan imago.plan, entities text[])
@@ -7209,6 +7974,7 @@ begin
     run := imago.unfinished_run(plan.name);
     perform imago.raise_error('IM027', plan.name, coalesce(run.direction, 'forward'), coalesce(run.state, 'running'));
   end if;
+  perform imago.follow_schema(plan.name);
   perform imago.start_run(run.id);
   -- Nothing is walked; the lanes are there for retry_failed_migrations, which opens them again.
   perform imago.close_lanes(run.id);
@@ -7343,6 +8109,58 @@ as $$
 $$;
 comment on function imago.over_budget(imago.run) is 'Whether more entities have failed in this run than max_failures allows.';
 
+-- imago.overlap_problems
+create or replace function imago.overlap_problems(plan imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  with others as (
+    -- Plans that write, or may go back: prepared, and not closed by finalize.
+    select o.* from imago.plan o
+    where o.name <> overlap_problems.plan.name and o.closed_at is null
+      and (o.prepared_at is not null or exists (select from imago.plan_write w where w.plan = o.name and w.captured_at is not null))
+  ), pairs as (
+    select own.relation, own.columns, own.inserts, other.plan as other_plan, other.columns as other_columns, other.inserts as other_inserts
+    from imago.plan_write own
+    join imago.plan_write other on pg_catalog.to_regclass(other.relation) = pg_catalog.to_regclass(own.relation)
+    join others o on o.name = other.plan
+    where own.plan = overlap_problems.plan.name
+  ), walked as (
+    select s.source as relation, overlap_problems.plan.name as walks, o.name as drops
+    from imago.plan_stages(overlap_problems.plan) s cross join others o
+    union all
+    select s.source, o.name, overlap_problems.plan.name
+    from others o cross join lateral imago.plan_stages(o) s
+  )
+  select 'warning', 'overlap', format('%s.%I', p.relation, c),
+    format('is written by plan %s, too: the plan that goes back first takes what the other wrote for a later change', p.other_plan),
+    format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
+  from pairs p cross join unnest(p.columns) c where c = any (p.other_columns)
+  union all
+  select 'warning', 'overlap', p.relation,
+    case when p.inserts and p.other_inserts then format('gets rows from plan %s, too: each takes back its own, and may refuse to where the other has changed or refers to them', p.other_plan)
+      when p.inserts then format('is updated by plan %s: rows that this plan inserts and that one updates count as edited when they go back', p.other_plan)
+      else format('gets rows from plan %s: those that this plan updates count as edited when they go back', p.other_plan) end,
+    format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
+  from pairs p where p.inserts and (p.other_inserts or p.other_columns <> '{}') or p.other_inserts
+  union all
+  -- What a step drops only its text tells.
+  select distinct 'warning', 'overlap', w.relation,
+    format('is walked by plan %s, and plan %s drops something there when it is finalized (step "%s")', w.walks, w.drops, s.name),
+    format('Let plan %s end before plan %s is finalized.', w.walks, w.drops)
+  from walked w
+  join imago.plan_step s on s.plan = w.drops and s.phase = 'finalize'
+  join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
+  cross join lateral (
+    select coalesce(s.statement, '') || coalesce((
+      select string_agg(r.prosrc, ' ') from pg_catalog.pg_proc r
+      where r.pronamespace = pg_catalog.to_regnamespace(quote_ident(s.plan)) and r.proname = s.routine), '') as text) does
+  where does.text ~* '\mdrop\s+(table|column|view)\M' and position(c.relname in does.text) > 0
+$$;
+comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column, inserts into the same table or drops what is walked: whoever prepares second is told.';
+
 -- imago.own_schemas
 create or replace function imago.own_schemas()
 returns name[]
@@ -7355,6 +8173,21 @@ as $$
   where n.nspname in ('imago', 'imago_undo') or exists (select from imago.plan p where p.name = n.nspname)
 $$;
 comment on function imago.own_schemas() is 'The schemas that belong to Imago: its own, that of the journal, and one a plan.';
+
+-- imago.partition_problems
+create or replace function imago.partition_problems(relation text, purpose text)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select 'error', 'partitioned', relation, 'is partitioned', purpose
+  from pg_catalog.pg_class c
+  where c.oid = pg_catalog.to_regclass(relation) and c.relkind = 'p'
+$$;
+comment on function imago.partition_problems(text, text) is 'For plans: an error where a table is partitioned. purpose says what cannot be done there.
+
+Example: select * from imago.partition_problems(''public.avatars'', ''It could have no unique index.'')';
 
 -- imago.pending_keys
 create or replace function imago.pending_keys(plan imago.plan, keys text[])
@@ -7622,35 +8455,21 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  staged imago.plan;
 begin
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    return query select * from imago.relation_problems(staged.source);
-    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    if pg_catalog.to_regclass(staged.source) is not null and not exists (
-      select from pg_catalog.pg_index i
-      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-      where i.indrelid = pg_catalog.to_regclass(staged.source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
-        and a.attname = staged.key_column) then
-      return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
-    end if;
-    return query
-      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
-      from pg_catalog.pg_attribute a
-      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
-  end loop;
-  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
-  return query select * from imago.guard_triggers(plan);
-  return query select * from imago.open_schemas();
+  -- Without it nothing there can be named, let alone looked at.
   return query
-    select 'warning', 'no_index', u.object,
-      format('has no index; %s%s',
-        case when not u.is_left then 'its table is too large for the run to build one, and ' end,
-        case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
-      u.statement
-    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+    select 'error', 'no_right', format('schema %I', s.name), format('%s may not use it', current_user),
+      format('grant usage, create on schema %I to %I;', s.name, current_user)
+    from imago.named_schemas(plan) s(name)
+    where not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage');
+  if found then
+    return;
+  end if;
+  return query
+    select f.severity, f.kind, f.object, f.message, f.hint
+    from imago.found_problems(plan) with ordinality f(severity, kind, object, message, hint, n)
+    group by f.severity, f.kind, f.object, f.message, f.hint
+    order by min(f.n);
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as imago.problem. Takes no locks that anyone waits for.';
@@ -7675,7 +8494,7 @@ $$;
 comment on function imago.prepare_answer(text, text, text) is 'The JSON that prepare_migration returns.';
 
 -- imago.prepare_step
-create or replace function imago.prepare_step(plan_name text)
+create or replace function imago.prepare_step(plan_name text, run_id bigint default null)
 returns jsonb
 language plpgsql
 volatile
@@ -7691,6 +8510,8 @@ declare
   name text;
   context text;
   raiser record;
+  relation text;
+  broken text;
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
@@ -7736,6 +8557,7 @@ begin
           name := 'statistics';
           perform imago.expect_comparable_keys(imago.find_plan(plan_name));
           perform imago.ensure_statistics(plan_name);
+          perform imago.note_schema(plan_name);
           update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
         end if;
       end if;
@@ -7743,19 +8565,20 @@ begin
   exception when lock_not_available or deadlock_detected then
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
-  when others then
-    get stacked diagnostics context = pg_exception_context;
+  when query_canceled or others or assert_failure then
+    get stacked diagnostics context = pg_exception_context, relation = table_name, broken = constraint_name;
     raiser := imago.find_raiser(context, sqlstate, plan_name);
-    if not raiser.by_app then
+    if sqlstate like 'IM%' and not raiser.by_app or sqlstate = '57014' and not imago.timed_out() then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan_name, imago.sqlstate_text(sqlstate, raiser.raised_by));
+    return imago.fail_prepare(plan_name, run_id, name,
+      concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
   end;
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
 
 -- imago.primary_key
 create or replace function imago.primary_key(relation text)
@@ -7915,6 +8738,24 @@ end
 $$;
 comment on function imago.raise_kept(jsonb) is 'Raises IM061 for rows (entity, relation, row_key) that did not go back. A trigger or rule of the app kept them, or changed them again.';
 
+-- imago.raise_lost
+create or replace function imago.raise_lost(plan_name text, lost jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if lost is null then
+    return;
+  end if;
+  perform imago.raise_error('IM076', plan_name,
+    (select string_agg(format('%s%s %s', l ->> 'relation', '.' || quote_ident(l ->> 'name'), l ->> 'reason'), '; ') from jsonb_array_elements(lost) l),
+    concat_ws(', ', quote_literal(plan_name), quote_literal(lost -> 0 ->> 'relation'), quote_literal(lost -> 0 ->> 'name')));
+end
+$$;
+comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are not what they were; nothing where there is none.';
+
 -- imago.read_lane
 create or replace function imago.read_lane(
   run imago.run,
@@ -8028,6 +8869,39 @@ begin
 end
 $$;
 comment on function imago.read_sides(imago.plan, anyarray) is 'By relation: rows of these entities with undeclared columns that can go back, and what these were before. Triggers of the app changed them in our batches, and nobody has since.';
+
+-- imago.rebuild_functions
+create or replace function imago.rebuild_functions(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  sync imago.plan_sync;
+  failure text;
+begin
+  -- A new body takes no lock on the tables.
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null order by w.position loop
+    perform imago.build_capture(write);
+    if write.kept_at is not null then
+      perform imago.build_note(write);
+      perform imago.build_keep(write);
+    end if;
+  end loop;
+  for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
+    begin
+      perform imago.build_sync(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage), imago.sync_ending(sync));
+    exception when others then
+      -- Its statement names what is called otherwise now. It fails, and says so, as any sync that fails.
+      failure := sqlstate;
+      perform imago.write_log(plan_name, null, 'error', 'sync_outdated', jsonb_build_object('sync', sync.name), null, failure);
+    end;
+  end loop;
+end
+$$;
+comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan anew, by its tables as they are now.';
 
 -- imago.recent_rate
 create or replace function imago.recent_rate(run_id bigint)
@@ -8326,12 +9200,38 @@ begin
     return query select 'error', 'foreign_owner', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
       format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
   end if;
+  return query
+    select 'error', 'no_right', relation, format('%s has no right to %s', current_user, string_agg(r.name, ', ' order by r.n)),
+      format('grant %s on %s to %I;', string_agg(r.name, ', ' order by r.n), relation, current_user)
+    from unnest(array['select', 'insert', 'update', 'delete', 'references', 'trigger']) with ordinality r(name, n)
+    where not pg_catalog.has_table_privilege(class.oid, r.name) and pg_catalog.pg_has_role(class.relowner, 'usage')
+    having count(*) > 0;
+  return query
+    select 'error', 'no_right', format('schema %s', class.relnamespace::pg_catalog.regnamespace), format('%s may not create there', current_user),
+      format('grant create on schema %s to %I;', class.relnamespace::pg_catalog.regnamespace, current_user)
+    where not pg_catalog.has_schema_privilege(class.relnamespace, 'create');
+  -- Keys of a parent hold neither for its children's rows nor are those seen by foreign keys; and triggers of the one do not fire
+  -- for what is written through the other.
+  return query
+    select 'error', 'inheritance', relation, format('%s %s', case when i.inhparent = class.oid then 'is inherited by' else 'inherits from' end,
+        case when i.inhparent = class.oid then i.inhrelid else i.inhparent end::pg_catalog.regclass),
+      format('alter table %s no inherit %s; or make it a partitioned table.', i.inhrelid::pg_catalog.regclass, i.inhparent::pg_catalog.regclass)
+    from pg_catalog.pg_inherits i
+    where class.relkind = 'r' and class.oid in (i.inhparent, i.inhrelid);
+  return query
+    select 'error', case when c.relkind = 'f' then 'not_a_table' else 'foreign_owner' end, relation,
+      case when c.relkind = 'f' then format('has the partition %s, a foreign table', c.oid::pg_catalog.regclass)
+        else format('has the partition %s, which is owned by %s, not by %s', c.oid::pg_catalog.regclass, c.relowner::pg_catalog.regrole, current_user) end,
+      case when c.relkind = 'f' then format('alter table %s detach partition %s; what is written there cannot be journaled.', relation, c.oid::pg_catalog.regclass)
+        else format('alter table %s owner to %I;', c.oid::pg_catalog.regclass, current_user) end
+    from pg_catalog.pg_partition_tree(class.oid) t join pg_catalog.pg_class c on c.oid = t.relid
+    where c.relispartition and (c.relkind = 'f' or not pg_catalog.pg_has_role(c.relowner, 'usage'));
   if imago.primary_key(relation) is null then
     return query select 'error', 'no_primary_key', relation, 'has no primary key', 'Add one: the journal names rows by it.';
   end if;
 end
 $$;
-comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, no primary key. Each is a row for preflight().
+comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, without rights, inherited, no primary key. Each is a row for preflight().
 
 Example: select * from imago.relation_problems(''public.users'')';
 
@@ -8744,6 +9644,7 @@ begin
   if driven.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
+  perform imago.follow_schema(plan_name);
   begin
     driven := imago.start_rollback(plan_name, force);
   exception when sqlstate 'IM016' then
@@ -8800,7 +9701,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.find_plan(plan_name);
+  plan imago.plan := imago.followed_plan(plan_name);
   staged imago.plan;
   run imago.run;
   attempt imago.attempt;
@@ -8819,6 +9720,12 @@ begin
   run.force := force;
   run.direction := 'rollback';
   staged := imago.entity_stage(plan, entity, stage, true);
+  if exists (
+    select from imago.failure f
+    where f.plan = plan_name and f.kind = 'forgotten' and f.stage = coalesce(staged.stage, rollback_entity.stage, 1)
+      and f.entity = rollback_entity.entity) then
+    perform imago.raise_error('IM075', plan_name, imago.plan_words(plan) ->> 'entity_singular');
+  end if;
   if staged.name is null then
     return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
@@ -9194,6 +10101,57 @@ as $$
   where (j.job ->> 'active')::boolean
 $$;
 comment on function imago.scheduled(text) is 'How often pg_cron drives a plan, such as 10 seconds; null when it does not.';
+
+-- imago.schema_moves
+create or replace function imago.schema_moves(plan_name text)
+returns table (relation text, name text, number integer, kind text, becomes text, was text)
+language sql
+stable
+set search_path = ''
+as $$
+  with noted as (
+    select d.*, d.noted_in = 'imago.declared'::pg_catalog.regclass as by_number
+    from imago.declared d where d.plan = plan_name
+  ), tables as (
+    select n.relation, c.oid, quote_ident(s.nspname) || '.' || quote_ident(c.relname) as is_now,
+      n.by_number, pg_catalog.to_regclass(n.relation)::oid as of_that_name
+    from noted n
+    -- After a restore from a dump numbers are others, and names count.
+    left join pg_catalog.pg_class c on c.oid = case when n.by_number then n.relation_id else pg_catalog.to_regclass(n.relation)::oid end
+    left join pg_catalog.pg_namespace s on s.oid = c.relnamespace
+    where n.number = 0
+  ), columns as (
+    select n.relation, n.name, n.number, n.type, n.labels, a.attname, n.by_number,
+      pg_catalog.format_type(a.atttypid, a.atttypmod) as type_now, a.atttypid
+    from noted n
+    join tables t on t.relation = n.relation and t.oid is not null
+    left join pg_catalog.pg_attribute a on a.attrelid = t.oid and not a.attisdropped
+      and case when n.by_number then a.attnum = n.number else a.attname = n.name and a.attnum > 0 end
+    where n.number > 0
+  )
+  select t.relation, null, 0,
+    case when t.oid is null and t.of_that_name is not null then 'replaced' when t.oid is null then 'dropped'
+      when t.of_that_name is not null and t.of_that_name <> t.oid then 'replaced' else 'renamed' end, t.is_now, null::text
+  from tables t where t.oid is null or t.of_that_name is distinct from t.oid
+  union all
+  select c.relation, c.name, c.number, 'dropped', null, c.type from columns c where c.attname is null
+  union all
+  select c.relation, c.name, c.number, 'renamed', c.attname, null from columns c where c.attname <> c.name
+  union all
+  select c.relation, c.name, c.number, 'retyped', c.type_now, c.type from columns c where c.type_now <> c.type
+  union all
+  select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
+  from columns c cross join lateral jsonb_each_text(c.labels) l
+  join pg_catalog.pg_enum e on e.enumtypid = c.atttypid and e.oid = l.key::oid and e.enumlabel <> l.value
+  where c.by_number
+  union all
+  select t.relation, a.attname, a.attnum::integer, 'added', null, null
+  from tables t
+  join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+  where not exists (
+    select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
+$$;
+comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare: tables and columns dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
 
 -- imago.sequence_findings
 create or replace function imago.sequence_findings(plan imago.plan)
@@ -9674,7 +10632,7 @@ begin
     end if;
   end if;
   if run.id is null then
-    delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';
+    delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind not in ('held', 'forgotten');
     run := imago.open_run(plan_name, 'rollback', force => coalesce(force, false), caused_by => caused_by);
   elsif run.force <> force then
     perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);
@@ -9894,6 +10852,35 @@ end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
 
+-- imago.sync_ending
+create or replace function imago.sync_ending(sync imago.plan_sync)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  event text;
+  explained json;
+begin
+  foreach event in array sync.events loop
+    -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
+    perform set_config('search_path', imago.app_search_path(), true);
+    execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
+      || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
+    into explained;
+    perform pg_catalog.set_config('search_path', '', true);
+    if imago.sync_undeclared(sync, explained) is not null then
+      perform imago.raise_error('IM036', sync.name, sync.plan, imago.sync_undeclared(sync, explained));
+    end if;
+  end loop;
+  -- PL/pgSQL wants to be told of a statement that answers rows.
+  return case
+    when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end;
+end
+$$;
+comment on function imago.sync_ending(imago.plan_sync) is 'How the statement of a sync ends in its function: rows, if it answers any. Fails where it does not fit the tables, or writes what is not declared (IM036).';
+
 -- imago.sync_function
 create or replace function imago.sync_function(plan text, sync_position integer)
 returns text
@@ -9950,13 +10937,14 @@ begin
   if write.inserts then
     -- The print that the row would have if nothing but the mirrored columns had changed: any other edit shows, in the same
     -- statement, too. A row that was edited before keeps the print that says so.
-    select string_agg(format('%s.%I', case when c = any (mirrored) then 'n' else 'o' end, c), ', ' order by k) into prints
+    select string_agg(imago.fingerprint_part(case when c = any (mirrored) then 'n' else 'o' end, c), ', ' order by k) into prints
     from unnest(write.inserted_columns) with ordinality u(c, k);
     queries := queries || imago.sync_query(sync, 'update', format(
-      'update imago_undo.%1$I j set print = pg_catalog.hashtextextended(row(%2$s)::text, 0)
+      'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity = o.%4$I and j.op = ''i'' and %5$s and j.print is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns)));
+       where j.entity = o.%4$I and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
+      imago.journaled_print(write, 'j')));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
@@ -10540,6 +11528,24 @@ as $$
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
+-- imago.unique_problems
+create or replace function imago.unique_problems(relation text, name text, purpose text)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select 'error', 'not_unique', format('%s.%I', relation, name), 'is not unique', purpose
+  from pg_catalog.pg_class c
+  where c.oid = pg_catalog.to_regclass(relation) and not exists (
+    select from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = name)
+$$;
+comment on function imago.unique_problems(text, text, text) is 'For plans: an error where no unique index holds a column of a table alone. purpose says what needs one. None where there is no such table.
+
+Example: select * from imago.unique_problems(''public.avatars'', ''id'', ''Users refer to it.'')';
+
 -- imago.unprepare_plan
 create or replace function imago.unprepare_plan(run imago.run, plan imago.plan)
 returns text
@@ -10550,7 +11556,7 @@ as $$
 declare
   context text;
 begin
-  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback' and f.kind <> 'forgotten') then
     return 'kept';
   end if;
   perform imago.remove_triggers(plan);
@@ -10559,9 +11565,11 @@ begin
     raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
+  delete from imago.declared d where d.plan = plan.name;
   -- The next run looks at the app anew and does the steps again: they are idempotent.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
-  delete from imago.failure f where f.plan = plan.name;
+  delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
+  delete from imago.sync_failure s where s.plan = plan.name;
   return 'removed';
 exception
   when lock_not_available or deadlock_detected then
@@ -11065,7 +12073,9 @@ begin
       'checking', case when outcome = 'working' then (
         select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
         from imago.validation v where v.plan = run.plan and v.run = run_id and v.state <> 'done') end,
-      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
+      'findings', case when outcome = 'done' then run.findings end)
+      else jsonb_build_object('forgotten', (
+        select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;
 end
 $$;
 comment on function imago.work_answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';
@@ -11297,6 +12307,13 @@ begin
     return imago.work_answer(run_id, 'busy', '{}', '{}', started);
   end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  if run.state = 'running' then
+    begin
+      perform imago.follow_schema(run.plan);
+    exception when lock_not_available or deadlock_detected then
+      return imago.work_answer(run_id, 'busy', '{}', '{}', started);
+    end;
+  end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
@@ -11566,6 +12583,20 @@ end
 $$;
 comment on function public.finalize_migration(text, boolean, boolean) is 'Imago: ends a migration for good, one step a call. Call until has_more is false. Refuses while anything is pending, set aside, held, in conflict or a check fails. From the step on that closes the way back (closed) nothing can be rolled back. dry_run lists the steps and what stands in the way.';
 
+-- public.forget_entity
+create or replace function public.forget_entity(plan text, entity text, stage integer default null, still_there boolean default false)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.forget_entity(plan, entity, stage, still_there);
+end
+$$;
+comment on function public.forget_entity(text, text, integer, boolean) is 'Imago: deletes what the journal of a plan holds of one entity, for an erasure request, and its key from failures and log. It cannot go back any more. Refused while it is there and could, unless still_there. stage says whose key it is where several stages know it.';
+
 -- public.get_detailed_migration_progress
 create or replace function public.get_detailed_migration_progress(plan text default 'avatars')
 returns jsonb
@@ -11633,6 +12664,20 @@ begin
 end
 $$;
 comment on function public.get_run_history(text, integer) is 'Imago: the runs of a plan over time: rate a minute, batch size and failures at no more than so many points each. Changes nothing.';
+
+-- public.give_up_column
+create or replace function public.give_up_column(plan text, relation text, column_name text default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.give_up_column(plan, relation, column_name);
+end
+$$;
+comment on function public.give_up_column(text, text, text) is 'Imago: where a column or table that a plan wrote is lost (IM076), takes it out of the journal, so that a rollback takes back all else; says how many rows and entities it cannot put back there.';
 
 -- public.inspect_installation
 create or replace function public.inspect_installation()
@@ -11908,7 +12953,7 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration',
+        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forget_entity', 'give_up_column',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
         'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',

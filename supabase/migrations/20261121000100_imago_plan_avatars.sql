@@ -5,6 +5,28 @@ set local check_function_bodies = off;
 -- avatars schema
 select imago.create_plan('avatars', 'Default avatars for all users, with their posts and follows', 'public', 'users', 'id', 'user', 'users');
 
+-- avatars.add_reference
+create or replace function avatars.add_reference(relation text, name text, key_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if (select c.relkind from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass) = 'p' then
+    -- PostgreSQL has no foreign key on a partitioned table that is not valid. In one command with its column, which is null
+    -- everywhere, it is valid without a scan.
+    execute format('alter table %s add column %I uuid constraint %I references public.avatars (id) on delete set null', relation, name, key_name);
+  else
+    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
+    execute format('alter table %s add column %I uuid', relation, name);
+    execute format('alter table %s add constraint %I foreign key (%I) references public.avatars (id) on delete set null not valid', relation, key_name, name);
+  end if;
+  perform imago.note_added('avatars', relation, name);
+end
+$$;
+comment on function avatars.add_reference(text, text, text) is 'For prepare steps: a column that refers to an avatar, with its foreign key.';
+
 -- avatars.apply
 create or replace function avatars.apply(keys uuid[])
 returns void
@@ -505,6 +527,8 @@ begin
     return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
   end if;
   if pg_catalog.to_regclass('public.avatars') is not null then
+    return query select * from imago.unique_problems('public.avatars', 'id', 'Users, posts and follows refer to it.');
+    return query select * from imago.partition_problems('public.avatars', 'A partitioned table can have no unique index that holds one default avatar a user.');
     return query select * from imago.column_problems('public.avatars', 'id', '{uuid}');
     return query select * from imago.column_problems('public.avatars', 'owner_user_id', '{uuid}');
     return query select * from imago.column_problems('public.avatars', 'name', '{text,"character varying"}');
@@ -619,11 +643,7 @@ set search_path = ''
 as $$
 begin
   if avatars.first_column('public.follows', 'avatar_id') is null then
-    alter table public.follows add column avatar_id uuid;
-    perform imago.note_added('avatars', 'public.follows', 'avatar_id');
-    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
-    alter table public.follows add constraint follows_avatar_id_fkey
-      foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.add_reference('public.follows', 'avatar_id', 'follows_avatar_id_fkey');
     perform avatars.guard_column('public.follows', 'avatar_id', avatars.followed_column());
   end if;
 end
@@ -639,11 +659,7 @@ set search_path = ''
 as $$
 begin
   if avatars.first_column('public.posts', 'avatar_id') is null then
-    alter table public.posts add column avatar_id uuid;
-    perform imago.note_added('avatars', 'public.posts', 'avatar_id');
-    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
-    alter table public.posts add constraint posts_avatar_id_fkey
-      foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.add_reference('public.posts', 'avatar_id', 'posts_avatar_id_fkey');
     perform avatars.guard_column('public.posts', 'avatar_id', avatars.author_column());
   end if;
 end
@@ -659,11 +675,7 @@ set search_path = ''
 as $$
 begin
   if avatars.first_column('public.users', 'active_avatar_id') is null then
-    alter table public.users add column active_avatar_id uuid;
-    perform imago.note_added('avatars', 'public.users', 'active_avatar_id');
-    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
-    alter table public.users add constraint users_active_avatar_id_fkey
-      foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.add_reference('public.users', 'active_avatar_id', 'users_active_avatar_id_fkey');
     perform avatars.guard_column('public.users', 'active_avatar_id', 'id');
   end if;
 end

@@ -636,6 +636,8 @@ declare
   finalized boolean := imago.is_finalized('staging_to_production');
 begin
   return query select * from imago.relation_problems('public."User"');
+  return query select p.* from unnest(array['public."User"', 'public."Booking"', 'public."UserImage"']) t
+    cross join lateral imago.partition_problems(t, 'Indexes are built concurrently here and foreign keys added not valid, neither of which a partitioned table can have.') p;
   return query
     select c.*
     from (values ('public."UserImage"', 'url'), ('public."UserImage"', 'publicId'), ('public."User"', 'id'),

@@ -372,6 +372,47 @@ const CASES: Record<string, Case> = {
     },
     told: [(db) => refusal(finalize(db.sql, 'profile_gigs'))],
   },
+  IM073: {
+    prepared: false,
+    before: async (db) => {
+      await db.sql.unsafe(`
+        create or replace function avatars.prepare_posts() returns void language plpgsql as $$ begin raise exception 'no'; end $$`);
+      for (let step = 0; step < 3; step++) await call(db.sql, 'prepare_migration');
+    },
+    calls: [['prepare_migration']],
+    told: [(db) => failed(db)],
+  },
+  IM074: {
+    before: (db) => migrateAll(db.sql),
+    told: [
+      async (db) =>
+        await refusal(call(db.sql, 'forget_entity', { plan: 'avatars', entity: await anyUser(db) })),
+    ],
+  },
+  IM075: {
+    before: (db) => migrateAll(db.sql),
+    told: [
+      async (db) => {
+        const entity = await anyUser(db);
+        await call(db.sql, 'forget_entity', { plan: 'avatars', entity, still_there: true });
+        return await refusal(call(db.sql, 'rollback_entity', { plan: 'avatars', entity }));
+      },
+    ],
+  },
+  IM076: {
+    before: async (db) => {
+      await migrateAll(db.sql);
+      await db.sql`alter table public.posts drop column avatar_id cascade`;
+    },
+    calls: [['rollback_batch'], ['migrate_batch'], ['rollback_user_migration', { user_id: NOBODY }]],
+  },
+  IM077: {
+    before: (db) => migrateAll(db.sql),
+    calls: [
+      ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
+      ['give_up_column', { plan: 'avatars', relation: 'public.users' }],
+    ],
+  },
 };
 
 /** Codes that are raised where more is needed than a call or two, and the tests that do so. */

@@ -17,6 +17,8 @@ const API = [
   'rollback_user_migration(uuid,boolean)',
   'migrate_entity(text,text,integer)',
   'rollback_entity(text,text,boolean,integer)',
+  'forget_entity(text,text,integer,boolean)',
+  'give_up_column(text,text,text)',
   'rollback_batch(text,integer,boolean,bigint)',
   'rollback_all_migrations(text,boolean)',
   'get_detailed_migration_progress(text)',

@@ -20,6 +20,7 @@ const EDGES: Record<string, string> = {
   'cancel paused': 'cancelled',
   'cancel failed': 'cancelled',
   'succeed running': 'succeeded',
+  'fail pending': 'failed',
   'fail running': 'failed',
   'retry failed': 'running',
   'supersede pending': 'cancelled',

@@ -200,9 +200,8 @@ describe('a sync that fails', () => {
     await sql`insert into public.people (id, city) values (7, 'poison')`;
     expect(await value(sql, `select count(*)::int from public.people where city = 'poison'`)).toBe(3);
     expect(await failedSyncs(sql)).toEqual([
-      { entity: '2', sqlstate: '23514', sync: 'city of a person', constraint: 'no_poison' },
-      { entity: '3', sqlstate: '23514', sync: 'city of a person', constraint: 'no_poison' },
-      { entity: '7', sqlstate: '23514', sync: 'new people', constraint: 'no_poison' },
+      { entities: ['2', '3'], sqlstate: '23514', sync: 'city of a person', constraint: 'no_poison' },
+      { entities: ['7'], sqlstate: '23514', sync: 'new people', constraint: 'no_poison' },
     ]);
     expect(JSON.stringify(await sql`select * from imago.log`)).not.toContain('"poison"');
     expect([...(await sql`select entity from trial.pending order by 1`)]).toEqual([
@@ -217,16 +216,24 @@ describe('a sync that fails', () => {
     await back(sql);
   });
 
-  test('of one statement for many leaves each of them pending, and logs each', async () => {
+  test('of one statement for many leaves each of them pending, and is one line of the log', async () => {
     const { sql } = await town(250);
     await forward(sql);
     await sql`update public.people set city = case when id = 77 then 'poison' else 'moved' end`;
     expect(await value(sql, 'select count(*)::int from trial.pending')).toBe(250);
     expect([
       ...(await sql`
-        select count(*)::int as lines, count(distinct entity)::int as entities, detail ->> 'entities' as told
-        from imago.log where event = 'sync_failed' group by 3`),
-    ]).toEqual([{ lines: 250, entities: 250, told: '250' }]);
+        select entity, (detail ->> 'entities')::int as entities, jsonb_array_length(detail -> 'keys') as keys
+        from imago.log where event = 'sync_failed'`),
+    ]).toEqual([{ entity: null, entities: 250, keys: 10 }]);
+    // Who failed last is known of each, once, however often it failed.
+    await sql`update public.people set city = case when id = 77 then 'poison' else 'moved again' end`;
+    expect([
+      ...(await sql`
+        select count(*)::int as rows, count(distinct entity)::int as entities,
+          min(imago.last_failed_sync('trial', entity)) as relation
+        from imago.sync_failure`),
+    ]).toEqual([{ rows: 250, entities: 250, relation: 'public.people' }]);
     await sql`update public.people set city = 'cured' where id = 77`;
     await forward(sql);
     expect(await townFaults(sql)).toEqual(NO_FAULTS);
@@ -649,7 +656,7 @@ describe('writers of the app and batches at the same time', () => {
     await call(mover, 'migrate_user_to_avatar_centric', { user_id: id });
     await sql`insert into public.posts (user_id, body) values (${id}, 'new')`;
     expect(await failedSyncs(sql)).toEqual([
-      { entity: id, sqlstate: '55P03', sync: 'new posts', constraint: null },
+      { entities: [id], sqlstate: '55P03', sync: 'new posts', constraint: null },
     ]);
     await mover`commit`;
     expect(await value(sql, 'select count(*)::int from avatars.pending where entity = $1', [id])).toBe(1);

@@ -179,4 +179,30 @@ describe('two plans on one table', () => {
     });
     expect(await value(db.sql, 'select count(shared)::int from public.items')).toBe(0);
   });
+
+  test('preflight tells of rows that both insert, and of what one walks and the other drops', async () => {
+    const db = await items(a, b);
+    await db.sql.unsafe(`
+      create table public.copies (id int primary key, item int, origin text);
+      update imago.plan_write set relation = 'public.copies', entity_column = 'item', inserts = true, columns = '{}' where plan in ('pa', 'pb');
+      delete from imago.plan_sync where plan in ('pa', 'pb');
+      create function pb.shrink() returns void language sql set search_path = '' as 'alter table public.items drop column b';
+      insert into imago.plan_step (plan, position, name, phase, routine) values ('pb', 1, 'b dropped', 'finalize', 'shrink');`);
+    const told = async (plan: string) =>
+      (await call(db.sql, 'dry_run_migration', { plan, mode: 'preflight' })).problems
+        .filter(({ kind }: { kind: string }) => kind === 'overlap')
+        .map(
+          ({ object, message }: { object: string; message: string }) => `${object}: ${message.split(':')[0]}`,
+        );
+    expect(await told('pa')).toEqual([]);
+    await prepare(db, 'pb');
+    expect(await told('pa')).toEqual([
+      'public.copies: gets rows from plan pb, too',
+      'public.items: is walked by plan pa, and plan pb drops something there when it is finalized (step "b dropped")',
+    ]);
+    await prepare(db, 'pa');
+    expect(await told('pb')).toContain(
+      'public.items: is walked by plan pa, and plan pb drops something there when it is finalized (step "b dropped")',
+    );
+  });
 });

@@ -177,8 +177,8 @@ describe('before', () => {
       object: /^schema public$/,
       make: 'revoke create on schema public from postgres, public',
       mend: 'grant create on schema public to postgres',
-      // Nor can a sample be prepared.
-      also: 'sample',
+      // The preflight refuses, too.
+      also: 'requirements',
     },
     {
       check: 'unprotected_tables',

@@ -26,6 +26,7 @@ export async function resumeSync(sql: Sql, plan = 'avatars'): Promise<void> {
 /** Syncs that have failed, without what differs from test to test. */
 export const failedSyncs = async (sql: Sql) => [
   ...(await sql`
-    select entity, sqlstate, detail ->> 'sync' as sync, detail ->> 'constraint' as constraint
+    select coalesce(detail -> 'keys', to_jsonb(array[entity])) as entities, sqlstate,
+      detail ->> 'sync' as sync, detail ->> 'constraint' as constraint
     from imago.log where event = 'sync_failed' order by id`),
 ];

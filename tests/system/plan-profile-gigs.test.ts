@@ -362,7 +362,7 @@ describe('while both sides hold the data', () => {
     expect(
       await sql`
         select entity, reason from imago.failure f
-        where not exists (select from imago.log l where l.event = 'sync_failed' and l.entity = f.entity and f.reason = 'edited')`,
+        where not exists (select from imago.sync_failure s where s.entity = f.entity and f.reason = 'edited')`,
     ).toEqual([]);
     await rollbackAll(sql, { plan, force: true });
     expect(await checksums(sql, { User: [] })).toEqual(users);

@@ -4,7 +4,7 @@ create table imago.failure (
   run bigint,
   stage integer not null default 1,
   entity text,
-  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict')),
+  kind text not null check (kind in ('failed', 'deferred', 'too_large', 'unreachable', 'held', 'conflict', 'forgotten')),
   direction text not null default 'forward',
   sqlstate text,
   constraint_name text,
@@ -20,7 +20,7 @@ create table imago.failure (
   check (reason_kind is not null = (kind = 'conflict')),
   check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
 );
-comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone) or in conflict. Keys and codes only.';
+comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone), in conflict, or forgotten while they are there, so that no rollback takes a half of them back. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
 comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';

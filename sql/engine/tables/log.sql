@@ -11,5 +11,3 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
-create index log_sync_failed_idx on imago.log (plan, entity, id) where event = 'sync_failed';
-comment on index imago.log_sync_failed_idx is 'A plan that asks for whom a sync has failed asks for many at once.';

@@ -17,6 +17,7 @@ insert into imago.transition (event, from_state, to_state, sentence) values
   ('cancel', 'paused', 'cancelled', 'Someone gave the paused run up; what was moved stays moved.'),
   ('cancel', 'failed', 'cancelled', 'Someone gave the failed run up; what was moved stays moved.'),
   ('succeed', 'running', 'succeeded', 'Nothing is pending and nothing is set aside.'),
+  ('fail', 'pending', 'failed', 'A step of prepare failed, and was taken back.'),
   ('fail', 'running', 'failed', 'Work ended with entities set aside, the error budget was used up, or the server or schema is in trouble.'),
   ('retry', 'failed', 'running', 'Someone asked for the set-aside entities to be tried again.'),
   ('supersede', 'pending', 'cancelled', 'A run in the other direction took over.'),

@@ -45,10 +45,11 @@ begin
   end if;
   if driven.state in ('pending', 'running') and not exists (select from imago.lane l where l.run = driven.id) then
     if (imago.find_plan(plan_name)).prepared_at is null then
-      result := imago.prepare_step(plan_name);
-      return imago.work_answer(driven.id, 'preparing', '{}', '{}', statement_timestamp())
+      result := imago.prepare_step(plan_name, driven.id);
+      return imago.work_answer(driven.id, case result ->> 'status' when 'failed' then 'failed' else 'preparing' end, '{}', '{}', statement_timestamp())
         || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
     end if;
+    perform imago.follow_schema(plan_name);
     begin
       perform imago.start_run(driven.id, batch_size);
     exception when sqlstate 'IM016' then

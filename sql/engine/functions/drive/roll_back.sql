@@ -24,6 +24,7 @@ begin
   if driven.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
+  perform imago.follow_schema(plan_name);
   begin
     driven := imago.start_rollback(plan_name, force);
   exception when sqlstate 'IM016' then

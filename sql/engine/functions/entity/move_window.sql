@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.find_plan(plan_name);
+  plan imago.plan := imago.followed_plan(plan_name);
   run imago.run;
   keys text[];
   todo text[];

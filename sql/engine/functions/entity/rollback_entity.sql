@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.find_plan(plan_name);
+  plan imago.plan := imago.followed_plan(plan_name);
   staged imago.plan;
   run imago.run;
   attempt imago.attempt;
@@ -25,6 +25,12 @@ begin
   run.force := force;
   run.direction := 'rollback';
   staged := imago.entity_stage(plan, entity, stage, true);
+  if exists (
+    select from imago.failure f
+    where f.plan = plan_name and f.kind = 'forgotten' and f.stage = coalesce(staged.stage, rollback_entity.stage, 1)
+      and f.entity = rollback_entity.entity) then
+    perform imago.raise_error('IM075', plan_name, imago.plan_words(plan) ->> 'entity_singular');
+  end if;
   if staged.name is null then
     return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;

@@ -20,7 +20,7 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'unreachable' and a.of_direction),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
-    count(distinct (a.stage, a.entity)) filter (where a.kind <> 'held' and a.of_direction)
+    count(distinct (a.stage, a.entity)) filter (where a.kind not in ('held', 'forgotten') and a.of_direction)
   from aside a
 $$;
 comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';

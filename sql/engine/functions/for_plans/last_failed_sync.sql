@@ -1,15 +1,17 @@
-create or replace function imago.last_failed_sync(plan text, entity text)
+create or replace function imago.last_failed_sync(plan text, entity text, stage integer default 1)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew for each row of a check.
 as $$
-  select l.detail ->> 'relation'
-  from imago.log l
-  where l.plan = last_failed_sync.plan and l.entity = last_failed_sync.entity and l.event = 'sync_failed'
-  order by l.id desc
-  limit 1
+begin
+  return (
+    select f.relation from imago.sync_failure f
+    where f.plan = last_failed_sync.plan and f.stage = last_failed_sync.stage and f.entity = last_failed_sync.entity
+    order by f.id desc limit 1);
+end
 $$;
-comment on function imago.last_failed_sync(text, text) is 'For plans: the relation that the app wrote when a sync failed for this entity, last; null when none has.
+comment on function imago.last_failed_sync(text, text, integer) is 'For plans: the relation that the app wrote when a sync failed for this entity, last; null when none has.
 
 Example: select imago.last_failed_sync(''profile_gigs'', ''7'')';

@@ -20,11 +20,12 @@ begin
     -- which somebody edited before stays and says so.
     body := body || imago.trigger_query(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or j.print is not distinct from %7$s)', variables, '',
+       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
       write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
       imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.fingerprint('o', write.inserted_columns),
-      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '));
+      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+      imago.journaled_print(write, 'j'));
   end if;
   return format('%s if current_setting(''imago.dry'', true) = ''on'' then %s end if;', body, imago.undeclared_probe(write));
 end

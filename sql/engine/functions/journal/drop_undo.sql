@@ -18,6 +18,8 @@ begin
     end loop;
     update imago.plan_write w set undo_table = null where w.id = write.id;
   end loop;
+  delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
+  delete from imago.sync_failure s where s.plan = plan_name;
   return result;
 end
 $$;

@@ -26,6 +26,7 @@ begin
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
+    inserted_prints = '{}',
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
   returning * into write;
@@ -40,7 +41,7 @@ begin
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
 
   execute format(
-    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print bigint, side jsonb)',
+    'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print integer[], side jsonb)',
     undo, entity_type, definition);
   execute format('create index if not exists %I on imago_undo.%I (entity)', left(undo, 50) || '_entity_idx', undo);
   execute format('create index if not exists %I on imago_undo.%I (batch)%s', left(undo, 50) || '_nested_idx', undo,

@@ -4,35 +4,21 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  staged imago.plan;
 begin
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    return query select * from imago.relation_problems(staged.source);
-    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    if pg_catalog.to_regclass(staged.source) is not null and not exists (
-      select from pg_catalog.pg_index i
-      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-      where i.indrelid = pg_catalog.to_regclass(staged.source) and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
-        and a.attname = staged.key_column) then
-      return query select 'error', 'not_unique', format('%s.%I', staged.source, staged.key_column), 'is not unique', 'The walk needs a unique index on the key.';
-    end if;
-    return query
-      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
-      from pg_catalog.pg_attribute a
-      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
-  end loop;
-  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
-  return query select * from imago.guard_triggers(plan);
-  return query select * from imago.open_schemas();
+  -- Without it nothing there can be named, let alone looked at.
   return query
-    select 'warning', 'no_index', u.object,
-      format('has no index; %s%s',
-        case when not u.is_left then 'its table is too large for the run to build one, and ' end,
-        case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
-      u.statement
-    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+    select 'error', 'no_right', format('schema %I', s.name), format('%s may not use it', current_user),
+      format('grant usage, create on schema %I to %I;', s.name, current_user)
+    from imago.named_schemas(plan) s(name)
+    where not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage');
+  if found then
+    return;
+  end if;
+  return query
+    select f.severity, f.kind, f.object, f.message, f.hint
+    from imago.found_problems(plan) with ordinality f(severity, kind, object, message, hint, n)
+    group by f.severity, f.kind, f.object, f.message, f.hint
+    order by min(f.n);
 end
 $$;
 comment on function imago.preflight(imago.plan) is 'Everything that speaks against starting, as imago.problem. Takes no locks that anyone waits for.';

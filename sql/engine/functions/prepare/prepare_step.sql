@@ -1,4 +1,4 @@
-create or replace function imago.prepare_step(plan_name text)
+create or replace function imago.prepare_step(plan_name text, run_id bigint default null)
 returns jsonb
 language plpgsql
 volatile
@@ -14,6 +14,8 @@ declare
   name text;
   context text;
   raiser record;
+  relation text;
+  broken text;
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
@@ -59,6 +61,7 @@ begin
           name := 'statistics';
           perform imago.expect_comparable_keys(imago.find_plan(plan_name));
           perform imago.ensure_statistics(plan_name);
+          perform imago.note_schema(plan_name);
           update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
         end if;
       end if;
@@ -66,16 +69,17 @@ begin
   exception when lock_not_available or deadlock_detected then
     perform imago.write_log(plan_name, null, 'warning', 'prepare_deferred', jsonb_build_object('step', name), null, '55P03');
     return imago.prepare_answer(plan_name, name, 'busy');
-  when others then
-    get stacked diagnostics context = pg_exception_context;
+  when query_canceled or others or assert_failure then
+    get stacked diagnostics context = pg_exception_context, relation = table_name, broken = constraint_name;
     raiser := imago.find_raiser(context, sqlstate, plan_name);
-    if not raiser.by_app then
+    if sqlstate like 'IM%' and not raiser.by_app or sqlstate = '57014' and not imago.timed_out() then
       raise;
     end if;
-    perform imago.raise_error('IM041', name, plan_name, imago.sqlstate_text(sqlstate, raiser.raised_by));
+    return imago.fail_prepare(plan_name, run_id, name,
+      concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
   end;
   perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';

@@ -7,7 +7,7 @@ as $$
 declare
   context text;
 begin
-  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback') then
+  if exists (select from imago.failure f where f.plan = plan.name and f.direction = 'rollback' and f.kind <> 'forgotten') then
     return 'kept';
   end if;
   perform imago.remove_triggers(plan);
@@ -16,9 +16,11 @@ begin
     raise exception using errcode = '40IM2', message = 'a transaction in flight has written more';
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
+  delete from imago.declared d where d.plan = plan.name;
   -- The next run looks at the app anew and does the steps again: they are idempotent.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
-  delete from imago.failure f where f.plan = plan.name;
+  delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
+  delete from imago.sync_failure s where s.plan = plan.name;
   return 'removed';
 exception
   when lock_not_available or deadlock_detected then

@@ -26,7 +26,7 @@ begin
     end if;
   end if;
   if run.id is null then
-    delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind <> 'held';
+    delete from imago.failure f where f.plan = plan_name and f.direction = 'rollback' and f.kind not in ('held', 'forgotten');
     run := imago.open_run(plan_name, 'rollback', force => coalesce(force, false), caused_by => caused_by);
   elsif run.force <> force then
     perform imago.raise_error('IM007', run.id::text, plan_name, 'force', run.force::text, force::text);

@@ -45,12 +45,12 @@ begin
   if sync."strict" then
     return 'raise';
   end if;
-  -- Each of them, however many: a plan may look here for whom a sync has failed.
-  insert into imago.log (plan, level, event, entity, sqlstate, detail)
-  select plan_name, 'warning', 'sync_failed', k, handle_failed_sync.sqlstate, jsonb_strip_nulls(jsonb_build_object(
-    'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''), 'raised_by', raiser.raised_by,
-    'entities', cardinality(entities))) || imago.stage_label(sync.stage)
-  from unnest(entities) k;
+  perform imago.note_failed_sync(sync, entities);
+  perform imago.write_log(plan_name, null, 'warning', 'sync_failed',
+    jsonb_strip_nulls(jsonb_build_object(
+      'sync', sync.name, 'relation', sync.relation, 'constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
+      'raised_by', raiser.raised_by, 'entities', cardinality(entities), 'keys', case when cardinality(entities) > 1 then entities[:10] end)) || imago.stage_label(sync.stage),
+    case when cardinality(entities) = 1 then entities[1] end, handle_failed_sync.sqlstate);
   return 'leave';
 end
 $$;

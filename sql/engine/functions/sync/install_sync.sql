@@ -11,7 +11,6 @@ declare
   routine text;
   event text;
   written pg_catalog.regclass;
-  explained json;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   plan := imago.plan_at_stage(imago.find_plan(plan_name), sync.stage);
@@ -28,20 +27,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
   end if;
 
-  foreach event in array sync.events loop
-    -- Planned here, so that a statement that does not fit the app's tables fails now and not in the app's writes.
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute 'explain (verbose, format json) with recursive ' || format('imago_new as (select * from %1$s), imago_old as (select * from %1$s), ', sync.relation)
-      || substr(imago.sync_query(sync, event, sync.statement), length('with recursive ') + 1)
-    into explained;
-    perform pg_catalog.set_config('search_path', '', true);
-    if imago.sync_undeclared(sync, explained) is not null then
-      perform imago.raise_error('IM036', sync.name, plan_name, imago.sync_undeclared(sync, explained));
-    end if;
-  end loop;
-  -- PL/pgSQL wants to be told of a statement that answers rows.
-  routine := imago.build_sync(sync, plan, case
-    when explained #>> '{0,Plan,Node Type}' = 'ModifyTable' and explained #> '{0,Plan,Output}' is null then '' else 'rows' end);
+  routine := imago.build_sync(sync, plan, imago.sync_ending(sync));
   for written in select w from imago.written_tables(sync.relation) w loop
     foreach event in array sync.events loop
       execute format(

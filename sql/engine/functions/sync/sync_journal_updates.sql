@@ -42,13 +42,14 @@ begin
   if write.inserts then
     -- The print that the row would have if nothing but the mirrored columns had changed: any other edit shows, in the same
     -- statement, too. A row that was edited before keeps the print that says so.
-    select string_agg(format('%s.%I', case when c = any (mirrored) then 'n' else 'o' end, c), ', ' order by k) into prints
+    select string_agg(imago.fingerprint_part(case when c = any (mirrored) then 'n' else 'o' end, c), ', ' order by k) into prints
     from unnest(write.inserted_columns) with ordinality u(c, k);
     queries := queries || imago.sync_query(sync, 'update', format(
-      'update imago_undo.%1$I j set print = pg_catalog.hashtextextended(row(%2$s)::text, 0)
+      'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity = o.%4$I and j.op = ''i'' and %5$s and j.print is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns)));
+       where j.entity = o.%4$I and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
+      imago.journaled_print(write, 'j')));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',

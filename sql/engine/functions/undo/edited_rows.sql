@@ -29,9 +29,9 @@ begin
       return query execute format(
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''edited''::text, null::text
          from imago_undo.%3$I j join %4$s t on %5$s
-         where j.entity = any ($1::%6$s[]) and j.op = ''i'' and j.print is distinct from %7$s',
+         where j.entity = any ($1::%6$s[]) and j.op = ''i'' and %8$s is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns))
+        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
       using keys;
     end if;
   end loop;

@@ -29,7 +29,9 @@ begin
       'checking', case when outcome = 'working' then (
         select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
         from imago.validation v where v.plan = run.plan and v.run = run_id and v.state <> 'done') end,
-      'findings', case when outcome = 'done' then run.findings end) else '{}' end;
+      'findings', case when outcome = 'done' then run.findings end)
+      else jsonb_build_object('forgotten', (
+        select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;
 end
 $$;
 comment on function imago.work_answer(bigint, text, jsonb, jsonb, timestamptz) is 'The JSON that migrate_batch and rollback_batch return.';

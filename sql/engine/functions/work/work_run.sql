@@ -25,6 +25,13 @@ begin
     return imago.work_answer(run_id, 'busy', '{}', '{}', started);
   end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  if run.state = 'running' then
+    begin
+      perform imago.follow_schema(run.plan);
+    exception when lock_not_available or deadlock_detected then
+      return imago.work_answer(run_id, 'busy', '{}', '{}', started);
+    end;
+  end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state <> 'running' then
     outcome := imago.end_status(run);

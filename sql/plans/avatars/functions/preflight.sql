@@ -17,6 +17,8 @@ begin
     return query select 'error', 'missing_column', 'public.users', 'has neither display_name nor username', 'A default avatar takes its name from one of them.';
   end if;
   if pg_catalog.to_regclass('public.avatars') is not null then
+    return query select * from imago.unique_problems('public.avatars', 'id', 'Users, posts and follows refer to it.');
+    return query select * from imago.partition_problems('public.avatars', 'A partitioned table can have no unique index that holds one default avatar a user.');
     return query select * from imago.column_problems('public.avatars', 'id', '{uuid}');
     return query select * from imago.column_problems('public.avatars', 'owner_user_id', '{uuid}');
     return query select * from imago.column_problems('public.avatars', 'name', '{text,"character varying"}');

@@ -6,11 +6,7 @@ set search_path = ''
 as $$
 begin
   if avatars.first_column('public.posts', 'avatar_id') is null then
-    alter table public.posts add column avatar_id uuid;
-    perform imago.note_added('avatars', 'public.posts', 'avatar_id');
-    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
-    alter table public.posts add constraint posts_avatar_id_fkey
-      foreign key (avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.add_reference('public.posts', 'avatar_id', 'posts_avatar_id_fkey');
     perform avatars.guard_column('public.posts', 'avatar_id', avatars.author_column());
   end if;
 end

@@ -6,11 +6,7 @@ set search_path = ''
 as $$
 begin
   if avatars.first_column('public.users', 'active_avatar_id') is null then
-    alter table public.users add column active_avatar_id uuid;
-    perform imago.note_added('avatars', 'public.users', 'active_avatar_id');
-    -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
-    alter table public.users add constraint users_active_avatar_id_fkey
-      foreign key (active_avatar_id) references public.avatars (id) on delete set null not valid;
+    perform avatars.add_reference('public.users', 'active_avatar_id', 'users_active_avatar_id_fkey');
     perform avatars.guard_column('public.users', 'active_avatar_id', 'id');
   end if;
 end

@@ -6,6 +6,7 @@ set search_path = ''
 as $$
 begin
   return query select * from imago.relation_problems('public."Gigs"');
+  return query select * from imago.partition_problems('public."Gigs"', 'The unique index that holds one profile gig a user is built concurrently, which a partitioned table cannot have.');
   return query
     select c.*
     from (

@@ -1,0 +1,29 @@
+create or replace function imago.declared_problems(plan imago.plan)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- What a step has yet to make cannot be looked for.
+  has_steps boolean := exists (select from imago.plan_step s where s.plan = declared_problems.plan.name and s.phase = 'prepare');
+begin
+  return query
+    select p.*
+    from (
+      select w.relation, w.position from imago.plan_write w where w.plan = declared_problems.plan.name
+      union all
+      select s.relation, 1000 + s.position from imago.plan_sync s where s.plan = declared_problems.plan.name
+    ) d
+    cross join lateral imago.relation_problems(d.relation, not has_steps) p
+    order by d.position;
+  return query
+    select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
+    from imago.plan_write w cross join unnest(w.columns || w.entity_column) c
+    where w.plan = declared_problems.plan.name and not has_steps and c is not null and pg_catalog.to_regclass(w.relation) is not null
+      and not exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = pg_catalog.to_regclass(w.relation) and a.attname = c and a.attnum > 0 and not a.attisdropped);
+end
+$$;
+comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';

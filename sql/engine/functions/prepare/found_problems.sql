@@ -1,0 +1,34 @@
+create or replace function imago.found_problems(plan imago.plan)
+returns setof imago.problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    return query select * from imago.relation_problems(staged.source);
+    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
+    return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
+      from pg_catalog.pg_attribute a
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+  end loop;
+  return query select * from imago.declared_problems(plan);
+  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query select * from imago.overlap_problems(plan);
+  return query select * from imago.guard_triggers(plan);
+  return query select * from imago.open_schemas();
+  return query
+    select 'warning', 'no_index', u.object,
+      format('has no index; %s%s',
+        case when not u.is_left then 'its table is too large for the run to build one, and ' end,
+        case when u.is_small then 'rollback reads the whole table for each entity' else 'rollback is refused until it has one' end),
+      u.statement
+    from imago.missing_indexes(plan.name) u where u.is_left or u.bytes >= imago.setting_number('index_mb') * 1024 * 1024;
+end
+$$;
+comment on function imago.found_problems(imago.plan) is 'What speaks against starting, as it is found: some of it twice.';

@@ -1,0 +1,49 @@
+create or replace function imago.give_up_column(plan_name text, relation text, column_name text default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '4s'
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  write imago.plan_write;
+  place integer;
+  whole boolean;
+  lost record;
+  result jsonb;
+begin
+  perform from imago.plan p where p.name = plan_name for update;
+  select w.* into write from imago.plan_write w
+  where w.plan = plan_name and w.relation = give_up_column.relation and w.undo_table is not null;
+  if write.id is null or not exists (
+    select from imago.schema_moves(plan_name) m
+    where m.relation = give_up_column.relation and m.kind in ('dropped', 'replaced', 'retyped') and coalesce(m.name, '') = coalesce(give_up_column.column_name, '')) then
+    perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
+  end if;
+  place := array_position(write.columns, column_name);
+  whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
+    or cardinality(write.columns) = 1 and not write.inserts;
+  if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
+     or not whole and place is null then
+    perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
+  end if;
+
+  execute format(
+    'select count(*) as rows, count(distinct j.entity) as entities, (array_agg(distinct j.entity::text))[:10] as keys
+     from imago_undo.%I j where %s', write.undo_table,
+    case when whole then 'true' else format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end)
+  into lost;
+  if whole then
+    perform imago.drop_write(write);
+  else
+    perform imago.drop_journaled(write, place);
+  end if;
+  perform imago.rebuild_functions(plan_name);
+  result := jsonb_build_object('plan', plan_name, 'relation', relation, 'column', column_name, 'rows', lost.rows, 'entities', lost.entities);
+  perform imago.write_log(plan_name, null, 'warning', 'given_up', result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]')));
+  return result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]'), 'whole_table', whole,
+    'meaning', format('Rollback puts back all but %s: %s rows of %s entities.', concat_ws('.', relation, quote_ident(case when not whole then column_name end)), lost.rows, lost.entities));
+end
+$$;
+comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals, so that all else can go back; says what cannot.';
