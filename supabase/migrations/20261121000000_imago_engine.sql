@@ -1753,7 +1753,12 @@ set search_path = ''
 as $$
   select jsonb_build_object(
     'findings', coalesce((
-      select jsonb_agg(distinct jsonb_build_object('object', p.object, 'message', p.message, 'hint', p.hint)) from imago.capture_problems(plan.name) p), '[]'),
+      select jsonb_agg(distinct jsonb_build_object('object', p.object, 'message', p.message, 'hint', p.hint)) from (
+        select c.object, c.message, c.hint from imago.capture_problems(plan.name) c
+        union all
+        select l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
+          format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
+        from imago.lost_columns(plan.name) l) p), '[]'),
     'facts', jsonb_build_object('undo_tables', (
       select count(*) from imago.plan_write w where w.plan = plan.name and w.captured_at is not null)))
 $$;
@@ -5682,6 +5687,10 @@ begin
   end loop;
   return query select * from imago.declared_problems(plan);
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
+      format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
+    from imago.lost_columns(plan.name) l;
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
   return query select * from imago.open_schemas();

@@ -19,6 +19,10 @@ begin
   end loop;
   return query select * from imago.declared_problems(plan);
   return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
+      format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
+    from imago.lost_columns(plan.name) l;
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
   return query select * from imago.open_schemas();
