@@ -279,7 +279,6 @@ create table imago.plan_write (
   key_columns text[],
   undo_table text,
   inserted_columns text[],
-  inserted_prints integer[] not null default '{}',
   captured_at timestamptz,
   kept_at timestamptz,
   unique (plan, relation),
@@ -299,10 +298,9 @@ comment on column imago.plan_write.points_to is 'Declared columns that refer to 
 comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. The table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
-comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since; empty where one was dropped meanwhile, last where one has come.';
+comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since. Empty where one was dropped meanwhile.';
 comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
-comment on column imago.plan_write.inserted_prints is 'Kept by the engine: for each column that came later, the fingerprint of its default, which rows had that were there. Empty: the columns are those of prepare.';
 
 -- imago.plan_sync
 create table imago.plan_sync (
@@ -4228,7 +4226,7 @@ exception when sqlstate 'IM016' or sqlstate 'IM008' then
   return imago.prepare_answer(plan_name, step, 'busy');
 end
 $$;
-comment on function imago.fail_prepare(text, bigint, text, text) is 'What follows from a prepare step that failed, which has been taken back: the run fails with its name and SQLSTATE (IM073); without a run the call does.';
+comment on function imago.fail_prepare(text, bigint, text, text) is 'What follows from a prepare step that failed, which has been taken back. The run fails with its name and SQLSTATE (IM073); without a run the call does.';
 
 -- imago.failing_checks
 create or replace function imago.failing_checks(validation_id bigint)
@@ -4923,17 +4921,15 @@ $$;
 comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
 
 -- imago.fit_print
-create or replace function imago.fit_print(print integer[], defaults integer[], columns text[])
+create or replace function imago.fit_print(print integer[], columns text[])
 returns integer[]
 language sql
 immutable
 set search_path = ''
 as $$
-  -- Of a column that came later the row had the default; one that has gone tells nothing.
-  select array_agg(case when c = '' then null when n <= cardinality(print) then print[n] else defaults[n] end order by n)
-  from unnest(columns) with ordinality u(c, n)
+  select array_agg(case when c <> '' then print[n] end order by n) from unnest(columns) with ordinality u(c, n)
 $$;
-comment on function imago.fit_print(integer[], integer[], text[]) is 'A fingerprint that was taken of other columns, made comparable with one of these.';
+comment on function imago.fit_print(integer[], text[]) is 'A fingerprint without the columns that have been dropped since it was taken.';
 
 -- imago.fix_check
 create or replace function imago.fix_check(
@@ -5161,35 +5157,18 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 as $$
 declare
   move record;
 begin
-  update imago.plan_write w set inserted_prints = array_fill(null::integer, array[cardinality(w.inserted_columns)])
-  where w.plan = plan_name and w.inserts and w.inserted_prints = '{}' and w.relation in (
-    select m.relation from imago.schema_moves(plan_name) m where m.kind in ('added', 'dropped') and m.number > 0);
-  for move in
-    select m.*, a.atthasdef and not a.atthasmissing as is_unknown, pg_catalog.hashtext((a.attmissingval::text::text[])[1] collate "C") as print
-    from imago.schema_moves(plan_name) m
-    left join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(m.relation) and a.attnum = m.number
-    where m.kind in ('added', 'dropped') and m.number > 0
-    order by m.number
-  loop
-    -- Of a default that is another in each row nobody knows what it was: such a column is not watched.
-    update imago.plan_write w set
-      inserted_columns = case when move.kind = 'dropped' then array_replace(w.inserted_columns, move.name, '')
-        else w.inserted_columns || case when move.is_unknown then '' else move.name end end,
-      inserted_prints = case when move.kind = 'dropped' then w.inserted_prints else w.inserted_prints || move.print end
+  -- Columns that the app has added since are not watched: the row did not have them when it was inserted.
+  for move in select m.* from imago.schema_moves(plan_name) m where m.kind = 'dropped' and m.number > 0 loop
+    update imago.plan_write w set inserted_columns = array_replace(w.inserted_columns, move.name, '')
     where w.plan = plan_name and w.relation = move.relation and w.inserts;
   end loop;
 end
 $$;
-comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows leave out columns that the app has dropped, and take in those that it has added.';
+comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows leave out columns that the app has dropped.';
 
 -- imago.follow_keys
 create or replace function imago.follow_keys(plan_name text)
@@ -5300,7 +5279,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.follow_rename(text, text, text, text) is 'Has the declaration of a plan, and its journal, follow a table (name null) or a column that was renamed; a table may have moved to another schema.';
+comment on function imago.follow_rename(text, text, text, text) is 'Has a plan''s declaration and journal follow a table (name null) or column that was renamed. A table may have moved to another schema.';
 
 -- imago.follow_schema
 create or replace function imago.follow_schema(plan_name text)
@@ -5418,7 +5397,7 @@ exception when data_exception or syntax_error_or_access_rule_violation then
   return format('journaled values cannot be cast to %s', wanted);
 end
 $$;
-comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed, where every journaled value casts to the new one and back; else says what does not.';
+comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed. Every journaled value has to cast to the new one and back; else it says what does not.';
 
 -- imago.followed_plan
 create or replace function imago.followed_plan(plan_name text)
@@ -5618,7 +5597,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.forget_values(imago.plan, text, out jsonb, out jsonb) is 'Deletes the journal of one entity for good; how many rows, by relation, and how many that the migration inserted are still in the app''s tables.';
+comment on function imago.forget_values(imago.plan, text, out jsonb, out jsonb) is 'Deletes the journal of one entity for good. Says how many rows, by relation, and how many that the migration inserted are still in the app''s tables.';
 
 -- imago.forward_run
 create or replace function imago.forward_run(
@@ -5779,7 +5758,7 @@ begin
     'meaning', format('Rollback puts back all but %s: %s rows of %s entities.', concat_ws('.', relation, quote_ident(case when not whole then column_name end)), lost.rows, lost.entities));
 end
 $$;
-comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals, so that all else can go back; says what cannot.';
+comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals. All else can go back then; says what cannot.';
 
 -- imago.given
 create or replace function imago.given(name text, value text)
@@ -6273,7 +6252,6 @@ begin
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
-    inserted_prints = '{}',
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
   returning * into write;
@@ -6780,10 +6758,10 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select case when write.inserted_prints = '{}' then format('%I.print', alias)
-    else format('imago.fit_print(%I.print, %L::integer[], %L::text[])', alias, write.inserted_prints, write.inserted_columns) end
+  select case when '' = any (write.inserted_columns) then format('imago.fit_print(%I.print, %L::text[])', alias, write.inserted_columns)
+    else format('%I.print', alias) end
 $$;
-comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have come or gone since it was taken.';
+comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have gone since it was taken.';
 
 -- imago.keep_late_triggers
 create or replace function imago.keep_late_triggers(plan_name text)
@@ -8168,7 +8146,7 @@ as $$
       where r.pronamespace = pg_catalog.to_regnamespace(quote_ident(s.plan)) and r.proname = s.routine), '') as text) does
   where does.text ~* '\mdrop\s+(table|column|view)\M' and position(c.relname in does.text) > 0
 $$;
-comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column, inserts into the same table or drops what is walked: whoever prepares second is told.';
+comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column or table, or drops what is walked. Whoever prepares second is told.';
 
 -- imago.own_schemas
 create or replace function imago.own_schemas()
@@ -8763,7 +8741,7 @@ begin
     concat_ws(', ', quote_literal(plan_name), quote_literal(lost -> 0 ->> 'relation'), quote_literal(lost -> 0 ->> 'name')));
 end
 $$;
-comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are not what they were; nothing where there is none.';
+comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are lost. Nothing where there is none.';
 
 -- imago.read_lane
 create or replace function imago.read_lane(
@@ -9240,7 +9218,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, without rights, inherited, no primary key. Each is a row for preflight().
+comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated. It is missing, no table, owned by somebody else, without rights, inherited, or has no primary key. Each is a row for preflight().
 
 Example: select * from imago.relation_problems(''public.users'')';
 
@@ -10160,7 +10138,7 @@ as $$
   where not exists (
     select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
 $$;
-comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare: tables and columns dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
+comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare. Tables and columns were dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
 
 -- imago.sequence_findings
 create or replace function imago.sequence_findings(plan imago.plan)
@@ -12604,7 +12582,7 @@ begin
   return imago.forget_entity(plan, entity, stage, still_there);
 end
 $$;
-comment on function public.forget_entity(text, text, integer, boolean) is 'Imago: deletes what the journal of a plan holds of one entity, for an erasure request, and its key from failures and log. It cannot go back any more. Refused while it is there and could, unless still_there. stage says whose key it is where several stages know it.';
+comment on function public.forget_entity(text, text, integer, boolean) is 'Imago: deletes what the journal of a plan holds of one entity, for an erasure request. Its key goes from failures and log. It cannot go back any more. Refused while it is there and could, unless still_there. stage says whose key it is where several stages know it.';
 
 -- public.get_detailed_migration_progress
 create or replace function public.get_detailed_migration_progress(plan text default 'avatars')
@@ -12686,7 +12664,7 @@ begin
   return imago.give_up_column(plan, relation, column_name);
 end
 $$;
-comment on function public.give_up_column(text, text, text) is 'Imago: where a column or table that a plan wrote is lost (IM076), takes it out of the journal, so that a rollback takes back all else; says how many rows and entities it cannot put back there.';
+comment on function public.give_up_column(text, text, text) is 'Imago: takes a column or table that a plan wrote and that is lost (IM076) out of the journal. A rollback then takes back all else; says how many rows and entities it cannot put back there.';
 
 -- public.inspect_installation
 create or replace function public.inspect_installation()

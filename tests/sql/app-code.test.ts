@@ -434,14 +434,14 @@ describe('a guard of the app', () => {
     expect(JSON.stringify([last, errors_by_raiser])).not.toContain('sesame');
   });
 
-  test('a step that it refuses fails with IM041 and its name, whatever its SQLSTATE', async () => {
+  test('a step that it refuses fails with IM073 and its name, whatever its SQLSTATE', async () => {
     const db = await items(trigger('before update', 'items', `raise exception using errcode = 'IM006';`));
     await db.sql.unsafe(`
       create function ${PLAN}.fill() returns void language sql as $$ update public.items set secret = 'x' $$;
       insert into imago.plan_step (plan, position, name, routine) values ('${PLAN}', 1, 'fill', 'fill')`);
     const told = await refusal(call(db.sql, 'prepare_migration', { plan: PLAN }));
     expect(told).toMatchObject({
-      code: 'IM041',
+      code: 'IM073',
       message: expect.stringContaining('IM006 in public.guard line 3'),
     });
   });

@@ -222,13 +222,6 @@ describe('a main pass by blocks', () => {
       },
     ],
     [
-      'a table that others inherit from',
-      async () => {
-        await items('uuid');
-        await db.sql`create table public.child () inherits (public.items)`;
-      },
-    ],
-    [
       'small tables',
       async () => {
         await items('uuid');

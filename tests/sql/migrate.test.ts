@@ -17,6 +17,7 @@ const API = [
   'rollback_user_migration(uuid,boolean)',
   'migrate_entity(text,text,integer)',
   'rollback_entity(text,text,boolean,integer)',
+  'expect_done(text,boolean)',
   'forget_entity(text,text,integer,boolean)',
   'give_up_column(text,text,text)',
   'rollback_batch(text,integer,boolean,bigint)',

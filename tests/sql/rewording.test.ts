@@ -113,7 +113,8 @@ test('every sentence is another one in the reworded database', async () => {
       union all select meaning from imago.plan_check
       union all select remedy from imago.plan_check
       union all select sentence from imago.transition`;
-    return rows.map(({ text }) => text);
+    // A text that is filled in whole is none of ours.
+    return rows.map(({ text }) => text).filter((text) => !/^%\d\$s$/.test(text));
   };
   const known = new Set(await texts(plain));
   expect(known.size).toBeGreaterThan(300);

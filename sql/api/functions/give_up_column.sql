@@ -9,4 +9,4 @@ begin
   return imago.give_up_column(plan, relation, column_name);
 end
 $$;
-comment on function public.give_up_column(text, text, text) is 'Imago: where a column or table that a plan wrote is lost (IM076), takes it out of the journal, so that a rollback takes back all else; says how many rows and entities it cannot put back there.';
+comment on function public.give_up_column(text, text, text) is 'Imago: takes a column or table that a plan wrote and that is lost (IM076) out of the journal. A rollback then takes back all else; says how many rows and entities it cannot put back there.';

@@ -12,7 +12,6 @@ create table imago.plan_write (
   key_columns text[],
   undo_table text,
   inserted_columns text[],
-  inserted_prints integer[] not null default '{}',
   captured_at timestamptz,
   kept_at timestamptz,
   unique (plan, relation),
@@ -32,7 +31,6 @@ comment on column imago.plan_write.points_to is 'Declared columns that refer to 
 comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. The table is too large, or the index could not be built. The log has the statement.';
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
-comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since; empty where one was dropped meanwhile, last where one has come.';
+comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since. Empty where one was dropped meanwhile.';
 comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
-comment on column imago.plan_write.inserted_prints is 'Kept by the engine: for each column that came later, the fingerprint of its default, which rows had that were there. Empty: the columns are those of prepare.';

@@ -54,6 +54,6 @@ begin
   end if;
 end
 $$;
-comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated: missing, no table, owned by somebody else, without rights, inherited, no primary key. Each is a row for preflight().
+comment on function imago.relation_problems(text, boolean) is 'For plans: what keeps a relation from being migrated. It is missing, no table, owned by somebody else, without rights, inherited, or has no primary key. Each is a row for preflight().
 
 Example: select * from imago.relation_problems(''public.users'')';

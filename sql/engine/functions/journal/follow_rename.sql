@@ -42,4 +42,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.follow_rename(text, text, text, text) is 'Has the declaration of a plan, and its journal, follow a table (name null) or a column that was renamed; a table may have moved to another schema.';
+comment on function imago.follow_rename(text, text, text, text) is 'Has a plan''s declaration and journal follow a table (name null) or column that was renamed. A table may have moved to another schema.';

@@ -47,4 +47,4 @@ exception when data_exception or syntax_error_or_access_rule_violation then
   return format('journaled values cannot be cast to %s', wanted);
 end
 $$;
-comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed, where every journaled value casts to the new one and back; else says what does not.';
+comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed. Every journaled value has to cast to the new one and back; else it says what does not.';

@@ -23,4 +23,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.forget_values(imago.plan, text, out jsonb, out jsonb) is 'Deletes the journal of one entity for good; how many rows, by relation, and how many that the migration inserted are still in the app''s tables.';
+comment on function imago.forget_values(imago.plan, text, out jsonb, out jsonb) is 'Deletes the journal of one entity for good. Says how many rows, by relation, and how many that the migration inserted are still in the app''s tables.';

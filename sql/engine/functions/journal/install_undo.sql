@@ -26,7 +26,6 @@ begin
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
-    inserted_prints = '{}',
     inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
   where w.id = write_id
   returning * into write;

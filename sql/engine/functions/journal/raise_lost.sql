@@ -13,4 +13,4 @@ begin
     concat_ws(', ', quote_literal(plan_name), quote_literal(lost -> 0 ->> 'relation'), quote_literal(lost -> 0 ->> 'name')));
 end
 $$;
-comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are not what they were; nothing where there is none.';
+comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are lost. Nothing where there is none.';

@@ -46,4 +46,4 @@ as $$
   where not exists (
     select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
 $$;
-comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare: tables and columns dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
+comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare. Tables and columns were dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';

@@ -16,4 +16,4 @@ exception when sqlstate 'IM016' or sqlstate 'IM008' then
   return imago.prepare_answer(plan_name, step, 'busy');
 end
 $$;
-comment on function imago.fail_prepare(text, bigint, text, text) is 'What follows from a prepare step that failed, which has been taken back: the run fails with its name and SQLSTATE (IM073); without a run the call does.';
+comment on function imago.fail_prepare(text, bigint, text, text) is 'What follows from a prepare step that failed, which has been taken back. The run fails with its name and SQLSTATE (IM073); without a run the call does.';

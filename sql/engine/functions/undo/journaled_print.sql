@@ -4,7 +4,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select case when write.inserted_prints = '{}' then format('%I.print', alias)
-    else format('imago.fit_print(%I.print, %L::integer[], %L::text[])', alias, write.inserted_prints, write.inserted_columns) end
+  select case when '' = any (write.inserted_columns) then format('imago.fit_print(%I.print, %L::text[])', alias, write.inserted_columns)
+    else format('%I.print', alias) end
 $$;
-comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have come or gone since it was taken.';
+comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have gone since it was taken.';
