@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { moduleFile, moduleFolders } from '../package.ts';
@@ -35,6 +36,8 @@ export interface Functions {
   pid: number;
   /** Passes a request for /functions/v1/NAME on; request and response are streamed. */
   answer(request: Request): Promise<Response>;
+  /** The same, undefined where the connection broke before there was an answer. */
+  tryToAnswer(request: Request): Promise<Response | undefined>;
   /** Resolves when Deno has ended, whoever ended it. */
   gone: Promise<void>;
   close(): Promise<void>;
@@ -74,13 +77,17 @@ export async function serveFunctions(options: FunctionsOptions): Promise<Functio
     url: `${origin}/functions/v1`,
     pid,
     gone,
-    answer: async (request) => await pass(request, origin),
+    answer: async (request) => (await pass(request, origin)) ?? lostAnswer(),
+    tryToAnswer: async (request) => await pass(request, origin),
     async close() {
       await endProcess(pid, 'SIGTERM');
       await gone;
     },
   };
 }
+
+/** For how long the end of a process is waited for whose connection broke, in milliseconds. */
+const GONE_MS = 1000;
 
 /** Edge functions that start with the first request, and again with the next one when Deno has ended meanwhile. */
 export function functionsOnDemand(options: FunctionsOptions): Pick<Functions, 'answer' | 'close'> {
@@ -101,12 +108,20 @@ export function functionsOnDemand(options: FunctionsOptions): Pick<Functions, 'a
     if (started === before) started = start();
     return await started;
   };
+  const answered = async (request: Request): Promise<Response | undefined> => {
+    const functions = await running();
+    if (!functions) return inPlaceOfAnswer(503, 'BOOT_ERROR', 'Function failed to start (please check logs)');
+    const answer = await functions.tryToAnswer(request);
+    // Its process is seen to be gone a moment after its connections are.
+    if (!answer) await Promise.race([functions.gone, delay(GONE_MS, undefined, { ref: false })]);
+    return answer;
+  };
   return {
     async answer(request) {
-      const functions = await running();
-      return functions
-        ? await functions.answer(request)
-        : inPlaceOfAnswer(503, 'BOOT_ERROR', 'Function failed to start (please check logs)');
+      const answer = await answered(request);
+      if (answer) return answer;
+      // A Deno that was killed just now may have begun the request: only one that changes nothing goes to its successor.
+      return (request.method === 'GET' && (await answered(request))) || lostAnswer();
     },
     async close() {
       await (await started)?.close();
@@ -176,7 +191,8 @@ async function listeningPort(
 /** Headers that belong to one connection, and those that fetch sets by itself. */
 const OWN_TO_A_CONNECTION = ['connection', 'expect', 'host', 'keep-alive', 'transfer-encoding', 'upgrade'];
 
-async function pass(request: Request, origin: string): Promise<Response> {
+/** Undefined where the connection broke before there was an answer. */
+async function pass(request: Request, origin: string): Promise<Response | undefined> {
   const { pathname, search } = new URL(request.url);
   const headers = new Headers(request.headers);
   for (const name of OWN_TO_A_CONNECTION) headers.delete(name);
@@ -193,8 +209,12 @@ async function pass(request: Request, origin: string): Promise<Response> {
   } catch (error) {
     if (request.signal.aborted) throw error;
     console.error(error);
-    return inPlaceOfAnswer(500, 'WORKER_ERROR', 'Function exited due to an error (please check logs)');
+    return undefined;
   }
+}
+
+function lostAnswer(): Response {
+  return inPlaceOfAnswer(500, 'WORKER_ERROR', 'Function exited due to an error (please check logs)');
 }
 
 /** What hosted Supabase answers when a function does not. */
