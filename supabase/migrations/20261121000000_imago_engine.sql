@@ -1510,7 +1510,8 @@ as $$
       'message', format('calls %s for %s on %s', routine, level, events),
       'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
         || 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
-    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
+    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only),
+      'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))
   from triggers
 $$;
 comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
@@ -5672,6 +5673,7 @@ begin
     from imago.lost_columns(plan.name) l;
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
+  return query select * from imago.moved_columns(plan);
   return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,
@@ -7600,6 +7602,34 @@ begin
 end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
+
+-- imago.moved_columns
+create or replace function imago.moved_columns(plan imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  with written as (
+    select w.relation, w.columns from imago.plan_write w where w.plan = moved_columns.plan.name and w.columns <> '{}'
+    union all
+    -- A plan may declare its writes only when it is prepared.
+    select r::text, '{}' from imago.plan_relations(plan) r
+    where not exists (select from imago.plan_write w where w.plan = moved_columns.plan.name)
+  )
+  select distinct 'notice', 'side_effect', format('%s.%I', t.tgrelid::pg_catalog.regclass, a.attname),
+    format('trigger %I changes it when the plan writes the row', t.tgname),
+    'It is journaled beside, and goes back with the row unless somebody changes it meanwhile.'
+  from written w
+  join pg_catalog.pg_trigger t on t.tgrelid = pg_catalog.to_regclass(w.relation) and not t.tgisinternal and t.tgenabled <> 'D'
+    and t.tgtype & 19 = 19 and not imago.is_ours(t.tgfoid)
+  join pg_catalog.pg_proc p on p.oid = t.tgfoid
+  join pg_catalog.pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
+    and a.attname <> all (w.columns) and a.attname <> all (imago.touch_columns(w.relation, w.columns))
+  where regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g')
+    ~* ('\mnew\."?' || regexp_replace(a.attname, '\W', '\\\&', 'g') || '"?\s*:?=[^=]')
+$$;
+comment on function imago.moved_columns(imago.plan) is 'Columns that the plan does not declare and that triggers of the app set in rows which it writes, by their text.';
 
 -- imago.named_schemas
 create or replace function imago.named_schemas(plan imago.plan)
@@ -10300,7 +10330,9 @@ begin
     execute format('alter table %s force row level security', relation);
   end if;
   -- The policy is evaluated with the rights of who reads, so the policies of the source hold, and its grants.
-  execute format('drop policy if exists %I on %s', imago.source_policy(), relation);
+  if exists (select from pg_catalog.pg_policy p where p.polrelid = relation::pg_catalog.regclass and p.polname = imago.source_policy()) then
+    execute format('drop policy %I on %s', imago.source_policy(), relation);
+  end if;
   execute format(
     'create policy %I on %s for select using ((select not pg_catalog.row_security_active(%L::pg_catalog.regclass))%s)',
     imago.source_policy(), relation, source,

@@ -294,6 +294,20 @@ describe('triggers of the app that move columns which the plan does not declare'
     expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
   });
 
+  test('they are named beforehand, by preflight and validate', async () => {
+    const db = await items(`${kinds['all columns at once']}`);
+    const { notices } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    const moved = ['amount', 'edited', 'etag', 'payload', 'tags', 'version'].map((name) => `items.${name}`);
+    expect(
+      notices
+        .filter(({ kind }: { kind: string }) => kind === 'side_effect')
+        .map(({ object }: { object: string }) => object.replace('public.', '')),
+    ).toEqual(moved);
+    const { checks } = await call(db.sql, 'validate_migration', { plan: PLAN, detailed: true });
+    const { facts } = checks.find(({ name }: { name: string }) => name === 'app_triggers');
+    expect(facts.moved_columns.map((name: string) => name.replace('public.', ''))).toEqual(moved);
+  });
+
   test('a column that the app has written since keeps what the app wrote', async () => {
     const db = await items(kinds['an etag that is drawn anew']);
     await migrate(db);

@@ -24,7 +24,8 @@ as $$
       'message', format('calls %s for %s on %s', routine, level, events),
       'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
         || 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
-    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only)))
+    'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only),
+      'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))
   from triggers
 $$;
 comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';

@@ -24,7 +24,9 @@ begin
     execute format('alter table %s force row level security', relation);
   end if;
   -- The policy is evaluated with the rights of who reads, so the policies of the source hold, and its grants.
-  execute format('drop policy if exists %I on %s', imago.source_policy(), relation);
+  if exists (select from pg_catalog.pg_policy p where p.polrelid = relation::pg_catalog.regclass and p.polname = imago.source_policy()) then
+    execute format('drop policy %I on %s', imago.source_policy(), relation);
+  end if;
   execute format(
     'create policy %I on %s for select using ((select not pg_catalog.row_security_active(%L::pg_catalog.regclass))%s)',
     imago.source_policy(), relation, source,

@@ -25,6 +25,7 @@ begin
     from imago.lost_columns(plan.name) l;
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
+  return query select * from imago.moved_columns(plan);
   return query select * from imago.open_schemas();
   return query
     select 'warning', 'no_index', u.object,
