@@ -5663,6 +5663,7 @@ begin
       select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
         format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
       from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query select * from imago.declared_problems(plan);
@@ -8585,7 +8586,8 @@ begin
   when query_canceled or others or assert_failure then
     get stacked diagnostics context = pg_exception_context, relation = table_name, broken = constraint_name;
     raiser := imago.find_raiser(context, sqlstate, plan_name);
-    if sqlstate like 'IM%' and not raiser.by_app or sqlstate = '57014' and not imago.timed_out() then
+    -- What passes by itself, or has to do with the caller, is no fault of the step.
+    if sqlstate like 'IM%' and not raiser.by_app or left(sqlstate, 2) in ('40', '53', '57') then
       raise;
     end if;
     return imago.fail_prepare(plan_name, run_id, name,

@@ -234,13 +234,15 @@ describe('a tick that fails', () => {
     await call(db.sql, 'schedule_migration');
     await runJobs(db);
     await replace(db, `raise undefined_column;`);
-    expect((await runJobsToTheEnd(db)).map(({ answer }) => answer?.code)).toEqual(['42703']);
+    expect((await runJobsToTheEnd(db)).at(-1)?.answer).toMatchObject({
+      status: 'failed',
+      error: { code: 'IM073', message: expect.stringContaining('42703') },
+    });
     expect((await notes(db.sql)).slice(1)).toEqual([
-      ['error', 'tick', '42703'],
-      ['error', 'unscheduled', 'error'],
+      ['error', 'unscheduled', 'failed: step one default avatar a user of prepare failed'],
     ]);
     expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
-      state: 'pending',
+      state: 'failed',
       scheduled: null,
     });
   });

@@ -315,7 +315,7 @@ describe('what gets in the way', () => {
     expect(code).toBe(130);
     expect(stderr).toContain('Stopping');
     expect(stdout).toContain('Stopped. What is shown is only a part.');
-    expect(stdout).toMatch(/\d+ of 12 checks/);
+    expect(stdout).toMatch(/\d+ of 14 checks/);
     expect(await readdir(path.dirname(file))).toEqual([]);
 
     const again = await validate(['--json'], project.environment);

@@ -72,7 +72,8 @@ begin
   when query_canceled or others or assert_failure then
     get stacked diagnostics context = pg_exception_context, relation = table_name, broken = constraint_name;
     raiser := imago.find_raiser(context, sqlstate, plan_name);
-    if sqlstate like 'IM%' and not raiser.by_app or sqlstate = '57014' and not imago.timed_out() then
+    -- What passes by itself, or has to do with the caller, is no fault of the step.
+    if sqlstate like 'IM%' and not raiser.by_app or left(sqlstate, 2) in ('40', '53', '57') then
       raise;
     end if;
     return imago.fail_prepare(plan_name, run_id, name,
