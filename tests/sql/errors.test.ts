@@ -422,12 +422,12 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'finalize.test.ts': ['IM038', 'IM039'],
   'finalize-steps.test.ts': ['IM041', 'IM042', 'IM043', 'IM058'],
   'cleanup.test.ts': ['IM040'],
-  'stages.test.ts': ['IM051', 'IM052'],
+  '../system/stages.test.ts': ['IM051', 'IM052'],
   '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],
-  'index-pointers.test.ts': ['IM057'],
+  '../system/index-pointers.test.ts': ['IM057'],
   'surroundings.test.ts': ['IM060', 'IM061'],
   'session.test.ts': ['IM062', 'IM063', 'IM064'],
-  'unreachable.test.ts': ['IM065', 'IM067'],
+  '../system/unreachable.test.ts': ['IM065', 'IM067'],
   'expect-done.test.ts': ['IM066'],
 };
 

@@ -157,7 +157,7 @@ describe('plan check names', () => {
     [
       'an apply that fails for some',
       'apply',
-      'entities cannot be moved (22012)',
+      'entities cannot be moved (22012 in trial.apply',
       'functions/apply',
       's.id::text',
       '(1 / (case when s.username is null then 0 else 1 end))::text',
