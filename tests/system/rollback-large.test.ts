@@ -40,7 +40,7 @@ test('rolling one user back alone costs the same among 100,000 others: no table 
     insert into public.users (id, username, active_avatar_id) select owner, 'big', avatar from big;
     insert into public.avatars (id, owner_user_id, name, metadata) select avatar, owner, 'big', '{"migrated": true}' from big;
     insert into public.posts (id, user_id, body, avatar_id) select post, owner, '', avatar from big;
-    insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, 0 from big;
+    insert into imago_undo.avatars_public_avatars (batch, entity, op, key_1, print) select 1, owner, 'i', avatar, array[0] from big;
     insert into imago_undo.avatars_public_users (batch, entity, op, key_1, after_1) select 1, owner, 'u', owner, avatar from big;
     insert into imago_undo.avatars_public_posts (batch, entity, op, key_1, after_1) select 1, owner, 'u', post, avatar from big;
     commit;`);

@@ -417,18 +417,18 @@ const CASES: Record<string, Case> = {
 
 /** Codes that are raised where more is needed than a call or two, and the tests that do so. */
 const ELSEWHERE: Record<string, readonly string[]> = {
-  '../system/schedule.test.ts': ['IM031', 'IM032', 'IM033', 'IM056'],
+  'schedule.test.ts': ['IM031', 'IM032', 'IM033', 'IM056'],
   'states.test.ts': ['IM034'],
-  'finalize.test.ts': ['IM038', 'IM039'],
-  'finalize-steps.test.ts': ['IM041', 'IM042', 'IM043', 'IM058'],
-  'cleanup.test.ts': ['IM040'],
-  '../system/stages.test.ts': ['IM051', 'IM052'],
-  '../system/install-command.test.ts': ['IM053', 'IM054', 'IM055'],
-  '../system/index-pointers.test.ts': ['IM057'],
+  '../sql/finalize.test.ts': ['IM038', 'IM039'],
+  '../sql/finalize-steps.test.ts': ['IM041', 'IM042', 'IM043', 'IM058'],
+  '../sql/cleanup.test.ts': ['IM040'],
+  'stages.test.ts': ['IM051', 'IM052'],
+  'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
+  'index-pointers.test.ts': ['IM057'],
   'surroundings.test.ts': ['IM060', 'IM061'],
-  'session.test.ts': ['IM062', 'IM063', 'IM064'],
-  '../system/unreachable.test.ts': ['IM065', 'IM067'],
-  'expect-done.test.ts': ['IM066'],
+  '../sql/session.test.ts': ['IM062', 'IM063', 'IM064'],
+  'unreachable.test.ts': ['IM065', 'IM067'],
+  '../sql/expect-done.test.ts': ['IM066'],
 };
 
 describe('error codes', () => {
