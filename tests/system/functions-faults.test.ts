@@ -32,8 +32,9 @@ describe('a caller who hangs up', () => {
       const answer = pass();
       hangUp.abort();
       await expect(reply).rejects.toThrow('abort');
+      const ended = await answer;
       batch.resolve();
-      return await answer;
+      return ended;
     });
     const reply = project
       .send(KEY, 'migrate', { json: {}, headers, signal: hangUp.signal })
@@ -61,8 +62,9 @@ describe('a caller who hangs up', () => {
       const answer = pass();
       hangUp.abort();
       await expect(reply).rejects.toThrow('abort');
+      const ended = await answer;
       batch.resolve();
-      return await answer;
+      return ended;
     });
     const json = { all: true, confirm: 'avatars' };
     const reply = project.send(KEY, 'rollback', { json, signal: hangUp.signal });
