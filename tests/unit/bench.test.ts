@@ -3,7 +3,7 @@ import { type Measurement, nextLine } from '../../bench/measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from '../../bench/methods.ts';
 import { middleRuns, type Results, targets } from '../../bench/report.ts';
 
-test('a target is judged by the middle of the groups that took turns; what took turns with nobody, by the middle of the other', () => {
+test('a target of the bench is judged by the middle of the groups that took turns, else of the other line', () => {
   const run = (group: number, method: Measurement['method'], usersPerSecond: number) =>
     ({ group, method, usersPerSecond }) as Measurement;
   // The best runs of both would give 1; the groups give 2, 1.5 and 0.5.
@@ -30,7 +30,7 @@ test('a target is judged by the middle of the groups that took turns; what took 
   ]);
 });
 
-test('who is least far has the next turn; who does all in one has it in the middle', () => {
+test('turns of the bench: the line that is least far has the next; one that does all at once is half-way', () => {
   const standing = (key: MethodKey, moved: number, seconds: number, ended = false) => ({
     ...{ method: methodOf(key), users: 100, moved, seconds, ended },
   });
@@ -43,7 +43,7 @@ test('who is least far has the next turn; who does all in one has it in the midd
   expect(next(['b', 100, 9, true], ['d', 100, 5, true])).toBeUndefined();
 });
 
-test('what is left of the groups when only some lines are wanted', () => {
+test('groups of the bench with only some lines: those lines of each group that are wanted, never one alone', () => {
   const wanted = (letters: string) => [...letters] as MethodKey[];
   expect(groupsOf(wanted('abcdefghir')).map((group) => group.join(''))).toEqual(['abc', 'bde', 'bfr']);
   expect(groupsOf(wanted('abg')).map((group) => group.join(''))).toEqual(['ab']);

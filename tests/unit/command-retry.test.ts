@@ -9,28 +9,28 @@ const failing = (code: string, status = 500) => new CallError({ code, message: c
 
 describe('retries', () => {
   test.each(['40001', '40P01', '55P03', '55006', '57014', '57P01', '57P03', '08006', '53300', 'IM016'])(
-    '%s passes',
+    'treat %s as an error that passes by itself',
     (code) => expect(isTransient(failing(code))).toBe(true),
   );
 
-  test.each(['NETWORK', 'TIMEOUT'])('a call that failed with %s is made again', (code) => {
+  test.each(['NETWORK', 'TIMEOUT'])('make a call that failed with %s again', (code) => {
     expect(isTransient(failing(code, 0))).toBe(true);
   });
 
-  test.each([500, 502, 503, 504, 522, 429])('a call that failed with HTTP %i is made again', (status) => {
+  test.each([500, 502, 503, 504, 522, 429])('make a call that failed with HTTP %i again', (status) => {
     expect(isTransient(failing('HTTP', status))).toBe(true);
   });
 
   test.each(['IM001', 'IM008', '42501', '42P01', '23505', 'P0001', '53100', 'XX000', 'PGRST202', 'ANSWER'])(
-    'a call that failed with %s is not made again',
+    'do not make a call that failed with %s again',
     (code) => expect(isTransient(failing(code))).toBe(false),
   );
 
-  test.each([400, 401, 403, 404])('a call that failed with HTTP %i is not made again', (status) => {
+  test.each([400, 401, 403, 404])('do not make a call that failed with HTTP %i again', (status) => {
     expect(isTransient(failing('HTTP', status))).toBe(false);
   });
 
-  test('wait twice as long each time, vary, and are bounded', () => {
+  test('wait twice as long each time, with some chance, up to a bound', () => {
     const shortest = [1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => backoffMs(attempt, () => 0));
     const longest = [1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => backoffMs(attempt, () => 1));
     expect(longest).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
@@ -129,7 +129,7 @@ describe('the batch loop', () => {
     });
   });
 
-  test('busy before the run is there tells nothing about its direction', async () => {
+  test('does not take busy, before the run is there, for an answer about its direction', async () => {
     const result = await driven([
       answer({ status: 'busy', run: null, direction: 'rollback' }),
       answer({ status: 'done', run: 7 }),
@@ -137,7 +137,7 @@ describe('the batch loop', () => {
     expect(result).toMatchObject({ outcome: 'done', calls: 2 });
   });
 
-  test('while the plan is prepared one worker is enough', async () => {
+  test('has one worker while the plan is prepared', async () => {
     const steps = Array.from({ length: 5 }, () => answer({ status: 'preparing' }));
     const preparing = await driven([...steps, answer({ status: 'done' })], { workers: 4 });
     expect(preparing).toMatchObject({ outcome: 'done', calls: 6, most: 1 });
@@ -150,7 +150,7 @@ describe('the batch loop', () => {
     expect(working.most).toBe(4);
   });
 
-  test('after busy and deferred it waits, then calls again', async () => {
+  test('waits after busy and deferred, then calls again', async () => {
     const result = await driven([
       answer({ status: 'busy', retry_after_ms: 1 }),
       answer({ status: 'deferred', retry_after_ms: 1 }),
@@ -161,7 +161,7 @@ describe('the batch loop', () => {
   });
 
   test.each(['busy', 'deferred'] as const)(
-    'a call is not repeated before the time that an answer %s asks for is over',
+    'does not repeat a call before the time that an answer %s asks for is over',
     async (status) => {
       const stop = new AbortController();
       const driving = driven([answer({ status, retry_after_ms: 600_000 })], { signal: stop.signal });
@@ -180,23 +180,23 @@ describe('the batch loop', () => {
     expect((await driven([answer({}), answer({ status: 'paused' })])).outcome).toBe('paused');
   });
 
-  test('an error budget that is used up leads to the rollback', async () => {
+  test('goes on with the rollback when the error budget is used up', async () => {
     const error = { code: 'IM020', message: 'stopped', hint: null };
     const result = await driven([answer({}), answer({ status: 'failed', error, next: 'rollback' })]);
     expect(result).toMatchObject({ outcome: 'stopped', thenRollback: true, problem: { code: 'IM020' } });
   });
 
-  test('a rollback that somebody else has begun is joined', async () => {
+  test('joins a rollback that somebody else has begun', async () => {
     const result = await driven([answer({}), answer({ direction: 'rollback', run: 2 })]);
     expect(result).toMatchObject({ outcome: 'stopped', thenRollback: true });
   });
 
-  test('a run that somebody cancelled ends it', async () => {
+  test('ends when somebody has cancelled the run', async () => {
     const result = await driven([answer({}), answer({ status: 'cancelled', state: 'cancelled' })]);
     expect(result).toMatchObject({ outcome: 'cancelled', calls: 2 });
   });
 
-  test('every call names the run of the first answer', async () => {
+  test('names the run of the first answer in every call', async () => {
     const steps = [answer({ status: 'preparing' }), answer({}), answer({}), answer({ status: 'done' })];
     expect((await driven(steps)).runs).toEqual([undefined, 1, 1, 1]);
     // Not even the other workers' first calls may open another one.
@@ -204,13 +204,13 @@ describe('the batch loop', () => {
     expect(runs.slice(1).every((run) => run === 1)).toBe(true);
   });
 
-  test('an answer without a run is followed by a call without one', async () => {
+  test('names no run after an answer without one', async () => {
     const waiting = answer({ status: 'busy', run: null, retry_after_ms: 1 });
     const { runs } = await driven([waiting, answer({ run: 2 }), answer({ run: 2, status: 'done' })]);
     expect(runs).toEqual([undefined, undefined, 2]);
   });
 
-  test('an error of one worker ends them all', async () => {
+  test('ends all workers at an error of one', async () => {
     const result = await driven([answer({}), answer({}), failing('42P01', 404)], { workers: 3 });
     expect(result).toMatchObject({ outcome: 'error', error: { code: '42P01' } });
   });

@@ -43,17 +43,17 @@ describe('options of npm run migrate', () => {
     [['--retry-failed'], 'retry-failed'],
     [['--watch'], 'watch'],
     [['--dry-run'], 'dry-run'],
-  ])('%j means %s', (argv, action) => {
+  ])('%j mean the action %s', (argv, action) => {
     expect(options(...argv).action).toBe(action);
   });
 
-  test('--dry-run takes a mode', () => {
+  test('--dry-run takes a mode: sample if none, full, preflight', () => {
     expect(options('--dry-run').dryRun).toBe('sample');
     expect(options('--dry-run=full').dryRun).toBe('full');
     expect(options('--dry-run=preflight').dryRun).toBe('preflight');
   });
 
-  test('with values have these values', () => {
+  test('with values are read with their values', () => {
     const parsed = options(
       ...['--batch-size', '500', '--workers', '3', '--max-failures', '2%', '--on-failure', 'rollback'],
       ...['--no-backup', '--sample', '50', '--reset', '--dump', 'file.dump', '--max-ms', '1500'],
@@ -95,7 +95,7 @@ describe('options of npm run migrate', () => {
     [['--rollback', '--dry-run'], 'exclude each other'],
     [['--watch', '--workers', '2'], 'cannot be combined'],
     [['--plan', ''], 'plan'],
-  ])('%j is refused', (argv, says) => {
+  ])('%j are refused: %s', (argv, says) => {
     expect(() => options(...argv)).toThrow(UsageError);
     expect(() => options(...argv)).toThrow(says);
   });
@@ -126,7 +126,7 @@ describe('the environment', () => {
     [{ MIGRATION_BATCH_SIZE: '0' }, 'MIGRATION_BATCH_SIZE must be at least 1'],
     [{ MIGRATION_BATCH_SIZE: 'many' }, 'MIGRATION_BATCH_SIZE must be a number'],
     [{ MIGRATION_LOG_LEVEL: 'loud' }, 'MIGRATION_LOG_LEVEL must be one of debug, info, warn, error'],
-  ])('%j is refused', (real, says) => {
+  ])('%j is refused: %s', (real, says) => {
     expect(() => readEnvironment(real, '/nowhere/.env')).toThrow(says);
   });
 });
@@ -135,16 +135,16 @@ describe('the key of a project', () => {
   const inAnHour = Math.floor(Date.now() / 1000) + 3600;
 
   test.each([
-    ['sb_secret_abc', 'secret'],
-    ['sb_publishable_abc', 'publishable'],
-    ['sbp_0123', 'access-token'],
-    [jwt({ role: 'service_role', exp: inAnHour }), 'secret'],
-    [jwt({ role: 'anon', exp: inAnHour }), 'publishable'],
-    [jwt({ role: 'authenticated', exp: inAnHour }), 'user'],
-    [jwt({ role: 'service_role', exp: 1 }), 'expired'],
-    ['a.b.c', 'unknown'],
-    ['of my own making', 'unknown'],
-  ])('%s is %s', (key, kind) => {
+    ['that begins with sb_secret_', 'secret', 'sb_secret_abc'],
+    ['that begins with sb_publishable_', 'publishable', 'sb_publishable_abc'],
+    ['that begins with sbp_', 'access-token', 'sbp_0123'],
+    ['with the role service_role', 'secret', jwt({ role: 'service_role', exp: inAnHour })],
+    ['with the role anon', 'publishable', jwt({ role: 'anon', exp: inAnHour })],
+    ['with the role authenticated', 'user', jwt({ role: 'authenticated', exp: inAnHour })],
+    ['with the role service_role and a time that is over', 'expired', jwt({ role: 'service_role', exp: 1 })],
+    ['of three parts that are no JSON', 'unknown', 'a.b.c'],
+    ['in words', 'unknown', 'of my own making'],
+  ])('%s is of the kind %s', (_, kind, key) => {
     expect(keyKind(key)).toBe(kind);
   });
 
@@ -152,11 +152,11 @@ describe('the key of a project', () => {
   const target = (environment: Record<string, string>) =>
     chooseTarget(readEnvironment(environment, '/nowhere/.env'), options());
 
-  test('without SUPABASE_URL the target is the embedded one', () => {
+  test('is not needed without SUPABASE_URL: the target is the embedded database', () => {
     expect(target({})).toEqual({ kind: 'embedded' });
   });
 
-  test('either name of the secret key will do', () => {
+  test('is read under either name, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY', () => {
     expect(target({ SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_secret_a' })).toMatchObject({
       kind: 'project',
       secretKey: 'sb_secret_a',
@@ -168,15 +168,31 @@ describe('the key of a project', () => {
   });
 
   test.each([
-    [{ SUPABASE_URL: url }, 'no secret key'],
-    [{ SUPABASE_URL: url, SUPABASE_ANON_KEY: jwt({ role: 'anon' }) }, 'It is public'],
-    [{ SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_publishable_a' }, 'It is public'],
-    [{ SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: jwt({ role: 'anon' }) }, 'It is public'],
-    [{ SUPABASE_URL: url, SUPABASE_SECRET_KEY: jwt({ role: 'authenticated' }) }, 'signed-in user'],
-    [{ SUPABASE_URL: 'postgresql://u:p@h/db', SUPABASE_SECRET_KEY: 'x' }, 'database URL'],
-    [{ SUPABASE_URL: 'https://supabase.com/dashboard/project/x', SUPABASE_SECRET_KEY: 'x' }, 'dashboard'],
-    [{ SUPABASE_URL: 'project', SUPABASE_SECRET_KEY: 'x' }, 'not a URL'],
-  ])('%j is refused', (environment, says) => {
+    ['is missing', 'no secret key', { SUPABASE_URL: url }],
+    ['is that of anon', 'It is public', { SUPABASE_URL: url, SUPABASE_ANON_KEY: jwt({ role: 'anon' }) }],
+    ['is publishable', 'It is public', { SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_publishable_a' }],
+    [
+      'has the role anon',
+      'It is public',
+      { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: jwt({ role: 'anon' }) },
+    ],
+    [
+      'is the token of a user',
+      'signed-in user',
+      { SUPABASE_URL: url, SUPABASE_SECRET_KEY: jwt({ role: 'authenticated' }) },
+    ],
+    [
+      'stands beside the URL of a database',
+      'database URL',
+      { SUPABASE_URL: 'postgresql://u:p@h/db', SUPABASE_SECRET_KEY: 'x' },
+    ],
+    [
+      'stands beside the URL of the dashboard',
+      'dashboard',
+      { SUPABASE_URL: 'https://supabase.com/dashboard/project/x', SUPABASE_SECRET_KEY: 'x' },
+    ],
+    ['stands beside what is no URL', 'not a URL', { SUPABASE_URL: 'project', SUPABASE_SECRET_KEY: 'x' }],
+  ])('that %s is refused: %s', (_, says, environment) => {
     expect(() => target(environment as Record<string, string>)).toThrow(says);
   });
 });

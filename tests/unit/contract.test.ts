@@ -57,13 +57,13 @@ describe('plans', () => {
     expect(planSources().flatMap(({ file, text }) => trespasses(file, text))).toEqual([]);
   });
 
-  test('use nothing of the engine besides the contract when they are new', () => {
+  test('that plan new writes use nothing of the engine besides the contract', () => {
     const files = Object.entries(newPlan());
     expect(files.length).toBeGreaterThan(3);
     expect(files.flatMap(([file, text]) => trespasses(file, text))).toEqual([]);
   });
 
-  test('would be caught using more', () => {
+  test('that used more of the engine would be caught', () => {
     expect(trespasses('a.sql', 'select imago.work_run(1, 2) from imago.log')).toEqual([
       'a.sql: imago.work_run',
       'a.sql: imago.log',
@@ -73,7 +73,7 @@ describe('plans', () => {
     ]);
   });
 
-  test('register by create_plan and close by revoke_plan_functions, all of them', () => {
+  test('all register by create_plan and close by revoke_plan_functions', () => {
     const plans = Map.groupBy(planSources(), ({ plan }) => plan);
     expect(plans.size).toBeGreaterThan(3);
     for (const [plan, files] of plans) {
@@ -91,8 +91,8 @@ describe('plans', () => {
   });
 });
 
-describe('the contract', () => {
-  test('is the functions of the folder for_plans, all and no others', () => {
+describe('the contract for plans', () => {
+  test('has all functions of the folder for_plans, and no others', () => {
     const marked = contractFunctions().map(({ name }) => name);
     const inFolder = engineFunctions().filter(({ place }) => place === 'for_plans');
     expect(marked).toEqual(inFolder.map(({ name }) => name));
@@ -103,13 +103,13 @@ describe('the contract', () => {
   });
 
   test.each(contractFunctions().map((routine) => [routine.name, routine] as const))(
-    '%s has an example that calls it',
+    'has an example that calls %s',
     (name, routine) => {
       expect(explained(routine).example).toContain(`imago.${name}(`);
     },
   );
 
-  test.each(registrationTables)('every column of imago.%s says what it means', (name) => {
+  test.each(registrationTables)('says of every column of imago.%s what it means', (name) => {
     const mute = readTable(name).columns.filter(({ comment }) => comment === '');
     expect(mute.map((column) => column.name)).toEqual([]);
   });

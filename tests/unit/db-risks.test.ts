@@ -36,7 +36,7 @@ test.each([
   ['alter table t add exclude using gist (a with =)', `public.t: ${using}`],
   ['alter table t add column b int unique', `public.t: ${using}`],
   ['alter table t add column b int default 1 check (b > 0)', `public.t: ${reading}`],
-])('%j keeps locks', (sql, risk) => {
+])('npm run db warns of the lock that %j keeps', (sql, risk) => {
   expect(risks(sql)).toEqual([risk]);
 });
 
@@ -50,6 +50,6 @@ test.each([
   "comment on table t is ' add constraint c check (a > 0)'",
   'alter table s.t alter column a set not null',
   'alter tabel t alter column a set not null',
-])('%j keeps none that matter', (sql) => {
+])('npm run db gives no warning of locks for %j', (sql) => {
   expect(risks(sql)).toEqual([]);
 });

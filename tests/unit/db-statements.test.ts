@@ -14,7 +14,7 @@ describe('SQL statements of a file', () => {
     ['-- c\ncreate unique index concurrently i on a (b)', false, 1],
     ['reindex table concurrently a', false, 1],
     ['create index concurrently_x on a (b); select 1', true, 2],
-  ])('%j is run in a transaction: %s', (text, inTransaction, count) => {
+  ])('in %j are run in a transaction: %s', (text, inTransaction, count) => {
     const script = readScript({ file: 'f.sql', text });
     expect([script.inTransaction, script.statements.length]).toEqual([inTransaction, count]);
   });
@@ -28,12 +28,12 @@ describe('SQL statements of a file', () => {
     ['create index concurrently i on a (b); select 1', 'alone-only'],
     ['vacuum; vacuum', 'alone-only'],
     ['select 1; alter table a detach partition b concurrently', 'alone-only'],
-  ])('%j is refused as %s', (text, code) => {
+  ])('in %j are refused as %s', (text, code) => {
     expect(() => readScript({ file: 'f.sql', text })).toThrow(expect.objectContaining({ code }));
   });
 });
 
-test('docs/schema-versions.md has every problem with its cause', async () => {
+test('docs/schema-versions.md has every problem of npm run db with its cause', async () => {
   const page = await readFile(new URL('../../docs/schema-versions.md', import.meta.url), 'utf8');
   const rows = [...page.matchAll(/^\| `([a-z-]+)` +\| (.+?) +\|$/gm)].map(([, code, cause]) => [code, cause]);
   expect(rows.filter(([code = '']) => code in problems)).toEqual(Object.entries(problems));
@@ -49,7 +49,7 @@ describe('names of database objects', () => {
     ['a.', undefined],
     ['"open', undefined],
     ['', undefined],
-  ])('%j has the parts %j', (text, parts) => {
+  ])('%j have the parts %j', (text, parts) => {
     expect(nameParts(text)).toEqual(parts);
     if (parts) expect(nameParts(readable(...parts))).toEqual(parts);
   });
@@ -60,7 +60,7 @@ describe('names of database objects', () => {
     expect(literal("it's \\")).toBe(" E'it''s \\\\'");
   });
 
-  test('of versions are the time, later than the newest, and the message', () => {
+  test('a version is named by the time, later than the newest, and the message', () => {
     const now = new Date('2026-03-04T05:06:07.890Z');
     expect(nextVersion([], now)).toBe('20260304050607');
     expect(nextVersion([{ version: '20260304050607' }], now)).toBe('20260304050608');

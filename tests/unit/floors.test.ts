@@ -30,7 +30,7 @@ describe('the engine', () => {
     expect(upwardCalls(engine)).toEqual([]);
   });
 
-  test('would be caught calling upwards, in a string too, and not for a remark', () => {
+  test('is caught calling upwards, in a string too, and not for a comment', () => {
     const [low] = engine.filter(({ place }) => place === 'catalog');
     if (!low) throw new Error('nothing lies on the ground floor');
     const planted = (text: string) => upwardCalls([{ ...low, text }, ...engine.filter((one) => one !== low)]);

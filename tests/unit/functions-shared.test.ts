@@ -38,11 +38,11 @@ describe('the HTTP status of SQLSTATE', () => {
     ['XX000', undefined],
     ['P0001', undefined],
     ['', undefined],
-  ])('%s is %s', (code, status) => {
+  ])('%j is %s', (code, status) => {
     expect(ruleFor(code)?.status).toBe(status);
   });
 
-  test('of a lost connection goes with another code than a statement that was ended', () => {
+  test('is 503 for a lost connection and an ended statement, with different codes', () => {
     expect(['57P01', '08006', 'PGRST001'].map((code) => ruleFor(code)?.code)).toEqual(
       Array(3).fill('unavailable'),
     );
@@ -73,6 +73,13 @@ describe('refusals of the functions', () => {
 describe('requests to the functions', () => {
   const ID = '8852cc27-0818-148a-cab7-dffa2b234fed';
 
+  const NAMES = new Map<z.ZodType, string>([
+    [migrateRequest, 'migrate'],
+    [rollbackRequest, 'rollback'],
+    [validateRequest, 'validate'],
+    [progressRequest, 'progress'],
+  ]);
+
   const good: [z.ZodType, unknown, unknown][] = [
     [migrateRequest, {}, { plan: 'avatars', action: 'run', max_seconds: 20 }],
     [migrateRequest, { max_seconds: 140, batch_size: 10_000 }, { max_seconds: 140, batch_size: 10_000 }],
@@ -87,13 +94,14 @@ describe('requests to the functions', () => {
     [validateRequest, {}, { plan: 'avatars', detailed: false, fix_issues: false, dry_run: false }],
     [progressRequest, { view: 'performance' }, { plan: 'avatars', view: 'performance', format: 'json' }],
   ];
-  test.each(good.map(([schema, request, parsed]) => [JSON.stringify(request), schema, parsed] as const))(
-    '%s are taken, with their defaults',
-    (text, schema, parsed) => {
-      const request = JSON.parse(text);
-      expect(schema.parse(request)).toMatchObject(parsed as object);
-    },
-  );
+  test.each(
+    good.map(
+      ([schema, request, parsed]) => [NAMES.get(schema), JSON.stringify(request), schema, parsed] as const,
+    ),
+  )('to %s are taken, with their defaults: %s', (_, text, schema, parsed) => {
+    const request = JSON.parse(text);
+    expect(schema.parse(request)).toMatchObject(parsed as object);
+  });
 
   const bad: [z.ZodType, string, string][] = [
     [migrateRequest, 'null', 'the whole'],
@@ -143,9 +151,9 @@ describe('requests to the functions', () => {
     [validateRequest, '{"detailed": 1}', 'detailed'],
     [validateRequest, '{"fix": true}', 'fix: unknown field'],
   ];
-  test.each(bad.map(([schema, body, field]) => [field, body, schema] as const))(
-    'are refused for %s: %s',
-    async (field, body, schema) => {
+  test.each(bad.map(([schema, body, field]) => [NAMES.get(schema), field, body, schema] as const))(
+    'to %s are refused for %s: %s',
+    async (_, field, body, schema) => {
       const refused = await refusalOf(readBody(posted(body), schema));
       expect(refused).toMatchObject({ status: 400, code: 'bad_body' });
       expect(refused.message).toMatch(new RegExp(`(: |; )${field}`));
@@ -259,7 +267,7 @@ describe('the body of a request', () => {
   });
 
   test.each(['', 'text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])(
-    'declared as %j is refused',
+    'declared as %j is refused with 415',
     async (type) => {
       const refused = await refusalOf(readBody(posted('{}', { 'content-type': type }), migrateRequest));
       expect(refused).toMatchObject({ status: 415, code: 'not_json' });
@@ -329,19 +337,19 @@ describe('a stream of events', () => {
     ['application/json, Text/Event-Stream;q=0.9', true],
     ['*/*', false],
     ['application/json', false],
-  ])('for Accept: %s is %s', (accept, wanted) => {
+  ])('is wanted by Accept: %s (%s)', (accept, wanted) => {
     expect(wantsStream(new Request('http://localhost', { headers: { accept } }))).toBe(wanted);
   });
 });
 
-test('metrics escape what stands in names', () => {
+test('metrics escape quotes, backslashes and line ends in names', () => {
   expect(metrics('avatars', { rows: { 'public."odd\\\n': 1 } })).toContain('relation="public.\\"odd\\\\\\n"');
 });
 
-describe('how the functions are configured', () => {
+describe('the edge functions as configured', () => {
   const read = (file: string) => readFile(path.join(root, file), 'utf8');
 
-  test('every folder of functions is one, and config.toml has it open to the function itself', async () => {
+  test('have an entry in config.toml for every folder, which leaves the check to the function', async () => {
     const entries = await readdir(path.join(root, 'functions'), { withFileTypes: true });
     const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     expect(names.toSorted()).toEqual(['_shared', ...NAMES]);
@@ -356,7 +364,7 @@ describe('how the functions are configured', () => {
     }
   });
 
-  test('their import maps are alike, map every package that is imported, to the version of package.json', async () => {
+  test('have the same import map, with every package that is imported, in the version of package.json', async () => {
     const { dependencies } = JSON.parse(await read('package.json')) as {
       dependencies: Record<string, string>;
     };

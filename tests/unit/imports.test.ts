@@ -36,7 +36,7 @@ function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return found;
 }
 
-test('the walker: two modules that import each other are named as a circle, a diamond is none', () => {
+test('the search for circles names two modules that import each other, and not a diamond', () => {
   const diamond: [string, string[]][] = [
     ['a.ts', ['b.ts', 'c.ts']],
     ['b.ts', ['d.ts']],

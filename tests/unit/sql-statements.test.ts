@@ -93,7 +93,7 @@ describe('SQL statements', () => {
     }
   });
 
-  test('of a file with a byte order mark and line ends of Windows are those without', () => {
+  test('of a file with a byte order mark and line ends of Windows are the same as without', () => {
     const text = 'create table a ();\r\n\r\nselect 1;\r\n';
     expect(splitStatements(`\uFEFF${text}`)).toEqual(splitStatements(text));
     expect(splitStatements(text).map(({ line }) => line)).toEqual([1, 3]);
@@ -125,7 +125,7 @@ describe('an SQL statement', () => {
     ['set transaction read only', undefined],
     ['prepare transaction_of_mine as select 1', undefined],
     ['do $$ begin commit; end $$', undefined],
-  ])('%j to its transaction: %s', (sql, step) => {
+  ])('what %j does to its transaction: %s', (sql, step) => {
     expect(transactionStep(only(sql))).toBe(step);
   });
 
@@ -193,7 +193,7 @@ describe('an SQL statement', () => {
     'truncate a',
     'do $$ begin end $$',
     'alter tabel a enable row level security',
-  ])('%j may do something to them', (sql) => {
+  ])('%j may touch the tables that are there', (sql) => {
     expect(leavesTables(only(sql))).toBe(false);
   });
 
@@ -248,7 +248,7 @@ describe('an SQL statement', () => {
     ['alter table a add b int', undefined],
     ['alter table a add b int not null, add c int', undefined],
     ["comment on table a is 'ADD COLUMN b int NOT NULL'", undefined],
-  ])('%j gets its not null afterwards: %j', (sql, parts) => {
+  ])('%j is split to get its not null afterwards: %j', (sql, parts) => {
     expect(withLateNotNull([only(sql)]).map(({ text }) => text)).toEqual(parts ?? [sql]);
   });
 });

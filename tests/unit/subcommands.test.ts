@@ -71,7 +71,7 @@ describe('a command of the bin', () => {
     },
   );
 
-  test('schedule has an interval and may finalize, which no flag of migrate does', () => {
+  test('schedule takes --every and --finalize, which no flag of migrate does', () => {
     expect(typed('schedule', '--every', '1 minute')).toMatchObject({ action: 'schedule', every: '1 minute' });
     expect(typed('schedule', '--finalize')).toMatchObject({ action: 'schedule', thenFinalize: true });
     expect(typed('unschedule')).toMatchObject({ action: 'unschedule' });
@@ -105,7 +105,7 @@ describe('a command of the bin', () => {
     expect(refusal(() => typed(command, ...argv)).message).toContain(message);
   });
 
-  test('npm run migrate with the name of a command says which flag that is', () => {
+  test('npm run migrate -- rollback is refused, and the flag for it is named', () => {
     expect(refusal(() => flags('rollback')).hint).toBe('Type: npm run migrate -- --rollback');
     expect(refusal(() => flags('status')).hint).toBe('Type: npm run migrate -- --stats-only');
     expect(refusal(() => flags('schedule')).hint).toBe('Type: npm run imago -- schedule');
@@ -140,7 +140,7 @@ describe('--help', () => {
     expect(text).toContain('npm run migrate -- --rollback --user <uuid>');
   });
 
-  test('an example with --json asks npm to be silent', () => {
+  test('of a command has npm run --silent in its examples with --json', () => {
     const text = exampleText('npm run validate', [['--json', 'for scripts']]);
     expect(text).toContain('npm run -s validate -- --json  for scripts');
   });
@@ -165,7 +165,7 @@ describe('what to type next', () => {
     expect(spelled(program, argv)).toBe(line);
   });
 
-  test('a command is named as it was called', () => {
+  test('a command of imago is named as it was called', () => {
     const name = (command: string, script: string, event?: string) =>
       programName(command, event === undefined ? {} : { npm_lifecycle_event: event }, script);
     expect(name('migrate', '/x/scripts/migrate.ts', 'migrate')).toBe('npm run migrate');
