@@ -24,7 +24,7 @@ async function userId(sql: Sql, n: number): Promise<string> {
   return await value<string>(sql, `select ${user(n)}`);
 }
 
-describe('an avatar of somebody else', () => {
+describe('an avatar of another user', () => {
   let db: TestDatabase;
   let sql: Sql;
   beforeAll(async () => {
@@ -78,7 +78,7 @@ describe('an avatar of somebody else', () => {
     if (statement.includes('public.posts')) expect(open).toBe('42501');
   });
 
-  test('their own does, and none, and what they do not touch stays', async () => {
+  test('is all that is refused: their own avatar, none, and pointers left alone go through', async () => {
     const id = await userId(sql, 1);
     const own = await value<string>(
       sql,
@@ -125,7 +125,7 @@ describe('an avatar of somebody else', () => {
   });
 });
 
-describe('the guard', () => {
+describe('the guard of the avatar columns', () => {
   afterEach(async () => {
     await Promise.all(databases.splice(0).map((db) => db.drop()));
   });
@@ -136,7 +136,7 @@ describe('the guard', () => {
       select tgrelid, tgname from pg_trigger where tgname like 'expect_own_avatar%' order by 1) t`,
     );
 
-  test('a post changes hands as before, and takes the avatar of its new author', async () => {
+  test('lets a post change hands as before, with the avatar of its new author', async () => {
     const { sql } = await sample();
     await sql`create policy editors on public.posts for update to authenticated using (true) with check (true)`;
     await sql.unsafe(
@@ -202,7 +202,7 @@ describe('the guard', () => {
     expect(await guards(sql)).toEqual(['posts expect_own_avatar_insert', 'posts expect_own_avatar_update']);
   });
 
-  test('columns of the app are its own, and a function of its own by that name is refused by name', async () => {
+  test('leaves columns of the app alone; preflight names a function of the app that has its name', async () => {
     const { sql } = await sample();
     await sql.unsafe(
       `alter table public.posts add avatar_id uuid; create function public.expect_own_avatar() returns integer language sql as 'select 1'`,
@@ -220,7 +220,7 @@ describe('the guard', () => {
     expect((await guards(sql)).filter((name) => name.startsWith('posts'))).toEqual([]);
   });
 
-  test('is no trigger of the app: nothing is said of it, and undeclared columns are not journaled for it', async () => {
+  test('is no trigger of the app: validate does not name it, and undeclared columns are not journaled for it', async () => {
     const { sql } = await sample();
     await sql`drop trigger set_updated_at on public.posts`;
     await prepareAll(sql);

@@ -43,7 +43,7 @@ async function ago(db: TestDatabase, days: number): Promise<void> {
 const sum = (answers: Answer[], field: string): number =>
   answers.reduce((total, answer) => total + Number(answer[field]), 0);
 
-describe('after finalize', () => {
+describe('clean-up after finalize', () => {
   test('the journal and what the log holds of it go once the verification period is over, and it says how much that frees', async () => {
     const db = await database(60);
     await migrateAll(db.sql, { batch_size: 7 });
@@ -143,7 +143,7 @@ describe('after finalize', () => {
     expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ status: 'done', conflicts: 0 });
   });
 
-  test('a step that meets a lock is tried again; one that fails leaves everything', async () => {
+  test('a step that meets a lock is tried again by a later call; one that fails leaves everything', async () => {
     const db = await database();
     await itemsPlan(db.sql, [
       {
@@ -203,7 +203,7 @@ describe('after finalize', () => {
   });
 });
 
-describe('after a complete rollback', () => {
+describe('clean-up after a complete rollback', () => {
   test('what prepare added goes if it is empty, and the plan can be migrated again', async () => {
     const db = await database(30);
     const columns = () =>
@@ -236,7 +236,7 @@ describe('after a complete rollback', () => {
     expect((await cleanUpAll(db.sql, { older_than: '0' })).at(-1)?.state).toBe('cleaned up');
   });
 
-  test('what holds something, or is not ours, stays', async () => {
+  test('what holds something, or is not of Imago, stays', async () => {
     const db = await database(10);
     await db.sql`alter table posts add column avatar_id uuid`;
     await migrateAll(db.sql);
@@ -321,7 +321,7 @@ describe('after a complete rollback', () => {
   });
 });
 
-describe('refuses while there is a way back that somebody may want', () => {
+describe('clean-up refuses while there is a way back that somebody may want', () => {
   const refused = async (db: TestDatabase): Promise<string> => {
     const before = await leftovers(db);
     const error = await refusal(cleanUp(db, { older_than: '0' }));

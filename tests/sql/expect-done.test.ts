@@ -107,7 +107,7 @@ describe('expect_done', () => {
     await done(db);
   });
 
-  test('an empty database, to which all migrations are applied in a row, has nothing to migrate', async () => {
+  test('an empty database, to which all migrations are applied in a row: passes, with nothing to migrate', async () => {
     const db = await items(0);
     await done(db);
     await done(db, true);
@@ -115,7 +115,7 @@ describe('expect_done', () => {
     await refused(db);
   });
 
-  test('stops the migration of the app that asks, and leaves nothing of it', async () => {
+  test('before all is moved: stops the migration of the app that asks, and leaves nothing of it', async () => {
     const db = await items();
     const deploy = db.sql.begin((tx) =>
       tx.unsafe(`alter table public.items add column later int; select public.expect_done('${PLAN}');`),

@@ -204,7 +204,7 @@ describe('somebody else', () => {
     });
   });
 
-  test('lets go while the blocked user is looked for: the late pass has him', async () => {
+  test('lets go of a user row while the blocked user is looked for: the late pass moves that user', async () => {
     const db = await database(150);
     const [locked] = await usersAt(db, 70);
     const other = db.connect();
@@ -288,9 +288,9 @@ describe('somebody else', () => {
   test.each([
     ['serialization failures', '40001', 2],
     ['deadlocks', '40P01', 2],
-    ['more of them than deferrals', '40P01', 5],
-    ['a long series of them', '40001', 14],
-  ])('%s are nobody’s fault: retried, nobody lost', async (_, errcode, times) => {
+    ['more deadlocks than deferrals', '40P01', 5],
+    ['a long series of serialization failures', '40001', 14],
+  ])('causes %s: the batch is retried, nobody is set aside or lost', async (_, errcode, times) => {
     const db = await database(150);
     // A sequence counts on although the batch is taken back.
     await db.sql`create sequence public.attempts`;
@@ -356,7 +356,7 @@ describe('a schema that changes under the run', () => {
     },
   );
 
-  test('also in the late pass and at the end', async () => {
+  test('the view pending goes in the late pass or at the end: the run stops as failed, and a retry goes on', async () => {
     const db = await database(40);
     await db.sql`insert into imago.run (plan, direction, late_only) values ('avatars', 'forward', true)`;
     await db.sql`alter view avatars.pending rename to gone`;

@@ -13,7 +13,7 @@ import { migrateAll } from '../support/imago.ts';
 import { PLAN } from '../support/plan.ts';
 import { pidOf, until, untilBlocked } from '../support/until.ts';
 
-describe('a step', () => {
+describe('a step of finalize', () => {
   const drop = {
     name: 'drop the old column',
     body: 'drop view trial.pending; alter table public.items drop column old;',
@@ -219,7 +219,7 @@ describe('a direct step', () => {
     statement,
   };
 
-  test('of finalize is refused by name with its statement until that has been run', async () => {
+  test('of finalize is refused by name, with its statement, until that has been run', async () => {
     const db = await database();
     await itemsPlan(db.sql, [index]);
     expect((await finalize(db, { plan: PLAN, dry_run: true })).list[1]).toMatchObject({

@@ -24,8 +24,8 @@ const AVATAR_STEPS = [
   'triggers of Imago',
 ];
 
-describe('the avatars plan', () => {
-  test('is finalized in named steps, one a call, and the way back is closed', async () => {
+describe('finalize of the plan avatars', () => {
+  test('goes in named steps, one a call, and closes the way back', async () => {
     const db = await migrated();
     const before = await checksums(db.sql, { users: [], posts: [], follows: [], avatars: [] });
     const preview = await finalize(db, { dry_run: true });
@@ -86,7 +86,7 @@ describe('the avatars plan', () => {
     expect(await finalize(db)).toMatchObject({ state: 'finalized', has_more: false, step: null });
   });
 
-  test('afterwards every way back and forth is refused with IM039; migrate_batch has nothing to do', async () => {
+  test('done, refuses every way back and forth with IM039; migrate_batch has nothing to do', async () => {
     const db = await migrated();
     await finalizeAll(db.sql);
     const [user] = await db.sql<{ id: string }[]>`select id from users limit 1`;
@@ -131,7 +131,7 @@ describe('the avatars plan', () => {
     expect(await value(db.sql, 'select count(*) from imago.run')).toBe('1');
   });
 
-  test('a rollback before the way back is closed leaves finalize, which begins anew later', async () => {
+  test('is left by a rollback before the way back is closed, and begins anew later', async () => {
     const db = await database(30);
     const before = await checksums(db.sql);
     await migrateAll(db.sql);
@@ -151,7 +151,7 @@ describe('the avatars plan', () => {
   });
 });
 
-describe('refuses, naming it, and does nothing, with', () => {
+describe('finalize refuses by name, and does nothing, with', () => {
   const refused = async (db: TestDatabase, plan = 'avatars') => {
     const triggers = await triggersOn(db.sql, plan === PLAN ? 'items' : 'users');
     const preview = await finalize(db, { plan, dry_run: true });
@@ -240,7 +240,7 @@ describe('refuses, naming it, and does nothing, with', () => {
     expect((await refused(db, PLAN)).reasons).toBe('check broken cannot be evaluated: IM029');
   });
 
-  test('everything at once', async () => {
+  test('a run, a held and a pending user at once: all are named', async () => {
     const db = await migrated();
     const [user] = await db.sql<{ id: string }[]>`select id from users limit 1`;
     await call(db.sql, 'rollback_user_migration', { user_id: user?.id });
@@ -252,8 +252,8 @@ describe('refuses, naming it, and does nothing, with', () => {
   });
 });
 
-describe('the checks', () => {
-  test('what was mended since somebody counted it is no obstacle', async () => {
+describe('the checks of finalize', () => {
+  test('let pass what a validation has counted and was mended since', async () => {
     const db = await migrated(200);
     await db.sql`update users set active_avatar_id = null where id = (select id from users order by id limit 1)`;
     // Half-way through a validation that has found it already.
@@ -291,7 +291,7 @@ describe('the checks', () => {
     ]);
   });
 
-  test('take as many calls as they need', async () => {
+  test('that do not fit one call take as many as they need', async () => {
     const db = await database();
     await itemsPlan(db.sql);
     await db.sql`
@@ -340,7 +340,7 @@ describe('a rollback and finalize at the same time', () => {
     expect((await refused).code).toBe('IM039');
   });
 
-  test('one user: likewise', async () => {
+  test('finalize and the rollback of one user wait for each other, and the second is refused', async () => {
     const db = await migrated();
     await untilClosing(db);
     const [user] = await db.sql<{ id: string }[]>`select id from users limit 1`;
@@ -367,7 +367,7 @@ describe('a rollback and finalize at the same time', () => {
   });
 });
 
-test('only service_role may call it; null arguments are refused', async () => {
+test('finalize_migration: anon and authenticated get 42501, null arguments IM004', async () => {
   const db = await migrated(3);
   for (const role of ['anon', 'authenticated'] as const) {
     const caller = db.connect({ role });

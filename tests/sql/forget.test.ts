@@ -123,7 +123,7 @@ describe('forget_entity', () => {
     expect(await value(sql, 'select count(*)::int from public.profiles')).toBe(1);
   });
 
-  test('after who was not moved, or is not known, changes nothing and says so', async () => {
+  test('of somebody who was not moved, or is not known, changes nothing and says so', async () => {
     const sql = await people();
     await forward(sql);
     await sql`insert into public.people values ('new@example.org', 'new', 'new')`;

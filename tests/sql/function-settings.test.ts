@@ -24,14 +24,14 @@ async function functions(pattern: string): Promise<{ name: string; settings: Rec
 }
 
 describe('a function that changes lock_timeout', () => {
-  test('has a clause for it, which gives the caller back what the caller had', async () => {
+  test('has a set clause for it, so that the caller gets back what it had', async () => {
     const changing = await functions(`set_config\\('lock_timeout'`);
     expect(changing.length).toBeGreaterThan(10);
     expect(changing.filter(({ settings }) => settings.lock_timeout === undefined)).toEqual([]);
   });
 });
 
-describe('a function that takes fingerprints', () => {
+describe('a function that takes fingerprints of rows', () => {
   const FORMATS = {
     timezone: 'UTC',
     datestyle: 'ISO, YMD',
@@ -42,7 +42,7 @@ describe('a function that takes fingerprints', () => {
   /** These only write the SQL of the generated functions, which take them. */
   const WRITERS = ['imago.build_capture', 'imago.capture_update', 'imago.sync_journal_updates'];
 
-  test('fixes the formats of the text that they are made of, all five, as all the others', async () => {
+  test('fixes the five settings of their text format, like all the others', async () => {
     const taking = await functions(`imago\\.fingerprint\\(|array\\[pg_catalog\\.hashtext\\(`);
     expect(taking.filter(({ name }) => WRITERS.includes(name)).map(({ name }) => name)).toEqual(WRITERS);
     const others = taking.filter(({ name }) => !WRITERS.includes(name));

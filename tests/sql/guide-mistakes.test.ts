@@ -93,8 +93,8 @@ const imagoWindow = (sql: Sql) => async (batch_size: number, batch_offset: numbe
   (await call(sql, 'migrate_users_batch', { batch_size, batch_offset })).processed as number;
 const firstUser = (sql: Sql) => value<string>(sql, 'select id from public.users order by id limit 1');
 
-describe('the loop with an offset', () => {
-  test('leaves half of the users behind, because its set shrinks under it', async () => {
+describe('the loop with an offset of the guide', () => {
+  test('leaves half of the users behind in the usual script, because its set shrinks under it', async () => {
     const sql = await guideApp({ script: true });
     await documentedLoop(guideWindow(sql));
     expect(await count(sql, 'public.users where active_avatar_id is null')).toBe(USERS / 2);
@@ -109,8 +109,8 @@ describe('the loop with an offset', () => {
   });
 });
 
-describe('the posts', () => {
-  test('all go to the first user, because the update forgets whose they are', async () => {
+describe('the posts of the guide’s app', () => {
+  test('all go to the first user by the usual script, because its update forgets whose they are', async () => {
     const sql = await guideApp({ script: true });
     const posts = await count(sql, 'public.posts');
     await documentedLoop(guideWindow(sql));
@@ -141,8 +141,8 @@ describe('the posts', () => {
   });
 });
 
-describe('rolling back one user', () => {
-  test('deletes every post, by cascade', async () => {
+describe('rolling back one user of the guide’s app', () => {
+  test('deletes every post by the usual script, by cascade', async () => {
     const sql = await guideApp({ script: true });
     await documentedLoop(guideWindow(sql));
     expect(await count(sql, 'public.posts')).toBeGreaterThan(USERS);

@@ -186,7 +186,7 @@ describe('a row that is written more than once', () => {
     expect(await contents(sql, ['public.items', 'public.copies'])).toEqual(original);
   });
 
-  test('by a trigger, on behalf of an entity of another batch', async () => {
+  test('by a trigger, on behalf of an entity of another batch, goes back to what it was', async () => {
     const { sql } = await database();
     await sql.unsafe(`${ITEMS}
       create function public.count_up() returns trigger language plpgsql as $$
@@ -210,7 +210,7 @@ describe('a row that is written more than once', () => {
   });
 });
 
-test('on conflict do update: rows of the app are restored, new ones removed', async () => {
+test('a plan that inserts on conflict do update: rows of the app are restored, new ones removed', async () => {
   const { sql } = await database();
   await sql.unsafe(`${ITEMS}
     create table public.profiles (item int primary key, label text, extra text default 'none');
@@ -235,7 +235,7 @@ test('on conflict do update: rows of the app are restored, new ones removed', as
   expect(await contents(sql, ['public.profiles'])).toEqual(original);
 });
 
-test('several relations: what refers goes before what is referred to', async () => {
+test('a rollback over several relations: what refers goes before what is referred to', async () => {
   const { sql } = await database();
   await sql.unsafe(`${ITEMS}
     create table public.folders (id int primary key, item int not null, parent int references public.folders on delete cascade);
@@ -270,7 +270,7 @@ test('several relations: what refers goes before what is referred to', async () 
   });
 });
 
-describe('deferred constraints', () => {
+describe('deferred constraints of the app', () => {
   test('that hold at the end of a batch do not stand in its way', async () => {
     const { sql } = await database();
     await sql.unsafe(`${ITEMS}
@@ -361,7 +361,7 @@ describe('deferred constraints', () => {
   });
 });
 
-describe('values of every type', () => {
+describe('a value of every type', () => {
   /** Type, value before, value after: each pair differs, some only in ways that the type's own equality does not see. */
   const VALUES: [type: string, before: string | null, after: string | null][] = [
     ['json', '{"b": 1,  "a": [1, 2]}', '{"b":1,"a":[1,2]}'],
@@ -986,7 +986,7 @@ describe('columns like updated_at', () => {
   });
 });
 
-test('a row that the app put in place of one of ours is not ours to take away', async () => {
+test('a rollback leaves a row that the app put in place of one of Imago’s', async () => {
   const { sql } = await database();
   await sql.unsafe(`${ITEMS} create table public.profiles (item int primary key, label text);`);
   await createPlan(sql, {
@@ -1002,7 +1002,7 @@ test('a row that the app put in place of one of ours is not ours to take away', 
   expect([...(await sql`select * from public.profiles`)]).toEqual([{ item: 2, label: 'mine' }]);
 });
 
-test('a value that can no longer be restored keeps its entity where it is', async () => {
+test('a rollback that can no longer restore a value leaves its entity where it is', async () => {
   const { sql } = await database();
   await sql.unsafe(`${ITEMS}
     create table public.teams (id int primary key);

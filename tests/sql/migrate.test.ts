@@ -58,7 +58,7 @@ const pendingUsers = async (db: TestDatabase) =>
   Number(await value(db.sql, 'select count(*) from avatars.pending'));
 
 describe('what each call returns', () => {
-  test('prepare_migration: a step a call, until has_more is false', async () => {
+  test('prepare_migration: the step of the call, until has_more is false', async () => {
     const db = await database('sample', 20);
     const first = await call(db.sql, 'prepare_migration', { plan: 'avatars' });
     expect(first).toMatchObject({
@@ -88,7 +88,7 @@ describe('what each call returns', () => {
     expect(await value(db.sql, 'select count(*) from public.avatars')).toBe('0');
   });
 
-  test('migrate_users_batch', async () => {
+  test('migrate_users_batch: processed, migrated, skipped, failed, and where to go on', async () => {
     const db = await database('sample', 30, 'prepared');
     const answer = await call(db.sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
     expect(answer).toMatchObject({
@@ -155,7 +155,7 @@ describe('what each call returns', () => {
     });
   });
 
-  test('migrate_user_to_avatar_centric and rollback_user_migration', async () => {
+  test('migrate_user_to_avatar_centric, rollback_user_migration: what became of the user, and the rows', async () => {
     const db = await database('sample', 20, 'prepared');
     const user_id = await value<string>(
       db.sql,
@@ -190,7 +190,7 @@ describe('what each call returns', () => {
     });
   });
 
-  test('get_migration_statistics, before, in the middle and after', async () => {
+  test('get_migration_statistics, before, in the middle and after: totals and a percentage', async () => {
     const db = await database('sample', 40);
     const fields = (answer: Answer) => [
       answer.total_users,
@@ -208,7 +208,7 @@ describe('what each call returns', () => {
     expect(fields(await call(db.sql, 'get_migration_statistics'))).toEqual([40, 40, 0, 40, 40, 100]);
   });
 
-  test('get_detailed_migration_progress, before, in the middle and after', async () => {
+  test('get_detailed_migration_progress, before, in the middle and after: state, phase and counts', async () => {
     const db = await database('sample', 40);
     expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
       state: 'none',
@@ -255,7 +255,7 @@ describe('what each call returns', () => {
     });
   });
 
-  test('get_migration_performance_stats, before and after', async () => {
+  test('get_migration_performance_stats, before and after: batches, rates, errors and rows', async () => {
     const db = await database('sample', 200);
     expect(await call(db.sql, 'get_migration_performance_stats')).toMatchObject({
       state: 'none',
@@ -291,7 +291,7 @@ describe('what each call returns', () => {
     expect(stats.batch_size_trace.map((point: Answer) => point.size)).toEqual([50, 50, 50, 50]);
   });
 
-  test('rollback_batch and rollback_all_migrations', async () => {
+  test('rollback_batch and rollback_all_migrations: how many went back, until all is as it was', async () => {
     const db = await database('sample', 60);
     const original = await checksums(db.sql);
     await migrateAll(db.sql);
@@ -328,7 +328,7 @@ describe('what each call returns', () => {
     expect(error.code).toBe('IM008');
   });
 
-  test('migration_log tells what happened', async () => {
+  test('migration_log: steps, changes of state and batches, with what each moved', async () => {
     const db = await database('sample', 30);
     await migrateAll(db.sql);
     const columns = await db.sql`select * from public.migration_log`;
@@ -359,7 +359,7 @@ describe('what each call returns', () => {
   });
 });
 
-describe('windows', () => {
+describe('windows of migrate_users_batch', () => {
   test('(100, 0), (100, 100), … over all users moves everybody, and has_more is the truth each time', async () => {
     const db = await database('sample', 350, 'prepared');
     for (let offset = 0; offset < 350; offset += 100) {
@@ -419,7 +419,7 @@ describe('windows', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('windows after batches, canaries and sign-ups in front of them', async () => {
+  test('after batches, canaries and sign-ups in front of them tell the truth, and leave nobody', async () => {
     const db = await database('sample', 100, 'prepared');
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db, 60) });
     await call(db.sql, 'migrate_users_batch', { batch_size: 40, batch_offset: 0 });
@@ -444,7 +444,7 @@ describe('windows', () => {
 });
 
 describe('users who sign up during the run', () => {
-  test('before and behind the cursor, between batches', async () => {
+  test('before and behind the cursor, between batches, are all moved', async () => {
     const db = await database('sample', 200, 'prepared');
     let answer = await call(db.sql, 'migrate_batch', { batch_size: 30, max_ms: 1 });
     for (let i = 0; answer.has_more; i++) {
@@ -464,7 +464,7 @@ describe('users who sign up during the run', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('in a transaction that is in flight when the walk ends', async () => {
+  test('in a transaction that is in flight when the walk ends are waited for and moved', async () => {
     const db = await database('sample', 60, 'prepared');
     const other = db.connect();
     await other`begin`;
@@ -481,7 +481,7 @@ describe('users who sign up during the run', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('after the end, the next call finds them', async () => {
+  test('after the end are moved by the next call', async () => {
     const db = await database('sample', 40);
     await migrateAll(db.sql);
     await stopSync(db.sql);
@@ -659,8 +659,8 @@ describe('progress', () => {
   });
 });
 
-describe('the app that is there', () => {
-  test('a user who owns avatars gets his oldest activated, and no second one', async () => {
+describe('a migration of an app as it is', () => {
+  test('of a user who owns avatars, the oldest becomes active, and no other is made', async () => {
     const db = await database('guide', 90);
     const owned = await db.sql`
       select distinct on (owner_user_id) owner_user_id, id from public.avatars order by owner_user_id, created_at`;
@@ -688,7 +688,7 @@ describe('the app that is there', () => {
     expect(made?.personality_prompt).toBeTruthy();
   });
 
-  test('an avatar that is active already stays active', async () => {
+  test('an avatar that is active already stays the active one', async () => {
     const db = await database('guide', 60);
     await db.sql`alter table public.users add column active_avatar_id uuid references public.avatars (id) on delete set null`;
     await db.sql`
@@ -816,7 +816,7 @@ describe('the app that is there', () => {
   });
 });
 
-describe('who may call', () => {
+describe('rights on Imago', () => {
   test('the list of functions is complete, and those that only look change nothing', async () => {
     const db = await database('none');
     const functions = await db.sql`
@@ -906,7 +906,7 @@ describe('who may call', () => {
     ).toBe('42501');
   });
 
-  test('every function, view, table and schema has a comment', async () => {
+  test('every function, view, table and schema of Imago has a comment', async () => {
     const db = await database('sample', 5, 'prepared');
     const bare = await db.sql`
       select p.oid::regprocedure::text as name

@@ -13,7 +13,7 @@ async function database(options: DatabaseOptions): Promise<TestDatabase> {
 const preflight = (sql: Sql) => call(sql, 'dry_run_migration', { mode: 'preflight' });
 
 describe('preflight', () => {
-  test('reports and takes no lock on a table of the app', async () => {
+  test('reports on an app, and takes no lock on a table of it', async () => {
     const db = await database({ app: 'sample', users: 10 });
     await db.sql.unsafe('drop index public.posts_user_id_idx');
     const before = await everything(db.sql);
@@ -48,7 +48,7 @@ describe('preflight', () => {
     expect(await everything(db.sql)).toEqual(before);
   });
 
-  test('does not wait for anybody', async () => {
+  test('does not wait for a session that has the tables locked', async () => {
     const db = await database({ app: 'sample', users: 10 });
     const holder = await db.connect().reserve();
     await holder.unsafe(
@@ -61,7 +61,7 @@ describe('preflight', () => {
     holder.release();
   });
 
-  test('names every missing table, column, wrong type and owner', async () => {
+  test('names every missing table and column, wrong type and wrong owner', async () => {
     const db = await database({ app: 'none' });
     const empty = await preflight(db.sql);
     expect(empty.problems.map((problem: Answer) => [problem.object, problem.message])).toEqual([

@@ -95,7 +95,7 @@ describe('what people wrote about themselves', () => {
     await expectNoSecret(db, errors);
   });
 
-  test('stays out of the journal and of conflicts', async () => {
+  test('stays out of the journal and of what conflicts tell', async () => {
     const db = await database();
     await migrateAll(db.sql);
     const tables = await db.sql`select undo_table as name from imago.plan_write where plan = 'avatars'`;

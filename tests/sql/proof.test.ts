@@ -29,7 +29,7 @@ describe('the proof at the end of a run', () => {
     )[0];
   const left = async () => (await db.sql`select count(*)::int as n from trial.pending`)[0]?.n;
 
-  test('small tables are not walked a second time', async () => {
+  test('does not walk small tables a second time', async () => {
     expect((await migrateAll(db.sql, { plan: PLAN })).at(-1)).toMatchObject({
       status: 'done',
       state: 'succeeded',
@@ -38,7 +38,7 @@ describe('the proof at the end of a run', () => {
     expect(await left()).toBe(0);
   });
 
-  test('large tables are', async () => {
+  test('walks large tables a second time', async () => {
     await db.sql`update imago.setting set value = '0' where name = 'proof_mb'`;
     expect((await migrateAll(db.sql, { plan: PLAN })).at(-1)).toMatchObject({
       status: 'done',
@@ -52,7 +52,7 @@ describe('the proof at the end of a run', () => {
     ['a few', 7, '512'],
     ['a few, on large tables', 7, '0'],
     ['more than the end moves by itself', 2500, '512'],
-  ])('%s that arrive behind the cursor are moved', async (_, rows, megabytes) => {
+  ])('moves users that arrive behind the cursor: %s', async (_, rows, megabytes) => {
     await db.sql`update imago.setting set value = ${megabytes} where name = 'proof_mb'`;
     let moved = 0;
     while (moved === 0) {

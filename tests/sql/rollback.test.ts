@@ -103,7 +103,7 @@ describe.each(APPS)('the $app app', (app) => {
     await expectNoTraces(sql);
   });
 
-  test('goes forward again after half a rollback, and back', async () => {
+  test('moves forward again after half a rollback, and goes back whole', async () => {
     const { sql } = await database(app.app, 150);
     const original = await allChecksums(sql);
     await migrateAll(sql, { batch_size: 20 });
@@ -247,7 +247,7 @@ describe.each(APPS)('the $app app', (app) => {
     expect(await allChecksums(sql)).toEqual(original);
   });
 
-  test('goes back after a retry and after a second run', async () => {
+  test('goes back whole after a retry and after a second run', async () => {
     const { sql } = await database(app.app, 60);
     const original = await allChecksums(sql);
     await prepareAll(sql);
@@ -334,12 +334,12 @@ async function randomActivity(sql: Sql, app: (typeof APPS)[number], salt: number
     delete from public.follows where ${some(0.1, 'unfollow')};`);
 }
 
-describe('a single change of the app', () => {
+describe('a single change of the app since its user was moved', () => {
   test.each([
     ['posts', 'avatar_id', 'user_id'],
     ['follows', 'avatar_id', 'followed_id'],
     ['users', 'active_avatar_id', 'id'],
-  ])('is seen where nothing else hints at it: %s', async (relation, column, owner) => {
+  ])('is a conflict where nothing else hints at it: %s', async (relation, column, owner) => {
     const { sql } = await database('sample', 40, 'migrated');
     const [user = ''] = await busyUsers(sql, APPS[0]);
     const own = await makeAvatar(sql, user);
@@ -362,7 +362,7 @@ describe('a single change of the app', () => {
 describe('one user rolled back alone', () => {
   const [app] = APPS;
 
-  test('is held: nobody moves him again until asked, and he is no conflict later', async () => {
+  test('is held: moved again only when asked for, and no conflict later', async () => {
     const { sql } = await database('sample', 80);
     const original = await allChecksums(sql);
     await prepareAll(sql);
@@ -411,7 +411,7 @@ describe('one user rolled back alone', () => {
     await expectNoTraces(sql);
   });
 
-  test('is held in the middle of a run, which ends without him', async () => {
+  test('is held in the middle of a run, which ends without that user', async () => {
     const { sql } = await database('sample', 60);
     await prepareAll(sql);
     await forwardCalls(sql, 3, 10);
@@ -425,7 +425,7 @@ describe('one user rolled back alone', () => {
     expect(await progress(sql)).toMatchObject({ held_users: 1 });
   });
 
-  test('stays as he is when something has changed, and goes back by force', async () => {
+  test('stays moved when something has changed, and goes back by force', async () => {
     const { sql } = await database('sample', 40, 'migrated');
     const [user = ''] = await busyUsers(sql, app);
     const avatar = await activeAvatar(sql, user);
@@ -467,7 +467,7 @@ describe('one user rolled back alone', () => {
   });
 });
 
-describe('removing an avatar', () => {
+describe('a rollback that removes an avatar', () => {
   const references = [
     ['cascade', 'uuid not null references public.avatars (id) on delete cascade'],
     ['set null', 'uuid references public.avatars (id) on delete set null'],
@@ -540,7 +540,7 @@ describe('removing an avatar', () => {
     await expectNoTraces(sql);
   });
 
-  test('waits for what goes back later in the same rollback', async () => {
+  test('keeps it while a row that goes back later in the same rollback refers to it', async () => {
     const { sql } = await database('sample', 220);
     const original = await allChecksums(sql);
     await migrateAll(sql);
@@ -571,7 +571,7 @@ describe('removing an avatar', () => {
     ['that is not there', 'check (body is not null)'],
   ] as const;
 
-  test.each(keys)('detaches posts written since, by a foreign key %s', async (_, key) => {
+  test.each(keys)('detaches posts written since that refer to it by a foreign key %s', async (_, key) => {
     const { sql, connect } = await database('sample', 40);
     await migrateAll(sql);
     await connect({ role: 'supabase_admin' }).unsafe(
@@ -671,7 +671,7 @@ describe('rollback is refused', () => {
     expect(await progress(sql)).toMatchObject({ direction: 'forward', state: 'succeeded' });
   });
 
-  test('where nothing was ever started', async () => {
+  test('where no run was ever started, and nothing is changed', async () => {
     const { sql } = await database('sample', 5);
     const user = await value<string>(sql, 'select id from public.users limit 1');
     for (const attempt of [

@@ -3,7 +3,7 @@ import { freshDatabase } from '../support/database.ts';
 import { checksums } from '../support/imago.ts';
 
 describe('the sample app', () => {
-  test('is the same every time', async () => {
+  test('is the same every time that it is made for as many users', async () => {
     const [first, second] = await Promise.all([
       freshDatabase({ app: 'sample', users: 200 }),
       freshDatabase({ app: 'sample', users: 200 }),
@@ -14,7 +14,7 @@ describe('the sample app', () => {
     await Promise.all([first.drop(), second.drop()]);
   });
 
-  test('is skewed and untidy, as real ones are', async () => {
+  test('has users with no and with many posts, null, empty and Unicode names, as real apps have', async () => {
     const db = await freshDatabase({ app: 'sample', users: 3000 });
     const [figures] = await db.sql`
       select
@@ -32,7 +32,7 @@ describe('the sample app', () => {
     await db.drop();
   });
 
-  test('holds with no users at all, and with one', async () => {
+  test('can be made with no users at all, and with one', async () => {
     for (const users of [0, 1]) {
       const db = await freshDatabase({ app: 'sample', users });
       expect(await db.sql`select count(*)::int as users from public.users`).toEqual([{ users }]);

@@ -76,7 +76,7 @@ describe('two callers', () => {
     expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(2);
   });
 
-  test('of rollback_batch when all is moved, and the first takes all of it back: the same', async () => {
+  test('of rollback_batch when all is moved, and the first takes all back: the second hears that it is done', async () => {
     const db = await halfWay();
     while ((await call(db.sql, 'migrate_batch', { plan: PLAN })).has_more);
     const [first, second] = await together(db, ['rollback_all_migrations'], ['rollback_batch']);
@@ -94,22 +94,25 @@ describe('two callers', () => {
   test.each([
     [['pause_migration'], ['pause_migration'], 'paused'],
     [['cancel_migration'], ['cancel_migration'], 'cancelled'],
-  ] as [Asked, Asked, string][])('of %s: the second hears that it is so', async (one, other, state) => {
-    const db = await halfWay();
-    const [first, second] = await together(db, one, other);
-    expect([first.state, second.state]).toEqual([state, state]);
-    // Who asks later is told as before that this cannot be done.
-    expect(await refusal(ask(db.sql, other))).toMatchObject({ code: 'IM008' });
-  });
+  ] as [Asked, Asked, string][])(
+    'of %s: the second gets the state that the first has made',
+    async (one, other, state) => {
+      const db = await halfWay();
+      const [first, second] = await together(db, one, other);
+      expect([first.state, second.state]).toEqual([state, state]);
+      // Who asks later is told as before that this cannot be done.
+      expect(await refusal(ask(db.sql, other))).toMatchObject({ code: 'IM008' });
+    },
+  );
 
-  test('of resume_migration: the second hears that it is so', async () => {
+  test('of resume_migration: the second hears that the run is running', async () => {
     const db = await halfWay();
     await call(db.sql, 'pause_migration', { plan: PLAN });
     const [first, second] = await together(db, ['resume_migration'], ['resume_migration']);
     expect([first.state, second.state]).toEqual(['running', 'running']);
   });
 
-  test('of retry_failed_migrations: the second hears that it is so', async () => {
+  test('of retry_failed_migrations: the second hears that the run is running', async () => {
     const db = await halfWay();
     await db.sql`update imago.run set state = 'failed', error_code = 'IM021', error_detail = '{42P01}'`;
     const [first, second] = await together(db, ['retry_failed_migrations'], ['retry_failed_migrations']);

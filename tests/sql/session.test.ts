@@ -173,7 +173,7 @@ describe('a database that is read-only', () => {
     expect(await contents(db.sql, TABLES)).toEqual(before);
   });
 
-  test('who only looks is answered', async () => {
+  test('calls that only look are answered', async () => {
     const db = await halfWay();
     const client = await readOnly(db, true);
     expect(await call(client, 'get_detailed_migration_progress')).toMatchObject({
@@ -203,7 +203,7 @@ describe('a database that is read-only', () => {
     expect(await call(client, 'migrate_batch')).toMatchObject({ ...waiting, status: 'waiting' });
   });
 
-  test('it is over: the same calls go on by themselves, to the end and back', async () => {
+  test('once it can be written again, the same calls go on by themselves, to the end and back', async () => {
     const db = await halfWay();
     await call(await readOnly(db, true), 'migrate_batch');
     const client = await readOnly(db, false);
@@ -220,14 +220,14 @@ describe('a database that is read-only', () => {
     await client`commit`;
   });
 
-  test('a session whose operator has overridden it works', async () => {
+  test('a session whose operator has overridden it migrates to the end', async () => {
     const db = await halfWay();
     const client = await readOnly(db, true);
     await client`set session characteristics as transaction read write`;
     expect((await migrateAll(client)).at(-1)).toMatchObject({ state: 'succeeded' });
   });
 
-  test('only the transaction of the caller is read-only: said as it is', async () => {
+  test('where only the transaction of the caller is read-only, that is what the error says', async () => {
     const db = await halfWay();
     const client = db.connect({ max: 1 });
     await client`begin read only`;

@@ -140,7 +140,7 @@ describe('rows that several entities share', () => {
     expect(await contents(sql, TABLES)).toEqual(original);
   });
 
-  test('a reference in flight is waited for', async () => {
+  test('stay when a reference was in flight: the rollback waits for it, then keeps the row', async () => {
     await forward(sql);
     const writer = db.connect();
     await writer`begin`;
@@ -155,7 +155,7 @@ describe('rows that several entities share', () => {
     expect(await sql`select from public.signs`).toHaveLength(1);
   });
 
-  test('moved again after a rollback they are made again', async () => {
+  test('are made again when their entities are moved again after a rollback', async () => {
     await forward(sql);
     await back(sql);
     await forward(sql);
@@ -164,7 +164,7 @@ describe('rows that several entities share', () => {
     expect(await contents(sql, TABLES)).toEqual(original);
   });
 
-  test('need a key of one column', async () => {
+  test('need a key of one column: another is refused with IM044', async () => {
     await sql`alter table public.towns add part integer not null default 0, drop constraint towns_pkey cascade`;
     await sql`alter table public.towns add primary key (id, part)`;
     await expect(migrateAll(sql, { plan: PLAN })).rejects.toMatchObject({ code: 'IM044' });

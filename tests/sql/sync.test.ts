@@ -44,7 +44,7 @@ const conflicts = async (sql: Sql) =>
 describe.each([
   ['plain names', PLAIN],
   ['quoted names, text keys, partitions', QUOTED],
-])('%s', (_, shape) => {
+])('sync of tables with %s', (_, shape) => {
   const { people, profiles, letters, id, key } = shape;
 
   test('whichever side the app writes, the other follows in the same statement, and all goes back', async () => {
@@ -273,7 +273,7 @@ describe('a sync that fails', () => {
   });
 });
 
-describe('the avatars of an app that goes on', () => {
+describe('sync of the plan avatars while the app goes on', () => {
   async function app(users = 30, columns: { foreignKey?: boolean } = {}): Promise<TestDatabase> {
     const db = await freshDatabase({ app: 'sample', users });
     databases.push(db);
@@ -354,7 +354,7 @@ describe('the avatars of an app that goes on', () => {
   });
 
   test.each(['authenticated', 'anon'] as const)(
-    'writers without rights on Imago, under row level security: %s',
+    'writers without rights on Imago, under row level security, are followed: %s',
     async (role) => {
       const { sql, connect } = await app();
       await sql.unsafe(`
@@ -419,7 +419,7 @@ describe('the avatars of an app that goes on', () => {
     expect(await allChecksums(sql)).toMatchObject(original);
   });
 
-  test('is no batch of a caller: statistics and history leave it out', async () => {
+  test('a synced row is in no batch of a caller: statistics and history leave it out', async () => {
     const { sql } = await app();
     await migrateAll(sql);
     const look = async () => [
@@ -469,7 +469,7 @@ describe('writers of the app and batches at the same time', () => {
     return { answer };
   }
 
-  test('a post waits for the batch that moves its author, and gets his avatar', async () => {
+  test('a post waits for the batch that moves its author, and gets the author’s avatar', async () => {
     const db = await app();
     const { sql } = db;
     await prepareAll(sql);
@@ -562,8 +562,8 @@ describe('writers of the app and batches at the same time', () => {
 
   test.each([
     ['sync keeps the posts off until the batch is done', true],
-    ['without it he would be set aside', false],
-  ])('a user who posts in each of three rounds of his own batch: %s', async (_, synced) => {
+    ['without it the user is set aside', false],
+  ])('a user who posts in each of three rounds of their own batch: %s', async (_, synced) => {
     const db = await app();
     const { sql } = db;
     await prepareAll(sql);
@@ -606,7 +606,7 @@ describe('writers of the app and batches at the same time', () => {
     if (synced) await expectAllMigrated(sql);
   });
 
-  test('two writers who post for one user and then update him do not block each other once all are moved', async () => {
+  test('two writers who post for one user and then update that user do not block each other once all are moved', async () => {
     const db = await app();
     const { sql } = db;
     await migrateAll(sql);
@@ -746,7 +746,7 @@ describe('writers of the app and batches at the same time', () => {
   });
 });
 
-test('both sides in one row: each column is judged by itself', async () => {
+test('sync of two columns of one row: a rollback judges each column by itself', async () => {
   const db = await freshDatabase();
   databases.push(db);
   const { sql } = db;
@@ -813,7 +813,7 @@ test('both sides in one row: each column is judged by itself', async () => {
   expect(await value(sql, 'select count(*)::int from public.bookings where new_status is not null')).toBe(0);
 });
 
-test('a run without journal is not taken back by half: nor is what its syncs have written', async () => {
+test('what syncs have written after a run without a journal is not taken back by half: IM009', async () => {
   const db = await freshDatabase({ app: 'sample', users: 0 });
   databases.push(db);
   await prepareAll(db.sql);
@@ -823,7 +823,7 @@ test('a run without journal is not taken back by half: nor is what its syncs hav
   expect((await refusal(call(db.sql, 'rollback_batch'))).code).toBe('IM009');
 });
 
-test('a fix of findings counts neither as a run nor as its end', async () => {
+test('sync after a rollback: a fix of findings counts neither as a run nor as its end', async () => {
   const db = await freshDatabase({ app: 'sample', users: 5 });
   databases.push(db);
   const { sql } = db;
@@ -836,7 +836,7 @@ test('a fix of findings counts neither as a run nor as its end', async () => {
   expect(await value(sql, `select active_avatar_id from public.users where username = 'new'`)).toBeNull();
 });
 
-test('writes straight to a partition are followed, and go back', async () => {
+test('sync of writes straight to a partition: they are followed, and go back', async () => {
   const { sql } = await town(6, QUOTED);
   await writeToPartitions(sql);
 });

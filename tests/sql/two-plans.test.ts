@@ -180,7 +180,7 @@ describe('two plans on one table', () => {
     expect(await value(db.sql, 'select count(shared)::int from public.items')).toBe(0);
   });
 
-  test('preflight tells of rows that both insert, and of what one walks and the other drops', async () => {
+  test('the preflight tells of rows that both insert, and of what one walks and the other drops', async () => {
     const db = await items(a, b);
     await db.sql.unsafe(`
       create table public.copies (id int primary key, item int, origin text);
