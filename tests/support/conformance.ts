@@ -31,7 +31,7 @@ interface Prepared {
  * PostgreSQL than the tests share: what can differ between versions is tried there, what takes long is not tried again.
  */
 export function conform(plan: string, fixture: Fixture, server?: () => TestServer): void {
-  describe(plan, () => {
+  describe(`the plan ${plan}`, () => {
     const entities = fixture.entities ?? 60;
     const small = { plan, batch_size: 3, max_ms: 1 };
     const agreeing = fixture.writers.filter(({ conflicts }) => !conflicts);

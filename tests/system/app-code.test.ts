@@ -234,7 +234,7 @@ describe('code of the app finds its names', () => {
   });
 });
 
-describe('what the app’s code raises', () => {
+describe('an error that the app’s code raises', () => {
   const codes = [
     '42501',
     '42703',
@@ -260,7 +260,7 @@ describe('what the app’s code raises', () => {
   /** Who raises these asks for another try, and gets some. */
   const kindOf = (code: string) => (/^(40001|55P03)$/.test(code) ? 'deferred' : 'failed');
 
-  test.each(codes)('%s: sets the one item aside, named; the others move', async (code) => {
+  test.each(codes)('%s on the way forward: sets the one item aside, named; the others move', async (code) => {
     const db = await items(trigger('before update', 'items', raising(code), 'old.id = 7'));
     const dry = await call(db.sql, 'dry_run_migration', { plan: PLAN });
     expect(dry.failures[0]?.raised_by ?? 'deferred').toContain(
@@ -286,7 +286,7 @@ describe('what the app’s code raises', () => {
     expect(told.message).toContain(`SQLSTATE ${code} in public.guard line 3`);
   });
 
-  test.each(codes)('%s in the way back: the same', async (code) => {
+  test.each(codes)('%s on the way back: the one item stays, named; the others go back', async (code) => {
     const db = await items(
       trigger('before update', 'items', raising(code), 'old.id = 7 and new.label is null'),
     );
@@ -303,7 +303,7 @@ describe('what the app’s code raises', () => {
     ]);
   });
 
-  test('errors of its own statements: a missing table, a denied one, and a function of it in SQL', async () => {
+  test('of its own statements (missing table, denied table, function in SQL): sets the item aside, named', async () => {
     const db = await items(`
       create table public.denied (id int);
       create function public.note(id int) returns void language sql as $$ insert into public.denied select 1 / (id - 8) $$;
@@ -319,7 +319,7 @@ describe('what the app’s code raises', () => {
     ]);
   });
 
-  test('a deferred constraint trigger, and a function whose names are quoted', async () => {
+  test('in a deferred constraint trigger, or a function with quoted names: sets the item aside, named', async () => {
     const db = await items(`
       create schema "My.App";
       create function "My.App"."Is (it)?"() returns trigger language plpgsql as $$
@@ -368,7 +368,7 @@ describe('what the app’s code raises', () => {
     });
   });
 
-  test('a lock that a trigger waits for is a lock', async () => {
+  test('that is a lock which a trigger waits for counts as a lock', async () => {
     const db = await items(
       trigger('before update', 'items', 'perform from public.audit for update;', 'old.id = 7') +
         `; insert into public.audit values ('x')`,
@@ -405,7 +405,7 @@ describe('a guard of the app', () => {
     });
   });
 
-  test('one that only tells, that fires on other columns, or that is disabled is none', async () => {
+  test('a trigger that only tells, fires on other columns or is disabled is none', async () => {
     const db = await items(`
       create function public.tells() returns trigger language plpgsql as $$ begin raise notice 'x'; -- raise exception
         return new; end $$;
@@ -418,7 +418,7 @@ describe('a guard of the app', () => {
     expect(problems).toEqual([]);
   });
 
-  test('a run that it stops says who it was, in the error, the statistics and the log', async () => {
+  test('a run that it stops names it in the error, the statistics and the log', async () => {
     const db = await guarded();
     const args = { plan: PLAN, batch_size: 5, max_failures: '3' };
     let last = await call(db.sql, 'migrate_batch', args);
@@ -461,8 +461,8 @@ describe('a guard of the app', () => {
   });
 });
 
-describe('what our statements raise', () => {
-  test('a column that apply misses stops the run, and the error names apply and its line', async () => {
+describe('an error that the plan’s own statements raise', () => {
+  test('for a column that apply misses stops the run, and names apply and its line', async () => {
     const db = await items();
     await changePlan(db.sql, {
       ...plan,
@@ -475,7 +475,7 @@ describe('what our statements raise', () => {
     expect(await failures(db)).toEqual([]);
   });
 
-  test('rows that a publication lets nobody delete are no lock: the rollback stops and says 55000', async () => {
+  test('for rows that a publication lets nobody delete is no lock: the rollback stops with 55000', async () => {
     const db = await items();
     await migrate(db);
     await db.sql.unsafe(
@@ -498,7 +498,7 @@ test.each([
   ['Japanese', 'PL/pgSQL関数public.guard()の3行目 - RAISE', 'SQL関数"note"の行番号 1'],
   ['Korean', 'public.guard() PL/pgSQL 함수, 3번째 줄, RAISE', '"note" SQL 함수 1번째 문장'],
   ['Chinese', '在第3行的RAISE的PL/pgSQL函数public.guard()', 'SQL函数"note"的语句 1'],
-])('an error’s context in %s: the same functions and lines', async (_, frame, sql) => {
+])('an error’s context in %s: the same functions and lines are read from it', async (_, frame, sql) => {
   const db = await items(`
     create function public.note(text) returns void language sql as 'select';
     ${trigger('before update', 'items', 'null;')}`);

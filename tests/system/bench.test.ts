@@ -43,7 +43,7 @@ describe('npm run bench', () => {
     for (const { method } of lines) expect(document).toMatch(new RegExp(`^\\| ${method} \\| `, 'm'));
   });
 
-  test('refuses lines and numbers that there are not', async () => {
+  test('refuses lines that there are not, and numbers that are none', async () => {
     for (const args of [['--only', 'a,x'], ['--users', '3'], ['--scale', 'many'], ['--nothing']]) {
       const error = await execute(process.execPath, [script, ...args]).catch((caught) => caught);
       expect(error).toMatchObject({ code: 2 });
@@ -52,7 +52,7 @@ describe('npm run bench', () => {
   });
 });
 
-test('between its turns the command calls nothing, and its clock stands still', async () => {
+test('a command of the bench between its turns: calls nothing, and its clock stands still', async () => {
   let calls = 0;
   const api = createServer((_request, response) => {
     calls += 1;

@@ -59,7 +59,7 @@ describe('a main pass by blocks', () => {
 
   const sum = (answers: BatchResult[]) => answers.reduce((total, answer) => total + answer.migrated, 0);
 
-  test('takes the rows as they lie, each once, and comes back', async () => {
+  test('takes the rows as they lie on disk, each once, and a rollback gives them back', async () => {
     await items('uuid');
     const before = await contents(db.sql, ['public.items']);
     await some(1);
@@ -80,7 +80,7 @@ describe('a main pass by blocks', () => {
     expect(await contents(db.sql, ['public.items'])).toEqual(before);
   });
 
-  test('goes back through the journal as it lies, several rows an owner, a call lost half-way', async () => {
+  test('is taken back through the journal as it lies, with several rows an owner and a lost call', async () => {
     await db.sql.unsafe(`
       create table public.owners (id uuid primary key, filler text default repeat('x', 100));
       insert into public.owners select md5(n::text)::uuid from generate_series(1, 2000) n;
@@ -118,7 +118,7 @@ describe('a main pass by blocks', () => {
     expect(await contents(db.sql, ['public.things'])).toEqual(before);
   });
 
-  test('on the way back an edited row is a conflict, once, and its neighbours go', async () => {
+  test('leaves an edited row as one conflict on the way back, and its neighbours go back', async () => {
     await items('uuid');
     await forward(db.sql, 500);
     await db.sql`update public.items set new = 'edited' where place in (5, 3000)`;
@@ -228,7 +228,7 @@ describe('a main pass by blocks', () => {
         await db.sql`update imago.setting set value = '50' where name = 'block_walk_percent'`;
       },
     ],
-  ])('is not for %s', async (_, make) => {
+  ])('is not taken for %s', async (_, make) => {
     await make();
     await some(1);
     expect(await lanes()).toEqual([expect.stringContaining('of keys')]);

@@ -34,18 +34,21 @@ test.each([
   ['the Data API', 1],
   ['its commands', 2],
   ['PostgreSQL', 3],
-])('no network port for %s: that is said, with what to do, and nothing is left running', async (_, from) => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'imago-ports-'));
-  onTestFinished(() => removeEmbedded(folder));
-  const noPorts = fileURLToPath(new URL('../support/no-ports.ts', import.meta.url));
-  const { code, stdout, stderr } = await runCommand([], {
-    IMAGO_FOLDER: folder,
-    NODE_OPTIONS: `--import ${noPorts}`,
-    NO_PORT_FROM: String(from),
-  });
-  expect(code).toBe(1);
-  const said = stdout + stderr;
-  expect(said).toMatch(/did not start: no network port is free on 127\.0\.0\.1 .+ End what holds so many/s);
-  expect(said).not.toContain('Node.js v');
-  expect(await readdir(folder)).not.toContain('state.json');
-});
+])(
+  'the embedded Supabase without a network port for %s says so, and leaves nothing running',
+  async (_, from) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'imago-ports-'));
+    onTestFinished(() => removeEmbedded(folder));
+    const noPorts = fileURLToPath(new URL('../support/no-ports.ts', import.meta.url));
+    const { code, stdout, stderr } = await runCommand([], {
+      IMAGO_FOLDER: folder,
+      NODE_OPTIONS: `--import ${noPorts}`,
+      NO_PORT_FROM: String(from),
+    });
+    expect(code).toBe(1);
+    const said = stdout + stderr;
+    expect(said).toMatch(/did not start: no network port is free on 127\.0\.0\.1 .+ End what holds so many/s);
+    expect(said).not.toContain('Node.js v');
+    expect(await readdir(folder)).not.toContain('state.json');
+  },
+);

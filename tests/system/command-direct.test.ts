@@ -40,7 +40,7 @@ async function waitingBuild(project: Project) {
   return { command, letGo: () => other`commit` };
 }
 
-test('it is run outside a transaction, and the run goes on', async () => {
+test('a direct step of prepare is run outside a transaction, and the run goes on', async () => {
   const project = await trialProject();
   const ended = await runCommand(migrate, project.environment);
   expect(ended.stderr).toContain(`Running outside a transaction: ${statement}`);
@@ -48,7 +48,7 @@ test('it is run outside a transaction, and the run goes on', async () => {
   expect(await value(project.db.sql, valid)).toBe(true);
 });
 
-test('without DATABASE_URL it ends with 3 and says both ways', async () => {
+test('a direct step of prepare without DATABASE_URL: the command ends with 3 and says both ways', async () => {
   const project = await trialProject();
   const { DATABASE_URL: _, ...environment } = project.environment;
   const ended = await runCommand(migrate, environment);
@@ -58,7 +58,7 @@ test('without DATABASE_URL it ends with 3 and says both ways', async () => {
   expect(ended.json().next[0]).toContain('DATABASE_URL');
 });
 
-test('killed half-way, called again: the invalid index that is left is dropped and built again', async () => {
+test('a direct step of prepare, killed half-way: the next call drops the invalid index and builds it again', async () => {
   const project = await trialProject();
   const { sql } = project.db;
   const { command, letGo } = await waitingBuild(project);
@@ -77,7 +77,7 @@ test('killed half-way, called again: the invalid index that is left is dropped a
   expect(await value(sql, valid)).toBe(true);
 });
 
-test('Ctrl-C ends the build, and a second command begins it anew', async () => {
+test('a direct step of prepare, ended by Ctrl-C: the next command begins the build anew', async () => {
   const project = await trialProject();
   const { command, letGo } = await waitingBuild(project);
   command.child.kill('SIGINT');
@@ -88,7 +88,7 @@ test('Ctrl-C ends the build, and a second command begins it anew', async () => {
   expect(await value(project.db.sql, valid)).toBe(true);
 });
 
-test('two commands at once build it once', async () => {
+test('a direct step of prepare, run by two commands at once: the index is built once', async () => {
   const project = await trialProject();
   const { command, letGo } = await waitingBuild(project);
   const second = startCommand(migrate, project.environment);
@@ -97,7 +97,7 @@ test('two commands at once build it once', async () => {
   expect([(await command.finished).code, (await second.finished).code]).toEqual([0, 0]);
 });
 
-test('one that cannot succeed ends it with 1, without what the rows hold', async () => {
+test('a direct step of prepare that cannot succeed: the command ends with 1, and tells nothing of the rows', async () => {
   const project = await trialProject(statement.replace('(fresh)', '((1 / (id - 7)))'));
   const ended = await runCommand(migrate, project.environment);
   expect([ended.code, ended.json().error.code]).toEqual([1, '22012']);

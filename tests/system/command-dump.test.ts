@@ -7,7 +7,7 @@ import { expectAllMigrated } from '../support/avatars.ts';
 import { freshProject, runCommand } from '../support/command.ts';
 import { everything } from '../support/everything.ts';
 
-describe('--dump', () => {
+describe('npm run migrate -- --dump', () => {
   async function fakeDump(version: string, exitCode = 0) {
     const folder = await mkdtemp(path.join(tmpdir(), 'imago-dump-'));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -28,7 +28,7 @@ exit ${exitCode}
     return { file: path.join(folder, 'before.dump'), environment: { PG_DUMP: program }, read };
   }
 
-  test('is taken first, with the password out of sight', async () => {
+  test('takes the dump first, with the password out of sight', async () => {
     const { db, environment } = await freshProject();
     const dump = await fakeDump('17.2');
     const { code } = await runCommand(['--yes', '--dump', dump.file], {
@@ -48,7 +48,7 @@ exit ${exitCode}
   test.each([
     ['is older than the server', '14.9', 0, 'must not be older than the server'],
     ['fails', '17.2', 1, 'pg_dump failed'],
-  ])('when it %s, nothing is changed', async (_, version, exitCode, says) => {
+  ])('when pg_dump %s, nothing is changed', async (_, version, exitCode, says) => {
     const { db, environment } = await freshProject();
     const before = await everything(db.sql);
     const dump = await fakeDump(version, exitCode);
@@ -62,7 +62,7 @@ exit ${exitCode}
     expect(await everything(db.sql)).toEqual(before);
   });
 
-  test('without pg_dump, without DATABASE_URL, or over an older file it says so', async () => {
+  test('without pg_dump, without DATABASE_URL, or over an older file is refused, and changes nothing', async () => {
     const { environment } = await freshProject({ app: 'none' });
     const dump = await fakeDump('17.2');
     const missing = await runCommand(['--yes', '--dump', dump.file], {

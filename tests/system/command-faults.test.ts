@@ -18,7 +18,7 @@ async function throughProxy(
   return { proxy, environment: { ...project.environment, SUPABASE_URL: proxy.url } };
 }
 
-describe('a bad network', () => {
+describe('npm run migrate on a bad network', () => {
   test('replies lost after the commit do no harm', async () => {
     const project = await freshProject();
     const before = await checksums(project.db.sql);
@@ -38,7 +38,7 @@ describe('a bad network', () => {
     expect(await checksums(project.db.sql)).toEqual(before);
   });
 
-  test('the reply that all is done lost: that is asked for again', async () => {
+  test('the lost reply that all is done is asked for again', async () => {
     const project = await freshProject();
     const { proxy, environment } = await throughProxy(project);
     proxy.decide = (name) => (name === 'migrate_batch' && proxy.lost === 0 ? 'lose-done' : 'none');
@@ -51,7 +51,7 @@ describe('a bad network', () => {
     expect([...(await project.db.sql`select state from imago.run`)]).toEqual([{ state: 'succeeded' }]);
   });
 
-  test('every kind of fault in turn, on every call', async () => {
+  test('every kind of fault in turn, on every call: all users are moved, and it ends with 0', async () => {
     const project = await freshProject();
     const faults: Fault[] = [
       'none',
@@ -85,7 +85,7 @@ describe('a bad network', () => {
     expect(await checksums(project.db.sql)).toEqual(before);
   });
 
-  test('the reply to a transition lost: it is not taken for a refusal', async () => {
+  test('the lost reply to a transition is not taken for a refusal', async () => {
     const project = await freshProject();
     const { environment: slow, proxy } = await throughProxy(project, () => 'slow');
     const driver = startCommand(['--yes', ...small], slow);
@@ -118,7 +118,7 @@ describe('a bad network', () => {
   });
 });
 
-describe('interrupted', () => {
+describe('npm run migrate, interrupted', () => {
   test('Ctrl-C lets the running batch end, ends with 130, says how to go on, and that completes it', async () => {
     const project = await freshProject({ users: 600 });
     const before = await checksums(project.db.sql);
@@ -147,7 +147,7 @@ describe('interrupted', () => {
     await expectAllMigrated(project.db.sql);
   });
 
-  test('a second Ctrl-C leaves at once', async () => {
+  test('at the second Ctrl-C ends at once', async () => {
     const project = await freshProject();
     const { proxy, environment } = await throughProxy(project, (name, count) =>
       name === 'migrate_batch' && count > 10 ? 'hang' : 'none',
@@ -165,7 +165,7 @@ describe('interrupted', () => {
     await expectAllMigrated(project.db.sql);
   });
 
-  test('during the wait for a second try it ends at once', async () => {
+  test('during the wait for a second try ends at once', async () => {
     const project = await freshProject();
     const { environment } = await throughProxy(project, (name, count) =>
       name === 'migrate_batch' && count > 3 ? 503 : 'none',
@@ -177,7 +177,7 @@ describe('interrupted', () => {
     expect(code).toBe(130);
   });
 
-  test('killed outright in the middle of it, and started again', async () => {
+  test('killed outright three times and started again moves each user once', async () => {
     const project = await freshProject({ users: 600 });
     const { proxy, environment } = await throughProxy(project, () => 'slow');
     for (const calls of [15, 25, 35]) {

@@ -40,7 +40,7 @@ const drop: Step = {
   body: 'drop view trial.pending; alter table public.items drop column old;',
 };
 
-describe('--finalize', () => {
+describe('npm run migrate -- --finalize', () => {
   test('with --dry-run shows the steps and changes nothing', async () => {
     const project = await migratedProject();
     const ended = await runCommand(['--finalize', '--dry-run'], project.environment);
@@ -52,7 +52,7 @@ describe('--finalize', () => {
     expect(await phase(project)).toBe('validate');
   });
 
-  test('goes its steps; afterwards a rollback is refused and there is nothing to migrate', async () => {
+  test('goes through its steps; afterwards a rollback is refused and there is nothing to migrate', async () => {
     const project = await migratedProject();
     const ended = await runCommand(['--finalize', '--yes'], project.environment);
     expect(ended.code).toBe(0);
@@ -145,8 +145,8 @@ describe('--finalize', () => {
   });
 });
 
-describe('direct steps', () => {
-  test('are run over DATABASE_URL; an invalid index that an interruption left is built again', async () => {
+describe('npm run migrate -- --finalize with direct steps', () => {
+  test('runs them over DATABASE_URL; builds an invalid index that an interruption left again', async () => {
     const project = await trialProject([index, drop]);
     const { sql } = project.db;
     // A build that finds two equal values fails at its end and leaves the index behind.
@@ -169,7 +169,7 @@ describe('direct steps', () => {
     ).toBe(true);
   });
 
-  test('without DATABASE_URL end it with 3 and the statement; nothing is closed', async () => {
+  test('without DATABASE_URL ends with 3 and the statement; nothing is closed', async () => {
     const project = await trialProject([index, drop]);
     const { DATABASE_URL: _, ...environment } = project.environment;
     const ended = await runCommand([...trial, '--yes'], environment);
@@ -180,7 +180,7 @@ describe('direct steps', () => {
     await call(project.db.sql, 'rollback_batch', { plan: PLAN });
   });
 
-  test('a build that is interrupted is begun anew by the next call', async () => {
+  test('whose build is interrupted begin anew with the next call', async () => {
     const project = await trialProject([index]);
     const { sql } = project.db;
     const other = project.db.connect();
@@ -205,7 +205,7 @@ describe('direct steps', () => {
     ).toBe(true);
   });
 
-  test('two commands at once build it once', async () => {
+  test('run by two commands at once build the index once', async () => {
     const project = await trialProject([index, drop]);
     const ended = await Promise.all([1, 2].map(() => runCommand([...trial, '--yes'], project.environment)));
     expect(ended.map(({ code }) => code)).toEqual([0, 0]);
@@ -214,7 +214,7 @@ describe('direct steps', () => {
     expect(lines.filter(({ step }) => step === index.name)).toHaveLength(1);
   });
 
-  test('a statement that cannot succeed ends it with 1, without what the rows hold', async () => {
+  test('with a statement that cannot succeed ends with 1, and tells nothing of the rows', async () => {
     const project = await trialProject([
       { ...index, statement: concurrently.replace('index', 'unique index') },
     ]);
@@ -225,7 +225,7 @@ describe('direct steps', () => {
   });
 });
 
-describe('locks and ends', () => {
+describe('npm run migrate -- --finalize, held up or killed', () => {
   test('waits for a lock that somebody holds, and goes on', async () => {
     const project = await trialProject([drop]);
     const other = project.db.connect();
@@ -238,7 +238,7 @@ describe('locks and ends', () => {
     expect(await phase(project, PLAN)).toBe('finalized');
   });
 
-  test('killed in the middle, called again', async () => {
+  test('killed in the middle, does the rest when called again', async () => {
     const project = await trialProject([{ name: 'first', body: 'null;', reversible: true }, drop]);
     const other = project.db.connect();
     await other`begin`;
@@ -252,7 +252,7 @@ describe('locks and ends', () => {
     expect((await runCommand([...trial, '--yes'], project.environment)).code).toBe(0);
   });
 
-  test('a step too long for a call of the API is done over DATABASE_URL', async () => {
+  test('does a step that is too long for a call of the API over DATABASE_URL', async () => {
     const project = await trialProject([
       {
         name: 'long',
@@ -265,8 +265,8 @@ describe('locks and ends', () => {
   });
 });
 
-describe('--cleanup', () => {
-  test('too early names the day and ends with 3; then says what it frees; then frees it', async () => {
+describe('npm run migrate -- --cleanup', () => {
+  test('too early names the day and ends with 3; later says what it frees, and frees it', async () => {
     const project = await migratedProject();
     const open = await runCommand(['--cleanup', '--yes', '--json'], project.environment);
     expect([open.code, open.json().error.code]).toEqual([3, 'IM040']);
@@ -298,7 +298,7 @@ describe('--cleanup', () => {
     expect(again.code).toBe(0);
   });
 
-  test('of steps that keep something, says what', async () => {
+  test('names what its steps keep', async () => {
     const project = await trialProject([]);
     await addSteps(project.db.sql, [
       {
@@ -323,7 +323,7 @@ describe('--cleanup', () => {
 describe('options of --finalize and --cleanup', () => {
   const options = (...argv: string[]) => parseOptions(argv, 'npm run migrate');
 
-  test('arrive', () => {
+  test('are read together with their values', () => {
     expect(options('--finalize', '--allow-data-loss', '--dry-run')).toMatchObject({
       action: 'finalize',
       allowDataLoss: true,
@@ -345,7 +345,7 @@ describe('options of --finalize and --cleanup', () => {
     [['--cleanup', '--older-than', 'a while'], 'a period'],
     [['--cleanup', '--older-than', '-3 days'], 'a period'],
     [['--finalize', '--via-function'], 'cannot be combined'],
-  ])('%j is refused', (argv, says) => {
+  ])('%j is refused: %s', (argv, says) => {
     expect(() => options(...argv)).toThrow(UsageError);
     expect(() => options(...argv)).toThrow(says);
   });

@@ -47,7 +47,7 @@ describe('npm run migrate', () => {
     expect(stderr).toContain('--yes');
   });
 
-  test('--sample and --reset are for the embedded one', async () => {
+  test('--reset is refused on a database that is not the embedded one', async () => {
     const { code, stderr } = await runCommand(['--reset', '--yes'], {
       ...nowhere,
       SUPABASE_SECRET_KEY: 'sb_secret_abc',
@@ -56,7 +56,7 @@ describe('npm run migrate', () => {
     expect(stderr).toContain('embedded Supabase only');
   });
 
-  test('the bin: imago migrate is the same, and no command at all is wrong usage', async () => {
+  test('imago migrate is the same command, and imago without a command is wrong usage', async () => {
     const script = 'scripts/imago.ts';
     const missing = await runCommand([], {}, { script });
     expect(missing.code).toBe(2);

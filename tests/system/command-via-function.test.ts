@@ -29,7 +29,7 @@ const requested = async ({ db }: Project) =>
 const firstUser = (project: Project) =>
   value<string>(project.db.sql, 'select id from public.users order by id limit 1');
 
-describe('through the functions', () => {
+describe('npm run migrate -- --via-function', () => {
   test('forward and back: the same output, exit code and rows as without', async () => {
     const project = await freshProject();
     const { db, environment } = project;
@@ -58,7 +58,7 @@ describe('through the functions', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
-  test('counts the batches of a request, not the requests', async () => {
+  test('counts the batches of each request, not the requests', async () => {
     const project = await freshProject();
     const { proxy, environment } = await throughProxy(project);
     const finished = await runCommand(
@@ -72,7 +72,7 @@ describe('through the functions', () => {
     expect(finished.json().migrated).toBe(300);
   });
 
-  test('one user back, who is held', async () => {
+  test('takes one user back, who is held then', async () => {
     const project = await freshProject();
     expect((await runCommand(['--yes', '--via-function'], project.environment)).code).toBe(0);
     const user = await firstUser(project);
@@ -85,7 +85,7 @@ describe('through the functions', () => {
     expect(await value(project.db.sql, 'select count(*)::int from public.avatars')).toBe(299);
   });
 
-  test('pause, resume and cancel', async () => {
+  test('pauses, resumes and cancels a run', async () => {
     const project = await freshProject();
     const { db, environment } = project;
     await prepareAll(db.sql);
@@ -104,7 +104,7 @@ describe('through the functions', () => {
     expect(new Set(actions)).toEqual(new Set(['pause', 'run', 'cancel']));
   });
 
-  test('a poisoned user is set aside with 3, and once mended --retry-failed ends with 0', async () => {
+  test('sets a poisoned user aside with 3, and once mended --retry-failed ends with 0', async () => {
     const project = await freshProject();
     const { db, environment } = project;
     await prepareAll(db.sql);
@@ -119,7 +119,7 @@ describe('through the functions', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('a dry run, in each mode, leaves nothing', async () => {
+  test('with a dry run, in each mode, leaves nothing', async () => {
     const project = await freshProject();
     const { proxy, environment } = await throughProxy(project);
     for (const mode of ['sample', 'full', 'preflight']) {
@@ -133,7 +133,7 @@ describe('through the functions', () => {
     expect(await value(project.db.sql, 'select count(*)::int from imago.run')).toBe(0);
   });
 
-  test('an error budget, and what happens past it; who goes on need not say it again', async () => {
+  test('keeps the error budget of a run, and takes it back past that, also for a caller who does not name it', async () => {
     const project = await freshProject();
     const { db, environment } = project;
     await prepareAll(db.sql);
@@ -165,7 +165,7 @@ describe('through the functions', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
-  test('a run that somebody cancels between two requests is not begun again', async () => {
+  test('does not begin again a run that somebody cancels between two requests', async () => {
     const project = await freshProject({ users: 3000 });
     const { db } = project;
     let cancelled = false;
@@ -189,8 +189,8 @@ describe('through the functions', () => {
   });
 });
 
-describe('on a bad network', () => {
-  test('every kind of fault in turn, on every request: done, and nothing twice', async () => {
+describe('npm run migrate -- --via-function on a bad network', () => {
+  test('gets through every kind of fault, on every request, and does nothing twice', async () => {
     const project = await freshProject();
     const faults: Fault[] = ['none', 'cut', 'none', 503, 'lose-reply', 'none', 'break-off', 429];
     const { proxy, environment } = await throughProxy(project, (name, count) =>
@@ -230,8 +230,8 @@ describe('on a bad network', () => {
   });
 });
 
-describe('what cannot work', () => {
-  test('functions that are not deployed: says so, and how to deploy them; nothing is changed', async () => {
+describe('npm run migrate -- --via-function, where it cannot work', () => {
+  test('with functions that are not deployed says how to deploy them, and changes nothing', async () => {
     const functionsFolder = await mkdtemp(path.join(tmpdir(), 'imago-functions-'));
     onTestFinished(() => rm(functionsFolder, { recursive: true }));
     const { environment, db } = await freshProject({ functionsFolder });
@@ -248,7 +248,7 @@ describe('what cannot work', () => {
     expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(0);
   });
 
-  test('a key that the functions do not know, tried once', async () => {
+  test('with a key that the functions do not know is refused after one try', async () => {
     const project = await freshProject();
     let error: unknown;
     try {
@@ -263,7 +263,7 @@ describe('what cannot work', () => {
     });
   });
 
-  test('a plan that there is not is wrong usage, as without', async () => {
+  test('with a plan that there is not is wrong usage, as without --via-function', async () => {
     const { environment } = await freshProject();
     const finished = await runCommand(
       ['--yes', '--json', '--via-function', '--plan', 'nothing'],
@@ -277,7 +277,7 @@ describe('what cannot work', () => {
     [['--via-function', '--watch'], '--via-function cannot be combined with --watch.'],
     [['--via-function', '--max-ms', '999'], 'With --via-function, --max-ms must be from 1000 to 140,000.'],
     [['--via-function', '--max-ms', '140001'], 'With --via-function, --max-ms must be from 1000 to 140,000.'],
-  ])('%j is refused', (args, message) => {
+  ])('%j is refused: %s', (args, message) => {
     expect(() => parseOptions(args, 'migrate')).toThrow(message);
   });
 });

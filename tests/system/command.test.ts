@@ -31,8 +31,8 @@ function expectNoPersonalData(...texts: string[]): void {
   }
 }
 
-describe('forward and back', () => {
-  test('migrates all, says so, ends with 0, and takes it back to the byte', async () => {
+describe('npm run migrate, forward and back', () => {
+  test('moves all, says so, ends with 0, and takes it back to the byte', async () => {
     const { db, environment, url } = await freshProject();
     const before = await checksums(db.sql);
 
@@ -79,7 +79,7 @@ describe('forward and back', () => {
     expect(finished.stderr).toMatch(/^migrate_batch \d+(\.\d)? m?s done processed 300 migrated 300$/m);
   });
 
-  test('several workers do it together, each user once', async () => {
+  test('with several workers moves each user once', async () => {
     const { db, environment } = await freshProject({ users: 600 });
     const { code, stdout } = await runCommand(
       ['--yes', '--json', '--workers', '3', '--batch-size', '20', '--max-ms', '50'],
@@ -111,7 +111,7 @@ describe('forward and back', () => {
     expect(await value(db.sql, 'select max(size)::int from imago.batch')).toBe(30);
   });
 
-  test('one user goes back alone, whole or not at all', async () => {
+  test('--rollback --user takes one user back alone, whole or not at all', async () => {
     const { db, environment } = await freshProject();
     await runCommand(['--yes'], environment);
     const [id, other] = (await db.sql`select id from public.users order by id limit 2`).map((row) => row.id);
@@ -190,7 +190,7 @@ describe('forward and back', () => {
   });
 });
 
-describe('failures', () => {
+describe('npm run migrate with failures', () => {
   test('a poisoned user is set aside with 3, and once mended --retry-failed ends with 0', async () => {
     const { db, environment } = await freshProject();
     await poison(db.sql);
@@ -224,7 +224,7 @@ describe('failures', () => {
     expectNoPersonalData(stdout);
   });
 
-  test('with --on-failure rollback it then takes itself back, and says so', async () => {
+  test('past --max-failures with --on-failure rollback the run takes itself back, and says so', async () => {
     const { db, environment } = await freshProject();
     await poison(db.sql);
     const before = await checksums(db.sql);
@@ -255,7 +255,7 @@ describe('failures', () => {
     expect(stdout).toContain('Installed plans: avatars');
   });
 
-  test('a wrong key ends with 1 and names the right one', async () => {
+  test('with a wrong key ends with 1 and names the right one', async () => {
     const { environment } = await freshProject({ app: 'none' });
     const { code, stdout } = await runCommand(['--yes'], {
       ...environment,
@@ -266,7 +266,7 @@ describe('failures', () => {
   });
 });
 
-describe('looking', () => {
+describe('npm run migrate, looking only', () => {
   test('--stats-only changes nothing, and shows the same before and after', async () => {
     const { db, environment } = await freshProject();
     const before = await everything(db.sql);
@@ -349,8 +349,8 @@ describe('looking', () => {
   });
 });
 
-describe('steering', () => {
-  test('pause stops who drives, resume goes on, cancel ends it', async () => {
+describe('npm run migrate, steering a run', () => {
+  test('--pause stops whoever drives, --resume lets it go on, --cancel ends it', async () => {
     const { db, environment, url } = await freshProject({ users: 600 });
     const slow = await startProxy(url, () => 'slow');
     onTestFinished(() => slow.close());
@@ -375,7 +375,7 @@ describe('steering', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('cancel is not undone by whoever is driving', async () => {
+  test('--cancel is not undone by whoever is driving', async () => {
     const { db, environment, url } = await freshProject({ users: 600 });
     const slow = await startProxy(url, () => 'slow');
     onTestFinished(() => slow.close());

@@ -56,7 +56,7 @@ async function sampled<T>(work: Promise<T>): Promise<{ result: T; percentages: n
 }
 
 describe('twenty callers at once', () => {
-  test('of migrate_batch on a database that is not prepared, then of rollback_batch', async () => {
+  test('of migrate_batch on a database that is not prepared, then of rollback_batch: each user once, and back', async () => {
     const sql = await largeApp();
     const original = await checksums(sql);
 
@@ -100,7 +100,7 @@ describe('twenty callers at once', () => {
     expect(await count(sql, 'public.users where active_avatar_id is not null')).toBe(0);
   });
 
-  test('of migrate_batch while the app goes on: sign-ups, posts, follows and deletions', async () => {
+  test('of migrate_batch while the app signs up, posts, follows and deletes: nobody is lost', async () => {
     const sql = await largeApp(300);
     const app = db.connect();
     const working = callAtOnce(db, CALLERS, 'migrate_batch', { batch_size: 3, max_ms: 50 });
@@ -204,7 +204,7 @@ describe('two workers on counters that the app keeps by trigger', () => {
   });
 });
 
-test('a post and a follow that arrive while their user is being moved are moved with him', async () => {
+test('a post and a follow that arrive while their user is being moved are moved, too', async () => {
   const sql = await largeApp(60);
   await prepareAll(sql);
   // With sync they would wait for the batch.
@@ -324,7 +324,7 @@ describe('workers, windows and canaries together', () => {
     expect(await budget(2000)).toBe(2000);
   });
 
-  test('a user whom a window sets aside because a canary has him is not left set aside', async () => {
+  test('a user whom a window sets aside, because a canary is at work on them, is not left set aside', async () => {
     const sql = await largeApp(20);
     await prepareAll(sql);
     // The call that starts the run has others wait for its end.

@@ -81,7 +81,7 @@ describe('npm run db', () => {
     [['upgrade', '--lock-timeout', '0']],
     [['migrate', 'x', '--rename', 'nothing']],
     [['status', 'extra']],
-  ])('%j is wrong usage', (args) => {
+  ])('%j is refused as wrong usage', (args) => {
     expect(() => parseOptions(args, 'imago db')).toThrow(UsageError);
   });
 

@@ -10,7 +10,7 @@ const example = fileURLToPath(new URL('../../examples/gig-service/', import.meta
 const read = (file: string) => readFile(path.join(example, file), 'utf8');
 const model = 'schemas/freelancers.sql';
 
-test('adopt with data in place, add a field, migrate, upgrade, downgrade, upgrade', async () => {
+test('npm run db on an app with data: adopt, add a field, upgrade, downgrade and upgrade lose no row', async () => {
   const project = await versionedProject();
   const { sql, run } = project;
   const rows = () => rowsOf(sql, 'freelancers', 'gigs');

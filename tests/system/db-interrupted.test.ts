@@ -117,7 +117,7 @@ describe('a concurrent index', () => {
     expect(await project.refusal('upgrade')).toMatchObject({ code: 'already-exists' });
   });
 
-  test('that is taken back: killed while it is dropped, and before the history is told', async () => {
+  test('whose downgrade is killed, while it is dropped or before the history is told, is taken back whole by the next', async () => {
     const project = await started();
     await project.run('upgrade');
     const dropping = await hanging(project, writing, 'downgrade');
@@ -139,7 +139,7 @@ describe('a concurrent index', () => {
     await expectTakenBack(project);
   });
 
-  test('of a server that is killed: while it is built, and before the history is told', async () => {
+  test('of a server that is killed, while it is built or before the history is told, is applied by the next upgrade', async () => {
     const server = await testCluster();
     onTestFinished(server.remove);
     const project = await started({ on: server });

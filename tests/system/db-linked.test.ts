@@ -13,7 +13,7 @@ const PASSWORD = 'p@ss:w\\rd/ 1%';
 
 // Elsewhere 127.0.0.1 is the only address of the machine, and the CLI's pooler is a domain on port 5432.
 test.skipIf(process.platform !== 'linux')(
-  'each command works on it and names it first; the CLI agrees; the password is in no output and no command line',
+  'npm run db on a linked project names it first, as the CLI does; the password is in no output or command line',
   async () => {
     const project = await linkedProject();
     const { dbLinked, cli, sql, host } = project;
@@ -69,7 +69,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 );
 
-test('what link has left decides: the pooler of this project, the database itself, or a refusal that says what to do', async () => {
+test('npm run db --linked: what link has left decides between the pooler, the database and a refusal with a remedy', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-link-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await mkdir(path.join(folder, 'supabase/.temp'), { recursive: true });
@@ -106,7 +106,7 @@ test('what link has left decides: the pooler of this project, the database itsel
   expect(() => choose()).toThrow('not an address');
 });
 
-test('passwords may have anything in them that a URL can carry', async () => {
+test('npm run db --linked: a password may have any character that a URL can carry', async () => {
   const db = await freshDatabase({ migrated: false });
   onTestFinished(() => db.drop());
   const role = `${db.name}_role`;

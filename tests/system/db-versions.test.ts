@@ -223,7 +223,7 @@ describe('an upgrade', () => {
     expect((await patient).data).toMatchObject({ current: V2 });
   });
 
-  test('by two at once is done by one of them', async () => {
+  test('by two commands at once is done by one of them', async () => {
     const project = await started('create table public.once (id int primary key);');
     const results = await Promise.allSettled([project.run('upgrade'), project.run('upgrade')]);
     expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
@@ -341,7 +341,7 @@ describe('a history that cannot be built upon', () => {
     expect(await current(project)).toBe(null);
   });
 
-  test('versions without a way back, and versions that there are not', async () => {
+  test('versions without a way back, and versions that there are not, are refused by name', async () => {
     const project = await started('create table public.u (id int);');
     await project.run('upgrade');
     expect(await project.refusal('downgrade', V1)).toMatchObject({

@@ -85,8 +85,8 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-describe('what is built from SQL', () => {
-  test('is as the sources have it', async () => {
+describe('what is built into docs from SQL', () => {
+  test('is as the sources have it (build:docs --check)', async () => {
     await execute(process.execPath, [path.join(root, 'scripts/build-docs.ts'), '--check']);
   });
 
@@ -273,7 +273,7 @@ describe('docs/sql.md', () => {
     for (const { name } of columns) expect(section('migration_log')).toContain(`\`${name}\``);
   });
 
-  test('and every page: the SQL in it runs', async () => {
+  test('and every other page have only SQL that runs', async () => {
     const other = await freshDatabase({ app: 'sample', users: 30 });
     try {
       await installCron(other);
@@ -298,7 +298,7 @@ describe('docs/sql.md', () => {
   });
 });
 
-describe('everything that the pages name exists', () => {
+describe('everything that docs and README name exists:', () => {
   test('files', async () => {
     const named = spans.filter(({ span }) =>
       /^(\.?\w[\w.-]*\/)+[\w.-]*$|^[\w.-]+\.(md|json|toml|ts|sql)$/.test(span),
@@ -404,6 +404,6 @@ describe('everything that the pages name exists', () => {
   });
 });
 
-test('.ci/run may be executed', async () => {
+test('.ci/run is executable', async () => {
   await access(path.join(root, '.ci/run'), constants.X_OK);
 });

@@ -20,8 +20,8 @@ async function findings(sql: Sql): Promise<Finding[]> {
 const doctor = async (args: string[], environment: Record<string, string>) =>
   await runCommand(['doctor', ...args], environment, { script: 'scripts/imago.ts' });
 
-describe('a sound installation', () => {
-  test('just installed, prepared, migrated and rolled back', async () => {
+describe('the doctor on a sound installation', () => {
+  test('finds nothing, just installed, prepared, migrated and rolled back', async () => {
     const db = await freshDatabase({ app: 'sample', users: 20 });
     try {
       expect(await findings(db.sql)).toEqual([]);
@@ -36,7 +36,7 @@ describe('a sound installation', () => {
     }
   });
 
-  test('is expected whole: each function, table and view of ours, and no other', async () => {
+  test('expects each function, table and view of Imago, and no other', async () => {
     const db = await freshDatabase();
     try {
       const { functions, relations } = expectation(readParts());
@@ -59,7 +59,7 @@ describe('a sound installation', () => {
   });
 });
 
-describe('an unsound installation', () => {
+describe('the doctor on an unsound installation', () => {
   let db: TestDatabase;
   const seen = new Set<string>(['not_installed', 'not_callable']);
 
@@ -227,7 +227,7 @@ describe('an unsound installation', () => {
     ];
 
   test.each(cases)(
-    '%s is found, alone, and what is to be done mends it',
+    'finds %s, alone, and what it says to do mends it',
     async (_, statement, code, severity, object) => {
       seen.add(code);
       const admin = statement.includes('supabase_admin');
@@ -250,7 +250,7 @@ describe('an unsound installation', () => {
     },
   );
 
-  test('is sound again once everything was mended', async () => {
+  test('finds nothing once everything was mended', async () => {
     expect(await findings(db.sql)).toEqual([]);
   });
 });
@@ -291,7 +291,7 @@ describe('npm run doctor', () => {
     expect(await value(db.sql, 'select count(*) from imago.log')).toBe('0');
   });
 
-  test('where nothing is installed, says so; an address where nobody answers ends with 1', async () => {
+  test('says so where nothing is installed; ends with 1 at an address where nobody answers', async () => {
     const { environment } = await freshProject({ app: 'none', migrated: false });
     const bare = await doctor(['--json'], environment);
     expect(bare.code).toBe(3);

@@ -131,8 +131,8 @@ describe('a full dry run', () => {
   });
 });
 
-describe('the default', () => {
-  test.each([true, false])('is a bounded sample, prepared %s', async (prepared) => {
+describe('a dry run by default', () => {
+  test.each([true, false])('is a bounded sample, which leaves nothing, prepared %s', async (prepared) => {
     const db = await database({ app: 'none' });
     await createTally(
       db.sql,
@@ -155,7 +155,7 @@ describe('the default', () => {
     expect(await everything(db.sql)).toEqual(before);
   });
 
-  test('an unprepared plan is held for half a second at most', async () => {
+  test('holds an unprepared plan for half a second at most', async () => {
     const db = await database({ app: 'none' });
     await createTally(
       db.sql,
@@ -176,7 +176,7 @@ const tallyOf = async (db: TestDatabase, body: string, options: { pending?: stri
   await createTally(db.sql, 'integer', [1, 2, 3, 4, 5], { body, ...options });
 };
 
-describe('what a plan writes and does not declare', () => {
+describe('a dry run of a plan that writes what it does not declare:', () => {
   test.each([
     ['a table', `insert into public.audit (what) values ('x');`, 'public.audit'],
     ['a column', `update public.items set label = 'other' where id = any (keys);`, 'public."items".label'],
@@ -186,7 +186,7 @@ describe('what a plan writes and does not declare', () => {
       'public.items',
     ],
     ['rows deleted', `delete from public.items where id = keys[1] + 1;`, 'public.items'],
-  ])('%s is refused with IM014', async (_, body, object) => {
+  ])('%s: refused with IM014', async (_, body, object) => {
     const db = await database({ app: 'none' });
     await tallyOf(db, body);
     const before = await everything(db.sql);
@@ -205,7 +205,7 @@ describe('what a plan writes and does not declare', () => {
     });
   });
 
-  test('a generated column follows by itself', async () => {
+  test('a generated column, which follows by itself: passes', async () => {
     const db = await database({ app: 'none' });
     await tallyOf(db, '');
     await db.sql.unsafe(
@@ -218,7 +218,7 @@ describe('what a plan writes and does not declare', () => {
     });
   });
 
-  test('a row that the plan has inserted may be written again', async () => {
+  test('a row that the plan has inserted: passes', async () => {
     const db = await database({ app: 'none' });
     await db.sql.unsafe('create table public.made (id integer primary key, item integer, note text)');
     await tallyOf(
@@ -240,7 +240,7 @@ describe('what a plan writes and does not declare', () => {
     expect((await refusal(dryRun(db.sql, 'full', 'tally'))).message).toContain('public.made.note');
   });
 
-  test('writing through a partitioned table is no undeclared write', async () => {
+  test('a partition, through its declared table: passes', async () => {
     const db = await database({ app: 'none' });
     await db.sql.unsafe(`
       create table public.made (id integer primary key, item integer) partition by range (id);
@@ -259,8 +259,8 @@ describe('what a plan writes and does not declare', () => {
   });
 });
 
-describe("the app's own triggers", () => {
-  test('are side effects: rows elsewhere, columns, rows two triggers away', async () => {
+describe('a dry run with triggers of the app', () => {
+  test('names as side effects: rows elsewhere, columns, rows two triggers away', async () => {
     const db = await database({ app: 'sample', users: 80 });
     await db.sql.unsafe(`
       create table public.audit (id bigint generated always as identity, what text);
@@ -289,7 +289,7 @@ describe("the app's own triggers", () => {
     expect(await value(db.sql, 'select count(*) from public.audit')).toBe('80');
   });
 
-  test('updated_at is kept, so it is no side effect', async () => {
+  test('does not name updated_at, which is kept', async () => {
     const db = await database({ app: 'sample', users: 40 });
     const sums = await checksums(db.sql);
     expect((await dryRun(db.sql, 'full')).side_effects).toEqual([]);

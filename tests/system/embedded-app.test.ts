@@ -48,7 +48,7 @@ test('--app makes that app, once, and never over another one; a plan that it is 
   expect(other.stderr).not.toMatch(/trying again|could not be read/);
 });
 
-test('a file that is not there is refused', async () => {
+test('--app with a file that is not there is refused', async () => {
   const local = startCommand(['--app', 'nothing.sql'], {}, { script: 'scripts/local.ts' });
   expect(await local.finished).toMatchObject({
     code: 2,

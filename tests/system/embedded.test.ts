@@ -25,7 +25,7 @@ import { until } from '../support/until.ts';
 /** Generous, for machines that do other things too. */
 const WITHIN = { timeout: 30_000 };
 
-test('PostgreSQL 15 has the same roles, takes the migrations and comes back after a crash', async () => {
+test('the embedded PostgreSQL 15 has the same roles, takes the migrations and comes back after a crash', async () => {
   const cluster = await testCluster({ version: 15 });
   onTestFinished(cluster.remove);
   const db = await freshDatabase({ app: 'sample', users: 20, on: cluster });
@@ -308,13 +308,13 @@ describe('the embedded Supabase', () => {
     expect(existsSync(path.join(folder, 'state.json'))).toBe(false);
   });
 
-  test('npm run local refuses what it does not understand', async () => {
+  test('npm run local refuses options that it does not know', async () => {
     const { code, stdout } = await startCommand(['--sample', 'many'], {}, { script: 'scripts/local.ts' })
       .finished;
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
-  test('starts over beside a keeper, and not under another command', async () => {
+  test('starts over with --reset beside a keeper, and is refused under another command', async () => {
     const command = await hold();
     await expect(hold({ reset: true })).rejects.toThrow(/another command/);
     expect(await usersIn(command)).toBe(40);

@@ -81,7 +81,7 @@ describe('the error budget', () => {
     expect((await failures(db)).length).toBeLessThan(60);
   });
 
-  test('as many as allowed do not stop it', async () => {
+  test('as many failures as allowed do not stop the run', async () => {
     const db = await database(30);
     await poison(db);
     expect(await last(db, { max_failures: '10' })).toMatchObject({

@@ -53,6 +53,8 @@ async function failed(db: TestDatabase, args: Record<string, unknown> = {}): Pro
 
 /** How to get an error: what has to be there, then the calls that all end in it. */
 interface Case {
+  /** What the test is called: the condition under which it is raised. */
+  when: string;
   users?: number;
   /** False where the plan must not be prepared. */
   prepared?: boolean;
@@ -110,8 +112,13 @@ function checkError(
 
 /** For each code of imago.error, the ways to get it. */
 const CASES: Record<string, Case> = {
-  IM001: { prepared: false, calls: OF_A_PLAN.map((name) => [name, { plan: 'avatarz' }]) },
+  IM001: {
+    when: 'a plan that does not exist',
+    prepared: false,
+    calls: OF_A_PLAN.map((name) => [name, { plan: 'avatarz' }]),
+  },
   IM002: {
+    when: 'a batch size out of bounds',
     prepared: false,
     calls: [0, -1, 10_001].flatMap((batch_size) => [
       ['migrate_batch', { batch_size }],
@@ -119,8 +126,13 @@ const CASES: Record<string, Case> = {
       ['dry_run_migration', { batch_size }],
     ]),
   },
-  IM003: { prepared: false, calls: [['migrate_users_batch', { batch_size: 1, batch_offset: -1 }]] },
+  IM003: {
+    when: 'a negative offset',
+    prepared: false,
+    calls: [['migrate_users_batch', { batch_size: 1, batch_offset: -1 }]],
+  },
   IM004: {
+    when: 'an argument that is null',
     before: (db) => call(db.sql, 'migrate_batch'),
     calls: [
       ...OF_A_PLAN.map((name): [string, Record<string, unknown>] => [name, { plan: null }]),
@@ -137,22 +149,31 @@ const CASES: Record<string, Case> = {
       ['rollback_batch', { max_ms: null }],
     ],
   },
-  IM005: { prepared: false, calls: [['migrate_users_batch']], told: [canary] },
+  IM005: {
+    when: 'a window or canary of an unprepared plan',
+    prepared: false,
+    calls: [['migrate_users_batch']],
+    told: [canary],
+  },
   IM006: {
+    when: 'a table without the key that the plan needs',
     prepared: false,
     before: (db) => db.sql`alter table public.users drop constraint users_pkey cascade`,
     calls: [['migrate_batch'], ['prepare_migration'], ['dry_run_migration']],
   },
   IM007: {
+    when: 'an option other than the run has',
     prepared: false,
     before: (db) => call(db.sql, 'migrate_batch', { max_failures: '3' }),
     calls: [['migrate_batch', { max_failures: '4' }]],
   },
   IM008: {
+    when: 'a transition that the state does not allow',
     before: (db) => call(db.sql, 'migrate_batch'),
     calls: [['resume_migration'], ['pause_migration'], ['cancel_migration'], ['retry_failed_migrations']],
   },
   IM009: {
+    when: 'a rollback without a journal',
     before: (db) => call(db.sql, 'migrate_batch', { backup: false }),
     calls: [
       ['rollback_batch'],
@@ -161,11 +182,13 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM010: {
+    when: 'an entity that stays pending after apply',
     before: (db) =>
       db.sql`create or replace function avatars.apply(keys uuid[]) returns void language sql as ''`,
     told: [canary],
   },
   IM011: {
+    when: 'a default avatar view with two rows for a user',
     before: (db) =>
       db.sql.unsafe(`
         drop view avatars.default_avatar;
@@ -174,6 +197,7 @@ const CASES: Record<string, Case> = {
     told: [canary],
   },
   IM012: {
+    when: 'an installation whose names are taken',
     prepared: false,
     // The first statements of each migration, once more: everything that they look for is there.
     told: ['engine/install_check.sql', 'plans/avatars/schema.sql'].map((file) => async (db) => {
@@ -182,8 +206,12 @@ const CASES: Record<string, Case> = {
       );
     }),
   },
-  IM013: { calls: [['migrate_user_to_avatar_centric', { user_id: NOBODY }]] },
+  IM013: {
+    when: 'an entity that does not exist',
+    calls: [['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
+  },
   IM014: {
+    when: 'a write that the plan does not declare',
     prepared: false,
     before: async (db) => {
       await db.sql`create table public.elsewhere (id integer)`;
@@ -194,6 +222,7 @@ const CASES: Record<string, Case> = {
     calls: [['dry_run_migration', { plan: 'tally' }]],
   },
   IM015: {
+    when: 'an argument that makes no sense',
     before: (db) => call(db.sql, 'migrate_batch'),
     calls: [
       ['migrate_batch', { max_ms: 0 }],
@@ -209,6 +238,7 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM016: {
+    when: 'a transition while a batch holds the run',
     before: async (db) => {
       await oneUserOfTen(db);
       await db.sql`update imago.setting set value = '100' where name = 'state_lock_timeout_ms'`;
@@ -219,6 +249,7 @@ const CASES: Record<string, Case> = {
     calls: [['pause_migration'], ['cancel_migration']],
   },
   IM017: {
+    when: 'a forward call during a rollback',
     before: async (db) => {
       await migrateAll(db.sql);
       await db.sql`select imago.start_rollback('avatars', false)`;
@@ -230,6 +261,7 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM018: {
+    when: 'a dry run that the statement timeout ends',
     users: 20,
     before: (db) =>
       db.sql.unsafe(`
@@ -243,6 +275,7 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM019: {
+    when: 'a window or canary of a paused run',
     before: async (db) => {
       await oneUserOfTen(db);
       await call(db.sql, 'pause_migration');
@@ -250,6 +283,7 @@ const CASES: Record<string, Case> = {
     calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
   },
   IM020: {
+    when: 'a run past its error budget',
     before: (db) => poison(db),
     told: [
       (db) => failed(db, { max_failures: '2' }),
@@ -261,10 +295,12 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM021: {
+    when: 'a run whose statement misses a column',
     before: (db) => db.sql`alter table public.avatars drop column niche cascade`,
     told: [(db) => failed(db)],
   },
   IM022: {
+    when: 'an action on a plan that never ran',
     prepared: false,
     calls: [
       ['pause_migration'],
@@ -276,8 +312,13 @@ const CASES: Record<string, Case> = {
       ['rollback_user_migration', { user_id: NOBODY }],
     ],
   },
-  IM023: { before: (db) => poison(db), told: [canary] },
+  IM023: {
+    when: 'a canary that cannot be moved',
+    before: (db) => poison(db),
+    told: [canary],
+  },
   IM024: {
+    when: 'a window or canary of a failed run',
     before: async (db) => {
       await poison(db);
       await failed(db, { max_failures: '2' });
@@ -285,6 +326,7 @@ const CASES: Record<string, Case> = {
     calls: [['migrate_users_batch'], ['migrate_user_to_avatar_centric', { user_id: NOBODY }]],
   },
   IM025: {
+    when: 'a canary whose row somebody holds',
     before: async (db) => {
       const other = db.connect();
       await other`begin`;
@@ -293,6 +335,7 @@ const CASES: Record<string, Case> = {
     told: [canary],
   },
   IM026: {
+    when: 'a fix that leaves its check unsatisfied',
     before: async (db) => {
       await wrongFollow(db);
       await db.sql.unsafe(
@@ -302,6 +345,7 @@ const CASES: Record<string, Case> = {
     told: [checkError({ fix_issues: true })],
   },
   IM027: {
+    when: 'a fix during a run',
     before: async (db) => {
       await oneUserOfTen(db);
       await call(db.sql, 'pause_migration');
@@ -309,6 +353,7 @@ const CASES: Record<string, Case> = {
     calls: [['validate_migration', { fix_issues: true }]],
   },
   IM028: {
+    when: 'a check that does not fit the statement timeout',
     before: async (db) => {
       await migrateAll(db.sql);
       await db.sql`
@@ -319,6 +364,7 @@ const CASES: Record<string, Case> = {
     told: [checkError({}, 800)],
   },
   IM029: {
+    when: 'a check whose query fails',
     before: async (db) => {
       await migrateAll(db.sql);
       await db.sql`update imago.plan_check set query = 'select no_such_column' where name = 'follows_with_wrong_avatar'`;
@@ -326,6 +372,7 @@ const CASES: Record<string, Case> = {
     told: [checkError({})],
   },
   IM030: {
+    when: 'a fix whose function is gone',
     before: async (db) => {
       await wrongFollow(db);
       await db.sql`drop function avatars.fix_follows`;
@@ -333,6 +380,7 @@ const CASES: Record<string, Case> = {
     told: [checkError({ fix_issues: true })],
   },
   IM035: {
+    when: 'a sync that names a column that does not exist',
     prepared: false,
     before: (db) => db.sql`
       insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
@@ -340,6 +388,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => refusal(prepareAll(db.sql))],
   },
   IM036: {
+    when: 'a sync that writes what is not declared',
     prepared: false,
     before: (db) => db.sql`
       insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
@@ -349,6 +398,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => refusal(prepareAll(db.sql))],
   },
   IM044: {
+    when: 'a written table with a key of two columns',
     prepared: false,
     before: async (db) => {
       await db.sql`create table public.pairs (a integer, b integer, primary key (a, b))`;
@@ -357,6 +407,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => refusal(prepareAll(db.sql))],
   },
   IM045: {
+    when: 'a write for a stage that does not exist',
     prepared: false,
     before: (db) => db.sql`
       insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts)
@@ -364,6 +415,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => refusal(prepareAll(db.sql))],
   },
   IM048: {
+    when: 'a finalize that a view of the app stands against',
     prepared: false,
     before: async (db) => {
       await createApp(db.sql, 'tests/support/profile_gigs.sql', 10);
@@ -373,6 +425,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => refusal(finalize(db.sql, 'profile_gigs'))],
   },
   IM073: {
+    when: 'a step of prepare that raises',
     prepared: false,
     before: async (db) => {
       await db.sql.unsafe(`
@@ -383,6 +436,7 @@ const CASES: Record<string, Case> = {
     told: [(db) => failed(db)],
   },
   IM074: {
+    when: 'forgetting an entity that is still there',
     before: (db) => migrateAll(db.sql),
     told: [
       async (db) =>
@@ -390,6 +444,7 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM075: {
+    when: 'a rollback of a forgotten entity',
     before: (db) => migrateAll(db.sql),
     told: [
       async (db) => {
@@ -400,6 +455,7 @@ const CASES: Record<string, Case> = {
     ],
   },
   IM076: {
+    when: 'a journaled column that is gone',
     before: async (db) => {
       await migrateAll(db.sql);
       await db.sql`alter table public.posts drop column avatar_id cascade`;
@@ -407,6 +463,7 @@ const CASES: Record<string, Case> = {
     calls: [['rollback_batch'], ['migrate_batch'], ['rollback_user_migration', { user_id: NOBODY }]],
   },
   IM077: {
+    when: 'giving up a column that is still there',
     before: (db) => migrateAll(db.sql),
     calls: [
       ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
@@ -432,7 +489,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
 };
 
 describe('error codes', () => {
-  test('each of imago.error has a case, and the other way round', async () => {
+  test('each code of imago.error has a case, and each case a code', async () => {
     const db = await database(1, false);
     const codes = await db.sql`select code from imago.error order by code`;
     expect([...Object.keys(CASES), ...Object.values(ELSEWHERE).flat()].sort()).toEqual(
@@ -440,14 +497,17 @@ describe('error codes', () => {
     );
   });
 
-  test.each(Object.entries(ELSEWHERE))('%s has the cases that it is said to have', async (file, codes) => {
-    const text = await readFile(new URL(file, import.meta.url), 'utf8');
-    expect(codes.filter((code) => !text.includes(`'${code}'`))).toEqual([]);
-  });
+  test.each(Object.entries(ELSEWHERE))(
+    '%s has a case of each code that this file leaves to it',
+    async (file, codes) => {
+      const text = await readFile(new URL(file, import.meta.url), 'utf8');
+      expect(codes.filter((code) => !text.includes(`'${code}'`))).toEqual([]);
+    },
+  );
 
-  test.each(Object.entries(CASES))(
-    '%s, with its message and its hint filled in',
-    async (code, { users, prepared, before, calls, told }) => {
+  test.each(Object.entries(CASES).map(([code, made]) => [code, made.when, made] as const))(
+    '%s is raised, with message and hint filled in, for %s',
+    async (code, _, { users, prepared, before, calls, told }) => {
       const db = await database(users, prepared);
       await before?.(db);
       const [texts] = await db.sql<{ message: string; hint: string }[]>`

@@ -51,7 +51,7 @@ function expectProblem(reply: Reply, status: number, code: string): void {
   );
 }
 
-describe('bad bodies', () => {
+describe('bad bodies and queries', () => {
   test('of 500, none reaches SQL, none is a 500, none is repeated in the answer', async () => {
     const bodies = badBodies(500, 20260721);
     const before = await value(db.sql, 'select count(*)::int from imago.log');
@@ -89,7 +89,7 @@ describe('bad bodies', () => {
     ['migrate', JSON.parse('{"__proto__": {"plan": "x"}}'), ['__proto__']],
     ['migrate', { action: 'pause', max_seconds: 3, backup: true }, ['max_seconds', 'backup']],
     ['migrate', { batch_size: 0, max_seconds: 141 }, ['batch_size', 'max_seconds']],
-  ])('%s %j: the fields are named', async (name, json, fields) => {
+  ])('%s %j: refused, and the fields are named', async (name, json, fields) => {
     const reply = await project.call(KEY, name, { json });
     expectProblem(reply, 400, 'bad_body');
     for (const field of fields) expect(reply.json.message).toContain(field);
@@ -112,7 +112,7 @@ describe('bad bodies', () => {
     ['?view=all', 'view'],
     ['?format=xml', 'format'],
     ['?format=', 'format'],
-  ])('progress%s: the field is named', async (query, field) => {
+  ])('progress%s: refused, and the field is named', async (query, field) => {
     project.asked.length = 0;
     const reply = await project.call(KEY, 'progress', { method: 'GET', query });
     expectProblem(reply, 400, 'bad_body');
@@ -121,7 +121,7 @@ describe('bad bodies', () => {
   });
 });
 
-describe('what is not a request of theirs', () => {
+describe('a request that the functions do not take', () => {
   const wrong = Object.entries(FUNCTIONS).flatMap(([name, allowed]) =>
     ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
       .filter((method) => method !== allowed)
@@ -160,13 +160,13 @@ describe('what is not a request of theirs', () => {
     },
   );
 
-  test('no body at all: not JSON', async () => {
+  test('no body at all: 415', async () => {
     const reply = await project.call(KEY, 'migrate', { headers: { 'content-type': 'application/json' } });
     expectProblem(reply, 400, 'bad_json');
   });
 });
 
-describe('size', () => {
+describe('the size of a body', () => {
   const headers = { 'content-type': 'application/json' };
   const padded = (length: number) => '{"action":"pause","plan":"nothing"}'.padEnd(length, ' ');
   const chunked = (text: string) =>
@@ -267,7 +267,7 @@ describe('CORS', () => {
   });
 });
 
-describe('what the database says', () => {
+describe('an error of the database', () => {
   /** SQLSTATEs that something in the database could raise, and what becomes of them. */
   test.each([
     ['P0001', 500, 'internal'],
@@ -344,9 +344,12 @@ describe('what the database says', () => {
       'application/json',
       [500, 'internal'],
     ],
-  ] as const)('an answer that %s is no success', async (_, status, text, type, [wanted, code]) => {
-    project.during = async () => new Response(text, { status, headers: { 'content-type': type } });
-    const reply = await project.call(KEY, 'migrate', { json: { action: 'resume' } });
-    expectProblem(reply, wanted, code);
-  });
+  ] as const)(
+    'an answer of the Data API that %s is no success',
+    async (_, status, text, type, [wanted, code]) => {
+      project.during = async () => new Response(text, { status, headers: { 'content-type': type } });
+      const reply = await project.call(KEY, 'migrate', { json: { action: 'resume' } });
+      expectProblem(reply, wanted, code);
+    },
+  );
 });

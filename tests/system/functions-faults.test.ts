@@ -22,8 +22,8 @@ import {
 
 describe('a caller who hangs up', () => {
   test.each([
-    ['and waits for the result', {}],
-    ['and reads a stream', STREAM],
+    ['in a migration, waiting for the result', {}],
+    ['in a migration, reading a stream', STREAM],
   ])('%s: the running batch ends whole, it is the last, and a later call finishes', async (_, headers) => {
     const own = await behind();
     const hangUp = new AbortController();
@@ -52,7 +52,7 @@ describe('a caller who hangs up', () => {
     await expectAllMigrated(own.sql);
   });
 
-  test('in the middle of a rollback: the same', async () => {
+  test('in the middle of a rollback: the running batch ends whole, it is the last, and a later call goes on', async () => {
     const own = await behind();
     const before = await checksums(own.sql);
     await migrateAll(own.sql, { batch_size: BATCH });
@@ -129,7 +129,7 @@ describe('several callers at once', () => {
     expect(await checksums(own.sql)).toEqual(before);
   });
 
-  test('one pauses, one cancels: who migrates stops after the running batch and begins nothing new', async () => {
+  test('one pauses, one cancels: the one that migrates stops after the running batch and begins nothing', async () => {
     for (const [action, state] of [
       ['pause', 'paused'],
       ['cancel', 'cancelled'],

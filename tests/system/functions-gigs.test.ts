@@ -69,7 +69,7 @@ describe('callers of the function gigs', () => {
     ['expired', 401, 'unauthorized'],
     ['changed after signing', 401, 'unauthorized'],
     ['service_role claim', 403, 'forbidden'],
-  ] as const)('%s gets nothing', async (caller, status, code) => {
+  ] as const)('of the kind “%s” are refused, and the database is not asked', async (caller, status, code) => {
     for (const path of [`get-user-profile/${freelancer.id}`, 'get-user-gigs', 'nothing']) {
       project.asked.length = 0;
       expectRefused(await project.call(caller, `gigs/${path}`, { method: 'GET' }), status, code);
@@ -77,7 +77,7 @@ describe('callers of the function gigs', () => {
     }
   });
 
-  test('own gigs are those of app_metadata.user_id; neither the address nor user_metadata nor a query names anybody', async () => {
+  test('get the gigs of app_metadata.user_id, whatever address, user_metadata and query say', async () => {
     await sql`update "User" set email = 'somebody@example.test' where id = ${freelancer.id}`;
     for (const user_id of [
       undefined,
@@ -101,7 +101,7 @@ describe('callers of the function gigs', () => {
     expect((await ownGigs(String(freelancer.id))).json).toHaveLength(2);
   });
 
-  test('the SQL functions behind it are for the service role alone', async () => {
+  test('other than the service role may not call the SQL functions behind it', async () => {
     for (const role of ['anon', 'authenticated'] as const) {
       const session = db.connect({ role });
       for (const query of ['get_user_profile_gig(1)', 'get_user_gigs(1, true)']) {
@@ -111,7 +111,7 @@ describe('callers of the function gigs', () => {
   });
 });
 
-describe('what is asked', () => {
+describe('a request to the function gigs', () => {
   test('is a user by number, a known path and a known query, by GET', async () => {
     for (const id of ['abc', '1e3', '0', '-1', '1.5', '99999999999', '2147483648', '%27', '1;drop']) {
       expectRefused(await profile(id), 400, 'bad_body');
@@ -132,7 +132,7 @@ describe('what is asked', () => {
   });
 });
 
-test('before prepare, prepared, migrated, finalized: the answers of before stay, and the profile says where it is from', async () => {
+test('the function gigs answers alike before prepare, prepared, migrated and finalized, and says where a profile is from', async () => {
   const fromUser = { userId: freelancer.id, source: 'user', profile: freelancer.columns };
   const expectBefore = async () => {
     expect((await ownGigs(freelancer.id)).json).toEqual(freelancer.gigs);
@@ -174,7 +174,7 @@ test('before prepare, prepared, migrated, finalized: the answers of before stay,
   });
 });
 
-test('nothing of a user but his profile leaves the database', async () => {
+test('the function gigs gives out nothing of a user but the profile', async () => {
   const users = await sql<
     { id: number; email: string; password: string; username: string }[]
   >`select * from "User"`;
@@ -189,7 +189,7 @@ test('nothing of a user but his profile leaves the database', async () => {
   ]);
 });
 
-test('without the tables of the app it fails, and tells nothing of its insides', async () => {
+test('the function gigs without the tables of the app fails, and tells nothing of its insides', async () => {
   const bare = await freshDatabase();
   await project.use(bare);
   // What the Data API prints of it is for its own log.

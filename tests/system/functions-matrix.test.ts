@@ -202,33 +202,36 @@ function inShort({ status, json }: Reply): string {
   return [status, said, error?.code].filter(Boolean).join(' ');
 }
 
-test('every caller is in one group', () => {
+test('the table of rights has every caller in one group', () => {
   expect(Object.values(GROUPS).flat().toSorted()).toEqual(CALLERS.toSorted());
 });
 
-describe('callers without the right get the same 401 or 403 for', () => {
-  test.each(rows)('$name $asked', async (row) => {
-    // Their answers do not depend on the run: that is what is tested here.
-    const moved = await arrange('running');
-    project.asked.length = 0;
-    for (const [group, callers] of Object.entries(GROUPS)) {
-      const answer = row.answers[group as Group];
-      if (answer !== '401' && answer !== '403') continue;
-      const replies = await Promise.all(callers.map((caller) => ask(caller, row, moved)));
-      for (const [i, reply] of replies.entries()) {
-        expect([callers[i], inShort(reply)]).toEqual([callers[i], answer]);
-        expect(reply.json).toEqual({
-          code: answer === '401' ? 'unauthorized' : 'forbidden',
-          message: expect.any(String),
-          hint: expect.any(String),
-        });
-        const headers = [...reply.headers].filter(([name]) => name !== 'date').toSorted();
-        refusals[answer].add(JSON.stringify([headers, reply.text]));
+describe('callers without the right', () => {
+  test.each(rows.map((row) => [row.name, row.asked, row] as const))(
+    '%s %s: the same 401 or 403',
+    async (_, __, row) => {
+      // Their answers do not depend on the run: that is what is tested here.
+      const moved = await arrange('running');
+      project.asked.length = 0;
+      for (const [group, callers] of Object.entries(GROUPS)) {
+        const answer = row.answers[group as Group];
+        if (answer !== '401' && answer !== '403') continue;
+        const replies = await Promise.all(callers.map((caller) => ask(caller, row, moved)));
+        for (const [i, reply] of replies.entries()) {
+          expect([callers[i], inShort(reply)]).toEqual([callers[i], answer]);
+          expect(reply.json).toEqual({
+            code: answer === '401' ? 'unauthorized' : 'forbidden',
+            message: expect.any(String),
+            hint: expect.any(String),
+          });
+          const headers = [...reply.headers].filter(([name]) => name !== 'date').toSorted();
+          refusals[answer].add(JSON.stringify([headers, reply.text]));
+        }
       }
-    }
-    // Not asked, the database cannot tell by an error or by the time it takes what there is.
-    expect(project.asked).toEqual([]);
-  });
+      // Not asked, the database cannot tell by an error or by the time it takes what there is.
+      expect(project.asked).toEqual([]);
+    },
+  );
 
   test('all get the same 401 or 403, to the byte, whatever exists', () => {
     expect(refusals[401].size).toBe(1);
@@ -242,11 +245,11 @@ describe('callers who may', () => {
       const answer = row.answers[group as Group];
       return answer === '401' || answer === '403'
         ? []
-        : callers.map((caller) => ({ ...row, caller, answer }));
+        : callers.map((caller) => [caller, row.name, row.asked, row.run, answer, row] as const);
     }),
   );
 
-  test.each(allowed)('$caller: $name $asked ($run)', async ({ caller, answer, ...row }) => {
+  test.each(allowed)('%s: %s %s (run: %s) is answered %s', async (caller, _, __, ___, answer, row) => {
     const moved = await arrange(row.run);
     const reply = await ask(caller, row, moved);
     if (reply.status === 200 && row.log !== '') arranged = undefined;
@@ -265,7 +268,7 @@ describe('callers who may', () => {
 });
 
 describe('supabase-js', () => {
-  test('with a secret key may', async () => {
+  test('with a secret key may pause a run and look', async () => {
     await arrange('running');
     arranged = undefined;
     const client = createClient(project.url, project.secretKey);
@@ -275,7 +278,7 @@ describe('supabase-js', () => {
     expect([progress.error, progress.data.state]).toEqual([null, 'paused']);
   });
 
-  test('with the publishable key and the token of an operator may, with that of a viewer may look', async () => {
+  test('with the publishable key and the token of an operator may pause, with that of a viewer may look only', async () => {
     await arrange('running');
     arranged = undefined;
     const as = (bearer: 'operator' | 'viewer') =>
@@ -291,7 +294,7 @@ describe('supabase-js', () => {
     expect(await error.context.json()).toMatchObject({ code: 'forbidden' });
   });
 
-  test('with the publishable key alone may not', async () => {
+  test('with the publishable key alone gets 401', async () => {
     const client = createClient(project.url, project.publishableKey);
     const { error } = await client.functions.invoke('progress', { method: 'GET' });
     expect(error.context.status).toBe(401);

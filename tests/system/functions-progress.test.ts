@@ -83,7 +83,7 @@ function still(answer: Answer): Answer {
   return rest;
 }
 
-describe('as JSON', () => {
+describe('the function progress, as JSON', () => {
   test('every view is what SQL answers: before, in the middle, after, and taken back', async () => {
     const { sql } = await behind();
     const expectSame = async (state: string) => {
@@ -106,7 +106,7 @@ describe('as JSON', () => {
     await expectSame('succeeded');
   });
 
-  test('looking changes nothing and is not logged', async () => {
+  test('changes nothing and is not logged', async () => {
     const { sql } = await behind();
     await migrateAll(sql);
     const before = await value(sql, 'select count(*)::int from public.migration_log');
@@ -120,7 +120,7 @@ describe('as JSON', () => {
   });
 });
 
-describe('for Prometheus', () => {
+describe('the function progress, for Prometheus', () => {
   test('before anything was run: everybody is pending, nothing is claimed', async () => {
     await behind();
     const seen = await scrape();

@@ -17,8 +17,8 @@ import {
   USERS,
 } from '../support/small-batches.ts';
 
-describe('a run', () => {
-  test('that is named is the only one that is worked on: who comes after its end opens no other', async () => {
+describe('a run by requests', () => {
+  test('that is named is the only one that is worked on: a request after its end opens no other', async () => {
     const own = await behind();
     atCall(
       'migrate_batch',
@@ -58,7 +58,7 @@ describe('a run', () => {
   });
 });
 
-describe('the time', () => {
+describe('the time that a request has, max_seconds', () => {
   /** Makes every user take so long to move that the whole takes half a minute. */
   const slow = async ({ sql }: TestDatabase) =>
     await sql.unsafe(`
@@ -66,7 +66,7 @@ describe('the time', () => {
       create trigger slow before update on public.users for each row execute function public.slow()`);
 
   test.each(['migrate', 'rollback'])(
-    'of %s is kept: it answers after a second of half a minute',
+    'is kept by %s, which answers after a second of half a minute’s work',
     async (name) => {
       const own = await behind();
       if (name === 'rollback') await migrateAll(own.sql);

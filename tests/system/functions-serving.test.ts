@@ -115,7 +115,7 @@ async function serve() {
   };
 }
 
-describe('a function', () => {
+describe('a served function', () => {
   let project: Awaited<ReturnType<typeof serve>>;
   beforeAll(async () => {
     project = await serve();

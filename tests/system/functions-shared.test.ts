@@ -65,7 +65,7 @@ describe('driving batches for a request', () => {
       `select count(*)::integer from imago.run where state in ('pending', 'running', 'paused')`,
     );
 
-  test('sums up forward and back', async () => {
+  test('sums up the answers of all batches, forward and back', async () => {
     const db = await database();
     const forward = (await all(driven(db))).at(-1);
     expect(forward).toMatchObject({
@@ -104,7 +104,7 @@ describe('driving batches for a request', () => {
     expect(seen.at(-1)).toMatchObject({ calls: 2, has_more: true });
   });
 
-  test('a run that somebody cancels is not begun again', async () => {
+  test('does not begin again a run that somebody cancels', async () => {
     const db = await database(2_000);
     await migrateAllSteps(db);
     const before = async (number: number) => number === 2 && (await call(db.sql, 'cancel_migration'));
@@ -113,7 +113,7 @@ describe('driving batches for a request', () => {
     expect(await unfinished(db)).toBe(0);
   });
 
-  test('a run that another caller completes is not begun again', async () => {
+  test('does not begin again a run that another caller completes', async () => {
     const db = await database(2_000);
     await migrateAllSteps(db);
     const before = async (number: number) => number === 2 && (await migrateAll(db.sql));
@@ -122,7 +122,7 @@ describe('driving batches for a request', () => {
     expect(await value(db.sql, 'select count(*)::integer from imago.run')).toBe(1);
   });
 
-  test('a run that another caller is just opening is waited for, and not taken for the rollback before it', async () => {
+  test('waits for a run that another caller is opening, and does not take it for the rollback before it', async () => {
     const db = await database();
     await migrateAll(db.sql);
     await rollbackAll(db.sql);
@@ -137,7 +137,7 @@ describe('driving batches for a request', () => {
     expect(await value(db.sql, 'select count(*)::integer from public.avatars')).toBe(50);
   });
 
-  test('a request for a run that has ended is told so, and opens no other', async () => {
+  test('tells a request for a run that has ended, and opens no other', async () => {
     const db = await database();
     await migrateAll(db.sql);
     const run = await value<string>(db.sql, 'select id from imago.run');
@@ -147,14 +147,14 @@ describe('driving batches for a request', () => {
     expect(await value(db.sql, 'select count(*)::integer from imago.run')).toBe(1);
   });
 
-  test('a paused run stays paused', async () => {
+  test('leaves a paused run paused', async () => {
     const db = await database(2_000);
     await migrateAllSteps(db);
     const before = async (number: number) => number === 2 && (await call(db.sql, 'pause_migration'));
     expect((await all(driven(db, { before }))).at(-1)).toMatchObject({ status: 'paused', has_more: true });
   });
 
-  test('a run that uses up its error budget and takes itself back ends as failed, with everything back', async () => {
+  test('ends as failed, with everything back, when a run past its error budget takes itself back', async () => {
     const db = await database(200);
     await db.sql`alter table public.users add column poisoned boolean`;
     await migrateAllSteps(db);
@@ -226,7 +226,7 @@ describe('metrics of a database', () => {
 });
 
 describe('log_request', () => {
-  test('writes who asked for what, once each', async () => {
+  test('writes who has asked for what, one line a request', async () => {
     const db = await database();
     await call(db.sql, 'log_request', { plan: 'avatars', action: 'run', caller: 'key:ci runner' });
     await migrateAll(db.sql);
@@ -253,7 +253,7 @@ describe('log_request', () => {
     expect(await value(db.sql, `select count(*)::integer from imago.log where event = 'requested'`)).toBe(0);
   });
 
-  test.each(['anon', 'authenticated'] as const)('is not for %s', async (role) => {
+  test.each(['anon', 'authenticated'] as const)('is refused for %s', async (role) => {
     const db = await database(1);
     const args = { plan: 'avatars', action: 'run', caller: 'key:default' };
     expect((await refusal(call(db.connect({ role }), 'log_request', args))).code).toBe('42501');

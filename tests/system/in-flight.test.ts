@@ -187,7 +187,7 @@ describe('a transaction that refers to an avatar that is being rolled back', () 
     await expectNothingDangles(sql);
   });
 
-  test('and takes it back does not keep it', async () => {
+  test('and is then rolled back itself does not keep the avatar', async () => {
     const db = await database('prepared');
     const { sql } = db;
     const original = await allChecksums(sql);
@@ -383,7 +383,7 @@ describe('two movers on one user', () => {
     PATHS.map(([two, second]) => ({ one, first, two, second })),
   ).filter(({ one, two }) => one !== 'lane' || two !== 'lane');
 
-  test.each(PAIRS)('$one first, then $two: he is moved once', async ({ one, first, two, second }) => {
+  test.each(PAIRS)('$one first, then $two: the user is moved once', async ({ one, first, two, second }) => {
     for (const waits of ['short', 'long'] as const) {
       const db = await database('prepared', waits);
       const { sql } = db;
@@ -442,7 +442,7 @@ describe('two movers on one user', () => {
 });
 
 describe('a change of direction while a batch is in flight', () => {
-  test('rollback is busy until the forward batch has ended, then works', async () => {
+  test('rollback_batch is busy until the forward batch has ended, then works', async () => {
     const db = await database('prepared');
     const { sql } = db;
     const original = await allChecksums(sql);
@@ -466,7 +466,7 @@ describe('a change of direction while a batch is in flight', () => {
     await expectNoTraces(sql);
   });
 
-  test('rollback that waits takes back what the batch in flight commits', async () => {
+  test('a rollback that waits takes back what the batch in flight commits', async () => {
     const db = await database('prepared', 'long');
     const { sql } = db;
     const original = await allChecksums(sql);
@@ -481,7 +481,7 @@ describe('a change of direction while a batch is in flight', () => {
     await expectNoTraces(sql);
   });
 
-  test('forward is busy while a rollback begins, then refused', async () => {
+  test('migrate_batch is busy while a rollback begins, then refused', async () => {
     const db = await database('migrated');
     const { sql } = db;
     const holder = await transaction(db);
@@ -496,7 +496,7 @@ describe('a change of direction while a batch is in flight', () => {
     await expectNoTraces(sql);
   });
 
-  test('a user rolled back alone while his batch is in flight is taken back once it is there', async () => {
+  test('a user rolled back alone while the batch that moves them is in flight goes back after it', async () => {
     const db = await database('prepared', 'long');
     const { sql } = db;
     const { id } = await author(sql);

@@ -153,7 +153,7 @@ describe('the indexes that rollback needs', () => {
     expect(await indexed()).toEqual(POINTERS);
   });
 
-  test('one user comes back before they are there', async () => {
+  test('are not needed to take one user back', async () => {
     const id = await value<string>(db.sql, 'select id from public.users order by id limit 1');
     const before = await checksums(db.sql);
     await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: id });

@@ -93,7 +93,7 @@ describe('imago install', () => {
     expect(variables.filter((name) => name === 'DATABASE_URL')).toHaveLength(1);
   });
 
-  test('a second time adds nothing, and later what is chosen besides', async () => {
+  test('adds nothing the second time, and later what is chosen besides', async () => {
     const folder = await projectFolder();
     await install(folder);
     const before = await contents(folder);
@@ -120,7 +120,7 @@ describe('imago install', () => {
     expect(await install(folder)).toMatchObject({ status: 'unchanged' });
   });
 
-  test('the engine alone, without functions', async () => {
+  test('adds the engine alone with --plans none --no-functions', async () => {
     const folder = await projectFolder();
     const done = await install(folder, '--plans', 'none', '--no-functions');
     expect(await migrationNames(folder)).toEqual(['things', 'imago_engine']);
@@ -128,7 +128,7 @@ describe('imago install', () => {
     expect((await contents(folder))['supabase/config.toml']).toBe(configText);
   });
 
-  test('what was edited is kept and named; what is newer goes in place of what was not, or is said', async () => {
+  test('keeps and names files that were edited, and replaces those that were not by newer ones', async () => {
     const folder = await projectFolder();
     await install(folder);
     const engine = await migrationFile(folder, 'imago_engine');
@@ -165,7 +165,7 @@ describe('imago install', () => {
     expect(after['supabase/functions/_imago/budget.ts']).toBe(before['supabase/functions/_imago/budget.ts']);
   });
 
-  test('migrations that were copied by hand are known', async () => {
+  test('does not add migrations that were copied by hand again', async () => {
     const folder = await projectFolder();
     for (const { name, plan, text } of readParts()) {
       if (plan && plan !== 'avatars') continue;
@@ -185,7 +185,7 @@ describe('imago install', () => {
       'with tables of all sorts',
       '[functions]\nhello = { verify_jwt = true }\n[[some.list]]\nname = "functions.migrate"\n',
     ],
-  ])('config.toml %s: entries are appended, and go as they came', async (_, text) => {
+  ])('appends its entries to config.toml, and takes them out again: %s', async (_, text) => {
     const folder = await projectFolder({ 'supabase/config.toml': text });
     await install(folder, '--plans', 'avatars,profile_gigs');
     const { 'supabase/config.toml': after = '' } = await contents(folder);
@@ -199,7 +199,7 @@ describe('imago install', () => {
   });
 });
 
-describe('is refused, and nothing is changed:', () => {
+describe('a refusal of imago install', () => {
   const cases: [
     code: keyof typeof problems,
     what: string,
@@ -293,7 +293,7 @@ describe('is refused, and nothing is changed:', () => {
     ],
     ['not-installed', 'removing what is not there', {}, ['--uninstall'], 'nothing of Imago'],
   ];
-  test.each(cases)('%s: %s', async (code, _, files, options, named) => {
+  test.each(cases)('with %s changes nothing: %s', async (code, _, files, options, named) => {
     const folder = await projectFolder(files);
     const before = await contents(folder);
     const refused = await install(folder, ...options);
@@ -302,7 +302,7 @@ describe('is refused, and nothing is changed:', () => {
     expect(await contents(folder)).toEqual(before);
   });
 
-  test('not-writable: what was written before the file that cannot be is taken back', async () => {
+  test('with not-writable changes nothing: what was written before the file that cannot be is taken back', async () => {
     const folder = await projectFolder();
     await symlink(path.join(folder, 'nowhere'), path.join(folder, '.env.example'));
     const before = await contents(folder);
@@ -316,7 +316,7 @@ describe('is refused, and nothing is changed:', () => {
     expect(refused.message).toBe('supabase/functions cannot be written (ENOTDIR).');
   });
 
-  test('not-a-project, no-config and own-repository', async () => {
+  test('with not-a-project, no-config or own-repository tells folders where it cannot install', async () => {
     const folder = await projectFolder();
     const code = async (where: string) => (await install(where)).error.code;
     expect(await code(path.join(folder, 'nowhere'))).toBe('not-a-project');
@@ -326,7 +326,7 @@ describe('is refused, and nothing is changed:', () => {
     expect(await code(folder)).toBe('no-config');
   });
 
-  test('what was dropped again is not taken, and a name of a plan that is not chosen is free', async () => {
+  test('is not given for a name that was dropped again, nor for a plan that is not chosen', async () => {
     const folder = await projectFolder({
       'supabase/migrations/20250102000000_a.sql': 'create schema avatars; create schema profile_gigs;',
       'supabase/migrations/20250103000000_b.sql': '/* no more */ drop schema if exists avatars cascade;',
@@ -336,7 +336,7 @@ describe('is refused, and nothing is changed:', () => {
     expect(await install(folder)).toMatchObject({ status: 'done' });
   });
 
-  test('wrong usage ends with 2, and --help with 0', async () => {
+  test('for wrong usage ends with 2, while --help ends with 0', async () => {
     const wrong = [
       ['--discard-journal'],
       ['--uninstall', '--plans', 'avatars'],
@@ -352,15 +352,15 @@ describe('is refused, and nothing is changed:', () => {
     expect(help.stdout).toContain('--uninstall');
   });
 
-  test('every code is in docs/install.md', async () => {
+  test('has its code and cause in docs/install.md', async () => {
     const text = await readFile(path.join(packageFolder, 'docs/install.md'), 'utf8');
     for (const [code, cause] of Object.entries(problems))
       expect(text).toContain(`| \`${code}\` | ${cause} |`);
   });
 });
 
-describe('with the real CLI', () => {
-  test('a project with its own history: before and after, twice, away and again', async () => {
+describe('imago install with the real CLI', () => {
+  test('leaves a project its own history: added to, twice, taken out again, and once more', async () => {
     const db = await database({ migrated: false, app: 'sample', users: 30 });
     const folder = await projectFolder();
     const inSync = async () => {
@@ -598,7 +598,7 @@ describe('the migration that removes Imago', () => {
     expect(error.message).toContain('run 1 of plan avatars (forward) is');
   });
 
-  test('refuses while the app uses it', async () => {
+  test('refuses while the app uses Imago', async () => {
     const db = await database({ app: 'sample', users: 1 });
     await db.sql.unsafe(`
       create view public.latest as select * from public.migration_log;
@@ -614,7 +614,7 @@ describe('the migration that removes Imago', () => {
     expect(await value(db.sql, "select to_regnamespace('imago') is not null")).toBe(true);
   });
 
-  test('a database without it: nothing to do', async () => {
+  test('does nothing on a database without Imago', async () => {
     const db = await database({ migrated: false });
     await remove(db.sql);
   });

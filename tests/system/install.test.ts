@@ -76,7 +76,7 @@ async function migrationsText(): Promise<string> {
 }
 
 describe('supabase db push', () => {
-  test('on an empty database; the app comes later', async () => {
+  test('on an empty database, where the app comes later, works forward and back', async () => {
     const db = await database({ migrated: false });
     expect((await pendingMigrations(db.sql)).length).toBeGreaterThan(1);
     await pushMigrations(db.url);
@@ -85,7 +85,7 @@ describe('supabase db push', () => {
     await forthAndBack(db.sql);
   });
 
-  test('on a database with the app and its rows: touches no table of it; twice, with the run half done', async () => {
+  test('on a database with the app and its rows touches no table of it; nor a second time, with the run half done', async () => {
     const db = await database({ migrated: false, app: 'sample', users: 100 });
     const [tables, sums] = [await tablesOfApp(db.sql), await checksums(db.sql)];
     await pushMigrations(db.url);
@@ -100,7 +100,7 @@ describe('supabase db push', () => {
     await forthAndBackFrom(db.sql, sums);
   });
 
-  test('on PostgreSQL 15: empty and with the app, forward and back', async () => {
+  test('on PostgreSQL 15, empty and with the app, works forward and back', async () => {
     const cluster = await testCluster({ version: 15 });
     try {
       const empty = await freshDatabase({ on: cluster, app: 'guide', users: 60 });
@@ -178,7 +178,7 @@ describe('supabase db push', () => {
     ['a type', `create type public.migration_log as enum ('a')`, 'public.migration_log'],
     ['the schema of the engine', 'create schema imago', 'schema imago'],
     ['the schema of the journal', 'create schema imago_undo', 'schema imago_undo'],
-  ])('%s', async (_, statement, name) => {
+  ])('refuses a taken name with IM012, and changes nothing: %s', async (_, statement, name) => {
     const db = await database({ migrated: false });
     await db.sql.unsafe(statement);
     const before = await catalog(db.sql);
@@ -264,7 +264,7 @@ describe('starting on an app that does not fit', () => {
     ]);
   });
 
-  test('columns of an existing avatars table that must have a value are named; a view of his own gives one', async () => {
+  test('columns of an existing avatars table that must have a value are named; a view of the app gives one', async () => {
     const db = await database({ app: 'guide', users: 20 });
     await db.sql.unsafe(`
       alter table public.avatars add column voice text, add column tone text not null default 'warm', add column "Moto" integer;
@@ -345,7 +345,7 @@ describe('build:sql', () => {
   });
 });
 
-describe('preparing', () => {
+describe('prepare_migration', () => {
   test('warns of missing indexes with the statement to run, and goes on', async () => {
     const db = await database({ app: 'guide', users: 20 });
     await db.sql.unsafe(
@@ -370,7 +370,7 @@ describe('preparing', () => {
     await expectAllMigrated(db.sql, { author: 'author_id', followed: 'following_id' });
   });
 
-  test('an app without an author column in posts: said, and posts are left alone', async () => {
+  test('an app without an author column in posts is told so, and its posts are left alone', async () => {
     const db = await database({ app: 'guide', users: 20 });
     await db.sql`alter table public.posts drop column author_id`;
     const first = await call(db.sql, 'migrate_batch');
@@ -389,7 +389,7 @@ describe('preparing', () => {
     expect(await value(db.sql, 'select count(*) from public.posts where avatar_id is not null')).toBe('0');
   });
 
-  test('one step a transaction; done again, it changes nothing', async () => {
+  test('goes one step a transaction; done again, it changes nothing', async () => {
     const db = await database({ app: 'sample', users: 20 });
     // A step whose transaction is lost is done by the next call.
     const lost = await db.sql
@@ -465,7 +465,7 @@ describe('preparing', () => {
     await forthAndBack(db.sql);
   });
 
-  test('two callers at once share the steps', async () => {
+  test('by two callers at once: they share the steps', async () => {
     const db = await database({ app: 'sample', users: 40 });
     const callers = [db.connect(), db.connect()];
     const steps = await Promise.all(callers.map((caller) => prepareAll(caller)));
@@ -478,7 +478,7 @@ describe('preparing', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('a second caller waits for the step in flight and does the next one', async () => {
+  test('by a second caller waits for the step in flight and does the next one', async () => {
     const db = await database({ app: 'sample', users: 10 });
     const first = await db.connect().reserve();
     const second = db.connect();
@@ -493,7 +493,7 @@ describe('preparing', () => {
     expect(await next).toMatchObject({ status: 'preparing', step: 'one default avatar a user' });
   });
 
-  test('two callers of migrate_batch at once start one run', async () => {
+  test('by two callers of migrate_batch at once starts one run', async () => {
     const db = await database({ app: 'sample', users: 60 });
     await Promise.all([migrateAll(db.connect()), migrateAll(db.connect())]);
     await expectAllMigrated(db.sql);

@@ -57,7 +57,7 @@ async function openToPeople(sql: Sql): Promise<void> {
 }
 
 await everyPlan((plan, fixture) =>
-  describe(plan, () => {
+  describe(`the plan ${plan}`, () => {
     let db: TestDatabase;
     let own: string[];
     beforeAll(async () => {
@@ -93,7 +93,7 @@ await everyPlan((plan, fixture) =>
       ],
     ];
     test.each(moments)(
-      '%s the catalogue is in order, and no advice is about us',
+      '%s: the catalogue is in order, and no advice is about Imago',
       async (_, isAsked, make) => {
         await make(db.sql);
         expect(await faultsOfMade(db.sql)).toEqual([]);
@@ -103,7 +103,7 @@ await everyPlan((plan, fixture) =>
   }),
 );
 
-test('the advisors are heard: a careless function of ours is found', async () => {
+test('the advisors of Supabase are asked: a careless function in a schema of Imago is found', async () => {
   const db = await freshDatabase();
   try {
     await db.sql`create function imago_undo.careless() returns integer language sql as 'select 1'`;

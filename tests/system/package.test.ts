@@ -53,7 +53,7 @@ async function npxImago(...args: string[]) {
   });
 }
 
-describe('the packed files', () => {
+describe('the files of the npm package', () => {
   test('are compiled modules and what they read, no tests and nothing of a workplace', () => {
     for (const file of [
       'dist/scripts/imago.js',

@@ -34,7 +34,7 @@ async function files(folder: string): Promise<Record<string, string>> {
   return texts;
 }
 
-test('writes a plan that has nothing wrong with it, and says so; what it wrote is the migration of its sources', async () => {
+test('plan new writes a plan that has nothing wrong with it, built, and says so', async () => {
   const folder = await copyProject();
   const before = await files(folder);
   const made = await plan(folder, 'new initials --source public.users --key id --json');
@@ -69,7 +69,7 @@ test('writes a plan that has nothing wrong with it, and says so; what it wrote i
   });
 });
 
-describe('refuses, and writes nothing', () => {
+describe('plan new refuses, and writes nothing,', () => {
   test.each<[args: Partial<Wish>, message: string]>([
     [{ plan: 'Bad' }, 'Bad cannot be the name of a plan.'],
     [{ plan: '../x' }, '../x cannot be the name of a plan.'],
@@ -87,7 +87,7 @@ describe('refuses, and writes nothing', () => {
     [{ key: 'created_at' }, 'public.users.created_at has type timestamp with time zone.'],
     [{ column: 'bio' }, 'public.users has a column bio already.'],
     [{ column: 'a"b' }, '--column: a"b is not a plain name.'],
-  ])('%j', async (parts, message) => {
+  ])('for %j: %s', async (parts, message) => {
     const wish = { plan: 'x', source: 'public.users', key: 'id', column: undefined, ...parts };
     const refused = (async () => {
       checkNames(wish);
@@ -97,7 +97,7 @@ describe('refuses, and writes nothing', () => {
     await expect(refused).rejects.toBeInstanceOf(UsageError);
   });
 
-  test('what is there already, or cannot be understood', async () => {
+  test('for what is there already, or arguments that it cannot understand', async () => {
     const folder = await copyProject();
     await writeFile(path.join(folder, 'tests/sql/plan-there.test.ts'), '');
     const before = await files(folder);

@@ -80,7 +80,7 @@ async function cleanup(sql: Sql): Promise<void> {
   throw new Error('not cleaned up after 100 calls');
 }
 
-test('every freelancer whose profile is set gets one profile gig, in the words agreed', async () => {
+test('profile_gigs forward: every freelancer whose profile is set gets one profile gig, in the words agreed', async () => {
   const { sql } = await app();
   const before = await checksums(sql, APP);
   const dry = await call(sql, 'dry_run_migration', { plan, mode: 'full' });
@@ -124,7 +124,7 @@ test('every freelancer whose profile is set gets one profile gig, in the words a
   await expectNoTraces(sql, plan);
 });
 
-describe('while both sides hold the data', () => {
+describe('profile_gigs, while both sides hold the data', () => {
   test('what is written on one is on the other in the same transaction, null, empty, Unicode and all', async () => {
     const { sql } = await migrated();
     const [one, two] = await freelancers(sql);
@@ -160,7 +160,7 @@ describe('while both sides hold the data', () => {
     expect(await differing(sql)).toEqual([]);
   });
 
-  test('who becomes a freelancer gets his profile gig in the same transaction, and keeps it when he stops', async () => {
+  test('users who become freelancers get a profile gig in the same transaction, and keep it when they stop', async () => {
     const { sql } = await migrated();
     const profiles = (tx: Sql, user: number) =>
       tx`select * from "Gigs" where "userId" = ${user} and "isProfileGig"`;
@@ -224,7 +224,7 @@ describe('while both sides hold the data', () => {
     ]);
   });
 
-  test('a user who is deleted takes his profile gig along where the foreign key cascades', async () => {
+  test('the profile gig of a user who is deleted goes along where the foreign key cascades', async () => {
     const { sql } = await migrated();
     await sql.unsafe(`
       alter table "Gigs" drop constraint "Gigs_userId_fkey";
@@ -270,7 +270,7 @@ describe('while both sides hold the data', () => {
     await back(sql);
   });
 
-  test('also when it was for many gigs at once', async () => {
+  test('a sync that fails for many gigs at once lets the write pass; all are copied later', async () => {
     const db = await freshDatabase();
     databases.push(db);
     const { sql } = db;
@@ -288,7 +288,7 @@ describe('while both sides hold the data', () => {
     );
   });
 
-  test('where nothing tells which side was written last, it is reported and left alone', async () => {
+  test('a difference where nothing tells which side was written last is reported and left alone', async () => {
     const { sql } = await migrated();
     const [one] = await freelancers(sql);
     await sql`alter table "Gigs" disable trigger user`;
@@ -370,8 +370,8 @@ describe('while both sides hold the data', () => {
   });
 });
 
-describe('back', () => {
-  test('the user keeps what was written last on either side; that is no conflict', async () => {
+describe('rollback of profile_gigs', () => {
+  test('leaves the user what was written last on either side; that is no conflict', async () => {
     const { sql } = await migrated();
     const [one, two, three] = await freelancers(sql);
     await sql`update "User" set skills = '{U}' where id = ${one}`;
@@ -384,7 +384,7 @@ describe('back', () => {
     await expectNoTraces(sql, plan);
   });
 
-  test('a profile gig that was edited otherwise, or ordered, stays with its user, also when it was mirrored since', async () => {
+  test('keeps a profile gig that was ordered, or edited otherwise, also when it was mirrored since', async () => {
     const { sql } = await migrated();
     const [edited, both, ordered] = await freelancers(sql);
     await sql`update "Gigs" set title = 'New title' where "userId" = ${edited} and "isProfileGig"`;
@@ -405,7 +405,7 @@ describe('back', () => {
     expect(await value(sql, 'select count(*)::int from "Gigs" where "isProfileGig"')).toBe(3);
   });
 
-  test('clean-up after it drops what prepare has added', async () => {
+  test('and clean-up after it drop what prepare has added', async () => {
     const { sql } = await migrated();
     const columns = `select string_agg(attname, ',' order by attnum) from pg_attribute
       where attrelid = '"Gigs"'::regclass and attnum > 0 and not attisdropped`;
@@ -417,7 +417,7 @@ describe('back', () => {
   });
 });
 
-describe('finalize', () => {
+describe('finalize of profile_gigs', () => {
   const userColumns = `select string_agg(attname, ',' order by attnum) from pg_attribute
     where attrelid = '"User"'::regclass and attnum > 0 and not attisdropped`;
 
@@ -469,7 +469,7 @@ describe('finalize', () => {
     ).toEqual(['Cooking']);
   });
 
-  test('what is written while it copies is kept aside, too; left before the end, it can be rolled back', async () => {
+  test('keeps aside what is written while it copies; left before its end, it can be rolled back', async () => {
     const { sql } = await migrated();
     const [one, two] = await freelancers(sql);
     while ((await call(sql, 'finalize_migration', { plan })).step !== 'all users aside');
@@ -494,7 +494,7 @@ describe('finalize', () => {
     ]);
   });
 
-  test('names what of the app stands on the columns, and drops nothing along', async () => {
+  test('names what of the app stands on the columns, and drops none of that', async () => {
     const { sql } = await migrated();
     await sql`create view public.skilled as select id from "User" where cardinality(skills) > 1`;
     const error = await refusal(finalize(sql, plan));
@@ -505,8 +505,8 @@ describe('finalize', () => {
   });
 });
 
-describe('other apps', () => {
-  test('role as an enum, Prisma columns without default, names that do not fit: who cannot be moved is set aside', async () => {
+describe('profile_gigs in other apps', () => {
+  test('with an enum role, columns without default and names that do not fit: who cannot be moved is set aside', async () => {
     const { sql } = await app();
     await sql.unsafe(`
       create type "Role" as enum ('client', 'freelancer', 'admin');
@@ -570,7 +570,7 @@ describe('other apps', () => {
     ).toBe(true);
   });
 
-  test('other texts: by a view profile_gig of the own', async () => {
+  test('texts of the app come from its own view profile_gig', async () => {
     const { sql } = await app();
     await prepareAll(sql, plan);
     await sql.unsafe(`

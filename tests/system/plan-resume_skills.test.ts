@@ -35,7 +35,7 @@ async function skills(sql: Sql): Promise<Record<string, string | null>> {
   return Object.fromEntries(rows.map((row) => [row.id, row.skills]));
 }
 
-describe('forward', () => {
+describe('resume_skills forward', () => {
   test('gives everybody the default, and adds the columns as they are asked for', async () => {
     const { sql } = await app();
     const last = (await migrateAll(sql, { plan })).at(-1);
@@ -79,7 +79,7 @@ describe('forward', () => {
     });
   });
 
-  test('a sign-up gets the default in the same transaction, unless he brings skills; updated_at stays', async () => {
+  test('gives a sign-up without skills the default in the same transaction; updated_at stays', async () => {
     const { sql } = await app();
     await migrateAll(sql, { plan });
     const added = await sql`
@@ -120,8 +120,8 @@ describe('forward', () => {
   });
 });
 
-describe('rollback', () => {
-  test('takes the default back, leaves what users changed and says so; force takes that back, too', async () => {
+describe('rollback of resume_skills', () => {
+  test('takes the default back, leaves what users changed and says so; force takes that, too', async () => {
     const { sql } = await app();
     await migrateAll(sql, { plan });
     await sql`update public.users set skills = '[{"name": "SQL", "level": "expert"}]' where id = 5`;
@@ -151,7 +151,7 @@ describe('rollback', () => {
   });
 });
 
-describe('checks', () => {
+describe('the checks of resume_skills', () => {
   test('name who has no skills, whose were removed and whose are no list, and mend the first two', async () => {
     const { sql } = await app();
     await migrateAll(sql, { plan });
@@ -171,7 +171,7 @@ describe('checks', () => {
   });
 });
 
-test('finalize makes the default that of the column, once sync is gone', async () => {
+test('finalize of resume_skills makes the default that of the column, once sync is gone', async () => {
   const { sql } = await app();
   await migrateAll(sql, { plan });
   expect((await finalize(sql, plan)).at(-1)).toMatchObject({ state: 'finalized' });
@@ -182,7 +182,7 @@ test('finalize makes the default that of the column, once sync is gone', async (
 test.each([
   ['that prepare added, when they are empty', '', []],
   ['but none of the app', 'alter table public.users add column skills json', ['skills']],
-])('clean-up after a rollback drops the columns %s', async (_, change, kept) => {
+])('clean-up after a rollback of resume_skills drops the columns %s', async (_, change, kept) => {
   const { sql } = await app(change);
   await migrateAll(sql, { plan });
   await rollbackAll(sql, { plan });

@@ -89,7 +89,7 @@ const nodes = async (sql: Sql) => [
   ...(await sql`select relname, relfilenode from pg_class where relname in ('User', 'UserImage', 'Booking') order by 1`),
 ];
 
-describe('before', () => {
+describe('staging_to_production before a run', () => {
   test('the preflight counts references that point nowhere, with sample keys, and statuses value by value', async () => {
     const sql = await app();
     const answer = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' });
@@ -172,8 +172,8 @@ describe('before', () => {
   });
 });
 
-describe('forward', () => {
-  test('images keep their ids, statuses become what they mean, and no table is rewritten', async () => {
+describe('staging_to_production forward', () => {
+  test('keeps the ids of images, gives statuses their meaning, and rewrites no table', async () => {
     const sql = await app();
     const before = await nodes(sql);
     await forward(sql);
@@ -200,7 +200,7 @@ describe('forward', () => {
     expect((await sql`select count(*)::int as n from "User" where enabled`)[0]?.n).toBe(USERS);
   });
 
-  test('and back, half-way too: the app is as it was', async () => {
+  test('and back, half-way too, leaves the app as it was', async () => {
     const sql = await app();
     const before = await checksums(sql, APP);
     await prepareAll(sql, plan);
@@ -215,7 +215,7 @@ describe('forward', () => {
   });
 });
 
-describe('sync', () => {
+describe('sync of staging_to_production', () => {
   const image = async (sql: Sql, table: 'Image' | 'UserImage', id: string) =>
     (await sql`select url, "publicId" from ${sql(`public.${table}`)} where id = ${id}`)[0];
   const booking = async (sql: Sql, id: string) =>
@@ -268,7 +268,7 @@ describe('sync', () => {
   });
 });
 
-describe('references that point nowhere', () => {
+describe('references of bookings that point nowhere', () => {
   test('are found, populated once for all bookings by marked rows, and taken back', async () => {
     const sql = await migrated();
     const before = await checksums(sql, APP);
@@ -309,7 +309,7 @@ describe('references that point nowhere', () => {
     for (const table of NEW_TABLES) expect([table, await rows(sql, table)]).toEqual([table, 0]);
   });
 
-  test('what refers to a placeholder, or made it real, keeps it', async () => {
+  test('whose placeholder is referred to, or was made real, keep it', async () => {
     const sql = await populated();
     await sql`insert into "Skill" values ('s', 'Plumbing')`;
     await sql`insert into "TechnicianSkill" values ('tec1', 's')`;
@@ -331,7 +331,7 @@ describe('references that point nowhere', () => {
   });
 });
 
-describe('finalize', () => {
+describe('finalize of staging_to_production', () => {
   /** What `supabase db diff` says leads from one database's schema public to the other's. */
   async function difference(from: string, to: string): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), 'imago-diff-'));
@@ -427,7 +427,7 @@ describe('finalize', () => {
     expect(await catalogOf(sql)).toEqual(wanted);
   });
 
-  test('what comes between the checks and the swap does not stop it half-way', async () => {
+  test('is not stopped half-way by what comes between the checks and the swap', async () => {
     const sql = await populated();
     for (;;) {
       const answer = await call(sql, 'finalize_migration', { plan });

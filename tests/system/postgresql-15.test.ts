@@ -44,7 +44,7 @@ async function spoil(sql: Sql): Promise<void> {
     drop table foreign_avatar`);
 }
 
-test('many defects at once in the app of the guide: all are found, fixed, and taken back', async () => {
+test('PostgreSQL 15: many defects at once in the app of the guide are all found, fixed, and taken back', async () => {
   const db = await freshDatabase({ app: 'guide', users: 90, on: server });
   const original = await checksums(db.sql, GUIDE);
   await migrateAll(db.sql);
@@ -70,7 +70,7 @@ test('many defects at once in the app of the guide: all are found, fixed, and ta
   await db.drop();
 });
 
-test('what the app writes on one side appears on the other, straight to partitions, too', async () => {
+test('PostgreSQL 15: what the app writes on one side appears on the other, straight to partitions, too', async () => {
   for (const shape of [PLAIN, QUOTED]) {
     const db = await freshDatabase({ on: server });
     const { sql } = db;
@@ -94,7 +94,7 @@ test('what the app writes on one side appears on the other, straight to partitio
   await db.drop();
 });
 
-test('ticks of pg_cron alone migrate everybody and take everything back', async () => {
+test('PostgreSQL 15: ticks of pg_cron alone migrate everybody and take everything back', async () => {
   const db = await freshDatabase({ app: 'sample', users: 300, on: server });
   await installCron(db);
   await migrateAndTakeBack(db);

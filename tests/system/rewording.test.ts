@@ -102,7 +102,7 @@ const installation = async (sql: Sql) => {
 const user = (sql: Sql, place: number) =>
   value<string>(sql, 'select id from public.users order by id offset $1 limit 1', [place]);
 
-test('every sentence is another one in the reworded database', async () => {
+test('the reworded database has another text for every sentence', async () => {
   const texts = async ({ sql }: TestDatabase) => {
     const rows = await sql<{ text: string }[]>`
       select d.description as text from pg_description d

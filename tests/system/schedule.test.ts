@@ -46,7 +46,7 @@ async function openTick(db: TestDatabase) {
   return { answer: row?.answer, session };
 }
 
-describe('ticks alone', () => {
+describe('ticks of pg_cron alone', () => {
   test('prepare, migrate everybody and remove the job; and take everything back', async () => {
     const db = await database(400);
     await db.sql`update imago.setting set value = '60' where name = 'tick_ms'`;
@@ -140,7 +140,7 @@ describe('ticks alone', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('take the run back where it asks for that', async () => {
+  test('take the run back where its on_failure asks for that', async () => {
     const db = await database(100);
     const before = await checksums(db.sql);
     await poison(db, 40);
@@ -179,7 +179,7 @@ describe('ticks alone', () => {
     expect(await runsOf(db)).toBe(2);
   });
 
-  test('fit their interval', async () => {
+  test('in a short interval end within it', async () => {
     const db = await database(1);
     const budget = async (every: string) => {
       await call(db.sql, 'schedule_migration', { every });
@@ -196,7 +196,7 @@ describe('ticks alone', () => {
   });
 });
 
-describe('a tick that fails', () => {
+describe('a tick of pg_cron that fails', () => {
   const replace = (db: TestDatabase, body: string) =>
     db.sql.unsafe(
       `create or replace function avatars.prepare_default_key() returns void language plpgsql as $$ begin ${body} end $$`,
@@ -269,7 +269,7 @@ describe('a tick that fails', () => {
   });
 });
 
-describe('direct steps', () => {
+describe('direct steps of a scheduled plan', () => {
   const statement = 'create index concurrently items_fresh_idx on public.items (fresh)';
   const valid = "select indisvalid from pg_index where indexrelid = to_regclass('public.items_fresh_idx')";
   const index: Step = {
@@ -328,7 +328,7 @@ describe('direct steps', () => {
     expect(await lines(db)).toEqual([{ step: index.name, statement }]);
   });
 
-  test('of finalize, too: scheduled by somebody who has decided, it goes through all its steps', async () => {
+  test('of finalize, scheduled by somebody who has decided, are all gone through', async () => {
     const db = await trial([index, drop]);
     expect(await schedule(db, { finalize: true })).toMatchObject({ finalize: true, run: null });
     const ran = await runJobsToTheEnd(db);
@@ -339,7 +339,7 @@ describe('direct steps', () => {
     expect(await value(db.sql, `select imago.tick('trial', true)`)).toMatchObject({ state: 'finalized' });
   });
 
-  test('finalize is not scheduled while something is left, and given up when a step would lose data', async () => {
+  test('of finalize are not scheduled while something is left, and given up when one would lose data', async () => {
     const db = await trial([
       {
         name: 'nothing is lost',
@@ -364,7 +364,7 @@ describe('direct steps', () => {
     });
   });
 
-  test('an invalid index that an interruption has left is dropped and built again', async () => {
+  test('drop an invalid index that an interruption has left and build it again', async () => {
     const db = await trial([index]);
     await breakBuild(db);
     await schedule(db, { finalize: true });
@@ -376,7 +376,7 @@ describe('direct steps', () => {
     ]);
   });
 
-  test('one that somebody is building is waited for', async () => {
+  test('wait for an index that somebody is building', async () => {
     const db = await trial([index]);
     const other = await db.connect().reserve();
     await other`begin`;
@@ -400,7 +400,7 @@ describe('direct steps', () => {
     expect(await value(db.sql, valid)).toBe(true);
   });
 
-  test('a statement that keeps failing ends both jobs with IM056', async () => {
+  test('whose statement keeps failing end both jobs with IM056', async () => {
     const db = await trial([{ ...index, statement: statement.replace('index', 'unique index') }]);
     await db.sql`update items set fresh = 'secret twin', old = 'secret twin' where id < 3`;
     await schedule(db, { finalize: true });
@@ -416,7 +416,7 @@ describe('direct steps', () => {
   });
 
   test.each(['pause_migration', 'unschedule_migration', 'cancel_migration'])(
-    '%s takes the statement from pg_cron',
+    'are taken from pg_cron by %s',
     async (name) => {
       const db = await trial([{ ...index, phase: 'prepare' }], { migrated: false });
       await schedule(db);
@@ -428,7 +428,7 @@ describe('direct steps', () => {
     },
   );
 
-  test('belong to prepare or finalize only', async () => {
+  test('belong to prepare or finalize: another phase is refused', async () => {
     const db = await trial([]);
     expect((await refusal(addSteps(db.sql, [{ ...index, phase: 'cleanup' }]))).code).toBe('23514');
   });
@@ -439,20 +439,23 @@ describe('direct steps', () => {
     ['create index concurrently "My ""i""" on "s p"."T" (x)', '"s p"."My ""i"""', '"s p"."T"'],
     ['create index a_idx on public.items (fresh)', null, null],
     ['alter table public.items validate constraint c', null, null],
-  ])('%s', async (said, invalid, relation) => {
-    const db = await trial([{ ...index, statement: said }]);
-    await db.sql.unsafe(`create schema "s p"; create table "s p"."T" (x integer);
+  ])(
+    'have the index that may be left invalid, if any, from the statement: %s',
+    async (said, invalid, relation) => {
+      const db = await trial([{ ...index, statement: said }]);
+      await db.sql.unsafe(`create schema "s p"; create table "s p"."T" (x integer);
       create index a_idx on public.items (fresh); create index "My ""i""" on "s p"."T" (x);`);
-    const superuser = db.connect({ role: 'supabase_admin' });
-    await superuser`update pg_index set indisvalid = false where indexrelid in ('public.a_idx'::regclass, '"s p"."My ""i"""'::regclass)`;
-    const [step] = await db.sql`select * from imago.direct_step('trial', 'finalize')`;
-    expect(step).toMatchObject({ statement: said, invalid_index: invalid, building: false });
-    expect(step?.relation?.replace('public.', '') ?? null).toBe(relation);
-    expect([...(await db.sql`select * from imago.direct_step('trial', 'prepare')`)]).toEqual([]);
-  });
+      const superuser = db.connect({ role: 'supabase_admin' });
+      await superuser`update pg_index set indisvalid = false where indexrelid in ('public.a_idx'::regclass, '"s p"."My ""i"""'::regclass)`;
+      const [step] = await db.sql`select * from imago.direct_step('trial', 'finalize')`;
+      expect(step).toMatchObject({ statement: said, invalid_index: invalid, building: false });
+      expect(step?.relation?.replace('public.', '') ?? null).toBe(relation);
+      expect([...(await db.sql`select * from imago.direct_step('trial', 'prepare')`)]).toEqual([]);
+    },
+  );
 });
 
-describe('scheduling', () => {
+describe('schedule_migration', () => {
   test('again changes the interval, and switches a job on that somebody had switched off', async () => {
     const db = await database(30);
     await call(db.sql, 'schedule_migration');
@@ -559,7 +562,7 @@ describe('scheduling', () => {
     expect(await call(service, 'unschedule_migration')).toEqual({ plan: 'avatars', unscheduled: true });
   });
 
-  test('ends by unschedule_migration; the run stays, and any caller goes on with it', async () => {
+  test('is ended by unschedule_migration; the run stays, and any caller goes on with it', async () => {
     const db = await database(60);
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 10 });

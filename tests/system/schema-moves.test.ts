@@ -55,7 +55,7 @@ const back = (sql: Sql, table = 'public.items', columns = 'a, n, mood, short') =
      where a = 'a' || id and n::text = id::text and mood::text in ('good', 'bad', 'odd', 'fine') and short = 's' || id`,
   );
 
-describe('what the catalogue proves to be the same is followed', () => {
+describe('a change of schema that the catalogue proves to be harmless', () => {
   test.each([
     ['a renamed table', 'alter table public.items rename to things', 'public.things', 'a, n, mood, short'],
     [
@@ -121,7 +121,7 @@ describe('what the catalogue proves to be the same is followed', () => {
     expect(await value(sql, `select count(*)::int from imago.log where event = 'schema_moved'`)).toBe(1);
   });
 
-  test('what a label was called at the time tells which row goes back to it', async () => {
+  test('of a label: what it was called at the time tells which row goes back to it', async () => {
     const sql = await moved();
     const before = await value(
       sql,
@@ -142,20 +142,28 @@ describe('what the catalogue proves to be the same is followed', () => {
   });
 });
 
-describe('undeclared columns', () => {
+describe('columns that the plan does not declare', () => {
   test.each([
     ['dropped on the table that is updated', 'alter table public.items drop other', 0],
-    ['added to it', `alter table public.items add fresh text default 'f', add later int`, 0],
-    ['dropped on the table that gets rows', 'alter table public.copies drop extra', 0],
-    ['added to it with a default', `alter table public.copies add fresh int default 7, add later text`, 0],
     [
-      'added to it with one that is another in each row',
+      'added to the table that is updated',
+      `alter table public.items add fresh text default 'f', add later int`,
+      0,
+    ],
+    ['dropped on the table that gets rows', 'alter table public.copies drop extra', 0],
+    [
+      'added with a default to the table that gets rows',
+      `alter table public.copies add fresh int default 7, add later text`,
+      0,
+    ],
+    [
+      'added with a default that differs in each row',
       'alter table public.copies add fresh uuid default gen_random_uuid()',
       0,
     ],
-    ['renamed on it', 'alter table public.copies rename extra to more', 0],
+    ['renamed on the table that gets rows', 'alter table public.copies rename extra to more', 0],
     [
-      'added and filled by the app: what was written had no such column',
+      'added and filled by the app since',
       `alter table public.copies add fresh int; update public.copies set fresh = 1 where id < 4`,
       0,
     ],
@@ -164,7 +172,7 @@ describe('undeclared columns', () => {
       `alter table public.copies drop extra; update public.copies set note = 'mine' where id < 3`,
       2,
     ],
-  ])('%s meanwhile break neither batches nor the way back', async (_, change, conflicts) => {
+  ])('%s: batches and the way back go on', async (_, change, conflicts) => {
     const sql = await moved();
     await sql.unsafe(change);
     await sql`insert into public.items (id, a, n, mood, short) values (100, 'a100', 100, 'bad', 's100')`;
@@ -175,7 +183,7 @@ describe('undeclared columns', () => {
   });
 });
 
-describe('what is lost', () => {
+describe('a change of schema that loses what the journal needs', () => {
   test('a dropped column stops forward, back and single calls, named, and nothing is touched; given up, all else goes back', async () => {
     const sql = await moved();
     await sql`insert into public.items (id, a) values (100, 'new')`;

@@ -128,7 +128,7 @@ describe('a plan of two stages', () => {
     expect(await left()).toEqual({ first: 0, second: 0 });
   });
 
-  test('a bad entity of the first stage does not keep the run from the second, and is named with its stage', async () => {
+  test('goes on to the second past a bad entity of the first, which is named with its stage', async () => {
     await sql`alter table public.images add constraint no_seven check (url <> 'url 7')`;
     expect((await migrateAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
       status: 'done',
@@ -151,7 +151,7 @@ describe('a plan of two stages', () => {
     await expectOneRowEach(sql);
   });
 
-  test('a conflict in the second stage keeps what it refers to in the first', async () => {
+  test('with a conflict in the second keeps what that refers to in the first', async () => {
     const original = await contents(sql, TABLES);
     await forward(sql);
     await sql`update public.owners set label = 'mine' where id = '5'`;
@@ -174,7 +174,7 @@ describe('a plan of two stages', () => {
     expect(await contents(sql, TABLES)).toEqual(original);
   });
 
-  test('rolled back half-way, in either stage, it is as before', async () => {
+  test('rolled back half-way, in either stage, leaves all as before', async () => {
     const original = await contents(sql, TABLES);
     for (const until of [1, 2]) {
       for (;;) {
@@ -206,7 +206,7 @@ describe('a plan of two stages', () => {
     await expectOneRowEach(sql);
   });
 
-  test('on large tables the proof walks the stages once more', async () => {
+  test('on large tables is walked once more by the proof', async () => {
     await sql`update imago.setting set value = '0' where name = 'proof_mb'`;
     await forward(sql);
     expect(await left()).toEqual({ first: 0, second: 0 });
@@ -215,7 +215,7 @@ describe('a plan of two stages', () => {
     expect(late?.n).toBe(100);
   });
 
-  test('a full dry run goes through all of it and leaves nothing', async () => {
+  test('is gone through by a full dry run, which leaves nothing', async () => {
     const original = await contents(sql, TABLES);
     const [row] = await sql`select public.dry_run_migration(${PLAN}, 'full') as answer`;
     expect(row?.answer).toMatchObject({
@@ -305,12 +305,12 @@ describe('a plan of two stages', () => {
     });
   });
 
-  test('a declaration for a stage that there is not is refused by name', async () => {
+  test('with a declaration for a stage that there is not is refused by name', async () => {
     await sql`update imago.plan_write set stage = 3 where stage = 2`;
     await expect(migrateAll(sql, { plan: PLAN })).rejects.toMatchObject({ code: 'IM045' });
   });
 
-  test('the preflight looks at every stage', async () => {
+  test('is looked at by the preflight in every stage', async () => {
     await sql`alter table public.owners rename to holders`;
     await expect(sql`select public.migrate_batch(plan => ${PLAN})`).rejects.toMatchObject({
       code: 'IM006',

@@ -60,7 +60,7 @@ describe('a statement timeout', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('in a window keeps what was moved and leads on', async () => {
+  test('in a window keeps what was moved, and the window after it goes on', async () => {
     const db = await database(60);
     await trigger(db, 'users', 'update', 'perform pg_sleep(0.05);');
     const client = hasty(db, 1000);
@@ -80,7 +80,7 @@ describe('a statement timeout', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('too short for one user alone sets him aside as too large; a retry with more time moves him', async () => {
+  test('too short for one user alone sets that user aside as too large; a retry with more time moves them', async () => {
     const db = await database(40);
     const large = await usersAt(db, 10, 39);
     await trigger(
@@ -106,7 +106,7 @@ describe('a statement timeout', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('a person’s cancel is no timeout: it is raised, and loses nothing', async () => {
+  test('is told from a person’s cancel, which is raised and loses nothing', async () => {
     const db = await database(60);
     await trigger(db, 'users', 'update', 'perform pg_sleep(0.05);');
     const worker = hasty(db, 60_000);

@@ -61,7 +61,7 @@ async function runIn(db: TestDatabase, state: string): Promise<string> {
 }
 
 describe('the state machine', () => {
-  test('is the table imago.transition, a sentence an edge', async () => {
+  test('is the table imago.transition, with a sentence for each edge', async () => {
     const db = await database(1);
     const edges =
       await db.sql`select event || ' ' || from_state as edge, to_state, sentence from imago.transition`;
@@ -69,7 +69,7 @@ describe('the state machine', () => {
     for (const row of edges) expect(row.sentence).toMatch(/^[A-Z].*\.$/);
   });
 
-  test('every edge happens and is logged; every other is refused with IM008 and names the allowed ones', async () => {
+  test('takes every edge, and logs it; refuses every other with IM008 and names the allowed ones', async () => {
     const db = await database(1);
     for (const state of STATES) {
       for (const event of EVENTS) {
@@ -109,7 +109,7 @@ describe('the state machine', () => {
     ['resume_migration', 'resume'],
     ['cancel_migration', 'cancel'],
     ['retry_failed_migrations', 'retry'],
-  ])('%s, in each state', async (name, event) => {
+  ])('%s, in each state: does what that allows, else IM008', async (name, event) => {
     const db = await database(1);
     expect((await refusal(call(db.sql, name))).code).toBe('IM022');
     for (const state of STATES) {
@@ -130,7 +130,7 @@ describe('the state machine', () => {
     }
   });
 
-  test('at most one unfinished run a plan', async () => {
+  test('lets a plan have one unfinished run at most', async () => {
     const db = await database(30);
     for (const state of ['pending', 'running', 'paused']) {
       await runIn(db, state);
@@ -309,7 +309,7 @@ describe('a run under way', () => {
     expect(await call(db.sql, 'migrate_batch')).toMatchObject({ error: null, run: 1 });
   });
 
-  test('without a journal, too; a new run has the defaults again', async () => {
+  test('settings of a run without a journal stay to its end; a new run has the defaults again', async () => {
     const db = await database(50);
     const settings = () =>
       db.sql`select backup, max_failures, on_failure, force from imago.run order by id desc limit 1`;
@@ -345,7 +345,7 @@ describe('a run under way', () => {
     },
   );
 
-  test('of a rollback, too: a caller who does not say force goes on with it', async () => {
+  test('settings of a rollback are fixed, too: a caller who does not say force goes on with it', async () => {
     const db = await database(50);
     await migrateAll(db.sql);
     await call(db.sql, 'rollback_batch', { max_ms: 1, force: true });
@@ -441,7 +441,7 @@ describe('a caller that names its run', () => {
     expect(await value(db.sql, 'select count(*)::int from imago.run')).toBe(1);
   });
 
-  test('is told why that failed, and that all is done where users are set aside', async () => {
+  test('is told why that has failed, and that it is done where users are set aside', async () => {
     const db = await database(40, 'prepared');
     const ids = (await db.sql`select id from public.users order by id limit 8`).map(({ id }) => `'${id}'`);
     const refuse = (from: number, to: number) =>
@@ -467,7 +467,7 @@ describe('a caller that names its run', () => {
     expect(await runs(db)).toEqual([`${run} forward failed`]);
   });
 
-  test('that there is not, or of another plan or direction, is refused', async () => {
+  test('that there is not, or is of another plan or direction, is refused', async () => {
     const db = await database(20);
     const run = await begun(db);
     await db.sql`

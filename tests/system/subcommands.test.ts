@@ -7,7 +7,7 @@ import { installCron, jobs } from '../support/cron.ts';
 const imago = (args: string[], project?: Project) =>
   runCommand(args, project?.environment, { script: 'scripts/imago.ts' });
 
-describe('the list of commands', () => {
+describe('the list of commands of imago', () => {
   test('is shown by --help and by help; --version is that of the package', async () => {
     const [help, word, version] = await Promise.all([
       imago(['--help']),
@@ -35,8 +35,8 @@ describe('the list of commands', () => {
   });
 });
 
-describe('the commands on a project', () => {
-  test('do what the flags do, and name each other in what comes next', async () => {
+describe('the commands of imago on a project', () => {
+  test('do what the flags do, and name commands in what to type next', async () => {
     const project = await freshProject({ users: 40 });
     const before = await imago(['status'], project);
     expect(before.stdout).toContain('Migrate: imago migrate');

@@ -100,7 +100,7 @@ describe('rows that the journal would miss', () => {
     expect(checks.find(({ name }: { name: string }) => name === 'requirements').found).toBeGreaterThan(0);
   });
 
-  test('a function of the app that switches triggers off meanwhile: the same', async () => {
+  test('a function of the app that switches triggers off: the batch is taken back, and the run stops with IM060', async () => {
     const db = await items();
     await prepare(db);
     const admin = db.connect({ role: 'supabase_admin' });
@@ -116,7 +116,7 @@ describe('rows that the journal would miss', () => {
     expect(await moved(db)).toBe(0);
   });
 
-  test('writes that a trigger of the app takes back by itself are none', async () => {
+  test('writes that a trigger of the app takes back by itself: no error, and all is moved', async () => {
     const db = await items(`
       create function public.tries() returns trigger language plpgsql as $$
       begin
@@ -151,7 +151,7 @@ describe('rows that the journal would miss', () => {
   });
 });
 
-describe('what goes back is gone, and is as it was', () => {
+describe('a rollback that something of the app keeps from taking rows back:', () => {
   const keepers: [what: string, sql: string][] = [
     [
       'a soft delete',
@@ -279,7 +279,7 @@ describe('triggers of the app that move columns which the plan does not declare'
     });
   }
 
-  test('a trigger that comes in the middle of the run: the same, and again after a second run', async () => {
+  test('a trigger that comes in the middle of the run: all is as it was, and again after a second run', async () => {
     const db = await items();
     await prepare(db);
     const original = await contents(db.sql, ['public.items', 'public.copies']);
@@ -294,7 +294,7 @@ describe('triggers of the app that move columns which the plan does not declare'
     expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
   });
 
-  test('they are named beforehand, by preflight and validate', async () => {
+  test('any of them: preflight and validate name the columns beforehand', async () => {
     const db = await items(`${kinds['all columns at once']}`);
     const { notices } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
     const moved = ['amount', 'edited', 'etag', 'payload', 'tags', 'version'].map((name) => `items.${name}`);
@@ -308,7 +308,7 @@ describe('triggers of the app that move columns which the plan does not declare'
     expect(facts.moved_columns.map((name: string) => name.replace('public.', ''))).toEqual(moved);
   });
 
-  test('a column that the app has written since keeps what the app wrote', async () => {
+  test('with a column that the app has written since: it keeps what the app wrote', async () => {
     const db = await items(kinds['an etag that is drawn anew']);
     await migrate(db);
     await db.sql`alter table public.items disable trigger f`;

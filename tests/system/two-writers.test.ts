@@ -96,8 +96,8 @@ async function open(settled: boolean): Promise<void> {
 }
 
 describe.each([
-  ['once all are moved', true],
-  ['while a run is under way', false],
+  ['two writers, once all are moved', true],
+  ['two writers, while a run is under way', false],
 ])('%s', (_, settled) => {
   const orders: [string, Side[]][] = [
     ['the user first', ['User', 'Gigs']],
@@ -110,42 +110,48 @@ describe.each([
   ];
 
   describe.each(orders)('both have their rows, and go on to the other side, %s', (_, order) => {
-    test.each(ends)('the user: %s, the gig: %s', async (userEnds, gigEnds, wanted) => {
-      await open(settled);
-      const control = db.connect();
-      for (const gate of Object.values(GATES)) await control`select pg_advisory_lock(${gate})`;
-      const writers = { User: new Writer('User'), Gigs: new Writer('Gigs') };
-      const done: Promise<void>[] = [];
-      for (const side of order) {
-        const writer = writers[side];
-        await writer.begin(true);
-        done.push(writer.write().then(() => writer.end(side === 'User' ? userEnds : gigEnds)));
-        await untilBlocked(db.sql, writer.pid);
-      }
-      const [first, second] = order;
-      await control`select pg_advisory_unlock(${GATES[first as Side]})`;
-      // It waits for the row that the other one has.
-      await untilBlocked(db.sql, writers[first as Side].pid);
-      await control`select pg_advisory_unlock(${GATES[second as Side]})`;
-      // Nobody gets an error: not of a deadlock, not of a lock.
-      await Promise.all(done);
-      await expectExact(wanted, { atOnce: gigEnds === 'commit' });
-    });
+    test.each(ends)(
+      'the user: %s, the gig: %s, no error and both sides equal',
+      async (userEnds, gigEnds, wanted) => {
+        await open(settled);
+        const control = db.connect();
+        for (const gate of Object.values(GATES)) await control`select pg_advisory_lock(${gate})`;
+        const writers = { User: new Writer('User'), Gigs: new Writer('Gigs') };
+        const done: Promise<void>[] = [];
+        for (const side of order) {
+          const writer = writers[side];
+          await writer.begin(true);
+          done.push(writer.write().then(() => writer.end(side === 'User' ? userEnds : gigEnds)));
+          await untilBlocked(db.sql, writer.pid);
+        }
+        const [first, second] = order;
+        await control`select pg_advisory_unlock(${GATES[first as Side]})`;
+        // It waits for the row that the other one has.
+        await untilBlocked(db.sql, writers[first as Side].pid);
+        await control`select pg_advisory_unlock(${GATES[second as Side]})`;
+        // Nobody gets an error: not of a deadlock, not of a lock.
+        await Promise.all(done);
+        await expectExact(wanted, { atOnce: gigEnds === 'commit' });
+      },
+    );
   });
 
   describe.each(orders)('one has written both sides when the other comes, %s', (_, order) => {
-    test.each(['commit', 'rollback'] as const)('the first: %s', async (firstEnds) => {
-      await open(settled);
-      const [first, second] = order.map((side) => new Writer(side)) as [Writer, Writer];
-      await first.begin(false);
-      await first.write();
-      await second.begin(false);
-      const writing = second.write();
-      await untilBlocked(db.sql, second.pid);
-      await first.end(firstEnds);
-      await writing;
-      await second.end('commit');
-      await expectExact([second.side]);
-    });
+    test.each(['commit', 'rollback'] as const)(
+      'the first: %s, no error and both sides equal',
+      async (firstEnds) => {
+        await open(settled);
+        const [first, second] = order.map((side) => new Writer(side)) as [Writer, Writer];
+        await first.begin(false);
+        await first.write();
+        await second.begin(false);
+        const writing = second.write();
+        await untilBlocked(db.sql, second.pid);
+        await first.end(firstEnds);
+        await writing;
+        await second.end('commit');
+        await expectExact([second.side]);
+      },
+    );
   });
 });

@@ -125,7 +125,7 @@ describe('entities that the view lists and the walked table does not have', () =
     expect(await value(db.sql, 'select count(*)::int from public.orders where currency is null')).toBe(0);
   });
 
-  test('windows of users end, too', async () => {
+  test('are set aside by windows, too, which end', async () => {
     const db = await shop();
     await db.sql`update public.orders set account_id = 999 where id = 1`;
     await call(db.sql, 'prepare_migration', { plan: PLAN });
@@ -140,7 +140,7 @@ describe('entities that the view lists and the walked table does not have', () =
     expect(await aside(db)).toEqual([{ entity: '999', kind: 'unreachable' }]);
   });
 
-  test('the second stage of a plan: named with its own table', async () => {
+  test('of the second stage are named with the table of that stage', async () => {
     const db = await shop();
     await db.sql.unsafe(`
       create table public.places (code text primary key); insert into public.places values ('a'), ('b');
@@ -218,7 +218,7 @@ describe('a run that does not get on', () => {
     [12, /3 calls .*12 accounts still pending \(KEY1, KEY10, KEY11, …\)/],
     [1200, /3 calls .*1000 accounts or more still pending \(KEY1, /],
   ])(
-    '%s keys that are taken for others: so many calls that resolve nothing end it with IM065, and what it sees',
+    'with %s keys that are taken for others ends with IM065 after some calls that move nothing, and what it saw',
     async (keys, seen) => {
       const db = await freshDatabase();
       databases.push(db);
@@ -255,7 +255,7 @@ describe('a run that does not get on', () => {
     },
   );
 
-  test('a lock that somebody holds, or a pause, is none', async () => {
+  test('is not one that waits for a lock, or is paused', async () => {
     const db = await shop();
     await db.sql`update imago.setting set value = '2' where name = 'idle_calls'`;
     await db.sql`update imago.setting set value = '20' where name = 'lock_timeout_ms'`;
@@ -305,7 +305,7 @@ describe('a walk key that may be null', () => {
 });
 
 describe('a view that lists an entity several times', () => {
-  test('each counts once, in progress, estimates, answers and windows', async () => {
+  test('counts each once, in progress, estimates, answers and windows', async () => {
     const db = await shop();
     while ((await call(db.sql, 'prepare_migration', { plan: PLAN })).has_more);
     expect(await call(db.sql, 'get_detailed_migration_progress', { plan: PLAN })).toMatchObject({
@@ -330,7 +330,7 @@ describe('a view that lists an entity several times', () => {
     });
   });
 
-  test('so does a view concerned', async () => {
+  test('counts each once in a view concerned, too', async () => {
     const db = await shop();
     await db.sql.unsafe(`create view ${PLAN}.concerned as select account_id as entity from public.orders`);
     await migrate(db);

@@ -69,7 +69,7 @@ async function expectRefused(sql: Sql, words: string, plan = 'avatars', reader =
   expect(await everything(reader)).toEqual(before);
 }
 
-describe('the plan avatars', () => {
+describe('the plan avatars on unusual tables', () => {
   test.each([
     ['users by hash, posts by range', { users: 'hash', posts: 'range' }],
     ['users by range, posts by list', { users: 'range', posts: 'list' }],
@@ -219,8 +219,8 @@ describe('the plan avatars', () => {
   });
 });
 
-describe('the other plans', () => {
-  test('refuse a partitioned table whose steps could not be done', async () => {
+describe('plans on unusual tables', () => {
+  test('are refused on a partitioned table whose steps could not be done', async () => {
     const { sql } = await database();
     await sql.unsafe(`
       create table public."Gigs" (id int primary key) partition by hash (id);
@@ -229,7 +229,7 @@ describe('the other plans', () => {
     expect(await problemsOf(sql, 'staging_to_production')).toContain('public."Booking" is partitioned');
   });
 
-  test('a plan without steps is refused where what it declares is missing', async () => {
+  test('without steps are refused where what they declare is missing', async () => {
     const { sql } = await database();
     await sql.unsafe('create table public.things (id int primary key, x int)');
     const parts = {
@@ -265,7 +265,7 @@ describe('a step of prepare that fails all the same', () => {
     return sql;
   }
 
-  test('is an answer: the run has failed, with step, SQLSTATE and remedy, and nothing is half done', async () => {
+  test('is answered: the run has failed, with step, SQLSTATE and remedy, and nothing is half done', async () => {
     const sql = await broken();
     let answer: Answer = {};
     for (let i = 0; i < 8 && answer.status !== 'failed'; i++) answer = await call(sql, 'migrate_batch');

@@ -50,8 +50,8 @@ async function reportFile(): Promise<string> {
   return path.join(folder, 'validation.html');
 }
 
-describe('a healthy database', () => {
-  test('before: says where it works and that nothing is wrong, with an estimate, and ends with 0', async () => {
+describe('npm run validate on a healthy database', () => {
+  test('before a run: says where it works and that nothing is wrong, with an estimate, and ends with 0', async () => {
     const { db, environment, url } = await freshProject();
     const before = await checksums(db.sql);
     const { code, stdout, stderr } = await validate([], environment);
@@ -63,7 +63,7 @@ describe('a healthy database', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
-  test('half-way: is not reported as broken', async () => {
+  test('half-way through a run: is not reported as broken', async () => {
     const { db, environment } = await freshProject();
     while ((await value<number>(db.sql, 'select count(*)::int from imago.batch')) === 0) {
       await call(db.sql, 'migrate_batch', { batch_size: 50, max_ms: 1 });
@@ -73,7 +73,7 @@ describe('a healthy database', () => {
     expect(finished.json()).toMatchObject({ phase: 'during', status: 'clean', errors: 0, warnings: 0 });
   });
 
-  test('after: --json is one object on stdout with every check, and nothing else', async () => {
+  test('after a run: --json is one object on stdout with every check, and nothing else', async () => {
     const { environment, url } = await migratedProject();
     const finished = await validate(['--json', '--verbose', '--fail-on', 'warning'], environment);
     expect(finished.code).toBe(0);
@@ -112,7 +112,7 @@ describe('a healthy database', () => {
     expect(finished.stderr).toMatch(/^validate_migration .* done$/m);
   });
 
-  test('many short calls find the same as one', async () => {
+  test('by many short calls finds the same as by one', async () => {
     const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
     const one = (await validate(['--json', '--max-ms', '60000'], environment)).json();
@@ -125,7 +125,7 @@ describe('a healthy database', () => {
   });
 });
 
-describe('findings', () => {
+describe('findings of npm run validate', () => {
   test('are a table by severity with what to do, and end with 3', async () => {
     const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
@@ -178,7 +178,7 @@ describe('findings', () => {
     });
   });
 
-  test('before: each object is named, with what to do; names cannot paint over the terminal', async () => {
+  test('before a run: each object is named, with what to do; names cannot paint over the terminal', async () => {
     const { db, environment } = await freshProject();
     await db.sql.unsafe(`
       create function public.count_it() returns trigger language plpgsql as 'begin perform 1; return null; end';
@@ -192,7 +192,7 @@ describe('findings', () => {
   });
 });
 
-describe('fixing', () => {
+describe('npm run validate -- --fix-issues', () => {
   test('with --yes mends, through the journal, and a rollback takes it back to the byte', async () => {
     const project = await freshProject();
     const { db, environment } = project;
@@ -215,7 +215,7 @@ describe('fixing', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
-  test('leaves what only a person can decide, says so, and that does not fail', async () => {
+  test('leaves what only a person can decide, says so, and ends with 0', async () => {
     const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
     await orphanPost(db.sql);
@@ -295,14 +295,14 @@ describe('fixing', () => {
   });
 });
 
-describe('what gets in the way', () => {
+describe('npm run validate, held up', () => {
   async function throughProxy(project: Project) {
     const proxy = await startProxy(project.url);
     onTestFinished(() => proxy.close());
     return { proxy, environment: { ...project.environment, SUPABASE_URL: proxy.url } };
   }
 
-  test('Ctrl-C lets the running call end, shows the part that is known, ends with 130; the next time completes it', async () => {
+  test('at Ctrl-C lets the running call end, shows what is known, ends with 130; the next time completes it', async () => {
     const project = await migratedProject();
     await loseAvatars(project.db.sql);
     const { proxy, environment } = await throughProxy(project);
@@ -322,7 +322,7 @@ describe('what gets in the way', () => {
     expect(again.json()).toMatchObject({ status: 'findings', complete: true, errors: 12 });
   });
 
-  test('replies lost on the way are asked for again', async () => {
+  test('asks again for replies that are lost on the way', async () => {
     const project = await migratedProject();
     await loseAvatars(project.db.sql);
     const { proxy, environment } = await throughProxy(project);
@@ -334,7 +334,7 @@ describe('what gets in the way', () => {
     expect(await lost(project.db.sql)).toBe(0);
   });
 
-  test('another session that holds the validation is waited for', async () => {
+  test('waits for another session that holds the validation', async () => {
     const project = await migratedProject();
     const { proxy, environment } = await throughProxy(project);
     await call(project.db.sql, 'validate_migration', { max_ms: 1 });
@@ -351,7 +351,7 @@ describe('what gets in the way', () => {
     expect(finished.json()).toMatchObject({ status: 'clean', complete: true });
   });
 
-  test('a check that cannot be done is named, and ends with 1', async () => {
+  test('names a check that cannot be done, and ends with 1', async () => {
     const { db, environment } = await migratedProject();
     await db.sql`create or replace function avatars.rows_without_avatar(relation text, owner_column text)
       returns text language sql stable as $$ select 'select nonsense as key, null::uuid as entity from public.posts' $$`;
@@ -361,7 +361,7 @@ describe('what gets in the way', () => {
     expect(finished.stdout).toMatch(/posts_without_avatar: IM\d{3}: /);
   });
 
-  test('a server that is not there ends with 1, an unknown plan and wrong options with 2', async () => {
+  test('without a server ends with 1, with an unknown plan or wrong options with 2', async () => {
     const nowhere = await validate([], {
       SUPABASE_URL: 'http://127.0.0.1:9',
       SUPABASE_SECRET_KEY: 'sb_secret_a',
@@ -375,7 +375,7 @@ describe('what gets in the way', () => {
     expect(unknown.json().error).toMatchObject({ code: 'IM001' });
   });
 
-  test('an app without the tables that the plan needs ends with 3 and names them', async () => {
+  test('on an app without the tables that the plan needs ends with 3 and names them', async () => {
     const { environment } = await freshProject({ app: 'none' });
     const { code, stdout } = await validate([], environment);
     expect(code).toBe(3);
@@ -405,7 +405,7 @@ function expectWellFormed(html: string): void {
   );
 }
 
-describe('--report', () => {
+describe('npm run validate -- --report', () => {
   test('is one self-contained page with findings and pictures of the runs, and no secrets', async () => {
     const project = await migratedProject();
     const { db, environment } = project;
@@ -463,7 +463,7 @@ describe('--report', () => {
     expect(html).not.toContain('<svg');
   });
 
-  test('hostile names stay text', async () => {
+  test('shows hostile names as text', async () => {
     const { db, environment } = await freshProject();
     const hostile = `</code><script>alert("1")</script>\u202e&amp;'`;
     await db.sql.unsafe(`
@@ -494,7 +494,7 @@ describe('--report', () => {
     expect(html).toContain('12 findings mended');
   });
 
-  test('a plan with keys of its own making is shown, escaped, with its keys only where asked for', async () => {
+  test('shows a plan with hostile keys escaped, and its keys only where asked for', async () => {
     const { db, environment } = await freshProject({ app: 'none' });
     await createTally(db.sql, 'text', ['<b>one</b>', 'two']);
     const file = await reportFile();
@@ -529,7 +529,7 @@ describe('options of npm run validate', () => {
     [['--max-ms', '0'], 'from 1 to 600,000'],
     [['--report', 'README.md'], 'must end in .html'],
     [['--report', '/nowhere/at/all.html'], 'no folder'],
-  ])('%j is refused', (argv, says) => {
+  ])('%j is refused: %s', (argv, says) => {
     expect(() => options(...argv)).toThrow(UsageError);
     expect(() => options(...argv)).toThrow(says);
   });

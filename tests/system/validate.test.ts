@@ -28,7 +28,7 @@ const moved = async (app: App = 'sample', users = 40): Promise<TestDatabase> => 
   return db;
 };
 
-describe('each check, in a database where exactly that is wrong', () => {
+describe('each check alone finds what is wrong, and mends it if it can', () => {
   for (const defect of DEFECTS) {
     test(`${defect.check}: ${defect.what}`, async () => {
       await start();
@@ -89,7 +89,7 @@ describe('each check, in a database where exactly that is wrong', () => {
   }
 });
 
-describe('a healthy database', () => {
+describe('validation of a healthy database', () => {
   for (const app of ['sample', 'guide'] as const) {
     test(`${app}: nothing is found before, prepared, half-way, while it is taken back, after, and after rollback`, async () => {
       await start(app, 120);
@@ -136,7 +136,7 @@ describe('a healthy database', () => {
     });
   }
 
-  test('checks whose columns this app does not have do not apply', async () => {
+  test('leaves out checks whose columns the app does not have', async () => {
     await start();
     const { sql } = db;
     await sql`alter table posts rename column user_id to written_by`;
@@ -155,7 +155,7 @@ describe('a healthy database', () => {
   });
 });
 
-describe('before', () => {
+describe('validation before the first run', () => {
   const cases: {
     check: string;
     severity: string;
@@ -251,7 +251,7 @@ describe('before', () => {
     });
   }
 
-  test('row_security: a role that sees only some rows', async () => {
+  test('row_security: a role that sees only some rows is told so, by table', async () => {
     await start();
     const role = `${db.name}_narrow`;
     const admin = db.connect({ role: 'supabase_admin' });
@@ -304,8 +304,8 @@ describe('before', () => {
   });
 });
 
-describe('the journal', () => {
-  test('a missing undo table and a disabled trigger are seen', async () => {
+describe('validation of the journal', () => {
+  test('names a missing undo table and a disabled trigger', async () => {
     await moved();
     const { sql } = db;
     await sql`alter table posts disable trigger "~imago_avatars_update"`;
@@ -321,7 +321,7 @@ describe('the journal', () => {
   });
 });
 
-describe('a call', () => {
+describe('a call of validate_migration', () => {
   test('ends within its budget, says that it is partial, and the next goes on: the sum is the same', async () => {
     await moved('sample', 300);
     const { sql } = db;
@@ -367,8 +367,8 @@ describe('a call', () => {
   });
 });
 
-describe('two callers', () => {
-  test('the second is answered busy and told how far it is; when the first has ended, he goes on', async () => {
+describe('two callers of validate_migration', () => {
+  test('the second is answered busy, with how far it is, and goes on when the first has ended', async () => {
     await moved();
     const { sql } = db;
     await sql`update imago.setting set value = '1' where name = 'sub_batch_ms'`;
@@ -402,7 +402,7 @@ describe('two callers', () => {
     expect(await validate(db.sql)).toMatchObject({ status: 'done', healthy: true });
   });
 
-  test('a caller that dies leaves nothing behind, while fixing too', async () => {
+  test('one that dies leaves nothing behind, while fixing too', async () => {
     await moved();
     const { sql } = db;
     await sql`update posts set avatar_id = null`;
@@ -419,7 +419,7 @@ describe('two callers', () => {
     expect(await validated(sql, { fix_issues: true })).toMatchObject({ errors: 0, fixes_failed: 0 });
   });
 
-  test('nobody migrates or rolls back while a call fixes: they wait, and go on', async () => {
+  test('those who migrate or roll back while a call fixes wait, and go on', async () => {
     await moved();
     const { sql } = db;
     await sql`update posts set avatar_id = null`;
@@ -435,7 +435,7 @@ describe('two callers', () => {
   });
 });
 
-describe('fixes', () => {
+describe('fixes of validate_migration', () => {
   test('are refused while the plan is under way, and a pause holds', async () => {
     await start('sample', 120);
     const { sql } = db;
@@ -607,7 +607,7 @@ describe('a check that does not fit', () => {
         'select i.id as key, i.id as entity from public.items i where public.costly(i.id)')`);
   }
 
-  test('is cut smaller after a statement timeout and goes on', async () => {
+  test('a call is cut smaller after a statement timeout and goes on', async () => {
     await slowPlan(400, 'true');
     const client = db.connect();
     await client`set statement_timeout = 700`;
@@ -619,7 +619,7 @@ describe('a check that does not fit', () => {
     expect(check.slow_piece_ms).not.toBeUndefined();
   });
 
-  test('not even for one row: it is named, and the others are checked', async () => {
+  test('a call with even one row is named, and the others are checked', async () => {
     await slowPlan(3, 'false');
     const { sql } = db;
     await sql.unsafe(`
@@ -633,7 +633,7 @@ describe('a check that does not fit', () => {
     expect(answer.healthy).toBe(false);
   });
 
-  test('one that looks once and does not get done is named, too', async () => {
+  test('a call, and cannot be cut, is named, too', async () => {
     await slowPlan(3, 'false');
     await db.sql.unsafe(`
       create function tally.look(plan imago.plan) returns jsonb language sql volatile as $$ select to_jsonb(pg_sleep(3600)) $$;
@@ -646,7 +646,7 @@ describe('a check that does not fit', () => {
     expect(checkOf(answer, 'costly')).toMatchObject({ error: null, found: 0 });
   });
 
-  test('a person who cancels is heard', async () => {
+  test('a call, and is cancelled by a person, ends with 57014', async () => {
     await slowPlan(2000, 'true');
     const client = db.connect();
     const pid = await pidOf(client);
@@ -662,7 +662,7 @@ describe('a check that does not fit', () => {
     expect(await refused).toMatchObject({ code: '57014' });
   });
 
-  test('its query fails: it is named with its SQLSTATE, and the others are checked', async () => {
+  test('its database, so that its query fails, is named with its SQLSTATE, and the others are checked', async () => {
     await moved();
     await db.sql`alter table follows rename column id to key`;
     await db.sql`alter table avatars rename column id to key`;
@@ -673,7 +673,7 @@ describe('a check that does not fit', () => {
   });
 });
 
-describe('a validation', () => {
+describe('a validation over several calls', () => {
   test('is given up when the plan has gone on, when its age is past, and when it is asked to be new', async () => {
     await moved();
     const { sql } = db;
@@ -726,7 +726,7 @@ describe('a validation', () => {
     ).toBe(0);
   });
 
-  test('refuses what makes no sense, and who may not', async () => {
+  test('refuses arguments that make no sense, and callers without the right', async () => {
     await start();
     const { sql } = db;
     expect(await refusal(call(sql, 'validate_migration', { plan: 'nope' }))).toMatchObject({ code: 'IM001' });
@@ -759,7 +759,7 @@ describe('a validation', () => {
 describe('a run that was cancelled', () => {
   const phase = async () => (await validated(db.sql)).phase;
 
-  test('before it moved anybody leaves the plan where it was', async () => {
+  test('before it moved anybody leaves the phase of the validation as it was', async () => {
     await start();
     const { sql } = db;
     await prepareAll(sql);

@@ -293,7 +293,7 @@ describe('the tables of staging_to_production', () => {
     expect(await count(sql, 'authenticated', 'Image')).toBe(await count(sql, 'authenticated', 'UserImage'));
   });
 
-  test('without any right on the old ones, nobody has one on the new ones', async () => {
+  test('give nobody a right where nobody has one on the old ones', async () => {
     const sql = await production(
       'alter default privileges in schema public grant all on tables to anon, authenticated',
     );

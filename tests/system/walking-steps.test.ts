@@ -50,7 +50,7 @@ async function walk(db: TestDatabase, caller = db.sql): Promise<Answer[]> {
   return answers;
 }
 
-test('each row comes once, by key, over as many calls as it takes, none past the statement timeout', async () => {
+test('a walking step has each row once, by key, over as many calls as it takes, none past the statement timeout', async () => {
   const db = await walking({
     returns: 'jsonb',
     body: `insert into public.seen select unnest(keys); perform pg_sleep(0.02 * cardinality(keys));
@@ -69,7 +69,7 @@ test('each row comes once, by key, over as many calls as it takes, none past the
   expect(await seen(db)).toBe(40);
 });
 
-test('a piece that does not fit the statement timeout comes again, smaller; one row alone is said to be too much', async () => {
+test('a walking step whose piece does not fit the statement timeout cuts it smaller; one row alone is too much', async () => {
   const db = await walking(
     { body: `insert into public.seen select unnest(keys); perform pg_sleep(0.06 * cardinality(keys));` },
     40,
@@ -88,7 +88,7 @@ test('a piece that does not fit the statement timeout comes again, smaller; one 
   });
 });
 
-test('a row that somebody has is waited for shortly, and what came before it stays', async () => {
+test('a walking step waits shortly for a row that somebody has, and keeps what came before it', async () => {
   const db = await walking({
     body: `update public.items set fresh = fresh where id = any (keys); insert into public.seen select unnest(keys);`,
   });
@@ -103,7 +103,7 @@ test('a row that somebody has is waited for shortly, and what came before it sta
   expect(await seen(db)).toBe(40);
 });
 
-test('a call that is killed is done again by the next one', async () => {
+test('a walking step whose call is killed is gone on with by the next call', async () => {
   const db = await walking({
     body: `insert into public.seen select unnest(keys); if 15 = any (keys) then perform from public.gate for update; end if;`,
   });
@@ -122,7 +122,7 @@ test('a call that is killed is done again by the next one', async () => {
   expect(await seen(db)).toBe(40);
 });
 
-test('finalize that begins anew walks from the start', async () => {
+test('a walking step walks from the start when finalize begins anew', async () => {
   const db = await walking({
     body: `insert into public.seen select unnest(keys) on conflict do nothing; perform pg_sleep(0.02 * cardinality(keys));`,
   });
@@ -135,7 +135,7 @@ test('finalize that begins anew walks from the start', async () => {
   expect(await value(db.sql, 'select min(id) || $1 || count(*) from seen', ['/'])).toBe('0/41');
 });
 
-test('what is pending is looked for over several calls, and refused when it turns up', async () => {
+test('finalize looks for pending entities over several calls, and refuses when one turns up', async () => {
   const db = await freshDatabase();
   databases.push(db);
   await itemsPlan(db.sql);

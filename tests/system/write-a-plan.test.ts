@@ -43,7 +43,9 @@ async function keepEmbedded(folder: string, environment: Record<string, string>)
   });
 }
 
-test('takes a reader from nothing to a finished plan', { timeout: 400_000 }, async () => {
+test('docs/write-a-plan.md, typed as it stands, takes a reader from nothing to a finished plan', {
+  timeout: 400_000,
+}, async () => {
   const folder = await copyProject();
   const environment = { IMAGO_FOLDER: path.join(folder, '.imago') };
   await keepEmbedded(folder, environment);
