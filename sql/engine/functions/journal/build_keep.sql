@@ -8,6 +8,8 @@ declare
   touch text := (
     select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c);
   held text := imago.side_values(write, 'new.%1$I := old.%1$I;', ' ');
+  -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
+  restored text := (select string_agg(format('old.%1$I := new.%1$I;', c), ' ') from unnest(write.columns) c);
   noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
@@ -29,17 +31,20 @@ begin
        begin
          %1$s
          if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
-           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' then
+             %4$s
+             return old;
+           elsif pg_catalog.pg_trigger_depth() = 1 then
              imago_note := pg_catalog.current_setting(''imago.note'', true);
              %2$s
-           elsif pg_catalog.pg_trigger_depth() = 1 or pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+           elsif pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
              %3$s
            end if;
          end if;
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, ''), coalesce(held, '')));
+      coalesce(noted, ''), coalesce(held, ''), restored));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
