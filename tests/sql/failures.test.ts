@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { expectAllMigrated } from '../support/avatars.ts';
 import { type Answer, call, refusal, value } from '../support/call.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { database, failures, mend, quoted, sum, trigger, unmoved, usersAt } from '../support/failures.ts';
 import { migrateAll } from '../support/imago.ts';
+import { createTally, itemsLeft } from '../support/tally.ts';
 import { until } from '../support/until.ts';
 
 describe('a poisoned user', () => {
@@ -258,6 +259,26 @@ describe('somebody else', () => {
       await expectAllMigrated(db.sql);
     },
   );
+
+  test('holds one throughout a second walk whose calls are shorter than its wait: everybody else is moved', async () => {
+    const db = await freshDatabase({ app: 'none' });
+    onTestFinished(() => db.drop());
+    await createTally(
+      db.sql,
+      'integer',
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    await migrateAll(db.sql, { plan: 'tally' });
+    await db.sql`update public.items set done = false`;
+    await db.sql`update imago.setting set value = '100' where name in ('lock_timeout_ms', 'writer_wait_ms')`;
+    const other = db.connect();
+    await other`begin`;
+    await other`update public.items set label = label where id = 7`;
+    const answers = await migrateAll(db.sql, { plan: 'tally', max_ms: 1 });
+    expect(answers.at(-1)).toMatchObject({ status: 'done', state: 'failed', failures_left: 1 });
+    expect(await itemsLeft(db.sql)).toBe(1);
+    await other`rollback`;
+  });
 
   test('holds users in a window: they are set aside at once, the others are moved, the next visit has them', async () => {
     const db = await database(60);

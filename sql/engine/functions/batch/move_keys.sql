@@ -23,6 +23,8 @@ declare
   last integer;
   segment text[];
   aside text[] := '{}';
+  -- Somebody was just set aside: in the late pass, which tries those once more, the rest would otherwise never have its turn.
+  again boolean := false;
   failure record;
   started timestamptz;
 begin
@@ -32,7 +34,7 @@ begin
       ends := trim_array(ends, 1);
     end loop;
     last := least(ends[cardinality(ends)], first + size - 1);
-    if result.attempts >= attempts_left or (clock_timestamp() >= deadline and result.attempts > 0) then
+    if result.attempts >= attempts_left or (clock_timestamp() >= deadline and result.attempts > 0 and not again) then
       result.outcome := 'time';
       result.next_size := last - first + 1;
       exit;
@@ -42,8 +44,10 @@ begin
     from unnest(keys[first:last]) with ordinality s(k, n) where k <> all (aside);
     if segment = '{}' then
       first := last + 1;
+      again := false;
       continue;
     end if;
+    again := false;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
     attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
@@ -67,7 +71,9 @@ begin
     aside := aside || failure.aside;
     if failure.outcome = 'halve' then
       ends := ends || (first + (last - first) / 2);
-    elsif failure.outcome <> 'again' then
+    elsif failure.outcome = 'again' then
+      again := true;
+    else
       result.outcome := failure.outcome;
       if attempt.outcome = 'timeout' then
         result.next_size := imago.size_after_timeout(cardinality(segment));
