@@ -157,6 +157,29 @@ export const transitionAnswer = z.looseObject({
 /** Lines of `migration_log` on transitions. */
 export const stateChange = z.array(z.looseObject({ detail: z.looseObject({ to: z.string() }) }));
 
+/** What a dry run has come to in one stage of a plan. */
+export const dryRunStage = z.looseObject({
+  ...words,
+  stage: z.number(),
+  outcome: z.enum(['complete', 'part', 'not_tried', 'nothing_pending']),
+  /** Why not all of it was tried. */
+  reason: z.enum(['time', 'waiters', 'locked', 'failures', 'error', 'earlier_stage']).nullish(),
+  pending: count,
+  pending_is_estimate: z.boolean().nullish(),
+  tried: count,
+  moved: count,
+  failed: count,
+  /** Held by others. */
+  locked: count,
+  /** Failed after an earlier stage that was tried in part only, perhaps for want of what that moves. */
+  unsure: count,
+  per_second: number,
+  seconds: number,
+});
+
+/** A table and the lock that is held on it, as PostgreSQL names it. */
+const tableLock = z.looseObject({ object: z.string(), mode: z.string() });
+
 /** `dry_run_migration`, of each mode. */
 export const dryRunAnswer = z.looseObject({
   ...words,
@@ -173,7 +196,20 @@ export const dryRunAnswer = z.looseObject({
   wal_bytes: number,
   rows_per_second: number,
   locks_held_ms: number,
-  estimate: z.looseObject({}).nullish(),
+  stages: z.array(dryRunStage).nullish(),
+  estimate: z
+    .looseObject({
+      total: count,
+      is_estimate: z.boolean().nullish(),
+      seconds: number,
+      unknown_stages: z.array(z.number()).nullish(),
+      rows: rowCounts,
+    })
+    .nullish(),
+  /** Of the mode preflight: those that the other modes may need. */
+  locks: z.array(tableLock).nullish(),
+  limits: z.looseObject({ sample_ms: z.number(), full_ms: z.number(), wait_ms: z.number() }).nullish(),
+  findings,
   problems: z.array(z.looseObject({ severity: text, object: text, message: text, hint: text })).nullish(),
   notices: z.array(z.looseObject({ object: text, message: text })).nullish(),
   error: problem.nullish(),
@@ -222,5 +258,6 @@ export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
 export type PerformanceAnswer = z.output<typeof performanceAnswer>;
 export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
 export type DryRunAnswer = z.output<typeof dryRunAnswer>;
+export type DryRunStage = z.output<typeof dryRunStage>;
 export type Finding = z.output<typeof finding>;
 export type Problem = z.output<typeof problem>;

@@ -58,6 +58,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM075',
       'IM076',
       'IM077',
+      'IM079',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',
@@ -94,7 +95,7 @@ export const statusRules: readonly StatusRule[] = [
   },
   {
     status: 503,
-    codes: ['IM016', 'IM025', 'IM064', '25006', '40', '53', '55', '57'],
+    codes: ['IM016', 'IM025', 'IM064', 'IM080', '25006', '40', '53', '55', '57'],
     meaning: 'locked, busy, read-only or out of time for the moment: the same call may succeed later',
   },
   {

@@ -30,9 +30,12 @@ export default {
       const options = { plan, batch_size, ...ofTheRun };
 
       if (dry_run) {
-        const max_ms = Math.min(2_000, Math.round(max_seconds * 700));
         const mode = dry_run === true ? 'sample' : dry_run;
-        return Response.json(await call(database, 'dry_run_migration', { plan, batch_size, max_ms, mode }));
+        // It ends by itself before the statement timeout does it.
+        const max_ms = mode === 'sample' ? Math.min(2_000, max_seconds * 700) : max_seconds * 1_000;
+        return Response.json(
+          await call(database, 'dry_run_migration', { plan, batch_size, max_ms: Math.round(max_ms), mode }),
+        );
       }
       await call(database, 'log_request', { plan, action, caller: caller.name });
       if (action !== 'run') return Response.json(await call(database, transitions[action], { plan }));

@@ -25,10 +25,11 @@ export const helpOf: Record<CommandName, Help> = {
   },
   'dry-run': {
     says: 'run a migration and take it back; preflight only looks',
+    more: 'It says before which locks it takes, ends when somebody waits for them, and names what it has not tried.',
     examples: [
       ['', 'a sample, taken back'],
       ['preflight', 'what is missing or of the wrong type; takes no locks'],
-      ['full', 'everything in one transaction; over DATABASE_URL where it is set'],
+      ['full', 'everything in one transaction, in a minute; over DATABASE_URL where it is set'],
     ],
   },
   status: {

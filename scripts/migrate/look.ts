@@ -1,8 +1,5 @@
-/** The actions that change nothing: figures, watching, dry runs. */
-import postgres from 'postgres';
-import { type DryRunAnswer, dryRunAnswer, type ProgressAnswer } from '../../functions/_shared/answers.ts';
-import { CallError } from '../client.ts';
-import { counted, countedEntities } from '../command/figures.ts';
+/** The actions that only look: figures, watching. */
+import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { pause } from '../command/retry.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';
@@ -124,92 +121,4 @@ function watched(context: Context, progress: ProgressAnswer): Ending {
         next: [`Start one: ${nextCommand(context)}`],
       };
   }
-}
-
-/** `--dry-run`: runs it and takes it back; `preflight` only looks. */
-export async function dryRun(context: Context): Promise<Ending> {
-  const { options, terminal } = context;
-  const { plan, batchSize, maxMs } = options;
-  const args = {
-    plan,
-    mode: options.dryRun,
-    ...(batchSize !== undefined && { batch_size: batchSize }),
-    ...(maxMs !== undefined && { max_ms: maxMs }),
-  };
-  const direct = options.dryRun === 'full' && !options.viaFunction ? context.databaseUrl : undefined;
-  if (direct)
-    terminal.info('Running everything in one transaction that is taken back; this can take a while …');
-  const startedAt = performance.now();
-  const answer = direct
-    ? await dryRunDirectly(direct, args, context.signal)
-    : await context.caller.call('dry_run_migration', args, context.signal);
-  return { ...judged(context, answer), dryRun: answer, durationMs: performance.now() - startedAt };
-}
-
-/** All of it in one transaction fits no API call on a real database, so a database connection is used where one is known. */
-async function dryRunDirectly(
-  databaseUrl: string,
-  args: { plan: string; mode: string; batch_size?: number; max_ms?: number },
-  signal: AbortSignal,
-): Promise<DryRunAnswer> {
-  const sql = postgres(databaseUrl, {
-    max: 1,
-    connect_timeout: 10,
-    onnotice: () => {},
-    connection: { application_name: 'imago', statement_timeout: 0 },
-  });
-  try {
-    const query = sql<{ answer: unknown }[]>`
-      select public.dry_run_migration(plan => ${args.plan}, mode => ${args.mode},
-        batch_size => ${args.batch_size ?? null}, max_ms => ${args.max_ms ?? 5000}) as answer`;
-    const cancel = () => query.cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    const [row] = await query.finally(() => signal.removeEventListener('abort', cancel));
-    return dryRunAnswer.parse(row?.answer);
-  } catch (error) {
-    const { code, message, hint } = error as { code?: string; message: string; hint?: string };
-    throw new CallError({
-      code: code ?? 'NETWORK',
-      message: code?.startsWith('IM')
-        ? message
-        : `The dry run over DATABASE_URL failed (${code ?? 'no reason given'}).`,
-      hint,
-    });
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
-
-function judged(context: Context, answer: DryRunAnswer): Ending {
-  if (answer.status === 'failed') {
-    return {
-      status: 'failed',
-      message: 'The dry run failed. Nothing was changed.',
-      next: ['Mend the cause and try again.'],
-      ...(answer.error && { error: answer.error }),
-    };
-  }
-  const errors = (answer.problems ?? []).filter(({ severity }) => severity === 'error').length;
-  if (errors > 0) {
-    return {
-      status: 'left',
-      message: `${counted(errors, 'problem')} must be mended first. Nothing was changed.`,
-      next: [`Then look again: ${nextCommand(context, '--dry-run=preflight')}`],
-    };
-  }
-  if (answer.failed > 0) {
-    return {
-      status: 'left',
-      message: `${countedEntities(answer.failed, answer)} would be set aside. Nothing was changed.`,
-      next: ['Mend them before, or migrate and retry them later.', `Migrate: ${nextCommand(context)}`],
-    };
-  }
-  const warnings = (answer.problems ?? []).length;
-  const found =
-    warnings > 0 ? `Nothing stands in the way; ${counted(warnings, 'warning')}` : 'No problem found';
-  return {
-    status: 'done',
-    message: `${answer.mode === 'preflight' ? found : 'It works'}. Nothing was changed.`,
-    next: [`Migrate: ${nextCommand(context)}`],
-  };
 }

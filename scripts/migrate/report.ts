@@ -24,6 +24,7 @@ import type { Traffic } from '../command/session.ts';
 import { colours } from '../command/terminal.ts';
 import type { Action } from './actions.ts';
 import type { Tally } from './drive.ts';
+import { estimateText, stageLines, untriedText } from './dry-run-words.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { findingsText } from './findings.ts';
 import { planOfTheGuide, withoutGuideNames } from './guide-names.ts';
@@ -159,14 +160,13 @@ function keyText(key: unknown): string {
 
 function addDryRun(add: Add, dry: DryRunAnswer): void {
   if (dry.mode !== 'preflight') {
-    add(
-      'Tried',
-      `${countedEntities(dry.processed, dry)}, ${whole(dry.migrated)} moved, ${whole(dry.failed)} failed`,
-    );
+    add('Tried', stageLines(dry).join('\n'));
+    add('Not tried', untriedText(dry));
     add('Rows', breakdown(dry.rows));
     add('Cost', cost(dry));
   }
-  add('Estimate', objectText(dry.estimate));
+  add('Checks', findingsText(dry.findings));
+  add('Estimate', estimateText(dry));
   add('Failures', listText(dry.failures));
   add('Side effects', listText(dry.side_effects));
   add('Undeclared', listText(dry.undeclared));

@@ -73,6 +73,8 @@ insert into imago.setting (name, value, note) values
   ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
   ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('dry_run_ms', '60000', 'longest work of a full dry run, unless max_ms says otherwise'),
+  ('dry_run_wait_ms', '250', 'a dry run ends when somebody has waited so long for one of its locks'),
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
@@ -104,7 +106,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM015', '%1$s is not valid: %2$s', 'Allowed: %3$s.', 'An argument has a value outside its range.'),
   ('IM016', 'the run of plan %1$s is busy', 'Try again in a moment: batches in flight end within their time budget.', 'A transition waited for batches in flight longer than state_lock_timeout_ms.'),
   ('IM017', 'plan %1$s is being rolled back', 'Let the rollback finish (rollback_batch until has_more is false), or cancel it with cancel_migration(%2$L).', 'Forward work was asked for while a rollback is unfinished.'),
-  ('IM018', 'the dry run did not fit this caller''s statement timeout', 'Use mode sample, or call dry_run_migration over a database connection without a statement timeout.', 'A full dry run does all of the work in one transaction.'),
+  ('IM018', 'the dry run did not fit this caller''s statement timeout', 'Use mode sample, or call dry_run_migration over a database connection without a statement timeout.', 'A dry run stops beginning work in time. Here preparing, or a single sub-batch, took longer than the timeout leaves.'),
   ('IM019', 'the run of plan %1$s is paused', 'Call select resume_migration(%2$L).', 'Someone paused the run.'),
   ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.%3$s', 'More entities failed than max_failures allows.'),
   ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.%2$s', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
@@ -152,7 +154,9 @@ insert into imago.error (code, message, hint, cause) values
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
   ('IM076', 'the tables of plan %1$s have changed since it was prepared: %2$s', 'Nothing was touched. Put back what is missing; or give it up, and take back all else: select give_up_column(%3$s), which says what is lost.', 'A declared table or column was dropped, replaced, or has a type to which journaled values do not cast. What was renamed or widened is followed.'),
-  ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.');
+  ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.'),
+  ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up as soon as others have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
+  ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.');
 
 -- imago.plan
 create table imago.plan (
@@ -1678,22 +1682,28 @@ begin
         'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
         'hint', coalesce((select e.cause from imago.error e where e.code = failed_sqlstate), 'Call dry_run_migration to see why.'))));
   end;
-  moved := greatest(1, (sample ->> 'migrated')::bigint);
+  moved := (sample ->> 'migrated')::bigint;
   return jsonb_build_object(
-    'findings', coalesce((
-      select jsonb_agg(jsonb_build_object(
+    'findings', (
+      select coalesce(jsonb_agg(jsonb_build_object(
         'object', coalesce(f ->> 'table', plan.source),
         'message', concat_ws(' ', 'a row of the sample would be set aside: SQLSTATE', imago.sqlstate_text(f ->> 'sqlstate', f ->> 'raised_by'), f ->> 'constraint'),
-        'hint', format('Look at the row with key %s.', f ->> 'entity')))
-      from jsonb_array_elements(sample -> 'failures') f), '[]'),
+        'hint', format('Look at the row with key %s.', f ->> 'entity'))), '[]')
+      from jsonb_array_elements(sample -> 'failures') f
+      -- Those that others hold, or who need what an earlier stage moves, say nothing against the plan.
+      where f ->> 'kind' <> 'deferred' and f -> 'unsure' is null)
+      || case when sample #>> '{error,code}' is null then '[]' else jsonb_build_array(jsonb_build_object(
+        'object', 'dry run', 'message', sample #>> '{error,message}', 'hint', sample #>> '{error,hint}')) end,
     'facts', jsonb_build_object(
-      'sampled', (sample ->> 'migrated')::bigint, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
+      'sampled', moved, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
+      'unknown_stages', sample #> '{estimate,unknown_stages}',
       'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved),
+      'wal_bytes', case when sample #> '{estimate,unknown_stages}' = '[]' and moved > 0
+        then round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved) end,
       'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;
-comment on function imago.check_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker.';
+comment on function imago.check_sample(imago.plan) is 'Check: moves a sample for at most a second and takes it back. Facts estimate entities, rows, WAL and seconds of the whole, for one worker; unknown_stages: too little was tried of these.';
 
 -- imago.check_sequences
 create or replace function imago.check_sequences(plan imago.plan)
@@ -2401,35 +2411,13 @@ comment on function imago.count_failed(bigint) is 'Entities that count against t
 -- imago.count_pending
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
-language plpgsql
+language sql
 stable
 set search_path = ''
--- As in remaining_entities: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
-set work_mem = '128MB'
-set jit = off
 as $$
-declare
-  staged imago.plan;
-  relation text;
-  counted bigint;
-  result bigint := 0;
-begin
   -- What pending reads may have been dropped, and nothing is moved any more.
-  if plan.closed_at is not null then
-    return 0;
-  end if;
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    -- The view may call functions of the app.
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then format('select count(*) from %s', staged.source)
-      else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
-    into counted;
-    perform pg_catalog.set_config('search_path', '', true);
-    result := result + counted;
-  end loop;
-  return result;
-end
+  select case when plan.closed_at is not null then 0
+    else (select coalesce(sum(imago.count_stage(s)), 0)::bigint from imago.plan_stages(plan) s) end
 $$;
 comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';
 
@@ -2544,6 +2532,31 @@ begin
 end
 $$;
 comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages. Counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+
+-- imago.count_stage
+create or replace function imago.count_stage(staged imago.plan)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+-- As in remaining_entities: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
+set work_mem = '128MB'
+set jit = off
+as $$
+declare
+  result bigint;
+begin
+  -- The view may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
+  execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
+    then format('select count(*) from %s', staged.source)
+    else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
+  into result;
+  perform pg_catalog.set_config('search_path', '', true);
+  return result;
+end
+$$;
+comment on function imago.count_stage(imago.plan) is 'Entities of a stage that are still to be moved, counted; before the plan is prepared, all of them.';
 
 -- imago.counted
 create or replace function imago.counted(plan imago.plan, amount bigint)
@@ -3056,7 +3069,7 @@ $$;
 comment on function imago.drop_write(imago.plan_write) is 'Takes a table that is lost out of what a plan writes, with its journal and triggers.';
 
 -- imago.dry_run
-create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer)
+create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer default null, max_failures text default null)
 returns jsonb
 language plpgsql
 volatile
@@ -3064,27 +3077,30 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
+  limits jsonb;
   problems jsonb;
   notices jsonb;
   result jsonb;
+  stages jsonb;
 begin
-  perform imago.expect_size(batch_size, max_ms);
+  perform imago.expect_size(batch_size, coalesce(max_ms, 1));
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
+  limits := imago.dry_run_limits(plan, max_ms);
   select coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity <> 'notice'), '[]'),
     coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity = 'notice'), '[]')
   into problems, notices from imago.preflight(plan) p;
   if mode = 'preflight' then
     return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false,
-      'problems', problems, 'notices', notices);
+      'problems', problems, 'notices', notices, 'locks', imago.locks_ahead(plan), 'limits', limits);
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
   perform imago.expect_no_problems(plan_name, problems);
 
   begin
-    result := imago.rehearse(plan_name, mode, batch_size, max_ms);
+    result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures);
     raise exception using errcode = 'IMDRY', message = 'taken back';
   exception
     when sqlstate 'IMDRY' then null;
@@ -3094,34 +3110,52 @@ begin
       end if;
       perform imago.raise_error('IM018');
   end;
+  result := result || jsonb_build_object(
+    'locks_held_ms', round(extract(epoch from clock_timestamp() - (result ->> 'locked_at')::timestamptz)::numeric * 1000),
+    -- Of those that it has made itself none is left.
+    'locks', coalesce((
+      select jsonb_agg(l) from jsonb_array_elements(result -> 'locks') l where pg_catalog.to_regclass(l ->> 'object') is not null), '[]'));
   if result -> 'undeclared' <> '[]' then
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
-  return result - 'found' || imago.plan_words(plan) || jsonb_build_object('problems', problems || (result -> 'found'), 'notices', notices);
+  -- Nothing is locked any more, so it may take its time.
+  stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.pending_figures(plan)));
+  return result - '{found,pending,locked_at}'::text[] || imago.plan_words(plan) || jsonb_build_object(
+    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages));
 end
 $$;
-comment on function imago.dry_run(text, text, integer, integer) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
+comment on function imago.dry_run(text, text, integer, integer, text) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
+
+-- imago.dry_run_limits
+create or replace function imago.dry_run_limits(plan imago.plan, max_ms integer)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  -- Until a plan is prepared, that takes its time as well, and holds tables: a sample then does less besides.
+  select jsonb_build_object(
+    'sample_ms', u.prepare_ms + least(coalesce(max_ms, 2000), case when u.prepare_ms > 0 then 500 else 2000 end),
+    'full_ms', u.prepare_ms + coalesce(max_ms, imago.setting_number('dry_run_ms')),
+    'prepare_ms', u.prepare_ms,
+    'wait_ms', imago.setting_number('dry_run_wait_ms'))
+  from (select case when plan.prepared_at is null then 2500 else 0 end as prepare_ms) u
+$$;
+comment on function imago.dry_run_limits(imago.plan, integer) is 'For how long a dry run may work and hold locks. sample_ms or full_ms, of which preparing may take prepare_ms. It ends sooner when others have waited for wait_ms.';
 
 -- imago.dry_run_report
-create or replace function imago.dry_run_report(
-  plan imago.plan,
-  run imago.run,
-  answer jsonb,
-  before jsonb,
-  first_log bigint
-)
+create or replace function imago.dry_run_report(plan imago.plan, run imago.run, tried jsonb, before jsonb, first_log bigint)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  answer constant jsonb := tried -> 'answer';
+  unsure constant integer[] := array(select (s ->> 'stage')::integer from jsonb_array_elements(tried -> 'stages') s where (s ->> 'unsure')::bigint > 0);
   written jsonb;
   side_effects jsonb;
   undeclared jsonb;
-  seconds numeric := greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000);
-  moved bigint := (answer ->> 'migrated')::bigint;
-  pending bigint := imago.count_pending(plan) + moved;
 begin
   written := imago.add_counts(imago.table_counters(), before, -1);
   with written_tables as (
@@ -3149,19 +3183,19 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'found', imago.rehearsal_problems(plan), 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', case when imago.is_waited_for() then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'failed', (select sum((s ->> 'failed')::bigint) from jsonb_array_elements(tried -> 'stages') s),
     'failures', coalesce((
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
-                                                            'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate, 'constraint', f.constraint_name,
+        'table', f.table_name, 'raised_by', f.raised_by, 'unsure', case when f.stage = any (unsure) then true end)) order by f.id)
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
-    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
-    'estimate', jsonb_build_object(
-      'total', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
-      'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
-               from jsonb_each_text(answer -> 'rows'))));
+    'error', imago.rehearsal_error(plan, answer -> 'error'),
+    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows'))
+      / greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000)));
 end
 $$;
-comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, an estimate of the whole.';
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes.';
 
 -- imago.each_column
 create or replace function imago.each_column(template text, relation text, columns text[], separator text default ', ')
@@ -3279,7 +3313,8 @@ begin
   if next.name is not null then
     perform imago.cut_lanes(run, next);
     perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', next.stage));
-    return 'working';
+    -- A rehearsal counts by stage.
+    return case when current_setting('imago.dry', true) = 'on' then 'yield' else 'working' end;
   end if;
   if run.direction = 'rollback' then
     removed := imago.unprepare_plan(run, plan);
@@ -3373,6 +3408,10 @@ as $$
 declare
   plan imago.plan;
 begin
+  -- A rehearsal would hold what it has prepared meanwhile, and gets by with one lane.
+  if current_setting('imago.dry', true) = 'on' then
+    return;
+  end if;
   for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
@@ -3639,6 +3678,27 @@ begin
 end
 $$;
 comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes. An unfinished lane has at least one to move, or to take back.';
+
+-- imago.estimate_stage
+create or replace function imago.estimate_stage(staged imago.plan)
+returns bigint
+language plpgsql
+-- As planned_rows, which it calls.
+volatile
+set search_path = ''
+as $$
+declare
+  pending constant text := imago.plan_object(staged, 'pending');
+  rows constant bigint := imago.estimated_rows(staged.source);
+begin
+  if pg_catalog.to_regclass(pending) is null then
+    return rows;
+  end if;
+  -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+  return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))));
+end
+$$;
+comment on function imago.estimate_stage(imago.plan) is 'Entities of a stage that are still to be moved, by statistics. Before the plan is prepared, all of them.';
 
 -- imago.estimated_rest_ms
 create or replace function imago.estimated_rest_ms(plan_check imago.plan_check, cursor_key text)
@@ -4882,7 +4942,9 @@ begin
 
   -- Checks that are under way go on. What was proved before them is proved once more when they have ended.
   checks := imago.latest_end_validation(run, lane.waits_since);
-  if imago.is_resumable(checks) is not true and not (lane.look_timed_out and imago.late_walk_was_empty(lane)) then
+  -- A rehearsal holds what it has moved: it does not ask what it has marked as too long a question.
+  if imago.is_resumable(checks) is not true
+     and not (lane.look_timed_out and (imago.late_walk_was_empty(lane) or current_setting('imago.dry', true) = 'on')) then
     select f.* into remaining from imago.find_remaining(run, plan, most) f;
     result.failed := imago.set_unreachable_aside(run, remaining.staged, remaining.keys);
     if result.failed > 0 then
@@ -6698,6 +6760,21 @@ as $$
 $$;
 comment on function imago.is_transition_waiting(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
 
+-- imago.is_waited_for
+create or replace function imago.is_waited_for()
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where not l.granted
+      and l.waitstart <= clock_timestamp() - make_interval(secs => imago.setting_number('dry_run_wait_ms') / 1000.0)
+      and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)))
+$$;
+comment on function imago.is_waited_for() is 'Whether another session has waited for a lock of this one for dry_run_wait_ms.';
+
 -- imago.job_name
 create or replace function imago.job_name(plan_name text, direct boolean default false)
 returns text
@@ -7129,6 +7206,47 @@ end
 $$;
 comment on function imago.lock_run(bigint, boolean, integer) is 'Holds a run and re-reads it: alone, or shared with others who move entities. Alone it waits for the batches in flight; shared, no transition happens under a batch. IM016 when the others take too long.';
 
+-- imago.locks_ahead
+create or replace function imago.locks_ahead(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'object', t.relation::text,
+    'mode', case when plan.prepared_at is null then 'ACCESS EXCLUSIVE' else 'ROW EXCLUSIVE' end) order by t.relation::text), '[]')
+  from (
+    select r.relation from imago.plan_relations(plan) r(relation)
+    union
+    select pg_catalog.to_regclass(y.relation) from imago.plan_sync y where y.plan = locks_ahead.plan.name
+  ) t
+  where t.relation is not null
+$$;
+comment on function imago.locks_ahead(imago.plan) is 'The tables that a dry run locks, each with the strongest mode that it may need. Preparing may take any of them for itself, what is prepared is locked row by row.';
+
+-- imago.locks_held
+create or replace function imago.locks_held()
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('object', h.relation::text, 'mode', h.mode) order by h.relation::text), '[]')
+  from (
+    select distinct on (c.oid) c.oid::pg_catalog.regclass as relation, m.mode
+    from pg_catalog.pg_locks l
+    join pg_catalog.pg_class c on c.oid = l.relation and c.relkind in ('r', 'p')
+    join unnest(array['ACCESS EXCLUSIVE', 'EXCLUSIVE', 'SHARE ROW EXCLUSIVE', 'SHARE', 'ROW EXCLUSIVE']) with ordinality m(mode, strength)
+      on replace(initcap(m.mode), ' ', '') || 'Lock' = l.mode
+    where l.locktype = 'relation' and l.granted and l.pid = pg_catalog.pg_backend_pid()
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and c.relnamespace not in (select n.oid from pg_catalog.pg_namespace n where n.nspname ~ '^(pg_|imago)' or n.nspname in (select p.name from imago.plan p))
+    order by c.oid, m.strength
+  ) h
+$$;
+comment on function imago.locks_held() is 'The app''s tables that this transaction holds against others, each with its strongest mode.';
+
 -- imago.log_request
 create or replace function imago.log_request(plan_name text, action text, caller text)
 returns jsonb
@@ -7474,6 +7592,8 @@ declare
   last integer;
   segment text[];
   aside text[] := '{}';
+  -- Somebody was just set aside: in the late pass, which tries those once more, the rest would otherwise never have its turn.
+  again boolean := false;
   failure record;
   started timestamptz;
 begin
@@ -7483,7 +7603,7 @@ begin
       ends := trim_array(ends, 1);
     end loop;
     last := least(ends[cardinality(ends)], first + size - 1);
-    if result.attempts >= attempts_left or (clock_timestamp() >= deadline and result.attempts > 0) then
+    if result.attempts >= attempts_left or (clock_timestamp() >= deadline and result.attempts > 0 and not again) then
       result.outcome := 'time';
       result.next_size := last - first + 1;
       exit;
@@ -7493,8 +7613,10 @@ begin
     from unnest(keys[first:last]) with ordinality s(k, n) where k <> all (aside);
     if segment = '{}' then
       first := last + 1;
+      again := false;
       continue;
     end if;
+    again := false;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
     attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
@@ -7518,7 +7640,9 @@ begin
     aside := aside || failure.aside;
     if failure.outcome = 'halve' then
       ends := ends || (first + (last - first) / 2);
-    elsif failure.outcome <> 'again' then
+    elsif failure.outcome = 'again' then
+      again := true;
+    else
       result.outcome := failure.outcome;
       if attempt.outcome = 'timeout' then
         result.next_size := imago.size_after_timeout(cardinality(segment));
@@ -8216,6 +8340,37 @@ comment on function imago.partition_problems(text, text) is 'For plans: an error
 
 Example: select * from imago.partition_problems(''public.avatars'', ''It could have no unique index.'')';
 
+-- imago.pending_figures
+create or replace function imago.pending_figures(plan imago.plan, most bigint default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  counted bigint;
+  result jsonb := '{}';
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    counted := null;
+    if imago.timed_out() is not true and (most is null or imago.estimated_rows(staged.source) <= most) then
+      begin
+        counted := imago.count_stage(staged);
+      exception when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+      end;
+    end if;
+    result := result || jsonb_build_object(staged.stage, jsonb_build_object(
+      'pending', coalesce(counted, imago.estimate_stage(staged)), 'is_estimate', counted is null));
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.pending_figures(imago.plan, bigint) is 'By stage: entities still to be moved, counted or estimated. Estimated where the table has more rows than most, or counting does not fit the call.';
+
 -- imago.pending_keys
 create or replace function imago.pending_keys(plan imago.plan, keys text[])
 returns text[]
@@ -8373,7 +8528,7 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
 $$;
-comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick, schedule or finalize. tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up.';
+comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick, schedule, finalize or dry_run. tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up, dry_run (of all plans: no name) for the one dry run.';
 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
@@ -9096,6 +9251,21 @@ comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in
 
 Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';
 
+-- imago.rehearsal_error
+create or replace function imago.rehearsal_error(plan imago.plan, error jsonb)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  -- What stops a run for good stops nothing here: there is no run to be retried or rolled back.
+  select case when error ->> 'code' is not null then error || jsonb_build_object('hint', case error ->> 'code'
+    when 'IM020' then 'Nothing was kept. The failures of this answer say who, and why: mend the cause, then try again.'
+    when 'IM060' then format('Nothing was kept. Put that right (select * from imago.capture_problems(%L) lists what is wrong), then try again.', plan.name)
+    else 'Nothing was kept. Mend the cause, then try again.' end) else error end
+$$;
+comment on function imago.rehearsal_error(imago.plan, jsonb) is 'The error that a rehearsal ended with, with a remedy that fits: nothing of it is there any more.';
+
 -- imago.rehearsal_problems
 create or replace function imago.rehearsal_problems(plan imago.plan)
 returns jsonb
@@ -9109,69 +9279,241 @@ as $$
 $$;
 comment on function imago.rehearsal_problems(imago.plan) is 'What only a rehearsal can know, as problems: sequences that copied values overtake, entities that cannot be reached.';
 
+-- imago.rehearsal_size
+create or replace function imago.rehearsal_size(size integer, step jsonb)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  -- That looking takes no time says nothing of moving: up to 500 at once may be looked at, more only where so many were moved.
+  select least(imago.next_size(size, w.took, null), greatest(500, imago.next_size(w.moved, w.took, null)))
+  from (
+    select ceil((step ->> 'migrated')::numeric / b.batches)::integer as moved,
+      make_interval(secs => (step ->> 'duration_ms')::numeric / b.batches / 1000) as took
+    from (select greatest(1, (step ->> 'sub_batches')::numeric) as batches) b
+  ) w
+$$;
+comment on function imago.rehearsal_size(integer, jsonb) is 'How many at once the next call of a rehearsal takes, by what the last one has moved.';
+
 -- imago.rehearse
-create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, max_ms integer)
+create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, limits jsonb, max_failures text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '400ms'
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run := imago.unfinished_run(plan_name);
+  first_log bigint := coalesce((select max(l.id) from imago.log l), 0);
+  work_ms integer := (limits ->> (mode || '_ms'))::integer - (limits ->> 'prepare_ms')::integer;
+  locked_at timestamptz;
+  pending jsonb;
+  before jsonb;
+  lsn pg_lsn;
+  tried jsonb;
+begin
+  if not pg_catalog.pg_try_advisory_xact_lock(imago.plan_lock_key('', 'dry_run')) then
+    perform imago.raise_error('IM080');
+  end if;
+  -- First of all, since batches in flight are waited for.
+  if run.id is not null then
+    run := imago.lock_run(run.id);
+    run := case when run.state in ('pending', 'running', 'paused') then run end;
+  end if;
+  perform imago.rehearse_settings();
+  if plan.prepared_at is null then
+    locked_at := clock_timestamp();
+    perform imago.rehearse_prepare(plan_name, locked_at + make_interval(secs => (limits ->> 'prepare_ms')::integer / 1000.0));
+    plan := imago.find_plan(plan_name);
+    -- While there is a view to ask. More rows than these would take too long under the locks of prepare.
+    pending := imago.pending_figures(plan, 100000);
+  end if;
+
+  run := imago.rehearse_run(plan, run, max_failures);
+  before := imago.table_counters();
+  lsn := pg_current_wal_insert_lsn();
+  tried := imago.rehearse_stages(run, plan, mode, batch_size, imago.call_deadline(work_ms));
+  return imago.dry_run_report(plan, run, tried, before, first_log)
+    || jsonb_build_object(
+      'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn, 'locks', imago.locks_held(),
+      'stages', tried -> 'stages', 'pending', pending, 'locked_at', locked_at);
+end
+$$;
+comment on function imago.rehearse(text, text, integer, jsonb, text) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
+
+-- imago.rehearse_prepare
+create or replace function imago.rehearse_prepare(plan_name text, ends_at timestamptz)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  step jsonb;
+begin
+  loop
+    begin
+      step := imago.prepare_step(plan_name);
+    exception when sqlstate 'IM042' then
+      -- Its statement would not find what the steps before it have made, and what is taken back here.
+      perform imago.raise_error('IM079', plan_name, 'a step of it has to be run outside of a transaction');
+    end;
+    if step ->> 'status' = 'busy' then
+      perform imago.raise_error('IM016', plan_name);
+    end if;
+    exit when not (step ->> 'has_more')::boolean;
+    if imago.is_waited_for() then
+      perform imago.raise_error('IM079', plan_name, 'others wait for its tables');
+    elsif clock_timestamp() >= ends_at then
+      perform imago.raise_error('IM079', plan_name, 'that takes longer than its tables may be held');
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.rehearse_prepare(text, timestamptz) is 'Prepares a plan inside of a rehearsal. Gives up (IM079) as soon as somebody has to wait for that, or where it takes too long.';
+
+-- imago.rehearse_run
+create or replace function imago.rehearse_run(plan imago.plan, unfinished imago.run, max_failures text)
+returns imago.run
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  run imago.run;
+begin
+  if unfinished.id is not null then
+    update imago.run r set state = 'cancelled' where r.id = unfinished.id;
+  end if;
+  run := imago.open_run(plan.name, 'forward',
+    max_failures => coalesce(max_failures, case unfinished.direction when 'forward' then unfinished.max_failures end));
+  -- By its late lanes, which look who is pending before they lock anybody: what is locked stays so to the end.
+  update imago.run r set late_only = true where r.id = run.id;
+  perform imago.start_run(run.id);
+  select r.* into run from imago.run r where r.id = run.id;
+  return run;
+end
+$$;
+comment on function imago.rehearse_run(imago.plan, imago.run, text) is 'The run of a rehearsal, started, with the error budget of the unfinished one, whose place it takes.';
+
+-- imago.rehearse_settings
+create or replace function imago.rehearse_settings()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- What is tried stays locked to the end, so that between two looks whether somebody waits little may happen.
+  update imago.setting s set value = least(s.value::integer, n.most)::text
+  from (values
+    ('ddl_lock_timeout_ms', 200), ('lock_timeout_ms', 100), ('sub_batch_ms', 200),
+    -- Building a larger index inside of the transaction would hold its table for seconds.
+    ('direct_mb', 16),
+    -- Nothing is proved that writers in flight could still change.
+    ('writer_wait_ms', 0)) n(name, most)
+  where s.name = n.name;
+  perform set_config('imago.dry', 'on', true);
+end
+$$;
+comment on function imago.rehearse_settings() is 'The settings of a rehearsal: short waits and short sub-batches. Taken back with it.';
+
+-- imago.rehearse_stage
+create or replace function imago.rehearse_stage(run_id bigint, stage integer, batch_size integer, ends_at timestamptz)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  plan imago.plan;
-  run imago.run;
-  before jsonb;
   step jsonb;
   answer jsonb;
-  first_log bigint := coalesce((select max(l.id) from imago.log l), 0);
-  locked_at timestamptz;
-  lsn pg_lsn;
-  work_ms integer := case mode when 'full' then 3600000 else least(max_ms, 2000) end;
+  reason text;
+  size integer := 10;
+  -- Between two looks whether somebody waits.
+  call_ms constant integer := 200;
 begin
-  update imago.setting s set value = '200' where s.name = 'ddl_lock_timeout_ms';
-  select p.* into plan from imago.plan p where p.name = plan_name;
-  if plan.prepared_at is null then
-    locked_at := clock_timestamp();
-    work_ms := case mode when 'full' then work_ms else least(work_ms, 500) end;
-    loop
-      step := imago.prepare_step(plan_name);
-      if step ->> 'status' = 'busy' then
-        perform imago.raise_error('IM016', plan_name);
-      end if;
-      exit when not (step ->> 'has_more')::boolean;
-    end loop;
-    select p.* into plan from imago.plan p where p.name = plan_name;
-  end if;
-  perform set_config('imago.dry', 'on', true);
-  run := imago.unfinished_run(plan_name);
-  if run.id is not null then
-    update imago.run r set state = 'cancelled' where r.id = run.id;
-  end if;
-  run := imago.open_run(plan_name, 'forward', max_failures => '999999999');
-  perform imago.start_run(run.id, coalesce(batch_size, case mode when 'full' then 2000 end));
-  if mode = 'full' then
-    update imago.setting s set value = '1000000' where s.name in ('max_sub_batches');
-    update imago.setting s set value = '2000' where s.name = 'sub_batch_ms';
-  end if;
-
-  before := imago.table_counters();
-  lsn := pg_current_wal_insert_lsn();
   loop
-    step := imago.work_run(run.id, work_ms, batch_size);
+    step := imago.work_run(run_id, call_ms, least(size, batch_size));
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
-    exit when mode = 'sample' or step ->> 'status' not in ('working', 'deferred');
     -- The timer is not armed again: without this the rest would run on past the caller's timeout.
     if imago.timed_out() then
       perform imago.raise_error('IM018');
     end if;
+    reason := case
+      when step ->> 'status' = 'done'
+        or exists (select from imago.lane l where l.run = run_id and l.stage <> rehearse_stage.stage and not l.done) then 'complete'
+      when step #>> '{error,code}' = 'IM020' then 'failures'
+      when step ->> 'status' = 'busy' then 'locked'
+      when step ->> 'status' not in ('working', 'deferred') then 'error'
+      when imago.is_waited_for() then 'waiters'
+      when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
+    end;
+    exit when reason is not null;
+    size := imago.rehearsal_size(size, step);
+    update imago.lane l set batch_size = size where l.run = run_id and l.cursor_key is null and l.deferrals = 0 and not l.done;
   end loop;
-  perform set_config('imago.dry', '', true);
-  return imago.dry_run_report(plan, run, answer, before, first_log)
-    || jsonb_build_object(
-      'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn,
-      'locks_held_ms', case when locked_at is not null then round(extract(epoch from clock_timestamp() - locked_at)::numeric * 1000) end);
+  return jsonb_build_object('reason', reason, 'answer', answer);
 end
 $$;
-comment on function imago.rehearse(text, text, integer, integer) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
+comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, failures (the error budget) or error.';
+
+-- imago.rehearse_stages
+create or replace function imago.rehearse_stages(run imago.run, plan imago.plan, mode text, batch_size integer, ends_at timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+  left_over integer := (select count(*) from imago.plan_stages(plan) s);
+  -- Why the rehearsal, or the stage before, came to an end.
+  reason text := 'complete';
+  is_short boolean := false;
+  step jsonb;
+  aside record;
+  answer jsonb;
+  stages jsonb := '[]';
+begin
+  for staged in select s.* from imago.plan_stages(plan) s order by s.stage loop
+    step := null;
+    -- Time that a stage has not used goes to those behind it. Of a sample each has its turn, however long the others took.
+    if answer is null or reason in ('complete', 'time', 'locked') and (mode = 'sample' or clock_timestamp() < ends_at) then
+      -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
+      delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
+      if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
+        perform imago.cut_lanes(run, staged);
+      end if;
+      update imago.lane l set batch_size = 10, look_timed_out = imago.plan_bytes(staged) > 64 * 1024 * 1024
+      where l.run = rehearse_stages.run.id and l.stage = staged.stage;
+      step := imago.rehearse_stage(run.id, staged.stage, batch_size,
+        case mode when 'full' then ends_at else clock_timestamp() + (ends_at - clock_timestamp()) / left_over end);
+      reason := step ->> 'reason';
+      answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
+    elsif reason in ('complete', 'locked') then
+      reason := 'time';
+    end if;
+    select count(*) filter (where f.kind <> 'deferred') as failed, count(*) filter (where f.kind = 'deferred') as locked into aside
+    from imago.failure f where f.run = rehearse_stages.run.id and f.stage = staged.stage;
+    stages := stages || jsonb_build_object(
+      'stage', staged.stage, 'reason', reason, 'moved', coalesce((step #>> '{answer,migrated}')::bigint, 0),
+      'failed', case when is_short then 0 else aside.failed end, 'unsure', case when is_short then aside.failed else 0 end,
+      'locked', aside.locked, 'ms', coalesce((step #>> '{answer,duration_ms}')::numeric, 0), 'rows', coalesce(step #> '{answer,rows}', '{}'));
+    if reason <> 'complete' and not is_short then
+      is_short := true;
+      -- Those who need what this stage has not moved fail now, whatever is wrong with them.
+      update imago.run r set max_failures = '999999999' where r.id = rehearse_stages.run.id;
+    end if;
+    left_over := left_over - 1;
+  end loop;
+  return jsonb_build_object('answer', answer, 'stages', stages);
+end
+$$;
+comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';
 
 -- imago.relation_bytes
 create or replace function imago.relation_bytes(relation text)
@@ -10557,6 +10899,45 @@ as $$
   select case when stage = 1 then '{}' else jsonb_build_object('stage', stage) end
 $$;
 comment on function imago.stage_label(integer) is 'What a line of the log says about the stage: nothing for the first, which most plans have alone.';
+
+-- imago.stage_reports
+create or replace function imago.stage_reports(plan imago.plan, tried jsonb, pending jsonb)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_agg(jsonb_build_object(
+      'stage', t.stage, 'object', s.source, 'entity_singular', w.singular, 'entity_plural', w.plural,
+      'outcome', o.outcome,
+      'reason', case
+        when o.outcome in ('complete', 'nothing_pending') then null
+        when t.unsure > 0 then 'earlier_stage'
+        when t.reason = 'complete' then 'locked'
+        else t.reason end,
+      'pending', p.pending, 'pending_is_estimate', p.is_estimate,
+      'tried', t.moved + t.failed, 'moved', t.moved, 'failed', t.failed, 'locked', t.locked, 'unsure', t.unsure,
+      'per_second', case when o.is_measured then round(t.moved * 1000 / greatest(1, t.ms)) end,
+      'seconds', case
+        when o.is_measured then ceil(o.total * t.ms / 1000 / t.moved)
+        when o.outcome in ('complete', 'nothing_pending') then 0 end,
+      'rows', (
+        select coalesce(jsonb_object_agg(r.key, round(r.value::numeric * o.total / t.moved)), '{}')
+        from jsonb_each_text(t.rows) r where o.is_measured)) order by t.stage)
+  from jsonb_to_recordset(tried) t(stage integer, reason text, moved bigint, failed bigint, locked bigint, unsure bigint, ms numeric, rows jsonb)
+  cross join lateral jsonb_to_record(pending -> t.stage::text) p(pending bigint, is_estimate boolean)
+  cross join lateral imago.plan_at_stage(plan, t.stage) s
+  cross join lateral imago.entity_words(s) w
+  cross join lateral (
+    -- An earlier stage may add to what is pending in a later one. Those who fail for want of it would say nothing of the time.
+    select greatest(p.pending, t.moved + t.failed) as total, t.moved > 0 and t.unsure = 0 as is_measured, case
+      when t.moved + t.failed + t.locked + t.unsure = 0 and p.pending = 0 then 'nothing_pending'
+      when (t.reason = 'complete' or t.moved + t.failed >= p.pending and not p.is_estimate) and t.locked + t.unsure = 0 then 'complete'
+      when t.moved + t.failed > 0 then 'part'
+      else 'not_tried' end as outcome
+  ) o
+$$;
+comment on function imago.stage_reports(imago.plan, jsonb, jsonb) is 'What a dry run says of each stage. What is pending, what of it was tried and what became of it, why not all was, how long all would take.';
 
 -- imago.stage_writes
 create or replace function imago.stage_writes(plan imago.plan)
@@ -12071,6 +12452,28 @@ as $$
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';
 
+-- imago.whole_estimate
+create or replace function imago.whole_estimate(stages jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'total', sum(greatest(s.pending, s.tried)), 'is_estimate', bool_or(s.pending_is_estimate),
+    'seconds', case when bool_and(s.seconds is not null) then sum(s.seconds) end,
+    'unknown_stages', coalesce(jsonb_agg(s.stage order by s.stage) filter (where s.seconds is null), '[]'),
+    'rows', (
+      select coalesce(jsonb_object_agg(r.name, r.rows), '{}')
+      from (
+        select e.key as name, sum(e.value::numeric) as rows
+        from jsonb_array_elements(stages) t cross join lateral jsonb_each_text(t -> 'rows') e
+        group by e.key
+      ) r))
+  from jsonb_to_recordset(stages) s(stage integer, pending bigint, pending_is_estimate boolean, tried bigint, seconds numeric)
+$$;
+comment on function imago.whole_estimate(jsonb) is 'The estimate of a whole run, from what a dry run says of each stage. Without seconds where a stage was not tried: unknown_stages names it.';
+
 -- imago.work_answer
 create or replace function imago.work_answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
 returns jsonb
@@ -12567,7 +12970,7 @@ create or replace function public.dry_run_migration(
   plan text default 'avatars',
   mode text default 'sample',
   batch_size integer default null,
-  max_ms integer default 2000
+  max_ms integer default null
 )
 returns jsonb
 language plpgsql
@@ -12579,7 +12982,7 @@ begin
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;
-comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (at most max_ms of work), full (everything, in one transaction) or preflight (looks, locks nothing). Reports rows, failures, side effects, WAL, rate and an estimate of the whole.';
+comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (a part of each stage, at most 2 s), full (everything, in one transaction, at most dry_run_ms) or preflight (looks, locks nothing, and says what the others would lock). max_ms: another time limit. Reports rows, failures, side effects, WAL, rate and an estimate of the whole, and what it has not tried.';
 
 -- public.expect_done
 create or replace function public.expect_done(plan text default 'avatars', finalized boolean default false)

@@ -481,6 +481,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   '../sql/cleanup.test.ts': ['IM040'],
   'stages.test.ts': ['IM051', 'IM052'],
   'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
+  'dry-run-limits.test.ts': ['IM079', 'IM080'],
   'index-pointers.test.ts': ['IM057'],
   'surroundings.test.ts': ['IM060', 'IM061'],
   '../sql/session.test.ts': ['IM062', 'IM063', 'IM064'],

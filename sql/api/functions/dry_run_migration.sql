@@ -2,7 +2,7 @@ create or replace function public.dry_run_migration(
   plan text default 'avatars',
   mode text default 'sample',
   batch_size integer default null,
-  max_ms integer default 2000
+  max_ms integer default null
 )
 returns jsonb
 language plpgsql
@@ -14,4 +14,4 @@ begin
   return imago.dry_run(plan, mode, batch_size, max_ms);
 end
 $$;
-comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (at most max_ms of work), full (everything, in one transaction) or preflight (looks, locks nothing). Reports rows, failures, side effects, WAL, rate and an estimate of the whole.';
+comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (a part of each stage, at most 2 s), full (everything, in one transaction, at most dry_run_ms) or preflight (looks, locks nothing, and says what the others would lock). max_ms: another time limit. Reports rows, failures, side effects, WAL, rate and an estimate of the whole, and what it has not tried.';

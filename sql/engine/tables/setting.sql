@@ -25,6 +25,8 @@ insert into imago.setting (name, value, note) values
   ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
   ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
+  ('dry_run_ms', '60000', 'longest work of a full dry run, unless max_ms says otherwise'),
+  ('dry_run_wait_ms', '250', 'a dry run ends when somebody has waited so long for one of its locks'),
   ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');

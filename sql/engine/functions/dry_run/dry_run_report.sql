@@ -1,22 +1,15 @@
-create or replace function imago.dry_run_report(
-  plan imago.plan,
-  run imago.run,
-  answer jsonb,
-  before jsonb,
-  first_log bigint
-)
+create or replace function imago.dry_run_report(plan imago.plan, run imago.run, tried jsonb, before jsonb, first_log bigint)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  answer constant jsonb := tried -> 'answer';
+  unsure constant integer[] := array(select (s ->> 'stage')::integer from jsonb_array_elements(tried -> 'stages') s where (s ->> 'unsure')::bigint > 0);
   written jsonb;
   side_effects jsonb;
   undeclared jsonb;
-  seconds numeric := greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000);
-  moved bigint := (answer ->> 'migrated')::bigint;
-  pending bigint := imago.count_pending(plan) + moved;
 begin
   written := imago.add_counts(imago.table_counters(), before, -1);
   with written_tables as (
@@ -44,16 +37,16 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'found', imago.rehearsal_problems(plan), 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', case when imago.is_waited_for() then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'failed', (select sum((s ->> 'failed')::bigint) from jsonb_array_elements(tried -> 'stages') s),
     'failures', coalesce((
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate,
-                                                            'constraint', f.constraint_name, 'table', f.table_name, 'raised_by', f.raised_by)) order by f.id)
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'stage', nullif(f.stage, 1), 'entity', f.entity, 'kind', f.kind, 'sqlstate', f.sqlstate, 'constraint', f.constraint_name,
+        'table', f.table_name, 'raised_by', f.raised_by, 'unsure', case when f.stage = any (unsure) then true end)) order by f.id)
       from (select * from imago.failure f where f.run = dry_run_report.run.id order by f.id limit 100) f), '[]'),
-    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows')) / seconds),
-    'estimate', jsonb_build_object(
-      'total', pending, 'seconds', case when moved > 0 then ceil(pending * seconds / moved) end,
-      'rows', (select coalesce(jsonb_object_agg(key, case when moved > 0 then round(value::numeric * pending / moved) end), '{}')
-               from jsonb_each_text(answer -> 'rows'))));
+    'error', imago.rehearsal_error(plan, answer -> 'error'),
+    'rows_per_second', round((select coalesce(sum(value::bigint), 0) from jsonb_each_text(answer -> 'rows'))
+      / greatest(0.001, (answer ->> 'duration_ms')::numeric / 1000)));
 end
 $$;
-comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes, an estimate of the whole.';
+comment on function imago.dry_run_report(imago.plan, imago.run, jsonb, jsonb, bigint) is 'What a dry run found: rows, failures, side effects of the app''s triggers, undeclared writes.';

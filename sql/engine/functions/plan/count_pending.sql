@@ -1,33 +1,11 @@
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
-language plpgsql
+language sql
 stable
 set search_path = ''
--- As in remaining_entities: with old statistics and little memory allowed each entity would be asked for. Here as many may be pending as there are.
-set work_mem = '128MB'
-set jit = off
 as $$
-declare
-  staged imago.plan;
-  relation text;
-  counted bigint;
-  result bigint := 0;
-begin
   -- What pending reads may have been dropped, and nothing is moved any more.
-  if plan.closed_at is not null then
-    return 0;
-  end if;
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    -- The view may call functions of the app.
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-      then format('select count(*) from %s', staged.source)
-      else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
-    into counted;
-    perform pg_catalog.set_config('search_path', '', true);
-    result := result + counted;
-  end loop;
-  return result;
-end
+  select case when plan.closed_at is not null then 0
+    else (select coalesce(sum(imago.count_stage(s)), 0)::bigint from imago.plan_stages(plan) s) end
 $$;
 comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';

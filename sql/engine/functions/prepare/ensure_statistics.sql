@@ -7,6 +7,10 @@ as $$
 declare
   plan imago.plan;
 begin
+  -- A rehearsal would hold what it has prepared meanwhile, and gets by with one lane.
+  if current_setting('imago.dry', true) = 'on' then
+    return;
+  end if;
   for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s

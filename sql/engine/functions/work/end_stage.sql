@@ -12,7 +12,8 @@ begin
   if next.name is not null then
     perform imago.cut_lanes(run, next);
     perform imago.write_log(run.plan, run.id, 'info', 'stage', jsonb_build_object('stage', next.stage));
-    return 'working';
+    -- A rehearsal counts by stage.
+    return case when current_setting('imago.dry', true) = 'on' then 'yield' else 'working' end;
   end if;
   if run.direction = 'rollback' then
     removed := imago.unprepare_plan(run, plan);

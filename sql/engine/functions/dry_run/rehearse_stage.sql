@@ -1,0 +1,38 @@
+create or replace function imago.rehearse_stage(run_id bigint, stage integer, batch_size integer, ends_at timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  step jsonb;
+  answer jsonb;
+  reason text;
+  size integer := 10;
+  -- Between two looks whether somebody waits.
+  call_ms constant integer := 200;
+begin
+  loop
+    step := imago.work_run(run_id, call_ms, least(size, batch_size));
+    answer := case when answer is null then step else imago.add_answers(answer, step) end;
+    -- The timer is not armed again: without this the rest would run on past the caller's timeout.
+    if imago.timed_out() then
+      perform imago.raise_error('IM018');
+    end if;
+    reason := case
+      when step ->> 'status' = 'done'
+        or exists (select from imago.lane l where l.run = run_id and l.stage <> rehearse_stage.stage and not l.done) then 'complete'
+      when step #>> '{error,code}' = 'IM020' then 'failures'
+      when step ->> 'status' = 'busy' then 'locked'
+      when step ->> 'status' not in ('working', 'deferred') then 'error'
+      when imago.is_waited_for() then 'waiters'
+      when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
+    end;
+    exit when reason is not null;
+    size := imago.rehearsal_size(size, step);
+    update imago.lane l set batch_size = size where l.run = run_id and l.cursor_key is null and l.deferrals = 0 and not l.done;
+  end loop;
+  return jsonb_build_object('reason', reason, 'answer', answer);
+end
+$$;
+comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, failures (the error budget) or error.';
