@@ -155,7 +155,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
   ('IM076', 'the tables of plan %1$s have changed since it was prepared: %2$s', 'Nothing was touched. Put back what is missing; or give it up, and take back all else: select give_up_column(%3$s), which says what is lost.', 'A declared table or column was dropped, replaced, or has a type to which journaled values do not cast. What was renamed or widened is followed.'),
   ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.'),
-  ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up as soon as others have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
+  ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.');
 
 -- imago.plan
@@ -9353,6 +9353,7 @@ set search_path = ''
 as $$
 declare
   step jsonb;
+  is_first boolean := true;
 begin
   loop
     begin
@@ -9361,10 +9362,14 @@ begin
       -- Its statement would not find what the steps before it have made, and what is taken back here.
       perform imago.raise_error('IM079', plan_name, 'a step of it has to be run outside of a transaction');
     end;
-    if step ->> 'status' = 'busy' then
+    if step ->> 'status' = 'busy' and is_first then
       perform imago.raise_error('IM016', plan_name);
+    elsif step ->> 'status' = 'busy' then
+      -- Who holds this table may well wait for one that is held here: that would be so again.
+      perform imago.raise_error('IM079', plan_name, 'others hold its tables');
     end if;
     exit when not (step ->> 'has_more')::boolean;
+    is_first := false;
     if imago.is_waited_for() then
       perform imago.raise_error('IM079', plan_name, 'others wait for its tables');
     elsif clock_timestamp() >= ends_at then

@@ -73,6 +73,22 @@ describe('beside an app that writes', () => {
     expect(await everything(db.sql)).toEqual(before);
   });
 
+  test('preparing gives up with IM079 where others hold one of its tables while it holds another', async () => {
+    const db = await freshDatabase({ app: 'sample', users: 10 });
+    databases.push(db);
+    const before = await everything(db.sql);
+    const app = await db.connect().reserve();
+    await app.unsafe('begin; update public.follows set id = id');
+    expect(await refusal(call(db.sql, 'dry_run_migration'))).toMatchObject({
+      code: 'IM079',
+      message: expect.stringContaining('others hold'),
+    });
+    await app.unsafe('rollback');
+    app.release();
+    expect(await everything(db.sql)).toEqual(before);
+    expect(await call(db.sql, 'dry_run_migration')).toMatchObject({ migrated: 10 });
+  });
+
   test('a step of prepare that cannot run inside of it is refused with IM079', async () => {
     const db = await tally(10, '', false);
     await db.sql.unsafe(`

@@ -6,6 +6,7 @@ set search_path = ''
 as $$
 declare
   step jsonb;
+  is_first boolean := true;
 begin
   loop
     begin
@@ -14,10 +15,14 @@ begin
       -- Its statement would not find what the steps before it have made, and what is taken back here.
       perform imago.raise_error('IM079', plan_name, 'a step of it has to be run outside of a transaction');
     end;
-    if step ->> 'status' = 'busy' then
+    if step ->> 'status' = 'busy' and is_first then
       perform imago.raise_error('IM016', plan_name);
+    elsif step ->> 'status' = 'busy' then
+      -- Who holds this table may well wait for one that is held here: that would be so again.
+      perform imago.raise_error('IM079', plan_name, 'others hold its tables');
     end if;
     exit when not (step ->> 'has_more')::boolean;
+    is_first := false;
     if imago.is_waited_for() then
       perform imago.raise_error('IM079', plan_name, 'others wait for its tables');
     elsif clock_timestamp() >= ends_at then
