@@ -780,20 +780,24 @@ comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two a
 -- imago.add_counts
 create or replace function imago.add_counts(counts jsonb, more jsonb, factor integer default 1)
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(jsonb_object_agg(name, total), '{}')
-  from (
-    select name, sum(amount) as total
+begin
+  return (
+    select coalesce(jsonb_object_agg(name, total), '{}')
     from (
-      select key as name, value::bigint as amount from jsonb_each_text(coalesce(counts, '{}'))
-      union all
-      select key, factor * value::bigint from jsonb_each_text(coalesce(more, '{}'))
-    ) amounts
-    group by name
-  ) totals
+      select name, sum(amount) as total
+      from (
+        select key as name, value::bigint as amount from jsonb_each_text(coalesce(counts, '{}'))
+        union all
+        select key, factor * value::bigint from jsonb_each_text(coalesce(more, '{}'))
+      ) amounts
+      group by name
+    ) totals);
+end
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
@@ -6721,15 +6725,28 @@ comment on function imago.is_nulled(text, text, text) is 'Whether a deleted targ
 -- imago.is_ours
 create or replace function imago.is_ours(routine oid)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select p.pronamespace in ('imago'::pg_catalog.regnamespace, 'imago_undo'::pg_catalog.regnamespace)
-    or exists (select from imago.plan o where pg_catalog.to_regnamespace(quote_ident(o.name)) = p.pronamespace)
-    or p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
-      and exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0))
-  from pg_catalog.pg_proc p where p.oid = routine
+declare
+  called record;
+begin
+  select p.pronamespace as schema_id, n.nspname::text as schema_name, p.proname::text as name, p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype as is_trigger
+  into called
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where p.oid = routine;
+  return called.schema_name in ('imago', 'imago_undo')
+    or exists (select from imago.plan o where o.name = called.schema_name)
+    -- As added_object has it, whose look at the address costs ten times as much: a trigger function has no arguments.
+    or called.is_trigger
+      and exists (
+        select from imago.added a
+        where a.type = 'function' and a.names = array[called.schema_name, called.name] and a.arguments = '{}'
+          and (a.noted_in <> 'imago.added'::pg_catalog.regclass or a.object_id = routine));
+end
 $$;
 comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s, or one that a plan has left to the app. What a trigger calls tells whose it is, not its name.';
 
@@ -6748,15 +6765,19 @@ comment on function imago.is_resumable(imago.validation) is 'Whether a validatio
 -- imago.is_transition_waiting
 create or replace function imago.is_transition_waiting(run_id bigint)
 returns boolean
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select exists (
-    select from pg_catalog.pg_locks l
-    where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
-      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-      and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id))
+begin
+  return (
+    select exists (
+      select from pg_catalog.pg_locks l
+      where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
+        and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+        and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id)));
+end
 $$;
 comment on function imago.is_transition_waiting(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
 
@@ -10135,18 +10156,22 @@ comment on function imago.rows_updated(text[]) is 'Rows of these tables that thi
 -- imago.rows_written
 create or replace function imago.rows_written(plan text)
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(jsonb_object_agg(
-    w.relation,
-    -- Rows of a partitioned table are counted on its partitions.
-    (select sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(t.oid))
-     from (select c.oid union select p.relid from pg_catalog.pg_partition_tree(c.oid) p) t(oid))), '{}')
-  from imago.plan_write w
-  join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
-  where w.plan = rows_written.plan
+begin
+  return (
+    select coalesce(jsonb_object_agg(
+      w.relation,
+      -- Rows of a partitioned table are counted on its partitions.
+      (select sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(t.oid))
+       from (select c.oid union select p.relid from pg_catalog.pg_partition_tree(c.oid) p) t(oid))), '{}')
+    from imago.plan_write w
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
+    where w.plan = rows_written.plan);
+end
 $$;
 comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';
 

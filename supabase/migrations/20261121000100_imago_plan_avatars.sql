@@ -335,16 +335,20 @@ comment on function avatars.default_values() is 'Columns that a default avatar c
 -- avatars.first_column
 create or replace function avatars.first_column(relation text, variadic names text[])
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select n.name
-  from unnest(names) with ordinality n(name, position)
-  join pg_catalog.pg_attribute a
-    on a.attrelid = pg_catalog.to_regclass(relation) and a.attname = n.name and a.attnum > 0 and not a.attisdropped
-  order by n.position
-  limit 1
+begin
+  return (
+    select n.name
+    from unnest(names) with ordinality n(name, position)
+    join pg_catalog.pg_attribute a
+      on a.attrelid = pg_catalog.to_regclass(relation) and a.attname = n.name and a.attnum > 0 and not a.attisdropped
+    order by n.position
+    limit 1);
+end
 $$;
 comment on function avatars.first_column(text, text[]) is 'The first of the names that the relation has as a column, or null.';
 
