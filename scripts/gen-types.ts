@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { checkedDatabaseUrl } from './connection/address.ts';
 import { removeCluster, startCluster } from './embedded/cluster.ts';
 import { projectFolder, pushMigrations } from './embedded/push.ts';
 
@@ -57,7 +58,9 @@ async function generateAfresh(): Promise<string> {
 
 const check = process.argv.includes('--check');
 const databaseUrl = process.argv.slice(2).find((argument) => argument.startsWith('postgres'));
-const wanted = databaseUrl ? await generate(databaseUrl) : await generateAfresh();
+const wanted = databaseUrl
+  ? await generate(checkedDatabaseUrl(databaseUrl, { name: 'The database URL' }))
+  : await generateAfresh();
 const present = await readFile(file, 'utf8').catch(() => '');
 
 if (present === wanted) {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { undirected } from './connection/children.ts';
 
 export interface CliResult {
   code: number | null;
@@ -22,7 +23,7 @@ export async function runCli(
   );
   const child = spawn(process.execPath, [bin, '--workdir', folder, ...args], {
     env: {
-      ...process.env,
+      ...undirected(process.env),
       SUPABASE_TELEMETRY_DISABLED: '1',
       DO_NOT_TRACK: '1',
       NO_COLOR: '1',

@@ -17,6 +17,7 @@ const environmentSchema = z.object({
   SUPABASE_PUBLISHABLE_KEY: text,
   SUPABASE_ANON_KEY: text,
   DATABASE_URL: text,
+  PGSSLROOTCERT: text,
   PG_DUMP: text,
   PATH: text,
   MIGRATION_BATCH_SIZE: optional(

@@ -1,4 +1,6 @@
 /** Where the command works: the project that SUPABASE_URL names, or the embedded Supabase. */
+import { checkedDatabaseUrl } from '../connection/address.ts';
+import { isLoopback } from '../connection/loopback.ts';
 import type { Environment } from './environment.ts';
 import { keyKind } from './keys.ts';
 import { UsageError } from './usage.ts';
@@ -34,8 +36,14 @@ export function chooseTarget(
     kind: 'project',
     url: projectUrl(environment.SUPABASE_URL),
     secretKey: secretKey(environment),
-    databaseUrl: environment.DATABASE_URL,
+    databaseUrl: databaseUrl(environment),
   };
+}
+
+/** DATABASE_URL, with what protects it said in it. */
+export function databaseUrl({ DATABASE_URL, PGSSLROOTCERT }: Environment): string | undefined {
+  if (DATABASE_URL === undefined) return undefined;
+  return checkedDatabaseUrl(DATABASE_URL, { name: 'DATABASE_URL', roots: PGSSLROOTCERT });
 }
 
 function projectUrl(value: string): string {
@@ -50,6 +58,12 @@ function projectUrl(value: string): string {
   }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw new UsageError('SUPABASE_URL must start with https:// (or http:// for a local one).', example);
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw new UsageError(
+      `SUPABASE_URL starts with http:// and ${url.hostname} is not this machine: the secret key would be readable on the way.`,
+      'Write https://. Where the project has no TLS, reach it through a tunnel (ssh -L) as http://127.0.0.1:<port>.',
+    );
   }
   if (/(^|\.)supabase\.com$/.test(url.hostname)) {
     throw new UsageError('SUPABASE_URL is an address of the dashboard, not of a project.', example);

@@ -1,6 +1,7 @@
 /** Applies a version to the target, or takes it back: in one transaction, with short waits for locks and several tries. */
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres, { type Sql, type TransactionSql } from 'postgres';
+import type { Sql, TransactionSql } from 'postgres';
+import { CallError } from '../client.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
 import { findIndex, type IndexThere, runAlone } from './alone.ts';
 import { type MovedAside, moveAside } from './aside.ts';
@@ -18,6 +19,7 @@ import { replaceLostValues } from './lost-values.ts';
 import { Problem, sqlState } from './problem.ts';
 import { readProject, type Version } from './project.ts';
 import { explain, readScript, runStatements, type Script } from './running.ts';
+import { openTarget, unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 
@@ -126,7 +128,9 @@ async function outsideTransaction(
     else await addToHistory(sql, version);
   };
   await retrying(context, script.file, async () => {
-    await onConnection(url, work).catch((error) => Promise.reject(outside(problemOf(error, script.file))));
+    await onConnection(context, url, work).catch((error) =>
+      Promise.reject(outside(problemOf(error, script.file))),
+    );
   });
 }
 
@@ -182,7 +186,7 @@ async function inTransaction<T>(
   work: (tx: TransactionSql) => Promise<T>,
 ): Promise<T> {
   return await retrying(context, file, () =>
-    onConnection(url, async (sql) => {
+    onConnection(context, url, async (sql) => {
       // Not begin() of the driver: it would roll back on a connection that has ended, which ends the process.
       const tx = (await sql.reserve()) as unknown as TransactionSql;
       await tx.unsafe('begin');
@@ -224,14 +228,19 @@ function isLost(error: unknown): boolean {
 /** Errors outside of a statement of the file: connecting, locking the history, the attic, the commit. */
 function problemOf(error: unknown, file: string): Problem {
   const code = (error as { code?: string }).code ?? '';
+  if (error instanceof CallError) return unreachable(error);
   if (error instanceof Problem || !(/^[0-9A-Z]{5}$/.test(code) || CONNECTION_LOST.test(code)))
     return error as Problem;
   return explain(error, file, { text: '', line: 1 });
 }
 
 /** A connection of its own, so that no setting of one file is there for the next. */
-async function onConnection<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'imago db' } });
+async function onConnection<T>(
+  { terminal }: Context,
+  url: string,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  const sql = openTarget(url, terminal);
   try {
     return await work(sql);
   } finally {

@@ -3,25 +3,27 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Node } from 'libpg-query';
+import { type DatabaseAddress, databaseUrl, readDatabaseUrl } from '../connection/address.ts';
+import { withRootsFile } from '../connection/children.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
 import { treeOf } from '../sql/tree.ts';
 import { runCli } from '../supabase-cli.ts';
 import { Problem } from './problem.ts';
 
-/** The statements that lead from one database to another. */
+/** The statements that lead from one database, which is on this machine, to another. */
 export async function diffDatabases(from: string, to: string): Promise<Statement[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-diff-'));
   try {
     const file = path.join(folder, 'diff.sql');
     // Everybody on the machine can read a command line: passwords go into a file.
     const passwords = path.join(folder, 'pgpass');
-    await writeFile(passwords, [from, to].map(passwordLine).join(''), { mode: 0o600 });
-    const ends = [withoutPassword(from), withoutPassword(to)] as const;
-    const { code, output } = await runCli(
-      folder,
-      ['db', 'diff', '--from', ends[0], '--to', ends[1], '--output', file],
-      { PGPASSFILE: passwords },
-    );
+    const [first, second] = [addressOf(from), addressOf(to)];
+    await writeFile(passwords, [first, second].map(passwordLine).join(''), { mode: 0o600 });
+    const { code, output, ends } = await withRootsFile(second, async (roots) => {
+      const ends = [withoutPassword(first), withoutPassword({ ...second, roots })] as const;
+      const args = ['db', 'diff', '--from', ends[0], '--to', ends[1], '--output', file];
+      return { ends, ...(await runCli(folder, args, { PGPASSFILE: passwords })) };
+    });
     if (code !== 0) {
       const said = output.replaceAll(ends[0], 'the first database').replaceAll(ends[1], 'the second');
       throw new Problem(
@@ -39,17 +41,17 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
 }
 
 /** As libpq's password file has it. */
-function passwordLine(url: string): string {
-  const { hostname, port, pathname, username, password } = new URL(url);
-  const fields = [hostname, port || '5432', pathname.slice(1), username, password];
-  const escaped = fields.map((field) => decodeURIComponent(field).replaceAll(/[\\:]/g, '\\$&'));
-  return `${escaped.join(':')}\n`;
+function passwordLine({ host, port, database, user, password = '' }: DatabaseAddress): string {
+  const fields = [host, String(port), database, user, password];
+  return `${fields.map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':')}\n`;
 }
 
-function withoutPassword(url: string): string {
-  const address = new URL(url);
-  address.password = '';
-  return address.href;
+function addressOf(url: string): DatabaseAddress {
+  return readDatabaseUrl(url, { name: 'The database URL' });
+}
+
+function withoutPassword(address: DatabaseAddress): string {
+  return databaseUrl({ ...address, password: undefined });
 }
 
 /**

@@ -7,7 +7,12 @@ import { z } from 'zod';
 /** An empty variable counts as one that is not set. */
 const text = z.preprocess((value) => (value === '' ? undefined : value), z.string().trim().optional());
 
-const environmentSchema = z.object({ DATABASE_URL: text, SUPABASE_URL: text, SUPABASE_DB_PASSWORD: text });
+const environmentSchema = z.object({
+  DATABASE_URL: text,
+  PGSSLROOTCERT: text,
+  SUPABASE_URL: text,
+  SUPABASE_DB_PASSWORD: text,
+});
 
 export type DbEnvironment = z.output<typeof environmentSchema>;
 

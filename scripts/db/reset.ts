@@ -6,15 +6,16 @@ import { quote } from './names.ts';
 import { Problem } from './problem.ts';
 import { readProject } from './project.ts';
 import { readScript } from './running.ts';
-import { databaseName, isLoopback } from './target.ts';
+import { databaseName, otherMachine } from './target.ts';
 import { applyAll } from './upgrade.ts';
 
 export async function reset(context: Context): Promise<Ending> {
   const { target, folder } = context;
-  if (target.kind === 'database' && (target.linked || !isLoopback(target.url))) {
+  const elsewhere = target.kind === 'database' ? otherMachine(target.url) : undefined;
+  if (target.kind === 'database' && (target.linked || elsewhere)) {
     throw new Problem(
       'reset-refused',
-      `Reset drops all data, and ${target.linked ? `${target.linked} is a linked project` : `${new URL(target.url).host} is not this machine`}.`,
+      `Reset drops all data, and ${target.linked ? `${target.linked} is a linked project` : `${elsewhere} is not this machine`}.`,
       'It is for the embedded database and for loopback addresses only. Nothing was changed.',
     );
   }

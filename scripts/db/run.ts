@@ -1,12 +1,12 @@
 /** One invocation of `db`, from the arguments to the exit code. */
 import path from 'node:path';
-import postgres from 'postgres';
 import { ask, expectSomebody } from '../command/ask.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
 import { type Desk, runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
+import { answerTo } from '../connection/open.ts';
 import { check } from './check.ts';
 import { type Context, Declined, type Ending, exitCodes } from './context.ts';
 import { downgrade } from './downgrade.ts';
@@ -18,6 +18,7 @@ import { Problem, refusals } from './problem.ts';
 import { expectProject, findProject } from './project.ts';
 import { reset } from './reset.ts';
 import { PRISTINE, startServer } from './server.ts';
+import { openTarget, unreachable } from './session.ts';
 import { stamp } from './stamp.ts';
 import { history, status } from './status.ts';
 import { chooseTarget, describe, reach, serverFolder } from './target.ts';
@@ -86,9 +87,9 @@ function open(options: Options, name: string, { terminal, signal, atEnd }: Desk)
     connect: once(async () => {
       const { url, release } = await reach(target, server, onStep);
       atEnd(release);
-      const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'imago db' } });
+      const sql = openTarget(url, terminal);
       atEnd(() => sql.end({ timeout: 1 }));
-      await sql`select`.catch((error) => Promise.reject(unreachable(error)));
+      await answerTo(sql`select`).catch((error) => Promise.reject(unreachable(error)));
       return { sql, url };
     }),
     shadows: async () => ({ url: (await server()).url, pristine: PRISTINE }),
@@ -108,15 +109,6 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
     made ??= make();
     return made;
   };
-}
-
-function unreachable(error: unknown): Problem {
-  const { code, errno } = error as { code?: string; errno?: string };
-  return new Problem(
-    'unreachable',
-    `The database cannot be reached (${code ?? errno ?? 'no reason given'}).`,
-    'Check host, port, user and password of DATABASE_URL, and that the project is not paused.',
-  );
 }
 
 function report(options: Options, terminal: Terminal, ending: Ending): number {

@@ -1,7 +1,11 @@
 /** Which database `db` works on. */
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
+import { UsageError } from '../command/usage.ts';
+import { checkedDatabaseUrl, type DatabaseAddress, readDatabaseUrl } from '../connection/address.ts';
+import { isLoopback } from '../connection/loopback.ts';
 import { projectFolder as imagoFolder } from '../embedded/push.ts';
 import type { DbEnvironment } from './environment.ts';
 import { Problem } from './problem.ts';
@@ -27,9 +31,10 @@ export function chooseTarget(
   { linked }: { linked: boolean },
   environment: DbEnvironment,
 ): Target {
-  if (linked) return linkedProject(folder, environment.SUPABASE_DB_PASSWORD);
+  if (linked) return linkedProject(folder, environment);
   if (environment.DATABASE_URL !== undefined) {
-    return { kind: 'database', url: checkUrl(environment.DATABASE_URL, 'DATABASE_URL'), linked: undefined };
+    const reading = { name: 'DATABASE_URL', roots: environment.PGSSLROOTCERT };
+    return { kind: 'database', url: checkUrl(environment.DATABASE_URL, reading), linked: undefined };
   }
   if (environment.SUPABASE_URL !== undefined) {
     throw new Problem(
@@ -44,17 +49,23 @@ export function chooseTarget(
 /** The target as people read it: never with a password. */
 export function describe(target: Target): string {
   if (target.kind === 'embedded') return 'the embedded database (DATABASE_URL is not set)';
-  const url = new URL(target.url);
-  return `${target.linked ? `the linked project ${target.linked}, ` : ''}${databaseName(target.url)} at ${url.host}`;
+  const { database, host, port } = addressOf(target.url);
+  const place = isIPv6(host) ? `[${host}]` : host;
+  return `${target.linked ? `the linked project ${target.linked}, ` : ''}${database} at ${place}:${port}`;
 }
 
 export function databaseName(url: string): string {
-  return decodeURIComponent(new URL(url).pathname.slice(1)) || 'postgres';
+  return addressOf(url).database;
 }
 
-/** Whether a database is on this machine. */
-export function isLoopback(url: string): boolean {
-  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
+/** The other machine that a database is on; undefined where it is on this one. */
+export function otherMachine(url: string): string | undefined {
+  const { host } = addressOf(url);
+  return isLoopback(host) ? undefined : host;
+}
+
+function addressOf(url: string): DatabaseAddress {
+  return readDatabaseUrl(url, { name: 'The database URL' });
 }
 
 /** The folder of the server that `db` uses for itself. */
@@ -79,26 +90,30 @@ export async function reach(
   return { url: embedded.databaseUrl, release: () => embedded.release() };
 }
 
-function checkUrl(value: string, name: string): string {
-  const url = URL.parse(value);
-  if (!url?.protocol.startsWith('postgres') || !url.hostname) {
+function checkUrl(value: string, reading: { name: string; roots: string | undefined }): string {
+  const url = checked(value, reading);
+  if (addressOf(url).port === 6543) {
     throw new Problem(
       'no-target',
-      `${name} is not a URL like postgresql://user:password@host:5432/postgres.`,
-    );
-  }
-  if (url.port === '6543') {
-    throw new Problem(
-      'no-target',
-      `${name} goes to the transaction pooler (port 6543), where a version could not keep its settings.`,
+      `${reading.name} goes to the transaction pooler (port 6543), where a version could not keep its settings.`,
       'Use the direct connection or the session pooler (port 5432).',
     );
   }
-  return value;
+  return url;
+}
+
+/** What a URL says, or a refusal in the words of this command. */
+function checked(value: string, reading: { name: string; roots: string | undefined }): string {
+  try {
+    return checkedDatabaseUrl(value, reading);
+  } catch (error) {
+    throw error instanceof UsageError ? new Problem('no-target', error.message, error.hint) : error;
+  }
 }
 
 /** What `supabase link` has left: which project it is, and the pooler's address, without the password. */
-function linkedProject(folder: string, password: string | undefined): Target {
+function linkedProject(folder: string, environment: DbEnvironment): Target {
+  const { SUPABASE_DB_PASSWORD: password, PGSSLROOTCERT: roots } = environment;
   const left = (name: string): string => {
     const file = path.join(folder, 'supabase', '.temp', name);
     return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
@@ -122,9 +137,8 @@ function linkedProject(folder: string, password: string | undefined): Target {
   // The session pooler: the other one, on port 6543, is for single transactions.
   address.port = '5432';
   address.password = encodeURIComponent(password);
-  // As the CLI does: encrypted wherever the server can.
-  if (!address.searchParams.has('sslmode')) address.searchParams.set('sslmode', 'prefer');
-  return { kind: 'database', url: address.href, linked: ref };
+  const url = checked(address.href, { name: 'supabase/.temp/pooler-url', roots });
+  return { kind: 'database', url, linked: ref };
 }
 
 /** The pooler, or the database itself where the project was linked with --skip-pooler. */

@@ -1,6 +1,8 @@
 /** Gets what is installed: through the Data API, or over a database connection where that does not work. */
 import postgres from 'postgres';
 import { CallError, connect, notUnderstood, request } from '../client.ts';
+import type { Terminal } from '../command/terminal.ts';
+import { answerTo, openDatabase } from '../connection/open.ts';
 import type { Finding } from './diagnose.ts';
 import { type Installation, installationAnswer } from './installation.ts';
 
@@ -18,7 +20,7 @@ export interface Seen {
 }
 
 /** Looks. Throws what has nothing to do with the installation, like a wrong key or no network. */
-export async function look({ url, secretKey, databaseUrl }: Reachable): Promise<Seen> {
+export async function look({ url, secretKey, databaseUrl }: Reachable, terminal: Terminal): Promise<Seen> {
   try {
     const answer = await request(connect(url, secretKey), 'inspect_installation', undefined as never);
     return { installation: parse(answer), findings: [] };
@@ -29,15 +31,15 @@ export async function look({ url, secretKey, databaseUrl }: Reachable): Promise<
       if (error.code === '42501') throw error;
       return { installation: undefined, findings: [notInstalled] };
     }
-    const installation = await lookInside(databaseUrl);
+    const installation = await lookInside(databaseUrl, terminal);
     return { installation, findings: [installation ? notCallable(error) : notInstalled] };
   }
 }
 
-async function lookInside(databaseUrl: string): Promise<Installation | undefined> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, connect_timeout: 10 });
+async function lookInside(databaseUrl: string, terminal: Terminal): Promise<Installation | undefined> {
+  const sql = openDatabase(databaseUrl, { warn: (line) => terminal.warn(line) });
   try {
-    const [row] = await sql<{ answer: unknown }[]>`select public.inspect_installation() as answer`;
+    const [row] = await answerTo(sql<{ answer: unknown }[]>`select public.inspect_installation() as answer`);
     return parse(row?.answer);
   } catch (error) {
     if (error instanceof postgres.PostgresError && /^(42883|3F000)$/.test(error.code)) return undefined;

@@ -38,7 +38,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       sayTarget(terminal, target);
       const reached = await reach(target, terminal);
       atEnd(() => reached.release());
-      const { installation, findings } = await look(reached);
+      const { installation, findings } = await look(reached, terminal);
       return {
         installation,
         findings: [...findings, ...(installation ? diagnose(installation, readParts()) : [])],

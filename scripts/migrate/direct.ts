@@ -1,8 +1,10 @@
 /** Runs the statements of direct steps over DATABASE_URL: what no function can do, or what does not fit a call. */
-import postgres, { type Sql } from 'postgres';
+import type { Sql } from 'postgres';
 import type { Problem } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
 import { backoffMs, pause } from '../command/retry.ts';
+import type { Terminal } from '../command/terminal.ts';
+import { openDatabase } from '../connection/open.ts';
 import type { Context } from './context.ts';
 import type { Ending } from './ending.ts';
 
@@ -76,6 +78,8 @@ async function runDirect(context: Context, databaseUrl: string, phase: Phase): P
       if (waited === 1) terminal.info('Somebody else is running the statement that comes next; waiting …');
     } catch (error) {
       if (signal.aborted) return false;
+      // It says itself what is wrong with the connection, and that stays so.
+      if (error instanceof CallError) throw error;
       failed += 1;
       const code = (error as { code?: string }).code ?? 'NETWORK';
       if (!passing.test(code) || failed >= tries) throw explain(run.step, code);
@@ -93,7 +97,7 @@ async function once(
   phase: Phase,
   run: { step?: DirectStep },
 ): Promise<boolean> {
-  const sql = directly(databaseUrl, lockTimeoutMs);
+  const sql = directly(databaseUrl, lockTimeoutMs, terminal);
   const execute = async (statement: string) => {
     signal.throwIfAborted();
     const query = sql.unsafe(statement).simple();
@@ -127,12 +131,10 @@ async function once(
 }
 
 /** A connection of its own, without a statement timeout. */
-export function directly(databaseUrl: string, lockTimeout: number): Sql {
-  return postgres(databaseUrl, {
-    max: 1,
-    connect_timeout: 10,
-    onnotice: () => {},
-    connection: { application_name: 'imago', statement_timeout: 0, lock_timeout: lockTimeout },
+export function directly(databaseUrl: string, lockTimeout: number, terminal: Terminal): Sql {
+  return openDatabase(databaseUrl, {
+    settings: { statement_timeout: 0, lock_timeout: lockTimeout },
+    warn: (line) => terminal.warn(line),
   });
 }
 

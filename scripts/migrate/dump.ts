@@ -3,10 +3,13 @@ import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import postgres from 'postgres';
+import { CallError } from '../client.ts';
 import { bytes, duration } from '../command/figures.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
+import { type DatabaseAddress, readDatabaseUrl } from '../connection/address.ts';
+import { libpqVariables, undirected, withRootsFile } from '../connection/children.ts';
+import { answerTo, openDatabase } from '../connection/open.ts';
 
 const run = promisify(execFile);
 
@@ -39,17 +42,14 @@ export function checkDump(request: Pick<DumpRequest, 'file' | 'databaseUrl' | 'p
       'Set it to the connection string that the dashboard shows under Connect (direct, or session pooler on port 5432).',
     );
   }
-  const url = URL.parse(request.databaseUrl);
-  if (!url?.protocol.startsWith('postgres') || !url.hostname) {
-    throw new UsageError('DATABASE_URL is not a URL like postgresql://user:password@host:5432/postgres.');
-  }
-  if (url.port === '6543') {
+  const address = addressOf(request.databaseUrl);
+  if (address.port === 6543) {
     throw new UsageError(
       'DATABASE_URL goes to the transaction pooler (port 6543), through which pg_dump cannot work.',
       'Use the direct connection or the session pooler (port 5432).',
     );
   }
-  const [api, database] = [projectRef(request.projectUrl), databaseRef(url)];
+  const [api, database] = [projectRef(request.projectUrl), databaseRef(address)];
   if (api && database && api !== database) {
     throw new UsageError(
       `DATABASE_URL belongs to project ${database}, SUPABASE_URL to project ${api}: the dump would be of the wrong database.`,
@@ -66,9 +66,9 @@ export function checkDump(request: Pick<DumpRequest, 'file' | 'databaseUrl' | 'p
 /** Takes the dump. The file appears under its name only when it is complete. */
 export async function takeDump(request: DumpRequest, terminal: Terminal): Promise<void> {
   checkDump(request);
-  const url = new URL(request.databaseUrl ?? '');
+  const databaseUrl = request.databaseUrl ?? '';
   const program = request.program ?? 'pg_dump';
-  const [own, server] = [await programVersion(program), await serverVersion(url.href)];
+  const [own, server] = [await programVersion(program), await serverVersion(databaseUrl, terminal)];
   if (own.major < server) {
     throw new DumpError(
       `${program} is version ${own.text}, the server is PostgreSQL ${server}: pg_dump must not be older than the server.`,
@@ -82,7 +82,8 @@ export async function takeDump(request: DumpRequest, terminal: Terminal): Promis
   // A plain script for *.sql, to be read and run by psql; otherwise the compressed format of pg_restore.
   const format = request.file.endsWith('.sql') ? 'plain' : 'custom';
   try {
-    await pgDump(program, ['--format', format, '--file', part, '--no-password'], url, request.signal);
+    const args = ['--format', format, '--file', part, '--no-password'];
+    await pgDump(program, args, addressOf(databaseUrl), request.signal);
     await rename(part, request.file);
   } catch (error) {
     await rm(part, { force: true });
@@ -109,14 +110,15 @@ async function programVersion(program: string): Promise<{ major: number; text: s
   return { major: Number(text[1]), text: text[0] };
 }
 
-async function serverVersion(databaseUrl: string): Promise<number> {
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 10, onnotice: () => {} });
+async function serverVersion(databaseUrl: string, terminal: Terminal): Promise<number> {
+  const sql = openDatabase(databaseUrl, { warn: (line) => terminal.warn(line) });
   try {
-    const [row] = await sql<
-      { version: number }[]
-    >`select current_setting('server_version_num')::int as version`;
+    const [row] = await answerTo(
+      sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`,
+    );
     return Math.floor((row?.version ?? 0) / 10_000);
   } catch (error) {
+    if (error instanceof CallError) throw new DumpError(error.message, error.hint);
     const { code, errno } = error as { code?: string; errno?: string };
     throw new DumpError(
       `The database of DATABASE_URL cannot be reached (${code ?? errno ?? 'no reason given'}).`,
@@ -127,9 +129,26 @@ async function serverVersion(databaseUrl: string): Promise<number> {
   }
 }
 
-async function pgDump(program: string, args: string[], url: URL, signal: AbortSignal): Promise<void> {
+async function pgDump(
+  program: string,
+  args: string[],
+  address: DatabaseAddress,
+  signal: AbortSignal,
+): Promise<void> {
+  await withRootsFile(address, async (roots) => {
+    const env = { ...undirected(process.env), ...libpqVariables(address, roots) };
+    await ended(program, args, env, signal);
+  });
+}
+
+async function ended(
+  program: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
   const child = spawn(program, args, {
-    env: { ...process.env, ...connectionEnvironment(url) },
+    env,
     stdio: ['ignore', 'ignore', 'pipe'],
     signal,
   });
@@ -149,28 +168,16 @@ async function pgDump(program: string, args: string[], url: URL, signal: AbortSi
   });
 }
 
-/** The connection as libpq's variables: what stands in argv can be read by every user of the machine. */
-function connectionEnvironment(url: URL): Record<string, string> {
-  const settings: Record<string, string> = {
-    PGHOST: url.hostname.replace(/^\[|\]$/g, ''),
-    PGPORT: url.port || '5432',
-    PGUSER: decodeURIComponent(url.username) || 'postgres',
-    PGDATABASE: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
-    PGAPPNAME: 'imago',
-  };
-  if (url.password) settings.PGPASSWORD = decodeURIComponent(url.password);
-  const sslMode = url.searchParams.get('sslmode');
-  if (sslMode) settings.PGSSLMODE = sslMode;
-  return settings;
-}
-
 function projectRef(url: string | undefined): string | undefined {
   return url && /^([a-z0-9]{20})\.supabase\.(co|in)$/.exec(URL.parse(url)?.hostname ?? '')?.[1];
 }
 
-function databaseRef(url: URL): string | undefined {
+function databaseRef({ host, user }: DatabaseAddress): string | undefined {
   return (
-    /^db\.([a-z0-9]{20})\.supabase\.(co|in)$/.exec(url.hostname)?.[1] ??
-    /^postgres\.([a-z0-9]{20})$/.exec(decodeURIComponent(url.username))?.[1]
+    /^db\.([a-z0-9]{20})\.supabase\.(co|in)$/.exec(host)?.[1] ?? /^postgres\.([a-z0-9]{20})$/.exec(user)?.[1]
   );
+}
+
+function addressOf(databaseUrl: string): DatabaseAddress {
+  return readDatabaseUrl(databaseUrl, { name: 'DATABASE_URL' });
 }

@@ -9,6 +9,7 @@ import { ask } from '../command/ask.ts';
 import { counted } from '../command/figures.ts';
 import { problemOf } from '../command/problem.ts';
 import { backoffMs, pause } from '../command/retry.ts';
+import type { Terminal } from '../command/terminal.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
 import type { Ending } from './ending.ts';
@@ -146,21 +147,23 @@ async function oneCall(context: Context): Promise<FinalizeAnswer | undefined> {
     const tooLong = error instanceof CallError && error.code === 'IM058';
     if (!tooLong || databaseUrl === undefined) throw error;
     terminal.info('That does not fit a call of the API: over DATABASE_URL instead …');
-    return await withoutTimeout(databaseUrl, args);
+    return await withoutTimeout(databaseUrl, terminal, args);
   }
 }
 
 async function withoutTimeout(
   databaseUrl: string,
+  terminal: Terminal,
   { plan, allow_data_loss = false }: { plan: string; allow_data_loss?: boolean },
 ): Promise<FinalizeAnswer> {
-  const sql = directly(databaseUrl, 0);
+  const sql = directly(databaseUrl, 0, terminal);
   try {
     const [row] = await sql<
       { answer: unknown }[]
     >`select public.finalize_migration(${plan}, ${allow_data_loss}) as answer`;
     return finalizeAnswer.parse(row?.answer);
   } catch (error) {
+    if (error instanceof CallError) throw error;
     const { code, message, hint } = error as { code?: string; message: string; hint?: string };
     if (!code?.startsWith('IM'))
       throw new CallError({ code: code ?? 'NETWORK', message: 'The call over DATABASE_URL failed.' });

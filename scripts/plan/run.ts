@@ -2,15 +2,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import postgres, { type Sql } from 'postgres';
+import type { Sql } from 'postgres';
 import { z } from 'zod';
 import { type Environment, readEnvironment } from '../command/environment.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
 import { fail, refuse } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
 import { writeLine } from '../command/streams.ts';
+import { databaseUrl } from '../command/target.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
+import { openDatabase } from '../connection/open.ts';
 import { buildMigration, migrationFile, readManifest, root } from '../manifest.ts';
 import { checkPlan } from './check.ts';
 import { checkNames, createPlan, type Wish } from './create.ts';
@@ -65,6 +67,7 @@ function expectClone(): void {
 /** Whatever can be refused before a database is reached. */
 function refuseEarly(wish: Wish, environment: Environment): void {
   checkNames(wish);
+  databaseUrl(environment);
   if (environment.SUPABASE_URL !== undefined && environment.DATABASE_URL === undefined) {
     throw new UsageError(
       'SUPABASE_URL names a project, and DATABASE_URL is not set.',
@@ -113,7 +116,7 @@ async function withDatabase<T>(
   terminal: Terminal,
   work: (sql: Sql) => Promise<T>,
 ): Promise<T> {
-  let url = environment.DATABASE_URL;
+  let url = databaseUrl(environment);
   let release = async (): Promise<void> => {};
   if (url === undefined) {
     // Loaded only when needed.
@@ -122,7 +125,7 @@ async function withDatabase<T>(
     url = embedded.databaseUrl;
     release = embedded.release;
   }
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 10 });
+  const sql = openDatabase(url, { warn: (line) => terminal.warn(line) });
   try {
     return await work(sql);
   } finally {

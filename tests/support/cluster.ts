@@ -49,7 +49,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** Starts a server in a temporary folder, with both templates; where an earlier run kept one of these, a copy of it. */
-export async function testCluster(options: { version?: PostgresVersion } = {}): Promise<TestCluster> {
+export async function testCluster(
+  options: { version?: PostgresVersion; settings?: Record<string, string> } = {},
+): Promise<TestCluster> {
   const version = options.version ?? 17;
   const folder = await mkdtemp(path.join(await roomiestFolder(), `${PREFIX}${process.pid}-`));
   const start = (port?: number) =>
@@ -65,6 +67,7 @@ export async function testCluster(options: { version?: PostgresVersion } = {}): 
         max_wal_size: '512MB',
         // Databases live for seconds: to look after hundreds of them is work for nothing.
         autovacuum_naptime: '10min',
+        ...options.settings,
       },
     });
   let cluster: Cluster | undefined;

@@ -4,7 +4,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
+import tls from 'node:tls';
 import { expect, inject, onTestFinished } from 'vitest';
+import { Authority } from './certificates.ts';
 import { type Finished, runCommand } from './command.ts';
 import { removeEmbedded } from './embedded.ts';
 import { startManagementApi } from './management-api.ts';
@@ -26,24 +28,35 @@ export interface LinkedProject extends VersionedProject {
 const SSL_REQUEST = 80877103;
 
 /** Forwards as Supavisor does, on the port that the CLI insists on, at an address of this machine that it takes for a domain. */
-async function startPooler(): Promise<{ host: string; close(): void }> {
+async function startPooler(): Promise<{ host: string; roots: string; close(): void }> {
   const { port } = inject('cluster');
+  const authority = new Authority();
+  // Not for the form of the host, which is in no certificate: its URL says verify-ca.
+  const certificate = authority.issue({ hosts: ['pooler.supabase.test'] });
   const sockets = new Set<Socket>();
-  const server = createServer((from) => {
+  const forward = (from: Socket): void => {
     const to = connect(port, '127.0.0.1');
-    const forward = (message: Buffer): void => {
-      // There is no encryption here, and the server says so.
-      if (message.length === 8 && message.readInt32BE(4) === SSL_REQUEST) from.once('data', forward);
-      else from.pipe(to);
+    from.once('data', (message: Buffer) => {
       to.write(withoutProject(message));
-    };
-    from.once('data', forward);
+      from.pipe(to);
+    });
     to.pipe(from);
     for (const socket of [from, to]) {
       sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => [from, to].map((each) => each.destroy()));
     }
+  };
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('data', (message: Buffer) => {
+      const asksForTls = message.length === 8 && message.readInt32BE(4) === SSL_REQUEST;
+      // Who sends a password in the clear gets no further.
+      if (!asksForTls) return socket.destroy();
+      socket.write('S');
+      return forward(new tls.TLSSocket(socket, { isServer: true, ...certificate }));
+    });
   });
   // Tests that run at the same time have addresses of their own.
   const [a, b] = [20 + ((process.pid >> 8) % 200), 1 + (process.pid % 254)];
@@ -52,6 +65,7 @@ async function startPooler(): Promise<{ host: string; close(): void }> {
   });
   return {
     host: `127.${a}.${b}`,
+    roots: authority.cert,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -89,6 +103,8 @@ export async function linkedProject(): Promise<LinkedProject> {
     profile,
     `name: test\napi_url: ${api.url}\ndashboard_url: ${api.url}\nproject_host: supabase.test\n`,
   );
+  const roots = path.join(home, 'roots.crt');
+  await writeFile(roots, pooler.roots);
   const binary = path.join(
     path.dirname(
       createRequire(createRequire(import.meta.url).resolve('supabase/package.json')).resolve(
@@ -105,6 +121,7 @@ export async function linkedProject(): Promise<LinkedProject> {
     SUPABASE_TELEMETRY_DISABLED: '1',
     DO_NOT_TRACK: '1',
     NO_COLOR: '1',
+    PGSSLROOTCERT: roots,
   };
   const cli = async (...args: string[]) =>
     await new Promise<{ code: number; output: string }>((resolve) => {
@@ -133,6 +150,7 @@ export async function linkedProject(): Promise<LinkedProject> {
         {
           SUPABASE_DB_PASSWORD: inject('cluster').password,
           IMAGO_FOLDER: path.join(home, '.imago'),
+          PGSSLROOTCERT: roots,
           SUPABASE_CLI_BINARY_OVERRIDE: spy,
           ...more,
         },

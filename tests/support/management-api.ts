@@ -109,7 +109,7 @@ function project(ref: string): object {
 }
 
 function pooler(ref: string, { host, port, database }: NonNullable<ManagementApi['pooler']>): object {
-  const address = `postgresql://postgres.${ref}:[YOUR-PASSWORD]@${host}:${port}/${database}`;
+  const address = `postgresql://postgres.${ref}:[YOUR-PASSWORD]@${host}:${port}/${database}?sslmode=verify-ca`;
   return {
     identifier: ref,
     database_type: 'PRIMARY',

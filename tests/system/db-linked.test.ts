@@ -95,7 +95,7 @@ test('npm run db --linked: what link has left decides between the pooler, the da
   expect([decodeURIComponent(url.password), url.port, url.search]).toEqual([
     PASSWORD,
     '5432',
-    '?sslmode=prefer',
+    '?sslmode=verify-full',
   ]);
   await leave(
     'pooler-url',

@@ -1,0 +1,58 @@
+/** How programs that are started to connect are told to do it as this package does: pg_dump and the Supabase CLI. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { DatabaseAddress } from './address.ts';
+import { trustedCertificates } from './trust.ts';
+
+/** Of libpq's variables those that say who connects, and not to where or how safely. */
+const harmless = new Set([
+  'PGPASSFILE',
+  'PGPASSWORD',
+  'PGSSLCERT',
+  'PGSSLKEY',
+  'PGCLIENTENCODING',
+  'PGLOCALEDIR',
+]);
+
+/** The environment without what would lead libpq elsewhere than the URL does: PGHOSTADDR, PGSERVICE, PGSSLMODE and their like. */
+export function undirected(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(environment).filter(([name]) => !/^PG(?!_)/.test(name) || harmless.has(name));
+  return Object.fromEntries(kept);
+}
+
+/** An address as libpq's variables: what stands in argv can be read by every user of the machine. */
+export function libpqVariables(address: DatabaseAddress, roots: string | undefined): NodeJS.ProcessEnv {
+  const { host, port, user, password, database, protection, connectSeconds } = address;
+  return {
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: database,
+    PGAPPNAME: 'imago',
+    PGCONNECT_TIMEOUT: String(connectSeconds),
+    PGSSLMODE: protection,
+    // Kerberos would go before TLS.
+    PGGSSENCMODE: 'disable',
+    ...(roots !== undefined && { PGSSLROOTCERT: roots }),
+    ...(password !== undefined && { PGPASSWORD: password }),
+  };
+}
+
+/** Gives the file of the certificates that are trusted, there for as long as the work takes; undefined where none are asked for. */
+export async function withRootsFile<Result>(
+  address: DatabaseAddress,
+  work: (file: string | undefined) => Promise<Result>,
+): Promise<Result> {
+  const { protection, roots } = address;
+  if (protection !== 'verify-full' && protection !== 'verify-ca') return await work(undefined);
+  if (roots !== undefined && roots !== 'system') return await work(roots);
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-roots-'));
+  try {
+    const file = path.join(folder, 'roots.crt');
+    await writeFile(file, `${trustedCertificates(address).join('\n')}\n`, { mode: 0o600 });
+    return await work(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
