@@ -3,6 +3,7 @@ import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { z } from 'zod';
 import { answers } from '../functions/_shared/answers.ts';
 import { engineAnswer, knownEngine } from '../functions/_shared/engine.ts';
+import { type BadAnswer, badAnswerTo, fetchJson } from '../functions/_shared/fetching.ts';
 import type { Database } from './database.types.ts';
 
 export type Client = SupabaseClient<Database>;
@@ -21,8 +22,8 @@ export type Arguments<Name extends FunctionName> = Functions[Name]['Args'];
 /**
  * A call that failed, whoever it was that failed it.
  *
- * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `HTTP`, `ANSWER`, `ENGINE`. The detail that
- * PostgreSQL gives is left out on purpose: it quotes row values.
+ * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `TLS`, `HTTP`, `REDIRECT`, `TOO_LARGE`, `NOT_JSON`,
+ * `ANSWER`, `ENGINE`. The detail that PostgreSQL gives is left out on purpose: it quotes row values.
  */
 export class CallError extends Error {
   override readonly name = 'CallError';
@@ -42,6 +43,7 @@ export class CallError extends Error {
 export function connect(url: string, secretKey: string): Client {
   return createClient<Database>(url, secretKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { fetch: fetchJson },
   });
 }
 
@@ -75,6 +77,8 @@ export async function request<Name extends keyof Functions>(
     .rpc(name, args as never)
     .abortSignal(signal)
     .retry(false);
+  const bad = badAnswerTo(signal);
+  if (bad) throw notBelieved(bad, 'The server of SUPABASE_URL');
   if (error) throw explain(error, status, signal.aborted);
   return data;
 }
@@ -139,11 +143,7 @@ function explain(
     });
   }
   if (status === 0) {
-    return new CallError({
-      code: 'NETWORK',
-      message: `The connection was lost or could not be made (${networkCause(`${error.message} ${error.details}`)}).`,
-      hint: 'Check SUPABASE_URL, that the project is not paused, and the network.',
-    });
+    return notReached(networkCause(`${error.message} ${error.details}`));
   }
   if (code === 'PGRST202' || code === '42883') {
     return new CallError({
@@ -180,5 +180,36 @@ function explain(
 
 /** The short name of what went wrong below HTTP, like ECONNREFUSED; supabase-js hides it in a stack trace. */
 function networkCause(text: string): string {
-  return text.match(/\b(E[A-Z_]{4,}|UND_ERR_[A-Z_]+|CERT_[A-Z_]+)\b/)?.[0] ?? 'no answer';
+  return (
+    text.match(/\b(E[A-Z_]{4,}|UND_ERR_[A-Z_]+|[A-Z_]*(CERT|SIGNED|ISSUER)[A-Z_]*)\b/)?.[0] ?? 'no answer'
+  );
+}
+
+/** A connection that did not come about or went, by the short name of the cause. */
+export function notReached(cause: string): CallError {
+  if (/^ERR_(TLS|SSL)_|CERT|SIGNED|ISSUER/.test(cause)) {
+    return new CallError({
+      code: 'TLS',
+      message: `The server of SUPABASE_URL does not prove who it is (${cause}), so this may be somebody in its place. The key was not sent.`,
+      hint: 'Check SUPABASE_URL and the clock. Where the server has a CA of its own, name the file of its certificate in NODE_EXTRA_CA_CERTS.',
+    });
+  }
+  return new CallError({
+    code: 'NETWORK',
+    message: `The connection was lost or could not be made (${cause}).`,
+    hint: 'Check SUPABASE_URL, that the project is not paused, and the network.',
+  });
+}
+
+/** An answer that cannot be one of Imago's, whatever its status. */
+export function notBelieved({ fault, status, message }: BadAnswer, who: string): CallError {
+  const isRedirect = fault === 'REDIRECT';
+  return new CallError({
+    code: fault,
+    status,
+    message: `${who} gave an answer that cannot be used (HTTP ${status}). ${message}${isRedirect ? ' The key was not sent there.' : ''}`,
+    hint: isRedirect
+      ? 'Set SUPABASE_URL to the address of the project itself, https://<ref>.supabase.co or its custom domain.'
+      : 'Is SUPABASE_URL the URL of the project, like https://<ref>.supabase.co? A login page or a proxy may stand before it.',
+  });
 }

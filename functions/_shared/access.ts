@@ -1,5 +1,6 @@
 /** Who may call a function, and as what. */
-import type { SupabaseContext, WithSupabaseConfig } from '@supabase/server';
+import { type SupabaseContext, type WithSupabaseConfig, withSupabase } from '@supabase/server';
+import { fetchJson } from './fetching.ts';
 import { problem } from './problems.ts';
 
 /**
@@ -8,11 +9,27 @@ import { problem } from './problems.ts';
  *
  * CORS is done by `answering`, which also answers what never gets here.
  */
-export const access = {
+const access = {
   auth: ['user', 'secret:*'],
   audience: 'authenticated',
   cors: 'disabled',
+  supabaseOptions: { global: { fetch: fetchJson } },
 } as const satisfies WithSupabaseConfig;
+
+/** Hands on the requests that come with one of these, and answers all others. */
+export function authorised(
+  handler: (request: Request, context: SupabaseContext) => Promise<Response>,
+): (request: Request) => Promise<Response> {
+  return withSupabase(access, async (request, context) => {
+    expectEnd(context);
+    return await handler(request, context);
+  });
+}
+
+/** A token says until when it is good. `withSupabase` looks at the time if there is one, and is content without. */
+function expectEnd({ authMode, jwtClaims }: Credentials): void {
+  if (authMode === 'user' && typeof jwtClaims?.exp !== 'number') throw problem('unauthorized');
+}
 
 /** From the least to the most. */
 const ranks = ['none', 'viewer', 'operator', 'key'] as const;

@@ -1,8 +1,8 @@
 /**
  * What the functions in schema public answer, as zod schemas.
  *
- * Only what the callers decide by is strict. Everything else is passed on as it came, so that an engine that tells
- * more than this version knows is no error.
+ * Only what the callers decide by is strict, and what shows whose answer it is: the plan, and the figures that it is about.
+ * Everything else is passed on as it came, so that an engine that tells more than this version knows is no error.
  */
 import { z } from 'zod';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
@@ -87,19 +87,20 @@ export const batchAnswer = z.looseObject({
 /** `get_detailed_migration_progress`. */
 export const progressAnswer = z.looseObject({
   ...words,
-  state: text,
+  plan: z.string(),
+  state: z.string(),
   phase: text,
   direction: text,
-  total: count,
-  migrated: count,
-  pending: count,
+  total: z.number(),
+  migrated: z.number(),
+  pending: z.number(),
   failed: count,
   /** Of them, those that are pending and not in the table that is walked. */
   unreachable: count,
   held: count,
   conflicts: count,
   /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */
-  remaining: count,
+  remaining: z.number(),
   percentage: number,
   per_minute: number,
   eta_seconds: number,
@@ -115,9 +116,10 @@ export const progressAnswer = z.looseObject({
 /** `get_migration_statistics`. */
 export const statisticsAnswer = z.looseObject({
   ...words,
-  total: count,
-  migrated: count,
-  pending: count,
+  plan: z.string(),
+  total: z.number(),
+  migrated: z.number(),
+  pending: z.number(),
   percentage: number,
   total_avatars: count,
   migrated_avatars: count,
@@ -126,6 +128,7 @@ export const statisticsAnswer = z.looseObject({
 /** `get_migration_performance_stats`. */
 export const performanceAnswer = z.looseObject({
   ...words,
+  plan: z.string(),
   per_minute_now: number,
   per_minute_average: number,
   batches: count,
@@ -150,7 +153,8 @@ export const rollbackUserAnswer = z.looseObject({
 
 /** `pause_migration`, `resume_migration`, `cancel_migration`, `retry_failed_migrations`. */
 export const transitionAnswer = z.looseObject({
-  state: text,
+  plan: z.string(),
+  state: z.string(),
   direction: z.enum(['forward', 'rollback']).nullish(),
 });
 
@@ -183,8 +187,9 @@ const tableLock = z.looseObject({ object: z.string(), mode: z.string() });
 /** `dry_run_migration`, of each mode. */
 export const dryRunAnswer = z.looseObject({
   ...words,
-  mode: text,
-  status: text,
+  plan: z.string(),
+  mode: z.string(),
+  status: z.string(),
   has_more: z.boolean().nullish(),
   processed: count,
   migrated: count,

@@ -3,6 +3,7 @@ import type { SupabaseContext } from '@supabase/server';
 import type { z } from 'zod';
 import { answers } from './answers.ts';
 import { engineAnswer, knownEngine } from './engine.ts';
+import { badAnswerTo } from './fetching.ts';
 import { Problem, problem } from './problems.ts';
 import { ruleFor } from './statuses.ts';
 
@@ -30,10 +31,13 @@ export async function call<Name extends FunctionName>(
 }
 
 async function request(client: Client, name: string, args: Record<string, unknown>): Promise<unknown> {
-  const { data, error, status } = await client
-    .rpc(name, args)
-    .abortSignal(AbortSignal.timeout(longestCallMs))
-    .retry(false);
+  const signal = AbortSignal.timeout(longestCallMs);
+  const { data, error, status } = await client.rpc(name, args).abortSignal(signal).retry(false);
+  const bad = badAnswerTo(signal);
+  if (bad) {
+    console.error(bad.fault);
+    throw problem('bad_answer');
+  }
   if (error) throw explain(error, status);
   return data;
 }
@@ -54,11 +58,14 @@ async function expectKnownEngine(client: Client): Promise<void> {
 /** Messages of our own name tables, keys and counts. All others may quote SQL or values of rows, and are not passed on. */
 const ours = /^IM\d{3}$/;
 
+/** No such function, table, schema, or no such one that the Data API knows. */
+const missing = /^(PGRST106|PGRST20[25]|42883|42P01|3F000)$/;
+
 function explain(error: { code?: string; message: string; hint?: string | null }, status: number): Problem {
   const code = error.code ?? '';
   // Status 0: no answer came. A server error without a code comes from something in front of the database.
   if (status === 0 || (code === '' && status >= 500)) return problem('unavailable');
-  if (code === 'PGRST202' || code === '42883') return problem('wrong_version');
+  if (missing.test(code)) return problem('not_installed');
 
   const rule = ruleFor(code);
   if (ours.test(code) && rule)

@@ -7,6 +7,7 @@ const warnings = z
   .transform((list) => list ?? []);
 
 const shared = {
+  plan: z.string(),
   state: z.string(),
   step: z.string().nullish(),
   has_more: z.boolean(),

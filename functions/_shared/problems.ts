@@ -57,9 +57,20 @@ export const problems = {
     message: 'The database cannot be reached at the moment.',
     hint: 'A batch is either committed whole or not at all: call again.',
   },
+  bad_answer: {
+    status: 502,
+    message: 'What answers in place of the database gives no answer that could be its own.',
+    hint: 'Look at SUPABASE_URL of the functions, and at what stands before the Data API; then call again.',
+  },
+  not_installed: {
+    status: 404,
+    message:
+      'Something that this needs is not in the database: Imago, the plan, or the tables of the app that the plan is for.',
+    hint: 'Push the migrations (npx supabase db push); imago doctor tells what of Imago is missing, the page of the plan in docs/ what the app has to have.',
+  },
   wrong_version: {
     status: 500,
-    message: 'The SQL functions of Imago are missing in the database, or of another version.',
+    message: 'The SQL functions of Imago are of another version than the edge functions.',
     hint: 'Push the migrations of the version that the edge functions are of: npx supabase db push.',
   },
   engine_newer: {

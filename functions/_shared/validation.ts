@@ -80,7 +80,7 @@ export const checkResult = z.looseObject({
 
 /** `validate_migration`. */
 export const validationAnswer = z.looseObject({
-  plan: text,
+  plan: z.string(),
   /** Of the plan: nothing moved yet, being moved, or moved. */
   phase: z.enum(['before', 'during', 'after']),
   validation: z.union([z.number(), z.string()]).nullish(),
@@ -119,6 +119,7 @@ export const runPoint = z.looseObject({
 /** `get_run_history`: the runs of a plan over time. */
 export const runHistoryAnswer = z.looseObject({
   ...words,
+  plan: z.string(),
   runs: z
     .array(
       z.looseObject({

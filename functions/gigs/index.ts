@@ -1,6 +1,6 @@
 /** GET: profiles and gigs of the app that plan profile_gigs migrates, the same before, while and after. See docs/functions.md. */
-import { type SupabaseContext, withSupabase } from '@supabase/server';
-import { access } from '../_shared/access.ts';
+import type { SupabaseContext } from '@supabase/server';
+import { authorised } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readQuery, readValue } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -17,7 +17,7 @@ const routes: [path: RegExp, answer: Route][] = [
 export default {
   fetch: answering(
     'GET',
-    withSupabase(access, async (request, context) => {
+    authorised(async (request, context) => {
       expectMember(context);
       const { pathname } = new URL(request.url);
       for (const [path, answer] of routes) {

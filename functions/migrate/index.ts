@@ -1,6 +1,5 @@
 /** POST: moves a plan forward for a while, or pauses, resumes, cancels or retries the run. See docs/functions.md. */
-import { withSupabase } from '@supabase/server';
-import { access, callerOf, demand } from '../_shared/access.ts';
+import { authorised, callerOf, demand } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readBody } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -18,7 +17,7 @@ const transitions = {
 export default {
   fetch: answering(
     'POST',
-    withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
+    authorised(async (request, { supabaseAdmin: database, ...context }) => {
       const caller = callerOf(context, 'operator');
       const { plan, action, max_seconds, batch_size, dry_run, run, ...ofTheRun } = await readBody(
         request,

@@ -1,6 +1,5 @@
 /** GET: how far a plan is, as JSON or for Prometheus. Changes nothing. See docs/functions.md. */
-import { withSupabase } from '@supabase/server';
-import { access, callerOf } from '../_shared/access.ts';
+import { authorised, callerOf } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readQuery } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -16,7 +15,7 @@ const views = {
 export default {
   fetch: answering(
     'GET',
-    withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
+    authorised(async (request, { supabaseAdmin: database, ...context }) => {
       callerOf(context, 'viewer');
       const { plan, view, format } = readQuery(request, progressRequest);
       if (format === 'json') return Response.json(await call(database, views[view ?? 'progress'], { plan }));

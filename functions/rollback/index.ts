@@ -1,6 +1,5 @@
 /** POST: takes one user back, or everything, for a while. See docs/functions.md. */
-import { withSupabase } from '@supabase/server';
-import { access, callerOf, demand } from '../_shared/access.ts';
+import { authorised, callerOf, demand } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readBody } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -12,7 +11,7 @@ import { lastOf, streamed, wantsStream } from '../_shared/streaming.ts';
 export default {
   fetch: answering(
     'POST',
-    withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
+    authorised(async (request, { supabaseAdmin: database, ...context }) => {
       const caller = callerOf(context, 'operator');
       const { plan, user_id, force, confirm, max_seconds, run } = await readBody(request, rollbackRequest);
       if (user_id === undefined) {

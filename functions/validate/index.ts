@@ -1,6 +1,5 @@
 /** POST: checks a plan, and mends what it finds where it is asked to. See docs/functions.md. */
-import { withSupabase } from '@supabase/server';
-import { access, callerOf, demand } from '../_shared/access.ts';
+import { authorised, callerOf, demand } from '../_shared/access.ts';
 import { answering } from '../_shared/answering.ts';
 import { readBody } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';
@@ -10,7 +9,7 @@ import { checkUntil } from '../_shared/validating.ts';
 export default {
   fetch: answering(
     'POST',
-    withSupabase(access, async (request, { supabaseAdmin: database, ...context }) => {
+    authorised(async (request, { supabaseAdmin: database, ...context }) => {
       const caller = callerOf(context, 'viewer');
       const { max_seconds, ...options } = await readBody(request, validateRequest);
       if (options.fix_issues) demand(caller, 'key');

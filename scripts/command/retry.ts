@@ -19,7 +19,8 @@ export const limits = { first: 4, driving: 11 } as const;
  */
 export function isTransient(error: unknown): error is CallError {
   if (!(error instanceof CallError)) return false;
-  if (error.code === 'NETWORK' || error.code === 'TIMEOUT') return true;
+  // What stands before a server speaks for it at times, in a language of its own.
+  if (['NETWORK', 'TIMEOUT', 'NOT_JSON'].includes(error.code)) return true;
   // 08 connection, 40 rollback, 53300 too many connections, 55 object in use, 57 timeout, cancel or restart;
   // IM016 and IM025 say themselves that something is locked for the moment.
   if (/^(08...|40...|53300|55...|57...|PGRST00[0-3]|IM016|IM025)$/.test(error.code)) return true;
@@ -29,7 +30,9 @@ export function isTransient(error: unknown): error is CallError {
 
 /** True when the server may have done the work although the answer never came. */
 export function mayHaveHappened(error: unknown): boolean {
-  return error instanceof CallError && ['NETWORK', 'TIMEOUT', 'HTTP'].includes(error.code);
+  return (
+    error instanceof CallError && ['NETWORK', 'TIMEOUT', 'HTTP', 'NOT_JSON', 'TOO_LARGE'].includes(error.code)
+  );
 }
 
 /** The wait before try number `attempt` (1 is the first repetition): exponential, between half and all of it. */

@@ -38,14 +38,14 @@ const example = 'postgresql://user:password@host:5432/postgres';
 const escapes = 'Write % @ : / ? # and blanks in a password as %25 %40 %3A %2F %3F %23 and %20.';
 
 /** `allow` is what libpq calls it when TLS comes second; here it comes first. */
-const modes: Record<string, Protection> = {
-  disable: 'disable',
-  allow: 'prefer',
-  prefer: 'prefer',
-  require: 'require',
-  'verify-ca': 'verify-ca',
-  'verify-full': 'verify-full',
-};
+const modes = new Map<string, Protection>([
+  ['disable', 'disable'],
+  ['allow', 'prefer'],
+  ['prefer', 'prefer'],
+  ['require', 'require'],
+  ['verify-ca', 'verify-ca'],
+  ['verify-full', 'verify-full'],
+]);
 
 /** Words of libpq that decide on where to connect, as whom or how safely, and that have no meaning here. */
 const refused =
@@ -76,7 +76,7 @@ export function readDatabaseUrl(text: string, { name, roots }: Reading): Databas
   }
   return {
     host,
-    port: portOf(url.port || port, name),
+    port: portOf(url.port, port, name),
     user: decoded(url.username, name) || 'postgres',
     password: url.password === '' ? undefined : decoded(url.password, name),
     database: database || 'postgres',
@@ -125,15 +125,14 @@ const weaknesses: Record<Exclude<Protection, 'verify-full'>, (host: string) => s
 };
 
 function readQuery(url: URL, name: string): Record<string, string> {
-  const query: Record<string, string> = {};
-  for (const [key, value] of url.searchParams) {
-    if (!/^[a-z_][a-z0-9_.]*$/i.test(key)) {
-      throw new UsageError(`${name} has something behind its ? that is no parameter.`, escapes);
-    }
-    if (Object.hasOwn(query, key)) throw new UsageError(`${name} has the parameter ${key} twice.`);
-    query[key] = value;
+  const entries = [...url.searchParams];
+  const keys = entries.map(([key]) => key);
+  if (keys.some((key) => !/^[a-z_][a-z0-9_.]*$/i.test(key))) {
+    throw new UsageError(`${name} has something behind its ? that is no parameter.`, escapes);
   }
-  return query;
+  const twice = keys.find((key, index) => keys.indexOf(key) < index);
+  if (twice !== undefined) throw new UsageError(`${name} has the parameter ${twice} twice.`);
+  return Object.fromEntries(entries);
 }
 
 /** Names one host, once: what two programs could understand differently is refused. */
@@ -161,8 +160,11 @@ function secondsOf(value: string | undefined, name: string): number {
   throw new UsageError(`${name} has a connect_timeout that is not a number of seconds from 1 to 999.`);
 }
 
-function portOf(value: string | undefined, name: string): number {
-  if (value === undefined) return 5432;
+function portOf(inside: string, behind: string | undefined, name: string): number {
+  if (inside !== '' && behind !== undefined) {
+    throw new UsageError(`${name} names a port twice, in front of the ? and behind it.`);
+  }
+  const value = behind ?? (inside || '5432');
   if (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) < 65_536) return Number(value);
   throw new UsageError(`${name} has a port that is not a number from 1 to 65535.`);
 }
@@ -188,11 +190,11 @@ function protectionOf(given: {
   roots: string | undefined;
 }): Pick<DatabaseAddress, 'protection' | 'roots'> {
   const { host, name, sslmode } = given;
-  const asked = sslmode === undefined ? undefined : modes[sslmode];
+  const asked = sslmode === undefined ? undefined : modes.get(sslmode);
   if (sslmode !== undefined && asked === undefined) {
     throw new UsageError(
       `${name} has an sslmode that there is not.`,
-      `It is one of ${Object.keys(modes).join(', ')}; left out, it is verify-full, and disable on this machine.`,
+      `It is one of ${[...modes.keys()].join(', ')}; left out, it is verify-full, and disable on this machine.`,
     );
   }
   if (isSocketFolder(host)) return { protection: 'disable', roots: undefined };

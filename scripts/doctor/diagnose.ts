@@ -28,6 +28,8 @@ export const codes = [
   'job_orphaned',
   'not_installed',
   'not_callable',
+  'database_unverified',
+  'database_unreachable',
 ] as const;
 
 export interface Finding {

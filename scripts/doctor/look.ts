@@ -1,8 +1,8 @@
 /** Gets what is installed: through the Data API, or over a database connection where that does not work. */
-import postgres from 'postgres';
 import { CallError, connect, notUnderstood, request } from '../client.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { answerTo, openDatabase } from '../connection/open.ts';
+import { lookAtConnection, type SeenConnection } from './connection.ts';
 import type { Finding } from './diagnose.ts';
 import { type Installation, installationAnswer } from './installation.ts';
 
@@ -15,12 +15,26 @@ export interface Reachable {
 /** What was seen; without an installation, what kept it from being seen. */
 export interface Seen {
   installation: Installation | undefined;
-  /** What is wrong with the way through the API. */
+  database: SeenConnection['database'];
+  /** What is wrong with the ways to it. */
   findings: Finding[];
 }
 
 /** Looks. Throws what has nothing to do with the installation, like a wrong key or no network. */
-export async function look({ url, secretKey, databaseUrl }: Reachable, terminal: Terminal): Promise<Seen> {
+export async function look(reachable: Reachable, terminal: Terminal): Promise<Seen> {
+  const { databaseUrl } = reachable;
+  // First, since what is wrong with the way decides on what may be sent along it.
+  const way = await lookAtConnection(databaseUrl);
+  const usable = way.findings.some(({ severity }) => severity === 'error') ? undefined : databaseUrl;
+  const { installation, findings } = await lookThrough(reachable, usable, terminal);
+  return { installation, database: way.database, findings: [...way.findings, ...findings] };
+}
+
+async function lookThrough(
+  { url, secretKey }: Reachable,
+  databaseUrl: string | undefined,
+  terminal: Terminal,
+): Promise<Omit<Seen, 'database'>> {
   try {
     const answer = await request(connect(url, secretKey), 'inspect_installation', undefined as never);
     return { installation: parse(answer), findings: [] };
@@ -42,7 +56,7 @@ async function lookInside(databaseUrl: string, terminal: Terminal): Promise<Inst
     const [row] = await answerTo(sql<{ answer: unknown }[]>`select public.inspect_installation() as answer`);
     return parse(row?.answer);
   } catch (error) {
-    if (error instanceof postgres.PostgresError && /^(42883|3F000)$/.test(error.code)) return undefined;
+    if (/^(42883|3F000)$/.test((error as { code?: string }).code ?? '')) return undefined;
     throw error;
   } finally {
     await sql.end({ timeout: 1 });

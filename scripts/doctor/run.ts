@@ -10,7 +10,6 @@ import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../comman
 import { colours, type Terminal } from '../command/terminal.ts';
 import { readParts } from '../install/parts.ts';
 import { diagnose, type Finding } from './diagnose.ts';
-import type { Installation } from './installation.ts';
 import { look, type Seen } from './look.ts';
 import { type Options, parseOptions } from './options.ts';
 
@@ -38,24 +37,30 @@ export async function run(argv: readonly string[]): Promise<number> {
       sayTarget(terminal, target);
       const reached = await reach(target, terminal);
       atEnd(() => reached.release());
-      const { installation, findings } = await look(reached, terminal);
+      const { installation, database, findings } = await look(reached, terminal);
       return {
         installation,
+        database,
         findings: [...findings, ...(installation ? diagnose(installation, readParts()) : [])],
       };
     },
     failed: (_, error) => ({ error }),
     report: ({ options }, ending, terminal) =>
-      'error' in ending
-        ? fail(ending.error, terminal, options.json)
-        : say(ending.findings, ending.installation, options, terminal),
+      'error' in ending ? fail(ending.error, terminal, options.json) : say(ending, options, terminal),
   });
 }
 
+/** What is known of the connection to the database. */
+const connections: Record<Seen['database'], string> = {
+  'not set': 'none, since DATABASE_URL is not set',
+  'this machine': 'on this machine',
+  verified: 'encrypted, and the server has proved who it is',
+  unverified: 'the server has not proved who it is',
+};
+
 /** Findings on stdout; how many, and what was looked at, on stderr. */
 function say(
-  findings: readonly Finding[],
-  installation: Installation | undefined,
+  { findings, installation, database }: Seen,
   { failOn, json }: Options,
   terminal: Terminal,
 ): number {
@@ -74,6 +79,7 @@ function say(
     functions: installation.functions.length,
     triggers: installation.triggers.length,
     cron: installation.cron.available,
+    database,
   };
   if (json) {
     const status = exitCode === 3 ? 'findings' : 'sound';
@@ -91,6 +97,7 @@ function say(
     terminal.info(
       `Engine ${facts.engine} on PostgreSQL ${facts.server}, ${plans}, ${counted(facts.triggers, 'trigger')} on tables, ${cron}.`,
     );
+    terminal.info(`Database connection: ${connections[database]}.`);
   }
   terminal.info(message);
   return exitCode;

@@ -195,6 +195,7 @@ export async function serveHttp(
   };
   const server = createServer(async (incoming, outgoing) => {
     try {
+      if (incoming.method === 'TRACE') return void refuseMethod(outgoing);
       const request = requestOf(incoming, outgoing);
       await send(await answer(request, incoming.socket.remoteAddress ?? null), outgoing);
     } catch (error) {
@@ -207,6 +208,17 @@ export async function serveHttp(
   });
   await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+/** The one method that a server of Node passes on and no request of the web platform has. */
+function refuseMethod(outgoing: ServerResponse): void {
+  const body = JSON.stringify({ code: 'METHOD_NOT_ALLOWED', message: 'Nothing here answers this method' });
+  outgoing
+    .writeHead(405, {
+      'content-type': 'application/json',
+      allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+    })
+    .end(body);
 }
 
 /** The request, aborted when its caller hangs up; the platform's own, for others make requests of their own from it. */

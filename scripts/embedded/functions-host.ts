@@ -33,6 +33,11 @@ for await (const _ of Deno.stdin.readable);
 Deno.exit();
 
 async function answer(request: Request): Promise<Response> {
+  if (!isPossible(request.method)) {
+    const refusal = problem(405, 'METHOD_NOT_ALLOWED', 'No function answers this method');
+    refusal.headers.set('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+    return refusal;
+  }
   const url = new URL(request.url);
   const name = /^\/functions\/v1\/([A-Za-z0-9][\w-]*)(?=\/|$)/.exec(url.pathname)?.[1];
   if (!name) return problem(404, 'NOT_FOUND', 'Requested function was not found');
@@ -52,6 +57,12 @@ async function answer(request: Request): Promise<Response> {
     console.error(`The function ${name} failed:`, error);
     return problem(500, 'WORKER_ERROR', 'Function exited due to an error (please check logs)');
   }
+}
+
+/** Some methods no request of the web platform has, and some it takes for another one: get is not GET. */
+function isPossible(method: string): boolean {
+  if (/^(connect|trace|track)$/i.test(method)) return false;
+  return !/^(delete|get|head|options|post|put)$/i.test(method) || method === method.toUpperCase();
 }
 
 /** The function's handler, undefined when there is none. What does not load is tried again by the next request. */

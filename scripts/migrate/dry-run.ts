@@ -35,7 +35,7 @@ export async function dryRun(context: Context): Promise<Ending> {
   for (const line of looked ? announcement(mode, looked) : []) terminal.info(line);
   if (signal.aborted) return { status: 'interrupted', message: 'Stopped. Nothing was changed.', next: [] };
   const answer = direct
-    ? await dryRunDirectly(direct, args, looked?.limits?.full_ms ?? fullByApiMs, signal)
+    ? await dryRunDirectly(direct, args, looked?.limits?.full_ms ?? fullByApiMs, context)
     : await caller.call('dry_run_migration', args, signal);
   return { ...verdict(answer, commands(context)), dryRun: answer, durationMs: performance.now() - startedAt };
 }
@@ -50,9 +50,9 @@ async function dryRunDirectly(
   databaseUrl: string,
   args: Arguments,
   limitMs: number,
-  signal: AbortSignal,
+  { signal, terminal }: Context,
 ): Promise<DryRunAnswer> {
-  const sql = directly(databaseUrl, 0);
+  const sql = directly(databaseUrl, 0, terminal);
   try {
     const answer = await sql.begin(async (tx) => {
       // It stops beginning work in time; whatever does not end by itself then is ended.
@@ -70,6 +70,7 @@ async function dryRunDirectly(
     });
     return dryRunAnswer.parse(answer);
   } catch (error) {
+    if (error instanceof CallError) throw error;
     const { code, message, hint } = error as { code?: string; message: string; hint?: string };
     throw new CallError({
       code: code ?? 'NETWORK',

@@ -1,7 +1,15 @@
 /** `--via-function`: what changes something is asked of the edge functions, which ask SQL. */
 import { z } from 'zod';
 import { answers } from '../../functions/_shared/answers.ts';
-import { type Answer, type Arguments, CallError, type FunctionName } from '../client.ts';
+import { BadAnswer, fetchJson } from '../../functions/_shared/fetching.ts';
+import {
+  type Answer,
+  type Arguments,
+  CallError,
+  type FunctionName,
+  notBelieved,
+  notReached,
+} from '../client.ts';
 import type { ViaFunction } from '../command/caller.ts';
 
 /** A request to an edge function. */
@@ -55,7 +63,7 @@ async function post(url: string, secretKey: string, { name, body }: Ask): Promis
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, {
+    response = await fetchJson(url, {
       method: 'POST',
       headers: { apikey: secretKey, 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -88,12 +96,9 @@ function unanswered(error: unknown, name: string, timeoutMs: number): CallError 
       hint: 'A batch either was committed whole or not at all; run the same command again.',
     });
   }
+  if (error instanceof BadAnswer) return notBelieved(error, `The edge function ${name}`);
   const { code = 'no answer' } = ((error as Error).cause ?? {}) as { code?: string };
-  return new CallError({
-    code: 'NETWORK',
-    message: `The connection was lost or could not be made (${code}).`,
-    hint: 'Check SUPABASE_URL, that the project is not paused, and the network.',
-  });
+  return notReached(code);
 }
 
 const problemSchema = z.looseObject({
@@ -105,7 +110,9 @@ const problemSchema = z.looseObject({
 /** What the function, or Supabase in its place, answers instead of a result. */
 function refused(status: number, text: string, name: string): CallError {
   const { code = '', message, hint } = problemSchema.safeParse(parseJson(text)).data ?? {};
-  if (status === 404 && !code.startsWith('IM')) {
+  // Ours explain themselves. Those of Supabase, like WORKER_LIMIT, do not name the function.
+  const isOurs = sqlState.test(code) || /^[a-z_]+$/.test(code);
+  if (status === 404 && !isOurs) {
     return new CallError({
       code: 'NOT_DEPLOYED',
       message: `The edge function ${name} is not deployed on this project.`,
@@ -123,8 +130,6 @@ function refused(status: number, text: string, name: string): CallError {
   }
   // A second try is for what lies between us and the database; the function's own refusals stay as they are.
   const passing = status === 429 || (status >= 500 && !lasting.has(code) && !sqlState.test(code));
-  // Ours explain themselves. Those of Supabase, like WORKER_LIMIT, do not name the function.
-  const isOurs = sqlState.test(code) || /^[a-z_]+$/.test(code);
   return new CallError({
     code: passing || code === '' ? 'HTTP' : code,
     message:
@@ -139,7 +144,7 @@ function refused(status: number, text: string, name: string): CallError {
 const sqlState = /^[0-9A-Z]{5}$/;
 
 /** Failures of the functions that another try does not mend. */
-const lasting = new Set(['internal', 'wrong_version']);
+const lasting = new Set(['internal', 'wrong_version', 'engine_newer']);
 
 function parseJson(text: string): unknown {
   try {

@@ -16,10 +16,7 @@ import { type TestCluster, testCluster } from './cluster.ts';
  */
 export const REMOTE = '127.1';
 
-/** Another one. */
-export const OTHER_REMOTE = '127.0.1';
-
-/** A PostgreSQL with TLS, whose certificate is for {@link REMOTE} and 0.0.0.0. */
+/** A PostgreSQL with TLS, whose certificate is for 0.0.0.0 and db.example.test. */
 export interface TlsCluster extends TestCluster {
   /** The file of its CA's certificate. */
   roots: string;
@@ -29,7 +26,7 @@ export interface TlsCluster extends TestCluster {
 export async function tlsCluster(): Promise<TlsCluster> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-tls-'));
   const authority = new Authority();
-  const { cert, key } = authority.issue({ hosts: [REMOTE, '0.0.0.0'] });
+  const { cert, key } = authority.issue({ hosts: ['0.0.0.0', 'db.example.test'] });
   const file = (name: string) => path.join(folder, name);
   await writeFile(file('roots.crt'), authority.cert);
   await writeFile(file('server.crt'), cert);

@@ -61,7 +61,11 @@ describe('the doctor on a sound installation', () => {
 
 describe('the doctor on an unsound installation', () => {
   let db: TestDatabase;
-  const seen = new Set<string>(['not_installed', 'not_callable']);
+  // What is found before there is an installation to look at has tests of its own, here and in tls.test.ts.
+  const seen = new Set<string>([
+    ...['not_installed', 'not_callable'],
+    ...['database_unverified', 'database_unreachable'],
+  ]);
 
   beforeAll(async () => {
     db = await freshDatabase({ app: 'sample', users: 20 });
@@ -261,6 +265,7 @@ describe('npm run doctor', () => {
     const sound = await doctor([], environment);
     expect(sound).toMatchObject({ code: 0, stdout: '' });
     expect(sound.stderr).toContain('All is as it should be.');
+    expect(sound.stderr).toContain('Database connection: on this machine.');
 
     await db.sql.unsafe('create table imago_undo.old_public_users (batch bigint)');
     const warned = await doctor(['--json'], environment);
@@ -271,7 +276,7 @@ describe('npm run doctor', () => {
       errors: 0,
       warnings: 1,
       findings: [{ code: 'undo_orphaned' }],
-      facts: { engine: 1, plans: expect.arrayContaining(['avatars']) },
+      facts: { engine: 1, plans: expect.arrayContaining(['avatars']), database: 'this machine' },
     });
     expect((await doctor(['--fail-on', 'warning'], environment)).code).toBe(3);
 

@@ -1,6 +1,6 @@
 /** What is sent to the edge functions and must not get through, and what they answer then: never more than they should. */
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';
 import { type BadBody, badBodies, MARK } from '../support/bodies.ts';
 import { value } from '../support/call.ts';
@@ -10,9 +10,11 @@ import {
   type FunctionsProject,
   passOn,
   type Reply,
+  type Sent,
   startFunctions,
 } from '../support/functions.ts';
 import { migrateAll } from '../support/imago.ts';
+import { answer, oddServer, rawRequest } from '../support/nonsense.ts';
 
 const FUNCTIONS = { migrate: 'POST', rollback: 'POST', validate: 'POST', progress: 'GET' } as const;
 const KEY: Caller = 'secret key default';
@@ -136,6 +138,18 @@ describe('a request that the functions do not take', () => {
       expect(reply.headers.get('allow')).toBe(allowed);
     }
   });
+
+  test.each(['TRACE', 'TRACK', 'HEAD', 'get', 'post', 'Post', 'trace', 'PROPFIND', 'QUERY', 'NOTHING'])(
+    'a request with the method %s, which no client sends: 405, and nothing is asked',
+    async (method) => {
+      project.asked.length = 0;
+      for (const name of Object.keys(FUNCTIONS)) {
+        const { status, text } = await rawRequest(`${project.url}/functions/v1/${name}`, method);
+        expect([status, text.toLowerCase().includes('\r\nallow: ')], text).toEqual([405, true]);
+      }
+      expect(project.asked).toEqual([]);
+    },
+  );
 
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json-seq', 'json', ''])(
     'content type "%s": 415',
@@ -272,11 +286,12 @@ describe('an error of the database', () => {
   test.each([
     ['P0001', 500, 'internal'],
     ['XX000', 500, 'internal'],
-    ['42P01', 500, 'internal'],
+    ['42P01', 404, 'not_installed'],
+    ['3F000', 404, 'not_installed'],
     ['42703', 500, 'internal'],
     ['F0000', 500, 'internal'],
     ['IM999', 500, 'internal'],
-    ['42883', 500, 'wrong_version'],
+    ['42883', 404, 'not_installed'],
     ['22012', 400, '22012'],
     ['22P02', 400, '22P02'],
     ['42501', 403, '42501'],
@@ -309,7 +324,7 @@ describe('an error of the database', () => {
     await db.sql`alter table imago.lane rename to lane_away`;
     const reply = await project.call(KEY, 'progress', { method: 'GET' });
     await db.sql`alter table imago.lane_away rename to lane`;
-    expectProblem(reply, 500, 'internal');
+    expectProblem(reply, 404, 'not_installed');
     expect(reply.text).not.toContain('lane');
   });
 
@@ -327,7 +342,10 @@ describe('an error of the database', () => {
   });
 
   test.each([
-    ['is no JSON', 200, '<h1>Welcome</h1>', 'text/html', [500, 'internal']],
+    ['is no JSON', 200, '<h1>Welcome</h1>', 'text/html', [502, 'bad_answer']],
+    ['breaks off', 200, '{"plan": "avat', 'application/json', [502, 'bad_answer']],
+    ["is anybody's", 200, '{}', 'application/json', [500, 'wrong_version']],
+    ['is empty', 200, '', 'application/json', [500, 'wrong_version']],
     ['is of another shape', 200, '{"state": 7}', 'application/json', [500, 'wrong_version']],
     ['is a gateway in trouble', 502, '<h1>Bad gateway</h1>', 'text/html', [503, 'unavailable']],
     [
@@ -352,4 +370,70 @@ describe('an error of the database', () => {
       expectProblem(reply, wanted, code);
     },
   );
+
+  test('a redirect is not followed: whoever it leads to sees no key, and the caller no address', async () => {
+    const thief = await oddServer(answer('{"plan": "avatars", "state": "running"}'));
+    project.during = async () =>
+      new Response('', { status: 307, headers: { location: `${thief.url}/rest/v1/x` } });
+    const reply = await project.call(KEY, 'migrate', { json: { action: 'resume' } });
+    expectProblem(reply, 502, 'bad_answer');
+    expect(reply.text).not.toContain(thief.url);
+    expect(thief.asked).toEqual([]);
+  });
+
+  test('an answer without end is not read on', async () => {
+    const text = new TextEncoder().encode('x'.repeat(1024 * 1024));
+    const body = new ReadableStream({ pull: (controller) => controller.enqueue(text) });
+    project.during = async () => new Response(body, { headers: { 'content-type': 'application/json' } });
+    expectProblem(await project.call(KEY, 'migrate', { json: { action: 'resume' } }), 502, 'bad_answer');
+  });
+});
+
+describe('what is not there', () => {
+  /** Another database behind the functions for the length of a test. */
+  async function use(options: Parameters<typeof freshDatabase>[0]): Promise<TestDatabase> {
+    const other = await freshDatabase(options);
+    onTestFinished(async () => {
+      await project.use(db);
+      await other.drop();
+    });
+    await project.use(other);
+    return other;
+  }
+  const asks: [name: string, sent: Sent][] = [
+    ['migrate', { json: { max_seconds: 1 } }],
+    ['migrate', { json: { action: 'pause' } }],
+    ['migrate', { json: { dry_run: true } }],
+    ['rollback', { json: { all: true, confirm: 'avatars' } }],
+    ['rollback', { json: { user_id: '00000000-0000-4000-8000-000000000001' } }],
+    ['validate', { json: {} }],
+    ['progress', { method: 'GET' }],
+    ['progress', { method: 'GET', query: '?format=prometheus' }],
+    ['gigs/get-user-profile/1', { method: 'GET' }],
+  ];
+
+  test('Imago: every function answers 404, and says what to do', async () => {
+    await use({ migrated: false });
+    for (const [name, sent] of asks) {
+      const reply = await project.call(KEY, name, sent);
+      expectProblem(reply, 404, 'not_installed');
+      expect(reply.json.hint).toContain('supabase db push');
+    }
+  });
+
+  test('the app that a plan is for: the function gigs answers 404, all others 200 or 409 and name what is missing', async () => {
+    await use({ app: 'none' });
+    const gigs = await project.call(KEY, 'gigs/get-user-profile/1', { method: 'GET' });
+    expectProblem(gigs, 404, 'not_installed');
+    const authorization = `Bearer ${await project.tokens.tokenWith({ user_id: 1 })}`;
+    const own = await project.call('nothing', 'gigs/get-user-gigs', {
+      method: 'GET',
+      headers: { authorization },
+    });
+    expectProblem(own, 404, 'not_installed');
+    for (const [name, sent] of asks.slice(0, -1)) {
+      const { status, text } = await project.call(KEY, name, sent);
+      expect([200, 409], `${name} ${text}`).toContain(status);
+    }
+  });
 });

@@ -189,13 +189,13 @@ test('the function gigs gives out nothing of a user but the profile', async () =
   ]);
 });
 
-test('the function gigs without the tables of the app fails, and tells nothing of its insides', async () => {
+test('the function gigs without the tables of the app answers 404, and tells nothing of its insides', async () => {
   const bare = await freshDatabase();
   await project.use(bare);
   // What the Data API prints of it is for its own log.
   const printed = vi.spyOn(console, 'error').mockReturnValue();
   try {
-    expectRefused(await profile(1), 500, 'internal');
+    expectRefused(await profile(1), 404, 'not_installed');
   } finally {
     printed.mockRestore();
     await project.use(db);

@@ -14,6 +14,7 @@ import { listenOnLoopback } from '../../scripts/embedded/loopback.ts';
 import { alive } from '../../scripts/embedded/processes.ts';
 import { readState } from '../../scripts/embedded/state.ts';
 import { ensureEmbedded } from '../../scripts/embedded/supabase.ts';
+import { rawRequest } from '../support/nonsense.ts';
 import { until } from '../support/until.ts';
 
 /** Functions that show how they are served. They share one process, and so `globalThis`. */
@@ -147,6 +148,15 @@ describe('a served function', () => {
       expect(response.headers.getSetCookie()).toEqual(['a=1']);
     },
   );
+
+  test('is not reached by methods that no request of the web platform has: 405, and no other answer stands in', async () => {
+    for (const where of ['functions/v1/echo', 'functions/v1/nothing', 'rest/v1/users']) {
+      const { status, text } = await rawRequest(`${project.url}/${where}`, 'TRACE');
+      expect([status, text.includes('METHOD_NOT_ALLOWED')], text).toEqual([405, true]);
+    }
+    for (const method of ['get', 'TRACK'])
+      expect((await rawRequest(`${project.url}/functions/v1/echo`, method)).status).toBeLessThan(500);
+  });
 
   test('gets large bodies, with or without a length', async () => {
     const body = 'x'.repeat(3_000_000);

@@ -46,6 +46,44 @@ test('the search for circles names two modules that import each other, and not a
   expect(circles(new Map([...diamond, ['d.ts', ['b.ts']]]))).toEqual(['b.ts -> d.ts -> b.ts']);
 });
 
+/** The modules of scripts/ and functions/ in whose text this is. */
+async function modulesWith(pattern: RegExp): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of ['scripts', 'functions']) {
+    for (const file of await readdir(path.join(root, folder), { recursive: true })) {
+      if (!file.endsWith('.ts')) continue;
+      const text = await readFile(path.join(root, folder, file), 'utf8');
+      if (pattern.test(text)) found.push(path.join(folder, file));
+    }
+  }
+  return found.sort();
+}
+
+test('only one module opens databases of others, and so decides on TLS; the rest open those that they have started', async () => {
+  expect(await modulesWith(/^import postgres\b/m)).toEqual([
+    'scripts/connection/open.ts',
+    'scripts/db/shadow.ts',
+    'scripts/embedded/cluster.ts',
+    'scripts/embedded/data-api.ts',
+    'scripts/embedded/fitting.ts',
+  ]);
+});
+
+test('only one module asks other servers, and so decides on redirects; one hands requests on within this machine', async () => {
+  expect(await modulesWith(/(^|[^.\w])fetch\(/m)).toEqual([
+    'functions/_shared/fetching.ts',
+    'scripts/embedded/functions.ts',
+  ]);
+  expect(await modulesWith(/global: \{ fetch: fetchJson \}/)).toEqual([
+    'functions/_shared/access.ts',
+    'scripts/client.ts',
+  ]);
+  expect(await modulesWith(/\bcreateClient\b|\bwithSupabase\(/)).toEqual([
+    'functions/_shared/access.ts',
+    'scripts/client.ts',
+  ]);
+});
+
 test('the modules of scripts/ and functions/ import each other without a circle', async () => {
   const graph = new Map([...(await importsOf('scripts')), ...(await importsOf('functions'))]);
   expect(graph.get('scripts/migrate/findings.ts')).toContain('scripts/migrate/ending.ts');
