@@ -80,6 +80,7 @@ const ownExamples: Record<CommandName, readonly (readonly [flags: string, text: 
 
 const environment = `
 Environment (also from .env): DATABASE_URL, or SUPABASE_DB_PASSWORD for --linked; without them the embedded database.
+  PGSSLROOTCERT (the file of the CA of a database on another machine, where it is not Supabase's or known).
 Files: models in supabase/schemas/, versions in supabase/migrations/, their ways back in supabase/ways-back/.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 3 check has found drift, or the question was answered with no,

@@ -18,9 +18,10 @@ const examples = [
 
 const help = `
 It changes nothing. It looks through the Data API, as the command does; where that does not work and DATABASE_URL is
-set, over a database connection.
+set, over a database connection. It tries whether the server of DATABASE_URL proves who it is, without signing in.
 
-Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY, DATABASE_URL.
+Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY, DATABASE_URL,
+  PGSSLROOTCERT (the file of the CA of DATABASE_URL, where it is not Supabase's or known).
 
 Exit codes: 0 all is as it should be, 1 could not look, 2 wrong usage, 3 findings at or over --fail-on.`;
 

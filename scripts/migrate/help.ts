@@ -131,13 +131,15 @@ function environment(command: CommandName): string {
       : (flags.includes('batchSize') || command === 'finalize') && 'direct steps';
   const uses = [flags.includes('dump') && '--dump', direct].filter(Boolean);
   const names = [
-    uses.length > 0 && `DATABASE_URL (${uses.join(', ')})`,
+    uses.length > 0 && `DATABASE_URL (${uses.join(', ')}), PGSSLROOTCERT`,
     flags.includes('dump') && 'PG_DUMP',
     flags.includes('batchSize') && 'MIGRATION_BATCH_SIZE',
-    'MIGRATION_LOG_LEVEL (debug, info, warn, error)',
   ].filter(Boolean);
-  return `Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
-  ${names.join(', ')}.`;
+  return [
+    'Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY',
+    ...(names.length > 0 ? [names.join(', ')] : []),
+    'MIGRATION_LOG_LEVEL (debug, info, warn, error).',
+  ].join(',\n  ');
 }
 
 const exitCodes =

@@ -33,7 +33,8 @@ docs/write-a-plan.md takes you through it.`,
 } as const;
 
 const footer = `
-Environment (also from .env): DATABASE_URL, SUPABASE_URL, MIGRATION_LOG_LEVEL (debug, info, warn, error).
+Environment (also from .env): DATABASE_URL, PGSSLROOTCERT, SUPABASE_URL,
+  MIGRATION_LOG_LEVEL (debug, info, warn, error).
 
 Exit codes: 0 done, nothing wrong, 1 could not do it, 2 wrong usage, 3 check has found errors.`;
 

@@ -152,6 +152,34 @@ describe('the key of a project', () => {
   const target = (environment: Record<string, string>) =>
     chooseTarget(readEnvironment(environment, '/nowhere/.env'), options());
 
+  test.each([
+    'http://abcdefghijklmnopqrst.supabase.co',
+    'http://10.0.0.1:8000',
+    'http://0.0.0.0:8000',
+    'http://host.docker.internal:8000',
+    'http://localhost.example.test',
+    'http://localhost.:8000',
+    'http://127.0.0.1.example.test',
+    'http://[2001:db8::1]:8000',
+    'http://[::ffff:10.0.0.1]:8000',
+    'HTTP://PROJECT.EXAMPLE.TEST',
+  ])('is not sent in the clear: a SUPABASE_URL %s is refused', (SUPABASE_URL) => {
+    expect(() => target({ SUPABASE_URL, SUPABASE_SECRET_KEY: 'sb_secret_a' })).toThrow('readable on the way');
+  });
+
+  test.each([
+    'http://localhost:54321',
+    'http://127.0.0.1:54321',
+    'http://127.0.0.53',
+    'http://127.1',
+    'http://0x7f000001',
+    'http://[::1]:54321',
+    'http://[::ffff:127.0.0.1]:54321',
+    'https://project.example.test',
+  ])('may be sent to SUPABASE_URL %s: it is on this machine, or encrypted', (SUPABASE_URL) => {
+    expect(target({ SUPABASE_URL, SUPABASE_SECRET_KEY: 'sb_secret_a' })).toMatchObject({ kind: 'project' });
+  });
+
   test('is not needed without SUPABASE_URL: the target is the embedded database', () => {
     expect(target({})).toEqual({ kind: 'embedded' });
   });
@@ -190,6 +218,26 @@ describe('the key of a project', () => {
       'stands beside the URL of the dashboard',
       'dashboard',
       { SUPABASE_URL: 'https://supabase.com/dashboard/project/x', SUPABASE_SECRET_KEY: 'x' },
+    ],
+    [
+      'stands beside a URL of another kind',
+      'must start with https://',
+      { SUPABASE_URL: 'ftp://127.0.0.1', SUPABASE_SECRET_KEY: 'x' },
+    ],
+    [
+      'stands beside a DATABASE_URL of several hosts',
+      'several hosts',
+      { SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_secret_a', DATABASE_URL: 'postgresql://a,b/db' },
+    ],
+    [
+      'stands beside certificates that are not there',
+      '/none',
+      {
+        SUPABASE_URL: url,
+        SUPABASE_SECRET_KEY: 'sb_secret_a',
+        DATABASE_URL: 'postgresql://h/db',
+        PGSSLROOTCERT: '/none',
+      },
     ],
     ['stands beside what is no URL', 'not a URL', { SUPABASE_URL: 'project', SUPABASE_SECRET_KEY: 'x' }],
   ])('that %s is refused: %s', (_, says, environment) => {
