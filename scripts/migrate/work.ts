@@ -68,7 +68,8 @@ async function firstLook({ caller, options, signal }: Context): Promise<Progress
     return await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
   } catch (error) {
     if (!missingTable.has(problemOf(error).code)) throw error;
-    return progressAnswer.parse({});
+    const none = { total: 0, migrated: 0, pending: 0, remaining: 0 };
+    return progressAnswer.parse({ plan: options.plan, state: 'none', ...none });
   }
 }
 

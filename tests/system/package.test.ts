@@ -57,6 +57,7 @@ describe('the files of the npm package', () => {
   test('are compiled modules and what they read, no tests and nothing of a workplace', () => {
     for (const file of [
       'dist/scripts/imago.js',
+      'dist/scripts/connection/supabase-ca.crt',
       'dist/scripts/embedded/roles.sql',
       'dist/functions/migrate/index.js',
       'functions/migrate/index.ts',
