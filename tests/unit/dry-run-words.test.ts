@@ -19,7 +19,7 @@ const waited = { ...someUsers, reason: 'waiters' };
 const unsure = { ...bookings, outcome: 'not_tried', reason: 'earlier_stage', pending: 8, unsure: 3 };
 
 const answer = (fields: Record<string, unknown>) =>
-  dryRunAnswer.parse({ mode: 'sample', status: 'working', ...users, ...fields });
+  dryRunAnswer.parse({ plan: 'avatars', mode: 'sample', status: 'working', ...users, ...fields });
 const commands = { migrate: 'MIGRATE', again: 'AGAIN' };
 const wrong = [{ name: 'counts', found: 2, held: 0 }];
 
