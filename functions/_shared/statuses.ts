@@ -83,6 +83,8 @@ export const statusRules: readonly StatusRule[] = [
       'IM061',
       'IM065',
       'IM067',
+      'IM068',
+      'IM070',
       'IM073',
     ],
     meaning: 'the plan, the schema or the server has to be mended first',
@@ -100,7 +102,7 @@ export const statusRules: readonly StatusRule[] = [
   },
   {
     status: 504,
-    codes: ['IM018', 'IM028', 'IM058'],
+    codes: ['IM018', 'IM028', 'IM058', 'IM069'],
     meaning: 'it does not fit the statement timeout, however often it is tried',
   },
 ];

@@ -150,6 +150,9 @@ insert into imago.error (code, message, hint, cause) values
   ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
   ('IM066', 'plan %1$s is not done: %2$s', '%3$s', 'expect_done was asked, usually by a migration of the app, before the plan was done. That migration has changed nothing.'),
   ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.'),
+  ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (coalesce(current_setting(''imago.batch'', true), '''') = ''''), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
+  ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
+  ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
   ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
@@ -525,7 +528,7 @@ create table imago.failure (
   table_name text,
   column_name text,
   row_key text,
-  reason_kind text check (reason_kind in ('changed', 'edited', 'referenced')),
+  reason_kind text check (reason_kind in ('changed', 'edited', 'rekeyed', 'referenced')),
   referenced_by text,
   reason text,
   raised_by text,
@@ -537,7 +540,7 @@ create table imago.failure (
 comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone), in conflict, or forgotten while they are there, so that no rollback takes a half of them back. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
-comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
+comment on column imago.failure.reason_kind is 'Of a conflict: changed, edited, rekeyed or referenced. A declared column was changed since, an inserted row was edited, the app has given a row another key that is not known, or something refers to it.';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
@@ -558,6 +561,40 @@ comment on table imago.sync_failure is 'For each entity the sync that failed for
 comment on column imago.sync_failure.plan is 'No foreign key: a write of the app that fails here would lock the row of the plan.';
 comment on column imago.sync_failure.relation is 'What the app wrote: the relation of the sync that failed.';
 create index sync_failure_entity_idx on imago.sync_failure (plan, stage, entity);
+
+-- imago.lost_row
+create table imago.lost_row (
+  id bigint generated always as identity primary key,
+  plan text not null,
+  relation text not null,
+  stage integer not null,
+  entity text,
+  created_at timestamptz not null default clock_timestamp()
+);
+comment on table imago.lost_row is 'Where journaled rows may have got another key that the journal does not know. A row of these that a rollback does not find has not been deleted for certain: its entity is in conflict.';
+comment on column imago.lost_row.plan is 'No foreign key: a write of the app would lock the row of the plan.';
+comment on column imago.lost_row.relation is 'As the plan declares it.';
+comment on column imago.lost_row.stage is 'Stage of the plan that the entities of the relation belong to.';
+comment on column imago.lost_row.entity is 'The entity that the row belongs to; null: any.';
+create index lost_row_entity_idx on imago.lost_row (plan, stage, entity);
+
+-- imago.stray_row
+create table imago.stray_row (
+  id bigint generated always as identity primary key,
+  plan text not null,
+  relation text not null,
+  stage integer not null,
+  row_key text[] not null,
+  entity text not null
+);
+comment on table imago.stray_row is 'Journaled rows that the app has given to nobody, and inserted ones that it has given to another entity. Their journal stays with the entity that they were written for, and is found here when their key changes.';
+comment on column imago.stray_row.plan is 'No foreign key: a write of the app would lock the row of the plan.';
+comment on column imago.stray_row.relation is 'As the plan declares it.';
+comment on column imago.stray_row.stage is 'Stage of the plan that the entities of the relation belong to.';
+comment on column imago.stray_row.row_key is 'The key of the row, as it is now.';
+comment on column imago.stray_row.entity is 'Whom the journal names.';
+create index stray_row_key_idx on imago.stray_row (plan, relation, row_key);
+create index stray_row_entity_idx on imago.stray_row (plan, stage, entity);
 
 -- imago.log
 create table imago.log (
@@ -599,6 +636,8 @@ create table imago.declared (
   plan text not null references imago.plan on delete cascade,
   relation text not null,
   name text not null,
+  first_relation text not null,
+  first_name text not null,
   relation_id oid not null,
   number integer not null,
   type text,
@@ -608,9 +647,11 @@ create table imago.declared (
 );
 comment on table imago.declared is 'The tables of a prepared plan as they are known: each with its columns, by what the catalogue knows them by. What is another one now has been moved, renamed, retyped or dropped since.';
 comment on column imago.declared.name is 'Of the column; of the table itself (number 0) empty.';
+comment on column imago.declared.first_relation is 'What the table was called when the plan was prepared: its functions may call it that still.';
+comment on column imago.declared.first_name is 'The same of the column.';
 comment on column imago.declared.number is 'In pg_attribute; 0 for the table.';
 comment on column imago.declared.type is 'With its modifier, as SQL writes it.';
-comment on column imago.declared.labels is 'Of an enum: its labels by their oids. The journal keeps enums as text.';
+comment on column imago.declared.labels is 'Of an enum, and of what is made of one (arrays, domains): its labels by their oids. The journal keeps enums as text.';
 comment on column imago.declared.noted_in is 'The oid that this table had at that time. Another one since: the database was restored from a dump, and its objects have other numbers. Then names count.';
 
 -- imago.validation
@@ -1129,10 +1170,35 @@ begin
       imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.fingerprint('n', write.inserted_columns)));
   end if;
-  perform imago.create_capture(write, 'update', imago.capture_update(write));
+  perform imago.create_capture(write, 'update', imago.capture_update(write), format(
+    'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
+    write.plan, imago.watch_identity(write.plan, imago.identity_columns(write.plan, write.relation))));
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';
+
+-- imago.build_captures
+create or replace function imago.build_captures(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  -- A new body takes no lock on the tables.
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null order by w.position loop
+    perform imago.build_capture(write);
+    if write.kept_at is not null then
+      perform imago.build_note(write);
+      perform imago.build_keep(write);
+    end if;
+  end loop;
+  perform imago.build_walk(plan_name, o.stage, o.relation) from imago.walked_only(plan_name) o where o.is_installed;
+end
+$$;
+comment on function imago.build_captures(text) is 'Generates the trigger functions by which a plan journals anew, by its tables as they are now.';
 
 -- imago.build_index
 create or replace function imago.build_index(run imago.run, write_id integer, relation text, column_name text)
@@ -1321,6 +1387,41 @@ end
 $$;
 comment on function imago.build_sync(imago.plan_sync, imago.plan, text) is 'Generates the trigger function of one sync; returns its name.';
 
+-- imago.build_walk
+create or replace function imago.build_walk(plan_name text, stage integer, relation text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine text := imago.walk_function(plan_name, stage);
+begin
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     security definer
+     set search_path = ''''
+     %s
+     as %L',
+    routine, imago.fixed_formats(), format(
+      'declare
+         imago_moved boolean;
+         imago_moves jsonb;
+         imago_relation text;
+       begin
+         %s
+         return null;
+       end', imago.watch_identity(plan_name, imago.identity_columns(plan_name, relation))));
+  execute format('comment on function imago_undo.%I() is %L', routine,
+    format('Trigger function: has the journal of plan %s follow keys of %s that the app changes.', plan_name, relation));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
+end
+$$;
+comment on function imago.build_walk(text, integer, text) is 'Generates the trigger function of a table that a plan walks and does not write.';
+
 -- imago.busy_answer
 create or replace function imago.busy_answer(plan imago.plan, detailed boolean, fixes boolean, dry_run boolean, started timestamptz, run_id bigint default null)
 returns jsonb
@@ -1427,6 +1528,13 @@ as $$
     select w.*, pg_catalog.to_regclass(w.relation) as oid
     from imago.plan_write w
     where w.plan = capture_problems.plan and w.captured_at is not null
+  ), walked as (
+    select o.relation, t.oid as table_oid, 'walk' as kind, imago.trigger_name(p.name, 'walk') as name,
+      format('imago_undo.%I()', imago.walk_function(p.name, o.stage)) as routine
+    from imago.plan p
+    cross join lateral imago.walked_only(p.name) o
+    cross join lateral imago.written_tables(o.relation) t(oid)
+    where p.name = capture_problems.plan and p.prepared_at is not null and p.closed_at is null
   ), wanted as (
     select w.relation, t.oid as table_oid, k.kind, imago.trigger_name(w.plan, k.kind) as name,
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
@@ -1437,6 +1545,8 @@ as $$
       and (k.kind <> 'insert' or w.inserts)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       and (k.kind not in ('note', 'keep') or w.kept_at is not null and t.oid = w.oid)
+    union all
+    select * from walked
   )
   select w.relation, w.relation, 'there is no such table any more', 'Rename it back, or restore it.'
   from writes w where w.oid is null
@@ -1447,8 +1557,8 @@ as $$
   union all
   select w.relation, format('trigger %I on %s', coalesce(g.tgname, w.name), w.table_oid::pg_catalog.regclass),
     case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
-      when g.tgenabled = 'D' then 'is disabled: batches write without a journal'
-      else 'fires for replicas only: batches write without a journal' end,
+      else format('%s: %s', case when g.tgenabled = 'D' then 'is disabled' else 'fires for replicas only' end,
+        case when w.kind = 'walk' then 'the journal does not follow keys that the app changes' else 'batches write without a journal' end) end,
     case when g.oid is null then 'Pause the migration; roll back and start again to have it installed anew.'
       else format('alter table %s enable trigger %I;', w.table_oid::pg_catalog.regclass, g.tgname) end
   from wanted w
@@ -1462,8 +1572,14 @@ as $$
   union all
   select w.relation, 'session_replication_role', 'is replica: no trigger fires', 'set session_replication_role = origin;'
   from writes w where current_setting('session_replication_role') = 'replica'
+  union all
+  select l.relation, l.relation, format('the app has changed keys of it in a way that the journal could not follow (%s)',
+      case when bool_or(l.entity is null) then 'of any entity' else format('%s, such as %s', count(*), min(l.entity)) end),
+    'Rows that a rollback does not find are conflicts then. Look what keys_lost in the log says.'
+  from imago.lost_row l where l.plan = capture_problems.plan
+  group by l.relation
 $$;
-comment on function imago.capture_problems(text) is 'Why rows that a plan writes would miss the journal. Triggers are missing or off, by what they call and their state; rules; the session''s role for replication.';
+comment on function imago.capture_problems(text) is 'Why rows that a plan writes would miss the journal. Triggers are missing or off, by what they call and their state; rules; the session''s role for replication; keys that got lost.';
 
 -- imago.capture_update
 create or replace function imago.capture_update(write imago.plan_write)
@@ -1473,15 +1589,13 @@ stable
 set search_path = ''
 as $$
 declare
-  body text := '';
+  body text := imago.refuse_new_keys(write);
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if write.columns <> '{}' then
-    body := imago.capture_columns(write, null);
-    if imago.side_columns(write) <> '{}' then
-      body := format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
-        imago.capture_columns(write, imago.side_changed(write)), body);
-    end if;
+    body := body || case when imago.side_columns(write) = '{}' then imago.capture_columns(write, null)
+      else format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+        imago.capture_columns(write, imago.side_changed(write)), imago.capture_columns(write, null)) end;
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
@@ -1499,6 +1613,21 @@ begin
 end
 $$;
 comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along. Where triggers of the app may have changed other columns, these are journaled, too.';
+
+-- imago.changed_values
+create or replace function imago.changed_values(moves jsonb, place integer, out was text[], out becomes text[])
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(array_agg(c.was), '{}'), coalesce(array_agg(c.becomes), '{}')
+  from (
+    select distinct m -> 0 ->> (place - 1) as was, m -> 1 ->> (place - 1) as becomes
+    from jsonb_array_elements(moves) m
+  ) c
+  where c.was <> c.becomes
+$$;
+comment on function imago.changed_values(jsonb, integer, out text[], out text[]) is 'Of rows whose identity has changed: the values of one column that did, before and after.';
 
 -- imago.check_app_triggers
 create or replace function imago.check_app_triggers(plan imago.plan)
@@ -2574,7 +2703,7 @@ $$;
 comment on function imago.counted(imago.plan, bigint) is 'So many entities of a plan, in its words: 1 user, 2 users.';
 
 -- imago.create_capture
-create or replace function imago.create_capture(write imago.plan_write, event text, body text)
+create or replace function imago.create_capture(write imago.plan_write, event text, body text, watch text default '')
 returns void
 language plpgsql
 volatile
@@ -2607,6 +2736,9 @@ begin
          imago_batch bigint;
          imago_rows bigint;
          imago_kind "char";
+         imago_moved boolean;
+         imago_moves jsonb;
+         imago_relation text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from new_rows;
@@ -2619,15 +2751,16 @@ begin
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
          end if;
+         %6$s
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan, watch));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch of this plan, counts the rows that it has seen, and how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';
 
 -- imago.create_plan
 create or replace function imago.create_plan(
@@ -3030,6 +3163,8 @@ begin
   end loop;
   delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
   delete from imago.sync_failure s where s.plan = plan_name;
+  delete from imago.lost_row l where l.plan = plan_name;
+  delete from imago.stray_row l where l.plan = plan_name;
   return result;
 end
 $$;
@@ -3063,6 +3198,8 @@ begin
   where w.plan = write.plan and w.points_to <> '{}';
   delete from imago.plan_sync s
   where s.plan = write.plan and s.relation = write.relation and pg_catalog.to_regclass(s.relation) is null;
+  delete from imago.lost_row l where l.plan = write.plan and l.relation = write.relation;
+  delete from imago.stray_row l where l.plan = write.plan and l.relation = write.relation;
   delete from imago.declared d where d.plan = write.plan and d.relation = write.relation
     and not exists (select from imago.plan p where p.name = write.plan and p.source = write.relation)
     and not exists (select from imago.plan_stage t where t.plan = write.plan and t.source = write.relation);
@@ -3427,6 +3564,20 @@ end
 $$;
 comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
 
+-- imago.entities_query
+create or replace function imago.entities_query(plan_name text, sync_position integer, event text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('select coalesce(array_agg(distinct r.k), ''{}'') from (%s) r where r.k is not null', (
+    select string_agg(format('select t.%I::text as k from %s t', imago.name_now(s.plan, s.relation, s.entity_column), t), ' union all ')
+    from unnest(case event when 'INSERT' then '{imago_new}' when 'DELETE' then '{imago_old}' else '{imago_old,imago_new}' end::text[]) t))
+  from imago.plan_sync s where s.plan = plan_name and s.position = sync_position
+$$;
+comment on function imago.entities_query(text, integer, text) is 'SQL for the trigger of a sync whose columns were renamed: the entities of all rows of the statement.';
+
 -- imago.entity_answer
 create or replace function imago.entity_answer(plan imago.plan, entity text, attempt imago.attempt, rolled_back boolean, started timestamptz)
 returns jsonb
@@ -3575,6 +3726,25 @@ as $$
     coalesce(plan.entity_plural, plan.source_table)
 $$;
 comment on function imago.entity_words(imago.plan) is 'What one entity of a stage, and what several, are called: as the plan says, else by the table''s name.';
+
+-- imago.enum_behind
+create or replace function imago.enum_behind(type oid)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+  -- Domains may be made of domains, and arrays of these.
+  with recursive made as (
+    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typcategory from pg_catalog.pg_type t where t.oid = enum_behind.type
+    union
+    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typcategory
+    from made m
+    join pg_catalog.pg_type t on t.oid = case when m.typtype = 'd' then m.typbasetype when m.typcategory = 'A' then m.typelem end
+  )
+  select m.oid from made m where m.typtype = 'e'
+$$;
+comment on function imago.enum_behind(oid) is 'The enum that a type is, or is made of by domains and arrays; null if there is none.';
 
 -- imago.error_frames
 create or replace function imago.error_frames(context text, plan text default null)
@@ -4131,6 +4301,39 @@ end
 $$;
 comment on function imago.expect_size(integer, integer) is 'Refuses sizes and budgets outside their range (IM002, IM004, IM015).';
 
+-- imago.expect_small_journal
+create or replace function imago.expect_small_journal(plan_name text, moves jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  large text;
+begin
+  -- Values are rewritten by one statement for each undo table. Where none ends it, it may take what it takes.
+  if (select s.setting::integer = 0 from pg_catalog.pg_settings s where s.name = 'statement_timeout') then
+    return;
+  end if;
+  select string_agg(distinct format('%s is %s', m.what, m.becomes), ', ') into large
+  from (
+    select m ->> 'relation' as relation, m ->> 'name' as name, m ->> 'kind' as kind,
+      format('%s.%I', m ->> 'relation', m ->> 'name') || case m ->> 'kind' when 'label' then ' label ' || quote_literal(m ->> 'was') else '' end as what,
+      case m ->> 'kind' when 'label' then quote_literal(m ->> 'becomes') else m ->> 'becomes' end || ' now' as becomes
+    from jsonb_array_elements(moves) m
+    where m ->> 'kind' in ('retyped', 'label')
+  ) m
+  join imago.plan_write w on w.plan = plan_name and w.undo_table is not null and imago.is_large(format('imago_undo.%I', w.undo_table))
+  where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns))
+    -- The entities of all tables of a stage have the type of its key.
+    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and s.key_column = m.name);
+  if large is not null then
+    perform imago.raise_error('IM069', plan_name, large);
+  end if;
+end
+$$;
+comment on function imago.expect_small_journal(text, jsonb) is 'Refuses (IM069) to have a journal follow new types and labels within a call where it is large. Without a statement timeout it may be as large as it likes.';
+
 -- imago.expect_source
 create or replace function imago.expect_source(plan imago.plan)
 returns void
@@ -4569,8 +4772,12 @@ declare
   more jsonb;
   good text[] := keys;
 begin
-  if not run.force then
-    select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts from imago.edited_rows(plan, keys) e;
+  if run.force then
+    perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', l.relation, 'row_key', l.row_key), l.entity)
+    from imago.lost_rows(plan, keys) l;
+  else
+    select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts
+    from (select * from imago.edited_rows(plan, keys) union all select * from imago.lost_rows(plan, keys)) e;
   end if;
   more := conflicts;
   loop
@@ -5246,6 +5453,42 @@ end
 $$;
 comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows leave out columns that the app has dropped.';
 
+-- imago.follow_entities
+create or replace function imago.follow_entities(plan_name text, stage integer, was text[], becomes text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  for write in
+    select w.* from imago.plan_write w where w.plan = plan_name and w.stage = follow_entities.stage and w.undo_table is not null
+  loop
+    execute format(
+      'update imago_undo.%1$I j set entity = m.becomes::%2$s from unnest($1::text[], $2::text[]) m(was, becomes) where j.entity = m.was::%2$s',
+      write.undo_table, imago.entity_type(write.undo_table))
+    using was, becomes;
+  end loop;
+  update imago.sync_failure f set entity = m.becomes from unnest(was, becomes) m(was, becomes)
+  where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = m.was;
+  update imago.lost_row l set entity = m.becomes from unnest(was, becomes) m(was, becomes)
+  where l.plan = plan_name and l.stage = follow_entities.stage and l.entity = m.was;
+  update imago.stray_row s set entity = m.becomes from unnest(was, becomes) m(was, becomes)
+  where s.plan = plan_name and s.stage = follow_entities.stage and s.entity = m.was;
+  -- Who was set aside under a key that is another one's now is not there any more.
+  delete from imago.failure f
+  where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (becomes) and f.entity <> all (was);
+  -- In two steps: keys may have changed places, and there is one row for each.
+  update imago.failure f set entity = chr(1) || m.becomes from unnest(was, becomes) m(was, becomes)
+  where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = m.was;
+  update imago.failure f set entity = substr(f.entity, 2)
+  where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (select chr(1) || b from unnest(becomes) b);
+end
+$$;
+comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, and who is set aside, follow entities whose keys have changed.';
+
 -- imago.follow_keys
 create or replace function imago.follow_keys(plan_name text)
 returns void
@@ -5280,26 +5523,43 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   place integer := array_position(write.columns, name);
   slot integer := array_position(write.inserted_columns, name);
+  is_array boolean := (
+    select t.typcategory = 'A' from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+    where a.attrelid = write.relation::pg_catalog.regclass and a.attname = follow_label.name);
   image text;
 begin
-  -- All at once: two labels may have changed places.
-  if place is not null then
-    foreach image in array array['before_' || place, 'after_' || place] loop
-      execute format('update imago_undo.%1$I set %2$I = ($2::text[])[array_position($1::text[], %2$I)] where %2$I = any ($1)', write.undo_table, image)
-      using was, becomes;
-    end loop;
-  elsif name <> all (write.key_columns) then
+  -- All labels at once: two may have changed places.
+  foreach image in array array(
+    select i from unnest(array['before_' || place, 'after_' || place, 'key_' || array_position(write.key_columns, name)]) i where i is not null)
+  loop
     execute format(
-      'update imago_undo.%I set side = side || jsonb_build_object($3, jsonb_build_array(
-         coalesce(($2::text[])[array_position($1::text[], side -> $3 ->> 0)], side -> $3 ->> 0),
-         coalesce(($2::text[])[array_position($1::text[], side -> $3 ->> 1)], side -> $3 ->> 1))) where side ? $3', write.undo_table)
-    using was, becomes, name;
+      'update imago_undo.%1$I set %2$I = imago.relabel(%2$I, $1, $2, $3) where imago.relabel(%2$I, $1, $2, $3) <> %2$I', write.undo_table, image)
+    using was, becomes, is_array;
+  end loop;
+  if image is null then
+    execute format(
+      'update imago_undo.%I set side = side || jsonb_build_object($4, jsonb_build_array(
+         imago.relabel(side -> $4 ->> 0, $1, $2, $3), imago.relabel(side -> $4 ->> 1, $1, $2, $3))) where side ? $4', write.undo_table)
+    using was, becomes, is_array, name;
   end if;
-  if slot is not null then
+  if slot is not null and is_array then
+    -- What was written is told by the row as it is, unless somebody has edited it.
+    execute format(
+      'update imago_undo.%1$I j set print[%2$s] = pg_catalog.hashtext(t.%3$I::text collate "C") from %4$s t
+       where j.op = ''i'' and %5$s and j.print[%2$s] = pg_catalog.hashtext(imago.relabel(t.%3$I::text, $2, $1, true) collate "C")',
+      write.undo_table, slot, name, write.relation,
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+    using was, becomes;
+  elsif slot is not null then
     execute format(
       'update imago_undo.%1$I j set print[%2$s] = r.is_now
        from (select pg_catalog.hashtext(w collate "C") as was, pg_catalog.hashtext(b collate "C") as is_now from unnest($1::text[], $2::text[]) u(w, b)) r
@@ -5308,7 +5568,79 @@ begin
   end if;
 end
 $$;
-comment on function imago.follow_label(imago.plan_write, text, text[], text[]) is 'Has the journal of a declared write follow labels of an enum that were renamed.';
+comment on function imago.follow_label(imago.plan_write, text, text[], text[]) is 'Has the journal of a declared write follow labels of an enum that were renamed, in arrays and keys, too.';
+
+-- imago.follow_moves
+create or replace function imago.follow_moves(plan_name text, relation text, moves jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  names constant text[] := imago.identity_columns(plan_name, relation);
+  item record;
+  changed record;
+begin
+  if exists (select from jsonb_array_elements(moves) m where m -> 0 = 'null' or m -> 1 = 'null') then
+    -- A trigger of the app has kept some of the rows from coming to another partition: which, nobody says.
+    perform imago.lose_rows(plan_name, relation, null, null);
+    return;
+  end if;
+  for item in select w.stage, w.key_column from imago.walks_now(plan_name) w where w.relation = follow_moves.relation loop
+    select c.* into changed from imago.changed_values(moves, array_position(names, item.key_column)) c;
+    if changed.was <> '{}' then
+      perform imago.follow_entities(plan_name, item.stage, changed.was, changed.becomes);
+    end if;
+  end loop;
+  for item in select r.* from imago.references_now(plan_name, relation) r loop
+    select c.* into changed from imago.changed_values(moves, array_position(names, item.referenced)) c;
+    if changed.was <> '{}' then
+      perform imago.follow_references(item.write, item.name, changed.was, changed.becomes);
+    end if;
+  end loop;
+  for item in select w as write from imago.writes_now(plan_name) w where w.relation = follow_moves.relation loop
+    perform imago.follow_row_keys(item.write, imago.resolve_moves(item.write, names, moves));
+  end loop;
+end
+$$;
+comment on function imago.follow_moves(text, text, jsonb) is 'Has the journal of a plan follow rows whose identity the app has changed (moves_query). First the entities, then what refers to them, then the keys of the rows.';
+
+-- imago.follow_references
+create or replace function imago.follow_references(write imago.plan_write, name text, was text[], becomes text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  place integer := array_position(write.columns, name);
+  slot integer := case when write.inserts then array_position(write.inserted_columns, name) end;
+  kept text := (select c.kept from imago.journal_columns(write.relation, array[name]) c);
+begin
+  -- Both what the row held before and what was written name somebody who is called otherwise now.
+  if place is not null then
+    execute format(
+      'update imago_undo.%1$I j set
+         before_%2$s = coalesce((select m.becomes::%3$s from unnest($1::text[], $2::text[]) m(was, becomes) where m.was::%3$s = j.before_%2$s), j.before_%2$s),
+         after_%2$s = coalesce((select m.becomes::%3$s from unnest($1::text[], $2::text[]) m(was, becomes) where m.was::%3$s = j.after_%2$s), j.after_%2$s)
+       where j.before_%2$s = any ($1::%3$s[]) or j.after_%2$s = any ($1::%3$s[])',
+      write.undo_table, place, kept)
+    using was, becomes;
+  end if;
+  if slot is not null then
+    execute format(
+      'update imago_undo.%1$I j set print[%2$s] = r.is_now
+       from (select pg_catalog.hashtext(w collate "C") as was, pg_catalog.hashtext(b collate "C") as is_now from unnest($1::text[], $2::text[]) u(w, b)) r
+       where j.op = ''i'' and j.print[%2$s] = r.was%3$s',
+      write.undo_table, slot,
+      -- The entities have followed already.
+      case when name = write.entity_column then format(' and j.entity = any ($2::%s[])', imago.entity_type(write.undo_table)) else '' end)
+    using was, becomes;
+  end if;
+end
+$$;
+comment on function imago.follow_references(imago.plan_write, text, text[], text[]) is 'Has the journal of a declared write follow keys that a column of it refers to (on update cascade). It may be read as a whole for that.';
 
 -- imago.follow_rename
 create or replace function imago.follow_rename(plan_name text, move_relation text, name text, becomes text)
@@ -5329,6 +5661,8 @@ begin
     where w.plan = plan_name and exists (select from jsonb_each_text(w.points_to) e where e.value = move_relation);
     update imago.plan_write w set relation = becomes where w.plan = plan_name and w.relation = move_relation;
     update imago.plan_sync s set relation = becomes where s.plan = plan_name and s.relation = move_relation;
+    update imago.lost_row l set relation = becomes where l.plan = plan_name and l.relation = move_relation;
+    update imago.stray_row l set relation = becomes where l.plan = plan_name and l.relation = move_relation;
     update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
     return;
   end if;
@@ -5357,6 +5691,56 @@ end
 $$;
 comment on function imago.follow_rename(text, text, text, text) is 'Has a plan''s declaration and journal follow a table (name null) or column that was renamed. A table may have moved to another schema.';
 
+-- imago.follow_row_keys
+create or replace function imago.follow_row_keys(write imago.plan_write, moved jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  entity_type text := imago.entity_type(write.undo_table);
+  source constant text :=
+    'jsonb_to_recordset($1) m(old_key text[], new_key text[], old_entity text, new_entity text, is_certain boolean, is_there boolean, entities text[])';
+  -- By the entity, which the journal has an index on.
+  same_entity text := format('j.entity = any (m.entities::%s[])', entity_type);
+  same_key text := imago.each_column('j.key_%1$s = m.%%1$s[%1$s]::%4$s', write.relation, write.key_columns, ' and ');
+  new_key text := imago.each_column('key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns);
+  lost text[];
+begin
+  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now. One that
+  -- was inserted does not: that is an edit of it.
+  execute format(
+    'update imago_undo.%1$I j set %2$s%3$s from %4$s where m.is_certain and j.op <> ''i'' and %5$s and %6$s',
+    write.undo_table, new_key,
+    case when write.entity_column is null then ''
+      else format(', entity = case when j.entity = m.old_entity::%1$s then coalesce(m.new_entity::%1$s, j.entity) else j.entity end', entity_type) end,
+    source, same_entity, format(same_key, 'old_key'))
+  using moved;
+  if write.inserts then
+    -- What a row is called is no edit of it.
+    execute format(
+      'update imago_undo.%1$I j set %2$s%3$s from %4$s where m.is_certain and m.old_key <> m.new_key and j.op = ''i'' and %5$s and %6$s',
+      write.undo_table, new_key,
+      (select string_agg(format(
+         ', print[%1$s] = case when j.print[%1$s] = pg_catalog.hashtext(m.old_key[%2$s] collate "C") then pg_catalog.hashtext(m.new_key[%2$s] collate "C") else j.print[%1$s] end',
+         array_position(write.inserted_columns, c), n), '') from unnest(write.key_columns) with ordinality u(c, n)),
+      source, same_entity, format(same_key, 'old_key'))
+    using moved;
+  end if;
+  perform imago.follow_strays(write, moved);
+  -- Where it cannot be told which row is which, what a rollback does not find has not been deleted for certain.
+  execute format(
+    'select array_agg(distinct j.entity::text) from %s join imago_undo.%I j on %s where not (m.is_certain and m.is_there)',
+    source, write.undo_table, same_entity)
+  into lost using moved;
+  if lost is not null then
+    perform imago.lose_rows(write.plan, write.relation, lost, null);
+  end if;
+end
+$$;
+comment on function imago.follow_row_keys(imago.plan_write, jsonb) is 'Has the journal of a declared write follow rows that got another key, or were given to another entity (resolve_moves).';
+
 -- imago.follow_schema
 create or replace function imago.follow_schema(plan_name text)
 returns void
@@ -5383,6 +5767,7 @@ begin
   select jsonb_agg(to_jsonb(m)) into moves from imago.schema_moves(plan_name) m;
   select jsonb_agg(to_jsonb(l)) into lost from imago.lost_columns(plan_name) l;
   perform imago.raise_lost(plan_name, lost);
+  perform imago.expect_small_journal(plan_name, moves);
 
   for move in select m.* from imago.schema_moves(plan_name) m where m.number = 0 and m.kind = 'renamed' loop
     perform imago.follow_rename(plan_name, move.relation, null, move.becomes);
@@ -5422,6 +5807,35 @@ begin
 end
 $$;
 comment on function imago.follow_schema(text) is 'Before anything is moved: has the plan follow what the catalogue proves to be the same under another name or type. What is not there any more is an error (IM076).';
+
+-- imago.follow_strays
+create or replace function imago.follow_strays(write imago.plan_write, moved jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  declared text := (select w.relation from imago.plan_write w where w.id = write.id);
+begin
+  update imago.stray_row s set row_key = m.new_key
+  from jsonb_to_recordset(moved) m(old_key text[], new_key text[])
+  where s.plan = write.plan and s.relation = declared and s.row_key = m.old_key and m.old_key <> m.new_key;
+  if write.entity_column is null then
+    return;
+  end if;
+  execute format(
+    'insert into imago.stray_row (plan, relation, stage, row_key, entity)
+     select distinct $2, $3, $4, m.new_key, m.old_entity
+     from jsonb_to_recordset($1) m(new_key text[], old_entity text, new_entity text)
+     join imago_undo.%1$I j on j.entity = m.old_entity::%2$s and %3$s
+     where m.old_entity is distinct from m.new_entity',
+    write.undo_table, imago.entity_type(write.undo_table),
+    imago.each_column('j.key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns, ' and '))
+  using moved, write.plan, declared, write.stage;
+end
+$$;
+comment on function imago.follow_strays(imago.plan_write, jsonb) is 'Notes journaled rows that no longer belong to the entity that their journal names, and has the notes follow their keys.';
 
 -- imago.follow_type
 create or replace function imago.follow_type(write imago.plan_write, name text, was text)
@@ -5566,6 +5980,8 @@ begin
     values (plan_name, staged.stage, entity, 'forgotten', 'rollback', 'its journal was deleted');
   end if;
   delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
+  delete from imago.lost_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
+  delete from imago.stray_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
   lines := imago.forget_key(plan_name, staged.stage, entity);
   perform imago.write_log(plan_name, null, 'info', 'forgotten',
     jsonb_build_object('rows', rows, 'failures', failures, 'still_there', is_there) || imago.stage_label(staged.stage));
@@ -5593,6 +6009,8 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
+  delete from imago.lost_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
+  delete from imago.stray_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
 end
 $$;
 comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';
@@ -6140,6 +6558,41 @@ end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
 
+-- imago.identity_changed
+create or replace function imago.identity_changed(columns text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- The rows come in the same order, so values that changed places change the sum. One look at each row; a join would be
+  -- planned for as few rows as the first statement had.
+  select format('(select %s from (select *, pg_catalog.row_number() over () as imago_place from old_rows) r)'
+      ' is distinct from (select %1$s from (select *, pg_catalog.row_number() over () as imago_place from new_rows) r)',
+    string_agg(format('pg_catalog.sum(coalesce(pg_catalog.hashtextextended(r.%I::text collate "C", r.imago_place * %s + %s), 0))', c, cardinality(columns), n), ' + '))
+  from unnest(columns) with ordinality u(c, n)
+$$;
+comment on function imago.identity_changed(text[]) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';
+
+-- imago.identity_columns
+create or replace function imago.identity_columns(plan_name text, relation text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(distinct i.name order by i.name)
+  from (
+    select unnest(w.key_columns || w.entity_column) as name from imago.writes_now(plan_name) w where w.relation = identity_columns.relation
+    union all
+    select w.key_column from imago.walks_now(plan_name) w where w.relation = identity_columns.relation
+    union all
+    select r.referenced from imago.references_now(plan_name, identity_columns.relation) r
+  ) i
+  where i.name is not null
+$$;
+comment on function imago.identity_columns(text, text) is 'Columns of a table by which the journal of a plan knows rows, entities and what refers to them.';
+
 -- imago.index_of
 create or replace function imago.index_of(relation text, name text)
 returns pg_catalog.regclass
@@ -6366,6 +6819,26 @@ end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';
 
+-- imago.install_walk
+create or replace function imago.install_walk(plan_name text, stage integer, relation text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  written pg_catalog.regclass;
+begin
+  perform imago.build_walk(plan_name, stage, relation);
+  for written in select w from imago.written_tables(relation) w loop
+    execute format(
+      'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
+         execute function imago_undo.%I()', imago.trigger_name(plan_name, 'walk'), written, imago.walk_function(plan_name, stage));
+  end loop;
+end
+$$;
+comment on function imago.install_walk(text, integer, text) is 'Installs the trigger by which the journal follows keys of a table that a plan walks and does not write.';
+
 -- imago.installation
 create or replace function imago.installation()
 returns jsonb
@@ -6503,6 +6976,16 @@ as $$
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
+    select p.name, r.relation, imago.trigger_name(p.name, 'walk')
+    from imago.plan p
+    cross join lateral imago.walked_only(p.name) o
+    cross join lateral (
+      select o.relation
+      union all
+      select t::text from imago.written_tables(o.relation) t where t <> pg_catalog.to_regclass(o.relation)
+    ) r
+    where p.prepared_at is not null and p.closed_at is null
+    union all
     select s.plan, r.relation, imago.trigger_name(s.plan, 'sync', s.position || '_' || e)
     from imago.plan_sync s
     cross join lateral (
@@ -6532,7 +7015,7 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, note, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep and sync.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -6549,6 +7032,9 @@ as $$
     from imago.plan_write w cross join unnest(array['_insert', '_update', '_note', '_keep']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    union all
+    select p.name, imago.walk_function(p.name, o.stage), 'function', p.prepared_at is not null and p.closed_at is null
+    from imago.plan p cross join lateral imago.walked_only(p.name) o
   ), present as (
     select c.relname as name, 'table' as kind, pg_catalog.pg_total_relation_size(c.oid) as bytes
     from pg_catalog.pg_class c where c.relnamespace = 'imago_undo'::pg_catalog.regnamespace and c.relkind = 'r'
@@ -7293,6 +7779,29 @@ end
 $$;
 comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
 
+-- imago.lose_rows
+create or replace function imago.lose_rows(plan_name text, relation text, entities text[], sqlstate text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- As the plan declares it.
+  insert into imago.lost_row (plan, relation, stage, entity)
+  select w.plan, w.relation, w.stage, e.entity
+  from imago.plan_write w
+  cross join lateral unnest(coalesce(entities, array[null])) e(entity)
+  where w.plan = plan_name and w.undo_table is not null and lose_rows.relation in (w.relation, imago.name_now(w.plan, w.relation))
+    and not exists (
+      select from imago.lost_row l
+      where l.plan = w.plan and l.relation = w.relation and l.stage = w.stage and l.entity is not distinct from e.entity);
+  perform imago.write_log(plan_name, null, 'warning', 'keys_lost',
+    jsonb_strip_nulls(jsonb_build_object('relation', relation, 'entities', cardinality(entities), 'keys', entities[:10])), null, lose_rows.sqlstate);
+end
+$$;
+comment on function imago.lose_rows(text, text, text[], text) is 'Notes and logs that journaled rows of these entities (null: of any) may have got keys that the journal does not know.';
+
 -- imago.lost_columns
 create or replace function imago.lost_columns(plan_name text)
 returns table (relation text, name text, reason text)
@@ -7316,6 +7825,50 @@ as $$
          where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
 $$;
 comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';
+
+-- imago.lost_rows
+create or replace function imago.lost_rows(plan imago.plan, keys text[])
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  for write in select w.* from imago.stage_writes(plan) w loop
+    return query execute format(
+      'select distinct j.entity::text, %1$L::text, concat_ws('','', %2$s), ''rekeyed''::text, null::text
+       from imago_undo.%3$I j
+       where j.entity = any ($1::%4$s[]) and j.op in (''i'', ''u'')
+         and exists (
+           select from imago.lost_row l
+           where l.plan = %5$L and l.relation = %1$L and (l.entity is null or l.entity = j.entity::text))
+         and not exists (select from %6$s t where %7$s)',
+      write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
+      write.undo_table, plan.key_type, write.plan, write.relation,
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+    using keys;
+  end loop;
+end
+$$;
+comment on function imago.lost_rows(imago.plan, text[]) is 'Journaled rows of these entities that are not there, and that the app may have given another key (imago.lost_row).';
+
+-- imago.may_be_lost
+create or replace function imago.may_be_lost(plan imago.plan, keys text[])
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew in each batch.
+as $$
+begin
+  return exists (
+    select from imago.lost_row l
+    where l.plan = plan.name and l.stage = plan.stage and (l.entity is null or l.entity = any (may_be_lost.keys)));
+end
+$$;
+comment on function imago.may_be_lost(imago.plan, text[]) is 'Whether the app may have given journaled rows of these entities keys that the journal does not know.';
 
 -- imago.migrate
 create or replace function imago.migrate(
@@ -7464,6 +8017,7 @@ begin
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   select l.* into inserted from imago.lock_inserted(plan, keys) l;
+  careful := careful or imago.may_be_lost(plan, keys::text[]);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys::text[]);
@@ -7786,6 +8340,54 @@ as $$
 $$;
 comment on function imago.moved_columns(imago.plan) is 'Columns that the plan does not declare and that triggers of the app set in rows which it writes, by their text.';
 
+-- imago.moves_query
+create or replace function imago.moves_query(plan_name text, relation text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'select coalesce(jsonb_agg(jsonb_build_array(to_jsonb(o.v), to_jsonb(n.v)) order by o.i), ''[]'')
+     from (select %1$s as v, row_number() over () as i from old_rows r) o
+     full join (select %1$s as v, row_number() over () as i from new_rows r) n on n.i = o.i
+     where o.v is distinct from n.v',
+    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(imago.identity_columns(plan_name, relation)) with ordinality u(c, n)))
+$$;
+comment on function imago.moves_query(text, text) is 'SQL for a trigger: the identity_columns of each row in which one has changed, before and after. They come in the order of the statement. The old and the new rows come in the same order.';
+
+-- imago.name_now
+create or replace function imago.name_now(plan text, relation text, name text default null)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    (select case when name_now.name is null then quote_ident(s.nspname) || '.' || quote_ident(c.relname) else a.attname end
+     from imago.declared d
+     join pg_catalog.pg_class c on c.oid = d.relation_id
+     join pg_catalog.pg_namespace s on s.oid = c.relnamespace
+     left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.number and d.number > 0 and not a.attisdropped
+     where d.plan = name_now.plan and d.relation = name_now.relation and d.name = coalesce(name_now.name, '')
+       and d.noted_in = 'imago.declared'::pg_catalog.regclass),
+    name_now.name, name_now.relation)
+$$;
+comment on function imago.name_now(text, text, text) is 'What a table of a plan (name null), or a column of it, is called now. Between a rename by the app and the next call it is called otherwise than declared.';
+
+-- imago.name_of
+create or replace function imago.name_of(relation oid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.oid = name_of.relation
+$$;
+comment on function imago.name_of(oid) is 'A table as SQL writes it, with its schema.';
+
 -- imago.named_schemas
 create or replace function imago.named_schemas(plan imago.plan)
 returns setof text
@@ -8040,12 +8642,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  known jsonb;
 begin
+  select coalesce(jsonb_agg(to_jsonb(d)), '[]') into known from imago.declared d where d.plan = plan_name;
   delete from imago.declared d where d.plan = plan_name;
-  insert into imago.declared (plan, relation, name, relation_id, number, type, labels, noted_in)
-  select plan_name, r.relation, coalesce(a.attname, ''), r.oid, coalesce(a.attnum, 0),
+  insert into imago.declared (plan, relation, name, first_relation, first_name, relation_id, number, type, labels, noted_in)
+  select plan_name, r.relation, coalesce(a.attname, ''), coalesce(k.first_relation, r.relation), coalesce(k.first_name, a.attname, ''),
+    r.oid, coalesce(a.attnum, 0),
     pg_catalog.format_type(a.atttypid, a.atttypmod),
-    (select jsonb_object_agg(e.oid, e.enumlabel) from pg_catalog.pg_enum e where e.enumtypid = a.atttypid),
+    (select jsonb_object_agg(e.oid, e.enumlabel) from pg_catalog.pg_enum e where e.enumtypid = imago.enum_behind(a.atttypid)),
     'imago.declared'::pg_catalog.regclass
   from (
     select d.relation, pg_catalog.to_regclass(d.relation) as oid from imago.declared_relations(plan_name) d(relation)
@@ -8056,10 +8662,12 @@ begin
     select c.attname, c.attnum, c.atttypid, c.atttypmod from pg_catalog.pg_attribute c
     where c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''
   ) a
+  left join jsonb_to_recordset(known) k(relation text, number integer, first_relation text, first_name text)
+    on k.relation = r.relation and k.number = coalesce(a.attnum, 0)
   where r.oid is not null;
 end
 $$;
-comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by.';
+comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by. What they were called at first stays.';
 
 -- imago.note_unreachable
 create or replace function imago.note_unreachable(run imago.run, plan imago.plan, entities text[])
@@ -8713,6 +9321,7 @@ declare
   name text;
   context text;
   raiser record;
+  walk record;
   relation text;
   broken text;
 begin
@@ -8757,11 +9366,18 @@ begin
           name := 'sync ' || sync.name;
           perform imago.install_sync(plan_name, sync.position);
         else
-          name := 'statistics';
-          perform imago.expect_comparable_keys(imago.find_plan(plan_name));
-          perform imago.ensure_statistics(plan_name);
-          perform imago.note_schema(plan_name);
-          update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+          select o.* into walk from imago.walked_only(plan_name) o where not o.is_installed limit 1;
+          if found then
+            name := 'keys of ' || walk.relation;
+            perform imago.install_walk(plan_name, walk.stage, walk.relation);
+          else
+            name := 'statistics';
+            perform imago.expect_comparable_keys(imago.find_plan(plan_name));
+            perform imago.ensure_statistics(plan_name);
+            perform imago.note_schema(plan_name);
+            perform imago.build_captures(plan_name);
+            update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+          end if;
         end if;
       end if;
     end if;
@@ -8782,7 +9398,7 @@ begin
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then what follows keys, then statistics. One relation a call, with a short lock timeout.';
 
 -- imago.primary_key
 create or replace function imago.primary_key(relation text)
@@ -8900,6 +9516,9 @@ begin
     return;
   elsif attempt.sqlstate in ('IM010', 'IM011') and not attempt.by_app then
     perform imago.raise_error(attempt.sqlstate, singular);
+  end if;
+  if attempt.error_code = 'IM021' and attempt.sqlstate in ('42703', '42P01', '3F000') and imago.renames(plan.name) is not null then
+    perform imago.raise_error('IM070', variadic array[plan.name, imago.renames(plan.name)] || attempt.error_detail);
   end if;
   perform imago.raise_error('IM023', plan.name, imago.sqlstate_text(attempt.sqlstate, attempt.raised_by), singular);
 end
@@ -9082,18 +9701,10 @@ volatile
 set search_path = ''
 as $$
 declare
-  write imago.plan_write;
   sync imago.plan_sync;
   failure text;
 begin
-  -- A new body takes no lock on the tables.
-  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null order by w.position loop
-    perform imago.build_capture(write);
-    if write.kept_at is not null then
-      perform imago.build_note(write);
-      perform imago.build_keep(write);
-    end if;
-  end loop;
+  perform imago.build_captures(plan_name);
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
     begin
       perform imago.build_sync(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage), imago.sync_ending(sync));
@@ -9220,6 +9831,23 @@ end
 $$;
 comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';
 
+-- imago.references_now
+create or replace function imago.references_now(plan_name text, target text)
+returns table (write imago.plan_write, name text, referenced text)
+language sql
+stable
+set search_path = ''
+as $$
+  select w, a.attname::text, k.attname::text
+  from imago.writes_now(plan_name) w
+  join pg_catalog.pg_constraint c on c.conrelid = pg_catalog.to_regclass(w.relation) and c.contype = 'f' and c.confupdtype = 'c'
+    and c.conparentid = 0 and c.confrelid = pg_catalog.to_regclass(target) and cardinality(c.conkey) = 1
+  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+  join pg_catalog.pg_attribute k on k.attrelid = c.confrelid and k.attnum = c.confkey[1]
+  where a.attname = any (w.columns || w.inserted_columns)
+$$;
+comment on function imago.references_now(text, text) is 'Journaled columns that follow a key of this table by a foreign key (on update cascade), and the column that they follow.';
+
 -- imago.referencing_columns
 create or replace function imago.referencing_columns(plan text, target text)
 returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
@@ -9271,6 +9899,23 @@ $$;
 comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in a finalize step (IM043) what would be lost, unless the caller has said allow_data_loss. what: counts and keys, no values.
 
 Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';
+
+-- imago.refuse_new_keys
+create or replace function imago.refuse_new_keys(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'if imago.has_app_trigger(tg_relid) and %1$s then
+       raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %2$L, detail = (
+         select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
+     end if; ',
+    imago.identity_changed(write.key_columns), write.relation, write.entity_column,
+    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
+$$;
+comment on function imago.refuse_new_keys(imago.plan_write) is 'PL/pgSQL of a capture function: raises IM068 where a trigger of the app has given rows that a batch writes another key. The journal knows rows by it.';
 
 -- imago.rehearsal_error
 create or replace function imago.rehearsal_error(plan imago.plan, error jsonb)
@@ -9541,6 +10186,32 @@ end
 $$;
 comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';
 
+-- imago.relabel
+create or replace function imago.relabel(value text, was text[], becomes text[], is_array boolean)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  labels text[];
+begin
+  if not is_array then
+    return coalesce(becomes[array_position(was, value)], value);
+  end if;
+  labels := value::text[];
+  -- By way of names that no label has: two may have changed places.
+  for place in 1 .. cardinality(was) loop
+    labels := array_replace(labels, was[place], chr(1) || place);
+  end loop;
+  for place in 1 .. cardinality(was) loop
+    labels := array_replace(labels, chr(1) || place, becomes[place]);
+  end loop;
+  return labels::text;
+end
+$$;
+comment on function imago.relabel(text, text[], text[], boolean) is 'A value of an enum, or of an array of one, as text, with labels renamed.';
+
 -- imago.relation_bytes
 create or replace function imago.relation_bytes(relation text)
 returns bigint
@@ -9752,6 +10423,7 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  walk record;
   own record;
 begin
   perform imago.remove_sync(plan.name);
@@ -9770,6 +10442,15 @@ begin
     end loop;
     update imago.plan_write w set captured_at = null, kept_at = null where w.id = write.id;
   end loop;
+  for walk in select imago.walk_function(plan.name, o.stage) as routine from imago.walked_only(plan.name) o where o.is_installed loop
+    for own in
+      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
+      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', walk.routine)) order by t.tgrelid
+    loop
+      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
+    end loop;
+    execute format('drop function if exists imago_undo.%I()', walk.routine);
+  end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
     select t.tgname, t.tgrelid::pg_catalog.regclass as relation
@@ -9782,6 +10463,21 @@ begin
 end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
+
+-- imago.renames
+create or replace function imago.renames(plan_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(
+    format('%s is %s now', d.first_relation || coalesce('.' || quote_ident(nullif(d.first_name, '')), ''),
+      d.relation || coalesce('.' || quote_ident(nullif(d.name, '')), '')), ', ' order by d.relation, d.number)
+  from imago.declared d
+  where d.plan = plan_name and (d.first_name <> d.name or d.number = 0 and d.first_relation <> d.relation)
+$$;
+comment on function imago.renames(text) is 'Tables and columns of a plan that are called otherwise than when it was prepared, for people; null if there are none.';
 
 -- imago.reopen_findings
 create or replace function imago.reopen_findings(validation_id bigint)
@@ -9846,6 +10542,55 @@ begin
 end
 $$;
 comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun. Forgets which indexes were left to a person, too.';
+
+-- imago.resolve_moves
+create or replace function imago.resolve_moves(write imago.plan_write, names text[], moves jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  entity integer := array_position(names, coalesce(write.entity_column, write.key_columns[1])) - 1;
+  key text := (select format('array[%s]', string_agg(format('m %%1$s ->> %s', array_position(names, c) - 1), ', ' order by n))
+               from unnest(write.key_columns) with ordinality u(c, n));
+  is_there text := format('exists (select from %s t where %s)', write.relation,
+    imago.each_column('t.%2$I = %%1$s[%1$s]::%3$s', write.relation, write.key_columns, ' and '));
+  result jsonb;
+begin
+  -- A foreign key of several rows' worth of cascades may have changed a row more than once. Where nothing is called by what it
+  -- was given, it was given something else after that.
+  execute format(
+    'with recursive moved as materialized (
+       select n, %1$s as old_key, %2$s as new_key, m -> 0 ->> %3$s as old_entity, m -> 1 ->> %3$s as new_entity
+       from jsonb_array_elements($1) with ordinality x(m, n)
+     ), walk as (
+       select n, n as last, old_key, new_key, old_entity, new_entity from moved
+       union all
+       select w.n, m.n, w.old_key, m.new_key, w.old_entity, m.new_entity
+       from walk w join moved m on m.old_key = w.new_key and m.n > w.last and m.new_key <> m.old_key
+       where not %4$s
+     ), ends as (
+       select distinct on (w.n) w.* from walk w order by w.n, w.last desc
+     ), own as (
+       select e.*, count(*) over (partition by e.new_key) = 1 as is_certain, e.new_key = e.old_key or %5$s as is_there,
+         array[e.old_entity, e.new_entity] || array(
+           select s.entity from imago.stray_row s
+           where s.plan = $2 and imago.name_now(s.plan, s.relation) = $3 and s.row_key = e.old_key) as entities
+       from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
+     )
+     select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
+    format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
+  into result using moves, write.plan, write.relation;
+  return result;
+end
+$$;
+comment on function imago.resolve_moves(imago.plan_write, text[], jsonb) is 'For each row of a declared write whose identity has changed: its key and its entity before and after the statement. is_certain: no other row was given that key; is_there: it is in the table; entities: whom its journal may name.';
 
 -- imago.restore_rows
 create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
@@ -10542,7 +11287,7 @@ as $$
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
-  join pg_catalog.pg_enum e on e.enumtypid = c.atttypid and e.oid = l.key::oid and e.enumlabel <> l.value
+  join pg_catalog.pg_enum e on e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.key::oid and e.enumlabel <> l.value
   where c.by_number
   union all
   select t.relation, a.attname, a.attnum::integer, 'added', null, null
@@ -10876,7 +11621,7 @@ begin
   elsif error.outcome = 'stop' then
     error.error_code := 'IM021';
     error.error_detail := array[error.sqlstate, coalesce(' It came from ' || error.raised_by || '.', '')];
-  elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061') then
+  elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061', 'IM068') then
     select array_agg(k) into error.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
   end if;
   return error;
@@ -11175,6 +11920,11 @@ begin
       order by count(*) desc, f.sqlstate, f.raised_by
       limit 1), '')];
   end if;
+  -- The functions of a plan do not follow: they name things as its author wrote them.
+  if code = 'IM021' and detail[1] in ('42703', '42P01', '3F000') and imago.renames(run.plan) is not null then
+    code := 'IM070';
+    detail := array[run.plan, imago.renames(run.plan)] || detail;
+  end if;
   begin
     perform imago.transition_run(run.id, 'fail',
       case code when 'IM020' then format('%s of %s allowed failures', variadic detail) else array_to_string(detail, ', ') end, code, detail);
@@ -11253,12 +12003,14 @@ begin
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
-       case tg_op %1$s end case;
-       if imago_entities = ''{}'' then
-         return null;
-       end if;
        loop
          begin
+           if imago_entities is null then
+             case tg_op %1$s end case;
+             if imago_entities = ''{}'' then
+               return null;
+             end if;
+           end if;
            %2$s
            imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
@@ -11280,6 +12032,14 @@ begin
            perform set_config(''lock_timeout'', %7$L, true);
            get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name,
              imago_context = pg_exception_context;
+           if imago_entities is null then
+             -- What the sync looks at is called otherwise by now.
+             begin
+               execute imago.entities_query(%3$L, %4$s, tg_op) into imago_entities;
+             exception when others or assert_failure then
+               imago_entities := ''{}'';
+             end;
+           end if;
            case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;
@@ -11351,23 +12111,12 @@ declare
 begin
   select w.* into write from imago.plan_write w
   where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = sync.relation::pg_catalog.regclass;
-  if not found then
+  if not found or sync.direction = 'forward' then
     return queries;
   end if;
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
   journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
-
-  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now.
-  if sync.columns is null or write.entity_column = any (sync.columns) then
-    queries := queries || imago.sync_query(sync, 'update', format(
-      'update imago_undo.%1$I j set entity = n.%2$I from old_rows o join new_rows n on %3$s
-       where o.%2$I is distinct from n.%2$I and n.%2$I is not null and j.entity = o.%2$I and j.op <> ''i'' and %4$s',
-      write.undo_table, write.entity_column, same_key, journaled));
-  end if;
-  if sync.direction = 'forward' then
-    return queries;
-  end if;
 
   -- What tells when a row was changed changes with what is mirrored.
   select array_agg(c) into mirrored
@@ -11383,7 +12132,7 @@ begin
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity = o.%4$I and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+       where j.entity in (o.%4$I, n.%4$I) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
       write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
       imago.journaled_print(write, 'j')));
   end if;
@@ -11401,7 +12150,7 @@ begin
   return queries;
 end
 $$;
-comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is its entity, and, for what is mirrored back, what the row holds now.';
+comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is, for what is mirrored back, what the row holds now.';
 
 -- imago.sync_lock
 create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
@@ -11690,11 +12439,12 @@ as $$
     when 'guard' then format('!imago_%s_guard', plan)
     when 'note' then chr(1) || format('imago_%s_note', plan)
     when 'keep' then repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) || format('imago_%s_keep', plan)
-    when 'sync' then format('~imago_sync_%s_%s', plan, part)
+    -- After those of all plans that journal, or have the journal follow, what the statement has written.
+    when 'sync' then format('~imago_~sync_%s_%s', plan, part)
     else format('~imago_%s_%s', plan, kind)
   end
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, keep, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, walk, keep, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])
@@ -12011,6 +12761,8 @@ begin
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
   delete from imago.sync_failure s where s.plan = plan.name;
+  delete from imago.lost_row l where l.plan = plan.name;
+  delete from imago.stray_row l where l.plan = plan.name;
   return 'removed';
 exception
   when lock_not_available or deadlock_detected then
@@ -12339,6 +13091,17 @@ as $$
 $$;
 comment on function imago.waiting_fields() is 'What an answer with the status waiting says besides: why, and when to call again.';
 
+-- imago.walk_function
+create or replace function imago.walk_function(plan_name text, stage integer)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%s_walk_%s', plan_name, stage)
+$$;
+comment on function imago.walk_function(text, integer) is 'Name of the trigger function of a table that a plan walks and does not write, in schema imago_undo.';
+
 -- imago.walk_keys
 create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
 returns text[]
@@ -12466,6 +13229,25 @@ as $$
 $$;
 comment on function imago.walked_key(text, text, out text, out text) is 'The column that a table is walked by, the first of its primary key unless another is named, and its type.';
 
+-- imago.walked_only
+create or replace function imago.walked_only(plan_name text)
+returns table (stage integer, relation text, is_installed boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  select min(s.stage), s.source, exists (
+    select from pg_catalog.pg_trigger t
+    where t.tgrelid = pg_catalog.to_regclass(s.source)
+      and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.walk_function(plan_name, min(s.stage)))))
+  from imago.plan p cross join lateral imago.plan_stages(p) s
+  where p.name = plan_name
+    and not exists (select from imago.plan_write w where w.plan = plan_name and w.relation = s.source)
+  group by s.source
+  order by 1
+$$;
+comment on function imago.walked_only(text) is 'Tables that a plan walks and does not write, each with its first stage, and whether it has its trigger.';
+
 -- imago.walked_rows
 create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
 language sql
@@ -12481,6 +13263,50 @@ as $$
    limit 1)
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';
+
+-- imago.walks_now
+create or replace function imago.walks_now(plan_name text)
+returns table (stage integer, relation text, key_column text)
+language sql
+stable
+set search_path = ''
+as $$
+  select s.stage, imago.name_now(s.name, s.source), imago.name_now(s.name, s.source, s.key_column)
+  from imago.plan p cross join lateral imago.plan_stages(p) s
+  where p.name = plan_name
+  union all
+  -- Rows that several entities share are entities of their own.
+  select w.stage, w.relation, w.key_columns[1] from imago.writes_now(plan_name) w where w.entity_column is null
+$$;
+comment on function imago.walks_now(text) is 'For each stage of a plan its table and its key, as they are called now.';
+
+-- imago.watch_identity
+create or replace function imago.watch_identity(plan_name text, columns text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- What goes wrong here never fails the app's write.
+  select format(
+    'begin
+       imago_moved := %2$s;
+     exception when others or assert_failure then
+       -- A column is called otherwise by now.
+       imago_moved := true;
+     end;
+     if imago_moved then
+       begin
+         imago_relation := imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid));
+         execute imago.moves_query(%1$L, imago_relation) into imago_moves;
+         perform imago.follow_moves(%1$L, imago_relation, imago_moves);
+       exception when others or assert_failure then
+         perform imago.lose_rows(%1$L, imago_relation, null, sqlstate);
+       end;
+     end if;',
+    plan_name, imago.identity_changed(columns))
+$$;
+comment on function imago.watch_identity(text, text[]) is 'PL/pgSQL of a trigger function after updates: has the journal follow rows whose identity_columns the app has changed.';
 
 -- imago.whole_estimate
 create or replace function imago.whole_estimate(stages jsonb)
@@ -12929,6 +13755,31 @@ as $$
       select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
+
+-- imago.writes_now
+create or replace function imago.writes_now(plan_name text)
+returns setof imago.plan_write
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  declared text;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null order by w.position loop
+    declared := write.relation;
+    write.relation := imago.name_now(plan_name, declared);
+    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, declared, write.entity_column) end;
+    write.key_columns := array(select imago.name_now(plan_name, declared, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
+    write.columns := array(select imago.name_now(plan_name, declared, c) from unnest(write.columns) with ordinality u(c, n) order by n);
+    write.inserted_columns := array(
+      select case c when '' then '' else imago.name_now(plan_name, declared, c) end from unnest(write.inserted_columns) with ordinality u(c, n) order by n);
+    return next write;
+  end loop;
+end
+$$;
+comment on function imago.writes_now(text) is 'The journaled writes of a plan, with tables and columns as they are called now.';
 
 -- imago.written_tables
 create or replace function imago.written_tables(relation text)

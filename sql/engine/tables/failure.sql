@@ -11,7 +11,7 @@ create table imago.failure (
   table_name text,
   column_name text,
   row_key text,
-  reason_kind text check (reason_kind in ('changed', 'edited', 'referenced')),
+  reason_kind text check (reason_kind in ('changed', 'edited', 'rekeyed', 'referenced')),
   referenced_by text,
   reason text,
   raised_by text,
@@ -23,7 +23,7 @@ create table imago.failure (
 comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone), in conflict, or forgotten while they are there, so that no rollback takes a half of them back. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
-comment on column imago.failure.reason_kind is 'Of a conflict: a declared column was changed since, an inserted row was edited, or something refers to it (referenced).';
+comment on column imago.failure.reason_kind is 'Of a conflict: changed, edited, rekeyed or referenced. A declared column was changed since, an inserted row was edited, the app has given a row another key that is not known, or something refers to it.';
 comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';

@@ -14,6 +14,9 @@ begin
   elsif attempt.sqlstate in ('IM010', 'IM011') and not attempt.by_app then
     perform imago.raise_error(attempt.sqlstate, singular);
   end if;
+  if attempt.error_code = 'IM021' and attempt.sqlstate in ('42703', '42P01', '3F000') and imago.renames(plan.name) is not null then
+    perform imago.raise_error('IM070', variadic array[plan.name, imago.renames(plan.name)] || attempt.error_detail);
+  end if;
   perform imago.raise_error('IM023', plan.name, imago.sqlstate_text(attempt.sqlstate, attempt.raised_by), singular);
 end
 $$;

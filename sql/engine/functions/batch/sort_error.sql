@@ -25,7 +25,7 @@ begin
   elsif error.outcome = 'stop' then
     error.error_code := 'IM021';
     error.error_detail := array[error.sqlstate, coalesce(' It came from ' || error.raised_by || '.', '')];
-  elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061') then
+  elsif raiser.by_engine and error.sqlstate in ('IM010', 'IM026', 'IM061', 'IM068') then
     select array_agg(k) into error.bad_keys from jsonb_array_elements_text(detail::jsonb) k;
   end if;
   return error;

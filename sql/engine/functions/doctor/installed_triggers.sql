@@ -22,6 +22,16 @@ as $$
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
+    select p.name, r.relation, imago.trigger_name(p.name, 'walk')
+    from imago.plan p
+    cross join lateral imago.walked_only(p.name) o
+    cross join lateral (
+      select o.relation
+      union all
+      select t::text from imago.written_tables(o.relation) t where t <> pg_catalog.to_regclass(o.relation)
+    ) r
+    where p.prepared_at is not null and p.closed_at is null
+    union all
     select s.plan, r.relation, imago.trigger_name(s.plan, 'sync', s.position || '_' || e)
     from imago.plan_sync s
     cross join lateral (
@@ -51,4 +61,4 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, note, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep and sync.';

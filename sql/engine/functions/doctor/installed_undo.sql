@@ -12,6 +12,9 @@ as $$
     from imago.plan_write w cross join unnest(array['_insert', '_update', '_note', '_keep']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    union all
+    select p.name, imago.walk_function(p.name, o.stage), 'function', p.prepared_at is not null and p.closed_at is null
+    from imago.plan p cross join lateral imago.walked_only(p.name) o
   ), present as (
     select c.relname as name, 'table' as kind, pg_catalog.pg_total_relation_size(c.oid) as bytes
     from pg_catalog.pg_class c where c.relnamespace = 'imago_undo'::pg_catalog.regnamespace and c.relkind = 'r'

@@ -44,6 +44,8 @@ begin
     values (plan_name, staged.stage, entity, 'forgotten', 'rollback', 'its journal was deleted');
   end if;
   delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
+  delete from imago.lost_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
+  delete from imago.stray_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
   lines := imago.forget_key(plan_name, staged.stage, entity);
   perform imago.write_log(plan_name, null, 'info', 'forgotten',
     jsonb_build_object('rows', rows, 'failures', failures, 'still_there', is_there) || imago.stage_label(staged.stage));

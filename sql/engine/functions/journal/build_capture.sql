@@ -17,7 +17,9 @@ begin
       imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.fingerprint('n', write.inserted_columns)));
   end if;
-  perform imago.create_capture(write, 'update', imago.capture_update(write));
+  perform imago.create_capture(write, 'update', imago.capture_update(write), format(
+    'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
+    write.plan, imago.watch_identity(write.plan, imago.identity_columns(write.plan, write.relation))));
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';

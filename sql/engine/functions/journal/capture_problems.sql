@@ -8,6 +8,13 @@ as $$
     select w.*, pg_catalog.to_regclass(w.relation) as oid
     from imago.plan_write w
     where w.plan = capture_problems.plan and w.captured_at is not null
+  ), walked as (
+    select o.relation, t.oid as table_oid, 'walk' as kind, imago.trigger_name(p.name, 'walk') as name,
+      format('imago_undo.%I()', imago.walk_function(p.name, o.stage)) as routine
+    from imago.plan p
+    cross join lateral imago.walked_only(p.name) o
+    cross join lateral imago.written_tables(o.relation) t(oid)
+    where p.name = capture_problems.plan and p.prepared_at is not null and p.closed_at is null
   ), wanted as (
     select w.relation, t.oid as table_oid, k.kind, imago.trigger_name(w.plan, k.kind) as name,
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
@@ -18,6 +25,8 @@ as $$
       and (k.kind <> 'insert' or w.inserts)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       and (k.kind not in ('note', 'keep') or w.kept_at is not null and t.oid = w.oid)
+    union all
+    select * from walked
   )
   select w.relation, w.relation, 'there is no such table any more', 'Rename it back, or restore it.'
   from writes w where w.oid is null
@@ -28,8 +37,8 @@ as $$
   union all
   select w.relation, format('trigger %I on %s', coalesce(g.tgname, w.name), w.table_oid::pg_catalog.regclass),
     case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
-      when g.tgenabled = 'D' then 'is disabled: batches write without a journal'
-      else 'fires for replicas only: batches write without a journal' end,
+      else format('%s: %s', case when g.tgenabled = 'D' then 'is disabled' else 'fires for replicas only' end,
+        case when w.kind = 'walk' then 'the journal does not follow keys that the app changes' else 'batches write without a journal' end) end,
     case when g.oid is null then 'Pause the migration; roll back and start again to have it installed anew.'
       else format('alter table %s enable trigger %I;', w.table_oid::pg_catalog.regclass, g.tgname) end
   from wanted w
@@ -43,5 +52,11 @@ as $$
   union all
   select w.relation, 'session_replication_role', 'is replica: no trigger fires', 'set session_replication_role = origin;'
   from writes w where current_setting('session_replication_role') = 'replica'
+  union all
+  select l.relation, l.relation, format('the app has changed keys of it in a way that the journal could not follow (%s)',
+      case when bool_or(l.entity is null) then 'of any entity' else format('%s, such as %s', count(*), min(l.entity)) end),
+    'Rows that a rollback does not find are conflicts then. Look what keys_lost in the log says.'
+  from imago.lost_row l where l.plan = capture_problems.plan
+  group by l.relation
 $$;
-comment on function imago.capture_problems(text) is 'Why rows that a plan writes would miss the journal. Triggers are missing or off, by what they call and their state; rules; the session''s role for replication.';
+comment on function imago.capture_problems(text) is 'Why rows that a plan writes would miss the journal. Triggers are missing or off, by what they call and their state; rules; the session''s role for replication; keys that got lost.';

@@ -5,15 +5,13 @@ stable
 set search_path = ''
 as $$
 declare
-  body text := '';
+  body text := imago.refuse_new_keys(write);
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if write.columns <> '{}' then
-    body := imago.capture_columns(write, null);
-    if imago.side_columns(write) <> '{}' then
-      body := format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
-        imago.capture_columns(write, imago.side_changed(write)), body);
-    end if;
+    body := body || case when imago.side_columns(write) = '{}' then imago.capture_columns(write, null)
+      else format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+        imago.capture_columns(write, imago.side_changed(write)), imago.capture_columns(write, null)) end;
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row

@@ -1,4 +1,4 @@
-create or replace function imago.create_capture(write imago.plan_write, event text, body text)
+create or replace function imago.create_capture(write imago.plan_write, event text, body text, watch text default '')
 returns void
 language plpgsql
 volatile
@@ -31,6 +31,9 @@ begin
          imago_batch bigint;
          imago_rows bigint;
          imago_kind "char";
+         imago_moved boolean;
+         imago_moves jsonb;
+         imago_relation text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from new_rows;
@@ -43,12 +46,13 @@ begin
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
          end if;
+         %6$s
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan, watch));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. It does nothing but for a batch of this plan, counts the rows that it has seen, and how often it fired.';
+comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';

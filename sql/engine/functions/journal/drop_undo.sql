@@ -20,6 +20,8 @@ begin
   end loop;
   delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
   delete from imago.sync_failure s where s.plan = plan_name;
+  delete from imago.lost_row l where l.plan = plan_name;
+  delete from imago.stray_row l where l.plan = plan_name;
   return result;
 end
 $$;

@@ -25,6 +25,8 @@ begin
   where w.plan = write.plan and w.points_to <> '{}';
   delete from imago.plan_sync s
   where s.plan = write.plan and s.relation = write.relation and pg_catalog.to_regclass(s.relation) is null;
+  delete from imago.lost_row l where l.plan = write.plan and l.relation = write.relation;
+  delete from imago.stray_row l where l.plan = write.plan and l.relation = write.relation;
   delete from imago.declared d where d.plan = write.plan and d.relation = write.relation
     and not exists (select from imago.plan p where p.name = write.plan and p.source = write.relation)
     and not exists (select from imago.plan_stage t where t.plan = write.plan and t.source = write.relation);

@@ -16,6 +16,8 @@ begin
     where w.plan = plan_name and exists (select from jsonb_each_text(w.points_to) e where e.value = move_relation);
     update imago.plan_write w set relation = becomes where w.plan = plan_name and w.relation = move_relation;
     update imago.plan_sync s set relation = becomes where s.plan = plan_name and s.relation = move_relation;
+    update imago.lost_row l set relation = becomes where l.plan = plan_name and l.relation = move_relation;
+    update imago.stray_row l set relation = becomes where l.plan = plan_name and l.relation = move_relation;
     update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
     return;
   end if;

@@ -4,12 +4,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  known jsonb;
 begin
+  select coalesce(jsonb_agg(to_jsonb(d)), '[]') into known from imago.declared d where d.plan = plan_name;
   delete from imago.declared d where d.plan = plan_name;
-  insert into imago.declared (plan, relation, name, relation_id, number, type, labels, noted_in)
-  select plan_name, r.relation, coalesce(a.attname, ''), r.oid, coalesce(a.attnum, 0),
+  insert into imago.declared (plan, relation, name, first_relation, first_name, relation_id, number, type, labels, noted_in)
+  select plan_name, r.relation, coalesce(a.attname, ''), coalesce(k.first_relation, r.relation), coalesce(k.first_name, a.attname, ''),
+    r.oid, coalesce(a.attnum, 0),
     pg_catalog.format_type(a.atttypid, a.atttypmod),
-    (select jsonb_object_agg(e.oid, e.enumlabel) from pg_catalog.pg_enum e where e.enumtypid = a.atttypid),
+    (select jsonb_object_agg(e.oid, e.enumlabel) from pg_catalog.pg_enum e where e.enumtypid = imago.enum_behind(a.atttypid)),
     'imago.declared'::pg_catalog.regclass
   from (
     select d.relation, pg_catalog.to_regclass(d.relation) as oid from imago.declared_relations(plan_name) d(relation)
@@ -20,7 +24,9 @@ begin
     select c.attname, c.attnum, c.atttypid, c.atttypmod from pg_catalog.pg_attribute c
     where c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''
   ) a
+  left join jsonb_to_recordset(known) k(relation text, number integer, first_relation text, first_name text)
+    on k.relation = r.relation and k.number = coalesce(a.attnum, 0)
   where r.oid is not null;
 end
 $$;
-comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by.';
+comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by. What they were called at first stays.';

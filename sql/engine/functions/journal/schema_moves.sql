@@ -37,7 +37,7 @@ as $$
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
-  join pg_catalog.pg_enum e on e.enumtypid = c.atttypid and e.oid = l.key::oid and e.enumlabel <> l.value
+  join pg_catalog.pg_enum e on e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.key::oid and e.enumlabel <> l.value
   where c.by_number
   union all
   select t.relation, a.attname, a.attnum::integer, 'added', null, null

@@ -14,6 +14,7 @@ declare
   name text;
   context text;
   raiser record;
+  walk record;
   relation text;
   broken text;
 begin
@@ -58,11 +59,18 @@ begin
           name := 'sync ' || sync.name;
           perform imago.install_sync(plan_name, sync.position);
         else
-          name := 'statistics';
-          perform imago.expect_comparable_keys(imago.find_plan(plan_name));
-          perform imago.ensure_statistics(plan_name);
-          perform imago.note_schema(plan_name);
-          update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+          select o.* into walk from imago.walked_only(plan_name) o where not o.is_installed limit 1;
+          if found then
+            name := 'keys of ' || walk.relation;
+            perform imago.install_walk(plan_name, walk.stage, walk.relation);
+          else
+            name := 'statistics';
+            perform imago.expect_comparable_keys(imago.find_plan(plan_name));
+            perform imago.ensure_statistics(plan_name);
+            perform imago.note_schema(plan_name);
+            perform imago.build_captures(plan_name);
+            update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+          end if;
         end if;
       end if;
     end if;
@@ -83,4 +91,4 @@ begin
   return imago.prepare_answer(plan_name, name, 'preparing');
 end
 $$;
-comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then statistics. One relation a call, with a short lock timeout.';
+comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then what follows keys, then statistics. One relation a call, with a short lock timeout.';

@@ -9,8 +9,12 @@ declare
   more jsonb;
   good text[] := keys;
 begin
-  if not run.force then
-    select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts from imago.edited_rows(plan, keys) e;
+  if run.force then
+    perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', l.relation, 'row_key', l.row_key), l.entity)
+    from imago.lost_rows(plan, keys) l;
+  else
+    select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts
+    from (select * from imago.edited_rows(plan, keys) union all select * from imago.lost_rows(plan, keys)) e;
   end if;
   more := conflicts;
   loop

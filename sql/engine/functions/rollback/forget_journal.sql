@@ -10,6 +10,8 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
   end loop;
+  delete from imago.lost_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
+  delete from imago.stray_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
 end
 $$;
 comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';

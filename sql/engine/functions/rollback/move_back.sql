@@ -24,6 +24,7 @@ begin
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   select l.* into inserted from imago.lock_inserted(plan, keys) l;
+  careful := careful or imago.may_be_lost(plan, keys::text[]);
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
     conflicts := imago.find_conflicts(run, plan, keys::text[]);

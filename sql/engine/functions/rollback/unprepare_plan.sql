@@ -21,6 +21,8 @@ begin
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
   delete from imago.sync_failure s where s.plan = plan.name;
+  delete from imago.lost_row l where l.plan = plan.name;
+  delete from imago.stray_row l where l.plan = plan.name;
   return 'removed';
 exception
   when lock_not_available or deadlock_detected then

@@ -23,6 +23,7 @@ begin
   select jsonb_agg(to_jsonb(m)) into moves from imago.schema_moves(plan_name) m;
   select jsonb_agg(to_jsonb(l)) into lost from imago.lost_columns(plan_name) l;
   perform imago.raise_lost(plan_name, lost);
+  perform imago.expect_small_journal(plan_name, moves);
 
   for move in select m.* from imago.schema_moves(plan_name) m where m.number = 0 and m.kind = 'renamed' loop
     perform imago.follow_rename(plan_name, move.relation, null, move.becomes);

@@ -5,18 +5,10 @@ volatile
 set search_path = ''
 as $$
 declare
-  write imago.plan_write;
   sync imago.plan_sync;
   failure text;
 begin
-  -- A new body takes no lock on the tables.
-  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null order by w.position loop
-    perform imago.build_capture(write);
-    if write.kept_at is not null then
-      perform imago.build_note(write);
-      perform imago.build_keep(write);
-    end if;
-  end loop;
+  perform imago.build_captures(plan_name);
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
     begin
       perform imago.build_sync(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage), imago.sync_ending(sync));

@@ -47,12 +47,14 @@ begin
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
-       case tg_op %1$s end case;
-       if imago_entities = ''{}'' then
-         return null;
-       end if;
        loop
          begin
+           if imago_entities is null then
+             case tg_op %1$s end case;
+             if imago_entities = ''{}'' then
+               return null;
+             end if;
+           end if;
            %2$s
            imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
@@ -74,6 +76,14 @@ begin
            perform set_config(''lock_timeout'', %7$L, true);
            get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name,
              imago_context = pg_exception_context;
+           if imago_entities is null then
+             -- What the sync looks at is called otherwise by now.
+             begin
+               execute imago.entities_query(%3$L, %4$s, tg_op) into imago_entities;
+             exception when others or assert_failure then
+               imago_entities := ''{}'';
+             end;
+           end if;
            case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
              when ''leave'' then return null;

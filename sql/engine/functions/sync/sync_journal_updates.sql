@@ -15,23 +15,12 @@ declare
 begin
   select w.* into write from imago.plan_write w
   where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = sync.relation::pg_catalog.regclass;
-  if not found then
+  if not found or sync.direction = 'forward' then
     return queries;
   end if;
   write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
   journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
-
-  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now.
-  if sync.columns is null or write.entity_column = any (sync.columns) then
-    queries := queries || imago.sync_query(sync, 'update', format(
-      'update imago_undo.%1$I j set entity = n.%2$I from old_rows o join new_rows n on %3$s
-       where o.%2$I is distinct from n.%2$I and n.%2$I is not null and j.entity = o.%2$I and j.op <> ''i'' and %4$s',
-      write.undo_table, write.entity_column, same_key, journaled));
-  end if;
-  if sync.direction = 'forward' then
-    return queries;
-  end if;
 
   -- What tells when a row was changed changes with what is mirrored.
   select array_agg(c) into mirrored
@@ -47,7 +36,7 @@ begin
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity = o.%4$I and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+       where j.entity in (o.%4$I, n.%4$I) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
       write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
       imago.journaled_print(write, 'j')));
   end if;
@@ -65,4 +54,4 @@ begin
   return queries;
 end
 $$;
-comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is its entity, and, for what is mirrored back, what the row holds now.';
+comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is, for what is mirrored back, what the row holds now.';
