@@ -265,3 +265,114 @@ describe('keys that the app changes after a run are followed: all goes back, eac
     await expectSame(sql, control);
   });
 });
+
+describe('keys that cannot be followed are named', () => {
+  const PARTITIONED = `
+    create table public.users (id int primary key, done boolean);
+    create table public.posts (id int, at int, user_id int, note text, primary key (id, at)) partition by range (at);
+    create table public.early partition of public.posts for values from (0) to (100);
+    create table public.late partition of public.posts for values from (100) to (200);
+    insert into public.users select i from generate_series(1, 6) i;
+    insert into public.posts select 10 * u, u, u from generate_series(1, 6) u;`;
+  const noting: PlanParts = {
+    table: 'users',
+    key: 'id',
+    keyType: 'integer',
+    pending: 's.done is null',
+    apply: `
+      update public.users set done = true where id = any (keys);
+      update public.posts set note = 'moved' where user_id = any (keys);`,
+    writes: [
+      { relation: 'public.users', entity: 'id', columns: ['done'] },
+      { relation: 'public.posts', entity: 'user_id', columns: ['note'] },
+    ],
+  };
+
+  test.each([
+    [
+      'of rows that merge moves to another partition',
+      'merge into public.posts p using (values (20), (30)) v(id) on v.id = p.id when matched then update set at = p.at + 100',
+      ['2', '3'],
+    ],
+    [
+      'of rows some of which a trigger keeps from coming to another partition',
+      `create function public.stop() returns trigger language plpgsql as $$ begin if new.id = 30 then return null; end if; return new; end $$;
+       create trigger stop before insert on public.late for each row execute function public.stop();
+       update public.posts set at = at + 100 where id in (20, 30, 40)`,
+      ['2', '3', '4'],
+    ],
+  ])('%s: conflicts, and with force all but them goes back', async (_, change, lost) => {
+    const { sql } = await pair(PARTITIONED, noting);
+    await forward(sql);
+    await sql.unsafe(change);
+    expect((await call(sql, 'validate_migration', { plan: PLAN })).healthy).toBe(false);
+    expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
+      state: 'failed',
+      conflicts: lost.length,
+    });
+    const conflicts = await sql`select entity, reason, table_name from imago.failure order by entity`;
+    expect([...conflicts]).toEqual(
+      lost.map((entity) => ({ entity, reason: 'rekeyed', table_name: 'public.posts' })),
+    );
+    expect((await rollbackAll(sql, { plan: PLAN, force: true })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await value(sql, `select count(*)::int from imago.log where event = 'left_behind'`)).toBe(
+      lost.length,
+    );
+    expect(await value(sql, 'select count(*)::int from imago.lost_row')).toBe(0);
+  });
+
+  test('when following fails, the write of the app stands, and rows that are not found are conflicts; deleted ones of other tables are none', async () => {
+    const { sql } = await pair();
+    await forward(sql, 5);
+    const change = sql.begin(async (tx) => {
+      await tx`set local lock_timeout = '50ms'`;
+      await tx`update public.posts set id = 7 where id = 51`;
+    });
+    // Whoever holds the journal of the row keeps it from following.
+    await sql.begin(async (tx) => {
+      await tx`lock table imago_undo.trial_public_posts in share mode`;
+      await change;
+    });
+    await sql`delete from public.follows where follower = 6`;
+    expect(await value(sql, 'select count(*)::int from public.posts where id = 7')).toBe(1);
+    expect([...(await sql`select detail, sqlstate from imago.log where event = 'keys_lost'`)]).toEqual([
+      { detail: { relation: 'public.posts' }, sqlstate: '55P03' },
+    ]);
+    expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'failed', conflicts: 1 });
+    expect([...(await sql`select entity, reason, row_key from imago.failure`)]).toEqual([
+      { entity: '5', reason: 'rekeyed', row_key: '51' },
+    ]);
+  });
+
+  test('an inserted row that got another owner, and then another key, is a conflict of whom it was made for; the others go back', async () => {
+    const { sql } = await pair();
+    await forward(sql, 5);
+    await sql`update public.avatars set user_id = 6 where id = 1005`;
+    await sql`update public.avatars set id = 3000 where id = 1005`;
+    expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'failed', conflicts: 1 });
+    expect([...(await sql`select entity, reason, row_key from imago.failure`)]).toEqual([
+      { entity: '5', reason: 'edited', row_key: '3000' },
+    ]);
+  });
+
+  test('a trigger of the app that gives rows another key while a batch writes them: IM068 for these entities, nothing of them is written', async () => {
+    const { sql, control } = await pair();
+    await sql.unsafe(`
+      create function public.renumber() returns trigger language plpgsql as $$
+        begin if new.user_id in (3, 4) then new.id := old.id + 1000; end if; return new; end $$;
+      create trigger renumber before update on public.posts for each row execute function public.renumber();`);
+    expect((await migrateAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
+      state: 'failed',
+      failures_left: 2,
+    });
+    const failures = await sql`select entity, sqlstate, table_name from imago.failure order by entity`;
+    expect([...failures]).toEqual(
+      ['3', '4'].map((entity) => ({ entity, sqlstate: 'IM068', table_name: 'public.posts' })),
+    );
+    await back(sql);
+    await expectSame(sql, control);
+  });
+});

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
-import { createPlan, forward, PLAN } from '../support/plan.ts';
+import { contents, createPlan, forward, PLAN, type Sync } from '../support/plan.ts';
 
 const databases: TestDatabase[] = [];
 
@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 /** Items of which three columns are written, and copies that are inserted; all moved. */
-async function moved(): Promise<Sql> {
+async function moved(syncs: readonly Sync[] = []): Promise<Sql> {
   const db = await freshDatabase({});
   databases.push(db);
   await db.sql.unsafe(`
@@ -34,6 +34,7 @@ async function moved(): Promise<Sql> {
       { relation: 'public.items', entity: 'id', columns: ['a', 'n', 'mood', 'short'] },
       { relation: 'public.copies', entity: 'item', inserts: true },
     ],
+    syncs,
   });
   await forward(db.sql, 5);
   return db.sql;
@@ -259,5 +260,187 @@ describe('a change of schema that loses what the journal needs', () => {
     expect(
       await refusal(call(sql, 'give_up_column', { plan: PLAN, relation: 'public.items' })),
     ).toMatchObject({ code: 'IM077' });
+  });
+});
+
+describe('renamed labels in arrays, domains and keys', () => {
+  const LISTS = `
+    create type public.mood as enum ('good', 'bad', 'odd', 'so, so');
+    create domain public.moods as public.mood[];
+    create domain public.one as public.mood;
+    create table public.lists (id int primary key, done boolean);
+    create table public.things (
+      list int, kind public.mood, flat public.mood[], deep public.mood[][], named public.moods, one public.one, version public.mood, primary key (list, kind));
+    create table public.copies (list int, kind public.mood, flat public.mood[], one public.one, primary key (list, kind));
+    insert into public.lists select i from generate_series(1, 6) i;
+    insert into public.things
+    select l, k, array[k, null, 'bad', 'so, so']::public.mood[], array[[k, 'good'], ['odd', k]]::public.mood[], array[k], k, k
+    from generate_series(1, 6) l, unnest(enum_range(null::public.mood)) k;
+    create function public.worsen() returns trigger language plpgsql as $$ begin new.version := 'bad'; return new; end $$;
+    create trigger worsen before update on public.things for each row execute function public.worsen();`;
+
+  test.each([
+    ['one', `alter type public.mood rename value 'so, so' to 'so "so"'`],
+    [
+      'two that changed places',
+      `alter type public.mood rename value 'good' to 'x'; alter type public.mood rename value 'bad' to 'good'; alter type public.mood rename value 'x' to 'bad'`,
+    ],
+  ])('%s: all goes back', async (_, change) => {
+    const [db, control] = await Promise.all([freshDatabase({}), freshDatabase({})]);
+    databases.push(db, control);
+    await Promise.all([db.sql.unsafe(LISTS), control.sql.unsafe(LISTS)]);
+    await createPlan(db.sql, {
+      table: 'lists',
+      key: 'id',
+      keyType: 'integer',
+      pending: 's.done is null',
+      apply: `
+        insert into public.copies select t.list, t.kind, t.flat, t.one from public.things t where t.list = any (keys);
+        update public.things set flat = '{odd,good}', deep = '{{bad,NULL}}', named = null, one = 'good' where list = any (keys);
+        update public.lists set done = true where id = any (keys);`,
+      writes: [
+        { relation: 'public.copies', entity: 'list', inserts: true },
+        { relation: 'public.things', entity: 'list', columns: ['flat', 'deep', 'named', 'one'] },
+        { relation: 'public.lists', entity: 'id', columns: ['done'] },
+      ],
+    });
+    await forward(db.sql, 4);
+    await db.sql`update public.copies set flat = array['odd'::mood] where list = 6`;
+    await Promise.all([db.sql.unsafe(change), control.sql.unsafe(change)]);
+    const last = (await rollbackAll(db.sql, { plan: PLAN })).at(-1);
+    expect([...(await db.sql`select distinct entity, kind, reason from imago.failure`)]).toEqual([
+      { entity: '6', kind: 'conflict', reason: 'edited' },
+    ]);
+    expect(last).toMatchObject({ state: 'failed', conflicts: 1 });
+    expect((await rollbackAll(db.sql, { plan: PLAN, force: true })).at(-1)).toMatchObject({
+      state: 'succeeded',
+    });
+    const tables = ['public.lists', 'public.things', 'public.copies'];
+    expect(await contents(db.sql, tables)).toEqual(await contents(control.sql, tables));
+  });
+});
+
+describe('a journal that is too large to follow within a call', () => {
+  test.each([
+    ['a new type', 'alter table public.items alter n type bigint', 'public.items.n is bigint now'],
+    [
+      'a renamed label',
+      `alter type public.mood rename value 'good' to 'fine'`,
+      `public.items.mood label 'good' is 'fine' now`,
+    ],
+    [
+      'a new type of the walked key',
+      'drop view trial.pending; alter table public.items alter id type bigint; create view trial.pending as select id as entity from public.items where a is not null',
+      'public.items.id is bigint now',
+    ],
+  ])('%s: refused with IM069, and followed where nothing ends the statement', async (_, change, what) => {
+    const sql = await moved();
+    await sql`update imago.setting set value = '0' where name = 'direct_mb'`;
+    await sql.unsafe(change);
+    const refused = sql.begin(async (tx) => {
+      await tx`set local statement_timeout = '8s'`;
+      await tx`select public.rollback_batch(plan => ${PLAN})`;
+    });
+    await expect(refused).rejects.toMatchObject({
+      code: 'IM069',
+      message: expect.stringContaining(what),
+      hint: expect.stringContaining(`select imago.follow_schema('trial')`),
+    });
+    expect(await value(sql, 'select count(*)::int from public.items where a is null')).toBe(12);
+    await sql.unsafe(`set statement_timeout = 0; select imago.follow_schema('trial')`);
+    await sql.begin(async (tx) => {
+      await tx`set local statement_timeout = '8s'`;
+      await goesBack(tx as unknown as Sql);
+    });
+    expect(await back(sql)).toBe(12);
+  });
+});
+
+describe('functions of the plan that name what was renamed', () => {
+  test.each([
+    [
+      'a column',
+      'alter table public.items rename a to title',
+      'public.items.a is public.items.title now',
+      `perform from public.items where id = any (keys); update public.items set title = null where id = any (keys);`,
+    ],
+    [
+      'a table that is written second',
+      'alter table public.items rename to things',
+      'public.items is public.things now',
+      `update public.things set a = null where id = any (keys);`,
+    ],
+  ])(
+    '%s: the run stops with IM070 before anything is kept; after the change it goes on',
+    async (_, change, what, apply) => {
+      const sql = await moved();
+      await sql`insert into public.items (id, a, n, mood, short) values (100, 'a100', 100, 'bad', 's100')`;
+      await sql.unsafe(change);
+      expect(await refusal(call(sql, 'migrate_entity', { plan: PLAN, entity: '100' }))).toMatchObject({
+        code: 'IM070',
+        message: expect.stringContaining(what),
+      });
+      const last = (await migrateAll(sql, { plan: PLAN })).at(-1);
+      expect(last).toMatchObject({ state: 'failed', error: { code: 'IM070' } });
+      expect(last?.error?.message).toContain(what);
+      expect(last?.error?.hint).toContain('trial.apply');
+      expect(await value(sql, 'select count(*)::int from public.copies')).toBe(12);
+      await sql.unsafe(
+        `create or replace function trial.apply(keys integer[]) returns void language plpgsql as $$ begin ${apply} end $$`,
+      );
+      await call(sql, 'retry_failed_migrations', { plan: PLAN });
+      expect((await migrateAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'succeeded' });
+    },
+  );
+});
+
+describe('a sync whose columns were renamed or dropped', () => {
+  const sync: Sync = {
+    name: 'notes',
+    relation: 'public.items',
+    entity: 'id',
+    columns: ['other'],
+    events: ['insert', 'update', 'delete'],
+    statement: 'update public.copies c set note = n.other from new_rows n where c.id = n.id',
+  };
+
+  test.each([
+    ['a renamed column', 'alter table public.items rename other to "The other"'],
+    ['a dropped column', 'alter table public.items drop other'],
+    [
+      'a renamed entity column and table',
+      'alter table public.items rename id to number; alter table public.items rename to things',
+    ],
+    ['a dropped column of the other side', 'alter table public.copies drop note'],
+    ['a dropped other side', 'drop table public.copies'],
+  ])('%s: no write of the app fails; the log says which entities it missed', async (_, change) => {
+    const sql = await moved([sync]);
+    await sql.unsafe(change);
+    const [table, key] = change.includes('things') ? ['things', 'number'] : ['items', 'id'];
+    const column = change.includes('The other')
+      ? '"The other"'
+      : change.includes('drop other')
+        ? 'short'
+        : 'other';
+    await sql.unsafe(`
+      insert into public.${table} (${key}, short) values (100, 'new');
+      update public.${table} set ${column} = 'x' where ${key} in (3, 4);
+      delete from public.${table} where ${key} = 5;`);
+    expect(
+      await value(sql, `select count(*)::int from public.${table} where ${column} = 'x' or ${key} = 100`),
+    ).toBe(3);
+    const missed = await sql`select entity from imago.sync_failure order by entity::int`;
+    expect(missed.map(({ entity }) => entity)).toEqual(expect.arrayContaining(['3', '4', '100']));
+    expect(
+      await value(sql, `select count(*)::int from imago.log where event = 'sync_failed'`),
+    ).toBeGreaterThan(0);
+  });
+
+  test('a strict one fails the write of the app, as it was declared to', async () => {
+    const sql = await moved([{ ...sync, strict: true }]);
+    await sql`alter table public.items rename other to otherwise`;
+    await expect(sql`update public.items set otherwise = 'x' where id = 3`).rejects.toMatchObject({
+      code: '42703',
+    });
   });
 });

@@ -19,7 +19,7 @@ begin
   end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write), format(
     'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
-    write.plan, imago.watch_identity(write.plan, imago.identity_columns(write.plan, write.relation))));
+    write.plan, imago.watch_identity(write.plan, write.relation)));
 end
 $$;
 comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';

@@ -21,10 +21,11 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_context text;
        begin
          %s
          return null;
-       end', imago.watch_identity(plan_name, imago.identity_columns(plan_name, relation))));
+       end', imago.watch_identity(plan_name, relation)));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: has the journal of plan %s follow keys of %s that the app changes.', plan_name, relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);

@@ -34,6 +34,7 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from new_rows;

@@ -1,14 +1,19 @@
-create or replace function imago.identity_changed(columns text[])
+create or replace function imago.identity_changed(columns text[], may_change_places boolean)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  -- The rows come in the same order, so values that changed places change the sum. One look at each row; a join would be
-  -- planned for as few rows as the first statement had.
-  select format('(select %s from (select *, pg_catalog.row_number() over () as imago_place from old_rows) r)'
-      ' is distinct from (select %1$s from (select *, pg_catalog.row_number() over () as imago_place from new_rows) r)',
-    string_agg(format('pg_catalog.sum(coalesce(pg_catalog.hashtextextended(r.%I::text collate "C", r.imago_place * %s + %s), 0))', c, cardinality(columns), n), ' + '))
-  from unnest(columns) with ordinality u(c, n)
+  -- One look at each row; a join would be planned for as few rows as the first statement had. The old and the new rows come in the
+  -- same order, so with its place in it a value that changed places with another one changes the sum.
+  select case when may_change_places
+    then format('(select %1$s from (select *, pg_catalog.row_number() over () as imago_place from old_rows) r)'
+      ' is distinct from (select %1$s from (select *, pg_catalog.row_number() over () as imago_place from new_rows) r)', c.sums)
+    else format('(select %1$s from old_rows r) is distinct from (select %1$s from new_rows r)', c.sums) end
+  from (
+    select string_agg(format('pg_catalog.sum(coalesce(pg_catalog.hashtextextended(r.%I::text collate "C", %s), 0))', name,
+      case when may_change_places then format('r.imago_place * %s + %s', cardinality(columns), n) else n::text end), ' + ') as sums
+    from unnest(columns) with ordinality u(name, n)
+  ) c
 $$;
-comment on function imago.identity_changed(text[]) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';
+comment on function imago.identity_changed(text[], boolean) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';

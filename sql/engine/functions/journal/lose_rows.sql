@@ -4,6 +4,8 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  amount bigint;
 begin
   -- As the plan declares it.
   insert into imago.lost_row (plan, relation, stage, entity)
@@ -14,6 +16,10 @@ begin
     and not exists (
       select from imago.lost_row l
       where l.plan = w.plan and l.relation = w.relation and l.stage = w.stage and l.entity is not distinct from e.entity);
+  get diagnostics amount = row_count;
+  if amount = 0 then
+    return;
+  end if;
   perform imago.write_log(plan_name, null, 'warning', 'keys_lost',
     jsonb_strip_nulls(jsonb_build_object('relation', relation, 'entities', cardinality(entities), 'keys', entities[:10])), null, lose_rows.sqlstate);
 end

@@ -24,6 +24,11 @@ begin
       and not exists (
         select from pg_catalog.pg_attribute a
         where a.attrelid = pg_catalog.to_regclass(w.relation) and a.attname = c and a.attnum > 0 and not a.attisdropped);
+  return query
+    select 'error', 'key_column', format('%s.%I', w.relation, c), 'is part of the primary key, and the plan declares that it sets it',
+      'The journal knows rows by their primary key. Have the plan insert new rows instead, or set another column.'
+    from imago.plan_write w cross join unnest(w.columns) c
+    where w.plan = declared_problems.plan.name and c = any (imago.primary_key(w.relation));
 end
 $$;
 comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';

@@ -7,9 +7,7 @@ as $$
 declare
   moves jsonb;
   move record;
-  write imago.plan_write;
   lost jsonb;
-  problem text;
 begin
   if not exists (select from imago.plan p where p.name = plan_name and p.prepared_at is not null and p.closed_at is null) then
     return;
@@ -36,29 +34,10 @@ begin
   for move in select m.* from imago.schema_moves(plan_name) m where m.number > 0 and m.kind = 'renamed' loop
     perform imago.follow_rename(plan_name, move.relation, chr(1) || move.number, move.becomes);
   end loop;
-  for move in
-    select m.relation, coalesce(r.becomes, m.name) as name, m.kind, max(m.was) as was, max(m.becomes) as becomes,
-      array_agg(m.was) as labels, array_agg(m.becomes) as new_labels
-    from imago.schema_moves(plan_name) m
-    left join imago.schema_moves(plan_name) r on r.relation = m.relation and r.number = m.number and r.kind = 'renamed'
-    where m.kind in ('retyped', 'label')
-    group by 1, 2, 3
-  loop
-    select w.* into write from imago.plan_write w where w.plan = plan_name and w.relation = move.relation and w.undo_table is not null;
-    continue when not found;
-    if move.kind = 'label' then
-      perform imago.follow_label(write, move.name, move.labels, move.new_labels);
-    else
-      problem := imago.follow_type(write, move.name, move.was);
-      if problem is not null then
-        perform imago.raise_lost(plan_name, jsonb_build_array(jsonb_build_object(
-          'relation', move.relation, 'name', move.name, 'reason', format('is of type %s now; %s', move.becomes, problem))));
-      end if;
-    end if;
-  end loop;
+  perform imago.follow_values(plan_name);
   perform imago.follow_keys(plan_name);
-  perform imago.rebuild_functions(plan_name);
   perform imago.note_schema(plan_name);
+  perform imago.rebuild_functions(plan_name);
   perform imago.write_log(plan_name, null, 'warning', 'schema_moved', jsonb_build_object('followed', coalesce(moves, '[]')));
 end
 $$;
