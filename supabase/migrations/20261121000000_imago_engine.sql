@@ -201,7 +201,7 @@ comment on column imago.plan.prepared_at is 'Kept by the engine: when the last p
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
 comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. Who comes back much later begins anew.';
-comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. A stage past the last one: through.';
+comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. The stage past the last one: through.';
 comment on column imago.plan.checking_key is 'Kept by the engine: up to which entity of checking_stage finalize has looked for what is pending.';
 comment on column imago.plan.checked_at is 'Kept by the engine: when no check failed, at last.';
 comment on column imago.plan.closed_at is 'Kept by the engine: when finalize did the first thing that cannot be taken back. No run starts from then on.';
@@ -4621,7 +4621,7 @@ begin
     plan.checking_key := null;
   end if;
   since := coalesce(plan.checking_since, clock_timestamp());
-  looked := imago.find_pending(plan, deadline);
+  looked := imago.find_pending(plan, deadline, coalesce(plan.checking_stage, 1), plan.checking_key);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
     answer := imago.expect_clean(plan, deadline, since);
@@ -4857,6 +4857,8 @@ comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of the
 create or replace function imago.find_pending(
   plan imago.plan,
   deadline timestamptz,
+  from_stage integer default 1,
+  after_key text default null,
   out pending text[],
   out next_stage integer,
   out next_key text
@@ -4878,8 +4880,8 @@ declare
   looked boolean := false;
 begin
   pending := '{}';
-  next_stage := coalesce(plan.checking_stage, 1);
-  next_key := plan.checking_key;
+  next_stage := from_stage;
+  next_key := after_key;
   if plan.prepared_at is null then
     return;
   end if;
@@ -4917,11 +4919,11 @@ begin
       size := imago.next_walk_size(piece, extract(epoch from clock_timestamp() - began) * 1000);
     end loop;
   end loop;
-  next_stage := next_stage + 1;
+  next_stage := (select max(s.stage) + 1 from imago.plan_stages(plan) s);
   next_key := null;
 end
 $$;
-comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Goes on where the last call ended (checking_stage, checking_key) and says where it has come: a stage past the last one when it is through.';
+comment on function imago.find_pending(imago.plan, timestamptz, integer, text, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Begins in from_stage behind after_key and says where it has come: the stage past the last one when it is through.';
 
 -- imago.find_plan
 create or replace function imago.find_plan(name text)

@@ -302,10 +302,25 @@ describe('the checks of finalize', () => {
     const caller = db.connect();
     await caller`set statement_timeout = '1500ms'`;
     const states: string[] = [];
-    do states.push((await call(caller, 'finalize_migration', { plan: PLAN })).state);
-    while (states.at(-1) === 'checking' && states.length < 50);
-    expect(states.length).toBeGreaterThan(2);
+    const stages = new Set<number | null>();
+    do {
+      states.push((await call(caller, 'finalize_migration', { plan: PLAN })).state);
+      stages.add(await value(db.sql, `select checking_stage from imago.plan where name = '${PLAN}'`));
+    } while (states.at(-1) === 'checking' && states.length < 50);
+    expect(states.length).toBeGreaterThan(3);
     expect(states.at(-1)).toBe('finalizing');
+    // What is pending is looked for once: the stage past the only one says that it is through.
+    expect([...stages]).toEqual([2, null]);
+  });
+
+  test('half-way through, a preview looks for what is pending anew', async () => {
+    const db = await database();
+    await itemsPlan(db.sql);
+    await db.sql`
+      update imago.plan set checking_at = clock_timestamp(), checking_since = clock_timestamp(), checking_stage = 2
+      where name = ${PLAN}`;
+    await db.sql`update items set fresh = null where id = 7`;
+    expect((await finalize(db, { plan: PLAN, dry_run: true })).obstacles).toMatchObject([{ kind: 'pending' }]);
   });
 });
 

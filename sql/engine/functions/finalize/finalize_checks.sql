@@ -18,7 +18,7 @@ begin
     plan.checking_key := null;
   end if;
   since := coalesce(plan.checking_since, clock_timestamp());
-  looked := imago.find_pending(plan, deadline);
+  looked := imago.find_pending(plan, deadline, coalesce(plan.checking_stage, 1), plan.checking_key);
   perform imago.expect_finalizable(plan, looked.pending);
   if clock_timestamp() < deadline then
     answer := imago.expect_clean(plan, deadline, since);

@@ -1,6 +1,8 @@
 create or replace function imago.find_pending(
   plan imago.plan,
   deadline timestamptz,
+  from_stage integer default 1,
+  after_key text default null,
   out pending text[],
   out next_stage integer,
   out next_key text
@@ -22,8 +24,8 @@ declare
   looked boolean := false;
 begin
   pending := '{}';
-  next_stage := coalesce(plan.checking_stage, 1);
-  next_key := plan.checking_key;
+  next_stage := from_stage;
+  next_key := after_key;
   if plan.prepared_at is null then
     return;
   end if;
@@ -61,8 +63,8 @@ begin
       size := imago.next_walk_size(piece, extract(epoch from clock_timestamp() - began) * 1000);
     end loop;
   end loop;
-  next_stage := next_stage + 1;
+  next_stage := (select max(s.stage) + 1 from imago.plan_stages(plan) s);
   next_key := null;
 end
 $$;
-comment on function imago.find_pending(imago.plan, timestamptz, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Goes on where the last call ended (checking_stage, checking_key) and says where it has come: a stage past the last one when it is through.';
+comment on function imago.find_pending(imago.plan, timestamptz, integer, text, out text[], out integer, out text) is 'One call''s worth of looking for entities that are pending and not set aside, at most 1,000. Begins in from_stage behind after_key and says where it has come: the stage past the last one when it is through.';
