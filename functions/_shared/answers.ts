@@ -107,6 +107,10 @@ export const progressAnswer = z.looseObject({
   started_at: text,
   updated_at: text,
   total_is_estimate: z.boolean().nullish(),
+  /** Why the counts are estimates where the plan's views cannot be read. */
+  count_error: problem.nullish(),
+  /** Why nothing can be written at the moment, in words. */
+  waiting: text,
   /** Of the newest run. */
   findings,
   /** Columns whose index, which rollback needs, was left to a person. */

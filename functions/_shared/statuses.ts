@@ -85,6 +85,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM067',
       'IM068',
       'IM070',
+      'IM071',
       'IM073',
     ],
     meaning: 'the plan, the schema or the server has to be mended first',

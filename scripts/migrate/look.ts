@@ -64,6 +64,7 @@ export async function watch(context: Context): Promise<Ending> {
     failed: progress.failed,
     workers: undefined,
     isEstimate: progress.total_is_estimate ?? false,
+    waiting: progress.waiting ?? undefined,
   });
   const shown = new Progress(terminal, position());
   const started = performance.now();

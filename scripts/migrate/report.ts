@@ -264,6 +264,8 @@ function addProgress(add: Add, progress: ProgressAnswer): void {
   const { total, migrated, failed, held, remaining } = progress;
   const state = [progress.state, progress.phase].filter(Boolean).join(', ');
   add('State', state);
+  add('Waiting', progress.waiting ?? undefined);
+  add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
   const about = progress.total_is_estimate ? 'about ' : '';
   add(
     heading(progress),

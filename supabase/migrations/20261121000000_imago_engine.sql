@@ -153,6 +153,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (coalesce(current_setting(''imago.batch'', true), '''') = ''''), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
+  ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
   ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
@@ -942,6 +943,40 @@ comment on function imago.app_search_path() is 'For plans: the search_path under
 
 Example: perform set_config(''search_path'', imago.app_search_path(), true)';
 
+-- imago.ask_pending
+create or replace function imago.ask_pending(plan imago.plan, question text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select imago.ask_plan(plan.name, 'view ' || imago.plan_object(plan, 'pending'), question)
+$$;
+comment on function imago.ask_pending(imago.plan, text) is 'Asks the view pending of a stage something, outside of a batch: one value, or IM071.';
+
+-- imago.ask_plan
+create or replace function imago.ask_plan(plan_name text, what text, question text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  answer jsonb;
+  context text;
+begin
+  -- What belongs to the plan may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
+  execute question into answer;
+  return answer;
+exception when others or assert_failure then
+  get stacked diagnostics context = pg_exception_context;
+  perform imago.raise_unreadable(plan_name, what, sqlstate, context);
+  raise;
+end
+$$;
+comment on function imago.ask_plan(text, text, text) is 'Asks a view or function of a plan something, outside of a batch: one value, under the app''s search_path. Where it cannot be read, IM071 says what and who is to blame.';
+
 -- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
 returns imago.attempt
@@ -1023,7 +1058,7 @@ exception
       raise;
     end if;
     perform imago.raise_error('IM058', name, plan.name);
-  when others then
+  when others or assert_failure then
     get stacked diagnostics relation = table_name, broken = constraint_name, context = pg_exception_context;
     raiser := imago.find_raiser(context, sqlstate, plan.name);
     if sqlstate like 'IM%' and not raiser.by_app then
@@ -1716,6 +1751,24 @@ end
 $$;
 comment on function imago.check_end_of_run(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
+-- imago.check_error
+create or replace function imago.check_error(plan_check imago.plan_check, plan imago.plan, sqlstate text, context text, message text, hint text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  raiser record := imago.find_raiser(context, check_error.sqlstate, plan.name);
+begin
+  return jsonb_build_object('sqlstate', check_error.sqlstate) || case
+    when raiser.by_engine and check_error.sqlstate like 'IM%'
+    then jsonb_build_object('code', check_error.sqlstate, 'message', check_error.message, 'hint', check_error.hint)
+    else imago.error_json('IM029', plan_check.name, plan.name, imago.sqlstate_text(check_error.sqlstate, raiser.raised_by)) end;
+end
+$$;
+comment on function imago.check_error(imago.plan_check, imago.plan, text, text, text, text) is 'Why a check could not be evaluated, as code, message, hint and sqlstate. What the engine says is passed on; of all else, whose text may hold values, only who raised it.';
+
 -- imago.check_limitations
 create or replace function imago.check_limitations(plan imago.plan)
 returns jsonb
@@ -1810,7 +1863,7 @@ begin
     -- What is missing, the check requirements has named.
     when sqlstate 'IM006' then
       return '{"findings": []}';
-    when others then
+    when others or assert_failure then
       failed_sqlstate := sqlstate;
       return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
         'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),
@@ -2043,7 +2096,7 @@ begin
   select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
     case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
   from imago.plan_check c
-  cross join lateral (select c.routine is not null or imago.check_sql(c) is not null as applicable) a
+  cross join lateral (select imago.is_applicable(c) as applicable) a
   where coalesce(c.plan, plan.name) = plan.name
     and (run_id is null or c.severity = 'error')
     and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
@@ -2492,7 +2545,8 @@ create or replace function imago.count_entities(
   out total bigint,
   out migrated bigint,
   out pending bigint,
-  out is_estimate boolean
+  out is_estimate boolean,
+  out error jsonb
 )
 language plpgsql
 stable
@@ -2501,10 +2555,25 @@ as $$
 declare
   source record;
   run imago.run := imago.last_run(plan.name);
+  hint text;
 begin
-  select * into source from imago.count_source(plan, exactly);
-  total := source.total;
-  is_estimate := source.is_estimate;
+  begin
+    select * into source from imago.count_source(plan, exactly);
+    total := source.total;
+    is_estimate := source.is_estimate;
+    if plan.closed_at is null and not is_estimate and pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is not null then
+      pending := imago.count_pending(plan);
+    end if;
+  exception when sqlstate 'IM071' then
+    if exactly then
+      raise;
+    end if;
+    -- Who looks how far a run is has to see it all the same, and what is in the way.
+    get stacked diagnostics hint = pg_exception_hint;
+    error := jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', hint);
+    total := coalesce(total, imago.source_rows(plan));
+    is_estimate := true;
+  end;
   if plan.closed_at is not null then
     pending := 0;
   elsif pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is null then
@@ -2517,8 +2586,6 @@ begin
     -- Statistics are renewed while it runs; what it was begun with makes no step back.
     total := case when run.state in ('running', 'paused') then coalesce(run.total, total) else total end;
     pending := imago.estimate_pending(run, plan, total);
-  else
-    pending := imago.count_pending(plan);
   end if;
   -- Nothing is moved before the first run and after everything went back: what is not pending then does not concern the plan.
   if plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
@@ -2529,7 +2596,7 @@ begin
   migrated := total - pending;
 end
 $$;
-comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly; before the plan is prepared, all rows of its tables.';
+comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
 
 -- imago.count_failed
 create or replace function imago.count_failed(run_id bigint)
@@ -2651,9 +2718,10 @@ begin
   for staged in select s.* from imago.plan_stages(plan) s loop
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
-    if not is_estimate then
-      execute format(case concerned when staged.source then 'select count(*) from %s' else 'select count(*) from (select distinct entity from %s) c' end, concerned)
-      into counted;
+    if not is_estimate and concerned = staged.source then
+      execute format('select count(*) from %s', concerned) into counted;
+    elsif not is_estimate then
+      counted := imago.ask_plan(plan.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
     elsif concerned = staged.source then
       counted := imago.estimated_rows(staged.source);
     else
@@ -2680,13 +2748,11 @@ as $$
 declare
   result bigint;
 begin
-  -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
-  execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-    then format('select count(*) from %s', staged.source)
-    else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
-  into result;
-  perform pg_catalog.set_config('search_path', '', true);
+  if pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null then
+    return imago.ask_pending(staged,
+      format('select to_jsonb(count(*)) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')));
+  end if;
+  execute format('select count(*) from %s', staged.source) into result;
   return result;
 end
 $$;
@@ -3897,6 +3963,8 @@ declare
   -- What a server does that has its tables in memory. One that is slower runs into its timeout and goes piece by piece.
   cost_a_ms constant numeric := 125;
 begin
+  -- The planner may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_sql(plan_check), imago.piece_range(plan_check, cursor_key, null))
     into plan using cursor_key, null::text;
   return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;
@@ -4878,6 +4946,7 @@ declare
   piece integer;
   began timestamptz;
   looked boolean := false;
+  context text;
 begin
   pending := '{}';
   next_stage := from_stage;
@@ -4899,14 +4968,19 @@ begin
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
-      exception when query_canceled then
-        if not imago.timed_out() then
+      exception
+        when query_canceled then
+          if not imago.timed_out() then
+            raise;
+          end if;
+          if not looked then
+            perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+          end if;
+          return;
+        when others or assert_failure then
+          get stacked diagnostics context = pg_exception_context;
+          perform imago.raise_unreadable(plan.name, 'view ' || imago.plan_object(staged, 'pending'), sqlstate, context);
           raise;
-        end if;
-        if not looked then
-          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
-        end if;
-        return;
       end;
       exit when keys is null;
       pending := pending || found_keys;
@@ -4963,9 +5037,11 @@ stable
 set search_path = ''
 as $$
 declare
+  lines constant text[] := string_to_array(context, E'\n');
   frame record;
   place text;
   is_engine boolean;
+  before integer := 0;
 begin
   by_app := false;
   by_engine := false;
@@ -4977,7 +5053,12 @@ begin
       by_app := not imago.is_ours(frame.routine)
         and (frame.is_raise or left(find_raiser.sqlstate, 2) not in ('40', '53', '57') and find_raiser.sqlstate not in ('55P03', '55006'));
     end if;
+    if is_engine then
+      -- What a view does itself has no line of its own: the statement that reads it names it.
+      raised_by := nullif(concat_ws(', called by ', raised_by, 'view ' || imago.view_in(lines[before + 1:frame.number::integer - 1], find_raiser.plan)), '');
+    end if;
     exit when is_engine or length(raised_by) > 300;
+    before := frame.number;
     place := format('%I.%I', frame.schema_name, frame.routine_name)
       || coalesce(case when frame.in_sql then ' statement ' else ' line ' end || frame.line, '')
       || coalesce(' (' || imago.triggers_of(frame.routine) || ')', '');
@@ -4985,14 +5066,16 @@ begin
   end loop;
 end
 $$;
-comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context. Functions, lines and triggers, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
+comment on function imago.find_raiser(text, text, text, out text, out boolean, out boolean) is 'Who raised an error, by its context. Functions, lines and triggers, and the view that was read, up to the first of the engine; null where that raised it. by_app: the innermost function is the app''s, and what went wrong is its doing. by_engine: it is the engine''s.';
 
 -- imago.find_remaining
-create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out code text)
+create or replace function imago.find_remaining(run imago.run, plan imago.plan, most integer, out staged imago.plan, out keys text[], out outcome text, out error imago.attempt)
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  context text;
 begin
   keys := '{}';
   for staged in select s.* from imago.begun_stages(run, plan) s loop
@@ -5009,12 +5092,14 @@ exception
       raise;
     end if;
     outcome := 'incomplete';
-  when syntax_error_or_access_rule_violation then
-    outcome := 'stop';
-    code := sqlstate;
+  when others or assert_failure then
+    get stacked diagnostics error.sqlstate = returned_sqlstate, context = pg_exception_context;
+    error := imago.sort_error(error, null, context, plan.name);
+    -- Over which rows the view stumbles, a walk finds out.
+    outcome := case error.outcome when 'stop' then 'stop' else 'incomplete' end;
 end
 $$;
-comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call; stop, with the SQLSTATE, where it is wrong.';
+comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call or fails for some rows; stop, with the error, where it is wrong.';
 
 -- imago.find_unreachable
 create or replace function imago.find_unreachable(plan imago.plan, most integer)
@@ -5030,11 +5115,14 @@ begin
     select s.* from imago.plan_stages(plan) s
     where pg_catalog.to_regclass(imago.plan_object(s, 'pending')) is not null and pg_catalog.to_regclass(s.source) is not null
   loop
-    return query execute format(
-      'select $1, $2, p.entity::text from (select distinct entity from %s) p
-       where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit $3',
-      imago.plan_object(staged, 'pending'), staged.source, staged.key_column)
-    using staged.stage, staged.source, most;
+    return query
+      select staged.stage, staged.source, u.entity
+      from jsonb_array_elements_text(imago.ask_pending(staged, format(
+        'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
+           select p.entity from (select distinct entity from %s) p
+           where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit %s) u',
+        imago.plan_object(staged, 'pending'), staged.source, staged.key_column, most))) with ordinality u(entity, n)
+      order by u.n;
   end loop;
 end
 $$;
@@ -5177,9 +5265,9 @@ begin
     -- What a walk of the lanes has just left alone, another one would, too.
     if remaining.outcome <> 'working' and not (remaining.keys <> '{}' and imago.late_walk_was_empty(lane)) then
       result.outcome := remaining.outcome;
-      result.sqlstate := remaining.code;
-      result.error_code := 'IM021';
-      result.error_detail := array[remaining.code, ''];
+      result.sqlstate := (remaining.error).sqlstate;
+      result.error_code := (remaining.error).error_code;
+      result.error_detail := (remaining.error).error_detail;
       return result;
     end if;
     if remaining.keys <> '{}' then
@@ -5244,6 +5332,7 @@ declare
   step record;
   size integer;
   context text;
+  hint text;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
   plan := imago.plan_at_stage(plan, plan_check.stage);
@@ -5269,10 +5358,9 @@ begin
         end if;
         result.size := imago.size_after_timeout(size);
         outcome := 'time';
-      when others then
-        get stacked diagnostics context = pg_exception_context;
-        result.error := imago.error_json('IM029', plan_check.name, plan.name,
-          imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
+      when others or assert_failure then
+        get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
+        result.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
         result.done := true;
     end;
     if outcome <> 'done' then
@@ -5362,7 +5450,8 @@ begin
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020'
+        else concat_ws('.', moves.sqlstate, nullif(rtrim(moves.error_detail[2], '.'), '')) end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;
@@ -6076,14 +6165,16 @@ set search_path = ''
 as $$
 declare
   aside text[];
+  pending text[];
   bare boolean;
 begin
   select array_agg(f.entity) filter (where f.entity is not null), bool_or(f.entity is null) into aside, bare
   from imago.failure f
   where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large', 'unreachable');
   if run.direction = 'forward' and aside is not null then
-    perform imago.clear_set_aside(run, array(
-      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))), plan.stage);
+    -- Asked once, not for each of them.
+    pending := imago.pending_or_unknown(plan, aside);
+    perform imago.clear_set_aside(run, array(select k from unnest(aside) k where k <> all (pending)), plan.stage);
   end if;
   if run.direction = 'forward' and bare and not imago.lists_null(plan) then
     delete from imago.failure f where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.entity is null;
@@ -6174,6 +6265,7 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
+  own_function constant text := format('%I.preflight()', plan.name);
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
     return query select * from imago.relation_problems(staged.source);
@@ -6187,7 +6279,10 @@ begin
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query select * from imago.declared_problems(plan);
-  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select p.*
+    from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
+      format('select coalesce(jsonb_agg(to_jsonb(p)), ''[]'') from (select severity, kind, object, message, hint from %s) p', own_function))) p;
   return query
     select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
       format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
@@ -6581,6 +6676,9 @@ begin
   end if;
   select p.* into plan from imago.plan p where p.name = plan_check.plan;
   return least(held_findings.amount, (imago.still_to_move(imago.plan_at_stage(plan, plan_check.stage), plan_check, held)).amount);
+exception when others or assert_failure then
+  -- What cannot be asked excuses nothing.
+  return 0;
 end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
@@ -7118,6 +7216,21 @@ end
 $$;
 comment on function imago.is_all_moved(text) is 'Whether all was moved and nobody is moving. Then a sync locks its entities for key share, as a foreign key does: it waits for rollbacks, and two writers of the app who update the entity later do not block each other. Otherwise for share, which batches wait for.';
 
+-- imago.is_applicable
+create or replace function imago.is_applicable(plan_check imago.plan_check)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return plan_check.routine is not null or imago.check_sql(plan_check) is not null;
+exception when others or assert_failure then
+  return true;
+end
+$$;
+comment on function imago.is_applicable(imago.plan_check) is 'Whether this app has what a check looks at. Also where its query cannot be told: working on it says why.';
+
 -- imago.is_as_written
 create or replace function imago.is_as_written(plan text, relation text, entity text, row_key text)
 returns boolean
@@ -7605,14 +7718,14 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  result boolean;
 begin
-  execute format('select exists (select from %s where entity is null)', imago.plan_object(plan, 'pending')) into result;
-  return result;
+  return imago.ask_pending(plan, format('select to_jsonb(exists (select from %s where entity is null))', imago.plan_object(plan, 'pending')));
+exception when sqlstate 'IM071' then
+  -- Nothing is forgotten that may be there still.
+  return true;
 end
 $$;
-comment on function imago.lists_null(imago.plan) is 'Whether the view pending of a stage lists rows without a key.';
+comment on function imago.lists_null(imago.plan) is 'Whether the view pending of a stage lists rows without a key, or cannot be read.';
 
 -- imago.lock_entities
 create or replace function imago.lock_entities(plan imago.plan, keys anyarray, skip_locked boolean default false, alone boolean default false)
@@ -8309,7 +8422,7 @@ begin
     plan.key_column, plan.source)
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
-  from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
+  from unnest(imago.pending_or_unknown(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: what is blocked in a window is set aside at once, the others move.
@@ -9060,6 +9173,52 @@ end
 $$;
 comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
 
+-- imago.pending_or_unknown
+create or replace function imago.pending_or_unknown(plan imago.plan, keys text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- Ends of the segments still to be asked about, nearest last: one that fails is cut in two, down to the key.
+  ends integer[] := array[cardinality(keys)];
+  first integer := 1;
+  last integer;
+  result text[] := '{}';
+  of_the_app text[] := '{}';
+  context text;
+begin
+  while first <= cardinality(keys) loop
+    last := ends[cardinality(ends)];
+    begin
+      result := result || imago.pending_keys(plan, keys[first:last]);
+      first := last + 1;
+    exception when others or assert_failure then
+      -- What is wrong with the view, or the server, is no matter of single rows.
+      if left(sqlstate, 2) in ('42', '53', '58', 'XX') and sqlstate <> all (of_the_app) then
+        get stacked diagnostics context = pg_exception_context;
+        if not (imago.find_raiser(context, sqlstate, plan.name)).by_app then
+          raise;
+        end if;
+        of_the_app := of_the_app || sqlstate;
+      end if;
+      if first < last then
+        ends := ends || first + (last - first) / 2;
+      else
+        result := result || keys[first];
+        first := last + 1;
+      end if;
+    end;
+    if first > last then
+      ends := trim_array(ends, 1);
+    end if;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.pending_or_unknown(imago.plan, text[]) is 'Those of the keys that are pending, or of which the view pending raises an error, in their order. A batch that is to move them finds out why, and sets them aside.';
+
 -- imago.percentage
 create or replace function imago.percentage(moved bigint, pending bigint)
 returns numeric
@@ -9499,7 +9658,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name)));
+    'total_is_estimate', entities.is_estimate, 'count_error', entities.error, 'waiting', imago.read_only_database(), 'scheduled', imago.scheduled(plan_name)));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -9617,6 +9776,26 @@ end
 $$;
 comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are lost. Nothing where there is none.';
 
+-- imago.raise_unreadable
+create or replace function imago.raise_unreadable(plan_name text, what text, sqlstate text, context text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  raiser record := imago.find_raiser(context, raise_unreadable.sqlstate, plan_name);
+begin
+  if left(raise_unreadable.sqlstate, 2) in ('40', '53', '57') or raise_unreadable.sqlstate in ('55P03', '55006')
+     or raiser.by_engine and raise_unreadable.sqlstate like 'IM%' then
+    return;
+  end if;
+  perform imago.raise_error('IM071', what, plan_name,
+    imago.sqlstate_text(raise_unreadable.sqlstate, nullif(raiser.raised_by, what)));
+end
+$$;
+comment on function imago.raise_unreadable(text, text, text, text) is 'Raises IM071: a view or function of a plan cannot be read. Not for what passes by itself (locks, room), nor for what the engine has raised: the caller raises that again.';
+
 -- imago.read_lane
 create or replace function imago.read_lane(
   run imago.run,
@@ -9627,18 +9806,20 @@ create or replace function imago.read_lane(
   out rows bigint,
   out todo text[],
   out outcome text,
-  out code text
+  out error imago.attempt
 )
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  context text;
 begin
   select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
   todo := coalesce(keys, '{}');
   -- The late pass finds most entities moved: it reads before it locks, and it tries once more those whose reason may have passed.
   if lane.pass = 'late' and run.direction = 'forward' then
-    todo := imago.pending_keys(plan, todo);
+    todo := imago.pending_or_unknown(plan, todo);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
@@ -9652,12 +9833,31 @@ exception
       raise;
     end if;
     outcome := 'timeout';
-  when syntax_error_or_access_rule_violation then
+  when others or assert_failure then
+    get stacked diagnostics error.sqlstate = returned_sqlstate, context = pg_exception_context;
+    error := imago.sort_error(error, null, context, plan.name);
+    if error.outcome <> 'stop' then
+      raise;
+    end if;
     outcome := 'stop';
-    code := sqlstate;
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';
+
+-- imago.read_only_database
+create or replace function imago.read_only_database()
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when pg_catalog.pg_is_in_recovery() then 'this server is a standby, which takes no writes until it is promoted'
+    when current_setting('default_transaction_read_only') = 'on'
+    then 'the database is read-only (default_transaction_read_only = on); on Supabase because its disk is nearly full'
+  end
+$$;
+comment on function imago.read_only_database() is 'Why this database takes no writes at the moment, in words; null where it does. Whatever this one call''s transaction is.';
 
 -- imago.read_only_reason
 create or replace function imago.read_only_reason(moving boolean default true)
@@ -9666,13 +9866,10 @@ language sql
 stable
 set search_path = ''
 as $$
-  select case
-    when pg_catalog.pg_is_in_recovery() then 'this server is a standby, which takes no writes until it is promoted'
+  select coalesce(
     -- A transaction may be made writable by hand, to free some space: that is not what we do.
-    when current_setting('default_transaction_read_only') = 'on' and (moving or current_setting('transaction_read_only') = 'on')
-    then 'the database is read-only (default_transaction_read_only = on); on Supabase because its disk is nearly full'
-    when current_setting('transaction_read_only') = 'on' then 'the transaction of this call is read-only'
-  end
+    case when moving or current_setting('transaction_read_only') = 'on' then imago.read_only_database() end,
+    case when current_setting('transaction_read_only') = 'on' then 'the transaction of this call is read-only' end)
 $$;
 comment on function imago.read_only_reason(boolean) is 'Why nothing can be written at the moment, in words; null where it can. Moving also waits in a transaction that was made writable while the database is read-only.';
 
@@ -11912,12 +12109,12 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   entities record;
-  own jsonb;
+  own_function text;
 begin
   perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, true);
-  execute format('select %I.statistics()', plan.name) into own;
-  return own || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
+  own_function := format('%I.statistics()', plan.name);
+  return imago.ask_plan(plan.name, 'function ' || own_function, 'select ' || own_function) || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
     'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
 end
@@ -12724,9 +12921,9 @@ begin
     return;
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    execute format('select coalesce(array_agg(coalesce(p.entity, ''null'')), ''{}'') from (select entity::text from %s limit 4) p',
-      imago.plan_object(staged, 'pending'))
-    into pending;
+    pending := array(select jsonb_array_elements_text(imago.ask_pending(staged, format(
+      'select coalesce(jsonb_agg(coalesce(p.entity, ''null'')), ''[]'') from (select entity::text from %s limit 4) p',
+      imago.plan_object(staged, 'pending')))));
     if pending <> '{}' then
       return query select format('%s of %s pending%s',
           case cardinality(pending) when 4 then 'some' else cardinality(pending)::text end, staged.source, imago.sample_keys_text(pending, cardinality(pending))),
@@ -12850,10 +13047,10 @@ begin
     plan.source, plan.key_column, plan.key_type)
   into absent using keys;
   -- A later statement: an entity that the app has just deleted is not pending any more either.
-  return case when absent = '{}' then absent else imago.pending_keys(plan, absent) end;
+  return case when absent = '{}' then absent else imago.pending_or_unknown(plan, absent) end;
 end
 $$;
-comment on function imago.unreachable_keys(imago.plan, text[]) is 'Those of the keys that the view pending lists and the source does not have.';
+comment on function imago.unreachable_keys(imago.plan, text[]) is 'Those of the keys that the view pending lists, or cannot be asked for, and the source does not have.';
 
 -- imago.unschedule
 create or replace function imago.unschedule(plan_name text, reason text, level text default 'info', sqlstate text default null)
@@ -13054,6 +13251,22 @@ as $$
   from imago.last_effective_run(plan.name) run
 $$;
 comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
+
+-- imago.view_in
+create or replace function imago.view_in(lines text[], plan text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select v.name
+  from regexp_matches(array_to_string(lines, E'\n'), '(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")\.(?:pending|concerned)(?:_[0-9]+)?\M', 'g') m(found)
+  cross join lateral (select m.found[1] as name) v
+  join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(v.name)
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = view_in.plan
+  limit 1
+$$;
+comment on function imago.view_in(text[], text) is 'The view of a plan that a statement in these lines of an error''s context reads. Only its name is answered, as the catalogue has it.';
 
 -- imago.visibility
 create or replace function imago.visibility(plan text, relation text, source text, link jsonb, origins jsonb default '{}')
@@ -13450,6 +13663,7 @@ declare
   whole boolean;
   least_time constant interval := '20 ms';
   context text;
+  hint text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -13508,10 +13722,9 @@ exception
     end if;
     item.size := imago.size_after_timeout(size);
     return item;
-  when others then
-    get stacked diagnostics context = pg_exception_context;
-    item.error := imago.error_json('IM029', plan_check.name, plan.name,
-      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
+    item.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
     item.done := true;
     return item;
 end
@@ -13581,9 +13794,9 @@ begin
     ahead := imago.read_lane(run, plan, lane);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
-      total.sqlstate := ahead.code;
-      total.error_code := 'IM021';
-      total.error_detail := array[ahead.code, ''];
+      total.sqlstate := (ahead.error).sqlstate;
+      total.error_code := (ahead.error).error_code;
+      total.error_detail := (ahead.error).error_detail;
       if ahead.outcome = 'timeout' then
         lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;

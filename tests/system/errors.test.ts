@@ -462,6 +462,11 @@ const CASES: Record<string, Case> = {
     },
     calls: [['rollback_batch'], ['migrate_batch'], ['rollback_user_migration', { user_id: NOBODY }]],
   },
+  IM071: {
+    before: (db) =>
+      db.sql`create or replace function avatars.statistics() returns jsonb language plpgsql as $$ begin return 1 / 0; end $$`,
+    calls: [['get_migration_statistics']],
+  },
   IM077: {
     when: 'giving up a column that is still there',
     before: (db) => migrateAll(db.sql),

@@ -51,7 +51,7 @@ begin
   select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
     case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
   from imago.plan_check c
-  cross join lateral (select c.routine is not null or imago.check_sql(c) is not null as applicable) a
+  cross join lateral (select imago.is_applicable(c) as applicable) a
   where coalesce(c.plan, plan.name) = plan.name
     and (run_id is null or c.severity = 'error')
     and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');

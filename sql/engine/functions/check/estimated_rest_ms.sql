@@ -13,6 +13,8 @@ declare
   -- What a server does that has its tables in memory. One that is slower runs into its timeout and goes piece by piece.
   cost_a_ms constant numeric := 125;
 begin
+  -- The planner may call functions of the app.
+  perform set_config('search_path', imago.app_search_path(), true);
   execute format('explain (format json) select count(*) from (%s) f where %s', imago.check_sql(plan_check), imago.piece_range(plan_check, cursor_key, null))
     into plan using cursor_key, null::text;
   return (plan #>> '{0,Plan,Total Cost}')::numeric / cost_a_ms;

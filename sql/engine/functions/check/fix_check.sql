@@ -18,6 +18,7 @@ declare
   step record;
   size integer;
   context text;
+  hint text;
 begin
   select c.* into strict plan_check from imago.plan_check c where c.id = item.plan_check;
   plan := imago.plan_at_stage(plan, plan_check.stage);
@@ -43,10 +44,9 @@ begin
         end if;
         result.size := imago.size_after_timeout(size);
         outcome := 'time';
-      when others then
-        get stacked diagnostics context = pg_exception_context;
-        result.error := imago.error_json('IM029', plan_check.name, plan.name,
-          imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
+      when others or assert_failure then
+        get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
+        result.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
         result.done := true;
     end;
     if outcome <> 'done' then

@@ -45,7 +45,8 @@ begin
       result.error := imago.error_json('IM026', plan_check.name);
     end if;
     if moves.outcome in ('stop', 'budget') then
-      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020' else moves.sqlstate end);
+      result.error := imago.error_json('IM030', plan_check.name, case moves.outcome when 'budget' then 'IM020'
+        else concat_ws('.', moves.sqlstate, nullif(rtrim(moves.error_detail[2], '.'), '')) end);
       result.remaining := greatest(0, result.found - result.fixed);
       result.done := true;
       return;

@@ -16,6 +16,7 @@ declare
   whole boolean;
   least_time constant interval := '20 ms';
   context text;
+  hint text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
   next imago.validation_check := item;
 begin
@@ -74,10 +75,9 @@ exception
     end if;
     item.size := imago.size_after_timeout(size);
     return item;
-  when others then
-    get stacked diagnostics context = pg_exception_context;
-    item.error := imago.error_json('IM029', plan_check.name, plan.name,
-      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)) || jsonb_build_object('sqlstate', sqlstate);
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
+    item.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
     item.done := true;
     return item;
 end

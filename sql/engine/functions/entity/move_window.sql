@@ -36,7 +36,7 @@ begin
     plan.key_column, plan.source)
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
-  from unnest(imago.pending_keys(plan, keys)) with ordinality p(k, n)
+  from unnest(imago.pending_or_unknown(plan, keys)) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: what is blocked in a window is set aside at once, the others move.

@@ -15,7 +15,7 @@ begin
     -- What is missing, the check requirements has named.
     when sqlstate 'IM006' then
       return '{"findings": []}';
-    when others then
+    when others or assert_failure then
       failed_sqlstate := sqlstate;
       return jsonb_build_object('findings', jsonb_build_array(jsonb_build_object(
         'object', 'dry run', 'message', format('could not be measured: SQLSTATE %s', failed_sqlstate),

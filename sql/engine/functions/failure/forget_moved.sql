@@ -6,14 +6,16 @@ set search_path = ''
 as $$
 declare
   aside text[];
+  pending text[];
   bare boolean;
 begin
   select array_agg(f.entity) filter (where f.entity is not null), bool_or(f.entity is null) into aside, bare
   from imago.failure f
   where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.kind in ('failed', 'deferred', 'too_large', 'unreachable');
   if run.direction = 'forward' and aside is not null then
-    perform imago.clear_set_aside(run, array(
-      select k from unnest(aside) k where k <> all (imago.pending_keys(plan, aside))), plan.stage);
+    -- Asked once, not for each of them.
+    pending := imago.pending_or_unknown(plan, aside);
+    perform imago.clear_set_aside(run, array(select k from unnest(aside) k where k <> all (pending)), plan.stage);
   end if;
   if run.direction = 'forward' and bare and not imago.lists_null(plan) then
     delete from imago.failure f where f.plan = run.plan and f.direction = run.direction and f.stage = plan.stage and f.entity is null;

@@ -22,6 +22,7 @@ declare
   piece integer;
   began timestamptz;
   looked boolean := false;
+  context text;
 begin
   pending := '{}';
   next_stage := from_stage;
@@ -43,14 +44,19 @@ begin
         found_keys := array(
           select k from unnest(imago.pending_keys(staged, keys)) k
           where k not in (select imago.set_aside_keys(plan.name, 'forward', stage => staged.stage)));
-      exception when query_canceled then
-        if not imago.timed_out() then
+      exception
+        when query_canceled then
+          if not imago.timed_out() then
+            raise;
+          end if;
+          if not looked then
+            perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
+          end if;
+          return;
+        when others or assert_failure then
+          get stacked diagnostics context = pg_exception_context;
+          perform imago.raise_unreadable(plan.name, 'view ' || imago.plan_object(staged, 'pending'), sqlstate, context);
           raise;
-        end if;
-        if not looked then
-          perform imago.raise_error('IM041', 'what is pending', plan.name, '57014');
-        end if;
-        return;
       end;
       exit when keys is null;
       pending := pending || found_keys;

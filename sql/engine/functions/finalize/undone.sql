@@ -23,9 +23,9 @@ begin
     return;
   end if;
   for staged in select s.* from imago.plan_stages(plan) s loop
-    execute format('select coalesce(array_agg(coalesce(p.entity, ''null'')), ''{}'') from (select entity::text from %s limit 4) p',
-      imago.plan_object(staged, 'pending'))
-    into pending;
+    pending := array(select jsonb_array_elements_text(imago.ask_pending(staged, format(
+      'select coalesce(jsonb_agg(coalesce(p.entity, ''null'')), ''[]'') from (select entity::text from %s limit 4) p',
+      imago.plan_object(staged, 'pending')))));
     if pending <> '{}' then
       return query select format('%s of %s pending%s',
           case cardinality(pending) when 4 then 'some' else cardinality(pending)::text end, staged.source, imago.sample_keys_text(pending, cardinality(pending))),

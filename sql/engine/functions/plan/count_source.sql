@@ -13,9 +13,10 @@ begin
   for staged in select s.* from imago.plan_stages(plan) s loop
     concerned := imago.concerned_rows(staged);
     continue when concerned is null;
-    if not is_estimate then
-      execute format(case concerned when staged.source then 'select count(*) from %s' else 'select count(*) from (select distinct entity from %s) c' end, concerned)
-      into counted;
+    if not is_estimate and concerned = staged.source then
+      execute format('select count(*) from %s', concerned) into counted;
+    elsif not is_estimate then
+      counted := imago.ask_plan(plan.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
     elsif concerned = staged.source then
       counted := imago.estimated_rows(staged.source);
     else

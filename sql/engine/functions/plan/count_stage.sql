@@ -10,13 +10,11 @@ as $$
 declare
   result bigint;
 begin
-  -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
-  execute case when pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is null
-    then format('select count(*) from %s', staged.source)
-    else format('select count(*) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')) end
-  into result;
-  perform pg_catalog.set_config('search_path', '', true);
+  if pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null then
+    return imago.ask_pending(staged,
+      format('select to_jsonb(count(*)) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')));
+  end if;
+  execute format('select count(*) from %s', staged.source) into result;
   return result;
 end
 $$;

@@ -11,11 +11,14 @@ begin
     select s.* from imago.plan_stages(plan) s
     where pg_catalog.to_regclass(imago.plan_object(s, 'pending')) is not null and pg_catalog.to_regclass(s.source) is not null
   loop
-    return query execute format(
-      'select $1, $2, p.entity::text from (select distinct entity from %s) p
-       where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit $3',
-      imago.plan_object(staged, 'pending'), staged.source, staged.key_column)
-    using staged.stage, staged.source, most;
+    return query
+      select staged.stage, staged.source, u.entity
+      from jsonb_array_elements_text(imago.ask_pending(staged, format(
+        'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
+           select p.entity from (select distinct entity from %s) p
+           where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit %s) u',
+        imago.plan_object(staged, 'pending'), staged.source, staged.key_column, most))) with ordinality u(entity, n)
+      order by u.n;
   end loop;
 end
 $$;

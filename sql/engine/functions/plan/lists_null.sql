@@ -4,11 +4,11 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-declare
-  result boolean;
 begin
-  execute format('select exists (select from %s where entity is null)', imago.plan_object(plan, 'pending')) into result;
-  return result;
+  return imago.ask_pending(plan, format('select to_jsonb(exists (select from %s where entity is null))', imago.plan_object(plan, 'pending')));
+exception when sqlstate 'IM071' then
+  -- Nothing is forgotten that may be there still.
+  return true;
 end
 $$;
-comment on function imago.lists_null(imago.plan) is 'Whether the view pending of a stage lists rows without a key.';
+comment on function imago.lists_null(imago.plan) is 'Whether the view pending of a stage lists rows without a key, or cannot be read.';

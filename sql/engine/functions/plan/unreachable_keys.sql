@@ -13,7 +13,7 @@ begin
     plan.source, plan.key_column, plan.key_type)
   into absent using keys;
   -- A later statement: an entity that the app has just deleted is not pending any more either.
-  return case when absent = '{}' then absent else imago.pending_keys(plan, absent) end;
+  return case when absent = '{}' then absent else imago.pending_or_unknown(plan, absent) end;
 end
 $$;
-comment on function imago.unreachable_keys(imago.plan, text[]) is 'Those of the keys that the view pending lists and the source does not have.';
+comment on function imago.unreachable_keys(imago.plan, text[]) is 'Those of the keys that the view pending lists, or cannot be asked for, and the source does not have.';

@@ -6,6 +6,7 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
+  own_function constant text := format('%I.preflight()', plan.name);
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
     return query select * from imago.relation_problems(staged.source);
@@ -19,7 +20,10 @@ begin
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query select * from imago.declared_problems(plan);
-  return query execute format('select severity, kind, object, message, hint from %I.preflight()', plan.name);
+  return query
+    select p.*
+    from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
+      format('select coalesce(jsonb_agg(to_jsonb(p)), ''[]'') from (select severity, kind, object, message, hint from %s) p', own_function))) p;
   return query
     select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
       format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))

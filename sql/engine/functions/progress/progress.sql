@@ -41,7 +41,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', entities.is_estimate, 'scheduled', imago.scheduled(plan_name)));
+    'total_is_estimate', entities.is_estimate, 'count_error', entities.error, 'waiting', imago.read_only_database(), 'scheduled', imago.scheduled(plan_name)));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';

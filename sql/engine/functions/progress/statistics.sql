@@ -7,12 +7,12 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   entities record;
-  own jsonb;
+  own_function text;
 begin
   perform imago.expect_source(plan);
   select * into entities from imago.count_entities(plan, true);
-  execute format('select %I.statistics()', plan.name) into own;
-  return own || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
+  own_function := format('%I.statistics()', plan.name);
+  return imago.ask_plan(plan.name, 'function ' || own_function, 'select ' || own_function) || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
     'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
 end

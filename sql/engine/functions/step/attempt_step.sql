@@ -34,7 +34,7 @@ exception
       raise;
     end if;
     perform imago.raise_error('IM058', name, plan.name);
-  when others then
+  when others or assert_failure then
     get stacked diagnostics relation = table_name, broken = constraint_name, context = pg_exception_context;
     raiser := imago.find_raiser(context, sqlstate, plan.name);
     if sqlstate like 'IM%' and not raiser.by_app then

@@ -60,9 +60,9 @@ begin
     -- What a walk of the lanes has just left alone, another one would, too.
     if remaining.outcome <> 'working' and not (remaining.keys <> '{}' and imago.late_walk_was_empty(lane)) then
       result.outcome := remaining.outcome;
-      result.sqlstate := remaining.code;
-      result.error_code := 'IM021';
-      result.error_detail := array[remaining.code, ''];
+      result.sqlstate := (remaining.error).sqlstate;
+      result.error_code := (remaining.error).error_code;
+      result.error_detail := (remaining.error).error_detail;
       return result;
     end if;
     if remaining.keys <> '{}' then

@@ -7,18 +7,20 @@ create or replace function imago.read_lane(
   out rows bigint,
   out todo text[],
   out outcome text,
-  out code text
+  out error imago.attempt
 )
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  context text;
 begin
   select n.keys, n.places, n.rows into keys, places, rows from imago.next_rows(run, plan, lane) n;
   todo := coalesce(keys, '{}');
   -- The late pass finds most entities moved: it reads before it locks, and it tries once more those whose reason may have passed.
   if lane.pass = 'late' and run.direction = 'forward' then
-    todo := imago.pending_keys(plan, todo);
+    todo := imago.pending_or_unknown(plan, todo);
   end if;
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
@@ -32,9 +34,13 @@ exception
       raise;
     end if;
     outcome := 'timeout';
-  when syntax_error_or_access_rule_violation then
+  when others or assert_failure then
+    get stacked diagnostics error.sqlstate = returned_sqlstate, context = pg_exception_context;
+    error := imago.sort_error(error, null, context, plan.name);
+    if error.outcome <> 'stop' then
+      raise;
+    end if;
     outcome := 'stop';
-    code := sqlstate;
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out text) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the SQLSTATE, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';

@@ -31,9 +31,9 @@ begin
     ahead := imago.read_lane(run, plan, lane);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
-      total.sqlstate := ahead.code;
-      total.error_code := 'IM021';
-      total.error_detail := array[ahead.code, ''];
+      total.sqlstate := (ahead.error).sqlstate;
+      total.error_code := (ahead.error).error_code;
+      total.error_detail := (ahead.error).error_detail;
       if ahead.outcome = 'timeout' then
         lane.batch_size := imago.size_after_timeout(lane.batch_size);
       end if;
