@@ -2093,13 +2093,7 @@ begin
   delete from imago.validation v where v.plan = plan.name and v.id in (
     select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
   insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
-  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
-    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
-  from imago.plan_check c
-  cross join lateral (select imago.is_applicable(c) as applicable) a
-  where coalesce(c.plan, plan.name) = plan.name
-    and (run_id is null or c.severity = 'error')
-    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
+  select validation.id, c.plan_check, c.place, c.applicable, c.done, c.total from imago.new_checks(plan, current_phase, run_id) c;
 end
 $$;
 comment on function imago.claim_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
@@ -3507,6 +3501,7 @@ as $$
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_cron();
+  perform imago.expect_writable(moving => false);
   return jsonb_build_object('plan', plan_name, 'unscheduled', imago.unschedule(plan_name, 'asked for'));
 end
 $$;
@@ -4155,6 +4150,7 @@ begin
   if finalized is null then
     perform imago.raise_error('IM004', 'finalized');
   end if;
+  perform imago.expect_session(writing => false);
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
     return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
@@ -4337,14 +4333,14 @@ $$;
 comment on function imago.expect_same_settings(imago.run, boolean, text, text) is 'Refuses a call that contradicts what the call that created the run has fixed (IM007). One that says nothing goes on with it.';
 
 -- imago.expect_session
-create or replace function imago.expect_session()
+create or replace function imago.expect_session(writing boolean default true)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if current_setting('session_replication_role') = 'replica' then
+  if writing and current_setting('session_replication_role') = 'replica' then
     perform imago.raise_error('IM062');
   end if;
   -- What was committed while we waited for a lock has to be seen.
@@ -4353,7 +4349,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_session() is 'Refuses sessions in which moving would go wrong. Triggers do not fire for a replica (IM062), and a transaction that sees old rows only takes them for all there is (IM063).';
+comment on function imago.expect_session(boolean) is 'Refuses sessions in which moving would go wrong. Triggers do not fire for a replica (IM062, where something is to be written), and a transaction that sees old rows only takes them for all there is (IM063).';
 
 -- imago.expect_size
 create or replace function imago.expect_size(batch_size integer, max_ms integer default 2000)
@@ -6058,7 +6054,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   staged imago.plan;
   is_there boolean;
   rows jsonb := '{}';
@@ -6069,6 +6065,9 @@ begin
   if entity is null or still_there is null then
     perform imago.raise_error('IM004', case when entity is null then 'entity' else 'still_there' end);
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
+  plan := imago.followed_plan(plan_name);
   staged := imago.entity_stage(plan, entity, stage, true);
   if staged.name is null then
     staged := imago.plan_at_stage(plan, coalesce(stage, 1));
@@ -6343,6 +6342,8 @@ declare
   lost record;
   result jsonb;
 begin
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
   perform from imago.plan p where p.name = plan_name for update;
   select w.* into write from imago.plan_write w
   where w.plan = plan_name and w.relation = give_up_column.relation and w.undo_table is not null;
@@ -7924,6 +7925,42 @@ end
 $$;
 comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
 
+-- imago.look_through
+create or replace function imago.look_through(plan imago.plan, detailed boolean, started timestamptz, deadline timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  held imago.validation;
+  fresh record;
+  item imago.validation_check;
+  before imago.validation_check;
+  items imago.validation_check[] := '{}';
+  status text := 'done';
+begin
+  held.plan := plan.name;
+  held.phase := imago.validation_phase(plan);
+  held.fixes := false;
+  held.dry_run := false;
+  held.state := 'checking';
+  for fresh in select c.* from imago.new_checks(plan, held.phase, null) c order by c.place loop
+    item := row(null, fresh.plan_check, fresh.place, fresh.applicable, fresh.done, null, 20, null, false, 0, fresh.total, 0, null, 0, 0,
+      '{}', 0, 10, '{}', '[]', '{}', null);
+    while not item.done and clock_timestamp() < deadline and not imago.timed_out() loop
+      before := item;
+      item := imago.work_check(item, plan, deadline, true);
+      exit when item is not distinct from before;
+    end loop;
+    items := items || item;
+    status := case when item.done then status else 'waiting' end;
+  end loop;
+  return imago.validation_report(held, items, status, detailed, started) || case status when 'waiting' then imago.waiting_fields() else '{}' end;
+end
+$$;
+comment on function imago.look_through(imago.plan, boolean, timestamptz, timestamptz) is 'A validation within one call, of which nothing is written down, for while nothing can be written. Status waiting where the call is too short for it.';
+
 -- imago.lose_rows
 create or replace function imago.lose_rows(plan_name text, relation text, entities text[], sqlstate text)
 returns void
@@ -8567,6 +8604,23 @@ as $$
   select write.columns <> '{}' and exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
 $$;
 comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare.';
+
+-- imago.new_checks
+create or replace function imago.new_checks(plan imago.plan, phase text, run_id bigint)
+returns table (plan_check integer, place integer, applicable boolean, done boolean, total bigint)
+language sql
+volatile
+set search_path = ''
+as $$
+  select c.id, (row_number() over (order by c.plan is not null, c.position))::integer, a.applicable, not a.applicable,
+    (case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end)::bigint
+  from imago.plan_check c
+  cross join lateral (select imago.is_applicable(c) as applicable) a
+  where coalesce(c.plan, plan.name) = plan.name
+    and (run_id is null or c.severity = 'error')
+    and (c.phase = new_checks.phase or c.phase = 'during' and new_checks.phase = 'after')
+$$;
+comment on function imago.new_checks(imago.plan, text, bigint) is 'The checks of a new validation in this phase, in their order. run_id: those that must not fail, for the end of a run.';
 
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
@@ -9524,7 +9578,9 @@ declare
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
-  if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).prepared_at is null then
+  if (imago.find_plan(plan_name)).prepared_at is not null then
+    return imago.prepare_answer(plan_name, null, 'prepared');
+  elsif imago.read_only_reason() is not null then
     return imago.prepare_answer(plan_name, null, 'waiting') || imago.waiting_fields();
   end if;
   begin
@@ -11406,6 +11462,8 @@ begin
     perform imago.raise_error('IM033', every::text);
   end if;
   perform imago.expect_cron();
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
   perform pg_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule'));
@@ -12934,7 +12992,8 @@ begin
   if run.findings = '[]' then
     return;
   end if;
-  -- It may have been put right since.
+  -- It may have been put right since. How far checks are is written down.
+  perform imago.expect_writable(moving => false);
   answer := imago.run_error_checks(plan, run.id, clock_timestamp() + interval '1 hour', clock_timestamp());
   if answer -> 'failing' <> '[]' then
     return query select 'its checks find something: ' || string_agg(f ->> 'name', ', '), 'Call validate_migration and put right what it finds.'
@@ -13140,7 +13199,9 @@ begin
   if fixes then
     perform imago.expect_session();
   end if;
-  if imago.read_only_reason(moving => fixes) is not null then
+  if not fixes and imago.read_only_reason(moving => false) is not null then
+    return imago.look_through(plan, detailed, started, deadline);
+  elsif fixes and imago.read_only_reason() is not null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
   end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
@@ -13152,7 +13213,7 @@ begin
   return imago.validation_answer(held.id, held.state, detailed, started);
 end
 $$;
-comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it.';
+comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';
 
 -- imago.validate_constraint
 create or replace function imago.validate_constraint(relation text, name text)
@@ -13190,15 +13251,45 @@ language sql
 volatile
 set search_path = ''
 as $$
-  with validation as (
-    select v.* from imago.validation v where v.id = validation_id
+  select imago.validation_report(v, array(select i from imago.validation_check i where i.validation = v.id), status, detailed, started)
+  from imago.validation v
+  where v.id = validation_id
+$$;
+comment on function imago.validation_answer(bigint, text, boolean, timestamptz) is 'The JSON that validate_migration returns of a validation that is written down.';
+
+-- imago.validation_phase
+create or replace function imago.validation_phase(plan imago.plan)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when run.id is null or plan.prepared_at is null or run.state = 'pending' then 'before'
+    when run.direction = 'rollback' and run.state = 'succeeded' then 'before'
+    when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
+    else 'during'
+  end
+  from imago.last_effective_run(plan.name) run
+$$;
+comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
+
+-- imago.validation_report
+create or replace function imago.validation_report(validation imago.validation, items imago.validation_check[], status text, detailed boolean, started timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with v as (
+    select (validation).*
   ), checks as (
     select i.*, c.name, c.severity, c.phase, c.meaning, c.remedy, c.routine,
       c.fix is not null and v.phase = 'after' as fixable,
       case when v.state <> 'done' and not i.done and i.remaining is not null then greatest(i.found - i.fixed, 0)
         when v.dry_run then i.found else coalesce(i.remaining, i.found) end as still
-    from validation v
-    join imago.validation_check i on i.validation = v.id
+    from v
+    cross join unnest(items) i
     join imago.plan_check c on c.id = i.plan_check
   ), sums as (
     select
@@ -13211,8 +13302,8 @@ as $$
       jsonb_agg(jsonb_build_object(
         'name', name, 'severity', severity, 'phase', phase, 'meaning', meaning, 'remedy', remedy, 'applicable', applicable,
         'found', found, 'left', still, 'partial', not done and remaining is null, 'fixable', fixable,
-        'fixed', case when (select v.dry_run from validation v) then 0 else fixed end,
-        'would_fix', case when (select v.dry_run and v.fixes from validation v) and fixable then fixed end,
+        'fixed', case when (select v.dry_run from v) then 0 else fixed end,
+        'would_fix', case when (select v.dry_run and v.fixes from v) and fixable then fixed end,
         'written', written, 'fixes_failed', fixes_failed, 'error', error, 'facts', facts,
         'slow_piece_ms', case when piece_ms > imago.setting_number('sub_batch_ms') then round(piece_ms) end)
         || case when routine is not null then jsonb_build_object('findings', jsonb_path_query_array(findings, '$[0 to 19]')) else '{}' end
@@ -13231,26 +13322,9 @@ as $$
     'dry_run', v.dry_run, 'retry_after_ms', case when status = 'fixing' and s.deferrals > 0 then 200 else 0 end,
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1),
     'checks', coalesce(s.list, '[]'))
-  from validation v, sums s
+  from v, sums s
 $$;
-comment on function imago.validation_answer(bigint, text, boolean, timestamptz) is 'The JSON that validate_migration returns.';
-
--- imago.validation_phase
-create or replace function imago.validation_phase(plan imago.plan)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select case
-    when run.id is null or plan.prepared_at is null or run.state = 'pending' then 'before'
-    when run.direction = 'rollback' and run.state = 'succeeded' then 'before'
-    when run.direction = 'forward' and imago.end_status(run) = 'done' then 'after'
-    else 'during'
-  end
-  from imago.last_effective_run(plan.name) run
-$$;
-comment on function imago.validation_phase(imago.plan) is 'What a validation may expect: before, during or after. Before: nothing is moved, or everything was taken back. During: half-way. After: the run has ended.';
+comment on function imago.validation_report(imago.validation, imago.validation_check[], text, boolean, timestamptz) is 'The JSON that validate_migration returns, of a validation and how far it is with each check.';
 
 -- imago.view_in
 create or replace function imago.view_in(lines text[], plan text)

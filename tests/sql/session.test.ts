@@ -2,6 +2,7 @@
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Answer, call, refusal, value } from '../support/call.ts';
+import { installCron } from '../support/cron.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { contents } from '../support/plan.ts';
@@ -16,6 +17,7 @@ afterEach(async () => {
 async function halfWay(): Promise<TestDatabase> {
   const db = await freshDatabase({ app: 'sample', users: 20 });
   databases.push(db);
+  await installCron(db);
   while ((await call(db.sql, 'prepare_migration')).has_more);
   await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
   return db;
@@ -47,6 +49,9 @@ const moving = async (db: TestDatabase): Promise<[name: string, args?: Record<st
     ['pause_migration'],
     ['resume_migration'],
     ['cancel_migration'],
+    ['forget_entity', { plan: 'avatars', entity: user_id }],
+    ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
+    ['schedule_migration'],
   ];
 };
 
@@ -73,7 +78,8 @@ describe('a session in which moving would go wrong is refused by every moving ca
     const client = db.connect({ max: 1 });
     await client.unsafe(`set default_transaction_isolation = '${level}'`);
     const before = await contents(db.sql, TABLES);
-    for (const [name, args] of await moving(db)) {
+    const all = [...(await moving(db)), ['expect_done'] as [string]];
+    for (const [name, args] of all) {
       const { code, message } = await refusal(call(client, name, args));
       expect({ called: name, code, message }).toMatchObject({
         called: name,
@@ -145,12 +151,10 @@ describe('a database that is read-only', () => {
     });
     expect(await call(client, 'finalize_migration')).toMatchObject({ ...waiting, state: 'waiting' });
     expect(await call(client, 'cleanup_migration')).toMatchObject({ ...waiting, state: 'waiting' });
-    for (const fix_issues of [false, true]) {
-      expect(await call(client, 'validate_migration', { fix_issues })).toMatchObject({
-        ...waiting,
-        status: 'waiting',
-      });
-    }
+    expect(await call(client, 'validate_migration', { fix_issues: true })).toMatchObject({
+      ...waiting,
+      status: 'waiting',
+    });
     expect(await value(client, `select imago.tick('avatars')`)).toMatchObject({
       ...waiting,
       status: 'waiting',
@@ -164,6 +168,10 @@ describe('a database that is read-only', () => {
       ['retry_failed_migrations'],
       ['pause_migration'],
       ['cancel_migration'],
+      ['forget_entity', { plan: 'avatars', entity: user_id }],
+      ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
+      ['schedule_migration'],
+      ['unschedule_migration'],
     ] as [string, Record<string, unknown>?][]) {
       expect({ called: name, ...(await refusal(call(client, name, args))) }).toMatchObject({
         called: name,
@@ -179,7 +187,9 @@ describe('a database that is read-only', () => {
     expect(await call(client, 'get_detailed_migration_progress')).toMatchObject({
       state: 'running',
       total: 20,
+      waiting: waiting.reason,
     });
+    expect(await call(client, 'prepare_migration')).toMatchObject({ status: 'prepared' });
     expect(await call(client, 'get_migration_statistics')).toMatchObject({ total: 20 });
     expect(await call(client, 'get_run_history')).toMatchObject({ runs: [{ state: 'running' }] });
     for (const name of ['get_migration_performance_stats', 'get_engine_version', 'inspect_installation']) {
@@ -193,6 +203,36 @@ describe('a database that is read-only', () => {
     ).toMatchObject({
       action: 'run',
     });
+  });
+
+  test('the checks are gone through as ever, within one call, and nothing is written down', async () => {
+    const db = await halfWay();
+    await migrateAll(db.sql);
+    const counted = (answer: Answer) => ({
+      ...answer,
+      validation: null,
+      duration_ms: null,
+      checks: answer.checks.map((check: Answer) => ({ ...check, slow_piece_ms: null })),
+    });
+    await db.sql`update public.posts set avatar_id = null where id = (select min(id::text) from public.posts)::uuid`;
+    const usual = await call(db.sql, 'validate_migration', { detailed: true });
+    expect(usual).toMatchObject({ status: 'done', healthy: false });
+    const validations = await value(db.sql, 'select count(*) from imago.validation');
+    const client = await readOnly(db, true);
+    const answer = await call(client, 'validate_migration', { detailed: true });
+    expect(counted(answer)).toEqual(counted(usual));
+    expect(await value(db.sql, 'select count(*) from imago.validation')).toBe(validations);
+    // What does not fit the call waits.
+    expect(await call(client, 'validate_migration', { max_ms: 1 })).toMatchObject({
+      ...waiting,
+      status: 'waiting',
+      partial: true,
+    });
+    // What the last run's checks have found may have been put right; whether it was, is written down.
+    await db.sql`update imago.run set findings = '[{}]'`;
+    await db.sql`update public.posts p set avatar_id = u.active_avatar_id from public.users u where u.id = p.user_id`;
+    expect(await refusal(call(client, 'expect_done'))).toMatchObject({ code: 'IM064' });
+    expect(await call(db.sql, 'expect_done')).toMatchObject({ done: true });
   });
 
   test('a plan that is not prepared waits, too', async () => {

@@ -1,11 +1,11 @@
-create or replace function imago.expect_session()
+create or replace function imago.expect_session(writing boolean default true)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if current_setting('session_replication_role') = 'replica' then
+  if writing and current_setting('session_replication_role') = 'replica' then
     perform imago.raise_error('IM062');
   end if;
   -- What was committed while we waited for a lock has to be seen.
@@ -14,4 +14,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.expect_session() is 'Refuses sessions in which moving would go wrong. Triggers do not fire for a replica (IM062), and a transaction that sees old rows only takes them for all there is (IM063).';
+comment on function imago.expect_session(boolean) is 'Refuses sessions in which moving would go wrong. Triggers do not fire for a replica (IM062, where something is to be written), and a transaction that sees old rows only takes them for all there is (IM063).';

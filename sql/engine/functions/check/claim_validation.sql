@@ -48,13 +48,7 @@ begin
   delete from imago.validation v where v.plan = plan.name and v.id in (
     select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
   insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
-  select validation.id, c.id, row_number() over (order by c.plan is not null, c.position), a.applicable, not a.applicable,
-    case when c.source is null then 1 else greatest(1, imago.estimated_rows(c.source)) end
-  from imago.plan_check c
-  cross join lateral (select imago.is_applicable(c) as applicable) a
-  where coalesce(c.plan, plan.name) = plan.name
-    and (run_id is null or c.severity = 'error')
-    and (c.phase = current_phase or c.phase = 'during' and current_phase = 'after');
+  select validation.id, c.plan_check, c.place, c.applicable, c.done, c.total from imago.new_checks(plan, current_phase, run_id) c;
 end
 $$;
 comment on function imago.claim_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';

@@ -23,7 +23,9 @@ begin
   if fixes then
     perform imago.expect_session();
   end if;
-  if imago.read_only_reason(moving => fixes) is not null then
+  if not fixes and imago.read_only_reason(moving => false) is not null then
+    return imago.look_through(plan, detailed, started, deadline);
+  elsif fixes and imago.read_only_reason() is not null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
   end if;
   held := imago.claim_validation(plan, fixes, dry_run, null, null);
@@ -35,4 +37,4 @@ begin
   return imago.validation_answer(held.id, held.state, detailed, started);
 end
 $$;
-comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it.';
+comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';

@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   staged imago.plan;
   is_there boolean;
   rows jsonb := '{}';
@@ -17,6 +17,9 @@ begin
   if entity is null or still_there is null then
     perform imago.raise_error('IM004', case when entity is null then 'entity' else 'still_there' end);
   end if;
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
+  plan := imago.followed_plan(plan_name);
   staged := imago.entity_stage(plan, entity, stage, true);
   if staged.name is null then
     staged := imago.plan_at_stage(plan, coalesce(stage, 1));

@@ -36,7 +36,8 @@ begin
   if run.findings = '[]' then
     return;
   end if;
-  -- It may have been put right since.
+  -- It may have been put right since. How far checks are is written down.
+  perform imago.expect_writable(moving => false);
   answer := imago.run_error_checks(plan, run.id, clock_timestamp() + interval '1 hour', clock_timestamp());
   if answer -> 'failing' <> '[]' then
     return query select 'its checks find something: ' || string_agg(f ->> 'name', ', '), 'Call validate_migration and put right what it finds.'

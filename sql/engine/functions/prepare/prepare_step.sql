@@ -20,7 +20,9 @@ declare
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
-  if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).prepared_at is null then
+  if (imago.find_plan(plan_name)).prepared_at is not null then
+    return imago.prepare_answer(plan_name, null, 'prepared');
+  elsif imago.read_only_reason() is not null then
     return imago.prepare_answer(plan_name, null, 'waiting') || imago.waiting_fields();
   end if;
   begin

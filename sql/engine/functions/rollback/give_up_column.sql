@@ -13,6 +13,8 @@ declare
   lost record;
   result jsonb;
 begin
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
   perform from imago.plan p where p.name = plan_name for update;
   select w.* into write from imago.plan_write w
   where w.plan = plan_name and w.relation = give_up_column.relation and w.undo_table is not null;

@@ -7,6 +7,7 @@ as $$
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_cron();
+  perform imago.expect_writable(moving => false);
   return jsonb_build_object('plan', plan_name, 'unscheduled', imago.unschedule(plan_name, 'asked for'));
 end
 $$;

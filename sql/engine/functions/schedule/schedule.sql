@@ -21,6 +21,8 @@ begin
     perform imago.raise_error('IM033', every::text);
   end if;
   perform imago.expect_cron();
+  perform imago.expect_session();
+  perform imago.expect_writable(moving => false);
 
   -- A tick that ends the run decides under this lock whether the job goes: not between our look at the run and our job.
   perform pg_advisory_xact_lock(imago.plan_lock_key(plan_name, 'schedule'));
