@@ -4,9 +4,9 @@ import { CallError } from '../client.ts';
 import { ask } from '../command/ask.ts';
 import { bytes, counted } from '../command/figures.ts';
 import { backoffMs, pause } from '../command/retry.ts';
+import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';
-import { untilWritable } from './waiting.ts';
 
 const patienceMs = 5 * 60_000;
 
@@ -79,19 +79,18 @@ async function drive(context: Context, args: { plan: string; older_than?: string
   const warnings: string[] = [];
   let movedAt = performance.now();
   let waited = 0;
-  let isWaiting = false;
+  const noteWaiting = waitingNotes(terminal);
   for (;;) {
     if (signal.aborted) {
       return { status: 'interrupted', message: 'Stopped between two steps.', next: [again] };
     }
     const answer = await caller.call('cleanup_migration', args, signal);
+    noteWaiting(reasonOf(answer));
     if (answer.state === 'waiting') {
-      await untilWritable(context, answer, isWaiting);
-      isWaiting = true;
       movedAt = performance.now();
+      await pause(answer.retry_after_ms, signal);
       continue;
     }
-    isWaiting = false;
     if (answer.state === 'busy') {
       if (performance.now() - movedAt > patienceMs) {
         return {

@@ -18,7 +18,10 @@ const lockTimeoutMs = 2_000;
 const concurrentLockTimeoutMs = '5min';
 
 /** SQLSTATEs that a later try may not meet, and the ways in which a connection ends. */
-const passing = /^(25006|40...|55P03|57P0.|08...|53300|CONNECTION_.*|ECONN.*)$/;
+const passing = /^(40...|55P03|57P0.|08...|53300|CONNECTION_.*|ECONN.*)$/;
+
+/** The SQLSTATE of a write where none is taken. */
+const readOnly = '25006';
 
 export type Phase = 'prepare' | 'finalize';
 
@@ -41,12 +44,21 @@ export async function pastDirect<Answer>(
   phase: Phase,
   call: () => Promise<Answer>,
 ): Promise<Answer | undefined> {
-  const { databaseUrl } = context;
-  try {
-    return await call();
-  } catch (error) {
-    if (!(error instanceof CallError) || error.code !== 'IM042' || databaseUrl === undefined) throw error;
-    return (await runDirect(context, databaseUrl, phase)) ? await call() : undefined;
+  const { databaseUrl, signal } = context;
+  for (let refused = 1; ; refused += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof CallError) || error.code !== 'IM042' || databaseUrl === undefined) throw error;
+      try {
+        return (await runDirect(context, databaseUrl, phase)) ? await call() : undefined;
+      } catch (failed) {
+        // While the database takes no writes, the call itself says so, and is waited for.
+        if (!(failed instanceof CallError) || failed.code !== readOnly || refused >= tries) throw failed;
+      }
+    }
+    await pause(backoffMs(refused), signal);
+    if (signal.aborted) return undefined;
   }
 }
 

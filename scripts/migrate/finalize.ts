@@ -10,11 +10,11 @@ import { counted } from '../command/figures.ts';
 import { problemOf } from '../command/problem.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import type { Terminal } from '../command/terminal.ts';
+import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly, notConnected, pastDirect } from './direct.ts';
 import type { Ending } from './ending.ts';
 import { validateCommand } from './findings.ts';
-import { untilWritable } from './waiting.ts';
 
 /** So long a lock may be missed, or another caller be at work, before the command gives up. */
 const patienceMs = 5 * 60_000;
@@ -84,7 +84,7 @@ async function drive(context: Context): Promise<Ending> {
   const { terminal, signal } = context;
   let said: string | undefined;
   let waited = 0;
-  let isWaiting = false;
+  const noteWaiting = waitingNotes(terminal);
   let movedAt = performance.now();
   const warnings: string[] = [];
   for (;;) {
@@ -97,13 +97,12 @@ async function drive(context: Context): Promise<Ending> {
       return { ...refused(context, error), warnings };
     }
     if (!answer) return interrupted(context);
+    noteWaiting(reasonOf(answer));
     if (answer.state === 'waiting') {
-      await untilWritable(context, answer, isWaiting);
-      isWaiting = true;
       movedAt = performance.now();
+      await pause(answer.retry_after_ms, signal);
       continue;
     }
-    isWaiting = false;
     if (answer.state === 'busy') {
       if (performance.now() - movedAt > patienceMs) return stalled(context);
       waited += 1;

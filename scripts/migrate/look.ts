@@ -1,6 +1,7 @@
 /** The actions that only look: figures, watching. */
 import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { pause } from '../command/retry.ts';
+import { waitingNotes } from '../command/waiting.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';
 import { wrongAtEnd } from './findings.ts';
@@ -67,6 +68,7 @@ export async function watch(context: Context): Promise<Ending> {
     waiting: progress.waiting ?? undefined,
   });
   const shown = new Progress(terminal, position());
+  const noteWaiting = waitingNotes(terminal);
   const started = performance.now();
   try {
     for (;;) {
@@ -76,6 +78,7 @@ export async function watch(context: Context): Promise<Ending> {
           at: new Date().toISOString(),
           ...withoutGuideNames(plan, progress),
         });
+      noteWaiting(progress.waiting ?? undefined);
       shown.update(position());
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities } from '../command/figures.ts';
 import { problemOf } from '../command/problem.ts';
+import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
@@ -102,6 +103,7 @@ async function driveShown(
     isEstimate: before.total_is_estimate ?? false,
   };
   const progress = new Progress(terminal, shown);
+  const noteWaiting = waitingNotes(terminal);
   let prepared = false;
   let lookedAt = performance.now();
   let looking = false;
@@ -142,11 +144,8 @@ async function driveShown(
     shown.done += direction === 'forward' ? answer.migrated : answer.rolled_back;
     shown.failed = direction === 'forward' ? answer.failures_left : answer.conflicts;
     shown.checking = answer.checking ?? undefined;
-    const waiting = answer.status === 'waiting' ? (answer.reason ?? 'nothing can be written now') : undefined;
-    if (waiting && !shown.waiting)
-      terminal.warn(`Waiting: ${waiting}. Nothing is lost; it goes on by itself. Ctrl-C stops the command.`);
-    if (!waiting && shown.waiting) terminal.info('Going on.');
-    shown.waiting = waiting;
+    shown.waiting = reasonOf(answer);
+    noteWaiting(shown.waiting);
     progress.update(shown);
     void look();
   };

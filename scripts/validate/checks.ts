@@ -3,6 +3,7 @@ import type { ValidationAnswer } from '../../functions/_shared/validation.ts';
 import type { Caller } from '../command/caller.ts';
 import { pause } from '../command/retry.ts';
 import type { Terminal } from '../command/terminal.ts';
+import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import type { Options } from './options.ts';
 import { Progress } from './progress.ts';
 
@@ -56,17 +57,16 @@ export async function runChecks(context: Context, purpose: Purpose): Promise<Che
   const progress = new Progress(terminal);
   let busySince: number | undefined;
   let waitMs = firstBusyWaitMs;
-  let isWaiting = false;
+  const noteWaiting = waitingNotes(terminal);
   try {
     for (;;) {
       const answer = await caller.call('validate_migration', args, signal);
       progress.update(answer);
+      noteWaiting(reasonOf(answer));
       if (!answer.has_more) return ended('complete', answer);
       if (signal.aborted) return ended('interrupted', answer);
       const retryAfterMs = answer.retry_after_ms ?? 0;
       if (answer.status === 'waiting') {
-        if (!isWaiting) terminal.warn(`Waiting: ${answer.reason}. It goes on by itself; Ctrl-C stops.`);
-        isWaiting = true;
         await pause(retryAfterMs, signal);
       } else if (answer.status === 'busy') {
         busySince ??= performance.now();

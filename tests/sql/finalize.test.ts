@@ -320,7 +320,9 @@ describe('the checks of finalize', () => {
       update imago.plan set checking_at = clock_timestamp(), checking_since = clock_timestamp(), checking_stage = 2
       where name = ${PLAN}`;
     await db.sql`update items set fresh = null where id = 7`;
-    expect((await finalize(db, { plan: PLAN, dry_run: true })).obstacles).toMatchObject([{ kind: 'pending' }]);
+    expect((await finalize(db, { plan: PLAN, dry_run: true })).obstacles).toMatchObject([
+      { kind: 'pending' },
+    ]);
   });
 });
 

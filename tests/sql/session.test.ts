@@ -243,6 +243,23 @@ describe('a database that is read-only', () => {
     expect(await call(client, 'migrate_batch')).toMatchObject({ ...waiting, status: 'waiting' });
   });
 
+  test('sessions of a pool that are older write on, newer ones wait: no standstill, and nothing is lost', async () => {
+    const db = await halfWay();
+    const older = db.connect({ max: 1 });
+    await older`update imago.setting set value = '2' where name = 'idle_calls'`;
+    const newer = await readOnly(db, true);
+    for (let i = 0; i < 5; i += 1)
+      expect(await call(newer, 'migrate_batch')).toMatchObject({ status: 'waiting' });
+    let answer: Answer;
+    do {
+      answer = await call(older, 'migrate_batch', { batch_size: 5 });
+      expect(await call(newer, 'rollback_batch')).toMatchObject({ status: 'waiting' });
+    } while (answer.has_more);
+    expect(answer).toMatchObject({ status: 'done', state: 'succeeded' });
+    expect(await value(older, 'select count(*)::int from imago.standstill')).toBe(0);
+    expect((await rollbackAll(older)).at(-1)).toMatchObject({ state: 'succeeded' });
+  });
+
   test('once it can be written again, the same calls go on by themselves, to the end and back', async () => {
     const db = await halfWay();
     await call(await readOnly(db, true), 'migrate_batch');

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { Cluster } from '../../scripts/embedded/cluster.ts';
 import { openDataApi, serveHttp } from '../../scripts/embedded/data-api.ts';
 import { functionsOnDemand } from '../../scripts/embedded/functions.ts';
+import type { TestServer } from './cluster.ts';
 import { type App, freshDatabase, type TestDatabase } from './database.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,6 +34,8 @@ export async function freshProject({
   users?: number;
   /** False for a database without Imago. */
   migrated?: boolean;
+  /** The server to make it on, if not the one that all tests share. */
+  on?: TestServer;
   /** The edge functions that are deployed, instead of the project's. */
   functionsFolder?: string;
 } = {}): Promise<Project> {

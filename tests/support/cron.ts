@@ -80,7 +80,8 @@ async function runJob(db: TestDatabase, job: Job): Promise<JobRun> {
     }),
   );
   await session.end();
-  const superuser = db.connect({ role: 'supabase_admin' });
+  const superuser = db.connect({ role: 'supabase_admin', max: 1 });
+  await superuser`set default_transaction_read_only = off`;
   await superuser`
     insert into cron.job_run_details (jobid, database, username, command, status, return_message)
     values (${job.jobid}, ${db.name}, ${job.username}, ${job.command}, ${run.status}, ${run.message})`;
