@@ -1,9 +1,19 @@
 /** Writes a new plan into the project: all of its files, or none. */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Sql } from 'postgres';
 import { UsageError } from '../command/usage.ts';
 import { joinSources, manifestFile, migrationFile, readManifest, root } from '../manifest.ts';
+import { columnProblem, nameProblem } from './plan-name.ts';
 import { unfilled } from './sample.ts';
 import { plainName, readSource, tableName } from './source.ts';
 import { type Draft, type Files, manifestEntries, planFiles, testFiles } from './template.ts';
@@ -24,13 +34,6 @@ export interface Created {
   unfilled: string[];
 }
 
-/** Names of a plan: of its schema, too. */
-const validName = /^[a-z][a-z0-9_]{0,40}$/;
-
-/** Schemas that are somebody else's, in any Supabase project. */
-const takenSchemas =
-  /^(pg_.*|public|information_schema|imago|imago_undo|auth|storage|realtime|extensions|graphql|graphql_public|vault|cron|net|supabase_.*)$/;
-
 /** Refuses names that no plan can have, before any database is reached. */
 export function checkNames({ plan, source, key, column }: Wish): void {
   tableName(source);
@@ -42,21 +45,48 @@ export function checkNames({ plan, source, key, column }: Wish): void {
       );
     }
   }
-  if (!validName.test(plan) || takenSchemas.test(plan)) {
+  const problem = nameProblem(plan);
+  if (problem !== undefined) {
     throw new UsageError(
-      `${plan} cannot be the name of a plan.`,
-      'A small letter, then at most 40 small letters, digits and underscores; and no schema of Supabase or of Imago.',
+      `${plan} cannot be the name of a plan. ${problem}`,
+      `Take another name, like ${suggestion(plan)}.`,
     );
   }
-  if (existsSync(join(root, 'sql/plans', plan))) {
+  const ofColumn = columnProblem(column ?? plan);
+  if (ofColumn !== undefined) {
     throw new UsageError(
-      `There is a plan ${plan} already: sql/plans/${plan}/.`,
+      `${column} cannot be the name of a column. ${ofColumn}`,
+      'Name another one with --column.',
+    );
+  }
+  const there = sameFile(join(root, 'sql/plans', plan));
+  if (there !== undefined) {
+    throw new UsageError(
+      `There is a plan ${there} already: sql/plans/${there}/.`,
       'Remove it first, or take another name.',
     );
   }
   const entry = Object.keys(readManifest()).find((name) => name.endsWith(`_imago_plan_${plan}`));
   if (entry)
     throw new UsageError(`sql/manifest.json has ${entry} already.`, 'Remove it first, or take another name.');
+}
+
+/** A name that can be had, made from one that cannot. */
+function suggestion(plan: string): string {
+  const plain = plan
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .replace(/^(pg_|[^a-z])+/, '')
+    .slice(0, 30);
+  return `my_${plain.replace(/_+$/, '') || 'plan'}`;
+}
+
+/** What stands at this path, or would on a system that does not tell capitals from small letters. */
+function sameFile(file: string): string | undefined {
+  const folder = dirname(file);
+  if (!existsSync(folder)) return undefined;
+  const wanted = basename(file).toLowerCase();
+  return readdirSync(folder).find((name) => name.toLowerCase() === wanted);
 }
 
 /** Looks at the table, and writes the plan. */
@@ -71,7 +101,10 @@ export async function createPlan(sql: Sql, wish: Wish): Promise<Created> {
     ),
     ...testFiles(draft),
   };
-  const there = Object.keys(files).filter((file) => existsSync(join(root, file)));
+  const there = Object.keys(files).flatMap((file) => {
+    const name = sameFile(join(root, file));
+    return name === undefined ? [] : [join(dirname(file), name)];
+  });
   if (there.length > 0) {
     throw new UsageError(
       `These files are there already: ${there.join(', ')}.`,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { checkNames, draftPlan, type Wish } from '../../scripts/plan/create.ts';
+import { nameProblem } from '../../scripts/plan/plan-name.ts';
 import { copyProject, runLine } from '../support/copy.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -71,10 +72,7 @@ test('plan new writes a plan that has nothing wrong with it, built, and says so'
 
 describe('plan new refuses, and writes nothing,', () => {
   test.each<[args: Partial<Wish>, message: string]>([
-    [{ plan: 'Bad' }, 'Bad cannot be the name of a plan.'],
-    [{ plan: '../x' }, '../x cannot be the name of a plan.'],
-    [{ plan: 'auth' }, 'auth cannot be the name of a plan.'],
-    [{ plan: 'pg_x' }, 'pg_x cannot be the name of a plan.'],
+    [{ plan: 'taken_column', column: 'ctid' }, 'ctid cannot be the name of a column.'],
     [{ plan: 'taken' }, 'The database has a schema taken already.'],
     [{ plan: 'avatars' }, 'There is a plan avatars already: sql/plans/avatars/.'],
     [{ source: 'users' }, '--source: users is not the name of a table.'],
@@ -95,6 +93,24 @@ describe('plan new refuses, and writes nothing,', () => {
     })();
     await expect(refused).rejects.toThrow(message);
     await expect(refused).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test('for every word that PostgreSQL would have in quotes', async () => {
+    const words = await db.sql<
+      { word: string }[]
+    >`select word from pg_get_keywords() where quote_ident(word) <> word`;
+    expect(words.length).toBeGreaterThan(100);
+    expect(words.filter(({ word }) => nameProblem(word) === undefined)).toEqual([]);
+  });
+
+  test('for files that only capitals tell from those that are there', async () => {
+    const folder = await copyProject();
+    await writeFile(path.join(folder, 'tests/support/Initials.sql'), '');
+    const refused = await plan(folder, 'new initials --source public.users --key id');
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there already: tests/support/Initials.sql'),
+    });
   });
 
   test('for what is there already, or arguments that it cannot understand', async () => {
