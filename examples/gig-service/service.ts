@@ -23,7 +23,7 @@ export async function startService(databaseUrl: string, port = 0): Promise<Servi
     where attrelid = to_regclass('public.freelancers') and attname = 'certifications' and not attisdropped`;
   if (!ready) {
     await sql.end();
-    throw new Error('The database is not at the version that this service needs: npx imago db upgrade');
+    throw new Error('The database is not at the version that this service needs: npx --no imago db upgrade');
   }
 
   const answer = async (request: IncomingMessage): Promise<{ status: number; body: unknown }> => {

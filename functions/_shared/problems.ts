@@ -76,7 +76,7 @@ export const problems = {
   engine_newer: {
     status: 500,
     message: 'The engine in the database is newer than the edge functions know.',
-    hint: 'Deploy the edge functions of its version: npx imago install, then npx supabase functions deploy.',
+    hint: 'Deploy the edge functions of its version: npx --no imago install, then npx supabase functions deploy.',
   },
   internal: {
     status: 500,

@@ -22,10 +22,10 @@ export function programName(
   return `node ${path.relative(process.cwd(), script) || `scripts/${command}.ts`}`;
 }
 
-/** The bin as it is typed: below npm it is not on the PATH of the shell. */
+/** The bin as it is typed: below npm it is not on the PATH of the shell, and without --no npx would fetch a package of this name. */
 export function binName({ npm_lifecycle_event: script }: NodeJS.ProcessEnv = process.env): string {
   if (script === undefined) return 'imago';
-  return script === 'imago' ? 'npm run imago --' : 'npx imago';
+  return script === 'imago' ? 'npm run imago --' : 'npx --no imago';
 }
 
 /** Another command, called in the same way as this one. */

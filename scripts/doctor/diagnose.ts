@@ -43,7 +43,7 @@ export interface Finding {
 
 type Installed = Installation['functions'][number];
 
-const push = 'Push the migrations of this version: npx imago install, then npx supabase db push.';
+const push = 'Push the migrations of this version: npx --no imago install, then npx supabase db push.';
 const restore =
   'Nothing runs this again by itself: run its definition from the migration of Imago that holds it, or remove Imago and install it anew.';
 

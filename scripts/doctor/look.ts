@@ -74,7 +74,7 @@ const notInstalled: Finding = {
   code: 'not_installed',
   object: 'public.inspect_installation()',
   message: 'Imago is not installed in this database, or only in part, or in an older version.',
-  remedy: 'Add its migrations to your project (npx imago install) and push them: npx supabase db push.',
+  remedy: 'Add its migrations to your project (npx --no imago install) and push them: npx supabase db push.',
 };
 
 function notCallable({ code }: CallError): Finding {

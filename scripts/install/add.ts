@@ -84,7 +84,7 @@ function migrationsToAdd(
     throw new Problem(
       'newer-engine',
       `${newer.file} is of an Imago that is newer than this package.`,
-      'Upgrade the package: npm install imago@latest, or the tarball of the newer version.',
+      'Install the tarball of the newer version: npm install --save-dev ./imago-<version>.tgz',
     );
   }
   const kept: Kept[] = [];

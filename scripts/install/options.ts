@@ -17,10 +17,10 @@ export type Options = z.output<typeof optionsSchema> & { folder: string };
 
 const examples = `
 Examples:
-  npx imago install                          the engine and the plan avatars, into the project here
-  npx imago install ../shop --plans avatars,profile_gigs
-  npx imago install --dry-run                what it would add
-  npx imago install --uninstall              the migration that removes everything
+  npx --no imago install                     the engine and the plan avatars, into the project here
+  npx --no imago install ../shop --plans avatars,profile_gigs
+  npx --no imago install --dry-run           what it would add
+  npx --no imago install --uninstall         the migration that removes everything
 
 It adds migrations after the last one of the project, edge functions to supabase/functions/ with their entries in
 config.toml, and lines to .env.example. It touches no database: npx supabase db push does. Called again it adds what

@@ -1,6 +1,7 @@
 /** A Supabase project of somebody else: the files of it that matter here, as they are. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { binName } from '../command/invocation.ts';
 import { packageFolder } from '../package.ts';
 import { Problem } from './problem.ts';
 
@@ -51,7 +52,7 @@ export function readProject(given: string): Project {
     throw new Problem(
       'own-repository',
       'This is the folder of Imago itself, which has everything.',
-      'Name the folder of your project: imago install DIR',
+      `Name the folder of your project: ${binName()} install DIR`,
     );
   }
   const read = (file: string): string | undefined =>

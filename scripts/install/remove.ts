@@ -1,4 +1,5 @@
 /** Works out how Imago goes from a project. Writes nothing. */
+import { binName } from '../command/invocation.ts';
 import { below, numbered } from './add.ts';
 import type { Change } from './changes.ts';
 import { withoutFunctions } from './config.ts';
@@ -32,7 +33,7 @@ export function removal(project: Project, discardJournal: boolean): Work {
     throw new Problem(
       'not-installed',
       'There is nothing of Imago in this project.',
-      'Name the folder of the project that has it: imago install DIR --uninstall',
+      `Name the folder of the project that has it: ${binName()} install DIR --uninstall`,
     );
   }
   return { changes: [...changes, ...migration], kept, unchanged: 0, plans: [], functions: removed };

@@ -121,8 +121,8 @@ function next({ work, options }: Said): string[] {
     ...(pushes && !removes
       ? [
           'cp .env.example .env    and set SUPABASE_URL and SUPABASE_SECRET_KEY in it',
-          'npx imago doctor',
-          'npx imago migrate --dry-run=preflight',
+          'npx --no imago doctor',
+          'npx --no imago migrate --dry-run=preflight',
         ]
       : []),
   ];

@@ -26,7 +26,7 @@ begin
     raise exception using
       errcode = 'IM012',
       message = format('names that Imago needs are taken: %s', taken),
-      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.';
+      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (npx --no imago install --plans). This migration has changed nothing.';
   end if;
 end
 $$;

@@ -31,7 +31,7 @@ begin
     raise exception using
       errcode = 'IM012',
       message = format('names that Imago needs are taken: %s', taken),
-      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.';
+      hint = 'Rename or drop them, then push again; a plan that needs them can be left out (npx --no imago install --plans). This migration has changed nothing.';
   end if;
 end
 $$;
@@ -100,7 +100,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the %1$s is still pending after apply', 'Look at what the plan''s apply does for this key; in plan avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
   ('IM011', 'apply made more than one target row for one %1$s', 'Mend the view or apply: each %1$s gets one row; in plan avatars, from the view avatars.default_avatar.', 'The plan''s view yields several rows for one entity.'),
-  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again; a plan that needs them can be left out (imago install --plans). This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
+  ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again; a plan that needs them can be left out (npx --no imago install --plans). This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
   ('IM013', 'plan %1$s knows no %2$s with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
   ('IM014', 'plan %1$s writes what it does not declare: %2$s', 'Declare it in the plan, or stop writing it. What is not declared cannot be taken back.', 'A dry run compared what was written with what was declared, and no trigger of the app explains the difference.'),
   ('IM015', '%1$s is not valid: %2$s', 'Allowed: %3$s.', 'An argument has a value outside its range.'),
@@ -136,7 +136,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM048', 'columns that finalize of plan %1$s drops are still used by %2$s', 'Nothing was done. Drop these, or have them read the new side; then call again.', 'Views, policies or other objects of the app stand on columns that finalize drops, and nothing is dropped along with them.'),
   ('IM051', 'the key names entities of several stages of plan %1$s: %2$s', 'Say which: stage => %3$s.', 'The stages of a plan walk different tables, and more than one of them has this key.'),
   ('IM052', 'no run of plan %1$s has come to stage %2$s', 'Call migrate_batch until it has, or move an entity of the first stage. get_detailed_migration_progress shows the stages under way in lanes.', 'An entity of a later stage may need what the stages before it make, so it is not moved before they are complete.'),
-  ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
+  ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: npx --no imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
   ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),

@@ -370,7 +370,7 @@ describe('everything that docs and README name exists:', () => {
       for (const [, name = ''] of text.matchAll(/npm run ([\w:]+)/g)) {
         if (!(name in scripts)) missing.push(`${file}: npm run ${name}`);
       }
-      for (const [, name = ''] of text.matchAll(/(?:npx imago|npm run imago --) ([a-z][a-z-]*)/g)) {
+      for (const [, name = ''] of text.matchAll(/(?:npx --no imago|npm run imago --) ([a-z][a-z-]*)/g)) {
         if (name !== 'help' && !entries.some((entry) => entry.name === name))
           missing.push(`${file}: imago ${name}`);
       }

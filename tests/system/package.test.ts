@@ -43,7 +43,7 @@ afterAll(async () => {
   await rm(app, { recursive: true, force: true });
 });
 
-/** `npx imago` in the project, with nothing of the tester's environment that it reads. */
+/** `npx --no imago` in the project, with nothing of the tester's environment that it reads. */
 async function npxImago(...args: string[]) {
   return await execute('npx', ['--no-install', 'imago', ...args], app, {
     PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
@@ -100,7 +100,7 @@ describe('the files of the npm package', () => {
   });
 });
 
-describe('npx imago', () => {
+describe('npx --no imago', () => {
   test('--help lists the commands, and each has its own', async () => {
     const help = await npxImago('--help');
     expect(help.code, help.stderr).toBe(0);

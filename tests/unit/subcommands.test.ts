@@ -159,7 +159,7 @@ describe('what to type next', () => {
     ['imago migrate', ['--rollback', '--force'], 'imago rollback --force'],
     ['imago watch', ['--plan', 'x', '--resume'], 'imago resume --plan x'],
     ['imago status', [], 'imago migrate'],
-    ['npx imago dry-run', ['--dry-run=preflight'], 'npx imago dry-run preflight'],
+    ['npx --no imago dry-run', ['--dry-run=preflight'], 'npx --no imago dry-run preflight'],
     ['npm run imago -- finalize', ['--cleanup'], 'npm run imago -- cleanup'],
   ])('from %s the flags %j are typed as %s', (program, argv, line) => {
     expect(spelled(program, argv)).toBe(line);
@@ -170,8 +170,8 @@ describe('what to type next', () => {
       programName(command, event === undefined ? {} : { npm_lifecycle_event: event }, script);
     expect(name('migrate', '/x/scripts/migrate.ts', 'migrate')).toBe('npm run migrate');
     expect(name('rollback', '/x/node_modules/.bin/imago')).toBe('imago rollback');
-    expect(name('rollback', '/x/node_modules/.bin/imago', 'npx')).toBe('npx imago rollback');
-    expect(name('rollback', '/x/node_modules/.bin/imago', 'rollback')).toBe('npx imago rollback');
+    expect(name('rollback', '/x/node_modules/.bin/imago', 'npx')).toBe('npx --no imago rollback');
+    expect(name('rollback', '/x/node_modules/.bin/imago', 'rollback')).toBe('npx --no imago rollback');
     expect(name('rollback', '/x/scripts/imago.ts', 'imago')).toBe('npm run imago -- rollback');
     expect(siblingName('node scripts/migrate.ts', 'validate')).toBe('node scripts/validate.ts');
     expect(siblingName('npm run imago -- dry-run', 'validate')).toBe('npm run imago -- validate');
