@@ -120,7 +120,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM029', 'check %1$s of plan %2$s could not be evaluated: SQLSTATE %3$s', 'Look what has changed in the tables that the check reads, then validate again.', 'The query of the check failed, for example because a column has been dropped.'),
   ('IM030', 'the fix of check %1$s was stopped: SQLSTATE %2$s', 'Look at select * from migration_log where level = ''error''. Findings that were fixed before stay fixed.', 'The server is in trouble, the fix does not fit the schema, or too many entities could not be fixed.'),
   ('IM031', 'pg_cron is not enabled in this database', 'Enable it in the dashboard under Integrations, Cron, or run: create extension pg_cron. Without it, call migrate_batch from anywhere until has_more is false.', 'schedule_migration hands the batches to pg_cron, and there is no schema cron with its functions.'),
-  ('IM032', 'role %1$s may not use pg_cron', 'As the role that owns schema cron: grant usage on schema cron to %1$s; grant select on cron.job to %1$s.', 'pg_cron was enabled by a role that has not granted it to the owner of the functions.'),
+  ('IM032', 'role %1$s may not use pg_cron', 'As postgres, to which Supabase gives the schema cron, or else as its owner: grant usage on schema cron to %1$s; grant select on cron.job to %1$s. Where it is postgres that may not: disable pg_cron in the dashboard under Integrations, and enable it again.', 'pg_cron was enabled by a role that has not granted it to the owner of the functions.'),
   ('IM033', 'pg_cron cannot run every %1$s', 'Allowed: 1 to 59 seconds; 1, 2, 3, 4, 5, 6, 10, 12, 15, 20 or 30 minutes; 1, 2, 3, 4, 6, 8, 12 or 24 hours.', 'pg_cron knows seconds below a minute; minutes and hours come at equal distances only where they divide an hour or a day.'),
   ('IM034', 'run %1$s is not a %2$s run of plan %3$s', 'Pass the number that the first answer gave as run, to the same function and plan; or leave run out.', 'The argument run names a run that does not exist, or one of another plan or direction.'),
   ('IM035', 'sync %1$s of plan %2$s cannot be installed: there is no %3$s', 'Declare it for what the app has (imago.plan_sync); a plan that finds the app''s columns writes its rows in a prepare step.', 'The relation of a sync, a column that it watches or its primary key is missing.'),
@@ -139,12 +139,12 @@ insert into imago.error (code, message, hint, cause) values
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: npx --no imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
-  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, until it is done; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
+  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, and when it is done alter role postgres reset statement_timeout; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
   ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.'),
   ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.'),
   ('IM060', 'plan %1$s wrote rows of %2$s that its journal has not seen: %3$s', 'Nothing of this batch was kept. Put that right (select * from imago.capture_problems(%1$L) lists what is wrong), then call retry_failed_migrations(%1$L).', 'The server counts more rows written than the capture triggers have seen. What is not in the journal could not be taken back.'),
   ('IM061', 'rows of this entity are not as they were put back', 'Look at the table and key in the failure. A trigger or rule of the app kept the row, or changed it again: have it let Imago through, then call retry_failed_migrations.', 'A rollback proves that what it removed is gone and what it restored is as it was.'),
-  ('IM062', 'this session has session_replication_role = replica, in which triggers do not fire', 'Run set session_replication_role = origin, then call again. Nothing was done.', 'What is written while triggers are off is in no journal, and could not be taken back.'),
+  ('IM062', 'this session has session_replication_role = replica, in which triggers do not fire', 'As the role that set it so, run set session_replication_role = origin; or call from a new session. Nothing was done.', 'What is written while triggers are off is in no journal, and could not be taken back.'),
   ('IM063', 'the transaction of this call is %1$s', 'Call in read committed (set default_transaction_isolation = ''read committed''), or outside of your own transaction. Nothing was done.', 'A transaction in repeatable read or serializable sees the rows of its beginning only: what others have moved, or added, since would be overlooked.'),
   ('IM064', '%1$s', 'Nothing was done and nothing is lost. Free disk space or enlarge the disk, then call again.', 'The database, or the transaction, takes no writes: Supabase makes a project read-only when its disk is nearly full.'),
   ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
@@ -384,14 +384,14 @@ comment on column imago.plan_check.fix is 'Function of the plan''s schema that m
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
   (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),
-  (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it, or install Imago as a role that has it.', 'imago.check_rights'),
-  (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Give the role bypassrls, or run: alter table ... no force row level security.', 'imago.check_row_security'),
+  (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it as each finding says; where that cannot be, choose a table of a schema of yours.', 'imago.check_rights'),
+  (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Run the statement of each finding: it then applies to all others, and no more to the owner of the table.', 'imago.check_row_security'),
   (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.check_unprotected_tables'),
   (5, 'app_triggers', 'warning', 'before', 'A trigger of the app fires on rows that the plan writes; what it does is not taken back by a rollback.', 'Look what it does; a dry run lists the tables and columns that it wrote.', 'imago.check_app_triggers'),
   (6, 'missing_indexes', 'warning', 'before', 'A column that the plan searches has no index, so that each batch reads the whole table.', 'Create the index before you start; concurrently, so that nobody waits.', 'imago.check_missing_indexes'),
   (7, 'limitations', 'warning', 'before', 'The plan will leave something in this app as it is.', 'Read what it is; nothing needs to be done.', 'imago.check_limitations'),
   (8, 'free_connections', 'warning', 'before', 'Few connections are free: workers of the migration would take them from the app.', 'Run with fewer workers, or through the connection pooler.', 'imago.check_connections'),
-  (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it with pg_terminate_backend.', 'imago.check_transactions'),
+  (9, 'long_transactions', 'warning', 'before', 'A transaction has been open for minutes: preparing waits for it, and vacuum cannot clean up behind the migration.', 'Let it end, or end it as the finding says.', 'imago.check_transactions'),
   (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.check_sample'),
   (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.check_undo_journal'),
   (12, 'sequences', 'error', 'during', 'A sequence lags behind the values that the plan has copied into its column: the app''s next insert takes a value that is there.', 'Run the statement of each finding; the sequence then goes on behind the largest value.', 'imago.check_sequences'),
@@ -1814,7 +1814,7 @@ set search_path = ''
 as $$
   select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
     'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
-    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
+    'hint', imago.schema_remedy(n.oid, r.name)) order by s.name, r.name), '[]'))
   from (
     select plan.source_schema as name
     union
@@ -1837,7 +1837,7 @@ set search_path = ''
 as $$
   select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
     'object', t::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
-    'hint', format('alter role %I bypassrls; or: alter table %s no force row level security;', current_user, t)) order by t::text), '[]'))
+    'hint', case when pg_catalog.pg_has_role(c.relowner, 'usage') then format('alter table %s no force row level security;', t) else imago.owner_remedy(c.relowner) end) order by t::text), '[]'))
   from imago.plan_relations(plan) t
   join pg_catalog.pg_class c on c.oid = t
   where c.relrowsecurity and (c.relforcerowsecurity or not pg_catalog.pg_has_role(c.relowner, 'usage'))
@@ -1933,8 +1933,11 @@ set search_path = ''
 as $$
   with open as (
     select format('session %s', a.pid) as object, coalesce(a.state, 'active') as state, a.xact_start as since,
-      format('select pg_terminate_backend(%s);', a.pid) as hint
-    from pg_catalog.pg_stat_activity a
+      case when r.rolsuper then 'It is a superuser''s, and only one of them may end it. Let it end; on Supabase a restart of the database ends it (dashboard, Project Settings, General).'
+        when not pg_catalog.pg_has_role(current_user, 'pg_signal_backend', 'usage') and not pg_catalog.pg_has_role(r.oid, 'usage')
+          then format('Let it end, or have a member of %I or of pg_signal_backend end it: select pg_terminate_backend(%s);', r.rolname, a.pid)
+        else format('select pg_terminate_backend(%s);', a.pid) end as hint
+    from pg_catalog.pg_stat_activity a left join pg_catalog.pg_roles r on r.oid = a.usesysid
     where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
     union all
     select format('prepared transaction %s', x.transaction), 'prepared', x.prepared, 'Commit it or roll it back: see pg_prepared_xacts.'
@@ -3301,7 +3304,9 @@ begin
   into problems, notices from imago.preflight(plan) p;
   if mode = 'preflight' then
     return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false,
-      'problems', problems, 'notices', notices, 'locks', imago.locks_ahead(plan), 'limits', limits);
+      'problems', problems, 'notices', notices, 'limits', limits,
+      -- What is refused locks nothing; and tables of a schema that may not be used cannot even be named.
+      'locks', case when problems @> '[{"severity": "error"}]' then '[]' else imago.locks_ahead(plan) end);
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
@@ -8058,6 +8063,22 @@ end
 $$;
 comment on function imago.may_be_lost(imago.plan, text[]) is 'Whether the app may have given journaled rows of these entities keys that the journal does not know.';
 
+-- imago.may_grant_role
+create or replace function imago.may_grant_role(role oid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select not r.rolsuper and (pg_catalog.pg_has_role(current_user, r.oid, 'member with admin option')
+    -- Before version 16 who may create roles may grant all of them; Supabase takes its own from that.
+    or pg_catalog.current_setting('server_version_num')::integer < 160000 and m.rolcreaterole
+      and r.rolname !~ '^(supabase_|pg_)' and r.rolname not in ('authenticator', 'dashboard_user', 'pgbouncer'))
+  from pg_catalog.pg_roles r cross join pg_catalog.pg_roles m
+  where r.oid = may_grant_role.role and m.rolname = current_user
+$$;
+comment on function imago.may_grant_role(oid) is 'Whether the current user may make itself a member of a role.';
+
 -- imago.migrate
 create or replace function imago.migrate(
   plan_name text,
@@ -9159,6 +9180,22 @@ as $$
 $$;
 comment on function imago.own_schemas() is 'The schemas that belong to Imago: its own, that of the journal, and one a plan.';
 
+-- imago.owner_remedy
+create or replace function imago.owner_remedy(owner oid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when imago.may_grant_role(r.oid) then format('grant %I to %I;', r.rolname, current_user)
+    when r.rolsuper or r.rolname ~ '^(supabase_|pg_)' or r.rolname in ('authenticator', 'dashboard_user', 'pgbouncer') then
+      'Only a superuser could change that, and Supabase gives you none. Keep what the plan needs in a table of your own that refers to this one, filled by a trigger on it, and have the plan walk yours.'
+    else format('Have a role that may grant %1$I do it: grant %1$I to %2$I;', r.rolname, current_user) end
+  from pg_catalog.pg_roles r where r.oid = owner_remedy.owner
+$$;
+comment on function imago.owner_remedy(oid) is 'What to do where something belongs to a role that the current user is no member of. What Supabase keeps for itself cannot be had.';
+
 -- imago.partition_problems
 create or replace function imago.partition_problems(relation text, purpose text)
 returns setof imago.problem
@@ -9521,7 +9558,7 @@ begin
   -- Without it nothing there can be named, let alone looked at.
   return query
     select 'error', 'no_right', format('schema %I', s.name), format('%s may not use it', current_user),
-      format('grant usage, create on schema %I to %I;', s.name, current_user)
+      imago.schema_remedy(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage, create')
     from imago.named_schemas(plan) s(name)
     where not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage');
   if found then
@@ -10560,7 +10597,7 @@ begin
   end if;
   if not pg_catalog.pg_has_role(class.relowner, 'usage') then
     return query select 'error', 'foreign_owner', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
-      format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
+      imago.owner_remedy(class.relowner);
   end if;
   return query
     select 'error', 'no_right', relation, format('%s has no right to %s', current_user, string_agg(r.name, ', ' order by r.n)),
@@ -10570,7 +10607,7 @@ begin
     having count(*) > 0;
   return query
     select 'error', 'no_right', format('schema %s', class.relnamespace::pg_catalog.regnamespace), format('%s may not create there', current_user),
-      format('grant create on schema %s to %I;', class.relnamespace::pg_catalog.regnamespace, current_user)
+      imago.schema_remedy(class.relnamespace, 'create')
     where not pg_catalog.has_schema_privilege(class.relnamespace, 'create');
   -- Keys of a parent hold neither for its children's rows nor are those seen by foreign keys; and triggers of the one do not fire
   -- for what is written through the other.
@@ -10585,7 +10622,7 @@ begin
       case when c.relkind = 'f' then format('has the partition %s, a foreign table', c.oid::pg_catalog.regclass)
         else format('has the partition %s, which is owned by %s, not by %s', c.oid::pg_catalog.regclass, c.relowner::pg_catalog.regrole, current_user) end,
       case when c.relkind = 'f' then format('alter table %s detach partition %s; what is written there cannot be journaled.', relation, c.oid::pg_catalog.regclass)
-        else format('alter table %s owner to %I;', c.oid::pg_catalog.regclass, current_user) end
+        else imago.owner_remedy(c.relowner) end
     from pg_catalog.pg_partition_tree(class.oid) t join pg_catalog.pg_class c on c.oid = t.relid
     where c.relispartition and (c.relkind = 'f' or not pg_catalog.pg_has_role(c.relowner, 'usage'));
   if imago.primary_key(relation) is null then
@@ -11594,6 +11631,22 @@ as $$
     select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
 $$;
 comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare. Tables and columns were dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
+
+-- imago.schema_remedy
+create or replace function imago.schema_remedy(schema oid, rights text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when pg_catalog.pg_has_role(n.nspowner, 'usage') or (
+        select bool_and(pg_catalog.has_schema_privilege(n.oid, trim(r) || ' with grant option')) from unnest(string_to_array(rights, ',')) r)
+      then format('grant %s on schema %I to %I;', rights, n.nspname, current_user)
+    else imago.owner_remedy(n.nspowner) end
+  from pg_catalog.pg_namespace n where n.oid = schema_remedy.schema
+$$;
+comment on function imago.schema_remedy(oid, text) is 'What to do where the current user lacks rights on a schema: grant them, where it may, else as owner_remedy. Several are separated by commas.';
 
 -- imago.sequence_findings
 create or replace function imago.sequence_findings(plan imago.plan)

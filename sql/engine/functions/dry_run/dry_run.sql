@@ -22,7 +22,9 @@ begin
   into problems, notices from imago.preflight(plan) p;
   if mode = 'preflight' then
     return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'mode', mode, 'dry_run', true, 'status', 'done', 'has_more', false,
-      'problems', problems, 'notices', notices, 'locks', imago.locks_ahead(plan), 'limits', limits);
+      'problems', problems, 'notices', notices, 'limits', limits,
+      -- What is refused locks nothing; and tables of a schema that may not be used cannot even be named.
+      'locks', case when problems @> '[{"severity": "error"}]' then '[]' else imago.locks_ahead(plan) end);
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();

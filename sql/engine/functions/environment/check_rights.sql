@@ -6,7 +6,7 @@ set search_path = ''
 as $$
   select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
     'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
-    'hint', format('grant %s on schema %I to %I;', r.name, s.name, current_user)) order by s.name, r.name), '[]'))
+    'hint', imago.schema_remedy(n.oid, r.name)) order by s.name, r.name), '[]'))
   from (
     select plan.source_schema as name
     union

@@ -21,7 +21,7 @@ begin
   end if;
   if not pg_catalog.pg_has_role(class.relowner, 'usage') then
     return query select 'error', 'foreign_owner', relation, format('is owned by %s, not by %s', class.relowner::pg_catalog.regrole, current_user),
-      format('alter table %s owner to %I, or install Imago as its owner.', relation, current_user);
+      imago.owner_remedy(class.relowner);
   end if;
   return query
     select 'error', 'no_right', relation, format('%s has no right to %s', current_user, string_agg(r.name, ', ' order by r.n)),
@@ -31,7 +31,7 @@ begin
     having count(*) > 0;
   return query
     select 'error', 'no_right', format('schema %s', class.relnamespace::pg_catalog.regnamespace), format('%s may not create there', current_user),
-      format('grant create on schema %s to %I;', class.relnamespace::pg_catalog.regnamespace, current_user)
+      imago.schema_remedy(class.relnamespace, 'create')
     where not pg_catalog.has_schema_privilege(class.relnamespace, 'create');
   -- Keys of a parent hold neither for its children's rows nor are those seen by foreign keys; and triggers of the one do not fire
   -- for what is written through the other.
@@ -46,7 +46,7 @@ begin
       case when c.relkind = 'f' then format('has the partition %s, a foreign table', c.oid::pg_catalog.regclass)
         else format('has the partition %s, which is owned by %s, not by %s', c.oid::pg_catalog.regclass, c.relowner::pg_catalog.regrole, current_user) end,
       case when c.relkind = 'f' then format('alter table %s detach partition %s; what is written there cannot be journaled.', relation, c.oid::pg_catalog.regclass)
-        else format('alter table %s owner to %I;', c.oid::pg_catalog.regclass, current_user) end
+        else imago.owner_remedy(c.relowner) end
     from pg_catalog.pg_partition_tree(class.oid) t join pg_catalog.pg_class c on c.oid = t.relid
     where c.relispartition and (c.relkind = 'f' or not pg_catalog.pg_has_role(c.relowner, 'usage'));
   if imago.primary_key(relation) is null then

@@ -8,7 +8,7 @@ begin
   -- Without it nothing there can be named, let alone looked at.
   return query
     select 'error', 'no_right', format('schema %I', s.name), format('%s may not use it', current_user),
-      format('grant usage, create on schema %I to %I;', s.name, current_user)
+      imago.schema_remedy(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage, create')
     from imago.named_schemas(plan) s(name)
     where not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(quote_ident(s.name)), 'usage');
   if found then
