@@ -12,6 +12,7 @@ import { readParts } from '../install/parts.ts';
 import { diagnose, type Finding } from './diagnose.ts';
 import { look, type Seen } from './look.ts';
 import { type Options, parseOptions } from './options.ts';
+import { runProbe } from './probe/run.ts';
 
 interface Read {
   options: Options;
@@ -26,6 +27,10 @@ interface Failure {
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  return argv.includes('--probe') ? await runProbe(argv) : await compare(argv);
+}
+
+async function compare(argv: readonly string[]): Promise<number> {
   return await runShell<Read, Seen | Failure>(argv, {
     read: () => {
       const options = parseOptions(argv, programName('doctor'));
