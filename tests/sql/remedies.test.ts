@@ -82,8 +82,7 @@ describe('the statement that the preflight gives mends what it names, typed as p
     [
       'a schema of a role of the app',
       () => '',
-      (role) =>
-        `grant ${role} to postgres; alter schema app owner to ${role}; revoke ${role} from postgres`,
+      (role) => `grant ${role} to postgres; alter schema app owner to ${role}; revoke ${role} from postgres`,
       'no_right',
     ],
     [

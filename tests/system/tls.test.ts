@@ -10,6 +10,8 @@ import { checkedDatabaseUrl } from '../../scripts/connection/address.ts';
 import { answerTo, openDatabase } from '../../scripts/connection/open.ts';
 import { diffDatabases } from '../../scripts/db/diff.ts';
 import { lookAtConnection } from '../../scripts/doctor/connection.ts';
+import { attempt } from '../../scripts/doctor/probe/part.ts';
+import { tryConnection } from '../../scripts/doctor/probe/ways.ts';
 import { takeDump } from '../../scripts/migrate/dump.ts';
 import { Authority, type Certificate, selfSigned } from '../support/certificates.ts';
 import { freshProject, runCommand } from '../support/command.ts';
@@ -336,6 +338,25 @@ cat "$PGSSLROOTCERT" >> "$2"
     await expect(takeDump(untrusted, say)).rejects.toMatchObject({
       name: 'DumpError',
       message: expect.stringContaining('not signed'),
+    });
+  });
+
+  test('the probe of doctor says by which CA the server is verified, and fails where it is not', async () => {
+    const roots = cluster.roots;
+    const verified = await tryConnection(at('0.0.0.0', { roots }));
+    expect(verified).toMatch(/sslmode verify-full, TLSv1\.\d, verified by the CA of a file$/);
+    expect(verified).not.toContain('0.0.0.0');
+    const unverified = attempt('connection', () =>
+      tryConnection(at('0.0.0.0', { query: '?sslmode=require' })),
+    );
+    expect(await unverified).toMatchObject({
+      status: 'failed',
+      text: expect.stringMatching(/sslmode require, TLSv1\.\d, certificate not verified$/),
+    });
+    expect(await attempt('connection', () => tryConnection(at('0.0.0.0')))).toEqual({
+      name: 'connection',
+      status: 'failed',
+      text: 'TLS',
     });
   });
 
