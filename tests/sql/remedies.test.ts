@@ -1,8 +1,9 @@
 /** What the preflight says to do is typed as it stands, by the role that may do no more than on Supabase. */
 import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Answer, call } from '../support/call.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import type { Role } from '../../scripts/embedded/cluster.ts';
+import { type Answer, call, refusal } from '../support/call.ts';
+import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
 import { createPlan, PLAN } from '../support/plan.ts';
 
 let roles = 0;
@@ -18,8 +19,8 @@ async function appRole(db: TestDatabase): Promise<string> {
   return role;
 }
 
-async function database(): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'none' });
+async function database(options: DatabaseOptions = { app: 'none' }): Promise<TestDatabase> {
+  const db = await freshDatabase(options);
   onTestFinished(db.drop);
   return db;
 }
@@ -170,5 +171,46 @@ describe('where nobody but a superuser could change it', () => {
     expect(hint(pids[0])).not.toContain('pg_terminate_backend');
     await db.sql.unsafe(hint(pids[1]));
     await expect(own.unsafe('select 1')).rejects.toThrow();
+  });
+});
+
+describe('the hint of an error about the session is typed in it, and then the call works:', () => {
+  test.each<[code: string, role: Role, before: string, typed: RegExp]>([
+    // Only such a session can be in it: postgres may not set it on the embedded Supabase.
+    [
+      'IM062',
+      'supabase_admin',
+      'set session_replication_role = replica',
+      /set session_replication_role = origin/,
+    ],
+    [
+      'IM063',
+      'postgres',
+      "set default_transaction_isolation = 'repeatable read'",
+      /set default_transaction_isolation = '.*?'/,
+    ],
+  ])('%s', async (code, role, before, typed) => {
+    const db = await database({ app: 'sample', users: 3 });
+    const session = await db.connect({ role }).reserve();
+    onTestFinished(() => session.release());
+    await session.unsafe(before);
+    const { code: met, hint = '' } = await refusal(call(session, 'migrate_batch'));
+    expect(met).toBe(code);
+    await session.unsafe(typed.exec(hint ?? '')?.[0] ?? 'no such statement');
+    expect(await call(session, 'migrate_batch')).toMatchObject({ error: null });
+  });
+
+  test('IM056: what it has postgres set for itself may be set and reset', async () => {
+    const db = await database();
+    const [row] = await db.sql<{ hint: string }[]>`select hint from imago.error where code = 'IM056'`;
+    const statements = row?.hint.match(/alter role postgres [a-z_]+ [a-z_ =0]+?(?=,|;)/g) ?? [];
+    expect(statements).toHaveLength(2);
+    const taken = new Error('taken back');
+    await expect(
+      db.sql.begin(async (tx) => {
+        for (const statement of statements) await tx.unsafe(statement);
+        throw taken;
+      }),
+    ).rejects.toBe(taken);
   });
 });

@@ -494,6 +494,146 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   '../sql/expect-done.test.ts': ['IM066'],
 };
 
+/** What a hint has typed, and what comes before where it says so. */
+interface Remedy {
+  /** Instead of the first call of the case: another way to be told. */
+  told?: (db: TestDatabase) => Promise<Told>;
+  /** "Mend the cause": what only a person can know. */
+  first?: (db: TestDatabase) => Promise<unknown>;
+  /** The things to type, in this order, as the hint spells them; a function by its name alone is called with its defaults. */
+  typed: RegExp[];
+  /** A word in a hint that stands for something that only a person knows. */
+  fill?: (db: TestDatabase, statement: string) => Promise<string>;
+  /** Instead of the calls of the case: what has to work then. */
+  again?: (db: TestDatabase, hint: string) => Promise<unknown>;
+}
+
+const forgive = (db: TestDatabase) => db.sql`drop trigger refuse on public.avatars`;
+const toTheEnd = /migrate_batch(?= until has_more)/;
+
+/** Every hint that holds something to type literally, and whose case is above. */
+const REMEDIES: Record<string, Remedy> = {
+  IM005: { typed: [/select prepare_migration\('.*?'\)/] },
+  IM007: {
+    typed: [],
+    again: (db, hint) => {
+      const [, option = '', value = ''] = /^Call with (\w+) (\S+), as the run was/.exec(hint) ?? [];
+      return call(db.sql, 'migrate_batch', { [option]: value });
+    },
+  },
+  IM017: { typed: [/cancel_migration\('.*?'\)/] },
+  IM018: {
+    typed: [],
+    again: (db) => call(db.sql, 'dry_run_migration', { plan: 'avatars', mode: 'full' }),
+  },
+  IM019: { typed: [/select resume_migration\('.*?'\)/] },
+  IM020: {
+    first: forgive,
+    typed: [/select \* from migration_log where level = 'error'/, /retry_failed_migrations/],
+    again: (db) => migrateAll(db.sql),
+  },
+  IM021: {
+    first: (db) => db.sql`alter table public.avatars add column niche text`,
+    typed: [/retry_failed_migrations/],
+    again: async () => {},
+  },
+  IM022: { typed: [/migrate_batch/], again: (db) => call(db.sql, 'rollback_batch') },
+  IM023: { first: forgive, typed: [] },
+  IM024: { first: forgive, typed: [/retry_failed_migrations\('.*?'\)/] },
+  IM027: {
+    typed: [/select resume_migration\('.*?'\)/, toTheEnd],
+    again: (db) => call(db.sql, 'validate_migration', { fix_issues: true }),
+  },
+  IM030: {
+    typed: [/select \* from migration_log where level = 'error'/],
+    again: async () => {},
+  },
+  IM073: {
+    told: (db) => failed(db),
+    first: (db) => db.sql`create or replace function avatars.prepare_posts() returns void language sql as ''`,
+    typed: [/select retry_failed_migrations\('.*?'\)/],
+    again: (db) => migrateAll(db.sql),
+  },
+  IM074: {
+    typed: [/forget_entity\('.*?', …, still_there => true\)/],
+    fill: async (db, statement) => statement.replace('…', `'${await anyUser(db)}'`),
+    again: async () => {},
+  },
+  IM076: { typed: [/select give_up_column\(.*?\)/] },
+};
+
+/** Hints with something to type that is not typed here, and why. */
+const NOT_TYPED: Record<string, string> = {
+  IM009: '--no-backup is what was done, and nothing is to be typed',
+  IM012: 'its command is tried by install-command.test.ts',
+  IM031: 'pg_cron cannot be had on the embedded Supabase; the dashboard enables it',
+  IM032: 'postgres owns what Supabase gives it; another owner of the functions is not made here',
+  IM034: 'names an argument',
+  IM042: 'the statement is run by finalize-steps.test.ts',
+  IM043: 'the argument is tried by finalize.test.ts',
+  IM051: 'the argument is tried by stages.test.ts',
+  IM052: 'tried by stages.test.ts',
+  IM053: 'tried by install-command.test.ts',
+  IM054: 'tried by install-command.test.ts',
+  IM056: 'typed by sql/remedies.test.ts',
+  IM057: 'the statement is run by index-pointers.test.ts',
+  IM058: 'tried by finalize-steps.test.ts',
+  IM060: 'tried by surroundings.test.ts',
+  IM061: 'tried by surroundings.test.ts',
+  IM062: 'typed by sql/remedies.test.ts',
+  IM063: 'typed by sql/remedies.test.ts',
+  IM065: 'tried by unreachable.test.ts',
+  IM075: 'says what was typed, and that nothing is to be done',
+  IM079: 'the same statement as IM005',
+};
+
+/** Something that is typed: SQL, one of our functions, an argument by its name, a command or an option of one. */
+const typeable =
+  /\b(select|set|grant|alter|create) [a-z*]|\b[a-z]+(_[a-z]+)*_(migrations?|batch|column|entity)\b|=>|--[a-z]|\bnp[mx] /;
+
+/** Types a statement as it stands, as postgres, for as long as its answer says that there is more. */
+async function type(db: TestDatabase, text: string): Promise<void> {
+  const statement = text.startsWith('select ') ? text : `select ${text}${text.includes('(') ? '' : '()'}`;
+  let more = true;
+  while (more) {
+    const [row] = await db.sql.unsafe(statement);
+    more = Object.values(row ?? {}).some((answer) => answer?.has_more === true && answer.status !== 'failed');
+    if (!/prepare_migration|_batch/.test(statement)) more = false;
+  }
+}
+
+describe('what a hint says to type', () => {
+  test('is tried for each code of imago.error, here or where NOT_TYPED says', async () => {
+    const db = await database(1, false);
+    const codes = await db.sql<{ code: string; hint: string }[]>`select code, hint from imago.error`;
+    const holding = codes.filter(({ hint }) => typeable.test(hint)).map(({ code }) => code);
+    const tried = [...Object.keys(REMEDIES), ...Object.keys(NOT_TYPED)];
+    expect(holding.filter((code) => !tried.includes(code))).toEqual([]);
+    expect(tried.filter((code) => !codes.some((row) => row.code === code))).toEqual([]);
+  });
+
+  test.each(Object.keys(REMEDIES))('of %s is typed as postgres, and then it works', async (code) => {
+    const { users, prepared, before, calls = [], told = [] } = CASES[code] as Case;
+    const { first, typed, fill, again, ...other } = REMEDIES[code] as Remedy;
+    const db = await database(users, prepared);
+    await before?.(db);
+    const [name, args] = calls[0] ?? [];
+    const tell = other.told ?? told[0];
+    const error = name && !other.told ? await refusal(call(db.sql, name, args)) : await tell?.(db);
+    expect(error?.code).toBe(code);
+    const hint = error?.hint ?? '';
+    await first?.(db);
+    for (const pattern of typed) {
+      const [text = ''] = pattern.exec(hint) ?? [];
+      expect({ hint, pattern, text }).not.toMatchObject({ text: '' });
+      await type(db, fill ? await fill(db, text) : text);
+    }
+    if (again) return void (await again(db, hint));
+    if (name) await call(db.sql, name, args).catch((met) => expect(met.code).toBe('IM013'));
+    else await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) });
+  });
+});
+
 describe('error codes', () => {
   test('each code of imago.error has a case, and each case a code', async () => {
     const db = await database(1, false);
