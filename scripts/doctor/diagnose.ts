@@ -187,7 +187,8 @@ function checkRights(object: string, ours: Installed, owner: string | undefined)
       code: 'owner_differs',
       object,
       message: `The function ${object} belongs to ${ours.owner}, and the schema imago to ${owner}.`,
-      remedy: `alter function ${object} owner to ${owner};`,
+      // Only its owner could give it away; and on Supabase nobody is a superuser.
+      remedy: `Drop it, which ${owner} may as the owner of the schema, and run its definition from the migration of Imago that holds it: drop function ${object};`,
     });
   }
   return findings;
