@@ -13,11 +13,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { z } from 'zod';
 import { type Account, homeOf, serverAccount } from './account.ts';
+import { installation } from './installation.ts';
 import { listenOnLoopback } from './loopback.ts';
-import { nativeFolder, type PostgresVersion } from './native.ts';
+import type { PostgresVersion } from './native.ts';
 import { readLock, stopLeftover } from './postmaster.ts';
 import { endProcess } from './processes.ts';
 
@@ -77,7 +79,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const version = options.version ?? 17;
   const account = serverAccount(options.folder);
   const home = homeOf(options.folder);
-  const native = await nativeFolder(version, account);
+  const native = await installation(version, account);
 
   await makeHome(home, account);
   await stopLeftover(home);
@@ -101,7 +103,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     await expectLoopback(cluster);
     if (created) {
-      await createRoles(cluster);
+      await createPlatform(cluster);
       await writeFile(markerFile(home), `${JSON.stringify(marker)}\n`, { mode: 0o600 });
     }
   } catch (error) {
@@ -279,17 +281,25 @@ async function expectLoopback(cluster: Cluster): Promise<void> {
   }
 }
 
-async function createRoles(cluster: Cluster): Promise<void> {
-  const roles = await readFile(new URL('./roles.sql', import.meta.url), 'utf8');
+/** What a Supabase project has of its own before anybody adds to it, in the database that all later ones are copied from. */
+async function createPlatform(cluster: Cluster): Promise<void> {
+  const files = await Promise.all(platformFiles().map((file) => readFile(file, 'utf8')));
   const sql = connect(cluster, 'supabase_admin');
   try {
     await sql.begin(async (tx) => {
       await tx`select set_config('imago.password', ${cluster.password}, true)`;
-      await tx.unsafe(roles);
+      for (const text of files) await tx.unsafe(text);
     });
   } finally {
     await sql.end();
   }
+}
+
+/** The files of the platform's SQL, in their order. */
+export function platformFiles(): string[] {
+  return ['roles', 'auth', 'storage', 'realtime', 'webhooks', 'schemas', 'rights'].map((name) =>
+    fileURLToPath(new URL(`./platform/${name}.sql`, import.meta.url)),
+  );
 }
 
 /** Nothing of the caller's PG* variables may reach the server. */

@@ -1,5 +1,4 @@
 /** The Data API and Auth of the embedded Supabase, served beside the edge functions; srvx turns Node's requests into the web's. */
-import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { App, type Connection } from '@supabase/lite';
@@ -28,8 +27,6 @@ const POOL = 20;
 
 /** Opens the Data API and Auth of @supabase/lite on the cluster's database. */
 export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url: string): Promise<DataApi> {
-  await createAuthTables(cluster);
-
   const connection = createPostgresConnection({
     url: cluster.url('postgres'),
     postgresOptions: {
@@ -106,22 +103,6 @@ function schemaReader(connection: Pick<Connection, 'introspect' | 'clearSchemaCa
     await done();
   };
   return { read, done, reload };
-}
-
-/** Sessions, identities and so on, which only a superuser may create in schema auth. */
-async function createAuthTables(cluster: Pick<Cluster, 'url'>): Promise<void> {
-  const connection = createPostgresConnection({
-    url: cluster.url('supabase_admin'),
-    postgresOptions: { max: 1, onnotice: () => {} },
-  });
-  try {
-    const app = new App({ connection, auth: { enabled: true }, db: { migrations: { enabled: false } } });
-    await app.ensureSystemSchema();
-    await connection.driver.unsafe('grant all on all tables in schema auth to postgres');
-    await connection.driver.unsafe(await readFile(new URL('./auth.sql', import.meta.url), 'utf8'));
-  } finally {
-    await connection.close();
-  }
 }
 
 /** What PostgREST answers while it has no database. */

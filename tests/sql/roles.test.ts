@@ -33,18 +33,29 @@ describe('the roles are as on Supabase', () => {
       { member: 'authenticator', roles: ['anon', 'authenticated', 'service_role'] },
       {
         member: 'postgres',
-        roles: ['anon', 'authenticated', 'pg_monitor', 'pg_signal_backend', 'service_role'],
+        roles: [
+          'anon',
+          'authenticated',
+          'authenticator',
+          'pg_monitor',
+          'pg_signal_backend',
+          'service_role',
+          'supabase_functions_admin',
+        ],
       },
     ]);
   });
 
-  test('the API roles have the timeouts of Supabase', async () => {
+  test('the API roles have the timeouts of Supabase, and postgres its search_path', async () => {
     const rows = await db.sql`
-      select rolname, rolconfig from pg_roles where rolconfig is not null and rolname !~ '^pg_' order by rolname`;
+      select rolname, rolconfig from pg_roles
+      where rolname in ('anon', 'authenticated', 'authenticator', 'service_role', 'postgres') order by rolname`;
     expect(rows).toEqual([
       { rolname: 'anon', rolconfig: ['statement_timeout=3s'] },
       { rolname: 'authenticated', rolconfig: ['statement_timeout=8s'] },
       { rolname: 'authenticator', rolconfig: ['statement_timeout=8s', 'lock_timeout=8s'] },
+      { rolname: 'postgres', rolconfig: ['search_path="$user", public, extensions'] },
+      { rolname: 'service_role', rolconfig: null },
     ]);
     const [row] = await db.connect({ role: 'service_role' })`
       select current_user, session_user, current_setting('statement_timeout') as timeout`;

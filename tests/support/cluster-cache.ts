@@ -12,6 +12,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { homeOf, serverAccount } from '../../scripts/embedded/account.ts';
+import { platformFiles } from '../../scripts/embedded/cluster.ts';
+import { standInFiles } from '../../scripts/embedded/installation.ts';
 import type { PostgresVersion } from '../../scripts/embedded/native.ts';
 import { projectFolder } from '../../scripts/embedded/push.ts';
 
@@ -87,7 +89,8 @@ async function checksum(version: PostgresVersion): Promise<string> {
     here('./cluster.ts'),
     here('./cluster-cache.ts'),
     here('../../scripts/embedded/cluster.ts'),
-    here('../../scripts/embedded/roles.sql'),
+    ...platformFiles(),
+    ...standInFiles(),
     path.join(projectFolder, 'package-lock.json'),
     ...(await readdir(migrations)).sort().map((file) => path.join(migrations, file)),
   ];

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Role } from '../../scripts/embedded/cluster.ts';
 import type { Answer } from './call.ts';
 import type { TestDatabase } from './database.ts';
@@ -23,17 +22,12 @@ export interface JobRun {
 
 /** Gives a database the stand-in for pg_cron. */
 export async function installCron(db: TestDatabase): Promise<void> {
-  await install(db, './cron.sql');
+  await db.sql`create extension pg_cron`;
 }
 
-/** Gives a database the stand-in for pg_net and Vault. */
+/** Gives a database the stand-in for pg_net. */
 export async function installNet(db: TestDatabase): Promise<void> {
-  await install(db, './net.sql');
-}
-
-async function install(db: TestDatabase, file: string): Promise<void> {
-  const superuser = db.connect({ role: 'supabase_admin' });
-  await superuser.unsafe(await readFile(new URL(file, import.meta.url), 'utf8'));
+  await db.sql`create extension pg_net`;
 }
 
 /** All jobs, whoever they belong to. */

@@ -1,12 +1,13 @@
 import type { Sql } from 'postgres';
 import { value } from './call.ts';
 
-/** All that a call could leave behind: the app's rows, Imago's rows, and the catalog. */
+/** All that a call could leave behind: the app's rows, Imago's rows, and the catalog. What is the platform's is nobody's here. */
 export async function everything(sql: Sql): Promise<Record<string, unknown>> {
   const tables = await sql<{ name: string }[]>`
     select format('%I.%I', n.nspname, c.relname) as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_'
+      and n.nspname not in ('information_schema', 'auth', 'storage', 'realtime', 'vault', 'supabase_functions')
     order by 1`;
   const rows: Record<string, string> = {};
   for (const { name } of tables) {

@@ -58,7 +58,8 @@ describe('the files of the npm package', () => {
     for (const file of [
       'dist/scripts/imago.js',
       'dist/scripts/connection/supabase-ca.crt',
-      'dist/scripts/embedded/roles.sql',
+      'dist/scripts/embedded/platform/roles.sql',
+      'dist/scripts/embedded/extensions/pg_cron.control',
       'dist/functions/migrate/index.js',
       'functions/migrate/index.ts',
       'functions/migrate/deno.json',

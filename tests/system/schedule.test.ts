@@ -1,4 +1,4 @@
-/** pg_cron drives the batches: against a stand-in for its schema, tests/support/cron.sql, whose jobs the tests run. */
+/** pg_cron drives the batches: against the stand-in of the embedded Supabase, whose jobs the tests run. */
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from '../support/avatars.ts';

@@ -1,6 +1,5 @@
--- Stands in for pg_cron 1.6, which is a server extension: its tables and functions with their signatures, errors, rights
--- and rules, compared with the real one (1.6.4). Nothing runs by itself; tests run what is due. Made by the superuser,
--- granted as on a Supabase project.
+-- Stands in for pg_cron 1.6, which is a server extension: its tables and functions with their signatures, errors, rights and
+-- rules, compared with the real one (1.6.4). Here nothing runs by itself: the process of the embedded Supabase asks what is due.
 create schema cron;
 
 create sequence cron.jobid_seq;
@@ -43,33 +42,144 @@ create function cron.is_superuser(role name)
 returns boolean
 language sql
 stable
+set search_path = ''
 as $$ select rolsuper from pg_catalog.pg_roles where rolname = role $$;
+
+-- A number as it stands in a schedule, or a name's.
+create function cron.number_of(word text, low integer, names text[])
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$ select case when word ~ '^[0-9]+$' then word::integer else low - 1 + array_position(names, word) end $$;
+
+-- What a field of a schedule stands for, or null where it is none: lists of numbers, names, ranges and steps.
+create function cron.field_values(field text, low integer, high integer, names text[] default '{}')
+returns integer[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  numbers integer[] := '{}';
+  part text;
+  bounds text[];
+  first integer;
+  last integer;
+begin
+  if field is null then
+    return null;
+  end if;
+  foreach part in array string_to_array(lower(field), ',') loop
+    bounds := regexp_match(part, '^(?:(\*)|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?$');
+    if bounds is null then
+      return null;
+    end if;
+    first := case when bounds[1] = '*' then low else cron.number_of(bounds[2], low, names) end;
+    last := case when bounds[1] = '*' then high else cron.number_of(coalesce(bounds[3], bounds[2]), low, names) end;
+    -- A step needs a range, and is not zero.
+    if first is null or last is null or first < low or last > high or bounds[4]::integer = 0
+       or (bounds[4] is not null and bounds[1] is null and bounds[3] is null) then
+      return null;
+    end if;
+    numbers := numbers || array(select generate_series(first, last, coalesce(bounds[4]::integer, 1)));
+  end loop;
+  return numbers;
+end
+$$;
+
+-- The five fields of a schedule, or null where it is none.
+create function cron.fields(schedule text)
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when array_length(regexp_split_to_array(words, '\s+'), 1) = 5 then regexp_split_to_array(words, '\s+') end
+  from (
+    select coalesce(macros.fields, btrim(schedule)) as words
+    from (select btrim(schedule) as word) asked
+    left join (values
+      ('@yearly', '0 0 1 1 *'), ('@annually', '0 0 1 1 *'), ('@monthly', '0 0 1 * *'), ('@weekly', '0 0 * * 0'),
+      ('@daily', '0 0 * * *'), ('@midnight', '0 0 * * *'), ('@hourly', '0 * * * *')
+    ) macros (name, fields) on macros.name = asked.word
+  ) as written
+$$;
+
+-- The seconds of an interval schedule, or null.
+create function cron.seconds(schedule text)
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$ select (regexp_match(schedule, '^ *0*([1-9]|[1-5][0-9]) seconds?$', 'i'))[1]::integer $$;
+
+-- Whether a schedule in cron's format comes due in the minute that begins at a moment, in GMT; null where it is no schedule.
+create function cron.is_due(schedule text, moment timestamptz)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  fields text[] := cron.fields(schedule);
+  clock timestamp := moment at time zone 'GMT';
+  minutes integer[] := cron.field_values(fields[1], 0, 59);
+  hours integer[] := cron.field_values(fields[2], 0, 23);
+  days integer[] := case when fields[3] = '$' then array[extract(day from date_trunc('month', clock) + interval '1 month - 1 day')::integer]
+    else cron.field_values(fields[3], 1, 31) end;
+  months integer[] := cron.field_values(fields[4], 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}');
+  weekdays integer[] := cron.field_values(fields[5], 0, 7, '{sun,mon,tue,wed,thu,fri,sat}');
+  in_days boolean := extract(day from clock)::integer = any (days);
+  in_weekdays boolean := extract(dow from clock)::integer = any (weekdays) or extract(isodow from clock)::integer = any (weekdays);
+begin
+  if num_nulls(minutes, hours, days, months, weekdays) > 0 then
+    return null;
+  end if;
+  return extract(minute from clock)::integer = any (minutes)
+    and extract(hour from clock)::integer = any (hours)
+    and extract(month from clock)::integer = any (months)
+    -- Where both days are named, either will do.
+    and case when fields[3] like '*%' or fields[5] like '*%' then in_days and in_weekdays else in_days or in_weekdays end;
+end
+$$;
 
 create function cron.check_schedule(schedule text)
 returns void
 language plpgsql
+set search_path = ''
 as $$
-declare
-  often constant text := '(\*|\*/[0-9]+|%s)';
 begin
-  if schedule !~* '^ *0*([1-9]|[1-5][0-9]) seconds?$'
-     and schedule !~ format('^%s %s %s %s %s$', format(often, '[0-5]?[0-9]'), format(often, '[01]?[0-9]|2[0-3]'),
-       format(often, '0?[1-9]|[12][0-9]|3[01]|\$'), format(often, '0?[1-9]|1[0-2]'), format(often, '[0-7]')) then
+  if cron.seconds(schedule) is null and cron.is_due(schedule, now()) is null then
     raise exception using errcode = '22023', message = format('invalid schedule: %s', schedule),
       hint = 'Use cron format (e.g. 5 4 * * *), or interval format ''[1-59] seconds''';
   end if;
 end
 $$;
 
--- The extension writes its table as its owner, whoever calls; the caller's name is handed on.
+-- The extension writes its table as its owner, whoever calls; the caller's name is handed on. Nobody gets a superuser's job by it.
+create function cron.expect_caller(caller name)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cron.is_superuser(caller) and not cron.is_superuser(session_user) then
+    raise exception using errcode = '42501', message = format('permission denied to schedule for %s', caller);
+  end if;
+end
+$$;
+
 create function cron.write_job(caller name, name text, new_schedule text, new_command text, in_database text, new_active boolean)
 returns bigint
 language plpgsql
 security definer
+set search_path = ''
 as $$
 declare
   id bigint;
 begin
+  perform cron.expect_caller(caller);
   if new_schedule is null or new_command is null then
     raise exception using errcode = 'XX000',
       message = case when new_schedule is null then 'schedule' else 'command' end || ' can not be NULL';
@@ -92,8 +202,10 @@ create function cron.remove_job(caller name, name text, id bigint)
 returns boolean
 language plpgsql
 security definer
+set search_path = ''
 as $$
 begin
+  perform cron.expect_caller(caller);
   delete from cron.job where jobname = name and username = caller or jobid = id and (username = caller or cron.is_superuser(caller));
   if not found then
     raise exception using errcode = 'XX000',
@@ -109,8 +221,10 @@ create function cron.change_job(
 returns void
 language plpgsql
 security definer
+set search_path = ''
 as $$
 begin
+  perform cron.expect_caller(caller);
   if new_username is not null and not cron.is_superuser(caller) then
     raise exception using errcode = 'XX000', message = 'must be superuser to alter username';
   elsif not exists (select from cron.job where jobid = job_id and (username = caller or cron.is_superuser(caller))) then
@@ -119,7 +233,9 @@ begin
     raise exception using errcode = 'XX000', message = 'no updates specified',
       hint = 'You must specify at least one job attribute to change when calling alter_job';
   end if;
-  perform cron.check_schedule(new_schedule);
+  if new_schedule is not null then
+    perform cron.check_schedule(new_schedule);
+  end if;
   update cron.job j set
     schedule = coalesce(new_schedule, j.schedule), command = coalesce(new_command, j.command),
     database = coalesce(new_database, j.database), username = coalesce(new_username, j.username), active = coalesce(new_active, j.active)
@@ -190,4 +306,5 @@ revoke all on function cron.alter_job(bigint, text, text, text, text, boolean),
 grant usage on schema cron to postgres with grant option;
 grant all on all functions in schema cron to postgres with grant option;
 grant all on cron.job_run_details to postgres with grant option;
+revoke trigger on cron.job_run_details from postgres;
 grant select on cron.job to postgres with grant option;
