@@ -10,12 +10,15 @@ import { createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
+import type { Sql } from 'postgres';
 import { type Cluster, connect, removeCluster, startCluster } from './cluster.ts';
 import { publicHalf } from './credentials.ts';
 import { type DataApi, openDataApi, serveHttp } from './data-api.ts';
 import { functionsOnDemand } from './functions.ts';
+import { type Background, runJobs } from './jobs.ts';
 import { listenOnLoopback } from './loopback.ts';
 import { pendingMigrations, pushMigrations } from './push.ts';
+import { sendRequests } from './requests.ts';
 import { createApp, createSample, SAMPLE_USERS, sampleUsers } from './sample.ts';
 import {
   type Endpoints,
@@ -38,6 +41,7 @@ const clusterFolder = path.join(folder, 'postgres');
 const holders = new Set<Holder>();
 let cluster: Cluster | undefined;
 let api: DataApi | undefined;
+let background: Background[] = [];
 let closing = false;
 /** Starting, resetting and preparing happen one after the other. */
 let queue: Promise<unknown> = Promise.resolve();
@@ -70,7 +74,7 @@ process.on('disconnect', closeIfUnused);
 
 try {
   await inTurn(async () => {
-    if (process.argv[3] === '--reset') await removeCluster(clusterFolder);
+    if (process.argv[3] === '--reset') await removeAll();
     await start();
   });
   await tell({ type: 'listening' });
@@ -118,10 +122,13 @@ async function start(): Promise<void> {
     folder: clusterFolder,
     password: settings.password,
     port: settings.databasePort,
+    // As on hosted Supabase, where the extension of that name shows what it counts.
+    settings: { shared_preload_libraries: 'pg_stat_statements' },
   });
   cluster = started;
   void started.gone.then(() => recover(started));
   api = await openDataApi(started, settings, http.url);
+  background = [runJobs(started), await sendRequests(started)];
   settings.databasePort = started.port;
   settings.apiPort = Number(new URL(http.url).port);
   writeSettings(folder, settings);
@@ -135,11 +142,18 @@ async function start(): Promise<void> {
 
 async function stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
   const stopped = cluster;
-  const closed = api;
+  const closed = [...background, ...(api ? [api] : [])];
   cluster = undefined;
   api = undefined;
-  await closed?.close();
+  background = [];
+  await Promise.all(closed.map((part) => part.close()));
   await stopped?.stop(mode);
+}
+
+async function removeAll(): Promise<void> {
+  await removeCluster(clusterFolder);
+  settings.project = undefined;
+  writeSettings(folder, settings);
 }
 
 /** PostgreSQL ended though nobody asked it to: start it again, on the same port. */
@@ -229,45 +243,75 @@ async function prepare(hello: Hello, self: Holder, step: (text: string) => void)
     }
     step('Starting over with an empty database');
     await stop('immediate');
-    await removeCluster(clusterFolder);
+    await removeAll();
     await start();
   }
   if (!cluster) throw new Error('PostgreSQL is not running');
   const sql = connect(cluster);
   try {
-    const pending = await pendingMigrations(sql);
+    await takeProject(sql, hello, step);
+    const project = settings.project;
+    const pending = await pendingMigrations(sql, project);
     if (pending.length > 0) {
       step(
         `Applying ${pending.length === 1 ? 'one migration' : `${pending.length} migrations`} with supabase db push`,
       );
-      await pushMigrations(cluster.url('postgres'));
+      await pushMigrations(cluster.url('postgres'), project);
     }
-    const [tables] = await sql<{ exist: boolean }[]>`
-      select exists (select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')) as exist`;
+    const isEmpty = project === undefined && !(await hasTables(sql));
     const users = await sampleUsers(sql);
     const wanted = hello.sample ?? SAMPLE_USERS;
-    if (!tables?.exist && hello.app !== null) {
+    if (isEmpty && hello.app !== null) {
       step(`Creating the app of ${path.basename(hello.app)} with ${wanted.toLocaleString('en')} users`);
       await createApp(sql, hello.app, wanted);
-    } else if (!tables?.exist) {
+    } else if (isEmpty) {
       step(`Creating the sample app with ${wanted.toLocaleString('en')} users`);
       await createSample(sql, wanted);
     } else if (hello.app !== null) {
-      throw new Error(
-        `The embedded database holds an app already. To have that of ${path.basename(hello.app)} instead, add --reset: what is in it is lost then`,
-      );
+      throw new Error(startOver('holds an app already', `have that of ${path.basename(hello.app)} instead`));
     } else if (hello.sample !== null && hello.sample !== users) {
-      const holds =
-        users === undefined ? 'an app of its own' : `the sample app with ${users.toLocaleString('en')} users`;
-      throw new Error(
-        `The embedded database holds ${holds}. To have one with ${hello.sample.toLocaleString('en')} users instead, add --reset: what is in it is lost then`,
-      );
+      const holds = `holds ${contents(users)}`;
+      throw new Error(startOver(holds, `have one with ${hello.sample.toLocaleString('en')} users instead`));
     }
     await api?.reload();
     return endpoints(cluster);
   } finally {
     await sql.end();
   }
+}
+
+/** From its first migration on a database is that of one project, whichever command comes next. */
+async function takeProject(sql: Sql, hello: Hello, step: (text: string) => void): Promise<void> {
+  const { project } = hello;
+  if (project === null || project.folder === settings.project) return;
+  if (settings.project === undefined && !(await hasTables(sql))) {
+    settings.project = project.folder;
+    writeSettings(folder, settings);
+    return;
+  }
+  const refusal = startOver(
+    `holds ${contents(await sampleUsers(sql))}`,
+    `have the project in ${project.folder} instead`,
+  );
+  if (project.isAsked) throw new Error(refusal);
+  step(refusal);
+}
+
+function startOver(holds: string, wish: string): string {
+  return `The embedded database ${holds}. To ${wish}, add --reset: what is in it is lost then`;
+}
+
+function contents(users: number | undefined): string {
+  if (settings.project !== undefined) return `the project in ${settings.project}`;
+  return users === undefined
+    ? 'an app of its own'
+    : `the sample app with ${users.toLocaleString('en')} users`;
+}
+
+async function hasTables(sql: Sql): Promise<boolean> {
+  const [tables] = await sql<{ exist: boolean }[]>`
+    select exists (select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')) as exist`;
+  return tables?.exist ?? false;
 }
 
 function closeIfUnused(): void {

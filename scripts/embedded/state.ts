@@ -15,6 +15,8 @@ const settingsSchema = z.object({
   publishableKey: z.string(),
   secretKey: z.string(),
   jwtSecret: z.string(),
+  /** The folder of the project whose migrations the database has; without it, Imago's own. */
+  project: z.string().optional(),
   /** Folders of earlier versions have none. */
   signingKey: z
     .looseObject({ kty: z.literal('EC'), kid: z.string(), x: z.string(), y: z.string(), d: z.string() })
@@ -49,6 +51,8 @@ export const helloSchema = z.object({
   sample: z.number().nullable(),
   /** The SQL of another app, by its path; null is the sample app. */
   app: z.string().nullable(),
+  /** The project whose migrations it gets; where nobody asked for it, an empty database only. */
+  project: z.object({ folder: z.string(), isAsked: z.boolean() }).nullable(),
   reset: z.boolean(),
 });
 export type Hello = z.infer<typeof helloSchema>;

@@ -22,6 +22,8 @@ export interface EmbeddedOptions {
   sample?: number | undefined;
   /** The file of SQL that makes another app instead; it reads the setting sample.users. */
   app?: string | undefined;
+  /** The project whose migrations make another app instead; without isAsked only where there is none yet. */
+  project?: { folder: string; isAsked: boolean } | undefined;
   /** Starts over with a new database. */
   reset?: boolean;
   /** Only keeps it running, and lets others reset it. */
@@ -137,6 +139,7 @@ async function join(
     kind: options.keeper ? 'keeper' : 'command',
     sample: options.sample ?? null,
     app: options.app === undefined ? null : path.resolve(options.app),
+    project: options.project ? { ...options.project, folder: path.resolve(options.project.folder) } : null,
     // A server of our own has started over already.
     reset: options.reset === true && !ours,
   };

@@ -1,7 +1,7 @@
 /** One invocation of `local`: keeps the embedded Supabase running until Ctrl-C. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { readArguments, wholeNumber } from '../command/arguments.ts';
 import { commandLine, planFlags, programName, siblingName, usageText } from '../command/invocation.ts';
 import { fail } from '../command/refuse.ts';
@@ -9,17 +9,23 @@ import { runShell } from '../command/shell.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { homeOf } from '../embedded/account.ts';
 import { fittingPlans } from '../embedded/fitting.ts';
+import { hasMigrations } from '../embedded/push.ts';
 import { defaultFolder } from '../embedded/state.ts';
-import { type EmbeddedSupabase, ensureEmbedded } from '../embedded/supabase.ts';
+import { type EmbeddedOptions, type EmbeddedSupabase, ensureEmbedded } from '../embedded/supabase.ts';
 import { takesFlags } from '../migrate/spelling.ts';
+import { packageFolder, userFolder } from '../package.ts';
 
 interface Options {
   sample?: number;
   app?: string;
+  workdir?: string;
   reset: boolean;
 }
 
 const help = `
+What it has of hosted Supabase, and what not, is in docs/embedded.md. In a project that Imago is installed in, a new database
+gets the migrations of that project, and of Imago where it has not been added to it yet.
+
 It listens on the loopback interface only. Its data is in .imago/ (or in the folder that IMAGO_FOLDER names) and stays
 there until --reset. The other commands find it by themselves while it runs: npm run migrate in another terminal works
 on it.
@@ -45,6 +51,14 @@ function parseOptions(argv: readonly string[], name: string): Options {
       '--app <file.sql>',
       'make this app instead of the sample app; it reads the setting sample.users',
       sqlFile,
+    )
+    .addOption(
+      new Option(
+        '--workdir <dir>',
+        'apply the migrations of the Supabase project in this folder, instead of the sample app',
+      )
+        .argParser(projectFolder)
+        .conflicts(['sample', 'app']),
     )
     .option('--reset', 'start over with a new database', false)
     .helpOption('-h, --help', 'show this')
@@ -73,7 +87,8 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => whenAsked());
 
   const onStep = (text: string): void => terminal.info(terminal.paint.dim(text));
-  const embedded = await ensureEmbedded({ ...options, keeper: true, onStep });
+  const project = await projectOf(options);
+  const embedded = await ensureEmbedded({ ...options, project, keeper: true, onStep });
   const asked = new Promise<true>((resolve) => {
     whenAsked = () => resolve(true);
   });
@@ -84,6 +99,14 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
   }
   terminal.info(terminal.paint.dim('\nStopping'));
   await embedded.release();
+}
+
+/** The project that is asked for, or the one that Imago is installed in, where it has migrations. */
+async function projectOf({ workdir, sample, app }: Options): Promise<EmbeddedOptions['project']> {
+  if (workdir !== undefined) return { folder: workdir, isAsked: true };
+  const own = userFolder();
+  if (sample !== undefined || app !== undefined || own === packageFolder) return undefined;
+  return (await hasMigrations(own)) ? { folder: own, isAsked: false } : undefined;
 }
 
 /** The facts on stdout, in the form of an .env file; all else is for people. */
@@ -128,4 +151,9 @@ function introduce(
 function sqlFile(value: string): string {
   if (statSync(value, { throwIfNoEntry: false })?.isFile()) return value;
   throw new InvalidArgumentError('It must be a file of SQL.');
+}
+
+function projectFolder(value: string): string {
+  if (statSync(path.join(value, 'supabase'), { throwIfNoEntry: false })?.isDirectory()) return value;
+  throw new InvalidArgumentError('It must be a folder with supabase/ in it.');
 }
