@@ -1,5 +1,7 @@
 /** Runs the statements of a file one by one, and says which one failed and why. */
 import type { Sql, TransactionSql } from 'postgres';
+import { EMBEDDED_MARK } from '../embedded/installation.ts';
+import { missingHere } from '../embedded/missing.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
 import { runsAlone, transactionStep } from '../sql/kinds.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
@@ -65,6 +67,7 @@ export async function runScript(sql: Sql, script: Script): Promise<void> {
 
 interface ServerError extends Error {
   code: string;
+  detail?: string;
   table_name?: string;
   column_name?: string;
   constraint_name?: string;
@@ -73,7 +76,14 @@ interface ServerError extends Error {
 /** What the driver and PostgreSQL say, as a problem. Values of rows, which some messages quote, stay out. */
 export function explain(error: unknown, file: string, statement: Pick<Statement, 'text' | 'line'>): Problem {
   if (error instanceof Problem) return error;
-  const { code = '', message = '', table_name, column_name, constraint_name } = error as Partial<ServerError>;
+  const {
+    code = '',
+    message = '',
+    detail = '',
+    table_name,
+    column_name,
+    constraint_name,
+  } = error as Partial<ServerError>;
   const about = [
     table_name && `table ${table_name}`,
     column_name && `column ${column_name}`,
@@ -88,7 +98,10 @@ export function explain(error: unknown, file: string, statement: Pick<Statement,
         .filter(Boolean)
         .join(': ');
   const kind = kindOf(code);
-  return new Problem(kind, `${file}:${statement.line}: ${said} (${code || 'no SQLSTATE'}).`, hints[kind], {
+  // The embedded PostgreSQL says where it has looked: a shadow database may lack what the target has.
+  const missing = detail.includes(EMBEDDED_MARK) ? missingHere(message) : undefined;
+  const hint = missing ? `The version was taken back whole. ${missing}` : hints[kind];
+  return new Problem(kind, `${file}:${statement.line}: ${said} (${code || 'no SQLSTATE'}).`, hint, {
     cause: error,
   });
 }

@@ -24,6 +24,9 @@ import { fileURLToPath } from 'node:url';
 import type { Account } from './account.ts';
 import { nativeFolder, type PostgresVersion } from './native.ts';
 
+/** A part of every path in it. */
+export const EMBEDDED_MARK = '-supabase-';
+
 /** The stand-ins: NAME.control and NAME--VERSION.sql. */
 const standIns = fileURLToPath(new URL('./extensions/', import.meta.url));
 
@@ -54,7 +57,7 @@ const trusted = [
 /** The folder with bin, lib and share, made where it is not there yet. */
 export async function installation(version: PostgresVersion, account: Account | undefined): Promise<string> {
   const native = await nativeFolder(version, account);
-  const name = `${path.basename(native)}-supabase-${checksum(native)}`;
+  const name = `${path.basename(native)}${EMBEDDED_MARK}${checksum(native)}`;
   try {
     return await make(native, path.join(path.dirname(native), name));
   } catch (error) {

@@ -9,15 +9,15 @@ interface Missing {
   name: string;
   /** What it is for. */
   what: string;
-  extensions?: string[];
+  /** Others of its kind. */
+  relatives?: string[];
   schemas?: string[];
   roles?: string[];
-  /** Without their schema. */
+  /** With their schema, where that is neither extensions nor public. */
   types?: RegExp;
   functions?: RegExp;
   /** Index methods, operator classes and languages. */
   others?: RegExp;
-  /** With their schema. */
   relations?: RegExp;
   /** What PostgreSQL says where it is a right that is missing. */
   refusal?: RegExp;
@@ -33,8 +33,8 @@ export const missingExtensions: readonly Missing[] = [
   },
   {
     name: 'postgis',
-    what: 'places and shapes; with its relatives postgis_*, pgrouting and address_standardizer',
-    extensions: ['pgrouting', 'address_standardizer', 'address_standardizer_data_us'],
+    what: 'places and shapes',
+    relatives: ['postgis_*', 'pgrouting', 'address_standardizer', 'address_standardizer_data_us'],
     schemas: ['topology', 'tiger', 'tiger_data'],
     types: /^(geometry|geography|box2d|box3d|raster)$/,
     functions: /^(st_\w+|postgis_\w+|pgr_\w+)$/,
@@ -50,14 +50,14 @@ export const missingExtensions: readonly Missing[] = [
   {
     name: 'pgroonga',
     what: 'full text search in all languages',
-    extensions: ['pgroonga_database'],
+    relatives: ['pgroonga_database'],
     others: /^pgroonga/,
   },
   { name: 'rum', what: 'an index for full text search', others: /^rum/ },
   {
     name: 'plv8',
     what: 'functions in JavaScript',
-    extensions: ['plcoffee', 'plls'],
+    relatives: ['plcoffee', 'plls'],
     others: /^(plv8|plcoffee|plls)$/,
   },
   { name: 'timescaledb', what: 'time series', functions: /^(create_hypertable|time_bucket)$/ },
@@ -69,19 +69,19 @@ export const missingExtensions: readonly Missing[] = [
   {
     name: 'hypopg',
     what: 'indexes that are only thought of',
-    extensions: ['index_advisor'],
+    relatives: ['index_advisor'],
     functions: /^(hypopg\w*|index_advisor)$/,
   },
   { name: 'pg_tle', what: 'extensions of your own, as database.dev installs them', schemas: ['pgtle'] },
   {
     name: 'pgaudit',
-    what: 'logs and figures for administrators; also pg_repack, pg_stat_monitor, pg_wait_sampling',
-    extensions: ['pg_repack', 'pg_stat_monitor', 'pg_wait_sampling'],
+    what: 'logs and figures for administrators',
+    relatives: ['pg_repack', 'pg_stat_monitor', 'pg_wait_sampling'],
   },
   {
     name: 'orioledb',
-    what: 'another storage; also pg_duckdb',
-    extensions: ['pg_duckdb'],
+    what: 'another storage, another engine',
+    relatives: ['pg_duckdb'],
     others: /^orioledb$/,
   },
 ];
@@ -108,7 +108,7 @@ export const missingParts: readonly Missing[] = [
     what: 'for analytics, vectors and the listing of files: storage.buckets_analytics, buckets_vectors, vector_indexes, iceberg_*, prefixes, search, list_objects_with_delimiter',
     relations: /^storage\.(buckets_analytics|buckets_vectors|vector_indexes|iceberg_\w+|prefixes)$/,
     functions:
-      /^(search|search_v2|search_by_timestamp|list_\w+_with_delimiter|can_insert_object|get_common_prefix)$/,
+      /^storage\.(search|search_v2|search_by_timestamp|list_\w+_with_delimiter|can_insert_object|get_common_prefix)$/,
   },
   {
     name: 'the inside of Realtime',
@@ -116,7 +116,7 @@ export const missingParts: readonly Missing[] = [
     schemas: ['_realtime'],
     relations: /^realtime\.(subscription|schema_migrations)$/,
     functions:
-      /^(apply_rls|list_changes|is_visible_through_filters|check_equality_op|build_prepared_statement_sql|quote_wal2json)$/,
+      /^realtime\.(apply_rls|list_changes|is_visible_through_filters|check_equality_op|build_prepared_statement_sql|quote_wal2json)$/,
   },
   {
     name: 'other schemas and roles of the platform',
@@ -131,36 +131,31 @@ const PAGE = 'docs/embedded.md';
 
 /** What stands behind a message of PostgreSQL, where that is something which only hosted Supabase has. */
 export function missingHere(message: string): string | undefined {
-  const found = extensionOf(message) ?? partOf(message);
-  return (
-    found &&
-    `${found} is not part of the embedded Supabase. ${PAGE} lists what is, what is not, and how a migration gets past it.`
-  );
+  const said = message.replace(/^ERROR: +/, '');
+  const refused = missingParts.find((part) => part.refusal?.test(said));
+  const absent = extensionOf(said) ?? partOf(said);
+  if (!refused && !absent) return undefined;
+  const what = refused
+    ? `On the embedded Supabase postgres cannot create ${refused.name}, as it can on hosted Supabase.`
+    : `${absent} is not part of the embedded Supabase.`;
+  return `${what} ${PAGE} lists what is, what is not, and how a migration gets past it.`;
 }
 
 /** Any extension, known or not: what PostgreSQL itself advises, to install it on the server, helps nobody here. */
-function extensionOf(message: string): string | undefined {
-  const name = /extension "([^"]+)" is not available/.exec(message)?.[1];
+function extensionOf(said: string): string | undefined {
+  const name = /extension "([^"]+)" is not available/.exec(said)?.[1];
   return name && `The extension ${name}`;
 }
 
-function partOf(message: string): string | undefined {
-  const said = message.replace(/^ERROR: +/, '');
-  const [, kind = '', quoted, bare] =
-    /(schema|role|type|relation|language|access method|operator class|function) (?:"([^"]+)"|([\w.]+)\()/.exec(
-      said,
-    ) ?? [];
-  const qualified = quoted ?? bare ?? '';
-  const isAbsent = qualified !== '' && / does not exist/.test(said);
-  const name = qualified.split('.').at(-1) ?? '';
-  const schema = qualified.includes('.') ? qualified.split('.')[0] : undefined;
-  const extension = missingExtensions.find((part) => isAbsent && covers(part, kind, name, qualified, schema));
-  if (extension) return `${labels[kind]} ${qualified}, of the extension ${extension.name},`;
-  const part = missingParts.find(
-    (part) => part.refusal?.test(said) || (isAbsent && covers(part, kind, name, qualified, schema)),
-  );
-  if (!part) return undefined;
-  return part.refusal ? `What it takes for ${part.name}` : `${labels[kind]} ${qualified}`;
+function partOf(said: string): string | undefined {
+  const absent = /^(\w+(?: method| class)?) (?:"([^"]+)"|([\w.]+)\(.*\)).* does not exist/.exec(said);
+  if (!absent) return undefined;
+  const [, kind = '', quoted, called] = absent;
+  const name = quoted ?? called ?? '';
+  const label = `${labels[kind]} ${name}`;
+  const extension = missingExtensions.find((part) => has(part, kind, name));
+  if (extension) return `${label}, of the extension ${extension.name},`;
+  return missingParts.some((part) => has(part, kind, name)) ? label : undefined;
 }
 
 const labels: Record<string, string> = {
@@ -174,13 +169,9 @@ const labels: Record<string, string> = {
   function: 'The function',
 };
 
-function covers(
-  part: Missing,
-  kind: string,
-  name: string,
-  qualified: string,
-  schema: string | undefined,
-): boolean {
+function has(part: Missing, kind: string, qualified: string): boolean {
+  // Where extensions go.
+  const name = qualified.replace(/^(extensions|public)\./, '');
   switch (kind) {
     case 'schema':
       return part.schemas?.includes(name) ?? false;
@@ -189,15 +180,14 @@ function covers(
     case 'type':
       return part.types?.test(name) ?? false;
     case 'relation':
-      return part.relations?.test(qualified) ?? false;
+      return part.relations?.test(name) ?? false;
     case 'function':
-      return isPlatform(schema) && (part.functions?.test(name) ?? false);
-    default:
+      return part.functions?.test(name) ?? false;
+    case 'language':
+    case 'access method':
+    case 'operator class':
       return part.others?.test(name) ?? false;
+    default:
+      return false;
   }
-}
-
-/** A function of a schema of the app's own is the app's, whatever it is called. */
-function isPlatform(schema: string | undefined): boolean {
-  return schema === undefined || ['extensions', 'public', 'storage', 'realtime'].includes(schema);
 }

@@ -22,7 +22,7 @@ create table realtime.messages (
 create table realtime.messages_default partition of realtime.messages default;
 alter table realtime.messages enable row level security;
 grant select, insert, update on realtime.messages to anon, authenticated, service_role;
-grant all on realtime.messages to postgres, dashboard_user;
+grant all on realtime.messages, realtime.messages_default to postgres, dashboard_user;
 
 create function realtime.topic()
 returns text
