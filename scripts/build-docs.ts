@@ -10,6 +10,7 @@ import { contract, registration, types } from './docs/contract.ts';
 import { read } from './docs/folder.ts';
 import { errors, refusals, settings, statuses, transitions } from './docs/lists.ts';
 import { engineMap } from './docs/map.ts';
+import { extensionsThatAreMissing, partsThatAreMissing } from './docs/missing.ts';
 import { batchPicture, statePicture, tablePicture } from './docs/pictures.ts';
 import { root } from './manifest.ts';
 
@@ -21,6 +22,8 @@ const blocks: [file: string, marker: string, body: () => string][] = [
   ['docs/sql.md', 'settings', settings],
   ['docs/commands.md', 'commands', commands],
   ['docs/commands.md', 'others', others],
+  ['docs/embedded.md', 'missing extensions', extensionsThatAreMissing],
+  ['docs/embedded.md', 'missing parts', partsThatAreMissing],
   ['docs/write-a-plan.md', 'contract', contract],
   ['docs/write-a-plan.md', 'types', types],
   ['docs/write-a-plan.md', 'registration', registration],

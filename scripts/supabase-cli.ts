@@ -41,7 +41,8 @@ export async function runCli(
 }
 
 function essence(output: string): string {
-  const remark = /^(Target:|│|▲|Confirmed by|Try rerunning|A new version|We recommend|Connected to|●  Request pg-delta support)/;
+  const remark =
+    /^(Target:|│|▲|Confirmed by|Try rerunning|A new version|We recommend|Connected to|● {2}Request pg-delta support)/;
   return output
     .split('\n')
     .filter((line) => line.trim() !== '' && !remark.test(line))

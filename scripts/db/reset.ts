@@ -1,6 +1,6 @@
 /** `db reset`: drops everything and applies all versions; for databases that can be lost. */
 import { createInterface } from 'node:readline/promises';
-import type { Sql } from 'postgres';
+import type { Sql, TransactionSql } from 'postgres';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
@@ -56,7 +56,7 @@ async function type(question: string, signal: AbortSignal): Promise<string | und
   }
 }
 
-/** Schemas that come with the platform stay; `public` is made anew, closed as it was. */
+/** Schemas that come with the platform stay, without what was put into them; `public` is made anew, closed as it was. */
 async function dropEverything(sql: Sql): Promise<void> {
   const schemas = await sql<{ name: string }[]>`
     select n.nspname as name from pg_namespace n
@@ -64,11 +64,33 @@ async function dropEverything(sql: Sql): Promise<void> {
       and not exists (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')`;
   await sql.begin(async (tx) => {
     for (const { name } of schemas) await tx.unsafe(`drop schema ${quote(name)} cascade`);
+    await emptyPlatform(tx);
     await tx.unsafe('create schema if not exists public; grant usage on schema public to public');
     const roles = await tx<{ name: string }[]>`
       select rolname as name from pg_roles where rolname in ('anon', 'authenticated', 'service_role')`;
     for (const { name } of roles) await tx.unsafe(`grant usage on schema public to ${quote(name)}`);
   });
+}
+
+/** What versions leave in the platform's schemas: policies, extensions, publications, and rows that they would insert again. */
+async function emptyPlatform(tx: TransactionSql): Promise<void> {
+  const statements = await tx<{ text: string }[]>`
+    select format('drop policy %I on %I.%I', policyname, schemaname, tablename) as text, 0 as place
+    from pg_policies where schemaname in ('auth', 'storage', 'realtime')
+    union all
+    -- A superuser's are the platform's own.
+    select format('drop extension %I cascade', e.extname), 1
+    from pg_extension e join pg_roles r on r.oid = e.extowner where r.rolname = current_user and not r.rolsuper
+    union all
+    select format('drop publication %I', pubname), 2
+    from pg_publication where pubowner = current_user::regrole and pubname <> 'supabase_realtime'
+    union all
+    select format('delete from %s where true', name), 2 + place
+    from unnest(array['storage.objects', 'storage.buckets', 'vault.secrets', 'auth.users']) with ordinality as platform (name, place)
+    where has_table_privilege(to_regclass(name), 'delete')
+    order by place`;
+  await tx`select set_config('storage.allow_delete_query', 'true', true)`;
+  for (const { text } of statements) await tx.unsafe(text);
 }
 
 const platformSchemas = [

@@ -76,7 +76,7 @@ async function send({ method, url, headers, body, timeout_milliseconds }: Queued
       status_code: response.status,
       content_type: response.headers.get('content-type'),
       headers: Object.fromEntries(response.headers),
-      content: (await response.text()).slice(0, CONTENT_LIMIT),
+      content: await beginningOf(response),
       timed_out: false,
     };
   } catch (error) {
@@ -86,4 +86,15 @@ async function send({ method, url, headers, body, timeout_milliseconds }: Queued
     const error_msg = timed_out ? `Timeout of ${timeout_milliseconds} ms reached` : reason;
     return { timed_out, error_msg };
   }
+}
+
+/** What is beyond the limit is not waited for. */
+async function beginningOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= CONTENT_LIMIT) break;
+  }
+  return text.slice(0, CONTENT_LIMIT);
 }

@@ -341,41 +341,38 @@ describe('a schema that changes under the run', () => {
       'a column that apply writes goes',
       'alter table public.avatars rename column niche to gone',
       'alter table public.avatars rename column gone to niche',
-      '42703',
+      'IM070',
     ],
     [
       'a column that pending reads goes',
       'alter view avatars.pending rename to gone',
       'alter view avatars.gone rename to pending',
-      '42P01',
+      'IM021',
     ],
     [
       'the right to write goes',
       'alter table public.posts owner to supabase_admin; revoke all on public.posts from authenticated, service_role',
       'alter table public.posts owner to postgres; grant all on public.posts to authenticated, service_role',
-      '42501',
+      'IM021',
     ],
-  ])(
-    '%s: the run stops as failed, nobody is set aside, and a retry goes on',
-    async (_, harm, cure, sqlstate) => {
-      const db = await database(120);
-      const admin = db.connect({ role: 'supabase_admin' });
-      await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 30 });
-      await admin.unsafe(harm);
-      const answers = await migrateAll(db.sql, { batch_size: 30 });
-      expect(answers.at(-1)).toMatchObject({
-        status: 'failed',
-        state: 'failed',
-        error: { code: 'IM021', message: `the run stopped with SQLSTATE ${sqlstate}` },
-      });
-      expect(await failures(db)).toEqual([]);
-      expect((await unmoved(db)).length).toBe(90);
-      await admin.unsafe(cure);
-      await call(db.sql, 'retry_failed_migrations');
-      expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
-      await expectAllMigrated(db.sql);
-    },
-  );
+  ])('%s: the run stops as failed, nobody is set aside, and a retry goes on', async (_, harm, cure, code) => {
+    const db = await database(120);
+    const admin = db.connect({ role: 'supabase_admin' });
+    await call(db.sql, 'migrate_batch', { max_ms: 1, batch_size: 30 });
+    await admin.unsafe(harm);
+    const answers = await migrateAll(db.sql, { batch_size: 30 });
+    expect(answers.at(-1)).toMatchObject({
+      status: 'failed',
+      state: 'failed',
+      error: { code },
+    });
+    expect(await failures(db)).toEqual([]);
+    expect((await unmoved(db)).length).toBe(90);
+    await admin.unsafe(cure);
+    await call(db.sql, 'retry_failed_migrations');
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    await expectAllMigrated(db.sql);
+  });
 
   test('the view pending goes in the late pass or at the end: the run stops as failed, and a retry goes on', async () => {
     const db = await database(40);

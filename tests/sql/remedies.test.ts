@@ -25,8 +25,14 @@ async function database(options: DatabaseOptions = { app: 'none' }): Promise<Tes
   return db;
 }
 
-/** A plan that walks a table by its column id and sets its column x. */
-async function planOn(sql: Sql, schema: string, table: string, keyType: 'integer' | 'uuid' = 'integer') {
+/** A plan that walks a table by its column id and sets one of its columns. */
+async function planOn(
+  sql: Sql,
+  schema: string,
+  table: string,
+  keyType: 'integer' | 'uuid' = 'integer',
+  column = 'x',
+) {
   const relation = `${schema}.${table}`;
   await createPlan(sql, {
     schema,
@@ -34,8 +40,8 @@ async function planOn(sql: Sql, schema: string, table: string, keyType: 'integer
     key: 'id',
     keyType,
     pending: 'true',
-    apply: `update ${relation} set id = id where id = any (keys);`,
-    writes: [{ relation, entity: 'id', columns: ['id'] }],
+    apply: `update ${relation} set ${column} = ${column} where id = any (keys);`,
+    writes: [{ relation, entity: 'id', columns: [column] }],
   });
 }
 
@@ -104,7 +110,7 @@ describe('the statement that the preflight gives mends what it names, typed as p
   test.each(situations)('%s', async (_, admin, own, kind) => {
     const db = await database();
     const role = await appRole(db);
-    await db.sql.unsafe('create schema app; create table app.things (id integer primary key)');
+    await db.sql.unsafe('create schema app; create table app.things (id integer primary key, x text)');
     await planOn(db.sql, 'app', 'things');
     await db.sql.unsafe(`grant usage, create on schema app to ${role}`);
     expect(await problems(db.sql)).toEqual([]);
@@ -126,17 +132,21 @@ describe('the statement that the preflight gives mends what it names, typed as p
 describe('where nobody but a superuser could change it', () => {
   test.each([
     ['auth.users', '', ''],
-    ['a table of Supabase in public', 'create table public.theirs (id integer primary key)', 'public.theirs'],
+    [
+      'a table of Supabase in public',
+      'create table public.theirs (id integer primary key, x text)',
+      'public.theirs',
+    ],
     [
       'a schema of Supabase',
-      'create schema theirs; create table theirs.things (id integer primary key); grant usage on schema theirs to postgres; grant all on theirs.things to postgres',
+      'create schema theirs; create table theirs.things (id integer primary key, x text); grant usage on schema theirs to postgres; grant all on theirs.things to postgres',
       'theirs.things',
     ],
   ])('the preflight gives no statement, but another way: %s', async (_, setUp, relation) => {
     const db = await database();
     await db.connect({ role: 'supabase_admin' }).unsafe(setUp);
     const [schema = '', table = ''] = (relation || 'auth.users').split('.');
-    await planOn(db.sql, schema, table, relation ? 'integer' : 'uuid');
+    await planOn(db.sql, schema, table, relation ? 'integer' : 'uuid', relation ? 'x' : 'email');
     const found = await problems(db.sql);
     expect(found.map(({ kind }) => kind)).toContain('foreign_owner');
     for (const { hint } of found) {
@@ -159,7 +169,7 @@ describe('where nobody but a superuser could change it', () => {
       await session.unsafe('begin');
       pids.push((await session.unsafe('select pg_backend_pid() as pid'))[0]?.pid);
     }
-    await db.sql`create table public.things (id integer primary key)`;
+    await db.sql`create table public.things (id integer primary key, x text)`;
     await planOn(db.sql, 'public', 'things');
     const [{ answer }] = (await db.sql`
       select imago.check_transactions(imago.find_plan(${PLAN})) as answer`) as unknown as [

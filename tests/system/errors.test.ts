@@ -463,6 +463,7 @@ const CASES: Record<string, Case> = {
     calls: [['rollback_batch'], ['migrate_batch'], ['rollback_user_migration', { user_id: NOBODY }]],
   },
   IM071: {
+    when: 'a function of the plan that divides by zero',
     before: (db) =>
       db.sql`create or replace function avatars.statistics() returns jsonb language plpgsql as $$ begin return 1 / 0; end $$`,
     calls: [['get_migration_statistics']],

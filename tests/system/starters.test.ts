@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { listenOnLoopback } from '../../scripts/embedded/loopback.ts';
 import { readState, type State } from '../../scripts/embedded/state.ts';
 import { runCommand, startCommand } from '../support/command.ts';
@@ -214,4 +214,30 @@ test('npm run local refuses a folder that is no project, and a project beside an
     const refused = await runCommand(args, {}, { script });
     expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
   }
+});
+
+describe('npm run db on a starter', () => {
+  const db = async (name: string) => {
+    const { project, environment } = await starter(name);
+    return (...args: string[]) =>
+      runCommand([...args, '--workdir', project, '--json'], environment, { script: 'scripts/db.ts' });
+  };
+
+  test('reset takes out what versions have put into the schemas of the platform, and applies them again', async () => {
+    const at = await db('payments');
+    expect((await at('upgrade')).json()).toMatchObject({ status: 'done', exit_code: 0 });
+    expect((await at('reset', '--yes')).json()).toMatchObject({ status: 'done', exit_code: 0 });
+  });
+
+  test('upgrade names the extension that is missing', async () => {
+    expect((await (await db('search'))('upgrade')).json()).toMatchObject({
+      exit_code: 1,
+      error: {
+        message: expect.stringContaining(
+          '20240705000000_embeddings.sql:1: extension "vector" is not available',
+        ),
+        hint: expect.stringContaining('The extension vector is not part of the embedded Supabase.'),
+      },
+    });
+  });
 });
