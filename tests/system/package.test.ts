@@ -1,12 +1,15 @@
 /** The package as `npm pack` makes it, used from the node_modules of somebody's project. */
+import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFolder } from '../../scripts/package.ts';
 import { removeEmbedded } from '../support/embedded.ts';
 import { configText, execute, put } from '../support/project.ts';
+import { until } from '../support/until.ts';
 
 let app: string;
 let installed: string;
@@ -142,4 +145,57 @@ describe('npx --no imago', () => {
     const doctor = await npxImago('doctor', '--json');
     expect(JSON.parse(doctor.stdout)).toMatchObject({ exit_code: 0, findings: [] });
   });
+
+  test('local takes the migrations of the project for a new database, and leaves the sample app alone', async () => {
+    const things = 'create table public.things (id integer primary key);\n';
+    await put(app, 'supabase/migrations/20250101000000_things.sql', things);
+    const sample = await runLocal();
+    expect(sample.said).toContain(`To have the project in ${app} instead, add --reset`);
+    expect(sample.tables).toContain('users');
+    const project = await runLocal('--reset');
+    expect(project.said).toContain('Applying 3 migrations');
+    expect(project.tables).toEqual(['things']);
+  });
 });
+
+/** `npx imago local` in the project as far as that it is running: what it says, and the tables that it then has. */
+async function runLocal(...args: string[]): Promise<{ said: string; tables: string[] }> {
+  const child = spawn(process.execPath, [path.join(app, 'node_modules/.bin/imago'), 'local', ...args], {
+    cwd: app,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      SUPABASE_URL: '',
+      DATABASE_URL: '',
+      IMAGO_FOLDER: '',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  try {
+    let said = '';
+    let facts = '';
+    child.stdout.on('data', (chunk) => {
+      facts += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      said += chunk;
+    });
+    await until(
+      'it is running',
+      async () => {
+        if (child.exitCode !== null) throw new Error(said);
+        return said.includes('Ctrl-C stops it');
+      },
+      60_000,
+    );
+    const url = /^DATABASE_URL=(.*)$/m.exec(facts)?.[1] as string;
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
+    const rows = await sql`select tablename from pg_tables where schemaname = 'public' order by 1`;
+    await sql.end();
+    return { said, tables: rows.map(({ tablename }) => tablename) };
+  } finally {
+    child.kill('SIGINT');
+    await ended;
+  }
+}
