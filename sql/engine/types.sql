@@ -48,4 +48,25 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+
+create type imago.identity_walk as (
+  stage integer,
+  key_column text
+);
+comment on type imago.identity_walk is 'Of a table that a stage walks: the column that names its entities.';
+
+create type imago.identity_reference as (
+  write_id integer,
+  name text,
+  referenced text
+);
+comment on type imago.identity_reference is 'A journaled column of a declared write that follows a column of another table by a foreign key (on update cascade).';
+
+create type imago.identity as (
+  columns text[],
+  writes imago.plan_write[],
+  walks imago.identity_walk[],
+  refs imago.identity_reference[]
+);
+comment on type imago.identity is 'By which columns the journal of a plan knows the rows of a table, and what hangs on each. All names are those of now; writes has all journaled writes of the plan.';

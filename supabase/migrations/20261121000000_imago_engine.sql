@@ -588,7 +588,7 @@ create table imago.stray_row (
   row_key text[] not null,
   entity text not null
 );
-comment on table imago.stray_row is 'Journaled rows that the app has given to nobody, and inserted ones that it has given to another entity. Their journal stays with the entity that they were written for, and is found here when their key changes.';
+comment on table imago.stray_row is 'Journaled rows that the app has given to another entity, or to nobody. Where no sync follows that, their journal stays with the entity that they were written for; it is found here when their key changes.';
 comment on column imago.stray_row.plan is 'No foreign key: a write of the app would lock the row of the plan.';
 comment on column imago.stray_row.relation is 'As the plan declares it.';
 comment on column imago.stray_row.stage is 'Stage of the plan that the entities of the relation belong to.';
@@ -766,7 +766,28 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+
+create type imago.identity_walk as (
+  stage integer,
+  key_column text
+);
+comment on type imago.identity_walk is 'Of a table that a stage walks: the column that names its entities.';
+
+create type imago.identity_reference as (
+  write_id integer,
+  name text,
+  referenced text
+);
+comment on type imago.identity_reference is 'A journaled column of a declared write that follows a column of another table by a foreign key (on update cascade).';
+
+create type imago.identity as (
+  columns text[],
+  writes imago.plan_write[],
+  walks imago.identity_walk[],
+  refs imago.identity_reference[]
+);
+comment on type imago.identity is 'By which columns the journal of a plan knows the rows of a table, and what hangs on each. All names are those of now; writes has all journaled writes of the plan.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -1446,6 +1467,7 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_identity imago.identity;
          imago_context text;
        begin
          %s
@@ -2606,6 +2628,28 @@ as $$
 $$;
 comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';
 
+-- imago.count_journaled
+create or replace function imago.count_journaled(plan imago.plan, keys anyarray, of_inserts boolean default false)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  amount bigint;
+  result jsonb := '{}';
+begin
+  for write in select w.* from imago.stage_writes(plan) w loop
+    continue when of_inserts and not write.inserts;
+    execute format('select count(*) from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) into amount using keys;
+    result := result || jsonb_build_object(write.relation, amount);
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.count_journaled(imago.plan, anyarray, boolean) is 'Rows of the journal of these entities, by relation. of_inserts: only where the plan inserts; those of others are counted as they are read.';
+
 -- imago.count_pending
 create or replace function imago.count_pending(plan imago.plan)
 returns bigint
@@ -2803,6 +2847,7 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_identity imago.identity;
          imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
@@ -2992,7 +3037,12 @@ begin
     select 'error', 'key_column', format('%s.%I', w.relation, c), 'is part of the primary key, and the plan declares that it sets it',
       'The journal knows rows by their primary key. Have the plan insert new rows instead, or set another column.'
     from imago.plan_write w cross join unnest(w.columns) c
-    where w.plan = declared_problems.plan.name and c = any (imago.primary_key(w.relation));
+    where w.plan = declared_problems.plan.name
+      -- By name, and not to_regclass, which raises where the schema may not be used.
+      and exists (
+        select from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+        where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
 end
 $$;
 comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';
@@ -4316,6 +4366,24 @@ end
 $$;
 comment on function imago.expect_run(text, text, bigint) is 'The run that a caller says it drives, or IM034.';
 
+-- imago.expect_same_journal
+create or replace function imago.expect_same_journal(plan imago.plan, keys text[], journaled jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  relation text;
+begin
+  select c.key into relation from jsonb_each_text(imago.count_journaled(plan, keys)) c where c.value <> journaled ->> c.key limit 1;
+  if found then
+    perform imago.raise_changed_journal(relation);
+  end if;
+end
+$$;
+comment on function imago.expect_same_journal(imago.plan, text[], jsonb) is 'Raises where these entities have more journal, or less, than has been read of them.';
+
 -- imago.expect_same_settings
 create or replace function imago.expect_same_settings(run imago.run, backup boolean, max_failures text, on_failure text)
 returns void
@@ -4433,7 +4501,8 @@ create or replace function imago.expect_taken_back(
   counts jsonb,
   present bigint,
   before jsonb,
-  after jsonb
+  after jsonb,
+  journaled jsonb
 )
 returns void
 language plpgsql
@@ -4455,11 +4524,12 @@ begin
   end if;
   kept := imago.find_kept(plan, keys);
   if kept <> '[]' then
+    perform imago.expect_same_journal(plan, keys, journaled);
     perform imago.raise_kept(kept);
   end if;
 end
 $$;
-comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';
+comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';
 
 -- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
@@ -4867,6 +4937,57 @@ begin
 end
 $$;
 comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason_kind, referenced_by. An entity that stays keeps what it refers to, hence the loop.';
+
+-- imago.find_identity
+create or replace function imago.find_identity(plan_name text, relation text)
+returns imago.identity
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  renamed boolean := imago.is_renamed(plan_name);
+  result imago.identity;
+begin
+  result.writes := imago.writes_now(plan_name, renamed);
+  -- Rows that several entities share are entities of their own.
+  result.walks := array(
+    select row(v.stage, v.key_column)::imago.identity_walk
+    from (
+      select 1 as stage, p.source, p.key_column from imago.plan p where p.name = plan_name
+      union all
+      select t.number, t.source, t.key_column from imago.plan_stage t where t.plan = plan_name
+    ) w
+    cross join lateral (
+      select w.stage, case when renamed then imago.name_now(plan_name, w.source) else w.source end as source,
+        case when renamed then imago.name_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
+    where v.source = find_identity.relation
+    union all
+    select row(w.stage, w.key_columns[1])::imago.identity_walk
+    from unnest(result.writes) w where w.entity_column is null and w.relation = find_identity.relation);
+  result.refs := array(
+    select row(w.id, a.attname, k.attname)::imago.identity_reference
+    from pg_catalog.pg_constraint c
+    join unnest(result.writes) w on pg_catalog.to_regclass(w.relation) = c.conrelid
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    join pg_catalog.pg_attribute k on k.attrelid = c.confrelid and k.attnum = c.confkey[1]
+    where c.contype = 'f' and c.confupdtype = 'c' and c.conparentid = 0 and cardinality(c.conkey) = 1
+      and c.confrelid = pg_catalog.to_regclass(find_identity.relation) and a.attname = any (w.columns || w.inserted_columns));
+  result.columns := array(
+    select distinct i.name
+    from (
+      select unnest(w.key_columns || w.entity_column) as name from unnest(result.writes) w where w.relation = find_identity.relation
+      union all
+      select w.key_column from unnest(result.walks) w
+      union all
+      select f.referenced from unnest(result.refs) f
+    ) i
+    where i.name is not null
+    order by 1);
+  return result;
+end
+$$;
+comment on function imago.find_identity(text, text) is 'By what the journal of a plan knows rows of a table, entities and what refers to them, as all that is called now.';
 
 -- imago.find_job
 create or replace function imago.find_job(plan_name text, direct boolean default false)
@@ -5558,6 +5679,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
   write imago.plan_write;
@@ -5670,15 +5792,16 @@ $$;
 comment on function imago.follow_label(imago.plan_write, text, text[], text[]) is 'Has the journal of a declared write follow labels of an enum that were renamed, in arrays and keys, too.';
 
 -- imago.follow_moves
-create or replace function imago.follow_moves(plan_name text, relation text, moves jsonb)
+create or replace function imago.follow_moves(plan_name text, relation text, identity imago.identity, moves jsonb)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  names constant text[] := imago.identity_columns(plan_name, relation);
-  item record;
+  walk imago.identity_walk;
+  reference imago.identity_reference;
+  write imago.plan_write;
   changed record;
 begin
   if exists (select from jsonb_array_elements(moves) m where m -> 0 = 'null' or m -> 1 = 'null') then
@@ -5686,24 +5809,33 @@ begin
     perform imago.lose_rows(plan_name, relation, null, null);
     return;
   end if;
-  for item in select w.stage, w.key_column from imago.walks_now(plan_name) w where w.relation = follow_moves.relation loop
-    select c.* into changed from imago.changed_values(moves, array_position(names, item.key_column)) c;
+  foreach walk in array identity.walks loop
+    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, walk.key_column)) c;
     if changed.was <> '{}' then
-      perform imago.follow_entities(plan_name, item.stage, changed.was, changed.becomes);
+      perform imago.follow_entities(plan_name, walk.stage, changed.was, changed.becomes);
+      for write in
+        select w.* from unnest(identity.writes) w
+        where w.stage = walk.stage and w.entity_column is not null and w.relation <> follow_moves.relation
+          and not exists (
+            select from unnest(identity.refs) f where f.write_id = w.id and f.name = w.entity_column and f.referenced = walk.key_column)
+      loop
+        perform imago.note_strays(write, changed.becomes);
+      end loop;
     end if;
   end loop;
-  for item in select r.* from imago.references_now(plan_name, relation) r loop
-    select c.* into changed from imago.changed_values(moves, array_position(names, item.referenced)) c;
+  foreach reference in array identity.refs loop
+    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, reference.referenced)) c;
     if changed.was <> '{}' then
-      perform imago.follow_references(item.write, item.name, changed.was, changed.becomes);
+      select w.* into write from unnest(identity.writes) w where w.id = reference.write_id;
+      perform imago.follow_references(write, reference.name, changed.was, changed.becomes);
     end if;
   end loop;
-  for item in select w as write from imago.writes_now(plan_name) w where w.relation = follow_moves.relation loop
-    perform imago.follow_row_keys(item.write, imago.resolve_moves(item.write, names, moves));
+  for write in select w.* from unnest(identity.writes) w where w.relation = follow_moves.relation loop
+    perform imago.follow_row_keys(write, identity.columns, moves);
   end loop;
 end
 $$;
-comment on function imago.follow_moves(text, text, jsonb) is 'Has the journal of a plan follow rows whose identity the app has changed (moves_query). First the entities, then what refers to them, then the keys of the rows.';
+comment on function imago.follow_moves(text, text, imago.identity, jsonb) is 'Has the journal of a plan follow rows whose identity the app has changed (moves_query). First the entities, then what refers to them, then the keys of the rows.';
 
 -- imago.follow_references
 create or replace function imago.follow_references(write imago.plan_write, name text, was text[], becomes text[])
@@ -5791,29 +5923,35 @@ $$;
 comment on function imago.follow_rename(text, text, text, text) is 'Has a plan''s declaration and journal follow a table (name null) or column that was renamed. A table may have moved to another schema.';
 
 -- imago.follow_row_keys
-create or replace function imago.follow_row_keys(write imago.plan_write, moved jsonb)
+create or replace function imago.follow_row_keys(write imago.plan_write, names text[], moves jsonb)
 returns void
 language plpgsql
 volatile
 set search_path = ''
+-- By the entity, which the journal has an index on.
+set enable_seqscan = off
 as $$
 declare
+  moved jsonb := imago.resolve_moves(write, names, moves);
   entity_type text := imago.entity_type(write.undo_table);
   source constant text :=
     'jsonb_to_recordset($1) m(old_key text[], new_key text[], old_entity text, new_entity text, is_certain boolean, is_there boolean, entities text[])';
-  -- By the entity, which the journal has an index on.
   same_entity text := format('j.entity = any (m.entities::%s[])', entity_type);
   same_key text := imago.each_column('j.key_%1$s = m.%%1$s[%1$s]::%4$s', write.relation, write.key_columns, ' and ');
   new_key text := imago.each_column('key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns);
+  goes_along boolean := imago.goes_along(write);
   lost text[];
 begin
-  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now. One that
-  -- was inserted does not: that is an edit of it.
+  -- Rows that only were given to somebody, and stay with the entity that they were written for, keep their journal as it is.
+  if not goes_along and not moved @? '$[*] ? (@.old_key != @.new_key)' then
+    perform imago.follow_strays(write, moved);
+    return;
+  end if;
   execute format(
     'update imago_undo.%1$I j set %2$s%3$s from %4$s where m.is_certain and j.op <> ''i'' and %5$s and %6$s',
     write.undo_table, new_key,
-    case when write.entity_column is null then ''
-      else format(', entity = case when j.entity = m.old_entity::%1$s then coalesce(m.new_entity::%1$s, j.entity) else j.entity end', entity_type) end,
+    case when goes_along
+      then format(', entity = case when j.entity = m.old_entity::%1$s then coalesce(m.new_entity::%1$s, j.entity) else j.entity end', entity_type) else '' end,
     source, same_entity, format(same_key, 'old_key'))
   using moved;
   if write.inserts then
@@ -5829,6 +5967,9 @@ begin
   end if;
   perform imago.follow_strays(write, moved);
   -- Where it cannot be told which row is which, what a rollback does not find has not been deleted for certain.
+  if not moved @? '$[*] ? (@.is_certain == false || @.is_there == false)' then
+    return;
+  end if;
   execute format(
     'select array_agg(distinct j.entity::text) from %s join imago_undo.%I j on %s where not (m.is_certain and m.is_there)',
     source, write.undo_table, same_entity)
@@ -5838,7 +5979,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.follow_row_keys(imago.plan_write, jsonb) is 'Has the journal of a declared write follow rows that got another key, or were given to another entity (resolve_moves).';
+comment on function imago.follow_row_keys(imago.plan_write, text[], jsonb) is 'Has the journal of a declared write follow rows that got another key, or were given to another entity (resolve_moves).';
 
 -- imago.follow_schema
 create or replace function imago.follow_schema(plan_name text)
@@ -5892,6 +6033,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
   declared text := (select w.relation from imago.plan_write w where w.id = write.id);
@@ -5907,7 +6049,10 @@ begin
      select distinct $2, $3, $4, m.new_key, m.old_entity
      from jsonb_to_recordset($1) m(new_key text[], old_entity text, new_entity text)
      join imago_undo.%1$I j on j.entity = m.old_entity::%2$s and %3$s
-     where m.old_entity is distinct from m.new_entity',
+     where m.old_entity is distinct from m.new_entity
+       and not exists (
+         select from imago.stray_row s
+         where s.plan = $2 and s.relation = $3 and s.row_key = m.new_key and s.entity = m.old_entity)',
     write.undo_table, imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns, ' and '))
   using moved, write.plan, declared, write.stage;
@@ -6117,7 +6262,7 @@ $$;
 comment on function imago.forget_entity(text, text, integer, boolean) is 'Deletes what the journal holds of one entity, and its key from failures and log. Refuses while the entity is there and could go back (IM074), unless told.';
 
 -- imago.forget_journal
-create or replace function imago.forget_journal(plan imago.plan, keys anyarray)
+create or replace function imago.forget_journal(plan imago.plan, keys anyarray, journaled jsonb)
 returns void
 language plpgsql
 volatile
@@ -6125,15 +6270,20 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  amount bigint;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
     execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
+    get diagnostics amount = row_count;
+    if amount <> (journaled ->> write.relation)::bigint then
+      perform imago.raise_changed_journal(write.relation);
+    end if;
   end loop;
   delete from imago.lost_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
   delete from imago.stray_row l where l.plan = plan.name and l.stage = plan.stage and l.entity = any (keys::text[]);
 end
 $$;
-comment on function imago.forget_journal(imago.plan, anyarray) is 'Deletes the journal of entities that are back.';
+comment on function imago.forget_journal(imago.plan, anyarray, jsonb) is 'Deletes the journal of entities that are back: as many rows as were read of it.';
 
 -- imago.forget_key
 create or replace function imago.forget_key(plan_name text, stage integer, entity text)
@@ -6399,6 +6549,22 @@ begin
 end
 $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
+
+-- imago.goes_along
+create or replace function imago.goes_along(write imago.plan_write)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from imago.plan_sync s
+    where s.plan = write.plan and s.installed_at is not null and 'update' = any (s.events)
+      and imago.name_now(s.plan, s.relation) = write.relation
+      and (s.columns is null
+           or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = write.entity_column)))
+$$;
+comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
 
 -- imago.grantees
 create or replace function imago.grantees(relation text)
@@ -6690,10 +6856,10 @@ $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
 
 -- imago.identity_changed
-create or replace function imago.identity_changed(columns text[], may_change_places boolean)
+create or replace function imago.identity_changed(relation text, columns text[], may_change_places boolean)
 returns text
 language sql
-immutable
+stable
 set search_path = ''
 as $$
   -- One look at each row; a join would be planned for as few rows as the first statement had. The old and the new rows come in the
@@ -6703,31 +6869,17 @@ as $$
       ' is distinct from (select %1$s from (select *, pg_catalog.row_number() over () as imago_place from new_rows) r)', c.sums)
     else format('(select %1$s from old_rows r) is distinct from (select %1$s from new_rows r)', c.sums) end
   from (
-    select string_agg(format('pg_catalog.sum(coalesce(pg_catalog.hashtextextended(r.%I::text collate "C", %s), 0))', name,
-      case when may_change_places then format('r.imago_place * %s + %s', cardinality(columns), n) else n::text end), ' + ') as sums
-    from unnest(columns) with ordinality u(name, n)
+    select string_agg(
+      format('pg_catalog.sum(coalesce(pg_catalog.%s, %s), 0))',
+        format(case
+            when j.type = 'uuid' then 'uuid_hash_extended(r.%I'
+            when j.type in ('smallint', 'integer', 'bigint') then 'hashint8extended(r.%I'
+            else 'hashtextextended(r.%I::text collate "C"' end, j.name),
+        case when may_change_places then format('r.imago_place * %s + %s', cardinality(columns), j.ordinal) else j.ordinal::text end), ' + ') as sums
+    from imago.journal_columns(relation, columns) j
   ) c
 $$;
-comment on function imago.identity_changed(text[], boolean) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';
-
--- imago.identity_columns
-create or replace function imago.identity_columns(plan_name text, relation text)
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select array_agg(distinct i.name order by i.name)
-  from (
-    select unnest(w.key_columns || w.entity_column) as name from imago.writes_now(plan_name) w where w.relation = identity_columns.relation
-    union all
-    select w.key_column from imago.walks_now(plan_name) w where w.relation = identity_columns.relation
-    union all
-    select r.referenced from imago.references_now(plan_name, identity_columns.relation) r
-  ) i
-  where i.name is not null
-$$;
-comment on function imago.identity_columns(text, text) is 'Columns of a table by which the journal of a plan knows rows, entities and what refers to them.';
+comment on function imago.identity_changed(text, text[], boolean) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';
 
 -- imago.index_of
 create or replace function imago.index_of(relation text, name text)
@@ -7386,6 +7538,26 @@ begin
 end
 $$;
 comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s, or one that a plan has left to the app. What a trigger calls tells whose it is, not its name.';
+
+-- imago.is_renamed
+create or replace function imago.is_renamed(plan_name text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew each time that the app changes a key.
+as $$
+begin
+  return exists (
+    select from imago.declared d
+    left join pg_catalog.pg_class c on c.oid = d.relation_id
+    left join pg_catalog.pg_namespace s on s.oid = c.relnamespace
+    left join pg_catalog.pg_attribute a on a.attrelid = d.relation_id and a.attnum = d.number and d.number > 0
+    where d.plan = plan_name and d.noted_in = 'imago.declared'::pg_catalog.regclass
+      and (d.number > 0 and a.attname <> d.name or d.number = 0 and quote_ident(s.nspname) || '.' || quote_ident(c.relname) <> d.relation));
+end
+$$;
+comment on function imago.is_renamed(text) is 'Whether a table or column of a plan was renamed since the last call that has followed that.';
 
 -- imago.is_resumable
 create or replace function imago.is_resumable(validation imago.validation)
@@ -8215,6 +8387,8 @@ declare
   conflicts jsonb := '[]';
   good keys%type;
   inserted record;
+  restored record;
+  journaled jsonb;
   sides jsonb;
   relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
   before jsonb;
@@ -8251,8 +8425,10 @@ begin
   -- Where nothing of the app's would change other columns, the keeper need not look at each row.
   perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
-  result.rows := imago.restore_rows(run, plan, good, careful);
-  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
+  journaled := imago.count_journaled(plan, good, of_inserts => true);
+  select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
+  journaled := restored.journaled || journaled;
+  result.rows := imago.add_counts(restored.counts, imago.remove_rows(plan, good, careful));
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
@@ -8260,9 +8436,9 @@ begin
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
   perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
-    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c));
+    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c), journaled);
   perform set_config('imago.batch', '', true);
-  perform imago.forget_journal(plan, good);
+  perform imago.forget_journal(plan, good, journaled);
 
   result.moved := cardinality(good);
   update imago.batch b set
@@ -8550,10 +8726,10 @@ $$;
 comment on function imago.moved_columns(imago.plan) is 'Columns that the plan does not declare and that triggers of the app set in rows which it writes, by their text.';
 
 -- imago.moves_query
-create or replace function imago.moves_query(plan_name text, relation text)
+create or replace function imago.moves_query(columns text[])
 returns text
 language sql
-stable
+immutable
 set search_path = ''
 as $$
   select format(
@@ -8561,9 +8737,9 @@ as $$
      from (select %1$s as v, row_number() over () as i from old_rows r) o
      full join (select %1$s as v, row_number() over () as i from new_rows r) n on n.i = o.i
      where o.v is distinct from n.v',
-    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(imago.identity_columns(plan_name, relation)) with ordinality u(c, n)))
+    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(columns) with ordinality u(c, n)))
 $$;
-comment on function imago.moves_query(text, text) is 'SQL for a trigger: the identity_columns of each row in which one has changed, before and after. They come in the order of the statement. The old and the new rows come in the same order.';
+comment on function imago.moves_query(text[]) is 'SQL for a trigger: these columns of each row in which one of them has changed, before and after. They come in the order of the statement, in which old and new rows are the same.';
 
 -- imago.name_now
 create or replace function imago.name_now(plan text, relation text, name text default null)
@@ -8894,6 +9070,34 @@ begin
 end
 $$;
 comment on function imago.note_schema(text) is 'Notes the tables of a plan and their columns as they are, by what the catalogue knows them by. What they were called at first stays.';
+
+-- imago.note_strays
+create or replace function imago.note_strays(write imago.plan_write, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set enable_seqscan = off
+as $$
+begin
+  execute format(
+    'insert into imago.stray_row (plan, relation, stage, row_key, entity)
+     select distinct w.plan, w.relation, w.stage, array[%1$s], j.entity::text
+     from imago.plan_write w, imago_undo.%2$I j
+     where w.id = $2 and j.entity = any ($1::%3$s[])
+       and not exists (
+         select from imago.stray_row s
+         where s.plan = w.plan and s.relation = w.relation and s.row_key = array[%1$s] and s.entity = j.entity::text)',
+    imago.each_column('j.key_%1$s::text', write.relation, write.key_columns), write.undo_table, imago.entity_type(write.undo_table))
+  using entities, write.id;
+end
+$$;
+comment on function imago.note_strays(imago.plan_write, text[]) is 'Notes the journaled rows of entities that got new keys. The rows name them as before, for no foreign key has followed.';
 
 -- imago.note_unreachable
 create or replace function imago.note_unreachable(run imago.run, plan imago.plan, entities text[])
@@ -9815,6 +10019,19 @@ end
 $$;
 comment on function imago.raise_attempt(imago.plan, imago.attempt) is 'For calls about one entity: what went wrong with it is an error of the call.';
 
+-- imago.raise_changed_journal
+create or replace function imago.raise_changed_journal(relation text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = '40001', message = 'the journal has changed while its entity was going back', table = relation;
+end
+$$;
+comment on function imago.raise_changed_journal(text) is 'Has a sub-batch done again. The app has given a row to an entity since its journal was read, so that it is not restored.';
+
 -- imago.raise_error
 create or replace function imago.raise_error(code text, variadic args text[] default '{}')
 returns void
@@ -10159,23 +10376,6 @@ end
 $$;
 comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows of these entities that something else refers to, so that removing them would cascade or fail.';
 
--- imago.references_now
-create or replace function imago.references_now(plan_name text, target text)
-returns table (write imago.plan_write, name text, referenced text)
-language sql
-stable
-set search_path = ''
-as $$
-  select w, a.attname::text, k.attname::text
-  from imago.writes_now(plan_name) w
-  join pg_catalog.pg_constraint c on c.conrelid = pg_catalog.to_regclass(w.relation) and c.contype = 'f' and c.confupdtype = 'c'
-    and c.conparentid = 0 and c.confrelid = pg_catalog.to_regclass(target) and cardinality(c.conkey) = 1
-  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-  join pg_catalog.pg_attribute k on k.attrelid = c.confrelid and k.attnum = c.confkey[1]
-  where a.attname = any (w.columns || w.inserted_columns)
-$$;
-comment on function imago.references_now(text, text) is 'Journaled columns that follow a key of this table by a foreign key (on update cascade), and the column that they follow.';
-
 -- imago.referencing_columns
 create or replace function imago.referencing_columns(plan text, target text)
 returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
@@ -10241,7 +10441,7 @@ as $$
          select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
      end if; ',
     -- Keys change places in one statement only where their uniqueness is looked at later.
-    imago.identity_changed(write.key_columns, exists (
+    imago.identity_changed(write.relation, write.key_columns, exists (
       select from pg_catalog.pg_constraint c
       where c.conrelid = write.relation::pg_catalog.regclass and c.contype = 'p' and c.condeferrable)),
     write.relation, write.entity_column,
@@ -10893,6 +11093,8 @@ declare
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
     imago.each_column('t.%2$I = %%1$s[%1$s]::%3$s', write.relation, write.key_columns, ' and '));
+  -- What the plan calls it.
+  declared text := (select w.relation from imago.plan_write w where w.id = write.id);
   result jsonb;
 begin
   -- A foreign key of several rows' worth of cascades may have changed a row more than once. Where nothing is called by what it
@@ -10913,20 +11115,19 @@ begin
        select e.*, count(*) over (partition by e.new_key) = 1 as is_certain, e.new_key = e.old_key or %5$s as is_there,
          array[e.old_entity, e.new_entity] || array(
            select s.entity from imago.stray_row s
-           where s.plan = $2 and imago.name_now(s.plan, s.relation) = $3 and s.row_key = e.old_key) as entities
+           where s.plan = $2 and s.relation = $3 and s.row_key = e.old_key) as entities
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
     format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
-  into result using moves, write.plan, write.relation;
+  into result using moves, write.plan, declared;
   return result;
 end
 $$;
 comment on function imago.resolve_moves(imago.plan_write, text[], jsonb) is 'For each row of a declared write whose identity has changed: its key and its entity before and after the statement. is_certain: no other row was given that key; is_there: it is in the table; entities: whom its journal may name.';
 
 -- imago.restore_rows
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean)
-returns jsonb
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean, out counts jsonb, out journaled jsonb)
 language plpgsql
 volatile
 set search_path = ''
@@ -10936,51 +11137,57 @@ set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
-  counts jsonb := '{}';
-  expected bigint;
+  expected record;
   restored bigint;
-  journal text;
+  again bigint;
+  statement text;
   join_key text;
   changed text;
   altered boolean;
   missed boolean;
 begin
+  counts := '{}';
+  journaled := '{}';
   for write in
     select w.* from imago.stage_writes(plan) w where w.columns <> '{}' order by w.position desc
   loop
-    select u.query, u.row_count into journal, expected from imago.undo_rows(write, plan, keys) u;
+    select u.* into expected from imago.undo_rows(write, plan, keys) u;
+    journaled := journaled || jsonb_build_object(write.relation, expected.journaled);
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute format(
+    statement := format(
       'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
        select count(*), coalesce(bool_or(d.is_altered), false) from done d',
-      journal, write.relation,
+      expected.query, write.relation,
       imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
-        else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end)
-    into restored, altered using keys;
+        else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end);
+    perform set_config('search_path', imago.app_search_path(), true);
+    execute statement into restored, altered using keys;
     perform pg_catalog.set_config('search_path', '', true);
     if altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
-    if restored < expected then
-      execute format('select exists (select from (%s) j join %s t on %s where %s)', journal, write.relation, join_key, changed)
+    if restored < expected.row_count then
+      execute format('select exists (select from (%s) j join %s t on %s where %s)', expected.query, write.relation, join_key, changed)
         into missed using keys;
       if missed then
         if careful then
-          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]';
+          -- Somebody may have given a row another key when it had its turn. A trigger that keeps one does so again.
+          perform set_config('search_path', imago.app_search_path(), true);
+          execute statement into again, altered using keys;
+          perform pg_catalog.set_config('search_path', '', true);
+          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]' and again = 0;
         end if;
         raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;
     counts := counts || jsonb_build_object(write.relation, restored);
   end loop;
-  return counts;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation.';
+comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation. journaled: how many rows of the journal that came from.';
 
 -- imago.restore_sides
 create or replace function imago.restore_sides(plan imago.plan, batch bigint, sides jsonb)
@@ -12945,7 +13152,7 @@ $$;
 comment on function imago.undo_bytes(text) is 'The undo tables of a plan that are there, each with the space that it takes on disk.';
 
 -- imago.undo_rows
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint, out journaled bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -12964,6 +13171,7 @@ begin
     'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
      from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
   into written_again, row_count using entities;
+  journaled := row_count;
   if not written_again then
     query := format('select u.entity, %s, %s, %s from %s',
       imago.each_column('u.key_%1$s', write.relation, write.key_columns),
@@ -12989,7 +13197,7 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. Each column has its before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. journaled: rows of the journal. Each column has its before of the first batch, and its after of the last one that changed it.';
 
 -- imago.undo_table_name
 create or replace function imago.undo_table_name(plan text, relation text)
@@ -13646,22 +13854,6 @@ as $$
 $$;
 comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';
 
--- imago.walks_now
-create or replace function imago.walks_now(plan_name text)
-returns table (stage integer, relation text, key_column text)
-language sql
-stable
-set search_path = ''
-as $$
-  select s.stage, imago.name_now(s.name, s.source), imago.name_now(s.name, s.source, s.key_column)
-  from imago.plan p cross join lateral imago.plan_stages(p) s
-  where p.name = plan_name
-  union all
-  -- Rows that several entities share are entities of their own.
-  select w.stage, w.relation, w.key_columns[1] from imago.writes_now(plan_name) w where w.entity_column is null
-$$;
-comment on function imago.walks_now(text) is 'For each stage of a plan its table and its key, as they are called now.';
-
 -- imago.watch_identity
 create or replace function imago.watch_identity(plan_name text, relation text)
 returns text
@@ -13670,7 +13862,7 @@ stable
 set search_path = ''
 as $$
 declare
-  columns text[] := imago.identity_columns(plan_name, relation);
+  columns text[] := (imago.find_identity(plan_name, relation)).columns;
 begin
   -- Nothing that goes wrong here fails the app's write. Most of its statements write one row, so that is asked first: it takes
   -- a third of the time. Of several rows it is an error.
@@ -13692,14 +13884,15 @@ begin
      if imago_moved then
        begin
          imago_relation := imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid));
-         execute imago.moves_query(%1$L, imago_relation) into imago_moves;
-         perform imago.follow_moves(%1$L, imago_relation, imago_moves);
+         imago_identity := imago.find_identity(%1$L, imago_relation);
+         execute imago.moves_query(imago_identity.columns) into imago_moves;
+         perform imago.follow_moves(%1$L, imago_relation, imago_identity, imago_moves);
        exception when others or assert_failure then
          perform imago.lose_rows(%1$L, imago_relation, null, sqlstate);
        end;
      end if;',
     plan_name, imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', relation, columns, ' or '),
-    imago.identity_changed(columns, true),
+    imago.identity_changed(relation, columns, true),
     -- What merge moves to another partition comes to no trigger after updates.
     case when (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass) then format(
       'get diagnostics imago_context = pg_context;
@@ -13708,7 +13901,7 @@ begin
        end if;', plan_name) else '' end);
 end
 $$;
-comment on function imago.watch_identity(text, text) is 'PL/pgSQL of a trigger function after updates: has the journal follow rows whose identity_columns the app has changed.';
+comment on function imago.watch_identity(text, text) is 'PL/pgSQL of a trigger function after updates: has the journal follow what the app changes of find_identity.';
 
 -- imago.whole_estimate
 create or replace function imago.whole_estimate(stages jsonb)
@@ -14159,29 +14352,33 @@ $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
 
 -- imago.writes_now
-create or replace function imago.writes_now(plan_name text)
-returns setof imago.plan_write
+create or replace function imago.writes_now(plan_name text, renamed boolean)
+returns imago.plan_write[]
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
+  writes imago.plan_write[] := array(select w from imago.plan_write w where w.plan = plan_name and w.undo_table is not null order by w.position);
   write imago.plan_write;
-  declared text;
+  result imago.plan_write[] := '{}';
 begin
-  for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null order by w.position loop
-    declared := write.relation;
-    write.relation := imago.name_now(plan_name, declared);
-    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, declared, write.entity_column) end;
-    write.key_columns := array(select imago.name_now(plan_name, declared, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
-    write.columns := array(select imago.name_now(plan_name, declared, c) from unnest(write.columns) with ordinality u(c, n) order by n);
+  if not renamed then
+    return writes;
+  end if;
+  foreach write in array writes loop
+    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, write.relation, write.entity_column) end;
+    write.key_columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
+    write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(
-      select case c when '' then '' else imago.name_now(plan_name, declared, c) end from unnest(write.inserted_columns) with ordinality u(c, n) order by n);
-    return next write;
+      select case c when '' then '' else imago.name_now(plan_name, write.relation, c) end from unnest(write.inserted_columns) with ordinality u(c, n) order by n);
+    write.relation := imago.name_now(plan_name, write.relation);
+    result := result || write;
   end loop;
+  return result;
 end
 $$;
-comment on function imago.writes_now(text) is 'The journaled writes of a plan, with tables and columns as they are called now.';
+comment on function imago.writes_now(text, boolean) is 'The journaled writes of a plan, with tables and columns as they are called now. Where none was renamed (is_renamed), as declared.';
 
 -- imago.written_tables
 create or replace function imago.written_tables(relation text)

@@ -16,11 +16,11 @@ begin
   if (select c.relkind from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass) = 'p' then
     -- PostgreSQL has no foreign key on a partitioned table that is not valid. In one command with its column, which is null
     -- everywhere, it is valid without a scan.
-    execute format('alter table %s add column %I uuid constraint %I references public.avatars (id) on delete set null', relation, name, key_name);
+    execute format('alter table %s add column %I uuid constraint %I references public.avatars (id) on delete set null on update cascade', relation, name, key_name);
   else
     -- Not valid: nothing is scanned under the lock, and new references are checked all the same.
     execute format('alter table %s add column %I uuid', relation, name);
-    execute format('alter table %s add constraint %I foreign key (%I) references public.avatars (id) on delete set null not valid', relation, key_name, name);
+    execute format('alter table %s add constraint %I foreign key (%I) references public.avatars (id) on delete set null on update cascade not valid', relation, key_name, name);
   end if;
   perform imago.note_added('avatars', relation, name);
 end
@@ -584,7 +584,7 @@ begin
   end if;
   create table public.avatars (
     id uuid primary key default gen_random_uuid(),
-    owner_user_id uuid not null references public.users (id) on delete cascade,
+    owner_user_id uuid not null references public.users (id) on delete cascade on update cascade,
     name text not null,
     bio text,
     avatar_image_url text,

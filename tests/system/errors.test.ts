@@ -493,6 +493,8 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   '../sql/session.test.ts': ['IM062', 'IM063', 'IM064'],
   'unreachable.test.ts': ['IM065', 'IM067'],
   '../sql/expect-done.test.ts': ['IM066'],
+  'key-moves.test.ts': ['IM068'],
+  'schema-moves.test.ts': ['IM069', 'IM070'],
 };
 
 /** What a hint has typed, and what comes before where it says so. */

@@ -1,7 +1,7 @@
 /** Keys that the app changes: the journal follows them, or the entity is in conflict with a reason. */
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
-import { call, value } from '../support/call.ts';
+import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, forward, PLAN, type PlanParts } from '../support/plan.ts';
@@ -53,21 +53,32 @@ const plan: PlanParts = {
   ],
 };
 
-/** The same app twice: the second never hears of a plan. */
-async function pair(app = APP, parts = plan): Promise<{ sql: Sql; control: Sql }> {
-  const [db, other] = await Promise.all([freshDatabase({}), freshDatabase({})]);
-  databases.push(db, other);
-  await Promise.all([db.sql.unsafe(app), other.sql.unsafe(app)]);
-  await createPlan(db.sql, parts);
-  return { sql: db.sql, control: other.sql };
+/** An app with a plan, and what its rows would be if nobody had migrated and the app had made this change. */
+async function app(
+  change: string,
+  {
+    schema = APP,
+    parts = plan,
+    tables = TABLES,
+  }: { schema?: string; parts?: PlanParts; tables?: string[] } = {},
+): Promise<{ sql: Sql; expectSame: () => Promise<void> }> {
+  const db = await freshDatabase({});
+  databases.push(db);
+  const { sql } = db;
+  await sql.unsafe(schema);
+  let expected: Record<string, string[]> = {};
+  await sql
+    .begin(async (tx) => {
+      await tx.unsafe(change);
+      expected = await contents(tx as unknown as Sql, tables);
+      throw new Error('taken back');
+    })
+    .catch((error: Error) => expect(error.message).toBe('taken back'));
+  await createPlan(sql, parts);
+  return { sql, expectSame: async () => expect(await contents(sql, tables)).toEqual(expected) };
 }
 
-/** After the way back each row is as if nobody had migrated, and the app had changed the same. */
-async function expectSame(sql: Sql, control: Sql, tables = TABLES): Promise<void> {
-  expect(await contents(sql, tables)).toEqual(await contents(control, tables));
-}
-
-describe('keys that the app changes after a run are followed: all goes back, each row with its new key', () => {
+describe('keys that the app changes after a run', () => {
   test.each([
     ['of one user, and of what refers to them', 'update public.users set id = 50 where id = 5'],
     ['of all users at once', 'update public.users set id = id + 1000'],
@@ -134,47 +145,45 @@ describe('keys that the app changes after a run are followed: all goes back, eac
          update public.users set id = 60 where id = 6;
        end $$`,
     ],
-  ])('%s', async (_, change) => {
-    const { sql, control } = await pair();
+  ])('new keys %s: all goes back, each row with its own', async (_, change) => {
+    const { sql, expectSame } = await app(change);
     await forward(sql, 5);
-    await Promise.all([sql.unsafe(change), control.unsafe(change)]);
+    await sql.unsafe(change);
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
   });
 
-  test('of rows that the plan has inserted: they are removed', async () => {
-    const { sql, control } = await pair();
+  test('new keys of rows that the plan has inserted: they are removed', async () => {
+    const { sql, expectSame } = await app('');
     await forward(sql, 5);
     await sql`update public.avatars set id = id + 5000`;
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
   });
 
-  test('half-way there and half-way back', async () => {
-    const { sql, control } = await pair();
-    const change = async (by: number) => {
-      for (const db of [sql, control]) {
-        await db`update public.users set id = case when id % 2 = 0 then id + 100 + ${by}::int else - id end`;
-        await db`update public.posts set id = id + ${by}::int where user_id > 3`;
-      }
-    };
+  test('new keys half-way there and half-way back: all are moved, and all goes back', async () => {
+    const change = (by: number) => `
+      update public.users set id = case when id % 2 = 0 then id + 100 + ${by} else - id end;
+      update public.posts set id = id + ${by} where user_id > 3;`;
+    const { sql, expectSame } = await app(change(3) + change(-2));
     await call(sql, 'migrate_batch', { plan: PLAN, max_ms: 1, batch_size: 3 });
     while ((await value<number>(sql, 'select count(active)::int from public.users')) === 0) {
       await call(sql, 'migrate_batch', { plan: PLAN, max_ms: 1, batch_size: 3 });
     }
-    await change(3);
+    await sql.unsafe(change(3));
     expect((await migrateAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'succeeded' });
     expect(await value(sql, 'select count(*)::int from public.users where active is null')).toBe(0);
     while ((await value<number>(sql, 'select count(active)::int from public.users')) === 12) {
       await call(sql, 'rollback_batch', { plan: PLAN, max_ms: 1 });
     }
-    await change(-2);
+    await sql.unsafe(change(-2));
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
   });
 
-  test('with two plans on the tables: each follows', async () => {
-    const { sql, control } = await pair();
+  test('new keys under two plans: each takes its own back', async () => {
+    const change = 'update public.posts set id = id + 1; update public.users set id = id + 1000';
+    const { sql, expectSame } = await app(change);
     await createPlan(sql, {
       name: 'other',
       table: 'posts',
@@ -186,73 +195,78 @@ describe('keys that the app changes after a run are followed: all goes back, eac
     });
     await forward(sql);
     await migrateAll(sql, { plan: 'other' });
-    for (const db of [sql, control]) {
-      await db`update public.posts set id = id + 1`;
-      await db`update public.users set id = id + 1000`;
-    }
+    await sql.unsafe(change);
     expect((await rollbackAll(sql, { plan: 'other' })).at(-1)).toMatchObject({
       state: 'succeeded',
       conflicts: 0,
     });
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
   });
 
-  test('of a table that the plan walks and does not write', async () => {
-    const { sql, control } = await pair(APP, {
-      ...plan,
-      pending: 'not exists (select from public.avatars a where a.user_id = s.id)',
-      apply:
-        'insert into public.avatars (id, user_id, made_by) select 1000 + u.id, u.id, u.name from public.users u where u.id = any (keys);',
-      writes: [{ relation: 'public.avatars', entity: 'user_id', inserts: true }],
+  test('new keys of a table that the plan walks and does not write: one entity goes back alone by its new key, then all', async () => {
+    const change = `update public.users set id = id + 1000, name = name || 'x'`;
+    const { sql, expectSame } = await app(change, {
+      parts: {
+        ...plan,
+        pending: 'not exists (select from public.avatars a where a.user_id = s.id)',
+        apply:
+          'insert into public.avatars (id, user_id, made_by) select 1000 + u.id, u.id, u.name from public.users u where u.id = any (keys);',
+        writes: [{ relation: 'public.avatars', entity: 'user_id', inserts: true }],
+      },
     });
     await forward(sql, 5);
-    for (const db of [sql, control]) await db`update public.users set id = id + 1000, name = name || 'x'`;
+    await sql.unsafe(change);
     expect((await call(sql, 'validate_migration', { plan: PLAN })).healthy).toBe(true);
     expect(await call(sql, 'rollback_entity', { plan: PLAN, entity: '1005' })).toMatchObject({
       rolled_back: true,
     });
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
   });
 
-  test('of rows that move to another partition', async () => {
-    const app = `
+  test('new keys of rows that move to another partition: all goes back', async () => {
+    const schema = `
       create table public.users (id int primary key, done boolean);
       create table public.posts (id int, at int, user_id int references public.users on update cascade, note text, primary key (id, at)) partition by range (at);
       create table public.early partition of public.posts for values from (0) to (100);
       create table public.late partition of public.posts for values from (100) to (200);
       insert into public.users select i from generate_series(1, 8) i;
       insert into public.posts select 10 * u + p, u * p, u from generate_series(1, 8) u, generate_series(1, 2) p;`;
-    const { sql, control } = await pair(app, {
-      table: 'users',
-      key: 'id',
-      keyType: 'integer',
-      pending: 's.done is null',
-      apply: `
+    const change = `
+      update public.posts set at = at + 100 where user_id < 5;
+      update public.early set at = at + 1 where user_id = 5;
+      update public.posts set at = at - 100, user_id = 6 where user_id = 2;
+      update public.users set id = id + 50;`;
+    const { sql, expectSame } = await app(change, {
+      schema,
+      tables: ['public.users', 'public.posts'],
+      parts: {
+        table: 'users',
+        key: 'id',
+        keyType: 'integer',
+        pending: 's.done is null',
+        apply: `
         update public.users set done = true where id = any (keys);
         update public.posts set note = 'moved' where user_id = any (keys);`,
-      writes: [
-        { relation: 'public.users', entity: 'id', columns: ['done'] },
-        { relation: 'public.posts', entity: 'user_id', columns: ['note'] },
-      ],
+        writes: [
+          { relation: 'public.users', entity: 'id', columns: ['done'] },
+          { relation: 'public.posts', entity: 'user_id', columns: ['note'] },
+        ],
+      },
     });
     await forward(sql);
-    for (const db of [sql, control]) {
-      await db`update public.posts set at = at + 100 where user_id < 5`;
-      await db`update public.early set at = at + 1 where user_id = 5`;
-      await db`update public.posts set at = at - 100, user_id = 6 where user_id = 2`;
-      await db`update public.users set id = id + 50`;
-    }
+    await sql.unsafe(change);
     await back(sql);
-    await expectSame(sql, control, ['public.users', 'public.posts']);
+    await expectSame();
   });
 
-  test('of a user who is held: they stay held', async () => {
-    const { sql, control } = await pair();
+  test('a new key of a user who is held: they stay held', async () => {
+    const change = 'update public.users set id = 50 where id = 5';
+    const { sql, expectSame } = await app(change);
     await forward(sql, 5);
     await call(sql, 'rollback_entity', { plan: PLAN, entity: '5' });
-    for (const db of [sql, control]) await db`update public.users set id = 50 where id = 5`;
+    await sql.unsafe(change);
     await migrateAll(sql, { plan: PLAN });
     expect(await value(sql, 'select active from public.users where id = 50')).toBe(null);
     expect([...(await sql`select entity, kind from imago.failure`)]).toEqual([
@@ -262,7 +276,171 @@ describe('keys that the app changes after a run are followed: all goes back, eac
       migrated: true,
     });
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
+  });
+});
+
+describe('keys that the app changes under every kind of plan', () => {
+  test('new keys of two stages whose entities no foreign key follows, and then of what was made of them: all goes back', async () => {
+    const schema = `
+      create table public.pictures (id int primary key, url text);
+      create table public.images (id int primary key, url text);
+      create table public.owners (id text primary key, picture int, label text, image int references public.images on update cascade);
+      insert into public.pictures select n, 'url ' || n from generate_series(1, 9) n;
+      insert into public.owners select 'o' || n, n, 'owner ' || n from generate_series(1, 9) n;`;
+    const change = `update public.pictures set id = id + 100; update public.owners set id = id || '!'`;
+    const { sql, expectSame } = await app(change, {
+      schema,
+      tables: ['public.pictures', 'public.images', 'public.owners'],
+      parts: {
+        table: 'pictures',
+        key: 'id',
+        keyType: 'integer',
+        pending: `not exists (select from public.images i where i.url = s.url)`,
+        apply: 'insert into public.images select p.id, p.url from public.pictures p where p.id = any (keys);',
+        writes: [
+          { relation: 'public.images', entity: 'id', inserts: true },
+          {
+            stage: 2,
+            relation: 'public.owners',
+            entity: 'id',
+            columns: ['image'],
+            points_to: { image: 'public.images' },
+          },
+        ],
+        stages: [
+          {
+            table: 'owners',
+            key: 'id',
+            keyType: 'text',
+            pending: 's.image is null',
+            apply: 'update public.owners o set image = o.picture where o.id = any (keys);',
+          },
+        ],
+      },
+    });
+    await forward(sql, 4);
+    await sql.unsafe(change);
+    await sql`update public.images set id = id + 1000`;
+    await back(sql);
+    await expectSame();
+  });
+
+  test('new keys of rows that several entities share: they are removed', async () => {
+    const schema = `
+      create table public.shops (id text primary key, name text);
+      create table public.orders (id int primary key, shop text, found text references public.shops on update cascade);
+      insert into public.orders select n, 's' || n % 3 from generate_series(1, 9) n;`;
+    const change = 'update public.orders set id = id + 50';
+    const { sql, expectSame } = await app(change, {
+      schema,
+      tables: ['public.shops', 'public.orders'],
+      parts: {
+        table: 'orders',
+        key: 'id',
+        keyType: 'integer',
+        pending: 's.found is null',
+        apply: `
+        insert into public.shops select distinct o.shop, 'placeholder' from public.orders o where o.id = any (keys) on conflict do nothing;
+        update public.orders o set found = o.shop where o.id = any (keys);`,
+        writes: [
+          { relation: 'public.shops', entity: null, inserts: true },
+          {
+            relation: 'public.orders',
+            entity: 'id',
+            columns: ['found'],
+            points_to: { found: 'public.shops' },
+          },
+        ],
+      },
+    });
+    await forward(sql, 4);
+    await sql`update public.shops set id = upper(id) || ' & co'`;
+    await sql.unsafe(change);
+    await back(sql);
+    await expectSame();
+  });
+
+  test('new keys where both sides are mirrored: writes go on being followed under the new keys, and are no conflict', async () => {
+    const schema = `
+      create table public.people (id int primary key, city text);
+      create table public.profiles (id int primary key, person int references public.people on update cascade, city text);
+      insert into public.people select n, 'c' || n from generate_series(1, 6) n;`;
+    const change = `update public.people set id = id + 20, city = city || case when id > 3 then '?' else '' end || case when id < 5 then '!' else '' end`;
+    const { sql, expectSame } = await app(change, {
+      schema,
+      tables: ['public.people', 'public.profiles'],
+      parts: {
+        table: 'people',
+        key: 'id',
+        keyType: 'integer',
+        pending: 'not exists (select from public.profiles f where f.person = s.id)',
+        apply:
+          'insert into public.profiles select 100 + p.id, p.id, p.city from public.people p where p.id = any (keys);',
+        writes: [{ relation: 'public.profiles', entity: 'person', inserts: true }],
+        syncs: [
+          {
+            name: 'people',
+            relation: 'public.people',
+            entity: 'id',
+            events: ['update'],
+            columns: ['city'],
+            statement:
+              'update public.profiles f set city = n.city from new_rows n where f.person = n.id and f.city is distinct from n.city',
+          },
+          {
+            name: 'profiles',
+            relation: 'public.profiles',
+            entity: 'person',
+            events: ['update'],
+            columns: ['city'],
+            direction: 'back',
+            strict: true,
+            statement:
+              'update public.people p set city = n.city from new_rows n where p.id = n.person and p.city is distinct from n.city',
+          },
+        ],
+      },
+    });
+    await forward(sql, 4);
+    await sql`update public.people set id = id + 10`;
+    await sql`update public.profiles set id = id + 1000`;
+    await sql`update public.profiles set city = city || '?' where person > 13`;
+    await sql`update public.people set city = city || '!' where id < 15`;
+    await sql`update public.people set id = id + 10`;
+    await back(sql);
+    await expectSame();
+  });
+
+  test('new keys of users of the plan avatars: all goes back', async () => {
+    const db = await freshDatabase({ app: 'sample', users: 30 });
+    databases.push(db);
+    const { sql } = db;
+    await sql.unsafe(`
+      do $$
+      declare c record;
+      begin
+        for c in select conrelid::regclass as relation, conname, pg_get_constraintdef(oid) as definition from pg_constraint
+                 where confrelid = 'public.users'::regclass and contype = 'f' loop
+          execute format('alter table %s drop constraint %I, add constraint %2$I %s on update cascade', c.relation, c.conname, c.definition);
+        end loop;
+      end $$;
+      create table public.posts_before as select * from public.posts;
+      create table public.follows_before as select * from public.follows;`);
+    await migrateAll(sql);
+    await sql`update public.users set id = md5(id::text)::uuid where id in (select id from public.users order by id limit 20)`;
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await value(sql, 'select count(*)::int from public.avatars')).toBe(0);
+    expect(
+      await value(
+        sql,
+        `select count(*)::int from public.posts p join public.posts_before b using (id)
+         where p.avatar_id is not null or p.user_id not in (b.user_id, md5(b.user_id::text)::uuid) or p.updated_at <> b.updated_at and p.user_id = b.user_id`,
+      ),
+    ).toBe(0);
+    expect(
+      await value(sql, 'select count(*)::int from public.users where active_avatar_id is not null'),
+    ).toBe(0);
   });
 });
 
@@ -301,8 +479,8 @@ describe('keys that cannot be followed are named', () => {
        update public.posts set at = at + 100 where id in (20, 30, 40)`,
       ['2', '3', '4'],
     ],
-  ])('%s: conflicts, and with force all but them goes back', async (_, change, lost) => {
-    const { sql } = await pair(PARTITIONED, noting);
+  ])('new keys %s: conflicts, and with force all but them goes back', async (_, change, lost) => {
+    const { sql } = await app('', { schema: PARTITIONED, parts: noting, tables: [] });
     await forward(sql);
     await sql.unsafe(change);
     expect((await call(sql, 'validate_migration', { plan: PLAN })).healthy).toBe(false);
@@ -324,17 +502,16 @@ describe('keys that cannot be followed are named', () => {
     expect(await value(sql, 'select count(*)::int from imago.lost_row')).toBe(0);
   });
 
-  test('when following fails, the write of the app stands, and rows that are not found are conflicts; deleted ones of other tables are none', async () => {
-    const { sql } = await pair();
+  test('when following a new key fails, the write of the app stands, and rows that are not found are conflicts; deleted ones of other tables are none', async () => {
+    const { sql } = await app('');
     await forward(sql, 5);
-    const change = sql.begin(async (tx) => {
-      await tx`set local lock_timeout = '50ms'`;
-      await tx`update public.posts set id = 7 where id = 51`;
-    });
     // Whoever holds the journal of the row keeps it from following.
-    await sql.begin(async (tx) => {
-      await tx`lock table imago_undo.trial_public_posts in share mode`;
-      await change;
+    await sql.begin(async (holder) => {
+      await holder`lock table imago_undo.trial_public_posts in share mode`;
+      await sql.begin(async (tx) => {
+        await tx`set local lock_timeout = '50ms'`;
+        await tx`update public.posts set id = 7 where id = 51`;
+      });
     });
     await sql`delete from public.follows where follower = 6`;
     expect(await value(sql, 'select count(*)::int from public.posts where id = 7')).toBe(1);
@@ -348,7 +525,7 @@ describe('keys that cannot be followed are named', () => {
   });
 
   test('an inserted row that got another owner, and then another key, is a conflict of whom it was made for; the others go back', async () => {
-    const { sql } = await pair();
+    const { sql } = await app('');
     await forward(sql, 5);
     await sql`update public.avatars set user_id = 6 where id = 1005`;
     await sql`update public.avatars set id = 3000 where id = 1005`;
@@ -359,7 +536,7 @@ describe('keys that cannot be followed are named', () => {
   });
 
   test('a trigger of the app that gives rows another key while a batch writes them: IM068 for these entities, nothing of them is written', async () => {
-    const { sql, control } = await pair();
+    const { sql, expectSame } = await app('');
     await sql.unsafe(`
       create function public.renumber() returns trigger language plpgsql as $$
         begin if new.user_id in (3, 4) then new.id := old.id + 1000; end if; return new; end $$;
@@ -373,6 +550,41 @@ describe('keys that cannot be followed are named', () => {
       ['3', '4'].map((entity) => ({ entity, sqlstate: 'IM068', table_name: 'public.posts' })),
     );
     await back(sql);
-    await expectSame(sql, control);
+    await expectSame();
+  });
+
+  test('journal that comes to an entity while it goes back: nothing of the entity is taken back until it is read as well', async () => {
+    const { sql, expectSame } = await app('');
+    await forward(sql, 5);
+    // What a transaction in flight would add, just after the rows of the entity were restored.
+    await sql.unsafe(`
+      create function public.add_journal() returns trigger language plpgsql as $$
+        begin
+          insert into imago_undo.trial_public_follows select * from imago_undo.trial_public_follows where entity = new.id limit 1;
+          return null;
+        end $$;
+      create trigger add_journal after update on public.users for each row when (old.id = 5) execute function public.add_journal();`);
+    expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'failed' });
+    expect([...(await sql`select entity, kind, sqlstate from imago.failure`)]).toEqual([
+      { entity: '5', kind: 'deferred', sqlstate: '40001' },
+    ]);
+    expect(await value(sql, 'select active from public.users where id = 5')).toBe(1005);
+    await sql`drop trigger add_journal on public.users`;
+    await back(sql);
+    await expectSame();
+  });
+
+  test('a plan that declares a column of a primary key is refused by its preflight', async () => {
+    const { sql } = await app('', {
+      parts: {
+        ...plan,
+        writes: [{ relation: 'public.follows', entity: 'follower', columns: ['followed'] }],
+      },
+    });
+    const error = await refusal(call(sql, 'migrate_batch', { plan: PLAN }));
+    expect(error).toMatchObject({
+      code: 'IM006',
+      message: expect.stringContaining('public.follows.followed is part of the primary key'),
+    });
   });
 });

@@ -6,7 +6,7 @@ create table imago.stray_row (
   row_key text[] not null,
   entity text not null
 );
-comment on table imago.stray_row is 'Journaled rows that the app has given to nobody, and inserted ones that it has given to another entity. Their journal stays with the entity that they were written for, and is found here when their key changes.';
+comment on table imago.stray_row is 'Journaled rows that the app has given to another entity, or to nobody. Where no sync follows that, their journal stays with the entity that they were written for; it is found here when their key changes.';
 comment on column imago.stray_row.plan is 'No foreign key: a write of the app would lock the row of the plan.';
 comment on column imago.stray_row.relation is 'As the plan declares it.';
 comment on column imago.stray_row.stage is 'Stage of the plan that the entities of the relation belong to.';

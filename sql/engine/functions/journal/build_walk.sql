@@ -21,6 +21,7 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_identity imago.identity;
          imago_context text;
        begin
          %s

@@ -34,6 +34,7 @@ begin
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
+         imago_identity imago.identity;
          imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then

@@ -3,6 +3,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
   write imago.plan_write;

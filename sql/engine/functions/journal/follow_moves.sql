@@ -1,12 +1,13 @@
-create or replace function imago.follow_moves(plan_name text, relation text, moves jsonb)
+create or replace function imago.follow_moves(plan_name text, relation text, identity imago.identity, moves jsonb)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  names constant text[] := imago.identity_columns(plan_name, relation);
-  item record;
+  walk imago.identity_walk;
+  reference imago.identity_reference;
+  write imago.plan_write;
   changed record;
 begin
   if exists (select from jsonb_array_elements(moves) m where m -> 0 = 'null' or m -> 1 = 'null') then
@@ -14,21 +15,30 @@ begin
     perform imago.lose_rows(plan_name, relation, null, null);
     return;
   end if;
-  for item in select w.stage, w.key_column from imago.walks_now(plan_name) w where w.relation = follow_moves.relation loop
-    select c.* into changed from imago.changed_values(moves, array_position(names, item.key_column)) c;
+  foreach walk in array identity.walks loop
+    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, walk.key_column)) c;
     if changed.was <> '{}' then
-      perform imago.follow_entities(plan_name, item.stage, changed.was, changed.becomes);
+      perform imago.follow_entities(plan_name, walk.stage, changed.was, changed.becomes);
+      for write in
+        select w.* from unnest(identity.writes) w
+        where w.stage = walk.stage and w.entity_column is not null and w.relation <> follow_moves.relation
+          and not exists (
+            select from unnest(identity.refs) f where f.write_id = w.id and f.name = w.entity_column and f.referenced = walk.key_column)
+      loop
+        perform imago.note_strays(write, changed.becomes);
+      end loop;
     end if;
   end loop;
-  for item in select r.* from imago.references_now(plan_name, relation) r loop
-    select c.* into changed from imago.changed_values(moves, array_position(names, item.referenced)) c;
+  foreach reference in array identity.refs loop
+    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, reference.referenced)) c;
     if changed.was <> '{}' then
-      perform imago.follow_references(item.write, item.name, changed.was, changed.becomes);
+      select w.* into write from unnest(identity.writes) w where w.id = reference.write_id;
+      perform imago.follow_references(write, reference.name, changed.was, changed.becomes);
     end if;
   end loop;
-  for item in select w as write from imago.writes_now(plan_name) w where w.relation = follow_moves.relation loop
-    perform imago.follow_row_keys(item.write, imago.resolve_moves(item.write, names, moves));
+  for write in select w.* from unnest(identity.writes) w where w.relation = follow_moves.relation loop
+    perform imago.follow_row_keys(write, identity.columns, moves);
   end loop;
 end
 $$;
-comment on function imago.follow_moves(text, text, jsonb) is 'Has the journal of a plan follow rows whose identity the app has changed (moves_query). First the entities, then what refers to them, then the keys of the rows.';
+comment on function imago.follow_moves(text, text, imago.identity, jsonb) is 'Has the journal of a plan follow rows whose identity the app has changed (moves_query). First the entities, then what refers to them, then the keys of the rows.';

@@ -1,26 +1,32 @@
-create or replace function imago.follow_row_keys(write imago.plan_write, moved jsonb)
+create or replace function imago.follow_row_keys(write imago.plan_write, names text[], moves jsonb)
 returns void
 language plpgsql
 volatile
 set search_path = ''
+-- By the entity, which the journal has an index on.
+set enable_seqscan = off
 as $$
 declare
+  moved jsonb := imago.resolve_moves(write, names, moves);
   entity_type text := imago.entity_type(write.undo_table);
   source constant text :=
     'jsonb_to_recordset($1) m(old_key text[], new_key text[], old_entity text, new_entity text, is_certain boolean, is_there boolean, entities text[])';
-  -- By the entity, which the journal has an index on.
   same_entity text := format('j.entity = any (m.entities::%s[])', entity_type);
   same_key text := imago.each_column('j.key_%1$s = m.%%1$s[%1$s]::%4$s', write.relation, write.key_columns, ' and ');
   new_key text := imago.each_column('key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns);
+  goes_along boolean := imago.goes_along(write);
   lost text[];
 begin
-  -- A row that the app gives to another entity takes its journal along: it goes back with the entity that it hangs on now. One that
-  -- was inserted does not: that is an edit of it.
+  -- Rows that only were given to somebody, and stay with the entity that they were written for, keep their journal as it is.
+  if not goes_along and not moved @? '$[*] ? (@.old_key != @.new_key)' then
+    perform imago.follow_strays(write, moved);
+    return;
+  end if;
   execute format(
     'update imago_undo.%1$I j set %2$s%3$s from %4$s where m.is_certain and j.op <> ''i'' and %5$s and %6$s',
     write.undo_table, new_key,
-    case when write.entity_column is null then ''
-      else format(', entity = case when j.entity = m.old_entity::%1$s then coalesce(m.new_entity::%1$s, j.entity) else j.entity end', entity_type) end,
+    case when goes_along
+      then format(', entity = case when j.entity = m.old_entity::%1$s then coalesce(m.new_entity::%1$s, j.entity) else j.entity end', entity_type) else '' end,
     source, same_entity, format(same_key, 'old_key'))
   using moved;
   if write.inserts then
@@ -36,6 +42,9 @@ begin
   end if;
   perform imago.follow_strays(write, moved);
   -- Where it cannot be told which row is which, what a rollback does not find has not been deleted for certain.
+  if not moved @? '$[*] ? (@.is_certain == false || @.is_there == false)' then
+    return;
+  end if;
   execute format(
     'select array_agg(distinct j.entity::text) from %s join imago_undo.%I j on %s where not (m.is_certain and m.is_there)',
     source, write.undo_table, same_entity)
@@ -45,4 +54,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.follow_row_keys(imago.plan_write, jsonb) is 'Has the journal of a declared write follow rows that got another key, or were given to another entity (resolve_moves).';
+comment on function imago.follow_row_keys(imago.plan_write, text[], jsonb) is 'Has the journal of a declared write follow rows that got another key, or were given to another entity (resolve_moves).';

@@ -3,6 +3,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
   declared text := (select w.relation from imago.plan_write w where w.id = write.id);
@@ -18,7 +19,10 @@ begin
      select distinct $2, $3, $4, m.new_key, m.old_entity
      from jsonb_to_recordset($1) m(new_key text[], old_entity text, new_entity text)
      join imago_undo.%1$I j on j.entity = m.old_entity::%2$s and %3$s
-     where m.old_entity is distinct from m.new_entity',
+     where m.old_entity is distinct from m.new_entity
+       and not exists (
+         select from imago.stray_row s
+         where s.plan = $2 and s.relation = $3 and s.row_key = m.new_key and s.entity = m.old_entity)',
     write.undo_table, imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns, ' and '))
   using moved, write.plan, declared, write.stage;

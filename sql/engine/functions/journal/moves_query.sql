@@ -1,7 +1,7 @@
-create or replace function imago.moves_query(plan_name text, relation text)
+create or replace function imago.moves_query(columns text[])
 returns text
 language sql
-stable
+immutable
 set search_path = ''
 as $$
   select format(
@@ -9,6 +9,6 @@ as $$
      from (select %1$s as v, row_number() over () as i from old_rows r) o
      full join (select %1$s as v, row_number() over () as i from new_rows r) n on n.i = o.i
      where o.v is distinct from n.v',
-    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(imago.identity_columns(plan_name, relation)) with ordinality u(c, n)))
+    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(columns) with ordinality u(c, n)))
 $$;
-comment on function imago.moves_query(text, text) is 'SQL for a trigger: the identity_columns of each row in which one has changed, before and after. They come in the order of the statement. The old and the new rows come in the same order.';
+comment on function imago.moves_query(text[]) is 'SQL for a trigger: these columns of each row in which one of them has changed, before and after. They come in the order of the statement, in which old and new rows are the same.';

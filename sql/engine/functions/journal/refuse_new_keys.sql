@@ -10,7 +10,7 @@ as $$
          select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
      end if; ',
     -- Keys change places in one statement only where their uniqueness is looked at later.
-    imago.identity_changed(write.key_columns, exists (
+    imago.identity_changed(write.relation, write.key_columns, exists (
       select from pg_catalog.pg_constraint c
       where c.conrelid = write.relation::pg_catalog.regclass and c.contype = 'p' and c.condeferrable)),
     write.relation, write.entity_column,

@@ -15,6 +15,8 @@ declare
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
     imago.each_column('t.%2$I = %%1$s[%1$s]::%3$s', write.relation, write.key_columns, ' and '));
+  -- What the plan calls it.
+  declared text := (select w.relation from imago.plan_write w where w.id = write.id);
   result jsonb;
 begin
   -- A foreign key of several rows' worth of cascades may have changed a row more than once. Where nothing is called by what it
@@ -35,12 +37,12 @@ begin
        select e.*, count(*) over (partition by e.new_key) = 1 as is_certain, e.new_key = e.old_key or %5$s as is_there,
          array[e.old_entity, e.new_entity] || array(
            select s.entity from imago.stray_row s
-           where s.plan = $2 and imago.name_now(s.plan, s.relation) = $3 and s.row_key = e.old_key) as entities
+           where s.plan = $2 and s.relation = $3 and s.row_key = e.old_key) as entities
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
     format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
-  into result using moves, write.plan, write.relation;
+  into result using moves, write.plan, declared;
   return result;
 end
 $$;

@@ -28,7 +28,12 @@ begin
     select 'error', 'key_column', format('%s.%I', w.relation, c), 'is part of the primary key, and the plan declares that it sets it',
       'The journal knows rows by their primary key. Have the plan insert new rows instead, or set another column.'
     from imago.plan_write w cross join unnest(w.columns) c
-    where w.plan = declared_problems.plan.name and c = any (imago.primary_key(w.relation));
+    where w.plan = declared_problems.plan.name
+      -- By name, and not to_regclass, which raises where the schema may not be used.
+      and exists (
+        select from pg_catalog.pg_index i
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+        where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
 end
 $$;
 comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';

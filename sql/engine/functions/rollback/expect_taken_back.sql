@@ -4,7 +4,8 @@ create or replace function imago.expect_taken_back(
   counts jsonb,
   present bigint,
   before jsonb,
-  after jsonb
+  after jsonb,
+  journaled jsonb
 )
 returns void
 language plpgsql
@@ -26,8 +27,9 @@ begin
   end if;
   kept := imago.find_kept(plan, keys);
   if kept <> '[]' then
+    perform imago.expect_same_journal(plan, keys, journaled);
     perform imago.raise_kept(kept);
   end if;
 end
 $$;
-comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';
+comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';

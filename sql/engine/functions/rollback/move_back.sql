@@ -13,6 +13,8 @@ declare
   conflicts jsonb := '[]';
   good keys%type;
   inserted record;
+  restored record;
+  journaled jsonb;
   sides jsonb;
   relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
   before jsonb;
@@ -49,8 +51,10 @@ begin
   -- Where nothing of the app's would change other columns, the keeper need not look at each row.
   perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
-  result.rows := imago.restore_rows(run, plan, good, careful);
-  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful));
+  journaled := imago.count_journaled(plan, good, of_inserts => true);
+  select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
+  journaled := restored.journaled || journaled;
+  result.rows := imago.add_counts(restored.counts, imago.remove_rows(plan, good, careful));
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
@@ -58,9 +62,9 @@ begin
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
   perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
-    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c));
+    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c), journaled);
   perform set_config('imago.batch', '', true);
-  perform imago.forget_journal(plan, good);
+  perform imago.forget_journal(plan, good, journaled);
 
   result.moved := cardinality(good);
   update imago.batch b set

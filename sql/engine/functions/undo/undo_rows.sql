@@ -1,4 +1,4 @@
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint, out journaled bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -17,6 +17,7 @@ begin
     'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
      from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
   into written_again, row_count using entities;
+  journaled := row_count;
   if not written_again then
     query := format('select u.entity, %s, %s, %s from %s',
       imago.each_column('u.key_%1$s', write.relation, write.key_columns),
@@ -42,4 +43,4 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. Each column has its before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. journaled: rows of the journal. Each column has its before of the first batch, and its after of the last one that changed it.';

@@ -11,7 +11,7 @@ begin
   end if;
   create table public.avatars (
     id uuid primary key default gen_random_uuid(),
-    owner_user_id uuid not null references public.users (id) on delete cascade,
+    owner_user_id uuid not null references public.users (id) on delete cascade on update cascade,
     name text not null,
     bio text,
     avatar_image_url text,
