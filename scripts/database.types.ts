@@ -47,6 +47,9 @@ export type Database = {
 "get_migration_performance_stats":
 { Args: { "plan"?: string }; Returns: Json
                            },
+"get_migration_report":
+{ Args: { "plan"?: string }; Returns: Json
+                           },
 "get_migration_statistics":
 { Args: { "plan"?: string }; Returns: Json
                            },

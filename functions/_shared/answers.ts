@@ -5,6 +5,7 @@
  * Everything else is passed on as it came, so that an engine that tells more than this version knows is no error.
  */
 import { z } from 'zod';
+import { figures } from './figures.ts';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
 import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
@@ -88,29 +89,19 @@ export const batchAnswer = z.looseObject({
 export const progressAnswer = z.looseObject({
   ...words,
   plan: z.string(),
-  state: z.string(),
+  ...figures,
   phase: text,
-  direction: text,
-  total: z.number(),
-  migrated: z.number(),
-  pending: z.number(),
-  failed: count,
-  /** Of them, those that are pending and not in the table that is walked. */
-  unreachable: count,
-  held: count,
-  conflicts: count,
-  /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */
-  remaining: z.number(),
-  percentage: number,
+  /** Entities a minute; null while nothing moves. */
   per_minute: number,
   eta_seconds: number,
-  started_at: text,
-  updated_at: text,
-  total_is_estimate: z.boolean().nullish(),
   /** Why the counts are estimates where the plan's views cannot be read. */
   count_error: problem.nullish(),
   /** Why nothing can be written at the moment, in words. */
   waiting: text,
+  /** While the checks at the end of a run go on: how far they are, in percent. */
+  checking: number,
+  started_at: text,
+  updated_at: text,
   /** Of the newest run. */
   findings,
   /** Columns whose index, which rollback needs, was left to a person. */
@@ -142,6 +133,15 @@ export const performanceAnswer = z.looseObject({
   deferred_batches: count,
   halved_batches: count,
   timed_out_batches: count,
+});
+
+/** `get_migration_report`: all figures of one moment. */
+export const reportAnswer = z.looseObject({
+  plan: z.string(),
+  progress: progressAnswer,
+  /** Null where counting does not fit a call. */
+  statistics: statisticsAnswer.nullish(),
+  performance: performanceAnswer,
 });
 
 /** `rollback_user_migration`. `conflicts` says why a user stayed as they are. */
@@ -244,6 +244,7 @@ export const answers = {
   get_detailed_migration_progress: progressAnswer,
   get_migration_statistics: statisticsAnswer,
   get_migration_performance_stats: performanceAnswer,
+  get_migration_report: reportAnswer,
   rollback_user_migration: rollbackUserAnswer,
   pause_migration: transitionAnswer,
   resume_migration: transitionAnswer,

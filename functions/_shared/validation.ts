@@ -5,6 +5,7 @@
  * more than this version knows is no error.
  */
 import { z } from 'zod';
+import { figures } from './figures.ts';
 import { words } from './words.ts';
 
 /** A counter. SQL answers null for "does not apply here". */
@@ -101,6 +102,8 @@ export const validationAnswer = z.looseObject({
   fixes_failed: count,
   healthy: flag,
   retry_after_ms: number,
+  /** How far the plan is, once everything is checked; null where that cannot be counted. */
+  progress: z.looseObject({ ...words, ...figures }).nullish(),
   checks: z
     .array(checkResult)
     .nullish()

@@ -37,12 +37,6 @@ export function bytes(value: number): string {
   return power === 0 ? `${Math.round(value)} B` : `${(value / 1000 ** power).toFixed(1)} ${units[power]}`;
 }
 
-/** Never rounds up to 100: that means done. */
-export function percent(part: number, all: number): string {
-  if (all <= 0 || part >= all) return '100 %';
-  return `${Math.floor((part / all) * 1000) / 10} %`;
-}
-
 /** `public.posts 96,313 · public.follows 40,112`, the most first; `public.avatars:removed` is what went. */
 export function breakdown(rows: Record<string, number>): string {
   const sorted = Object.entries(rows)

@@ -12,16 +12,14 @@ import { setAside } from './work.ts';
 /** `--stats-only`. Having read the figures is all that was asked for, so the exit code is 0 whatever they say. */
 export async function stats(context: Context): Promise<Ending> {
   const { caller, options, signal } = context;
-  const { plan } = options;
-  const progress = await caller.call('get_detailed_migration_progress', { plan }, signal);
-  const statistics = await caller.call('get_migration_statistics', { plan }, signal);
-  const performance = await caller.call('get_migration_performance_stats', { plan }, signal);
+  const report = await caller.call('get_migration_report', { plan: options.plan }, signal);
+  const { progress, statistics, performance } = report;
   return {
     status: 'done',
     message: 'Nothing was changed.',
     next: [suggestion(context, progress)],
     progress,
-    statistics,
+    ...(statistics && { statistics }),
     performance,
   };
 }
@@ -32,7 +30,8 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
   if (unfinished.has(progress.state ?? '')) return goOn(context, progress);
-  if (progress.remaining > 0) return `Migrate: ${nextCommand(context)}`;
+  if (progress.remaining > 0 || (progress.failed > 0 && progress.state === 'cancelled'))
+    return `Migrate: ${nextCommand(context)}`;
   if (progress.failed > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
   return `Take it back: ${nextCommand(context, '--rollback')}`;
 }
@@ -58,16 +57,7 @@ export async function watch(context: Context): Promise<Ending> {
       progress,
     };
   }
-  const position = () => ({
-    words: progress,
-    done: progress.migrated,
-    total: progress.total,
-    failed: progress.failed,
-    workers: undefined,
-    isEstimate: progress.total_is_estimate ?? false,
-    waiting: progress.waiting ?? undefined,
-  });
-  const shown = new Progress(terminal, position());
+  const shown = new Progress(terminal, { progress, workers: undefined });
   const noteWaiting = waitingNotes(terminal);
   const started = performance.now();
   try {
@@ -79,7 +69,7 @@ export async function watch(context: Context): Promise<Ending> {
           ...withoutGuideNames(plan, progress),
         });
       noteWaiting(progress.waiting ?? undefined);
-      shown.update(position());
+      shown.update({ progress });
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);
       // Whoever read the lines has gone.

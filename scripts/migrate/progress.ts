@@ -1,105 +1,107 @@
-/** The bar while batches run; in a pipe a line every few seconds instead. */
-import type { Bar } from 'cli-progress';
-import type { Words } from '../../functions/_shared/words.ts';
-import { newBar } from '../command/bar.ts';
-import { counted, countedEntities, duration, percent, whole } from '../command/figures.ts';
+/** How far a run is while batches run: drawn in place on a terminal, in a pipe a line every few seconds. */
+import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
+import { counted } from '../command/figures.ts';
+import { bar, canDraw, Frame } from '../command/frame.ts';
+import {
+  leftParts,
+  migratedText,
+  percentText,
+  rateText,
+  restText,
+  stageParts,
+} from '../command/progress-words.ts';
 import type { Terminal } from '../command/terminal.ts';
+import { type Part, wrapParts } from '../command/wrap.ts';
 
-/** In a pipe or a log file nobody watches: one line so often is enough. */
-const lineEveryMs = 5_000;
-
-/** The rate is that of the last few seconds, so that it follows what happens and still does not flicker. */
-const rateWindowMs = 10_000;
-
-/** What there is to show. */
+/** What there is to show: figures as SQL has them, at one moment, and what this command knows besides. */
 export interface Position {
-  words: Words;
-  done: number;
-  total: number;
-  failed: number;
+  progress: ProgressAnswer;
   /** Unknown when somebody else drives. */
   workers: number | undefined;
-  isEstimate?: boolean;
-  /** How far the checks at the end are, in percent. */
-  checking?: number | undefined;
   /** What is waited for, in words. */
   waiting?: string | undefined;
 }
 
+/** In a pipe or a log file nobody watches: one line so often is enough. */
+const lineEveryMs = 5_000;
+
 /** Shows how far the run is. Nothing is shown where the log level hides it. */
 export class Progress {
   readonly #terminal: Terminal;
-  readonly #samples: { at: number; done: number }[] = [];
-  #bar: Bar | undefined;
+  readonly #frame: Frame | undefined;
   #position: Position;
   #shownAt = Date.now();
 
   constructor(terminal: Terminal, position: Position) {
     this.#terminal = terminal;
     this.#position = position;
-    this.#sample();
-    if (terminal.stream.isTTY && terminal.shows('info')) {
-      this.#bar = newBar(terminal);
-      terminal.lastLine = { hide: () => this.#bar?.stop(), show: () => this.#start() };
-      this.#start();
-    }
+    if (!canDraw(terminal)) return;
+    this.#frame = new Frame(terminal);
+    this.#draw();
   }
 
-  /** Entities a second, lately. */
-  get rate(): number {
-    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
-    if (!first || !last || last.at === first.at) return 0;
-    return Math.max(0, (last.done - first.done) / ((last.at - first.at) / 1000));
+  /** How often it is worth to look again. */
+  get everyMs(): number {
+    return this.#frame ? 500 : lineEveryMs;
   }
 
-  update(position: Position): void {
-    this.#position = position;
-    this.#sample();
-    this.#bar?.setTotal(Math.max(1, position.total));
-    this.#bar?.update(Math.min(position.done, Math.max(1, position.total)), this.#payload());
-    if (this.#bar || !this.#terminal.shows('info') || Date.now() - this.#shownAt < lineEveryMs) return;
+  /** Whether there is anybody to look for. */
+  get isShown(): boolean {
+    return this.#terminal.shows('info');
+  }
+
+  get position(): Position {
+    return this.#position;
+  }
+
+  update(position: Partial<Position>): void {
+    this.#position = { ...this.#position, ...position };
+    this.#draw();
+    if (this.#frame || !this.isShown || Date.now() - this.#shownAt < lineEveryMs) return;
     this.#shownAt = Date.now();
-    this.#terminal.info(this.#payload().figures);
+    for (const line of this.#lines(Number.POSITIVE_INFINITY)) this.#terminal.info(line);
   }
 
   stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-    this.#terminal.lastLine = undefined;
+    this.#frame?.stop();
   }
 
-  #start(): void {
-    const total = Math.max(1, this.#position.total);
-    this.#bar?.start(total, Math.min(this.#position.done, total), this.#payload());
+  #draw(): void {
+    const frame = this.#frame;
+    if (!frame) return;
+    const { percentage } = this.#position.progress;
+    const lines = this.#lines(frame.width, bar(this.#terminal, percentage ?? 0, frame.width));
+    frame.draw(lines.slice(0, frame.height));
   }
 
-  #sample(): void {
-    const now = Date.now();
-    this.#samples.push({ at: now, done: this.#position.done });
-    while (this.#samples.length > 2 && now - (this.#samples[0]?.at ?? now) > rateWindowMs)
-      this.#samples.shift();
-  }
-
-  #payload(): { figures: string } {
-    const { words, done, total, failed, workers, isEstimate, checking, waiting } = this.#position;
-    const rate = this.rate;
-    const failures = `${whole(failed)} failed`;
-    const figures = [
-      percent(done, total),
-      `${whole(done)} of ${isEstimate ? 'about ' : ''}${countedEntities(total, words)}`,
-      waiting
-        ? `waiting: ${waiting}`
-        : checking === undefined
-          ? `${whole(rate)}/s`
-          : `checking the result, ${Math.floor(checking)} %`,
-      !waiting &&
-        checking === undefined &&
-        rate > 0 &&
-        total > done &&
-        `${duration(((total - done) / rate) * 1000)} left`,
-      failed > 0 ? this.#terminal.paint.red(failures) : failures,
+  /** What must not be missed comes first, for a window that is low as well as narrow. */
+  #lines(width: number, drawn?: Part): string[] {
+    const { progress, workers, waiting } = this.#position;
+    const { paint } = this.#terminal;
+    const reason = waiting ?? progress.waiting;
+    const isChecking = typeof progress.checking === 'number';
+    const first = [
+      percentText(progress),
+      migratedText(progress, progress),
+      !reason && !isChecking && rateText(progress),
+      !reason && !isChecking && restText(progress),
+      isChecking && `checking the result, ${Math.floor(progress.checking ?? 0)} %`,
       workers !== undefined && counted(workers, 'worker'),
+    ].filter((text) => typeof text === 'string');
+    const left = leftParts(progress, progress.direction, paint.red);
+    const stages = stageParts(progress, paint.red, drawn === undefined);
+    const [percent = '', ...rest] = first;
+    const head: Part[] = [
+      drawn ? { text: `${drawn.text} ${percent}`, paint: drawn.paint } : { text: percent },
+      ...rest.map((text) => ({ text })),
     ];
-    return { figures: figures.filter(Boolean).join(' · ') };
+    return [
+      // In a pipe it is one line.
+      ...(drawn
+        ? [...wrapParts(head, width), ...wrapParts(left, width)]
+        : wrapParts([...head, ...left], width)),
+      ...(reason ? wrapParts([{ text: `waiting: ${reason}`, paint: paint.yellow }], width) : []),
+      ...stages.flatMap((parts) => wrapParts(parts, width - 2).map((line) => `  ${line}`)),
+    ];
   }
 }

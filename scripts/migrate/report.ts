@@ -1,5 +1,4 @@
 /** What an invocation ends with: one object for machines, a table for people. */
-import Table from 'cli-table3';
 import type {
   DryRunAnswer,
   PerformanceAnswer,
@@ -17,11 +16,20 @@ import {
   duration,
   heading,
   objectText,
-  percent,
   whole,
 } from '../command/figures.ts';
+import { labelled, type Row } from '../command/labelled.ts';
+import {
+  leftParts,
+  migratedText,
+  percentText,
+  rateText,
+  restText,
+  stageParts,
+} from '../command/progress-words.ts';
 import type { Traffic } from '../command/session.ts';
 import { colours } from '../command/terminal.ts';
+import type { Part } from '../command/wrap.ts';
 import type { Action } from './actions.ts';
 import type { Tally } from './drive.ts';
 import { estimateText, stageLines, untriedText } from './dry-run-words.ts';
@@ -83,14 +91,14 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
 /** The table that people read at the end. */
 export function toTable(frame: Frame, ending: Ending): string {
   const paint = colours(process.stdout);
-  const rows: [string, string][] = [];
-  const add = (name: string, value: string | undefined): void => {
-    if (value) rows.push([name, value]);
+  const rows: Row[] = [];
+  const add: Add = (name, value, tone) => {
+    if (value) rows.push({ name, value, ...(tone && { paint: tone }) });
   };
   const colour =
     ending.status === 'done' ? paint.green : ending.status === 'failed' ? paint.red : paint.yellow;
 
-  add('Result', colour(ending.message));
+  add('Result', ending.message, colour);
   if (ending.error) add('Error', errorText(ending.error));
   if (ending.tally) addWork(add, frame, ending, ending.tally);
   if (frame.action !== 'rollback') add('Checks', findingsText(ending.progress?.findings));
@@ -99,22 +107,13 @@ export function toTable(frame: Frame, ending: Ending): string {
   add('Warnings', ending.warnings?.join('\n'));
   if (ending.statistics) addStatistics(add, ending.statistics);
   if (ending.performance) addPerformance(add, ending.performance);
-  if (ending.progress) addProgress(add, ending.progress);
+  if (ending.progress) addProgress(add, ending.progress, ending.performance, paint.red);
   add('Next', ending.next.join('\n'));
 
-  const width = Math.max(60, Math.min(process.stdout.columns ?? 110, 130));
-  const first = 2 + Math.max(...rows.map(([name]) => name.length));
-  const table = new Table({
-    colWidths: [first, width - first - 3],
-    wordWrap: true,
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  table.push(...rows.map(([name, value]) => [paint.bold(name), value]));
-  return table.toString();
+  return labelled(rows, paint.bold);
 }
 
-type Add = (name: string, value: string | undefined) => void;
+type Add = (name: string, value: string | undefined, tone?: Row['paint']) => void;
 
 function errorText({ code, message, hint }: Problem): string {
   return [[code, message].filter(Boolean).join(': '), hint].filter(Boolean).join('\n');
@@ -122,12 +121,14 @@ function errorText({ code, message, hint }: Problem): string {
 
 function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
   const ms = ending.durationMs ?? 0;
-  // A run that the error budget turned round has done both.
-  if (tally.migrated > 0 || (frame.action !== 'rollback' && tally.rolledBack === 0)) {
-    add('Migrated', pace(tally.migrated, ms, ending.progress));
-  }
-  if (tally.rolledBack > 0 || frame.action === 'rollback')
-    add('Taken back', pace(tally.rolledBack, ms, ending.progress));
+  // A run that the error budget turned round has done both. Others may have driven it, too: the plan's figures are below.
+  const back = tally.rolledBack > 0 || frame.action === 'rollback';
+  const forward = tally.migrated > 0 || !back;
+  const done = [
+    forward && pace('migrated', tally.migrated, ms, ending.progress),
+    back && pace('took back', tally.rolledBack, ms, ending.progress),
+  ];
+  add('This command', done.filter(Boolean).join('\n'));
   add('Rows', breakdown(tally.rows));
   const calls = [
     counted(tally.batches, 'batch', 'batches'),
@@ -140,9 +141,9 @@ function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
 }
 
 /** Without the words of the plan, which the figures at the end bring, the number alone. */
-function pace(moved: number, ms: number, words: Words | undefined): string {
-  const rate = moved > 0 && ms > 0 ? ` (${whole(moved / (ms / 1000))}/s)` : '';
-  return `${words ? countedEntities(moved, words) : whole(moved)} in ${duration(ms)}${rate}`;
+function pace(what: string, moved: number, ms: number, words: Words | undefined): string {
+  const rate = moved > 0 && ms > 0 ? ` (${whole(moved / (ms / 60_000))} a minute)` : '';
+  return `${what} ${words ? countedEntities(moved, words) : whole(moved)} in ${duration(ms)}${rate}`;
 }
 
 function addUser(add: Add, user: RollbackUserAnswer): void {
@@ -212,6 +213,7 @@ const countedByAll = new Set([
   'migrated',
   'pending',
   'percentage',
+  'total_is_estimate',
   ...guideNames,
 ]);
 
@@ -236,17 +238,6 @@ function figureText(value: unknown): string {
 /** The figures that people ask for first; --json has all of them. */
 function addPerformance(add: Add, performance: PerformanceAnswer): void {
   if (performance.batches === 0) return;
-  const now = performance.per_minute_now;
-  add(
-    'Rate',
-    [
-      typeof now === 'number' && `${whole(now)} ${performance.entity_plural} a minute now`,
-      typeof performance.per_minute_average === 'number' &&
-        `${whole(performance.per_minute_average)} on average`,
-    ]
-      .filter(Boolean)
-      .join(' · '),
-  );
   const times = Object.entries(performance.batch_ms ?? {}).filter(([, ms]) => typeof ms === 'number');
   const percentiles = times.map(([name, ms]) => `${name} ${duration(ms as number)}`);
   add('Batches', [whole(performance.batches), ...percentiles].join(' · '));
@@ -260,22 +251,25 @@ function addPerformance(add: Add, performance: PerformanceAnswer): void {
   add('Raised by', breakdown(performance.errors_by_raiser));
 }
 
-function addProgress(add: Add, progress: ProgressAnswer): void {
-  const { total, migrated, failed, held, remaining } = progress;
-  const state = [progress.state, progress.phase].filter(Boolean).join(', ');
-  add('State', state);
-  add('Waiting', progress.waiting ?? undefined);
-  add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
-  const about = progress.total_is_estimate ? 'about ' : '';
-  add(
-    heading(progress),
-    `${whole(migrated)} of ${about}${countedEntities(total, progress)} migrated (${percent(migrated, total)})`,
-  );
-  const left = [
-    progress.direction === 'rollback' ? `${whole(migrated)} to take back` : `${whole(remaining)} pending`,
-    `${whole(failed)} failed`,
-    held > 0 && `${whole(held)} held (rolled back alone)`,
-    progress.conflicts > 0 && counted(progress.conflicts, 'conflict'),
+function addProgress(
+  add: Add,
+  progress: ProgressAnswer,
+  performance: PerformanceAnswer | undefined,
+  alarm: Row['paint'],
+): void {
+  const texts = (parts: Part[]): string => parts.map(({ text }) => text).join(' · ');
+  const { conflicts, direction, failed, waiting } = progress;
+  const average = performance?.per_minute_average;
+  const rates = [
+    rateText(progress) && `${rateText(progress)} now`,
+    typeof average === 'number' && `${whole(average)} ${progress.entity_plural} a minute on average`,
+    restText(progress),
   ];
-  add('Left', left.filter(Boolean).join(' · '));
+  add('State', [progress.state, progress.phase].filter(Boolean).join(', '));
+  add('Waiting', waiting ?? undefined, alarm);
+  add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
+  add(heading(progress), `${migratedText(progress, progress)} (${percentText(progress)})`);
+  add('Left', texts(leftParts(progress, direction)), failed + conflicts > 0 ? alarm : undefined);
+  add('Stages', stageParts(progress).map(texts).join('\n'));
+  add('Rate', rates.filter(Boolean).join(' · '));
 }

@@ -1,16 +1,15 @@
 /** The actions that move entities: forward and back, by batches. */
 import { availableParallelism } from 'node:os';
-import { type BatchAnswer, type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
+import { type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities } from '../command/figures.ts';
 import { problemOf } from '../command/problem.ts';
-import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
 import { type Driven, drive, newTally, type Tally } from './drive.ts';
 import type { Ending } from './ending.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
-import { type Position, Progress } from './progress.ts';
+import { Follower } from './follow.ts';
 import { resumeFlags } from './resuming.ts';
 import { spelled } from './spelling.ts';
 
@@ -21,18 +20,12 @@ export function workersFor(context: Context): number {
   return context.options.workers ?? Math.min(2, availableParallelism());
 }
 
-/**
- * How long nobody looks again how far others have come, after a look that took so long. Counting a big table takes a
- * moment, from the batches, too: a fiftieth of the time is for that.
- */
-const restAfter = (lookMs: number): number => Math.min(60_000, Math.max(5_000, 50 * lookMs));
-
 /** Drives batches in one direction until done, and back again where SQL decides so. */
 export async function work(context: Context, direction: Direction): Promise<Ending> {
   const { caller, options, terminal, signal } = context;
   const plan = options.plan;
   const workers = workersFor(context);
-  const before = await timed(() => firstLook(context));
+  const before = await firstLook(context);
   terminal.info(
     `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
   );
@@ -47,7 +40,7 @@ export async function work(context: Context, direction: Direction): Promise<Endi
     terminal.warn(
       `The run was stopped (${[code, message].filter(Boolean).join(': ')}) and is being taken back.`,
     );
-    const middle = await timed(() => caller.call('get_detailed_migration_progress', { plan }, signal));
+    const middle = await caller.call('get_detailed_migration_progress', { plan }, signal);
     driven = await driveShown(context, 'rollback', workers, middle);
     tally = sum(tally, driven.tally);
   }
@@ -74,92 +67,23 @@ async function firstLook({ caller, options, signal }: Context): Promise<Progress
   }
 }
 
-/** What was looked up, and how long that took. */
-interface Looked {
-  answer: ProgressAnswer;
-  lookMs: number;
-}
-
-async function timed(look: () => Promise<ProgressAnswer>): Promise<Looked> {
-  const beganAt = performance.now();
-  const answer = await look();
-  return { answer, lookMs: performance.now() - beganAt };
-}
-
 async function driveShown(
   context: Context,
   direction: Direction,
   workers: number,
-  { answer: before, lookMs }: Looked,
+  before: ProgressAnswer,
 ): Promise<Driven> {
-  const { caller, options, terminal, signal } = context;
-  const total = direction === 'forward' ? before.total : before.migrated;
-  const shown: Position = {
-    words: before,
-    done: direction === 'forward' ? before.migrated : 0,
-    total,
-    failed: direction === 'forward' ? before.failed : before.conflicts,
-    workers,
-    isEstimate: before.total_is_estimate ?? false,
-  };
-  const progress = new Progress(terminal, shown);
-  const noteWaiting = waitingNotes(terminal);
-  let prepared = false;
-  let lookedAt = performance.now();
-  let looking = false;
-  let restMs = restAfter(lookMs);
-
-  /** Corrects the bar by what the database knows: other callers, lost replies, people who signed up. */
-  const look = async (): Promise<void> => {
-    if (looking || performance.now() - lookedAt < restMs) return;
-    looking = true;
-    const beganAt = performance.now();
-    try {
-      const now = await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
-      if (direction === 'forward') {
-        shown.total = now.total;
-        shown.done = now.migrated;
-        shown.failed = now.failed;
-        // What the plan concerns is known once it is prepared.
-        shown.isEstimate = now.total_is_estimate ?? false;
-      } else {
-        shown.done = Math.max(0, shown.total - now.migrated);
-        shown.failed = now.conflicts;
-      }
-    } catch (error) {
-      // The batches themselves decide on the run; a look that fails costs only a stale bar.
-      terminal.debug(`Progress could not be read (${problemOf(error).code}).`);
-    } finally {
-      looking = false;
-      lookedAt = performance.now();
-      restMs = restAfter(lookedAt - beganAt);
-    }
-  };
-
-  const onAnswer = (answer: BatchAnswer): void => {
-    if (answer.status === 'preparing') {
-      if (!prepared) terminal.info('Preparing the plan: only additions, each in a short transaction.');
-      prepared = true;
-    }
-    shown.done += direction === 'forward' ? answer.migrated : answer.rolled_back;
-    shown.failed = direction === 'forward' ? answer.failures_left : answer.conflicts;
-    shown.checking = answer.checking ?? undefined;
-    shown.waiting = reasonOf(answer);
-    noteWaiting(shown.waiting);
-    progress.update(shown);
-    void look();
-  };
-
+  const follower = new Follower(context, before, workers);
   try {
     return await drive({
       direction,
       batch: batchCall(context, direction),
       workers,
-      signal,
-      onAnswer,
+      signal: context.signal,
+      onAnswer: (answer) => follower.answered(answer),
     });
   } finally {
-    progress.stop();
+    await follower.stop();
   }
 }
 
@@ -330,23 +254,16 @@ async function lastLook({
   options,
   terminal,
 }: Context): Promise<Pick<Ending, 'progress' | 'statistics'>> {
-  const { plan } = options;
-  // Both are waited for, also when one fails: nobody may go on asking when the command has said how it ended.
-  const [progress, statistics] = await Promise.allSettled([
-    caller.call('get_detailed_migration_progress', { plan }),
-    caller.call('get_migration_statistics', { plan }),
-  ]);
-  if (progress.status === 'fulfilled' && statistics.status === 'fulfilled') {
-    return { progress: progress.value, statistics: statistics.value };
+  try {
+    const { progress, statistics } = await caller.call('get_migration_report', { plan: options.plan });
+    return { progress, ...(statistics && { statistics }) };
+  } catch (error) {
+    const { code, message } = problemOf(error);
+    // Where a table is missing there is nothing to count, and the result says so.
+    if (!missingTable.has(code)) terminal.warn(`The figures at the end could not be read (${message})`);
+    return {};
   }
-  const { code, message } = problemOf([progress, statistics].find(isRejected)?.reason);
-  // Where a table is missing there is nothing to count, and the result says so.
-  if (!missingTable.has(code)) terminal.warn(`The figures at the end could not be read (${message})`);
-  return {};
 }
-
-const isRejected = (settled: PromiseSettledResult<unknown>): settled is PromiseRejectedResult =>
-  settled.status === 'rejected';
 
 function sum(one: Tally, other: Tally): Tally {
   const both = newTally();

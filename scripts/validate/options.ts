@@ -45,7 +45,8 @@ that ${spelled(siblingName(name, 'migrate'), ['--rollback'])} takes them back li
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY,
   MIGRATION_LOG_LEVEL (debug, info, warn, error).
 
-Exit codes: 0 clean, 1 could not check, 2 wrong usage, 3 findings at or over --fail-on, 130 interrupted.`;
+Exit codes: 0 clean, 1 could not check, 2 wrong usage, 3 findings at or over --fail-on, or a migration that is
+half-way, cancelled or has left something, 130 interrupted.`;
 
 /** The option parser; also what `--help` shows. */
 function parser(name: string): Command {

@@ -2,7 +2,10 @@
 import Table from 'cli-table3';
 import type { CheckResult, Severity } from '../../functions/_shared/validation.ts';
 import { counted, duration, objectText, whole } from '../command/figures.ts';
+import { usualWidth } from '../command/labelled.ts';
+import { printable } from '../command/printable.ts';
 import { colours } from '../command/terminal.ts';
+import { wrapParts, wrapWords } from '../command/wrap.ts';
 import type { Checked, Purpose } from './checks.ts';
 import type { Ending, Frame, Status } from './verdict.ts';
 import {
@@ -12,12 +15,14 @@ import {
   fixText,
   foundText,
   phaseText,
-  printable,
   rowsText,
   troubleText,
 } from './words.ts';
 
 type Paint = ReturnType<typeof colours>;
+
+/** A table of so many columns wants room. */
+const narrow = 80;
 
 /** So many objects or keys are shown for a check. */
 const shown = 10;
@@ -52,9 +57,6 @@ function list(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : [title, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
-/** Width where nobody knows how wide the reader's window is. */
-const usualWidth = 110;
-
 const severityColours = { error: 'red', warning: 'yellow', manual: 'cyan' } as const satisfies Record<
   Severity,
   keyof Paint
@@ -77,21 +79,38 @@ export function table(purpose: Purpose, found: readonly CheckResult[], paint: Pa
     ...(fixTitle ? [fixText(check, purpose)] : []),
     check.remedy,
   ]);
+  const colour = (index: number) => paint[severityColours[found[index]?.severity ?? 'error']];
+  const columns = process.stdout.columns || usualWidth;
+  if (columns < narrow) {
+    return rows
+      .flatMap(([severity = '', name = '', ...cells], i) => [
+        ...wrapParts(
+          [
+            { text: severity, paint: colour(i) },
+            { text: name, paint: paint.bold },
+          ],
+          columns - 1,
+        ),
+        ...cells.flatMap((cell, column) => wrapWords(`  ${head[column + 2]}: ${cell}`, columns - 1)),
+      ])
+      .join('\n');
+  }
   const widths = head.slice(0, -1).map((title, column) => {
     const texts = rows.map((row) => row[column]?.length ?? 0);
     return 2 + Math.min(32, Math.max(title.length, ...texts));
   });
-  const width = Math.max(80, Math.min(process.stdout.columns ?? usualWidth, 140));
-  const rest = width - widths.reduce((sum, one) => sum + one + 1, 2);
+  const rest = Math.min(columns, 140) - widths.reduce((sum, one) => sum + one + 1, 2);
+  const colWidths = [...widths, Math.max(20, rest)];
   const drawn = new Table({
     head: head.map((title) => paint.bold(title)),
-    colWidths: [...widths, Math.max(32, rest)],
+    colWidths,
     colAligns: head.map((title) => (title === 'Found' ? 'right' : 'left')),
-    wordWrap: true,
     style: { head: [], border: [] },
   });
-  for (const [i, [severity = '', ...others]] of rows.entries()) {
-    drawn.push([paint[severityColours[found[i]?.severity ?? 'error']](severity), ...others]);
+  for (const [i, row] of rows.entries()) {
+    // Wrapped here: the table itself cuts off what is longer than a line.
+    const cells = row.map((cell, column) => wrapWords(cell, (colWidths[column] ?? 0) - 2).join('\n'));
+    drawn.push([colour(i)(cells[0] ?? ''), ...cells.slice(1)]);
   }
   return drawn.toString();
 }
@@ -114,6 +133,7 @@ function details(check: CheckResult, detailed: boolean, paint: Paint): string {
 const statusColours = {
   clean: 'green',
   findings: 'red',
+  left: 'yellow',
   failed: 'red',
   usage: 'red',
   interrupted: 'yellow',

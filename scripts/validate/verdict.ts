@@ -5,12 +5,15 @@ import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
 import type { Traffic } from '../command/session.ts';
 import type { Checked } from './checks.ts';
 import type { Options } from './options.ts';
+import { isLeft, standingSteps, standingText } from './standing.ts';
 import { broken, findings, summary } from './words.ts';
 
 export type Status =
   | 'clean'
   /** At or over --fail-on. */
   | 'findings'
+  /** No such finding, but the migration has not come to its end. */
+  | 'left'
   /** It could not be checked. */
   | 'failed'
   | 'usage'
@@ -21,6 +24,7 @@ export const exitCodes: Record<Status, number> = {
   failed: 1,
   usage: 2,
   findings: 3,
+  left: 3,
   interrupted: 130,
 };
 
@@ -70,16 +74,27 @@ export function judge(checked: Checked, options: Options, program: string): Endi
   const { errors, warnings, fixes_failed } = answer;
   const failing = errors > 0 || fixes_failed > 0 || (options.failOn === 'warning' && warnings > 0);
   return {
-    status: failing ? 'findings' : 'clean',
+    status: failing ? 'findings' : isLeft(answer) ? 'left' : 'clean',
     message: outcomeText(checked),
     next: next(checked, options, program),
     checked,
   };
 }
 
-function outcomeText({ answer, outcome, purpose }: Checked): string {
+/** Where the migration stands comes first: what the checks found holds for what is there by now. */
+function outcomeText(checked: Checked): string {
+  const { answer } = checked;
+  return [answer.progress && isLeft(answer) && standingText(answer.progress), foundText(checked)]
+    .filter(Boolean)
+    .join('\n');
+}
+
+function foundText({ answer, outcome, purpose }: Checked): string {
   const wrong = summary(answer);
-  const nothing = broken(answer).length > 0 ? 'The others found nothing.' : 'Nothing is wrong.';
+  const nothing =
+    broken(answer).length > 0
+      ? 'The others found nothing.'
+      : `Nothing is wrong${isLeft(answer) ? ' with the rest' : ''}.`;
   if (purpose === 'fix') {
     const mended = answer.fixed > 0 ? `${counted(answer.fixed, 'finding')} mended. ` : '';
     return `${mended}${wrong ? `Still there: ${wrong}.` : nothing}`;
@@ -91,8 +106,11 @@ function outcomeText({ answer, outcome, purpose }: Checked): string {
 function next({ answer, purpose }: Checked, options: Options, program: string): string[] {
   const command = (flag: string): string => commandLine(program, [...planFlags(options), flag]);
   const left = findings(answer).filter((check) => check.left > 0);
+  const { progress } = answer;
+  const standing = progress && isLeft(answer) ? progress : undefined;
   return [
-    ...(answer.phase === 'before' && answer.errors === 0
+    ...(standing ? standingSteps(standing, program, planFlags(options)) : []),
+    ...(answer.phase === 'before' && answer.errors === 0 && !standing
       ? [`Migrate: ${commandLine(siblingName(program, 'migrate'), planFlags(options))}`]
       : []),
     ...(purpose !== 'fix' && left.some((check) => check.fixable)
@@ -144,6 +162,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
       fixed: answer.fixed,
       fixes_failed: answer.fixes_failed,
       rows_read: answer.checked,
+      progress: answer.progress ?? undefined,
       checks: answer.checks,
     }),
   };

@@ -70,14 +70,6 @@ export function fixText(check: CheckResult, purpose: Purpose): string {
   return `${mended}${rows && ` (${rows})`}${failed}`;
 }
 
-/**
- * Names of objects and keys come from the database that is checked. Control characters would let them paint over the
- * terminal, and characters that turn the direction of a line would let one name pass for another.
- */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
-}
-
 /** Why a check could not be done, on one line. */
 export function troubleText({ error }: CheckResult): string {
   return [[error?.code, error?.message].filter(Boolean).join(': '), error?.hint].filter(Boolean).join('. ');

@@ -16,7 +16,7 @@ begin
       and p.proname in (
         'migrate_users_batch', 'migrate_batch', 'migrate_user_to_avatar_centric', 'dry_run_migration',
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
-        'get_detailed_migration_progress', 'get_migration_performance_stats', 'prepare_migration',
+        'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
         'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
@@ -459,6 +459,24 @@ create unique index run_unfinished_key on imago.run (plan) where state in ('pend
 comment on index imago.run_unfinished_key is 'At most one unfinished run a plan.';
 create index run_plan_idx on imago.run (plan, id);
 
+-- imago.run_stage
+create table imago.run_stage (
+  run bigint not null references imago.run on delete cascade,
+  stage integer not null,
+  total bigint not null,
+  source_rows bigint not null,
+  counted bigint,
+  walked bigint check (walked > 0),
+  stated_rows bigint,
+  primary key (run, stage)
+);
+comment on table imago.run_stage is 'How large the stages of a run are: what its figures are measured by. Statistics are renewed while it runs; what it was begun with makes no step back.';
+comment on column imago.run_stage.total is 'Entities that the stage concerned when the run began.';
+comment on column imago.run_stage.source_rows is 'Rows of the walked table then, by its statistics.';
+comment on column imago.run_stage.counted is 'Of a large stage whose run forward has ended: the entities that it has come to.';
+comment on column imago.run_stage.walked is 'The rows among which it has come to them.';
+comment on column imago.run_stage.stated_rows is 'Rows of the table by its statistics at that moment. As long as these are not renewed, what was counted is the better number.';
+
 -- imago.lane
 create table imago.lane (
   run bigint not null references imago.run on delete cascade,
@@ -514,6 +532,7 @@ comment on column imago.batch.run is 'No foreign key: each write of the app that
 comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
 comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);
+create index batch_window_idx on imago.batch (run) where path = 'window';
 
 -- imago.failure
 create table imago.failure (
@@ -1137,7 +1156,7 @@ as $$
     from (select b.id, b.size, b.ms from batches b order by b.id desc limit 100) t
   )
   select jsonb_build_object(
-    'per_minute_now', round(imago.recent_rate(run_id)),
+    'per_minute_now', (select round(imago.recent_rate(r)) from imago.run r where r.id = run_id),
     'per_minute_average', round(60 * sum(b.moved)
       / nullif(extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000, 0)),
     'average_ms_per_entity', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),
@@ -2557,66 +2576,6 @@ end
 $$;
 comment on function imago.conclude_run(imago.run) is 'Gives a run that has nothing left to do its last state: succeeded, or failed where entities are set aside.';
 
--- imago.count_entities
-create or replace function imago.count_entities(
-  plan imago.plan,
-  exactly boolean,
-  out total bigint,
-  out migrated bigint,
-  out pending bigint,
-  out is_estimate boolean,
-  out error jsonb
-)
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  source record;
-  run imago.run := imago.last_run(plan.name);
-  hint text;
-begin
-  begin
-    select * into source from imago.count_source(plan, exactly);
-    total := source.total;
-    is_estimate := source.is_estimate;
-    if plan.closed_at is null and not is_estimate and pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is not null then
-      pending := imago.count_pending(plan);
-    end if;
-  exception when sqlstate 'IM071' then
-    if exactly then
-      raise;
-    end if;
-    -- Who looks how far a run is has to see it all the same, and what is in the way.
-    get stacked diagnostics hint = pg_exception_hint;
-    error := jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', hint);
-    total := coalesce(total, imago.source_rows(plan));
-    is_estimate := true;
-  end;
-  if plan.closed_at is not null then
-    pending := 0;
-  elsif pg_catalog.to_regclass(imago.plan_object(plan, 'pending')) is null then
-    -- Whom the plan concerns is known when prepare has made its views.
-    pending := total;
-    is_estimate := true;
-  elsif is_estimate then
-    -- A run that fixes findings walks no lanes.
-    run := imago.last_moving_run(plan.name);
-    -- Statistics are renewed while it runs; what it was begun with makes no step back.
-    total := case when run.state in ('running', 'paused') then coalesce(run.total, total) else total end;
-    pending := imago.estimate_pending(run, plan, total);
-  end if;
-  -- Nothing is moved before the first run and after everything went back: what is not pending then does not concern the plan.
-  if plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
-    total := case when is_estimate then total else pending end;
-    pending := total;
-  end if;
-  total := greatest(total, pending);
-  migrated := total - pending;
-end
-$$;
-comment on function imago.count_entities(imago.plan, boolean) is 'Entities that a plan concerns, of all its stages: how many, migrated and pending. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
-
 -- imago.count_failed
 create or replace function imago.count_failed(run_id bigint)
 returns bigint
@@ -2719,6 +2678,7 @@ comment on function imago.count_piece(imago.plan_check, text, text, integer, boo
 create or replace function imago.count_set_aside(
   plan_name text,
   direction text default null,
+  stage integer default null,
   out failed bigint,
   out unreachable bigint,
   out held bigint,
@@ -2731,7 +2691,8 @@ set search_path = ''
 as $$
   with aside as (
     select f.stage, f.entity, f.kind, coalesce(f.direction = count_set_aside.direction, true) as of_direction
-    from imago.failure f where f.plan = plan_name
+    from imago.failure f
+    where f.plan = plan_name and (count_set_aside.stage is null or f.stage = count_set_aside.stage)
   )
   select
     count(distinct (a.stage, a.entity)) filter (where a.kind in ('failed', 'deferred', 'too_large', 'unreachable') and a.of_direction),
@@ -2741,40 +2702,42 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind not in ('held', 'forgotten') and a.of_direction)
   from aside a
 $$;
-comment on function imago.count_set_aside(text, text, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
+comment on function imago.count_set_aside(text, text, integer, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind, of all stages or one. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
 -- imago.count_source
-create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
+create or replace function imago.count_source(staged imago.plan, estimated boolean, out total bigint, out source_rows bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  staged imago.plan;
-  concerned text;
-  counted bigint;
+  concerned constant text := imago.concerned_rows(staged);
+  noted imago.run_stage;
 begin
-  is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    concerned := imago.concerned_rows(staged);
-    continue when concerned is null;
-    if not is_estimate and concerned = staged.source then
-      execute format('select count(*) from %s', concerned) into counted;
-    elsif not is_estimate then
-      counted := imago.ask_plan(plan.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
-    elsif concerned = staged.source then
-      counted := imago.estimated_rows(staged.source);
-    else
+  source_rows := imago.estimated_rows(staged.source);
+  if concerned is null then
+    return;
+  elsif not estimated and concerned = staged.source then
+    execute format('select count(*) from %s', concerned) into total;
+  elsif not estimated then
+    total := imago.ask_plan(staged.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
+  else
+    select t.* into noted
+    from imago.run_stage t join imago.run r on r.id = t.run
+    where r.plan = staged.name and t.stage = staged.stage and t.counted is not null
+    order by t.run desc limit 1;
+    total := case
+      -- Who has walked it all knows better than the planner whom the plan concerns.
+      when noted.stated_rows = source_rows then noted.counted
+      when noted.run is not null then source_rows * noted.counted / noted.walked
+      when concerned = staged.source then source_rows
       -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-      counted := imago.estimated_rows(staged.source)
-        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source)));
-    end if;
-    total := total + counted;
-  end loop;
+      else source_rows * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source))) end;
+  end if;
 end
 $$;
-comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages. Counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+comment on function imago.count_source(imago.plan, boolean, out bigint, out bigint) is 'Entities that a stage of a plan concerns, counted or estimated, and the rows of its table by statistics.';
 
 -- imago.count_stage
 create or replace function imago.count_stage(staged imago.plan)
@@ -3519,6 +3482,19 @@ end
 $$;
 comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
 
+-- imago.end_checks_done
+create or replace function imago.end_checks_done(run imago.run)
+returns numeric
+language sql
+volatile
+set search_path = ''
+as $$
+  select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
+  from imago.validation v
+  where v.plan = run.plan and v.run = end_checks_done.run.id and v.state <> 'done' and run.state = 'running' and run.direction = 'forward'
+$$;
+comment on function imago.end_checks_done(imago.run) is 'How far the checks at the end of a run are, in percent; null when none are under way.';
+
 -- imago.end_run
 create or replace function imago.end_run(run imago.run, plan imago.plan, findings jsonb)
 returns text
@@ -3530,6 +3506,7 @@ declare
   finding jsonb;
 begin
   perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
+  perform imago.note_counted(run, plan);
   begin
     perform imago.conclude_run(run);
   exception when sqlstate 'IM016' then
@@ -3931,50 +3908,51 @@ as $$
 $$;
 comment on function imago.error_json(text, text[]) is 'An error of imago.error as code, message and hint, for answers that do not raise it.';
 
--- imago.estimate_pending
-create or replace function imago.estimate_pending(run imago.run, plan imago.plan, total bigint)
-returns bigint
+-- imago.estimate_figures
+create or replace function imago.estimate_figures(
+  run imago.run,
+  staged imago.plan,
+  source_total bigint,
+  source_rows bigint,
+  out total bigint,
+  out migrated bigint
+)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  aside bigint := (
-    select a.unmoved + case run.direction when 'forward' then a.held else 0 end from imago.count_set_aside(run.plan, run.direction) a);
+  -- Still pending, or for a rollback still migrated.
+  aside constant bigint := (
+    select a.unmoved + case run.direction when 'forward' then a.held else 0 end
+    from imago.count_set_aside(run.plan, run.direction, staged.stage) a);
+  begun imago.run_stage;
   forward imago.run;
-  lanes record;
 begin
+  if run.state in ('pending', 'running', 'paused') then
+    select t.* into begun from imago.run_stage t where t.run = estimate_figures.run.id and t.stage = staged.stage;
+    source_total := coalesce(begun.total, source_total);
+    source_rows := coalesce(begun.source_rows, source_rows);
+  end if;
+  total := source_total;
   if run.id is null then
-    return total;
-  end if;
-  if run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
-    return case run.direction when 'forward' then aside else total - aside end;
-  elsif run.late_only then
-    return aside;
-  end if;
-  if run.direction = 'rollback' then
+    migrated := 0;
+  elsif run.late_only or run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
+    migrated := case run.direction when 'forward' then greatest(0, total - aside) else aside end;
+  elsif run.direction = 'forward' then
+    select w.total, w.migrated into total, migrated from imago.walked_figures(run, staged, total, source_rows, aside) w;
+  else
+    -- Of the rollbacks since the last run forward, each has taken its part.
     select r.* into forward from imago.run r
     where r.plan = run.plan and r.direction = 'forward' and r.validation is null and r.id < run.id order by r.id desc limit 1;
+    migrated := greatest(
+      (imago.estimate_figures(forward, staged, total, source_rows)).migrated - imago.moved_by_runs(run.plan, 'rollback', staged.stage, forward.id, run.id),
+      (select count(*) from imago.lane l where l.run = estimate_figures.run.id and l.stage = staged.stage and not l.done));
   end if;
-  -- Of the rollbacks since the last run forward, each has taken its part.
-  select
-      sum(l.processed) as processed, sum(l.failed) as failed, sum(l.moved) as moved,
-      count(*) filter (where l.run = run.id and not l.done) as unfinished
-    into lanes
-  from imago.lane l join imago.run r on r.id = l.run
-  where l.pass = 'main' and l.stage > 0
-    and (l.run = run.id or r.plan = run.plan and r.direction = run.direction and r.id > forward.id);
-  if run.direction = 'rollback' then
-    return total - least(total, greatest(
-      total - imago.estimate_pending(forward, plan, total) - coalesce(lanes.moved, 0), lanes.unfinished));
-  end if;
-  -- Lanes walk all rows of the source, also those that the plan does not concern.
-  return greatest(
-    ceil(total * (1 - least(1, (coalesce(lanes.processed, 0) - coalesce(lanes.failed, 0)) / greatest(1, imago.source_rows(plan))::numeric))),
-    lanes.unfinished)::bigint;
+  total := greatest(total, migrated);
 end
 $$;
-comment on function imago.estimate_pending(imago.run, imago.plan, bigint) is 'Entities still to be moved, from the counters of the lanes. An unfinished lane has at least one to move, or to take back.';
+comment on function imago.estimate_figures(imago.run, imago.plan, bigint, bigint, out bigint, out bigint) is 'How many entities a large stage concerns, and how many of them are migrated, as far as lanes tell. An unfinished lane has at least one to move, or to take back.';
 
 -- imago.estimate_stage
 create or replace function imago.estimate_stage(staged imago.plan)
@@ -4667,6 +4645,42 @@ as $$
   where i.validation = validation_id and c.severity = 'error' and (i.found > 0 or i.error is not null)
 $$;
 comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated. Names, counts and some keys; of a check that looks, objects and hints. held: what is found of entities that somebody has taken back alone, on purpose.';
+
+-- imago.figures
+create or replace function imago.figures(plan imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with run as (
+    select r.id, r.direction, r.state
+    from (select coalesce(imago.unfinished_run(figures.plan.name), imago.last_run(figures.plan.name)) as run) n, lateral (select (n.run).*) r
+  ), stages as (
+    select s.*, a.*, w.*, greatest(0, s.pending - f.failed - a.held) as remaining
+    from imago.stage_figures(figures.plan) s
+    cross join lateral imago.count_set_aside(figures.plan.name, coalesce((select r.direction from run r), 'forward'), s.stage) a
+    -- What is set aside or held is still pending, as far as its rows go.
+    cross join lateral imago.count_set_aside(figures.plan.name, 'forward', s.stage) f
+    cross join lateral imago.entity_words(imago.plan_at_stage(figures.plan, s.stage)) w
+  )
+  select jsonb_build_object(
+    'run', (select r.id from run r), 'direction', (select r.direction from run r), 'state', coalesce((select r.state from run r), 'none'),
+    'total', sum(s.total), 'migrated', sum(s.migrated), 'pending', sum(s.pending),
+    'remaining', sum(s.remaining), 'percentage', imago.percentage(sum(s.migrated)::bigint, sum(s.pending)::bigint),
+    'total_is_estimate', bool_or(s.is_estimate), 'count_error', (array_agg(s.error order by s.stage) filter (where s.error is not null))[1],
+    'stages', jsonb_agg(jsonb_build_object(
+      'stage', s.stage, 'entity_singular', s.singular, 'entity_plural', s.plural,
+      'total', s.total, 'migrated', s.migrated, 'pending', s.pending, 'failed', s.failed, 'unreachable', s.unreachable, 'held', s.held,
+      'conflicts', s.conflicts, 'remaining', s.remaining, 'percentage', imago.percentage(s.migrated, s.pending),
+      'total_is_estimate', s.is_estimate) order by s.stage))
+    || (
+      -- Rows that several entities share belong to no stage.
+      select jsonb_build_object('failed', a.failed, 'unreachable', a.unreachable, 'held', a.held, 'conflicts', a.conflicts)
+      from imago.count_set_aside(figures.plan.name, coalesce((select r.direction from run r), 'forward')) a)
+  from stages s
+$$;
+comment on function imago.figures(imago.plan) is 'How far a plan is, in all and by stage. What every path tells: the functions of the API, the edge functions, the commands.';
 
 -- imago.finalize
 create or replace function imago.finalize(plan_name text, allow_data_loss boolean, dry_run boolean default false)
@@ -7440,6 +7454,17 @@ end
 $$;
 comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';
 
+-- imago.is_estimated
+create or replace function imago.is_estimated(plan imago.plan)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select imago.source_rows(plan) > 100000
+$$;
+comment on function imago.is_estimated(imago.plan) is 'Whether figures of a plan are estimated, because to count its entities would take too long for a look.';
+
 -- imago.is_finalized
 create or replace function imago.is_finalized(plan_name text)
 returns boolean
@@ -8133,7 +8158,8 @@ begin
     items := items || item;
     status := case when item.done then status else 'waiting' end;
   end loop;
-  return imago.validation_report(held, items, status, detailed, started) || case status when 'waiting' then imago.waiting_fields() else '{}' end;
+  return imago.validation_report(held, items, status, detailed, started) || case status
+    when 'waiting' then imago.waiting_fields() else jsonb_build_object('progress', imago.validated_figures(plan)) end;
 end
 $$;
 comment on function imago.look_through(imago.plan, boolean, timestamptz, timestamptz) is 'A validation within one call, of which nothing is written down, for while nothing can be written. Status waiting where the call is too short for it.';
@@ -8697,6 +8723,25 @@ end
 $$;
 comment on function imago.move_window(text, integer, integer) is 'Moves the entities of one window over all entities in key order, and says where work is left.';
 
+-- imago.moved_by_runs
+create or replace function imago.moved_by_runs(plan_name text, direction text, stage integer, after_run bigint, up_to_run bigint)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(sum(m.moved), 0)::bigint
+  from imago.run r
+  cross join lateral (
+    select l.moved from imago.lane l where l.run = r.id and l.stage = moved_by_runs.stage
+    union all
+    -- Windows go past the lanes.
+    select b.moved from imago.batch b where b.run = r.id and b.path = 'window' and moved_by_runs.stage = 1
+  ) m
+  where r.plan = plan_name and r.direction = moved_by_runs.direction and r.validation is null and r.id > coalesce(after_run, 0) and r.id <= up_to_run
+$$;
+comment on function imago.moved_by_runs(text, text, integer, bigint, bigint) is 'Entities of a stage that runs of one direction have moved, of those after a run and up to another.';
+
 -- imago.moved_columns
 create or replace function imago.moved_columns(plan imago.plan)
 returns setof imago.problem
@@ -9000,6 +9045,29 @@ $$;
 comment on function imago.note_added(text, text, text) is 'For plans: notes that a prepare step has just added a table, an index, a type or, with column_name, a column. Clean-up knows it by that, and by that only; people by the comment that it gets, if it has none.
 
 Example: select imago.note_added(''initials'', ''public.users'', ''initials'')';
+
+-- imago.note_counted
+create or replace function imago.note_counted(run imago.run, plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Late passes and windows do not come to all rows.
+  if run.direction = 'rollback' or run.late_only or not imago.is_estimated(plan)
+     or exists (select from imago.batch b where b.run = note_counted.run.id and b.path = 'window') then
+    return;
+  end if;
+  update imago.run_stage t set counted = f.total, walked = w.rows, stated_rows = imago.estimated_rows(s.source)
+  from imago.plan_stages(plan) s
+  join imago.stage_figures(plan) f on f.stage = s.stage
+  cross join lateral (
+    select sum(l.processed) as rows from imago.lane l where l.run = note_counted.run.id and l.stage = s.stage and l.pass = 'main') w
+  where t.run = note_counted.run.id and t.stage = s.stage and w.rows > 0;
+end
+$$;
+comment on function imago.note_counted(imago.run, imago.plan) is 'Keeps what the walk of a large table has come to count, at the end of a run forward, for the figures after it.';
 
 -- imago.note_failed_sync
 create or replace function imago.note_failed_sync(sync imago.plan_sync, entities text[])
@@ -9921,32 +9989,25 @@ as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
   run imago.run := imago.unfinished_run(plan_name);
-  entities record;
-  counts record;
+  figures jsonb;
   per_minute numeric;
 begin
   if run.id is null then
     run := imago.last_run(plan_name);
   end if;
   perform imago.expect_source(plan);
-  select * into entities from imago.count_entities(plan, false);
-  select * into counts from imago.count_set_aside(plan_name);
-  per_minute := imago.recent_rate(run.id);
-  return imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
-    'plan', plan_name, 'run', run.id, 'direction', run.direction,
-    'state', coalesce(run.state, 'none'), 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
+  figures := imago.figures(plan);
+  per_minute := nullif(round(imago.recent_rate(run)), 0);
+  return imago.guide_names(imago.plan_words(plan) || figures || jsonb_build_object(
+    'plan', plan_name, 'phase', imago.plan_phase(plan, run), 'reason', run.reason,
     'findings', run.findings,
     'unindexed', (
       select coalesce(jsonb_agg(jsonb_build_object('object', u.object, 'statement', u.statement)), '[]')
       from imago.missing_indexes(plan_name) u where u.is_left),
-    'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
-    'failed', counts.failed, 'unreachable', counts.unreachable, 'held', counts.held, 'conflicts', counts.conflicts,
-    -- What is set aside or held is still pending, as far as its rows go.
-    'remaining', greatest(0, entities.pending - counts.failed - counts.held),
-    'percentage', imago.percentage(entities.migrated, entities.pending),
-    'per_minute', round(per_minute),
-    'eta_seconds', case when run.state = 'running' and per_minute > 0
-      then ceil(60 * (case run.direction when 'rollback' then entities.migrated else entities.pending end) / per_minute) end,
+    'per_minute', per_minute,
+    'eta_seconds', ceil(60 * (figures ->> case run.direction when 'rollback' then 'migrated' else 'remaining' end)::numeric / per_minute),
+    'waiting', imago.read_only_database(),
+    'checking', imago.end_checks_done(run),
     'lanes', coalesce((
       select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
                                           'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
@@ -9955,7 +10016,7 @@ begin
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
       'finalizing') - '{plan,has_more,retry_after_ms,warnings}'::text[] end,
-    'total_is_estimate', entities.is_estimate, 'count_error', entities.error, 'waiting', imago.read_only_database(), 'scheduled', imago.scheduled(plan_name)));
+    'scheduled', imago.scheduled(plan_name)));
 end
 $$;
 comment on function imago.progress(text) is 'State, counts, rate and remaining time of a plan. Above about 100,000 entities counts come from lanes and statistics and are marked as estimates.';
@@ -10264,19 +10325,25 @@ $$;
 comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan anew, by its tables as they are now.';
 
 -- imago.recent_rate
-create or replace function imago.recent_rate(run_id bigint)
+create or replace function imago.recent_rate(run imago.run)
 returns numeric
 language sql
 stable
 set search_path = ''
 as $$
-  select case when count(*) > 0 then
-    60 * sum(b.moved) / greatest(0.1, extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000)
-  end
-  from (select * from imago.batch b where b.run = run_id and b.path <> 'sync' order by b.id desc limit 50) b
-  where b.created_at > (select max(l.created_at) - interval '60 s' from imago.batch l where l.run = run_id and l.path <> 'sync')
+  select 60 * sum(b.moved) / greatest(0.1, extract(epoch from max(b.ended) - min(b.created_at)))
+  from (
+    select b.moved, b.created_at, b.created_at + coalesce(b.ms, 0) * interval '1 ms' as ended
+    from imago.batch b
+    where b.run = recent_rate.run.id and b.path <> 'sync' and run.state = 'running'
+    order by b.id desc
+    limit 50
+  ) b
+  -- Nothing moves unless somebody has just moved something.
+  where b.created_at > clock_timestamp() - interval '60 s' and imago.read_only_database() is null
+  having sum(b.moved) > 0 and max(b.ended) filter (where b.moved > 0) > clock_timestamp() - interval '10 s'
 $$;
-comment on function imago.recent_rate(bigint) is 'Entities a minute over the last minute of work, at most 50 batches.';
+comment on function imago.recent_rate(imago.run) is 'Entities a minute over the last minute, at most 50 batches. Null while nothing moves: of a run that is not running, or has moved nobody for ten seconds.';
 
 -- imago.record_conflicts
 create or replace function imago.record_conflicts(run imago.run, conflicts jsonb, stage integer)
@@ -11074,6 +11141,31 @@ begin
 end
 $$;
 comment on function imago.reopen_plan(text, text) is 'For a run that was just created: refuses where the way back is closed, and lets go of what finalize had begun. Forgets which indexes were left to a person, too.';
+
+-- imago.report
+create or replace function imago.report(plan_name text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  figures constant jsonb := jsonb_build_object(
+    'plan', plan_name, 'progress', imago.progress(plan_name), 'performance', imago.performance(plan_name));
+  statistics jsonb;
+begin
+  begin
+    statistics := imago.statistics(plan_name);
+  exception when query_canceled then
+    -- To count a very large table does not fit a call. All else is known.
+    if not imago.timed_out() then
+      raise;
+    end if;
+  end;
+  return figures || jsonb_build_object('statistics', statistics);
+end
+$$;
+comment on function imago.report(text) is 'All figures of a plan of one moment, each as the function of its name has it. Statistics are null where counting does not fit the statement timeout.';
 
 -- imago.resolve_moves
 create or replace function imago.resolve_moves(write imago.plan_write, names text[], moves jsonb)
@@ -12221,6 +12313,61 @@ as $$
 $$;
 comment on function imago.sqlstate_text(text, text) is 'A SQLSTATE for messages, and who raised it where that is known.';
 
+-- imago.stage_figures
+create or replace function imago.stage_figures(plan imago.plan, exactly boolean default false)
+returns table (stage integer, total bigint, migrated bigint, pending bigint, is_estimate boolean, error jsonb)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- A run that fixes findings moves nobody.
+  run constant imago.run := imago.last_moving_run(plan.name);
+  -- Before the first run, and after everything went back: what is not pending then does not concern the plan.
+  is_unmoved constant boolean := plan.closed_at is null and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded');
+  estimated constant boolean := not exactly and imago.is_estimated(plan);
+  staged imago.plan;
+  is_prepared boolean;
+  source_rows bigint;
+  hint text;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s order by s.stage loop
+    stage := staged.stage;
+    is_prepared := pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null;
+    -- Whom the plan concerns is known when prepare has made its views.
+    is_estimate := estimated or plan.closed_at is null and not is_prepared;
+    total := null;
+    error := null;
+    begin
+      select c.total, c.source_rows into total, source_rows from imago.count_source(staged, estimated) c;
+      pending := case when plan.closed_at is not null then 0 when not is_prepared then total when not estimated then imago.count_stage(staged) end;
+    exception when sqlstate 'IM071' then
+      if exactly then
+        raise;
+      end if;
+      -- Who looks how far a run is has to see it all the same, and what is in the way.
+      get stacked diagnostics hint = pg_exception_hint;
+      error := jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', hint);
+      is_estimate := true;
+      source_rows := imago.estimated_rows(staged.source);
+      total := coalesce(total, source_rows);
+      pending := null;
+    end;
+    if pending is null then
+      select e.total, e.total - e.migrated into total, pending from imago.estimate_figures(run, staged, total, source_rows) e;
+    end if;
+    if is_unmoved then
+      total := case when is_estimate then total else pending end;
+      pending := total;
+    end if;
+    total := greatest(total, pending);
+    migrated := total - pending;
+    return next;
+  end loop;
+end
+$$;
+comment on function imago.stage_figures(imago.plan, boolean) is 'Entities that each stage of a plan concerns: how many, migrated and pending. The one definition of these figures. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
+
 -- imago.stage_label
 create or replace function imago.stage_label(stage integer)
 returns jsonb
@@ -12401,7 +12548,6 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
-  entities bigint;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
@@ -12409,8 +12555,10 @@ begin
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.give_app_path(run.plan);
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
-  entities := (select s.total from imago.count_source(plan) s);
-  update imago.run r set total = entities where r.id = run_id;
+  insert into imago.run_stage (run, stage, total, source_rows)
+  select run_id, s.stage, c.total, c.source_rows
+  from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
+  update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
@@ -12430,11 +12578,12 @@ declare
   own_function text;
 begin
   perform imago.expect_source(plan);
-  select * into entities from imago.count_entities(plan, true);
+  select sum(s.total) as total, sum(s.migrated)::bigint as migrated, sum(s.pending)::bigint as pending into entities
+  from imago.stage_figures(plan, true) s;
   own_function := format('%I.statistics()', plan.name);
   return imago.ask_plan(plan.name, 'function ' || own_function, 'select ' || own_function) || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
     'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
-    'percentage', imago.percentage(entities.migrated, entities.pending)), 'users_needing_migration');
+    'percentage', imago.percentage(entities.migrated, entities.pending), 'total_is_estimate', false), 'users_needing_migration');
 end
 $$;
 comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
@@ -13471,7 +13620,8 @@ begin
   end if;
 
   held := imago.work_validation(held, plan, deadline);
-  return imago.validation_answer(held.id, held.state, detailed, started);
+  return imago.validation_answer(held.id, held.state, detailed, started)
+    || case held.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
 end
 $$;
 comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';
@@ -13504,6 +13654,22 @@ $$;
 comment on function imago.validate_constraint(text, text) is 'For plans: a direct step''s routine: whether a constraint is valid, or is not there. A table below direct_mb is validated here and now. Validating blocks neither readers nor writers.
 
 Example: select imago.validate_constraint(''public.posts'', ''posts_avatar_id_fkey'')';
+
+-- imago.validated_figures
+create or replace function imago.validated_figures(plan imago.plan)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return imago.plan_words(plan) || imago.figures(plan);
+-- What cannot be counted is named by the checks.
+exception when others or assert_failure then
+  return null;
+end
+$$;
+comment on function imago.validated_figures(imago.plan) is 'How far a plan is, for the answer of a validation; null where its tables or views cannot be read.';
 
 -- imago.validation_answer
 create or replace function imago.validation_answer(validation_id bigint, status text, detailed boolean, started timestamptz)
@@ -13807,6 +13973,48 @@ end
 $$;
 comment on function imago.walk_step(imago.plan_step) is 'One call''s worth of a step that walks: hands the rows of its source to the routine by key, piece after piece. Goes as far as time allows; the next call goes on behind the last one. Each piece is whole or not at all.';
 
+-- imago.walked_figures
+create or replace function imago.walked_figures(
+  run imago.run,
+  staged imago.plan,
+  source_total bigint,
+  source_rows bigint,
+  aside bigint,
+  out total bigint,
+  out migrated bigint
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  all_rows constant boolean := imago.concerned_rows(staged) = staged.source;
+  taken_back constant bigint := (
+    select max(r.id) from imago.run r
+    where r.plan = run.plan and r.direction = 'rollback' and r.state = 'succeeded' and r.id < run.id);
+  moved bigint := imago.moved_by_runs(run.plan, 'forward', staged.stage, run.id - 1, run.id);
+  earlier bigint := greatest(0, imago.moved_by_runs(run.plan, 'forward', staged.stage, taken_back, run.id - 1)
+    - imago.moved_by_runs(run.plan, 'rollback', staged.stage, taken_back, run.id - 1));
+  walk record;
+  ahead numeric;
+  behind numeric;
+begin
+  select
+      coalesce(sum(l.processed) filter (where l.pass = 'main'), 0) as rows, coalesce(sum(l.moved) filter (where l.pass = 'main'), 0) as moved,
+      coalesce(bool_and(l.done) filter (where l.pass = 'main'), false) as is_over, count(*) filter (where not l.done) as unfinished
+    into walk
+  from imago.lane l where l.run = walked_figures.run.id and l.stage = staged.stage;
+  -- What statistics say holds for what lies ahead. What lies behind has been looked at.
+  ahead := case when walk.is_over then 0 else source_total * (1 - least(1, walk.rows / greatest(1, source_rows))) end;
+  behind := case when all_rows then walk.rows
+    -- Of rows that were passed over it is not known why: earlier runs have moved them, or they do not concern the plan.
+    else least(walk.rows, walk.moved + aside + earlier, greatest(walk.moved + aside, walk.rows * source_total / greatest(1, source_rows))) end;
+  migrated := greatest(earlier + moved, case when all_rows then walk.rows - aside else 0 end);
+  total := greatest(ceil(ahead + behind), migrated + aside + walk.unfinished);
+end
+$$;
+comment on function imago.walked_figures(imago.run, imago.plan, bigint, bigint, bigint, out bigint, out bigint) is 'As estimate_figures, of a run forward that has not come to its end. What was moved is counted, what lies ahead of the lanes estimated.';
+
 -- imago.walked_key
 create or replace function imago.walked_key(relation text, key_column text default null, out name text, out type text)
 language sql
@@ -13954,9 +14162,7 @@ begin
     'next', case when outcome = 'failed' and run.direction = 'forward'
                   and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
     || case run.direction when 'forward' then jsonb_build_object(
-      'checking', case when outcome = 'working' then (
-        select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
-        from imago.validation v where v.plan = run.plan and v.run = run_id and v.state <> 'done') end,
+      'checking', case when outcome = 'working' then imago.end_checks_done(run) end,
       'findings', case when outcome = 'done' then run.findings end)
       else jsonb_build_object('forgotten', (
         select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;
@@ -14550,6 +14756,20 @@ end
 $$;
 comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times and sizes, errors, rows and WAL of the newest run that migrates or rolls back. Times are p50, p95, p99 and max; the server''s connections and cache hits are there, too. Fixes of validate_migration have runs of their own. WAL is server-wide while a batch ran.';
 
+-- public.get_migration_report
+create or replace function public.get_migration_report(plan text default 'avatars')
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.report(plan);
+end
+$$;
+comment on function public.get_migration_report(text) is 'Imago: all figures of one moment. What get_detailed_migration_progress, get_migration_statistics and get_migration_performance_stats say.';
+
 -- public.get_migration_statistics
 create or replace function public.get_migration_statistics(plan text default 'avatars')
 returns jsonb
@@ -14868,7 +15088,7 @@ begin
       and p.proname in (
         'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forget_entity', 'give_up_column',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
-        'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
+        'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'rollback_all_migrations',
         'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'unschedule_migration',

@@ -13,6 +13,7 @@ const API = [
   'migrate_batch(text,integer,integer,boolean,boolean,text,text,bigint)',
   'migrate_user_to_avatar_centric(uuid)',
   'dry_run_migration(text,text,integer,integer)',
+  'get_migration_report(text)',
   'get_migration_statistics(text)',
   'rollback_user_migration(uuid,boolean)',
   'migrate_entity(text,text,integer)',
@@ -267,7 +268,8 @@ describe('what each call returns', () => {
     expect(stats).toMatchObject({
       state: 'succeeded',
       batches: 4,
-      users_per_minute_now: expect.any(Number),
+      // It has ended: nothing moves.
+      users_per_minute_now: null,
       users_per_minute_average: expect.any(Number),
       average_ms_per_user: expect.any(Number),
       batch_ms: {
@@ -832,6 +834,7 @@ describe('rights on Imago', () => {
       'get_detailed_migration_progress(text)',
       'get_engine_version()',
       'get_migration_performance_stats(text)',
+      'get_migration_report(text)',
       'get_migration_statistics(text)',
       'get_run_history(text,integer)',
       'inspect_installation()',

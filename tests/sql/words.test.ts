@@ -1,6 +1,7 @@
 /** What a plan moves is called as the plan says, wherever people read of it; the guide's names, which speak of users, are aliases. */
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { progressAnswer } from '../../functions/_shared/answers.ts';
 import { metrics } from '../../functions/_shared/metrics.ts';
 import { guideNames } from '../../functions/_shared/words.ts';
 import { Terminal } from '../../scripts/command/terminal.ts';
@@ -135,8 +136,7 @@ test('errors, metrics and the bar of a plan over the table messages say message'
     { isTTY: true, columns: 200 },
   );
   const terminal = Object.defineProperty(new Terminal('info'), 'stream', { value: stream });
-  const words = { entity_singular: progress.entity_singular, entity_plural: progress.entity_plural };
-  new Progress(terminal, { words, done: 39, total: 40, failed: 1, workers: 2 }).stop();
-  expect(written).toContain('39 of 40 messages');
+  new Progress(terminal, { progress: progressAnswer.parse(progress), workers: 2 }).stop();
+  expect(written).toContain('39 of 40 messages migrated');
   expect(written).not.toMatch(speaksOfUsers);
 });

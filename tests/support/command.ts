@@ -132,6 +132,32 @@ export function startCommand(
   return { child, finished, says };
 }
 
+/** Starts the command on a terminal of so many columns; what it writes there is stdout. */
+export function startOnTerminal(
+  args: readonly string[],
+  environment: Record<string, string>,
+  columns: number,
+): { written: () => string; finished: Promise<{ code: number | null; written: string }> } {
+  const { PATH = '', HOME = '' } = process.env;
+  const line = [process.execPath, path.join(root, 'scripts/migrate.ts'), ...args]
+    .map((word) => `'${word}'`)
+    .join(' ');
+  const child = spawn('script', ['-qefc', `stty cols ${columns} rows 24; exec ${line}`, '/dev/null'], {
+    cwd: root,
+    env: { PATH, HOME, TERM: 'xterm', SUPABASE_URL: '', ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let written = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    written += chunk;
+  });
+  const finished = new Promise<{ code: number | null; written: string }>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, written }));
+  });
+  return { written: () => written, finished };
+}
+
 /** Runs the command to its end. */
 export async function runCommand(...args: Parameters<typeof startCommand>): Promise<Finished> {
   return await startCommand(...args).finished;

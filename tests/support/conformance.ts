@@ -9,6 +9,7 @@ import type { Fixture } from './conformance/fixture.ts';
 import { whileWriting } from './conformance/live.ts';
 import { finalize, prepare } from './conformance/steps.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from './database.ts';
+import { expectSameFigures } from './figures.ts';
 import { type BatchResult, migrateAll, rollbackAll } from './imago.ts';
 import { appColumns, type Columns, type Rows, rowsOf } from './rows.ts';
 import { expectNoTraces } from './state.ts';
@@ -105,6 +106,7 @@ export function conform(plan: string, fixture: Fixture, server?: () => TestServe
         ...figures,
         users_needing_migration: pending,
       });
+      await expectSameFigures(sql, plan);
     }
 
     /** However many the app has made meanwhile. */

@@ -23,9 +23,11 @@ test('of a plan over the table messages the commands say messages, and nothing t
     /1 message would be set aside.*40 messages, 39 moved/s,
   );
   expect(await said('migrate', '--yes')).toMatch(
-    /All done except 1 message set aside.*39 messages in .*Messages/s,
+    /All done except 1 message set aside.*migrated 39 messages in .*Messages/s,
   );
-  expect(await said('migrate', '--stats-only')).toMatch(/messages a minute now.*39 of 40 messages migrated/s);
+  expect(await said('migrate', '--stats-only')).toMatch(
+    /39 of 40 messages migrated \(97\.5 %\).*messages a minute on average/s,
+  );
   const json = JSON.parse(await said('migrate', '--stats-only', '--json'));
   expect(json.progress).toMatchObject({
     entity_singular: 'message',
@@ -65,5 +67,7 @@ test('of avatars the command says users, in the table and by the names of the gu
   expect(progress).toMatchObject({ total: 20, total_users: 20, entity_singular: 'user' });
   expect(users_per_second).toBe(per_second);
   const { stdout } = await runCommand(['--stats-only'], environment);
-  expect(stdout).toMatch(/users a minute now.*Users.*20 of 20 users migrated/s);
+  expect(stdout).toMatch(/Users.*20 of 20 users migrated.*users a minute on average/s);
+  // It has ended: nothing moves.
+  expect(stdout).not.toContain('a minute now');
 });

@@ -8,9 +8,10 @@ import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { parseOptions } from '../../scripts/validate/options.ts';
+import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from '../support/command.ts';
-import { checksums, migrateAll } from '../support/imago.ts';
+import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
 import { startProxy } from '../support/proxy.ts';
 import { createTally } from '../support/tally.ts';
 
@@ -63,14 +64,58 @@ describe('npm run validate on a healthy database', () => {
     expect(await checksums(db.sql)).toEqual(before);
   });
 
-  test('half-way through a run: is not reported as broken', async () => {
+  test('half-way, cancelled, with failures and half-way back: says what is pending and failed, and what to do, and ends with 3', async () => {
     const { db, environment } = await freshProject();
-    while ((await value<number>(db.sql, 'select count(*)::int from imago.batch')) === 0) {
-      await call(db.sql, 'migrate_batch', { batch_size: 50, max_ms: 1 });
-    }
-    const finished = await validate(['--json', '--fail-on', 'warning'], environment);
-    expect(finished.code).toBe(0);
-    expect(finished.json()).toMatchObject({ phase: 'during', status: 'clean', errors: 0, warnings: 0 });
+    const { sql } = db;
+    await prepareAll(sql);
+    const moved = async () => await value<number>(sql, 'select sum(moved)::int from imago.lane');
+    const left = async (text: RegExp) => {
+      const { code, stdout } = await validate([], environment);
+      expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringMatching(text) });
+      const json = await validate(['--json', '--fail-on', 'warning'], environment);
+      const { pending, failed, migrated } = await call(sql, 'get_detailed_migration_progress');
+      expect(json.code).toBe(3);
+      expect(json.json()).toMatchObject({ exit_code: 3, progress: { pending, failed, migrated } });
+      return json.json();
+    };
+    await sql.unsafe(`do $$ begin execute format(
+      'alter table public.users add constraint poison check (id <> %L or active_avatar_id is null)', (select min(id::text) from public.users)); end $$`);
+    await sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
+    while (!(await moved())) await call(sql, 'migrate_batch', { batch_size: 10, max_ms: 1 });
+    const pending = 300 - (await moved());
+    expect(
+      await left(
+        new RegExp(
+          `The migration is half-way: ${pending} users pending, 1 failed\\.\\nNothing is wrong.*Go on: `,
+          's',
+        ),
+      ),
+    ).toMatchObject({ phase: 'during', status: 'left', errors: 0, warnings: 0, healthy: true });
+    await call(sql, 'pause_migration');
+    await left(/The migration is paused half-way: .*--resume/s);
+    await call(sql, 'cancel_migration');
+    expect(
+      await left(
+        new RegExp(`was cancelled half-way: ${pending} users pending, 1 failed.*Go on: .*--rollback`, 's'),
+      ),
+    ).toMatchObject({
+      status: 'left',
+      next: expect.not.arrayContaining([expect.stringContaining('--retry')]),
+    });
+    await sql`update imago.setting set value = '50' where name = 'max_sub_batches'`;
+    await migrateAll(sql);
+    expect(await left(/The migration has ended: 1 user pending, 1 failed.*--retry-failed/s)).toMatchObject({
+      phase: 'after',
+      status: 'findings',
+    });
+    await sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
+    await call(sql, 'rollback_batch');
+    await left(/The rollback is half-way: \d+ users to take back, 0 failed.*--rollback/s);
+    await call(sql, 'cancel_migration');
+    await left(/The rollback was cancelled half-way: \d+ users to take back.*Go on: .*--rollback/s);
+    await sql`update imago.setting set value = '50' where name = 'max_sub_batches'`;
+    await rollbackAll(sql);
+    expect((await validate([], environment)).code).toBe(0);
   });
 
   test('after a run: --json is one object on stdout with every check, and nothing else', async () => {

@@ -1,5 +1,5 @@
 /** HTML as text that cannot be broken out of: whatever is put in is escaped, unless it is markup itself. */
-import { printable } from '../words.ts';
+import { printable } from '../../command/printable.ts';
 
 /** A piece of HTML. */
 export class Markup {

@@ -39,7 +39,7 @@ article header { display: flex; flex-wrap: wrap; gap: .35rem .8rem; align-items:
 .badge { color: var(--mark); border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem; font-size: .85rem; font-weight: 600; }
 .count { font-weight: 600; margin-left: auto; }
 .error { --mark: var(--error); } .warning { --mark: var(--warning); } .manual { --mark: var(--manual); }
-.clean { color: var(--good); } .findings, .failed { color: var(--error); } .noted { color: var(--warning); }
+.clean { color: var(--good); } .findings, .failed { color: var(--error); } .left, .noted { color: var(--warning); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }

@@ -20,3 +20,4 @@ comment on column imago.batch.run is 'No foreign key: each write of the app that
 comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
 comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);
+create index batch_window_idx on imago.batch (run) where path = 'window';

@@ -28,7 +28,8 @@ begin
     items := items || item;
     status := case when item.done then status else 'waiting' end;
   end loop;
-  return imago.validation_report(held, items, status, detailed, started) || case status when 'waiting' then imago.waiting_fields() else '{}' end;
+  return imago.validation_report(held, items, status, detailed, started) || case status
+    when 'waiting' then imago.waiting_fields() else jsonb_build_object('progress', imago.validated_figures(plan)) end;
 end
 $$;
 comment on function imago.look_through(imago.plan, boolean, timestamptz, timestamptz) is 'A validation within one call, of which nothing is written down, for while nothing can be written. Status waiting where the call is too short for it.';

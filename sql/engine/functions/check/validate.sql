@@ -34,7 +34,8 @@ begin
   end if;
 
   held := imago.work_validation(held, plan, deadline);
-  return imago.validation_answer(held.id, held.state, detailed, started);
+  return imago.validation_answer(held.id, held.state, detailed, started)
+    || case held.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
 end
 $$;
 comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';

@@ -1,31 +1,33 @@
-create or replace function imago.count_source(plan imago.plan, exactly boolean default false, out total bigint, out is_estimate boolean)
+create or replace function imago.count_source(staged imago.plan, estimated boolean, out total bigint, out source_rows bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  staged imago.plan;
-  concerned text;
-  counted bigint;
+  concerned constant text := imago.concerned_rows(staged);
+  noted imago.run_stage;
 begin
-  is_estimate := not exactly and imago.source_rows(plan) > 100000;
   total := 0;
-  for staged in select s.* from imago.plan_stages(plan) s loop
-    concerned := imago.concerned_rows(staged);
-    continue when concerned is null;
-    if not is_estimate and concerned = staged.source then
-      execute format('select count(*) from %s', concerned) into counted;
-    elsif not is_estimate then
-      counted := imago.ask_plan(plan.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
-    elsif concerned = staged.source then
-      counted := imago.estimated_rows(staged.source);
-    else
+  source_rows := imago.estimated_rows(staged.source);
+  if concerned is null then
+    return;
+  elsif not estimated and concerned = staged.source then
+    execute format('select count(*) from %s', concerned) into total;
+  elsif not estimated then
+    total := imago.ask_plan(staged.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
+  else
+    select t.* into noted
+    from imago.run_stage t join imago.run r on r.id = t.run
+    where r.plan = staged.name and t.stage = staged.stage and t.counted is not null
+    order by t.run desc limit 1;
+    total := case
+      -- Who has walked it all knows better than the planner whom the plan concerns.
+      when noted.stated_rows = source_rows then noted.counted
+      when noted.run is not null then source_rows * noted.counted / noted.walked
+      when concerned = staged.source then source_rows
       -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-      counted := imago.estimated_rows(staged.source)
-        * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source)));
-    end if;
-    total := total + counted;
-  end loop;
+      else source_rows * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source))) end;
+  end if;
 end
 $$;
-comment on function imago.count_source(imago.plan, boolean) is 'Entities that the plan concerns, in all its stages. Counted up to about 100,000 rows, estimated (and marked so) above, unless they are wanted exactly.';
+comment on function imago.count_source(imago.plan, boolean, out bigint, out bigint) is 'Entities that a stage of a plan concerns, counted or estimated, and the rows of its table by statistics.';

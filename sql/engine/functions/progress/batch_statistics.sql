@@ -13,7 +13,7 @@ as $$
     from (select b.id, b.size, b.ms from batches b order by b.id desc limit 100) t
   )
   select jsonb_build_object(
-    'per_minute_now', round(imago.recent_rate(run_id)),
+    'per_minute_now', (select round(imago.recent_rate(r)) from imago.run r where r.id = run_id),
     'per_minute_average', round(60 * sum(b.moved)
       / nullif(extract(epoch from max(b.created_at) - min(b.created_at)) + avg(b.ms) / 1000, 0)),
     'average_ms_per_entity', round(sum(b.ms) / nullif(sum(b.moved), 0), 4),

@@ -7,7 +7,6 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
-  entities bigint;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
@@ -15,8 +14,10 @@ begin
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.give_app_path(run.plan);
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
-  entities := (select s.total from imago.count_source(plan) s);
-  update imago.run r set total = entities where r.id = run_id;
+  insert into imago.run_stage (run, stage, total, source_rows)
+  select run_id, s.stage, c.total, c.source_rows
+  from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
+  update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end

@@ -8,6 +8,7 @@ declare
   finding jsonb;
 begin
   perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
+  perform imago.note_counted(run, plan);
   begin
     perform imago.conclude_run(run);
   exception when sqlstate 'IM016' then

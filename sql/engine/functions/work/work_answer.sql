@@ -26,9 +26,7 @@ begin
     'next', case when outcome = 'failed' and run.direction = 'forward'
                   and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
     || case run.direction when 'forward' then jsonb_build_object(
-      'checking', case when outcome = 'working' then (
-        select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
-        from imago.validation v where v.plan = run.plan and v.run = run_id and v.state <> 'done') end,
+      'checking', case when outcome = 'working' then imago.end_checks_done(run) end,
       'findings', case when outcome = 'done' then run.findings end)
       else jsonb_build_object('forgotten', (
         select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;
