@@ -1,32 +1,51 @@
 /** Reads what was asked, never more than a little of it. */
 import type { z } from 'zod';
 import { problem } from './problems.ts';
+import { noFields } from './requests.ts';
 
 const maxBytes = 16 * 1024;
 
-/** The body by its schema. */
+/** The body by its schema. What stands in the query would do nothing, and so is refused. */
 export async function readBody<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
 ): Promise<z.output<Schema>> {
+  readQuery(request, noFields);
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') throw problem('not_json');
   const bytes = await readBytes(request);
+  let text: string;
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    body = JSON.parse(text);
   } catch {
     throw problem('bad_json');
   }
-  return parse(schema, body);
+  const read = parse(schema, body);
+  expectOnce(namesIn(text));
+  return read;
 }
 
 /** The fields of the query by its schema. */
 export function readQuery<Schema extends z.ZodType>(request: Request, schema: Schema): z.output<Schema> {
-  const query = [...new URL(request.url).searchParams];
-  const twice = query.find(([name], index) => query.findIndex(([other]) => other === name) < index);
-  if (twice) throw problem('bad_body', `${sentence([`${named(twice[0])}: given twice`])}`);
+  // supabase-js says there where the function is to run; that is for the platform.
+  const query = [...new URL(request.url).searchParams].filter(([name]) => name !== 'forceFunctionRegion');
+  expectOnce(query.map(([name]) => name));
   return parse(schema, Object.fromEntries(query));
+}
+
+/** Of two fields of one name, one would be lost. */
+function expectOnce(names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) throw problem('bad_body', sentence([`${named(twice)}: given twice`]));
+}
+
+/** The names of the fields of an object that holds no other ones, each as often as it stands there. */
+function namesIn(json: string): string[] {
+  // Whatever is in quotes is a string, and one before a colon is a name.
+  const strings = json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?/g);
+  return [...strings].flatMap(([, text = '', colon]) => (colon ? [JSON.parse(text) as string] : []));
 }
 
 /** One value, as part of a path for example, by its schema; `name` is what it is called. */

@@ -1,6 +1,7 @@
 /** Reads the arguments of a command with its parser, and tells wrong usage from a wish for help. */
 import { type Command, CommanderError, InvalidArgumentError, type OptionValues } from 'commander';
 import { z } from 'zod';
+import { expectComplete } from './complete.ts';
 import { commandLine, commandPrefix } from './invocation.ts';
 import { UsageError } from './usage.ts';
 
@@ -18,6 +19,7 @@ export function readArguments(
   argv: readonly string[],
   explain: ExplainOption = () => undefined,
 ): OptionValues {
+  expectComplete(parser, argv);
   let complaint = '';
   parser.exitOverride().configureOutput({
     writeErr: (text) => {

@@ -1,6 +1,10 @@
 /** What every command does around its work: reads, refuses, listens for Ctrl-C, lets go of what it holds, reports. */
+import { parsers } from '../imago/parsers.ts';
 import { HelpShown } from './arguments.ts';
+import { expectPlaces } from './environment.ts';
 import { onInterrupt } from './interrupt.ts';
+import { programName } from './invocation.ts';
+import { expectNothingKept } from './kept-by-npm.ts';
 import { refuse } from './refuse.ts';
 import { outliveReaders } from './streams.ts';
 import { type Level, Terminal } from './terminal.ts';
@@ -16,6 +20,8 @@ export interface Desk {
 }
 
 export interface Shell<Read, Ending> {
+  /** Its name. */
+  command: string;
   /** Reads arguments and environment, and refuses by {@link UsageError} what cannot work. Calls nobody. */
   read: () => Read;
   /** What is shown on stderr; info where it is left out. */
@@ -38,6 +44,7 @@ export async function runShell<Read, Ending>(
 ): Promise<number> {
   let read: Read;
   try {
+    expectWholeCall(argv, shell.command);
     read = shell.read();
   } catch (error) {
     if (error instanceof HelpShown) return 0;
@@ -69,6 +76,16 @@ export async function runShell<Read, Ending>(
     interrupt?.release();
   }
   return shell.report(read, ending, terminal);
+}
+
+/** Nothing of what was said has been lost on the way here. */
+function expectWholeCall(argv: readonly string[], command: string): void {
+  const program = programName(command);
+  const own = parsers.get(command);
+  if (own === undefined) throw new Error(`the command ${command} has no parser`);
+  const all = [...parsers.values()].map((parserOf) => parserOf(program));
+  expectNothingKept(argv, own(program), all, process.env);
+  expectPlaces();
 }
 
 /** The process of one command. */

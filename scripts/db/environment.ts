@@ -1,11 +1,7 @@
 /** What `db` reads from the environment, and from the file `.env` of the project. */
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseEnv } from 'node:util';
 import { z } from 'zod';
-
-/** An empty variable counts as one that is not set. */
-const text = z.preprocess((value) => (value === '' ? undefined : value), z.string().trim().optional());
+import { readVariables, text } from '../command/environment.ts';
 
 const environmentSchema = z.object({
   DATABASE_URL: text,
@@ -17,7 +13,5 @@ const environmentSchema = z.object({
 export type DbEnvironment = z.output<typeof environmentSchema>;
 
 export function readDbEnvironment(folder: string, real: NodeJS.ProcessEnv = process.env): DbEnvironment {
-  const file = path.join(folder, '.env');
-  const written = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
-  return environmentSchema.parse({ ...written, ...real });
+  return readVariables(environmentSchema, real, path.join(folder, '.env'));
 }

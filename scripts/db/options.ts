@@ -95,9 +95,14 @@ const examples = [
   ['check --json', 'for CI: 3 where database, migrations and models differ'],
 ] as const;
 
-/** Parses the arguments (without node and script). Throws what `readArguments` throws. */
-export function parseOptions(argv: readonly string[], name: string): Options {
-  let chosen: { command: CommandName; argument: string | undefined; options: unknown } | undefined;
+interface Chosen {
+  command: CommandName;
+  argument: string | undefined;
+  options: unknown;
+}
+
+/** The parser; also what `--help` shows. */
+export function parserOf(name: string, choose: (chosen: Chosen) => void = () => {}): Command {
   const parser = new Command(name)
     .usage(usageText(name, 'command [options]'))
     .description('Versions of the schema: written from models, applied, taken back, without losing data.')
@@ -119,7 +124,7 @@ export function parseOptions(argv: readonly string[], name: string): Options {
       .allowExcessArguments(false)
       .action((...given: unknown[]) => {
         const self = given.at(-1) as Command;
-        chosen = { command, argument: self.args[0], options: self.opts() };
+        choose({ command, argument: self.args[0], options: self.opts() });
       });
   const onDatabase = (command: Command): Command =>
     command.option('--linked', 'the project that supabase link has linked');
@@ -154,7 +159,15 @@ export function parseOptions(argv: readonly string[], name: string): Options {
   );
   // What is wrong is said once, by whoever reads the arguments.
   for (const command of parser.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
+  return parser;
+}
 
+/** Parses the arguments (without node and script). Throws what `readArguments` throws. */
+export function parseOptions(argv: readonly string[], name: string): Options {
+  let chosen: Chosen | undefined;
+  const parser = parserOf(name, (made) => {
+    chosen = made;
+  });
   readArguments(parser, argv.map(negative));
   if (!chosen) throw new UsageError('A command is missing.', helpHint(name, 'lists them'));
   return {
@@ -169,11 +182,11 @@ function negative(argument: string): string {
   return /^-\d+$/.test(argument) ? `~${argument.slice(1)}` : argument;
 }
 
-function rename(value: string, before: Rename[] = []): Rename[] {
+function rename(value: string, before: Rename[] | undefined): Rename[] {
   const [, from = '', to = ''] = /^((?:"(?:[^"]|"")+"|[^"=])+)=(.+)$/.exec(value) ?? [];
   const parts = { from: nameParts(from), to: nameParts(to) };
   if (!parts.from || !parts.to) {
     throw new InvalidArgumentError('It must be old=new, like public.gigs.title=public.gigs.name.');
   }
-  return [...before, { from: parts.from, to: parts.to }];
+  return [...(before ?? []), { from: parts.from, to: parts.to }];
 }

@@ -45,6 +45,7 @@ const doing: Record<CommandName, (context: Context) => Promise<Ending>> = {
 export async function run(argv: readonly string[]): Promise<number> {
   const name = programName('db');
   return await runShell<Options, Ending | Failure>(argv, {
+    command: 'db',
     read: () => parseOptions(argv, name),
     stopping: () => ({
       first: 'Stopping: the running version is let end. Ctrl-C again leaves at once.',

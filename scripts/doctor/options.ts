@@ -34,9 +34,9 @@ Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERV
 Exit codes: 0 all is as it should be, 1 could not look, 2 wrong usage, 3 findings at or over --fail-on, or something that was
 tried does not work, 130 interrupted.`;
 
-/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
-export function parseOptions(argv: readonly string[], name: string): Options {
-  const parser = new Command(name)
+/** The parser; also what `--help` shows. */
+export function parserOf(name: string): Command {
+  return new Command(name)
     .usage(usageText(name, '[options]'))
     .description('Compares what is installed in the database with what should be, and says how to mend it.')
     .addOption(
@@ -50,6 +50,11 @@ export function parseOptions(argv: readonly string[], name: string): Options {
     .option('--yes', 'with --probe: do not ask')
     .helpOption('-h, --help', 'show this')
     .addHelpText('after', `\n${exampleText(name, examples)}\n${help}`);
+}
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function parseOptions(argv: readonly string[], name: string): Options {
+  const parser = parserOf(name);
   const options = optionsSchema.parse(readArguments(parser, argv));
   const needless = (['wait', 'yes'] as const).find((flag) => options[flag]);
   if (needless !== undefined && !options.probe) throw new UsageError(`--${needless} goes with --probe.`);

@@ -32,6 +32,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 async function compare(argv: readonly string[]): Promise<number> {
   return await runShell<Read, Seen | Failure>(argv, {
+    command: 'doctor',
     read: () => {
       const options = parseOptions(argv, programName('doctor'));
       const environment = readEnvironment();

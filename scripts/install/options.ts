@@ -29,9 +29,9 @@ is new; files that you have edited are left alone and named.
 Exit codes: 0 done, or nothing to do; 1 failed; 2 refused, nothing was changed; 3 done, and a file that you have edited
   has a newer version, which is yours to take over.`;
 
-/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
-export function parseOptions(argv: readonly string[], name: string): Options {
-  const parser = new Command(name)
+/** The parser; also what `--help` shows. */
+export function parserOf(name: string): Command {
+  return new Command(name)
     .usage('[DIR] [options]')
     .description('Adds Imago to a Supabase project, or what of it is newer.')
     .argument('[DIR]', 'the folder with supabase/ in it (default: this one)')
@@ -44,6 +44,11 @@ export function parseOptions(argv: readonly string[], name: string): Options {
     .helpOption('-h, --help', 'show this')
     .addHelpText('after', examples)
     .allowExcessArguments(false);
+}
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function parseOptions(argv: readonly string[], name: string): Options {
+  const parser = parserOf(name);
   const options = optionsSchema.parse(readArguments(parser, argv));
   if (options.discardJournal && !options.uninstall) {
     throw new UsageError(

@@ -16,6 +16,7 @@ import { outcome, refusal, type Said, say } from './report.ts';
 export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('install');
   return await runShell<Options, Said | Problem>(argv, {
+    command: 'install',
     read: () => parseOptions(argv, program),
     act: install,
     failed: (_, error) => {

@@ -1,9 +1,6 @@
 /** One invocation of `local`: keeps the embedded Supabase running until Ctrl-C. */
-import { statSync } from 'node:fs';
 import path from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { readArguments, wholeNumber } from '../command/arguments.ts';
-import { commandLine, planFlags, programName, siblingName, usageText } from '../command/invocation.ts';
+import { commandLine, planFlags, programName, siblingName } from '../command/invocation.ts';
 import { fail } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
 import type { Terminal } from '../command/terminal.ts';
@@ -14,62 +11,13 @@ import { defaultFolder } from '../embedded/state.ts';
 import { type EmbeddedOptions, type EmbeddedSupabase, ensureEmbedded } from '../embedded/supabase.ts';
 import { takesFlags } from '../migrate/spelling.ts';
 import { packageFolder, userFolder } from '../package.ts';
-
-interface Options {
-  sample?: number;
-  app?: string;
-  workdir?: string;
-  reset: boolean;
-}
-
-const help = `
-What it has of hosted Supabase, and what not, is in docs/embedded.md. In a project that Imago is installed in, a new database
-gets the migrations of that project, and of Imago where it has not been added to it yet.
-
-It listens on the loopback interface only. Its data is in .imago/ (or in the folder that IMAGO_FOLDER names) and stays
-there until --reset. The other commands find it by themselves while it runs: npm run migrate in another terminal works
-on it.
-
-Its edge functions take the secret key, or the token of a signed-in user with a role. Sign up with supabase-js, then give
-the role by SQL, as on hosted Supabase, and sign in:
-  update auth.users set raw_app_meta_data = raw_app_meta_data || '{"imago_role": "operator"}' where email = '…';
-
-Exit codes: 0 stopped by Ctrl-C, 1 failed, or ended from outside, 2 wrong usage.`;
-
-function parseOptions(argv: readonly string[], name: string): Options {
-  const parser = new Command(name)
-    .usage(usageText(name, '[options]'))
-    .description(
-      'Keeps an embedded Supabase running: PostgreSQL, Data API, Auth and edge functions, for development, without Docker.',
-    )
-    .option(
-      '--sample <n>',
-      'users of the sample app (default: what is there, 20,000 in a new database)',
-      wholeNumber(0, 10_000_000),
-    )
-    .option(
-      '--app <file.sql>',
-      'make this app instead of the sample app; it reads the setting sample.users',
-      sqlFile,
-    )
-    .addOption(
-      new Option(
-        '--workdir <dir>',
-        'apply the migrations of the Supabase project in this folder, instead of the sample app',
-      )
-        .argParser(projectFolder)
-        .conflicts(['sample', 'app']),
-    )
-    .option('--reset', 'start over with a new database', false)
-    .helpOption('-h, --help', 'show this')
-    .addHelpText('after', help);
-  return readArguments(parser, argv) as Options;
-}
+import { type Options, parseOptions } from './options.ts';
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('local');
   return await runShell<Options, { error?: unknown }>(argv, {
+    command: 'local',
     read: () => parseOptions(argv, program),
     act: async (options, { terminal }) => {
       await keep(options, program, terminal);
@@ -146,14 +94,4 @@ function introduce(
       `Start over:                        ${bold(commandLine(local, ['--reset']))}`,
     ].join('\n'),
   );
-}
-
-function sqlFile(value: string): string {
-  if (statSync(value, { throwIfNoEntry: false })?.isFile()) return value;
-  throw new InvalidArgumentError('It must be a file of SQL.');
-}
-
-function projectFolder(value: string): string {
-  if (statSync(path.join(value, 'supabase'), { throwIfNoEntry: false })?.isDirectory()) return value;
-  throw new InvalidArgumentError('It must be a folder with supabase/ in it.');
 }

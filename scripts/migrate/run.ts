@@ -74,6 +74,7 @@ export async function run(argv: readonly string[], command: CommandName = 'migra
   const program = programName(command);
   let session: Session | undefined;
   return await runShell<Read, Ending>(argv, {
+    command,
     read: () => read(argv, program, command),
     level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
     stopping: ({ options }) => ({

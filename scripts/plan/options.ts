@@ -38,9 +38,8 @@ Environment (also from .env): DATABASE_URL, PGSSLROOTCERT, SUPABASE_URL,
 
 Exit codes: 0 done, nothing wrong, 1 could not do it, 2 wrong usage, 3 check has found errors.`;
 
-/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
-export function readAction(argv: readonly string[], name: string): Action {
-  let chosen: Action | undefined;
+/** The parser; also what `--help` shows. */
+export function parserOf(name: string, choose: (chosen: Action) => void = () => {}): Command {
   const parser = new Command(name)
     .usage(usageText(name, 'command [options]'))
     .description('Begins a migration plan of your own, and tells what is wrong with one.')
@@ -80,13 +79,22 @@ export function readAction(argv: readonly string[], name: string): Action {
           'Say which table the plan walks, and by which column: --source public.users --key id',
         );
       }
-      chosen = { kind: 'new', json, wish: { plan, source, key, column } };
+      choose({ kind: 'new', json, wish: { plan, source, key, column } });
     });
   add('check', 'run a plan on a database of its own, and say what is wrong')
     .option('--json', 'one JSON object on stdout')
     .action((plan: string, { json = false }: Typed) => {
-      chosen = { kind: 'check', plan, json };
+      choose({ kind: 'check', plan, json });
     });
+  return parser;
+}
+
+/** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
+export function readAction(argv: readonly string[], name: string): Action {
+  let chosen: Action | undefined;
+  const parser = parserOf(name, (action) => {
+    chosen = action;
+  });
   readArguments(parser, argv, (flag) =>
     /^--(source|key|column)\b/.test(flag)
       ? new UsageError('--source, --key and --column are for new.')

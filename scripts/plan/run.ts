@@ -31,6 +31,7 @@ interface Read {
 export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('plan');
   return await runShell<Read, () => number>(argv, {
+    command: 'plan',
     read: () => {
       const action = readAction(argv, program);
       const environment = readEnvironment();

@@ -49,7 +49,7 @@ Exit codes: 0 clean, 1 could not check, 2 wrong usage, 3 findings at or over --f
 half-way, cancelled or has left something, 130 interrupted.`;
 
 /** The option parser; also what `--help` shows. */
-function parser(name: string): Command {
+export function parserOf(name: string): Command {
   return new Command(name)
     .usage(usageText(name, '[options]'))
     .description(
@@ -79,7 +79,7 @@ function parser(name: string): Command {
 
 /** Parses the arguments (without node and script). Throws what {@link readArguments} throws. */
 export function parseOptions(argv: readonly string[], name: string): Options {
-  const options = optionsSchema.parse(readArguments(parser(name), argv));
+  const options = optionsSchema.parse(readArguments(parserOf(name), argv));
   if (options.report !== undefined) checkReportFile(options.report);
   return options;
 }

@@ -26,6 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const program = programName('validate');
   let session: Session | undefined;
   return await runShell<Read, Ending>(argv, {
+    command: 'validate',
     read: () => {
       const options = parseOptions(argv, program);
       const environment = readEnvironment();

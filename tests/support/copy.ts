@@ -41,7 +41,7 @@ export async function runLine(
     execFile(
       'sh',
       ['-c', line],
-      { cwd: folder, env: { PATH, HOME, SUPABASE_URL: '', ...environment }, maxBuffer: 1 << 24 },
+      { cwd: folder, env: { PATH, HOME, IMAGO_ENV_FILE: '/dev/null', ...environment }, maxBuffer: 1 << 24 },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });

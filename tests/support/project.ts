@@ -102,7 +102,7 @@ export async function execute(
   file: string,
   args: readonly string[],
   cwd: string,
-  environment: Record<string, string> = {},
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return await new Promise((resolve) => {
     execFile(

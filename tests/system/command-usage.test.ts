@@ -1,6 +1,8 @@
 /** What the command refuses before it calls anybody, as a process. */
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { runCommand } from '../support/command.ts';
+import { runLine } from '../support/copy.ts';
 
 describe('npm run migrate', () => {
   /** Nobody listens there: a call would take its retries and end with 1. */
@@ -64,5 +66,37 @@ describe('npm run migrate', () => {
     const help = await runCommand(['migrate', '--help'], {}, { script });
     expect(help.code).toBe(0);
     expect(help.stdout).toContain('Usage: imago migrate');
+  });
+});
+
+describe('what npm takes for itself', () => {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  /** A call would find nobody there, and end with 1. */
+  const nowhere = { SUPABASE_URL: 'http://127.0.0.1:9', SUPABASE_SECRET_KEY: 'sb_secret_abc' };
+
+  test.each([
+    ['npm run migrate --dry-run', 'npm run migrate -- --dry-run'],
+    ['npm run migrate --dry-run=preflight -- --yes', 'npm run migrate -- --yes --dry-run=preflight'],
+    [
+      'npm run migrate --stats-only --plan profile_gigs',
+      'npm run migrate -- --stats-only --plan=profile_gigs',
+    ],
+    ['npm run migrate --workers=1 --no-backup -- --yes', 'npm run migrate -- --yes --workers=1 --no-backup'],
+    ['npm run migrate --dryrun -- --yes', 'npm run migrate -- --yes --dry-run'],
+    ['npm run validate --fix-issues --json', 'npm run validate -- --fix-issues --json'],
+    ['npm run db upgrade --linked', 'npm run db -- upgrade --linked'],
+    [
+      'npm run imago rollback --user=7b4e1c3e-0000-4000-8000-000000000001',
+      'npm run imago -- rollback --user=7b4e1c3e',
+    ],
+  ])('%s ends with 2 and says what to type', async (line, instead) => {
+    const { code, stderr } = await runLine(root, `exec ${line}`, nowhere);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`Type: ${instead}`)]);
+    expect(stderr).toContain('Nothing was done.');
+  });
+
+  test('is nothing where the options stand behind --', async () => {
+    const { code, stderr } = await runLine(root, 'npm run migrate --loglevel=error -- --stats-only', nowhere);
+    expect([code, stderr]).toEqual([1, expect.not.stringContaining('npm has kept')]);
   });
 });

@@ -96,7 +96,8 @@ describe('npm run db', () => {
     expect(choose({ DATABASE_URL: 'postgresql://u:p@h:6543/postgres' })).toThrow('6543');
     expect(choose({ DATABASE_URL: 'nonsense' })).toThrow('not a URL');
     expect(choose({}, true)).toThrow('No project is linked');
-    expect(choose({ DATABASE_URL: '' })()).toEqual({ kind: 'embedded', of: 'project' });
+    expect(choose({ DATABASE_URL: '' })).toThrow('DATABASE_URL is set, but empty');
+    expect(choose({})()).toEqual({ kind: 'embedded', of: 'project' });
     expect(describeTarget(choose({ DATABASE_URL: 'postgresql://u:secret@h:5432/db' })())).toBe(
       'db at h:5432',
     );

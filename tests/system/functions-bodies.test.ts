@@ -97,6 +97,43 @@ describe('bad bodies and queries', () => {
     for (const field of fields) expect(reply.json.message).toContain(field);
   });
 
+  test.each([
+    ['migrate', '{"dry_run": true, "dry_run": false}', 'dry_run'],
+    ['migrate', '{"dry_run": true, "dry\\u005frun": false}', 'dry_run'],
+    ['migrate', '{"dryRun": true}', 'dryRun'],
+    ['migrate', '{"Dry_Run": true}', 'Dry_Run'],
+    ['migrate', '{"dry_run": null}', 'dry_run'],
+    ['migrate', '{"max_failures": null}', 'max_failures'],
+    ['rollback', '{"all": true, "confirm": "avatars", "force": null}', 'force'],
+    ['validate', '{"fix_issues": true, "dry_run": null}', 'dry_run'],
+  ])('%s %s: refused, as a part of it would be lost', async (name, text, field) => {
+    project.asked.length = 0;
+    const headers = { 'content-type': 'application/json' };
+    const reply = await project.call(KEY, name, { body: text, headers });
+    expectProblem(reply, 400, 'bad_body');
+    expect(reply.json.message).toContain(field);
+    expect(project.asked).toEqual([]);
+  });
+
+  test.each([
+    ['migrate', {}, '?dry_run=true'],
+    ['migrate', { action: 'resume' }, '?dry_run'],
+    ['rollback', { all: true, confirm: 'avatars' }, '?dry_run=1'],
+    ['validate', { fix_issues: true }, '?plan=profile_gigs'],
+  ])('%s %j with a query, %s: refused, as it takes none', async (name, json, query) => {
+    project.asked.length = 0;
+    const reply = await project.call(KEY, name, { json, query });
+    expectProblem(reply, 400, 'bad_body');
+    expect(reply.json.message).toContain(query.slice(1).split('=', 1)[0]);
+    expect(project.asked).toEqual([]);
+  });
+
+  test('the region that supabase-js puts into the query is for the platform, and refused nowhere', async () => {
+    const query = '?forceFunctionRegion=eu-central-1';
+    expect((await project.call(KEY, 'validate', { json: {}, query })).status).toBe(200);
+    expect((await project.call(KEY, 'progress', { method: 'GET', query })).status).toBe(200);
+  });
+
   test('names of fields are not repeated at any length or number', async () => {
     const json = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${'x'.repeat(40)}${i}`, 1]));
     const reply = await project.call(KEY, 'migrate', { json });

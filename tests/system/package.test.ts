@@ -50,9 +50,9 @@ afterAll(async () => {
 async function npxImago(...args: string[]) {
   return await execute('npx', ['--no-install', 'imago', ...args], app, {
     PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
-    SUPABASE_URL: '',
-    DATABASE_URL: '',
-    IMAGO_FOLDER: '',
+    SUPABASE_URL: undefined,
+    DATABASE_URL: undefined,
+    IMAGO_FOLDER: undefined,
   });
 }
 

@@ -25,7 +25,7 @@ async function keepEmbedded(folder: string, environment: Record<string, string>)
   const { PATH = '', HOME = '' } = process.env;
   const keeper: ChildProcess = spawn('node', ['scripts/local.ts', '--sample', '300'], {
     cwd: folder,
-    env: { PATH, HOME, SUPABASE_URL: '', ...environment },
+    env: { PATH, HOME, IMAGO_ENV_FILE: '/dev/null', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<void>((resolve) => keeper.once('close', () => resolve()));

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readEnvironment } from '../../scripts/command/environment.ts';
+import { expectPlaces, readEnvironment } from '../../scripts/command/environment.ts';
 import { keyKind } from '../../scripts/command/keys.ts';
 import { chooseTarget } from '../../scripts/command/target.ts';
 import { UsageError } from '../../scripts/command/usage.ts';
@@ -94,7 +94,33 @@ describe('options of npm run migrate', () => {
     [['--rollback', '--no-backup'], 'cannot be combined'],
     [['--rollback', '--dry-run'], 'exclude each other'],
     [['--watch', '--workers', '2'], 'cannot be combined'],
-    [['--plan', ''], 'plan'],
+    [['--plan', ''], '--plan is given without a value'],
+    [['--plan='], '--plan is given without a value'],
+    [['--workers='], '--workers is given without a value'],
+    [['--dump', ' '], '--dump is given without a value'],
+    [['--rollback', '--user', ''], '--user is given without a value'],
+    [['--rollback', '--user='], '--user is given without a value'],
+    [['--dry-run='], '--dry-run is given without a value'],
+    [[''], 'An argument is empty'],
+    [['--plan', '--dry-run'], '--dry-run behind it looks like an option'],
+    [['--dump', '--dry-run'], '--dry-run behind it looks like an option'],
+    [['--dump', '-y'], '-y behind it looks like an option'],
+    [['--plan', 'one', '--plan', 'two'], '--plan is given twice'],
+    [['--dry-run', '--dry-run=full'], '--dry-run is given twice'],
+    [['--', '--dry-run'], '--dry-run stands behind --'],
+    [['dry-run'], 'too many arguments: dry-run'],
+    [['-dry-run'], "unknown option '-dry-run'"],
+    [['--dryRun'], "unknown option '--dryRun'"],
+    [['--dry-run=false'], 'sample, full, preflight'],
+    [['--stats-only=false'], 'takes no value'],
+    ...['–', '—', '−', '‑', '––', '\u00a0—', '\u200b--', '\ufeff-'].map((dash) => {
+      return [[`${dash}dry-run`], 'begins with a dash that is no hyphen'] as [string[], string];
+    }),
+    ...['1e9', '0x10', ' 5', '-1', '5s', '+5', '1_000', '٣', '5.0'].flatMap((n): [string[], string][] => [
+      [[`--workers=${n}`], 'from 1 to 64'],
+      [['--workers', n], 'from 1 to 64'],
+      [['--sample', n], 'from 0 to'],
+    ]),
   ])('%j are refused: %s', (argv, says) => {
     expect(() => options(...argv)).toThrow(UsageError);
     expect(() => options(...argv)).toThrow(says);
@@ -117,14 +143,95 @@ describe('the environment', () => {
     });
   });
 
-  test('an empty variable unsets what .env says', async () => {
-    const file = await envFile('SUPABASE_URL=https://file.example\n');
-    expect(readEnvironment({ SUPABASE_URL: '' }, file).SUPABASE_URL).toBeUndefined();
+  test.each([
+    'SUPABASE_URL',
+    'DATABASE_URL',
+    'MIGRATION_BATCH_SIZE',
+    'MIGRATION_LOG_LEVEL',
+    'PGSSLROOTCERT',
+    'PG_DUMP',
+  ])(
+    '%s that is set and empty is refused, there and in .env, and not taken for the default',
+    async (name) => {
+      const file = await envFile('SUPABASE_URL=https://file.example\n');
+      for (const value of ['', '  ', '\t']) {
+        expect(() => readEnvironment({ [name]: value }, file)).toThrow(
+          `${name} is set, but empty (the environment)`,
+        );
+      }
+      for (const line of [`${name}=`, `${name}=""`, `${name} = ' '`, `export ${name}= # none`]) {
+        const written = await envFile(`# remark\n${line}\n`);
+        expect(() => readEnvironment({}, written)).toThrow(`${name} is set, but empty (${written}, line 2)`);
+      }
+    },
+  );
+
+  test('an empty key is none, so that the other name of it counts', () => {
+    const real = { SUPABASE_SECRET_KEY: '', SUPABASE_SERVICE_ROLE_KEY: 'key' };
+    expect(readEnvironment(real, '/nowhere/.env').SUPABASE_SECRET_KEY).toBeUndefined();
+  });
+
+  test('IMAGO_ENV_FILE names another file, which has to be there', async () => {
+    const file = await envFile('SUPABASE_URL=https://other.example\n');
+    expect(readEnvironment({ IMAGO_ENV_FILE: file }, '/nowhere/.env').SUPABASE_URL).toBe(
+      'https://other.example',
+    );
+    expect(() => readEnvironment({ IMAGO_ENV_FILE: '/nowhere/else' })).toThrow('ENOENT');
+    expect(() => expectPlaces({ IMAGO_ENV_FILE: '' })).toThrow('IMAGO_ENV_FILE is set, but empty');
+    expect(() => expectPlaces({ IMAGO_FOLDER: ' ' })).toThrow('IMAGO_FOLDER is set, but empty');
+  });
+
+  const url = 'https://x.example';
+  test.each([
+    `SUPABASE_URL=${url}`,
+    `SUPABASE_URL = ${url}`,
+    `SUPABASE_URL= ${url}  `,
+    `  export  SUPABASE_URL =${url}`,
+    `SUPABASE_URL="${url}"`,
+    `SUPABASE_URL = '${url}'   # the project`,
+    `SUPABASE_URL=${url} # the project`,
+    `SUPABASE_URL=${url}\r\nPG_DUMP=x\r\n`,
+    `\uFEFFSUPABASE_URL=${url}`,
+    `SUPABASE_URL=${url}\rPG_DUMP=x`,
+    `OTHER="of\nseveral # lines\n"\nSUPABASE_URL=${url}`,
+    `OTHER='{"a": "b"}'\nOTHER=2\n\n\t\n  # it's a remark\nSUPABASE_URL=${url}`,
+    `SUPABASE_URL=${url}\nSUPABASE_URL="${url}"`,
+  ])('.env with %j is read', async (text) => {
+    expect(readEnvironment({}, await envFile(text)).SUPABASE_URL).toBe(url);
+  });
+
+  test('.env gives a password whole that has a # or a quote in quotes', async () => {
+    const file = await envFile(`DATABASE_URL='postgresql://u:a#b"c@h/db'\nPG_DUMP="a\\"b#"\n`);
+    expect(readEnvironment({}, file).DATABASE_URL).toBe('postgresql://u:a#b"c@h/db');
   });
 
   test.each([
-    [{ MIGRATION_BATCH_SIZE: '0' }, 'MIGRATION_BATCH_SIZE must be at least 1'],
-    [{ MIGRATION_BATCH_SIZE: 'many' }, 'MIGRATION_BATCH_SIZE must be a number'],
+    [1, `SUPABASE_URL: ${url}`],
+    [2, `PG_DUMP=x\nSUPABASE_URL`],
+    [1, `set SUPABASE_URL=${url}`],
+    [1, `$env:SUPABASE_URL = "${url}"`],
+    [1, `SUPABASE_URL="${url}`],
+    [1, `SUPABASE_URL="${url}" and more`],
+    [1, `SUPABASE_URL=“${url}`.replace('SUPABASE_URL', 'SUPABASE_URL\u00a0')],
+    [4, `OTHER="of\nseveral"\n\n= ${url}`],
+    [1, 'DATABASE_URL=postgresql://u:a#b@h/db'],
+    [1, '{"SUPABASE_URL": "x"}'],
+    [1, Buffer.from(`\uFEFFSUPABASE_URL=${url}`, 'utf16le').toString('latin1')],
+    [2, `SUPABASE_URL=${url}\nSUPABASE_URL=https://y.example`],
+    [2, `PG_DUMP=x\nSupabase_Url=${url}`],
+    [1, 'IMAGO_FOLDER=/elsewhere'],
+  ])('.env is refused with its line %i: %j', async (line, text) => {
+    const file = await envFile(text);
+    expect(() => readEnvironment({}, file)).toThrow(`${file}, line ${line}`);
+  });
+
+  test.each<[NodeJS.ProcessEnv, string]>([
+    ...['0', '10001', 'many', '1e3', '0x10', ' 5', '-1', '5s', '1.5', '1,000'].map(
+      (size): [NodeJS.ProcessEnv, string] => [
+        { MIGRATION_BATCH_SIZE: size },
+        'MIGRATION_BATCH_SIZE must be a whole number from 1 to 10,000',
+      ],
+    ),
     [{ MIGRATION_LOG_LEVEL: 'loud' }, 'MIGRATION_LOG_LEVEL must be one of debug, info, warn, error'],
   ])('%j is refused: %s', (real, says) => {
     expect(() => readEnvironment(real, '/nowhere/.env')).toThrow(says);
