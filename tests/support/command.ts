@@ -102,7 +102,7 @@ export function startCommand(
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(process.execPath, [path.join(root, script), ...args], {
     cwd,
-    env: { PATH, HOME, IMAGO_ENV_FILE: '/dev/null', ...environment },
+    env: { PATH, HOME, ...(cwd === root && { IMAGO_ENV_FILE: '/dev/null' }), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
