@@ -25,6 +25,11 @@ const npmsAlone: ReadonlySet<string> = new Set(['include', 'link']);
 
 const prefix = 'npm_config_';
 
+/** Whether npm has handed on anything at all. */
+export function isBelowNpm(environment: NodeJS.ProcessEnv): boolean {
+  return Object.keys(environment).some((name) => name.startsWith(prefix));
+}
+
 /** An option that npm has kept, and what npm made of it. */
 interface Kept {
   option: Option;
@@ -47,9 +52,10 @@ export function expectNothingKept(
     ...ours,
     ...all.flatMap((parser) => [...parser.options, ...parser.commands.flatMap(({ options }) => options)]),
   ];
-  const kept = keptOptions(known, environment);
+  const isOurs = ({ option }: Kept): boolean => ours.some(({ long }) => long === option.long);
+  const kept = keptOptions(known, environment).filter((one) => one.refused || isOurs(one));
   if (!kept.some(({ refused }) => refused)) return;
-  const strange = kept.find(({ option }) => !ours.some(({ long }) => long === option.long));
+  const strange = kept.find((one) => !isOurs(one));
   const names = [...new Set(kept.map(({ typed }) => typed))].join(', ');
   const remedy = strange
     ? `${own.name()} has no ${strange.option.long}: ${commandLine(own.name(), ['--help'])} lists its options.`
@@ -75,10 +81,10 @@ export function keptOptions(known: readonly Option[], environment: NodeJS.Proces
     for (const one of value.split('\n\n'))
       kept.push({ option, typed: typedAs(name, option, one), value: one, refused });
   }
-  // --plan is four of npm's options by their letters: parseable, long, all and no-yes.
-  const plan = known.find(({ long }) => long === '--plan');
+  // --plan is four of npm's options by their letters: parseable, long, all and no-yes; --plans is one more.
+  const plan = known.find(({ long }) => long === '--plan' || long === '--plans');
   const letters = ['parseable', 'long', 'all'].every((name) => environment[prefix + name] === 'true');
-  if (plan && letters) kept.push({ option: plan, typed: '--plan', value: 'true', refused: true });
+  if (plan && letters) kept.push({ option: plan, typed: plan.long ?? '', value: 'true', refused: true });
   return kept;
 }
 

@@ -1,10 +1,9 @@
 /** What every command does around its work: reads, refuses, listens for Ctrl-C, lets go of what it holds, reports. */
-import { parsers } from '../imago/parsers.ts';
 import { HelpShown } from './arguments.ts';
 import { expectPlaces } from './environment.ts';
 import { onInterrupt } from './interrupt.ts';
 import { programName } from './invocation.ts';
-import { expectNothingKept } from './kept-by-npm.ts';
+import { expectNothingKept, isBelowNpm } from './kept-by-npm.ts';
 import { refuse } from './refuse.ts';
 import { outliveReaders } from './streams.ts';
 import { type Level, Terminal } from './terminal.ts';
@@ -44,7 +43,7 @@ export async function runShell<Read, Ending>(
 ): Promise<number> {
   let read: Read;
   try {
-    expectWholeCall(argv, shell.command);
+    await expectWholeCall(argv, shell.command);
     read = shell.read();
   } catch (error) {
     if (error instanceof HelpShown) return 0;
@@ -79,13 +78,15 @@ export async function runShell<Read, Ending>(
 }
 
 /** Nothing of what was said has been lost on the way here. */
-function expectWholeCall(argv: readonly string[], command: string): void {
+async function expectWholeCall(argv: readonly string[], command: string): Promise<void> {
+  expectPlaces();
+  if (!isBelowNpm(process.env)) return;
+  const { parsers } = await import('../imago/parsers.ts');
   const program = programName(command);
   const own = parsers.get(command);
   if (own === undefined) throw new Error(`the command ${command} has no parser`);
   const all = [...parsers.values()].map((parserOf) => parserOf(program));
   expectNothingKept(argv, own(program), all, process.env);
-  expectPlaces();
 }
 
 /** The process of one command. */

@@ -66,6 +66,13 @@ describe('what npm has kept', () => {
       { rename: 'a=b\n\nc=d' },
       "npm run db -- migrate 'a b' --rename=a=b --rename=c=d",
     ],
+    [
+      'install',
+      ['avatars'],
+      { all: 'true', long: 'true', parseable: 'true', loglevel: 'silent' },
+      'npm run install -- avatars --plans <names>',
+    ],
+    ['doctor', [], { fail_on: 'warning', yes: 'true' }, 'npm run doctor -- --fail-on=warning'],
     ['local', [], { sample: '5' }, 'npm run local -- --sample=5'],
   ])('of %s %j is refused with what to type instead: %j, %s', (command, argv, kept, line) => {
     expect(typed(command, argv, kept)).toBe(line);
