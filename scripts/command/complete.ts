@@ -16,7 +16,10 @@ export function expectComplete(parser: Command, argv: readonly string[]): void {
     if (option === undefined) continue;
     if (option.isBoolean() || option.negate) {
       if (rest.length > 0)
-        throw new UsageError(`${flag} takes no value.`, 'Leave out what stands behind it, or all of it.');
+        throw new UsageError(
+          `${flag} takes no value in ${parser.name()}.`,
+          'Leave out what stands behind it, or all of it.',
+        );
       continue;
     }
     if (seen.has(option) && !isRepeatable(option)) throw new UsageError(`${flag} is given twice.`);

@@ -72,7 +72,7 @@ describe('what npm has kept', () => {
       { all: 'true', long: 'true', parseable: 'true', loglevel: 'silent' },
       'npm run install -- avatars --plans <names>',
     ],
-    ['doctor', [], { fail_on: 'warning', yes: 'true' }, 'npm run doctor -- --fail-on=warning'],
+    ['local', [], { reset: 'true', yes: 'true' }, 'npm run local -- --reset'],
     ['local', [], { sample: '5' }, 'npm run local -- --sample=5'],
   ])('of %s %j is refused with what to type instead: %j, %s', (command, argv, kept, line) => {
     expect(typed(command, argv, kept)).toBe(line);

@@ -36,6 +36,7 @@ type Ending = { parts: Part[]; interrupted: boolean } | { error: unknown } | 'de
 /** Runs the probe with these arguments (without node and script) and gives its exit code. */
 export async function runProbe(argv: readonly string[]): Promise<number> {
   return await runShell<Read, Ending>(argv, {
+    command: 'doctor',
     read: () => {
       const options = parseOptions(argv, programName('doctor'));
       const environment = readEnvironment();
