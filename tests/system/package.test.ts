@@ -165,9 +165,6 @@ async function runLocal(...args: string[]): Promise<{ said: string; tables: stri
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
-      SUPABASE_URL: undefined,
-      DATABASE_URL: undefined,
-      IMAGO_FOLDER: undefined,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
