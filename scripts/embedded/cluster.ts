@@ -16,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { z } from 'zod';
+import { replacePrivately } from '../command/private-file.ts';
 import { type Account, homeOf, serverAccount } from './account.ts';
 import { installation } from './installation.ts';
 import { listenOnLoopback } from './loopback.ts';
@@ -104,7 +105,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await expectLoopback(cluster);
     if (created) {
       await createPlatform(cluster);
-      await writeFile(markerFile(home), `${JSON.stringify(marker)}\n`, { mode: 0o600 });
+      replacePrivately('IMAGO_FOLDER', markerFile(home), `${JSON.stringify(marker)}\n`);
     }
   } catch (error) {
     await cluster.stop('immediate');

@@ -1,7 +1,8 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { replacePrivately } from '../command/private-file.ts';
 import { userFolder } from '../package.ts';
 
 /** Where the embedded Supabase keeps everything: IMAGO_FOLDER, or .imago in the project, which git ignores. */
@@ -117,8 +118,7 @@ function secret(bytes: number): string {
 
 /** Whole or not at all, and for nobody else's eyes. */
 function write(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  replacePrivately('IMAGO_FOLDER', file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 function read(file: string): string | undefined {

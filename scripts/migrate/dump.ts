@@ -1,10 +1,10 @@
 /** A full logical backup with pg_dump, taken before anything changes. */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CallError } from '../client.ts';
 import { bytes, duration } from '../command/figures.ts';
+import { expectPlace, writePrivately } from '../command/private-file.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { type DatabaseAddress, readDatabaseUrl } from '../connection/address.ts';
@@ -55,13 +55,11 @@ export function checkDump(request: Pick<DumpRequest, 'file' | 'databaseUrl' | 'p
       `DATABASE_URL belongs to project ${database}, SUPABASE_URL to project ${api}: the dump would be of the wrong database.`,
     );
   }
-  if (existsSync(request.file)) {
-    throw new UsageError(
-      `${request.file} exists already.`,
-      'Name a new file: an older backup is never overwritten.',
-    );
-  }
+  expectPlace(placeOf(request));
 }
+
+/** It holds everything that the database holds. */
+const placeOf = ({ file }: Pick<DumpRequest, 'file'>) => ({ option: '--dump', file, replaces: false });
 
 /** Takes the dump. The file appears under its name only when it is complete. */
 export async function takeDump(request: DumpRequest, terminal: Terminal): Promise<void> {
@@ -78,21 +76,29 @@ export async function takeDump(request: DumpRequest, terminal: Terminal): Promis
 
   const startedAt = performance.now();
   terminal.info(`Dumping the database to ${request.file} with pg_dump ${own.text} …`);
-  const part = `${request.file}.part`;
   // A plain script for *.sql, to be read and run by psql; otherwise the compressed format of pg_restore.
   const format = request.file.endsWith('.sql') ? 'plain' : 'custom';
+  let size = 0;
   try {
-    const args = ['--format', format, '--file', part, '--no-password'];
-    await pgDump(program, args, addressOf(databaseUrl), request.signal);
-    await rename(part, request.file);
+    await writePrivately(placeOf(request), async (part) => {
+      const args = ['--format', format, '--file', part, '--no-password'];
+      await pgDump(program, args, addressOf(databaseUrl), request.signal);
+      size = statSync(part).size;
+    });
   } catch (error) {
-    await rm(part, { force: true });
-    throw error;
+    throw explained(error, request.file);
   }
-  const { size } = await stat(request.file);
   terminal.info(
     `Dumped ${bytes(size)} in ${duration(performance.now() - startedAt)}. Restore with: ${format === 'plain' ? 'psql -f' : 'pg_restore -d <database>'} ${request.file}`,
   );
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (error instanceof UsageError) return new DumpError(error.message, error.hint);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  // A program that cannot be started is no matter of the file.
+  if (syscall === undefined || syscall.startsWith('spawn')) return error;
+  return new DumpError(`${file} could not be written (${code}).`, 'Name another file with --dump.');
 }
 
 async function programVersion(program: string): Promise<{ major: number; text: string }> {

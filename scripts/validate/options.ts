@@ -1,10 +1,9 @@
 /** The options of `npm run validate`. */
-import { statSync } from 'node:fs';
-import path from 'node:path';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { planName, readArguments, wholeNumber } from '../command/arguments.ts';
 import { exampleText, siblingName, usageText } from '../command/invocation.ts';
+import { expectPlace } from '../command/private-file.ts';
 import { UsageError } from '../command/usage.ts';
 import { spelled } from '../migrate/spelling.ts';
 
@@ -90,11 +89,5 @@ function checkReportFile(file: string): void {
   if (!/\.html?$/i.test(file)) {
     throw new UsageError('--report writes an HTML page: the file must end in .html.');
   }
-  const folder = path.dirname(file);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UsageError(`--report: there is no folder ${folder}.`, 'Create it first, or name another one.');
-  }
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UsageError(`--report: ${file} is a folder.`, 'Name a file in it.');
-  }
+  expectPlace({ option: '--report', file, replaces: true });
 }

@@ -1,5 +1,5 @@
 /** `npm run migrate -- --dump`, with a pg_dump that writes down how it was called. */
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -8,7 +8,7 @@ import { freshProject, runCommand } from '../support/command.ts';
 import { everything } from '../support/everything.ts';
 
 describe('npm run migrate -- --dump', () => {
-  async function fakeDump(version: string, exitCode = 0) {
+  async function fakeDump(version: string, exitCode: number | 'interrupted' = 0) {
     const folder = await mkdtemp(path.join(tmpdir(), 'imago-dump-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const program = path.join(folder, 'pg_dump');
@@ -20,12 +20,14 @@ echo "$@" > ${folder}/arguments
 echo "$PGHOST $PGPORT $PGUSER $PGDATABASE $PGPASSWORD" > ${folder}/connection
 while [ "$1" != --file ]; do shift; done
 echo dumped > "$2"
+ls -l "$2" > ${folder}/listing
+if [ ${exitCode} = interrupted ]; then kill -INT $PPID; exec sleep 60; fi
 exit ${exitCode}
 `,
     );
     await chmod(program, 0o755);
     const read = async (name: string) => (await readFile(path.join(folder, name), 'utf8')).trim();
-    return { file: path.join(folder, 'before.dump'), environment: { PG_DUMP: program }, read };
+    return { folder, file: path.join(folder, 'before.dump'), environment: { PG_DUMP: program }, read };
   }
 
   test('takes the dump first, with the password out of sight', async () => {
@@ -36,7 +38,9 @@ exit ${exitCode}
       ...dump.environment,
     });
     expect(code).toBe(0);
-    expect((await stat(dump.file)).size).toBeGreaterThan(0);
+    expect(await readFile(dump.file, 'utf8')).toBe('dumped\n');
+    expect((await stat(dump.file)).mode & 0o777).toBe(0o600);
+    expect(await dump.read('listing')).toMatch(/^-rw------- /);
     const { password, hostname, port, username, pathname } = new URL(db.url);
     expect(await dump.read('connection')).toBe(
       [hostname, port, username, pathname.slice(1), password].join(' '),
@@ -48,21 +52,25 @@ exit ${exitCode}
   test.each([
     ['is older than the server', '14.9', 0, 'must not be older than the server'],
     ['fails', '17.2', 1, 'pg_dump failed'],
-  ])('when pg_dump %s, nothing is changed', async (_, version, exitCode, says) => {
-    const { db, environment } = await freshProject();
-    const before = await everything(db.sql);
-    const dump = await fakeDump(version, exitCode);
-    const finished = await runCommand(['--yes', '--dump', dump.file], {
-      ...environment,
-      ...dump.environment,
-    });
-    expect(finished.code).toBe(1);
-    expect(finished.stdout).toContain(says);
-    await expect(stat(dump.file)).rejects.toThrow('ENOENT');
-    expect(await everything(db.sql)).toEqual(before);
-  });
+    ['is interrupted', '17.2', 'interrupted', 'Stopped'],
+  ] as const)(
+    'when pg_dump %s, nothing is changed, and nothing of the dump is left',
+    async (_, version, exitCode, says) => {
+      const { db, environment } = await freshProject();
+      const before = await everything(db.sql);
+      const dump = await fakeDump(version, exitCode);
+      const finished = await runCommand(['--yes', '--dump', dump.file], {
+        ...environment,
+        ...dump.environment,
+      });
+      expect(finished.code).toBe(exitCode === 'interrupted' ? 130 : 1);
+      expect(finished.stdout).toContain(says);
+      expect((await readdir(dump.folder)).filter((name) => name.startsWith('before'))).toEqual([]);
+      expect(await everything(db.sql)).toEqual(before);
+    },
+  );
 
-  test('without pg_dump, without DATABASE_URL, or over an older file is refused, and changes nothing', async () => {
+  test('without pg_dump, without DATABASE_URL, over an older file or through a link is refused, and changes nothing', async () => {
     const { environment } = await freshProject({ app: 'none' });
     const dump = await fakeDump('17.2');
     const missing = await runCommand(['--yes', '--dump', dump.file], {
@@ -78,6 +86,12 @@ exit ${exitCode}
     await writeFile(dump.file, 'the only copy');
     const older = await runCommand(['--yes', '--dump', dump.file], { ...environment, ...dump.environment });
     expect(older.code).toBe(2);
+    expect(await readFile(dump.file, 'utf8')).toBe('the only copy');
+    const link = path.join(dump.folder, 'link.dump');
+    await symlink(dump.file, link);
+    const linked = await runCommand(['--yes', '--dump', link], { ...environment, ...dump.environment });
+    expect(linked.code).toBe(2);
+    expect(linked.stderr).toContain(`${link} is a symbolic link`);
     expect(await readFile(dump.file, 'utf8')).toBe('the only copy');
   });
 });

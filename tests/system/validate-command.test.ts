@@ -1,6 +1,6 @@
 /** `npm run validate` as a process on a real database through the real Data API: what it does, says, and ends with. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -501,7 +501,9 @@ describe('npm run validate -- --report', () => {
   test('before any run says that there is none', async () => {
     const { environment } = await freshProject();
     const file = await reportFile();
+    await writeFile(file, 'an older one', { mode: 0o644 });
     expect((await validate(['--report', file, '--json'], environment)).json().report).toBe(file);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
     const html = await readFile(file, 'utf8');
     expectWellFormed(html);
     expect(html).toContain('the migration has not been started');

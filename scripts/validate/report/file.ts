@@ -1,6 +1,7 @@
 /** Writes the page of --report. */
-import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { writePrivately } from '../../command/private-file.ts';
+import { UsageError } from '../../command/usage.ts';
 import { page, type Report } from './page.ts';
 
 /** A page that could not be written. The checks themselves were done. */
@@ -12,12 +13,10 @@ export class ReportError extends Error {
 /** Writes the page. It appears under its name only when it is complete. */
 export async function writeReport(file: string, report: Report): Promise<void> {
   const text = page(report);
-  const unfinished = `${file}.${randomUUID().slice(0, 8)}.tmp`;
   try {
-    await writeFile(unfinished, text);
-    await rename(unfinished, file);
+    await writePrivately({ option: '--report', file, replaces: true }, (part) => writeFile(part, text));
   } catch (error) {
-    await rm(unfinished, { force: true });
+    if (error instanceof UsageError) throw new ReportError(error.message);
     throw new ReportError(`The report could not be written (${(error as NodeJS.ErrnoException).code}).`);
   }
 }
