@@ -40,7 +40,11 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
   const asked = new Promise<true>((resolve) => {
     whenAsked = () => resolve(true);
   });
-  introduce(embedded, await fittingPlans(embedded.databaseUrl), program, terminal);
+  const fitting = await fittingPlans(embedded.databaseUrl).catch(async (error) => {
+    await embedded.release();
+    throw error;
+  });
+  introduce(embedded, fitting, program, terminal);
   if (!(await Promise.race([asked, embedded.ended]))) {
     const log = path.join(defaultFolder, 'server.log');
     throw new Error(`The embedded Supabase was ended from outside. Its log: ${log}`);

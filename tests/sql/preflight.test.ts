@@ -61,6 +61,15 @@ describe('preflight', () => {
     holder.release();
   });
 
+  test('reports on each plan, of whatever app it is, instead of failing at tables that are not there', async () => {
+    const db = await database({ app: 'sample', users: 3 });
+    const plans = await db.sql<{ name: string }[]>`select name from imago.plan`;
+    for (const { name: plan } of plans) {
+      const report = await call(db.sql, 'dry_run_migration', { plan, mode: 'preflight' });
+      expect({ plan, mode: report.mode }).toEqual({ plan, mode: 'preflight' });
+    }
+  });
+
   test('names every missing table and column, wrong type and wrong owner', async () => {
     const db = await database({ app: 'none' });
     const empty = await preflight(db.sql);

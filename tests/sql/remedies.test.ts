@@ -210,6 +210,15 @@ describe('the hint of an error about the session is typed in it, and then the ca
     expect(await call(session, 'migrate_batch')).toMatchObject({ error: null });
   });
 
+  test('IM031: pg_cron is created as it says, and then schedules', async () => {
+    const db = await database({ app: 'sample', users: 3 });
+    const { code, hint } = await refusal(call(db.sql, 'schedule_migration'));
+    expect(code).toBe('IM031');
+    await db.sql.unsafe(/create extension pg_cron/.exec(hint ?? '')?.[0] ?? 'no such statement');
+    await call(db.sql, 'schedule_migration');
+    await call(db.sql, 'unschedule_migration');
+  });
+
   test('IM056: what it has postgres set for itself may be set and reset', async () => {
     const db = await database();
     const [row] = await db.sql<{ hint: string }[]>`select hint from imago.error where code = 'IM056'`;

@@ -569,7 +569,7 @@ const REMEDIES: Record<string, Remedy> = {
 const NOT_TYPED: Record<string, string> = {
   IM009: '--no-backup is what was done, and nothing is to be typed',
   IM012: 'its command is tried by install-command.test.ts',
-  IM031: 'pg_cron cannot be had on the embedded Supabase; the dashboard enables it',
+  IM031: 'typed by sql/remedies.test.ts',
   IM032: 'postgres owns what Supabase gives it; another owner of the functions is not made here',
   IM034: 'names an argument',
   IM042: 'the statement is run by finalize-steps.test.ts',

@@ -8,8 +8,8 @@ as $$
   from pg_catalog.pg_index i
   cross join lateral unnest(i.indkey::smallint[]) with ordinality k(attnum, position)
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-  where i.indrelid = relation::pg_catalog.regclass and i.indisprimary
+  where i.indrelid = pg_catalog.to_regclass(relation) and i.indisprimary
 $$;
-comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order, or null.
+comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order; null where it has none, or is not there.
 
 Example: select imago.primary_key(''public.users'')';
