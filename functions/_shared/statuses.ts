@@ -86,6 +86,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM068',
       'IM070',
       'IM071',
+      'IM072',
       'IM073',
     ],
     meaning: 'the plan, the schema or the server has to be mended first',

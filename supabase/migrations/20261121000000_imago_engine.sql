@@ -154,6 +154,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
   ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
+  ('IM072', 'moving this entity deletes rows that cannot be brought back, or changes their keys', 'Look at the table in the failure: which trigger or rule of the app does that? Have it let Imago through, then call retry_failed_migrations.', 'A batch, or what it set off in the app, deleted rows of a table that the plan declares, or changed a primary key there. No journal could bring them back.'),
   ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
@@ -1391,7 +1392,9 @@ begin
              return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
              imago_note := pg_catalog.current_setting(''imago.note'', true);
-             %2$s
+             if pg_catalog.cardinality(imago_note) > 0 then
+               %2$s
+             end if;
            elsif pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
              %3$s
            end if;
@@ -1399,7 +1402,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, ''), coalesce(held, ''), restored));
+      coalesce(noted, 'null;'), coalesce(held, ''), restored));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
@@ -1642,6 +1645,11 @@ as $$
   left join pg_catalog.pg_trigger g on g.tgrelid = w.table_oid and g.tgfoid = pg_catalog.to_regprocedure(w.routine)
     and (w.kind <> 'guard' or g.tgname = w.name)
   where g.oid is null or g.tgenabled not in ('O', 'A')
+  union all
+  select w.relation, w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
+  from (select distinct w.relation, w.kind, w.routine from wanted w) w
+  join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
+  where w.kind in ('update', 'insert') and strpos(p.prosrc, '_seen') = 0
   union all
   select w.relation, format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
     format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)
@@ -2800,7 +2808,8 @@ begin
     routine, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
     -- The first question is the whole of it for a statement of the app's. Where this plan has a batch open, rows are counted as seen
-    -- even if another plan, nested in it, writes them: the count is compared with the server's.
+    -- even if another plan, nested in it, writes them: the count is compared with the server's. In a rollback only what triggers of
+    -- the app update is captured, to be undone (read_nested).
     format(
       '#variable_conflict use_variable
        declare
@@ -2815,19 +2824,26 @@ begin
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from new_rows;
-           perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           imago_kind := case when %1$s then ''n'' else ''u'' end;
+           if current_setting(''imago.back'', true) = %5$L then
+             if not %6$s or imago_kind <> ''n'' then
+               return null;
+             end if;
+           else
+             perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           end if;
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
-             imago_kind := case when %1$s then ''n'' else ''u'' end;
              %2$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
          end if;
-         %6$s
+         %7$s
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan, watch));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
+      case event when 'update' then 'true' else 'false' end, watch));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
@@ -3023,6 +3039,19 @@ as $$
   union select s.relation from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null
 $$;
 comment on function imago.declared_relations(text) is 'The tables that a prepared plan walks, writes and follows, as it names them.';
+
+-- imago.deleted_rows
+create or replace function imago.deleted_rows(plan text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select jsonb_object_agg(c.relation, jsonb_build_object('inserted', c.inserted, 'deleted', c.deleted))
+  from imago.write_counters(array(
+    select w.relation from imago.plan_write w where w.plan = deleted_rows.plan and w.captured_at is not null)) c
+$$;
+comment on function imago.deleted_rows(text) is 'By declared relation: rows inserted and deleted in this transaction so far, as the server counts them. Take differences.';
 
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -4301,6 +4330,48 @@ end
 $$;
 comment on function imago.expect_not_finalized(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
 
+-- imago.expect_nothing_deleted
+create or replace function imago.expect_nothing_deleted(plan text, batch bigint, before jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  after constant jsonb := imago.deleted_rows(plan);
+  write imago.plan_write;
+  deleted bigint;
+  inserted bigint;
+  left_over bigint;
+begin
+  if after = before then
+    return;
+  end if;
+  for write in select w.* from imago.plan_write w where w.plan = expect_nothing_deleted.plan and w.captured_at is not null loop
+    deleted := (after -> write.relation ->> 'deleted')::bigint - (before -> write.relation ->> 'deleted')::bigint;
+    inserted := (after -> write.relation ->> 'inserted')::bigint - (before -> write.relation ->> 'inserted')::bigint;
+    -- Counters fall where the table was truncated.
+    continue when deleted = 0 and inserted >= 0;
+    left_over := 0;
+    if write.inserts then
+      execute format(
+        'select count(*) from (select distinct %1$s from imago_undo.%2$I u where u.batch = $1 and u.op = ''i'') u join %3$s t on %4$s',
+        imago.each_column('u.key_%1$s', write.relation, write.key_columns), write.undo_table, write.relation,
+        imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+      into left_over using batch;
+    elsif not exists (select from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(write.relation) and c.relkind = 'p') then
+      -- What triggers insert where the plan inserts nothing makes up for nothing.
+      inserted := 0;
+    end if;
+    -- Rows that this batch has inserted may go again, and one that moves to another partition is deleted and inserted.
+    if inserted < 0 or deleted > inserted - left_over then
+      raise exception using errcode = 'IM072', message = 'rows were deleted that cannot be brought back', table = write.relation;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.expect_nothing_deleted(text, bigint, jsonb) is 'Raises IM072 when a batch deleted rows of a declared relation that it had not inserted itself. Or what it has set off in the app.';
+
 -- imago.expect_options
 create or replace function imago.expect_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
 returns void
@@ -4324,6 +4395,33 @@ begin
 end
 $$;
 comment on function imago.expect_options(boolean, text, text, boolean) is 'Refuses options of a run that make no sense (IM004, IM015); null is what the run has.';
+
+-- imago.expect_own_deleted
+create or replace function imago.expect_own_deleted(counts jsonb, present bigint, before jsonb, after jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  lost record;
+begin
+  -- Rows that move to another partition are deleted and inserted.
+  select c.relation, sum(c.deleted) over () as deleted into lost
+  from (
+    select a.key as relation, greatest(0, (a.value ->> 'deleted')::bigint - (before -> a.key ->> 'deleted')::bigint
+      - case when c.relkind = 'p' then greatest(0, (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint) else 0 end) as deleted
+    from jsonb_each(after) a
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(a.key)
+  ) c
+  order by c.deleted - coalesce((counts ->> (c.relation || ':removed'))::bigint, 0) desc
+  limit 1;
+  if lost.deleted > present then
+    raise exception using errcode = 'IM072', message = 'rows were deleted that cannot be brought back', table = lost.relation;
+  end if;
+end
+$$;
+comment on function imago.expect_own_deleted(jsonb, bigint, jsonb, jsonb) is 'Raises IM072 when more rows of declared relations were deleted than the rollback had to remove (present). Triggers of the app deleted rows that no journal has.';
 
 -- imago.expect_run
 create or replace function imago.expect_run(plan_name text, direction text, run_id bigint)
@@ -5182,6 +5280,8 @@ begin
   by_app := false;
   by_engine := false;
   for frame in select f.* from imago.error_frames(context, plan) f order by f.number loop
+    -- What a capture trigger refuses is the doing of whoever wrote the rows.
+    continue when raised_by is null and find_raiser.sqlstate = 'IM072' and frame.schema_name = 'imago_undo';
     is_engine := frame.schema_name in ('imago', 'imago_undo');
     if raised_by is null then
       by_engine := is_engine;
@@ -6447,6 +6547,7 @@ begin
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query select * from imago.declared_problems(plan);
+  return query select * from imago.rule_problems(plan);
   return query
     select p.*
     from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
@@ -6455,6 +6556,10 @@ begin
     select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
       format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
     from imago.lost_columns(plan.name) l;
+  return query
+    select 'warning', 'no_counts', 'track_counts', 'is off: what is written cannot be compared with what is journaled',
+      'As a superuser: alter system set track_counts = on; select pg_reload_conf();'
+    where current_setting('track_counts') = 'off';
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
   return query select * from imago.moved_columns(plan);
@@ -7449,7 +7554,8 @@ begin
       and b.plan = named[1]
       and b.xid = pg_current_xact_id_if_assigned()
       and b.ms is null
-      and (not capturing or (b.journaled and b.direction = 'forward')));
+      -- In a rollback the capture triggers look only at what triggers of the app write (imago.back).
+      and (not capturing or b.direction = 'rollback' or b.journaled));
 end
 $$;
 comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';
@@ -7732,7 +7838,7 @@ exception
     return 'deferred';
 end
 $$;
-comment on function imago.keep_late_triggers(text) is 'Before rows go back: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
+comment on function imago.keep_late_triggers(text) is 'Before rows are moved: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
 
 -- imago.keep_trigger_function
 create or replace function imago.keep_trigger_function(plan text, routine regprocedure)
@@ -8418,6 +8524,9 @@ declare
   sides jsonb;
   relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
   before jsonb;
+  after jsonb;
+  present bigint;
+  write_id integer;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -8446,11 +8555,16 @@ begin
     delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
+  present := case conflicts when '[]' then inserted.present else (select l.present from imago.lock_inserted(plan, good) l) end;
   sides := imago.read_sides(plan, good);
+  for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
   select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
   -- Where nothing of the app's would change other columns, the keeper need not look at each row.
   perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
+  perform set_config('imago.back', plan.name, true);
   journaled := imago.count_journaled(plan, good, of_inserts => true);
   select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
   journaled := restored.journaled || journaled;
@@ -8458,11 +8572,14 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
+  perform set_config('imago.back', '', true);
+  select jsonb_object_agg(c.relation, to_jsonb(c)) into after from imago.write_counters(relations) c;
+  perform imago.expect_own_deleted(result.rows, present, before, after);
+  sides := imago.read_nested(plan, result.batch, good, sides);
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
-  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
-    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c), journaled);
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else present end, before, after, journaled);
   perform set_config('imago.batch', '', true);
   perform imago.forget_journal(plan, good, journaled);
 
@@ -8498,6 +8615,7 @@ declare
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
   uncaptured jsonb;
+  deleted jsonb;
   write_id integer;
 begin
   result.moved := 0;
@@ -8518,6 +8636,7 @@ begin
   end loop;
   counts := imago.rows_written(plan.name);
   uncaptured := imago.uncaptured_rows(plan.name);
+  deleted := imago.deleted_rows(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
   -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
@@ -8537,6 +8656,7 @@ begin
   end if;
   if run.backup then
     perform imago.expect_captured(plan.name, uncaptured);
+    perform imago.expect_nothing_deleted(plan.name, result.batch, deleted);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
@@ -10215,6 +10335,69 @@ end
 $$;
 comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';
 
+-- imago.read_nested
+create or replace function imago.read_nested(plan imago.plan, batch bigint, keys anyarray, sides jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  row_keys text;
+  same_row text;
+  found_rows jsonb;
+begin
+  perform imago.compact_batch(batch, plan, '{}');
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.undo_table is not null loop
+    if coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0')::integer > 0 then
+      row_keys := imago.each_column('u.key_%1$s::text', write.relation, write.key_columns);
+      same_row := imago.each_column('j.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and ');
+      execute format(
+        'with nested as (
+           select u.*, u.entity::text = any ($2) as is_here, array[%2$s] as row_key
+           from imago_undo.%1$I u where u.batch = $1 and u.op = ''u''
+         ), columns as (
+           select u.entity, u.row_key, s.key as name, s.value ->> 0 as was
+           from nested u cross join lateral jsonb_each(u.side) s
+           left join lateral (
+             select j.side -> s.key ->> 1 as became from imago_undo.%1$I j
+             where j.entity = u.entity and %3$s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key order by j.batch desc limit 1) j on true
+           where s.value ->> 0 is distinct from s.value ->> 1
+             and case when u.is_here then j is null else j is null or j.became is not distinct from s.value ->> 0 end
+           union all
+           select u.entity, u.row_key, v.name, v.was
+           from nested u cross join lateral (values %4$s) v(name, was, is_now)
+           where not u.is_here and v.was is distinct from v.is_now
+         ), known as (
+           select s ->> ''entity'' as entity, s -> ''key'' as row_key, c.key as name, c.value as was
+           from jsonb_array_elements($3) s cross join lateral jsonb_each(s -> ''columns'') c
+           union all
+           select c.entity::text, to_jsonb(c.row_key), c.name, to_jsonb(c.was) from columns c
+         )
+         select jsonb_agg(jsonb_build_object(''entity'', r.entity, ''key'', r.row_key, ''columns'', r.columns))
+         from (select k.entity, k.row_key, jsonb_object_agg(k.name, k.was) as columns from known k group by k.entity, k.row_key) r',
+        write.undo_table, row_keys, same_row,
+        coalesce(nullif(imago.each_column('(%2$L, u.before_%1$s::text, u.after_%1$s::text)', write.relation, write.columns), ''), '(null, null, null)'))
+      into found_rows using batch, case write.stage when plan.stage then keys::text[] else '{}' end, coalesce(sides -> write.relation, '[]');
+      execute format('delete from imago_undo.%I u where u.batch = $1', write.undo_table) using batch;
+      if found_rows is not null then
+        sides := sides || jsonb_build_object(write.relation, found_rows);
+      end if;
+    end if;
+    -- What the last pass sets off is left alone.
+    perform set_config('imago.fired_' || write.id, '', true);
+  end loop;
+  return sides;
+end
+$$;
+comment on function imago.read_nested(imago.plan, bigint, anyarray, jsonb) is 'Adds to what read_sides has found what triggers of the app have updated while rows went back. Each column of them is as it was when it has no part in the way forward; what somebody has changed since takes what its triggers do.';
+
 -- imago.read_only_database
 create or replace function imago.read_only_database()
 returns text
@@ -11236,6 +11419,7 @@ declare
   join_key text;
   changed text;
   altered boolean;
+  moved boolean;
   missed boolean;
 begin
   counts := '{}';
@@ -11248,15 +11432,18 @@ begin
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     statement := format(
-      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
-       select count(*), coalesce(bool_or(d.is_altered), false) from done d',
+      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered, not (%4$s) as is_moved)
+       select count(*), coalesce(bool_or(d.is_altered), false), coalesce(bool_or(d.is_moved), false) from done d',
       expected.query, write.relation,
       imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end);
     perform set_config('search_path', imago.app_search_path(), true);
-    execute statement into restored, altered using keys;
+    execute statement into restored, altered, moved using keys;
     perform pg_catalog.set_config('search_path', '', true);
+    if moved then
+      raise exception using errcode = 'IM072', message = 'a primary key was changed', table = write.relation;
+    end if;
     if altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;
@@ -11296,6 +11483,8 @@ as $$
 declare
   write imago.plan_write;
   names text[];
+  wanted text;
+  same_row text;
   kept jsonb;
 begin
   perform set_config('imago.batch', format('%s:%s:side', plan.name, batch), true);
@@ -11305,23 +11494,25 @@ begin
     select array_agg(distinct k) into names
     from jsonb_array_elements(sides -> write.relation) s cross join lateral jsonb_object_keys(s -> 'columns') k;
     perform set_config('search_path', imago.app_search_path(), true);
+    wanted := format(
+      'select s ->> ''entity'' as entity, s -> ''columns'' as columns, s -> ''key'' as row_key, %s from jsonb_array_elements($1) s',
+      imago.each_column('(s -> ''key'' ->> (%1$s - 1))::%3$s as key_%1$s', write.relation, write.key_columns));
+    same_row := imago.each_column('t.%2$I = w.key_%1$s', write.relation, write.key_columns, ' and ');
     execute format(
-      'with wanted as (
-         select s ->> ''entity'' as entity, s -> ''columns'' as columns, s -> ''key'' as row_key, %1$s
-         from jsonb_array_elements($1) s
-       ), done as (
-         update %2$s t set %3$s from wanted w where %4$s returning w.entity, w.row_key, (%5$s) as is_back
-       )
-       select jsonb_agg(jsonb_build_object(''entity'', d.entity, ''relation'', %6$L, ''row_key'', (
-           select string_agg(k, '','') from jsonb_array_elements_text(d.row_key) k))) from done d where not d.is_back',
-      imago.each_column('(s -> ''key'' ->> (%1$s - 1))::%3$s as key_%1$s', write.relation, write.key_columns),
+      'update %1$s t set %2$s from (%3$s) w where %4$s',
       write.relation,
       (select string_agg(format('%1$I = case when w.columns ? %1$L then (w.columns ->> %1$L)::%2$s else t.%1$I end', c.name, c.type), ', ')
        from imago.journal_columns(write.relation, names) c),
-      imago.each_column('t.%2$I = w.key_%1$s', write.relation, write.key_columns, ' and '),
+      wanted, same_row)
+    using sides -> write.relation;
+    -- A later statement: it sees what triggers of the app have made of it.
+    execute format(
+      'select jsonb_agg(jsonb_build_object(''entity'', w.entity, ''relation'', %1$L, ''row_key'', (
+         select string_agg(k, '','') from jsonb_array_elements_text(w.row_key) k)))
+       from (%2$s) w join %1$s t on %3$s where not (%4$s)',
+      write.relation, wanted, same_row,
       (select string_agg(format('(not w.columns ? %1$L or t.%1$I::text is not distinct from w.columns ->> %1$L)', c.name), ' and ')
-       from imago.journal_columns(write.relation, names) c),
-      write.relation)
+       from imago.journal_columns(write.relation, names) c))
     into kept using sides -> write.relation;
     perform pg_catalog.set_config('search_path', '', true);
     exit when kept is not null;
@@ -11550,6 +11741,24 @@ begin
 end
 $$;
 comment on function imago.rows_written(text) is 'Rows that this transaction has written so far in each declared relation; take differences.';
+
+-- imago.rule_problems
+create or replace function imago.rule_problems(plan imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select distinct 'error', 'rule', format('rule %I on %s', r.rulename, w.relation),
+    'is done instead of, or beside, what the plan and its way back write, and PostgreSQL refuses some of that',
+    format('drop rule %I on %s; or alter table %s disable rule %I; a trigger can do the same.', r.rulename, w.relation, w.relation, r.rulename)
+  from imago.plan_write w
+  join pg_catalog.pg_rewrite r on r.ev_class = pg_catalog.to_regclass(w.relation) and r.ev_enabled in ('O', 'A')
+    -- Rows that are inserted are removed in a rollback; updates are updates both ways.
+    and (w.inserts and r.ev_type in ('3', '4') or w.columns <> '{}' and r.ev_type = '2')
+  where w.plan = rule_problems.plan.name
+$$;
+comment on function imago.rule_problems(imago.plan) is 'Rules of the app on tables that the plan writes. Statements with RETURNING, or in WITH, fail there, and no trigger sees what a rule does.';
 
 -- imago.run_error
 create or replace function imago.run_error(run imago.run)
@@ -12252,7 +12461,9 @@ as $$
 declare
   raiser record := imago.find_raiser(context, error.sqlstate, plan);
 begin
-  error.raised_by := raiser.raised_by;
+  error.raised_by := coalesce(raiser.raised_by, case error.sqlstate when '0A000' then (
+    -- PostgreSQL does not say which rule keeps our statements from being done.
+    select string_agg(p.object, ', ') from imago.capture_problems(plan) p where p.object like 'rule %') end);
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
@@ -14418,6 +14629,9 @@ begin
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
+  elsif imago.keep_late_triggers(run.plan) = 'built' then
+    -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
+    indexing := 'built';
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.

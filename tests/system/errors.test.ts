@@ -489,7 +489,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'install-command.test.ts': ['IM053', 'IM054', 'IM055'],
   'dry-run-limits.test.ts': ['IM079', 'IM080'],
   'index-pointers.test.ts': ['IM057'],
-  'surroundings.test.ts': ['IM060', 'IM061'],
+  'surroundings.test.ts': ['IM060', 'IM061', 'IM072'],
   '../sql/session.test.ts': ['IM062', 'IM063', 'IM064'],
   'unreachable.test.ts': ['IM065', 'IM067'],
   '../sql/expect-done.test.ts': ['IM066'],

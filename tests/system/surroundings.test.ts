@@ -49,6 +49,12 @@ async function prepare({ sql }: TestDatabase): Promise<void> {
   while ((await call(sql, 'prepare_migration', { plan: PLAN })).has_more);
 }
 
+/** So that triggers in one batch touch rows that went in another. */
+const smallBatches = ({ sql }: TestDatabase) =>
+  sql.unsafe(`
+    create function public.small() returns trigger language plpgsql as 'begin new.batch_size := 15; return new; end';
+    create trigger small before insert or update on imago.lane for each row execute function public.small()`);
+
 const moved = ({ sql }: TestDatabase) => value(sql, 'select count(label)::int from public.items');
 
 describe('rows that the journal would miss', () => {
@@ -65,6 +71,11 @@ describe('rows that the journal would miss', () => {
       `alter table public.items enable replica trigger "~imago_${PLAN}_update"`,
     ],
     ['a trigger dropped', /is missing/, `drop trigger "~imago_${PLAN}_insert" on public.copies`],
+    [
+      'the function of a trigger replaced',
+      /was replaced/,
+      `create or replace function imago_undo.${PLAN}_public_items_update() returns trigger language plpgsql as 'begin return null; end'`,
+    ],
   ];
   for (const [what, cause, statement] of holes) {
     test(`${what}: the batch is taken back, and the run stops with IM060, the relation and the cause`, async () => {
@@ -223,6 +234,186 @@ describe('a rollback that something of the app keeps from taking rows back:', ()
   }
 });
 
+describe('a trigger of the app that deletes rows of declared tables, or changes their keys', () => {
+  const on = (table: string, event: string, doing: string) => `
+    create function public.strikes() returns trigger language plpgsql as $$ begin ${doing} return coalesce(new, old); end $$;
+    create trigger strikes ${event} on public.${table} for each row execute function public.strikes();`;
+  const hits = (row: string) => `if ${row} % 10 = 3 and ${row} < 1000 then`;
+  const whileMoving: [what: string, sql: string][] = [
+    [
+      'changes the key of a row before it is written',
+      on('items', 'before update', `${hits('old.id')} new.id := old.id + 1000; end if;`),
+    ],
+    [
+      'changes the key of a row afterwards',
+      on(
+        'copies',
+        'after insert',
+        `${hits('new.item')} update public.items set id = id + 1000 where id = new.item; end if;`,
+      ),
+    ],
+    [
+      'changes the key of a row that was inserted',
+      on(
+        'copies',
+        'after insert',
+        `${hits('new.item')} update public.copies set item = item + 1000 where item = new.item; end if;`,
+      ),
+    ],
+    [
+      'deletes another row',
+      on(
+        'items',
+        'after update',
+        `${hits('old.id')} delete from public.items where id = old.id - 1; end if;`,
+      ),
+    ],
+    [
+      'deletes a row of the app where others are inserted',
+      on('copies', 'after insert', `${hits('new.item')} delete from public.copies where item = 500; end if;`),
+    ],
+  ];
+  test.each(whileMoving)(
+    '%s while entities are moved: these are set aside (IM072), and nothing is lost',
+    async (_, statement) => {
+      const db = await items(
+        `insert into public.copies (item, label) values (500, 'the app''s'); ${statement}`,
+      );
+      const original = await contents(db.sql, ['public.items', 'public.copies']);
+      expect((await migrate(db)).at(-1)).toMatchObject({ state: 'failed', failures_left: 4 });
+      const failures =
+        await db.sql`select entity, sqlstate, table_name from imago.failure order by entity::int`;
+      expect(failures.map(({ entity, sqlstate }) => [Number(entity), sqlstate])).toEqual(
+        [3, 13, 23, 33].map((id) => [id, 'IM072']),
+      );
+      expect(failures[0]?.table_name).toMatch(/^public\.(items|copies)$/);
+      expect(await moved(db)).toBe(ROWS - 4);
+      await back(db);
+      expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    },
+  );
+
+  const whileGoingBack: [what: string, sql: string][] = [
+    [
+      'changes the key of a row before it is written',
+      on('items', 'before update', `${hits('old.id')} new.id := old.id + 1000; end if;`),
+    ],
+    [
+      'changes the key of a row afterwards',
+      on(
+        'items',
+        'after update',
+        `${hits('old.id')} update public.items set id = id + 1000 where id = new.id; end if;`,
+      ),
+    ],
+    [
+      'deletes a row of the app',
+      on('copies', 'after delete', `${hits('old.item')} delete from public.copies where item = 500; end if;`),
+    ],
+    [
+      'deletes what has just gone back',
+      on(
+        'copies',
+        'after delete',
+        `${hits('old.item')} delete from public.items where id = old.item; end if;`,
+      ),
+    ],
+  ];
+  test.each(whileGoingBack)(
+    '%s while rows go back: the same, and all go back once it is gone',
+    async (_, statement) => {
+      const db = await items(`insert into public.copies (item, label) values (500, 'the app''s')`);
+      const original = await contents(db.sql, ['public.items', 'public.copies']);
+      await migrate(db);
+      await db.sql.unsafe(statement);
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'failed' });
+      const failures = await db.sql`select entity, sqlstate from imago.failure order by entity::int`;
+      expect(failures.map(({ entity, sqlstate }) => [Number(entity), sqlstate])).toEqual(
+        [3, 13, 23, 33].map((id) => [id, 'IM072']),
+      );
+      expect(await moved(db)).toBe(4);
+      await db.sql`drop function public.strikes cascade`;
+      await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+      expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    },
+  );
+
+  test('who changed the key is named; rows that a batch inserts, deletes and inserts again are its own', async () => {
+    const db = await items(
+      on(
+        'copies',
+        'after insert',
+        `
+        if pg_trigger_depth() = 1 then
+          delete from public.copies where item = new.item; insert into public.copies (item, label) values (new.item, new.label || '!');
+          if new.item = 3 then update public.items set id = 1003 where id = 3; end if;
+        end if;`,
+      ),
+    );
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    await migrate(db);
+    expect(await db.sql`select entity, sqlstate, raised_by from imago.failure`).toMatchObject([
+      {
+        entity: '3',
+        sqlstate: 'IM072',
+        raised_by: expect.stringMatching(/^public\.strikes line 4 \(trigger strikes on public\.copies\)/),
+      },
+    ]);
+    await back(db);
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+  });
+});
+
+describe('rules of the app, and what else no trigger sees', () => {
+  test.each([
+    ['instead of inserts', 'create rule r as on insert to public.copies do instead nothing'],
+    [
+      'beside updates',
+      'create table public.history (id int); create rule r as on update to public.items do also insert into public.history values (new.id)',
+    ],
+    [
+      'instead of deletes of rows that go back',
+      'create rule r as on delete to public.copies do instead nothing',
+    ],
+  ])('%s: preflight refuses them, with the statement that mends it', async (_, statement) => {
+    const db = await items(statement);
+    const { problems } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    expect(problems).toMatchObject([
+      {
+        severity: 'error',
+        kind: 'rule',
+        object: expect.stringMatching(/^rule r on public\.(items|copies)$/),
+      },
+    ]);
+    await db.sql.unsafe(/alter table \S+ disable rule r;/.exec(problems[0].hint)?.[0] ?? '');
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('a server that counts no rows: preflight warns', async () => {
+    const db = await items();
+    const admin = db.connect({ role: 'supabase_admin', max: 1 });
+    await admin`set track_counts = off`;
+    const { problems } = await call(admin, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    expect(problems).toMatchObject([{ severity: 'warning', object: 'track_counts' }]);
+  });
+
+  test('one that comes later, and makes statements fail, is named in the failures', async () => {
+    const db = await items('create table public.history (id int)');
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    await migrate(db);
+    await db.sql`create rule r as on update to public.items do also insert into public.history values (new.id)`;
+    await back(db);
+    expect(await db.sql`select distinct sqlstate, raised_by from imago.failure`).toMatchObject([
+      { sqlstate: '0A000', raised_by: 'rule r on public.items' },
+    ]);
+    await db.sql`drop rule r on public.items`;
+    await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+    await back(db);
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+  });
+});
+
 describe('triggers of the app that move columns which the plan does not declare', () => {
   const setting = (name: string, body: string) => `
     create function public.${name}() returns trigger language plpgsql as $$ begin ${body} return new; end $$;`;
@@ -265,10 +456,33 @@ describe('triggers of the app that move columns which the plan does not declare'
       create function public.f() returns trigger language plpgsql as $$ begin
         update public.items set version = version + 1 where id = new.item; return null; end $$;
       create constraint trigger f after insert on public.copies deferrable initially deferred for each row execute function public.f();`,
+    'a counter of what goes': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies + 1 where id = old.item; return null; end $$;
+      create trigger f after delete on public.copies for each row execute function public.f();`,
+    'a deferred one': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set version = version + 1 where id = old.item; return null; end $$;
+      create constraint trigger f after delete on public.copies deferrable initially deferred for each row execute function public.f();`,
+    'one that touches other rows when one goes back': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        if new.label is null then
+          update public.items set version = version + 1, label = label || '!' where id = new.id % 7 + 1 and label is not null;
+        end if;
+        return null; end $$;
+      create trigger f after update of label on public.items for each row execute function public.f();`,
+    'a counter in the rows of other entities': `
+      create function public.f() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies + 1 where id = new.item * 7 % 40 / 8 + 1; return null; end $$;
+      create function public.g() returns trigger language plpgsql as $$ begin
+        update public.items set copies = copies - 1 where id = old.item * 7 % 40 / 8 + 1; return null; end $$;
+      create trigger f after insert on public.copies for each row execute function public.f();
+      create trigger g after delete on public.copies for each row execute function public.g();`,
   };
   for (const [what, statement] of Object.entries(kinds)) {
     test(`${what}: after forward and back every column of every row is as it was`, async () => {
       const db = await items(statement);
+      await smallBatches(db);
       const original = await contents(db.sql, ['public.items', 'public.copies']);
       expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
       expect(
@@ -293,6 +507,39 @@ describe('triggers of the app that move columns which the plan does not declare'
     await back(db);
     expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
   });
+
+  test('one of updated_at that comes, or is enabled, in the middle of the run leaves it as it was all the same', async () => {
+    const db = await items(`${kinds.updated_at} alter table public.items disable trigger f`);
+    await prepare(db);
+    await call(db.sql, 'migrate_batch', { plan: PLAN, max_ms: 1, batch_size: 5 });
+    await db.sql`alter table public.items enable trigger f`;
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(
+      await value(db.sql, `select count(*)::int from public.items where updated_at <> '2020-01-01'`),
+    ).toBe(0);
+  });
+
+  test.each(['note', 'keep'])(
+    'our trigger %s disabled: rows that would not be as they were stay, and go back once it is enabled',
+    async (kind) => {
+      const db = await items(kinds['a version that counts up']);
+      const original = await contents(db.sql, ['public.items', 'public.copies']);
+      await migrate(db);
+      const name = await value(
+        db.sql,
+        `select quote_ident(tgname) from pg_trigger where tgrelid = 'public.items'::regclass and tgname like '%${kind}'`,
+      );
+      await db.sql.unsafe(`alter table public.items disable trigger ${name}`);
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'failed' });
+      expect(await db.sql`select distinct sqlstate, table_name from imago.failure`).toMatchObject([
+        { sqlstate: 'IM061', table_name: 'public.items' },
+      ]);
+      await db.sql.unsafe(`alter table public.items enable trigger ${name}`);
+      await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+      expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+      expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    },
+  );
 
   test('any of them: preflight and validate name the columns beforehand', async () => {
     const db = await items(`${kinds['all columns at once']}`);

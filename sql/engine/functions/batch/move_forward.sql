@@ -17,6 +17,7 @@ declare
   lsn pg_lsn := pg_current_wal_insert_lsn();
   counts jsonb;
   uncaptured jsonb;
+  deleted jsonb;
   write_id integer;
 begin
   result.moved := 0;
@@ -37,6 +38,7 @@ begin
   end loop;
   counts := imago.rows_written(plan.name);
   uncaptured := imago.uncaptured_rows(plan.name);
+  deleted := imago.deleted_rows(plan.name);
   -- What the app adds to an entity while it is being moved (a post, by a foreign key that does not wait for our lock) is
   -- moved with it. What is left after that is not to be moved by this plan.
   still := todo;
@@ -56,6 +58,7 @@ begin
   end if;
   if run.backup then
     perform imago.expect_captured(plan.name, uncaptured);
+    perform imago.expect_nothing_deleted(plan.name, result.batch, deleted);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);

@@ -36,7 +36,9 @@ begin
              return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
              imago_note := pg_catalog.current_setting(''imago.note'', true);
-             %2$s
+             if pg_catalog.cardinality(imago_note) > 0 then
+               %2$s
+             end if;
            elsif pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
              %3$s
            end if;
@@ -44,7 +46,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, ''), coalesce(held, ''), restored));
+      coalesce(noted, 'null;'), coalesce(held, ''), restored));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');

@@ -46,6 +46,11 @@ as $$
     and (w.kind <> 'guard' or g.tgname = w.name)
   where g.oid is null or g.tgenabled not in ('O', 'A')
   union all
+  select w.relation, w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
+  from (select distinct w.relation, w.kind, w.routine from wanted w) w
+  join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
+  where w.kind in ('update', 'insert') and strpos(p.prosrc, '_seen') = 0
+  union all
   select w.relation, format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
     format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)
   from writes w join pg_catalog.pg_rewrite r on r.ev_class = w.oid and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'

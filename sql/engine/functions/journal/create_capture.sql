@@ -24,7 +24,8 @@ begin
     routine, imago.fixed_formats(),
     -- Columns are named with their table, so a bare name is ours, whatever the app calls its columns.
     -- The first question is the whole of it for a statement of the app's. Where this plan has a batch open, rows are counted as seen
-    -- even if another plan, nested in it, writes them: the count is compared with the server's.
+    -- even if another plan, nested in it, writes them: the count is compared with the server's. In a rollback only what triggers of
+    -- the app update is captured, to be undone (read_nested).
     format(
       '#variable_conflict use_variable
        declare
@@ -39,19 +40,26 @@ begin
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from new_rows;
-           perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           imago_kind := case when %1$s then ''n'' else ''u'' end;
+           if current_setting(''imago.back'', true) = %5$L then
+             if not %6$s or imago_kind <> ''n'' then
+               return null;
+             end if;
+           else
+             perform pg_catalog.setval(%4$L, pg_catalog.currval(%4$L) + imago_rows);
+           end if;
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
-             imago_kind := case when %1$s then ''n'' else ''u'' end;
              %2$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
          end if;
-         %6$s
+         %7$s
          return null;
        end',
-      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan, watch));
+      nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
+      case event when 'update' then 'true' else 'false' end, watch));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);

@@ -18,7 +18,8 @@ begin
       and b.plan = named[1]
       and b.xid = pg_current_xact_id_if_assigned()
       and b.ms is null
-      and (not capturing or (b.journaled and b.direction = 'forward')));
+      -- In a rollback the capture triggers look only at what triggers of the app write (imago.back).
+      and (not capturing or b.direction = 'rollback' or b.journaled));
 end
 $$;
 comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';

@@ -20,6 +20,7 @@ begin
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
   end loop;
   return query select * from imago.declared_problems(plan);
+  return query select * from imago.rule_problems(plan);
   return query
     select p.*
     from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
@@ -28,6 +29,10 @@ begin
     select 'error', 'schema_moved', l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
       format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
     from imago.lost_columns(plan.name) l;
+  return query
+    select 'warning', 'no_counts', 'track_counts', 'is off: what is written cannot be compared with what is journaled',
+      'As a superuser: alter system set track_counts = on; select pg_reload_conf();'
+    where current_setting('track_counts') = 'off';
   return query select * from imago.overlap_problems(plan);
   return query select * from imago.guard_triggers(plan);
   return query select * from imago.moved_columns(plan);

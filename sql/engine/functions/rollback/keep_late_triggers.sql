@@ -22,4 +22,4 @@ exception
     return 'deferred';
 end
 $$;
-comment on function imago.keep_late_triggers(text) is 'Before rows go back: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
+comment on function imago.keep_late_triggers(text) is 'Before rows are moved: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';

@@ -18,6 +18,9 @@ declare
   sides jsonb;
   relations text[] := array(select w.relation from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null);
   before jsonb;
+  after jsonb;
+  present bigint;
+  write_id integer;
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -46,11 +49,16 @@ begin
     delete from imago.failure f where f.plan = plan.name and f.kind = 'conflict' and f.stage = plan.stage and f.entity = any (good::text[]);
   end if;
 
+  present := case conflicts when '[]' then inserted.present else (select l.present from imago.lock_inserted(plan, good) l) end;
   sides := imago.read_sides(plan, good);
+  for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
+    perform set_config('imago.fired_' || write_id, '0', true);
+  end loop;
   select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
   -- Where nothing of the app's would change other columns, the keeper need not look at each row.
   perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
     select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
+  perform set_config('imago.back', plan.name, true);
   journaled := imago.count_journaled(plan, good, of_inserts => true);
   select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
   journaled := restored.journaled || journaled;
@@ -58,11 +66,14 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
+  perform set_config('imago.back', '', true);
+  select jsonb_object_agg(c.relation, to_jsonb(c)) into after from imago.write_counters(relations) c;
+  perform imago.expect_own_deleted(result.rows, present, before, after);
+  sides := imago.read_nested(plan, result.batch, good, sides);
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
-  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else inserted.present end, before, (
-    select jsonb_object_agg(c.relation, to_jsonb(c)) from imago.write_counters(relations) c), journaled);
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else present end, before, after, journaled);
   perform set_config('imago.batch', '', true);
   perform imago.forget_journal(plan, good, journaled);
 

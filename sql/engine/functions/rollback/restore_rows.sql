@@ -15,6 +15,7 @@ declare
   join_key text;
   changed text;
   altered boolean;
+  moved boolean;
   missed boolean;
 begin
   counts := '{}';
@@ -27,15 +28,18 @@ begin
     join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
     changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
     statement := format(
-      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered)
-       select count(*), coalesce(bool_or(d.is_altered), false) from done d',
+      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered, not (%4$s) as is_moved)
+       select count(*), coalesce(bool_or(d.is_altered), false), coalesce(bool_or(d.is_moved), false) from done d',
       expected.query, write.relation,
       imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
       case when run.force then 'true'
         else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end);
     perform set_config('search_path', imago.app_search_path(), true);
-    execute statement into restored, altered using keys;
+    execute statement into restored, altered, moved using keys;
     perform pg_catalog.set_config('search_path', '', true);
+    if moved then
+      raise exception using errcode = 'IM072', message = 'a primary key was changed', table = write.relation;
+    end if;
     if altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;

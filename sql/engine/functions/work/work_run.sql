@@ -46,6 +46,9 @@ begin
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
+  elsif imago.keep_late_triggers(run.plan) = 'built' then
+    -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
+    indexing := 'built';
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
