@@ -1597,6 +1597,21 @@ as $$
 $$;
 comment on function imago.capture_columns(imago.plan_write, text) is 'PL/pgSQL that journals the declared columns of updated rows. Given the condition that other columns changed, it says what these were and are.';
 
+-- imago.capture_keys
+create or replace function imago.capture_keys(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'if exists (select from new_rows n where not exists (select from old_rows o where %s)) then
+       raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
+     end if;',
+    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '), write.relation)
+$$;
+comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a capture function: refuses rows whose primary key a batch, or a trigger of the app, has changed (IM072).';
+
 -- imago.capture_problems
 create or replace function imago.capture_problems(plan text)
 returns table (relation text, object text, message text, hint text)
@@ -2835,6 +2850,7 @@ begin
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
              %2$s
+             %8$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
@@ -2843,7 +2859,8 @@ begin
          return null;
        end',
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
-      case event when 'update' then 'true' else 'false' end, watch));
+      case event when 'update' then 'true' else 'false' end, watch,
+      case event when 'update' then imago.capture_keys(write) else '' end));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
@@ -10686,7 +10703,7 @@ stable
 set search_path = ''
 as $$
   select format(
-    'if imago.has_app_trigger(tg_relid) and %1$s then
+    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago.has_app_trigger(tg_relid) and %1$s then
        raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %2$L, detail = (
          select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
      end if; ',

@@ -51,6 +51,7 @@ begin
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
              %2$s
+             %8$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
@@ -59,7 +60,8 @@ begin
          return null;
        end',
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
-      case event when 'update' then 'true' else 'false' end, watch));
+      case event when 'update' then 'true' else 'false' end, watch,
+      case event when 'update' then imago.capture_keys(write) else '' end));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
