@@ -339,9 +339,7 @@ describe('a trigger of the app that deletes rows of declared tables, or changes 
     const db = await items();
     const original = await contents(db.sql, ['public.items', 'public.copies']);
     await migrate(db);
-    await db.sql.unsafe(
-      on('items', 'before update', `${hits('old.id')} new.id := old.id + 1000; end if;`),
-    );
+    await db.sql.unsafe(on('items', 'before update', `${hits('old.id')} new.id := old.id + 1000; end if;`));
     expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
     expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
   });
