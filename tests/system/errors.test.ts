@@ -590,6 +590,7 @@ const NOT_TYPED: Record<string, string> = {
   IM069: 'typed by schema-moves.test.ts',
   IM070: 'retried by schema-moves.test.ts',
   IM071: 'names what migrate_batch does by itself; unreadable.test.ts has it do so',
+  IM072: 'retried by surroundings.test.ts',
   IM075: 'says what was typed, and that nothing is to be done',
   IM079: 'the same statement as IM005',
 };
