@@ -381,14 +381,16 @@ describe('plan check names', () => {
     expect(findings.filter(({ about }) => about === 'rollback')).toEqual([]);
   });
 
-  test('rows that are not as they were: a trigger of the app that counts when an entity goes back', async () => {
+  test('rows that are not as they were: a trigger of the app that inserts one when an entity goes back', async () => {
     const { files, app } = await draft();
     const trigger = `
-      alter table public.users add taken_back integer not null default 0;
-      create function public.count() returns trigger language plpgsql as $$
-      begin update public.users set taken_back = taken_back + 1 where id = new.id; return null; end $$;
-      create trigger count after update on public.users for each row
-        when (current_setting('imago.batch', true) like '%:back' and pg_trigger_depth() = 0) execute function public.count();`;
+      create function public.double() returns trigger language plpgsql as $$
+      begin
+        insert into public.users select (jsonb_populate_record(new, jsonb_build_object('id', gen_random_uuid()))).*;
+        return null;
+      end $$;
+      create trigger double after update on public.users for each row
+        when (current_setting('imago.batch', true) like '%:back' and pg_trigger_depth() = 0) execute function public.double();`;
     const findings = await check(files, app + trigger);
     expect(findings).toContainEqual(
       expect.objectContaining({
