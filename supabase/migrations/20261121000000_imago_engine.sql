@@ -61,7 +61,9 @@ insert into imago.setting (name, value, note) values
   ('lock_timeout_ms', '400', 'longest wait for a row lock inside a batch; below deadlock_timeout, so waiting ends before the detector runs'),
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
-  ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at'),
+  ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at while nobody else writes the plan''s tables; else hold_ms'),
+  ('hold_ms', '100', 'longest work of a call, which is one transaction, while others write the plan''s tables: as long are its rows locked'),
+  ('quiet_ms', '10000', 'others are taken to write the plan''s tables for so long after a write of theirs was seen'),
   ('max_sub_batches', '50', 'sub-batches a call, 2 or more, so that one that fails can be halved; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
@@ -498,6 +500,8 @@ create table imago.lane (
   waits_since timestamptz,
   look_timed_out boolean not null default false,
   moved_before bigint,
+  entity_ms numeric,
+  written bigint not null default 0,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
@@ -508,7 +512,20 @@ comment on column imago.lane.lower_key is 'Exclusive; null means from the first 
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
+comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
+comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
+
+-- imago.health
+create table imago.health (
+  run bigint primary key references imago.run on delete cascade,
+  others_written bigint,
+  others_at timestamptz,
+  looked_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 20);
+comment on table imago.health is 'What the calls of a run have seen of the server around them: one row a run, written by whichever call gets its lock.';
+comment on column imago.health.others_written is 'Rows that others have written in the plan''s tables, as the server counts them since ever: the most that was seen.';
+comment on column imago.health.others_at is 'When they were seen last to have written more.';
 
 -- imago.batch
 create table imago.batch (
@@ -984,6 +1001,38 @@ comment on function imago.app_search_path() is 'For plans: the search_path under
 
 Example: perform set_config(''search_path'', imago.app_search_path(), true)';
 
+-- imago.are_others_writing
+create or replace function imago.are_others_writing(run imago.run)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  seen imago.health;
+  others bigint;
+begin
+  -- One call looks; who comes meanwhile takes what was seen before.
+  select h.* into seen from imago.health h where h.run = run.id for update skip locked;
+  if found then
+    -- Sessions report what they have written a moment after they commit: this can be too little, never too much. A batch that was
+    -- rolled back counts as somebody else's.
+    others := imago.writes_counted(run.plan, own => false) - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
+    update imago.health h set
+      others_written = greatest(seen.others_written, others),
+      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end,
+      looked_at = clock_timestamp()
+    where h.run = run.id
+    returning h.others_at into seen.others_at;
+  else
+    select h.* into seen from imago.health h where h.run = run.id;
+  end if;
+  return case when seen.others_written is not null
+    then coalesce(seen.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0), false) end;
+end
+$$;
+comment on function imago.are_others_writing(imago.run) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null at the first look, which cannot say.';
+
 -- imago.ask_pending
 create or replace function imago.ask_pending(plan imago.plan, question text)
 returns jsonb
@@ -1152,6 +1201,8 @@ as $$
     select b.* from imago.batch b where b.run = run_id and b.moved > 0
   ), relations as (
     select r.key, sum(r.value::bigint) as amount from batches b, jsonb_each_text(b.rows) r group by r.key
+  ), calls as (
+    select extract(epoch from max(b.created_at + make_interval(secs => b.ms / 1000.0)) - min(b.created_at)) * 1000 as ms from batches b group by b.xid
   ), trace as (
     select jsonb_agg(jsonb_build_object('batch', t.id, 'size', t.size, 'ms', t.ms) order by t.id) as points
     from (select b.id, b.size, b.ms from batches b order by b.id desc limit 100) t
@@ -1165,6 +1216,11 @@ as $$
     'batch_ms', jsonb_build_object(
       'p50', percentile_cont(0.5) within group (order by b.ms), 'p95', percentile_cont(0.95) within group (order by b.ms),
       'p99', percentile_cont(0.99) within group (order by b.ms), 'max', max(b.ms)),
+    'held_ms', (
+      select jsonb_build_object(
+        'p50', round(percentile_cont(0.5) within group (order by c.ms)), 'p99', round(percentile_cont(0.99) within group (order by c.ms)),
+        'max', round(max(c.ms)))
+      from calls c),
     'batch_size_trace', coalesce((select points from trace), '[]'),
     'rows', coalesce((select jsonb_object_agg(key, amount) from relations), '{}'),
     'wal_bytes_per_batch', round(avg(b.wal_bytes)), 'wal_bytes_per_entity', round(sum(b.wal_bytes) / nullif(sum(b.moved), 0)),
@@ -1519,24 +1575,26 @@ $$;
 comment on function imago.busy_answer(imago.plan, boolean, boolean, boolean, timestamptz, bigint) is 'What a second caller is answered: how far the validation was when the first one took it up.';
 
 -- imago.call_budget
-create or replace function imago.call_budget(run_id bigint, max_ms integer)
+create or replace function imago.call_budget(run imago.run, max_ms integer, others_write boolean)
 returns integer
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select case
+begin
+  return case
+    when others_write then least(max_ms, imago.setting_number('hold_ms'))
     -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
-    when r.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run_id and l.number > 1)
+    when run.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run.id and l.number > 1)
     then least(max_ms, 100)
     -- Room that rows have left on their pages can be used once every transaction that began before has ended: with others at
     -- work that takes two calls.
-    when imago.others_at_work(run_id) then least(max_ms, greatest(100, max_ms / 2))
+    when imago.others_at_work(run.id) then least(max_ms, greatest(100, max_ms / 2))
     else max_ms
-  end
-  from imago.run r where r.id = run_id
+  end;
+end
 $$;
-comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or less. Half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(imago.run, integer, boolean) is 'The milliseconds that a call works on a run: what its caller gave, or less. hold_ms while others write its tables; half of it while other callers are at work; a tenth of a second when the call has just started a run of several lanes.';
 
 -- imago.call_deadline
 create or replace function imago.call_deadline(max_ms integer)
@@ -3455,7 +3513,7 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'found', case when imago.is_waited_for() then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', case when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failed', (select sum((s ->> 'failed')::bigint) from jsonb_array_elements(tried -> 'stages') s),
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -5540,18 +5598,17 @@ $$;
 comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- imago.first_size
-create or replace function imago.first_size(lane imago.lane)
-returns integer
+create or replace function imago.first_size(lane imago.lane, out batch_size integer, out entity_ms numeric)
+returns record
 language sql
 stable
 set search_path = ''
 as $$
-  select coalesce((
-    select l.batch_size from imago.lane l
-    where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.processed > 0
-    order by l.updated_at desc limit 1), lane.batch_size)
+  select l.batch_size, l.entity_ms from imago.lane l
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.processed > 0
+  order by l.updated_at desc limit 1
 $$;
-comment on function imago.first_size(imago.lane) is 'Size of a lane''s first sub-batch: what the lane that was worked last has come to.';
+comment on function imago.first_size(imago.lane) is 'What the lane that was worked last has come to: size of a sub-batch, and milliseconds an entity.';
 
 -- imago.fit_print
 create or replace function imago.fit_print(print integer[], columns text[])
@@ -5563,6 +5620,24 @@ as $$
   select array_agg(case when c <> '' then print[n] end order by n) from unnest(columns) with ordinality u(c, n)
 $$;
 comment on function imago.fit_print(integer[], text[]) is 'A fingerprint without the columns that have been dropped since it was taken.';
+
+-- imago.fitting_size
+create or replace function imago.fitting_size(lane imago.lane, deadline timestamptz, is_quiet boolean)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if lane.entity_ms is null or lane.entity_ms <= 0 then
+    return lane.batch_size;
+  end if;
+  return greatest(1, least(lane.batch_size, least(
+    greatest(20, 1000 * extract(epoch from deadline - clock_timestamp())),
+    case when is_quiet is not true then imago.setting_number('hold_ms') end) / lane.entity_ms))::integer;
+end
+$$;
+comment on function imago.fitting_size(imago.lane, timestamptz, boolean) is 'Size of the next sub-batch of a lane: its own, or what fits the rest of the call. Unless the tables are quiet, hold_ms.';
 
 -- imago.fix_check
 create or replace function imago.fix_check(
@@ -7719,8 +7794,8 @@ as $$
 $$;
 comment on function imago.is_resumable(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
--- imago.is_transition_waiting
-create or replace function imago.is_transition_waiting(run_id bigint)
+-- imago.is_waited_for
+create or replace function imago.is_waited_for(ms integer default 0)
 returns boolean
 language plpgsql
 volatile
@@ -7728,30 +7803,14 @@ set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 begin
-  return (
-    select exists (
-      select from pg_catalog.pg_locks l
-      where l.locktype = 'advisory' and not l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 1
-        and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-        and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id)));
-end
-$$;
-comment on function imago.is_transition_waiting(bigint) is 'Whether somebody waits to pause, cancel or otherwise change a run: whoever works on it gives way after the sub-batch.';
-
--- imago.is_waited_for
-create or replace function imago.is_waited_for()
-returns boolean
-language sql
-volatile
-set search_path = ''
-as $$
-  select exists (
+  return exists (
     select from pg_catalog.pg_locks l
     where not l.granted
-      and l.waitstart <= clock_timestamp() - make_interval(secs => imago.setting_number('dry_run_wait_ms') / 1000.0)
-      and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)))
+      and (ms = 0 or l.waitstart <= clock_timestamp() - make_interval(secs => ms / 1000.0))
+      and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid)));
+end
 $$;
-comment on function imago.is_waited_for() is 'Whether another session has waited for a lock of this one for dry_run_wait_ms.';
+comment on function imago.is_waited_for(integer) is 'Whether another session waits for a lock of this one, and has for so many milliseconds.';
 
 -- imago.job_name
 create or replace function imago.job_name(plan_name text, direct boolean default false)
@@ -8459,7 +8518,7 @@ begin
       return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
+  return imago.work_run(driven.id, max_ms, batch_size);
 end
 $$;
 comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';
@@ -10835,7 +10894,7 @@ begin
     end if;
     exit when not (step ->> 'has_more')::boolean;
     is_first := false;
-    if imago.is_waited_for() then
+    if imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then
       perform imago.raise_error('IM079', plan_name, 'others wait for its tables');
     elsif clock_timestamp() >= ends_at then
       perform imago.raise_error('IM079', plan_name, 'that takes longer than its tables may be held');
@@ -10919,7 +10978,7 @@ begin
       when step #>> '{error,code}' = 'IM020' then 'failures'
       when step ->> 'status' = 'busy' then 'locked'
       when step ->> 'status' not in ('working', 'deferred') then 'error'
-      when imago.is_waited_for() then 'waiters'
+      when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then 'waiters'
       when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
     end;
     exit when reason is not null;
@@ -11631,7 +11690,7 @@ begin
     return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
       || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms));
+  return imago.work_run(driven.id, max_ms);
 end
 $$;
 comment on function imago.roll_back(text, integer, boolean, bigint) is 'One call''s worth of taking a migration back: opens the rollback or finds it, and works.';
@@ -11988,7 +12047,8 @@ as $$
 begin
   update imago.lane l set
     cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
-    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done, updated_at = clock_timestamp()
+    failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done,
+    entity_ms = lane.entity_ms, written = lane.written, updated_at = clock_timestamp()
   where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
   if total.outcome in ('timeout', 'deferred') then
     perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,
@@ -12787,6 +12847,7 @@ begin
   select run_id, s.stage, c.total, c.source_rows
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
   update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
+  insert into imago.health (run) values (run_id);
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
@@ -14521,7 +14582,8 @@ create or replace function imago.work_lane(
   lane imago.lane,
   deadline timestamptz,
   attempts_left integer,
-  fixed_size integer
+  fixed_size integer,
+  is_quiet boolean
 )
 returns imago.moves
 language plpgsql
@@ -14532,20 +14594,24 @@ declare
   total imago.moves;
   moves imago.moves;
   ahead record;
+  portion imago.lane;
+  written bigint := imago.writes_counted(run.plan, own => true);
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
-    lane.batch_size := imago.first_size(lane);
+    select coalesce(f.batch_size, lane.batch_size), f.entity_ms into lane.batch_size, lane.entity_ms from imago.first_size(lane) f;
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.is_transition_waiting(run.id) then
+    if total.attempts > 0 and imago.is_waited_for() then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    ahead := imago.read_lane(run, plan, lane);
+    portion := lane;
+    portion.batch_size := case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end;
+    ahead := imago.read_lane(run, plan, portion);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := (ahead.error).sqlstate;
@@ -14561,7 +14627,7 @@ begin
       exit;
     end if;
 
-    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
+    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, portion.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
     total.attempts := total.attempts + greatest(1, moves.attempts);
     total.moved := total.moved + moves.moved;
     total.failed := total.failed + moves.failed;
@@ -14575,7 +14641,8 @@ begin
       lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if ahead.rows >= lane.batch_size then
+      if ahead.rows >= portion.batch_size then
+        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
         lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
@@ -14591,11 +14658,12 @@ begin
     end if;
   end loop;
 
+  lane.written := lane.written + imago.writes_counted(run.plan, own => true) - written;
   perform imago.save_lane(lane, run.plan, total);
   return total;
 end
 $$;
-comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
+comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer, boolean) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
 
 -- imago.work_run
 create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null)
@@ -14618,6 +14686,7 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
+  others_write boolean;
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -14633,6 +14702,10 @@ begin
     end;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
+  if run.state = 'running' then
+    others_write := imago.are_others_writing(run);
+    deadline := imago.call_deadline(imago.call_budget(run, max_ms, others_write));
+  end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
@@ -14660,7 +14733,7 @@ begin
       continue;
     end if;
     if lane.run is not null then
-      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size, is_quiet => not others_write);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;
@@ -14692,7 +14765,9 @@ begin
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
   end if;
-  return imago.work_answer(run_id, outcome, totals, rows, started);
+  -- The next call is to know by then what this one has written.
+  perform pg_catalog.pg_stat_force_next_flush();
+  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write);
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
@@ -14787,6 +14862,35 @@ as $$
       select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s)
 $$;
 comment on function imago.writers_in_flight(imago.plan) is 'Virtual transactions that have written, or are about to write, the plan''s tables and have not ended.';
+
+-- imago.writes_counted
+create or replace function imago.writes_counted(plan text, own boolean)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each call.
+as $$
+declare
+  tables oid[] := (
+    select coalesce(array_agg(distinct t.oid), '{}')
+    from (select p.source from imago.plan p where p.name = writes_counted.plan
+          union select w.relation from imago.plan_write w where w.plan = writes_counted.plan) r(relation)
+    -- Rows of a partitioned table are counted on its partitions.
+    cross join lateral (
+      select pg_catalog.to_regclass(r.relation)::oid union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation)) p) t(oid));
+begin
+  if own then
+    return (
+      select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t) + pg_catalog.pg_stat_get_xact_tuples_updated(t) + pg_catalog.pg_stat_get_xact_tuples_deleted(t)), 0)
+      from unnest(tables) t);
+  end if;
+  return (
+    select coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(t) + pg_catalog.pg_stat_get_tuples_updated(t) + pg_catalog.pg_stat_get_tuples_deleted(t)), 0)
+    from unnest(tables) t);
+end
+$$;
+comment on function imago.writes_counted(text, boolean) is 'Rows written in a plan''s tables as the server counts them: by this transaction (own), or by everybody and ever.';
 
 -- imago.writes_now
 create or replace function imago.writes_now(plan_name text, renamed boolean)

@@ -311,14 +311,14 @@ describe('workers, windows and canaries together', () => {
     await prepareAll(sql);
     await call(sql, 'migrate_batch', { batch_size: 1, max_ms: 1 });
     const budget = (maxMs: number) =>
-      value<number>(sql, 'select imago.call_budget(r.id, $1) from imago.run r', [maxMs]);
+      value<number>(sql, 'select imago.call_budget(r, $1, false) from imago.run r', [maxMs]);
     expect(await budget(2000)).toBe(2000);
     await db.connect().begin(async (tx) => {
       await tx`select imago.lock_run(r.id, shared => true) from imago.run r`;
       expect(await budget(2000)).toBe(1000);
       expect(await budget(120)).toBe(100);
       expect(await budget(20)).toBe(20);
-      const [own] = await tx`select imago.call_budget(r.id, 2000) as ms from imago.run r`;
+      const [own] = await tx`select imago.call_budget(r, 2000, false) as ms from imago.run r`;
       expect(own?.ms).toBe(2000);
     });
     expect(await budget(2000)).toBe(2000);

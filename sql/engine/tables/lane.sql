@@ -17,6 +17,8 @@ create table imago.lane (
   waits_since timestamptz,
   look_timed_out boolean not null default false,
   moved_before bigint,
+  entity_ms numeric,
+  written bigint not null default 0,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
@@ -27,4 +29,6 @@ comment on column imago.lane.lower_key is 'Exclusive; null means from the first 
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
+comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
+comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';

@@ -56,7 +56,7 @@ begin
       return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp());
     end;
   end if;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms), batch_size);
+  return imago.work_run(driven.id, max_ms, batch_size);
 end
 $$;
 comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';

@@ -31,7 +31,7 @@ begin
     return imago.work_answer(driven.id, 'busy', '{}', '{}', statement_timestamp()) - 'migrated'
       || '{"run": null, "direction": "rollback", "rolled_back": 0}';
   end;
-  return imago.work_run(driven.id, imago.call_budget(driven.id, max_ms));
+  return imago.work_run(driven.id, max_ms);
 end
 $$;
 comment on function imago.roll_back(text, integer, boolean, bigint) is 'One call''s worth of taking a migration back: opens the rollback or finds it, and works.';

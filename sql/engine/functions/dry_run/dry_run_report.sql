@@ -37,7 +37,7 @@ begin
     into side_effects, undeclared
   from others;
   return answer - 'run' || jsonb_build_object(
-    'found', case when imago.is_waited_for() then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
+    'found', case when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then '[]' else imago.rehearsal_problems(plan) end, 'dry_run', true, 'side_effects', side_effects, 'undeclared', undeclared,
     'failed', (select sum((s ->> 'failed')::bigint) from jsonb_array_elements(tried -> 'stages') s),
     'failures', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(

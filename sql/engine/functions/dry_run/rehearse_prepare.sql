@@ -23,7 +23,7 @@ begin
     end if;
     exit when not (step ->> 'has_more')::boolean;
     is_first := false;
-    if imago.is_waited_for() then
+    if imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then
       perform imago.raise_error('IM079', plan_name, 'others wait for its tables');
     elsif clock_timestamp() >= ends_at then
       perform imago.raise_error('IM079', plan_name, 'that takes longer than its tables may be held');

@@ -25,7 +25,7 @@ begin
       when step #>> '{error,code}' = 'IM020' then 'failures'
       when step ->> 'status' = 'busy' then 'locked'
       when step ->> 'status' not in ('working', 'deferred') then 'error'
-      when imago.is_waited_for() then 'waiters'
+      when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then 'waiters'
       when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
     end;
     exit when reason is not null;

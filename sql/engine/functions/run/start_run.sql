@@ -18,6 +18,7 @@ begin
   select run_id, s.stage, c.total, c.source_rows
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
   update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
+  insert into imago.health (run) values (run_id);
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end

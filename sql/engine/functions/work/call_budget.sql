@@ -1,18 +1,20 @@
-create or replace function imago.call_budget(run_id bigint, max_ms integer)
+create or replace function imago.call_budget(run imago.run, max_ms integer, others_write boolean)
 returns integer
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select case
+begin
+  return case
+    when others_write then least(max_ms, imago.setting_number('hold_ms'))
     -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
-    when r.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run_id and l.number > 1)
+    when run.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run.id and l.number > 1)
     then least(max_ms, 100)
     -- Room that rows have left on their pages can be used once every transaction that began before has ended: with others at
     -- work that takes two calls.
-    when imago.others_at_work(run_id) then least(max_ms, greatest(100, max_ms / 2))
+    when imago.others_at_work(run.id) then least(max_ms, greatest(100, max_ms / 2))
     else max_ms
-  end
-  from imago.run r where r.id = run_id
+  end;
+end
 $$;
-comment on function imago.call_budget(bigint, integer) is 'The milliseconds that a call works on a run: what its caller gave, or less. Half of it while others are at work; a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(imago.run, integer, boolean) is 'The milliseconds that a call works on a run: what its caller gave, or less. hold_ms while others write its tables; half of it while other callers are at work; a tenth of a second when the call has just started a run of several lanes.';

@@ -4,7 +4,8 @@ create or replace function imago.work_lane(
   lane imago.lane,
   deadline timestamptz,
   attempts_left integer,
-  fixed_size integer
+  fixed_size integer,
+  is_quiet boolean
 )
 returns imago.moves
 language plpgsql
@@ -15,20 +16,24 @@ declare
   total imago.moves;
   moves imago.moves;
   ahead record;
+  portion imago.lane;
+  written bigint := imago.writes_counted(run.plan, own => true);
   started timestamptz;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
-    lane.batch_size := imago.first_size(lane);
+    select coalesce(f.batch_size, lane.batch_size), f.entity_ms into lane.batch_size, lane.entity_ms from imago.first_size(lane) f;
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.is_transition_waiting(run.id) then
+    if total.attempts > 0 and imago.is_waited_for() then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
-    ahead := imago.read_lane(run, plan, lane);
+    portion := lane;
+    portion.batch_size := case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end;
+    ahead := imago.read_lane(run, plan, portion);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
       total.sqlstate := (ahead.error).sqlstate;
@@ -44,7 +49,7 @@ begin
       exit;
     end if;
 
-    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, lane.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
+    moves := imago.move_keys(run, plan, ahead.todo, lane.pass, portion.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
     total.attempts := total.attempts + greatest(1, moves.attempts);
     total.moved := total.moved + moves.moved;
     total.failed := total.failed + moves.failed;
@@ -58,7 +63,8 @@ begin
       lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
       -- The rest of a lane says nothing about the size that fits the next one.
-      if ahead.rows >= lane.batch_size then
+      if ahead.rows >= portion.batch_size then
+        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
         lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
       end if;
     else
@@ -74,8 +80,9 @@ begin
     end if;
   end loop;
 
+  lane.written := lane.written + imago.writes_counted(run.plan, own => true) - written;
   perform imago.save_lane(lane, run.plan, total);
   return total;
 end
 $$;
-comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
+comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer, boolean) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';

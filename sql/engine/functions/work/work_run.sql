@@ -18,6 +18,7 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
+  others_write boolean;
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -33,6 +34,10 @@ begin
     end;
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
+  if run.state = 'running' then
+    others_write := imago.are_others_writing(run);
+    deadline := imago.call_deadline(imago.call_budget(run, max_ms, others_write));
+  end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
   elsif imago.over_budget(run) then
@@ -60,7 +65,7 @@ begin
       continue;
     end if;
     if lane.run is not null then
-      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size);
+      moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size, is_quiet => not others_write);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
       exit;
@@ -92,7 +97,9 @@ begin
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
   end if;
-  return imago.work_answer(run_id, outcome, totals, rows, started);
+  -- The next call is to know by then what this one has written.
+  perform pg_catalog.pg_stat_force_next_flush();
+  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write);
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';

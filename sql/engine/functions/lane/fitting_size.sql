@@ -1,0 +1,16 @@
+create or replace function imago.fitting_size(lane imago.lane, deadline timestamptz, is_quiet boolean)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if lane.entity_ms is null or lane.entity_ms <= 0 then
+    return lane.batch_size;
+  end if;
+  return greatest(1, least(lane.batch_size, least(
+    greatest(20, 1000 * extract(epoch from deadline - clock_timestamp())),
+    case when is_quiet is not true then imago.setting_number('hold_ms') end) / lane.entity_ms))::integer;
+end
+$$;
+comment on function imago.fitting_size(imago.lane, timestamptz, boolean) is 'Size of the next sub-batch of a lane: its own, or what fits the rest of the call. Unless the tables are quiet, hold_ms.';

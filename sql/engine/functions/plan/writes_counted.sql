@@ -1,0 +1,27 @@
+create or replace function imago.writes_counted(plan text, own boolean)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each call.
+as $$
+declare
+  tables oid[] := (
+    select coalesce(array_agg(distinct t.oid), '{}')
+    from (select p.source from imago.plan p where p.name = writes_counted.plan
+          union select w.relation from imago.plan_write w where w.plan = writes_counted.plan) r(relation)
+    -- Rows of a partitioned table are counted on its partitions.
+    cross join lateral (
+      select pg_catalog.to_regclass(r.relation)::oid union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation)) p) t(oid));
+begin
+  if own then
+    return (
+      select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t) + pg_catalog.pg_stat_get_xact_tuples_updated(t) + pg_catalog.pg_stat_get_xact_tuples_deleted(t)), 0)
+      from unnest(tables) t);
+  end if;
+  return (
+    select coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(t) + pg_catalog.pg_stat_get_tuples_updated(t) + pg_catalog.pg_stat_get_tuples_deleted(t)), 0)
+    from unnest(tables) t);
+end
+$$;
+comment on function imago.writes_counted(text, boolean) is 'Rows written in a plan''s tables as the server counts them: by this transaction (own), or by everybody and ever.';

@@ -1,0 +1,30 @@
+create or replace function imago.are_others_writing(run imago.run)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  seen imago.health;
+  others bigint;
+begin
+  -- One call looks; who comes meanwhile takes what was seen before.
+  select h.* into seen from imago.health h where h.run = run.id for update skip locked;
+  if found then
+    -- Sessions report what they have written a moment after they commit: this can be too little, never too much. A batch that was
+    -- rolled back counts as somebody else's.
+    others := imago.writes_counted(run.plan, own => false) - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
+    update imago.health h set
+      others_written = greatest(seen.others_written, others),
+      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end,
+      looked_at = clock_timestamp()
+    where h.run = run.id
+    returning h.others_at into seen.others_at;
+  else
+    select h.* into seen from imago.health h where h.run = run.id;
+  end if;
+  return case when seen.others_written is not null
+    then coalesce(seen.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0), false) end;
+end
+$$;
+comment on function imago.are_others_writing(imago.run) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null at the first look, which cannot say.';

@@ -1,0 +1,124 @@
+/** How long a call keeps rows from the app: it ends when somebody waits, and is short while others write. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { prepareAll } from '../support/avatars.ts';
+import { call, value } from '../support/call.ts';
+import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll } from '../support/imago.ts';
+
+const databases: TestDatabase[] = [];
+
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+async function app(options: DatabaseOptions = {}): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users: 300, ...options });
+  databases.push(db);
+  return db;
+}
+
+/** Writes a post, and has the server count it at once. */
+const post = async (db: TestDatabase) => {
+  const writer = db.connect({ max: 1 });
+  await writer`insert into public.posts (user_id, body) select id, 'new' from public.users limit 1`;
+  await writer`select pg_stat_force_next_flush()`;
+  await writer.end();
+};
+
+describe('a call that holds a row which somebody waits for', () => {
+  test.each([
+    ['forward', 'migrate_batch', { batch_size: 2, max_ms: 60_000 }],
+    ['back', 'rollback_batch', { max_ms: 60_000 }],
+  ])('%s: it ends after its sub-batch, and the write goes through', async (direction, name, options) => {
+    const db = await app();
+    await prepareAll(db.sql);
+    if (direction === 'back') await migrateAll(db.sql);
+    // A call of many small sub-batches, which would move everybody.
+    await db.sql`update imago.setting set value = '100000' where name = 'max_sub_batches'`;
+    await db.sql`update imago.setting set value = '1' where name = 'lanes'`;
+    await db.sql`update imago.setting set value = '1' where name = 'sub_batch_ms'`;
+    await call(db.sql, name, { ...options, max_ms: 1 });
+
+    const writer = db.connect({ max: 1 });
+    let ended = false;
+    const answer = call(db.sql, name, options).finally(() => {
+      ended = true;
+    });
+    let writes = 0;
+    while (!ended) {
+      await writer`update public.users set bio = 'written meanwhile'`;
+      writes += 1;
+    }
+    const { has_more, status } = await answer;
+    expect({ has_more, status }).toEqual({ has_more: true, status: 'working' });
+    expect(writes).toBeGreaterThan(0);
+    const left = direction === 'forward' ? 'is null' : 'is not null';
+    expect(
+      await value<number>(db.sql, `select count(*)::int from users where active_avatar_id ${left}`),
+    ).toBeGreaterThan(0);
+  });
+});
+
+describe('whether others write the plan’s tables', () => {
+  const others = (db: TestDatabase) =>
+    call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 }).then(({ others_write }) => others_write);
+
+  test('is not known at the first look, then false for Imago’s own writes, true for a write of the app', async () => {
+    const db = await app();
+    await prepareAll(db.sql);
+    expect(await others(db)).toBeNull();
+    expect(await others(db)).toBe(false);
+    expect(await others(db)).toBe(false);
+    await post(db);
+    expect(await others(db)).toBe(true);
+    expect(await others(db)).toBe(true);
+    await db.sql`update imago.setting set value = '0' where name = 'quiet_ms'`;
+    expect(await others(db)).toBe(false);
+  });
+
+  test('is not told by writes to tables that the plan has nothing to do with', async () => {
+    const db = await app();
+    await prepareAll(db.sql);
+    await db.sql`create table public.other (id integer)`;
+    await others(db);
+    await db.sql`insert into public.other select generate_series(1, 1000)`;
+    await db.sql`select pg_stat_force_next_flush()`;
+    expect(await others(db)).toBe(false);
+  });
+
+  test('decides how long a call works: hold_ms while they do, what it was given while they do not', async () => {
+    const db = await app();
+    await prepareAll(db.sql);
+    await others(db);
+    const budget = (write: boolean | null) =>
+      value<number>(db.sql, 'select imago.call_budget(r, 2000, $1) from imago.run r', [write]);
+    expect([await budget(null), await budget(false), await budget(true)]).toEqual([2000, 2000, 100]);
+  });
+
+  test('with several callers one looks, and the others take what it saw', async () => {
+    const db = await app();
+    await prepareAll(db.sql);
+    await others(db);
+    await others(db);
+    await post(db);
+    const holder = db.connect({ max: 1 });
+    await holder`begin`;
+    await holder`select from imago.health for update`;
+    expect(await others(db)).toBe(false);
+    await holder`rollback`;
+    expect(await others(db)).toBe(true);
+  });
+});
+
+test('how long the calls of a run have held rows is in its statistics', async () => {
+  const db = await app({ users: 50 });
+  await prepareAll(db.sql);
+  await migrateAll(db.sql);
+  const stats = await call(db.sql, 'get_migration_performance_stats');
+  expect(stats.held_ms).toEqual({
+    p50: expect.any(Number),
+    p99: expect.any(Number),
+    max: expect.any(Number),
+  });
+  expect(stats.held_ms.max).toBeGreaterThanOrEqual(stats.held_ms.p50);
+});
