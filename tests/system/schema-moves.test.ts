@@ -341,13 +341,11 @@ describe('a journal that is too large to follow within a call', () => {
       await tx`set local statement_timeout = '8s'`;
       await tx`select public.rollback_batch(plan => ${PLAN})`;
     });
-    await expect(refused).rejects.toMatchObject({
-      code: 'IM069',
-      message: expect.stringContaining(what),
-      hint: expect.stringContaining(`select imago.follow_schema('trial')`),
-    });
+    const error = await refused.catch((met) => met);
+    expect(error).toMatchObject({ code: 'IM069', message: expect.stringContaining(what) });
+    const [typed = ''] = /set statement_timeout = 0; select [^;]*/.exec(error.hint) ?? [];
     expect(await value(sql, 'select count(*)::int from public.items where a is null')).toBe(12);
-    await sql.unsafe(`set statement_timeout = 0; select imago.follow_schema('trial')`);
+    await sql.unsafe(typed);
     await sql.begin(async (tx) => {
       await tx`set local statement_timeout = '8s'`;
       await goesBack(tx as unknown as Sql);
