@@ -1,5 +1,5 @@
 /** Projects with migrations as starters for Supabase have them, on the embedded Supabase: tests/fixtures/starters. */
-import { cp, mkdtemp } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +22,10 @@ async function starter(name: string) {
   const folder = await mkdtemp(path.join(tmpdir(), `imago-${name}-`));
   const project = path.join(folder, 'project');
   const environment = { IMAGO_FOLDER: path.join(folder, '.imago') };
-  onTestFinished(async () => await removeEmbedded(environment.IMAGO_FOLDER));
+  onTestFinished(async () => {
+    await removeEmbedded(environment.IMAGO_FOLDER);
+    await rm(folder, { recursive: true, force: true });
+  });
   await cp(path.join(starters, name), project, { recursive: true });
   return { project, environment };
 }
