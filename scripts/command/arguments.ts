@@ -3,6 +3,7 @@ import { type Command, CommanderError, InvalidArgumentError, type OptionValues }
 import { z } from 'zod';
 import { expectComplete } from './complete.ts';
 import { commandLine, commandPrefix } from './invocation.ts';
+import { writeText } from './streams.ts';
 import { UsageError } from './usage.ts';
 
 /** --help was asked for and printed. */
@@ -21,6 +22,9 @@ export function readArguments(
 ): OptionValues {
   expectComplete(parser, argv);
   let complaint = '';
+  for (const command of [parser, ...parser.commands]) {
+    command.configureOutput({ writeOut: (text) => writeText(...text.trimEnd().split('\n')) });
+  }
   parser.exitOverride().configureOutput({
     writeErr: (text) => {
       complaint += text;

@@ -1,5 +1,6 @@
 /** Asks a person something. */
 import { createInterface } from 'node:readline/promises';
+import { shown } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
 
@@ -14,14 +15,18 @@ export function expectSomebody(why: string): void {
 
 /** Asks a question; true when the answer is yes. */
 export async function ask(question: string, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
+  return /^y(es)?$/i.test(await answerOf(`${question} [y/N] `, terminal, signal));
+}
+
+/** What is typed as an answer; nothing where it is interrupted. */
+export async function answerOf(question: string, terminal: Terminal, signal: AbortSignal): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: terminal.stream });
   // In raw mode the terminal does not turn Ctrl-C into a signal; readline tells instead.
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    const answer = await lines.question(`${question} [y/N] `, { signal });
-    return /^y(es)?$/i.test(answer.trim());
+    return (await lines.question(shown(question), { signal })).trim();
   } catch (error) {
-    if (signal.aborted) return false;
+    if (signal.aborted) return '';
     throw error;
   } finally {
     lines.close();

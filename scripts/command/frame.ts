@@ -1,5 +1,6 @@
 /** What stands on the last lines of a terminal while a command works, drawn anew in place. */
 import stringWidth from 'string-width';
+import { shown } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 import type { Part } from './wrap.ts';
 
@@ -56,7 +57,7 @@ export class Frame {
 
   #write(): void {
     this.#shown = this.#lines;
-    if (this.#shown.length > 0) this.#terminal.stream.write(`${this.#shown.join('\n')}\n`);
+    if (this.#shown.length > 0) this.#terminal.stream.write(`${this.#shown.map(shown).join('\n')}\n`);
   }
 
   #erase(): void {

@@ -1,6 +1,7 @@
-/** A result on stdout: rows with a name each, in a box where there is room for one. */
+/** The lines of a result on stdout: rows with a name each, in a box where there is room for one. */
 import Table from 'cli-table3';
 import stringWidth from 'string-width';
+import { printable } from './printable.ts';
 import { wrapWords } from './wrap.ts';
 
 export interface Row {
@@ -15,16 +16,13 @@ export const usualWidth = 110;
 /** A box of two columns in a narrower window holds words, not lines. */
 const narrow = 60;
 
-export function labelled(rows: readonly Row[], bold: (text: string) => string): string {
+export function labelled(given: readonly Row[], bold: (text: string) => string): string[] {
+  const rows = given.map((row) => ({ ...row, name: printable(row.name) }));
   const columns = process.stdout.columns || usualWidth;
   const painted = ({ value, paint = (text) => text }: Row, width: number): string[] =>
     wrapWords(value, width).map((line) => line && paint(line));
   if (columns < narrow) {
-    const lines = rows.flatMap((row) => [
-      bold(row.name),
-      ...painted(row, columns - 3).map((line) => `  ${line}`),
-    ]);
-    return lines.join('\n');
+    return rows.flatMap((row) => [bold(row.name), ...painted(row, columns - 3).map((line) => `  ${line}`)]);
   }
   const width = Math.min(columns, 130);
   const first = 2 + Math.max(...rows.map(({ name }) => stringWidth(name)));
@@ -35,5 +33,5 @@ export function labelled(rows: readonly Row[], bold: (text: string) => string): 
   });
   // Wrapped here: the table itself cuts off what is longer than a line.
   table.push(...rows.map((row) => [bold(row.name), painted(row, width - first - 5).join('\n')]));
-  return table.toString();
+  return table.toString().split('\n');
 }

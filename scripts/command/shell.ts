@@ -4,6 +4,7 @@ import { expectPlaces } from './environment.ts';
 import { onInterrupt } from './interrupt.ts';
 import { programName } from './invocation.ts';
 import { expectNothingKept, isBelowNpm } from './kept-by-npm.ts';
+import { indented } from './printable.ts';
 import { refuse } from './refuse.ts';
 import { outliveReaders } from './streams.ts';
 import { type Level, Terminal } from './terminal.ts';
@@ -92,5 +93,11 @@ async function expectWholeCall(argv: readonly string[], command: string): Promis
 /** The process of one command. */
 export async function start(run: (argv: readonly string[]) => Promise<number>): Promise<void> {
   outliveReaders();
-  process.exitCode = await run(process.argv.slice(2));
+  try {
+    process.exitCode = await run(process.argv.slice(2));
+  } catch (error) {
+    // Nobody has foreseen it, and what it quotes may come from anywhere.
+    new Terminal('error').error(indented(String((error as Error).stack ?? error)));
+    process.exitCode = 1;
+  }
 }

@@ -1,13 +1,13 @@
 /** What people read while the command works: lines on stderr, above the progress bar where there is one. */
-import pc from 'picocolors';
+import { indented, lineBreak, newPaint, type Paint, shown } from './printable.ts';
 
 export const levels = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof levels)[number];
 
 /** Whether to colour what goes to this stream. */
-export function colours(stream: NodeJS.WriteStream): ReturnType<typeof pc.createColors> {
+export function colours(stream: NodeJS.WriteStream): Paint {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
-  return pc.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || (stream.isTTY && TERM !== 'dumb')));
+  return newPaint(!NO_COLOR && (Boolean(FORCE_COLOR) || (stream.isTTY && TERM !== 'dumb')));
 }
 
 /** Something that occupies the last line, like a progress bar, and makes room for a line above it. */
@@ -43,14 +43,23 @@ export class Terminal {
     this.#write('warn', this.paint.yellow(line));
   }
 
+  /** A hint may have more lines than one; those after the first are set in. */
   error(line: string, hint?: string): void {
-    this.#write('error', this.paint.red(line) + (hint ? `\n${hint}` : ''));
+    this.#write('error', this.paint.red(line) + (hint ? lineBreak + indented(hint) : ''));
+  }
+
+  /** What is to be decided on, whatever the level. */
+  show(...lines: readonly string[]): void {
+    this.#print(lines.join(lineBreak));
   }
 
   #write(level: Level, text: string): void {
-    if (!this.shows(level)) return;
+    if (this.shows(level)) this.#print(text);
+  }
+
+  #print(text: string): void {
     this.lastLine?.hide();
-    this.stream.write(`${text}\n`);
+    this.stream.write(`${shown(text)}\n`);
     this.lastLine?.show();
   }
 }

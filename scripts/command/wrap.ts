@@ -1,6 +1,6 @@
 /** Text that has to fit a width: nothing of it is ever cut off. */
 import stringWidth from 'string-width';
-import { printable } from './printable.ts';
+import { lineBreak, printable } from './printable.ts';
 
 /** A piece of a line that stays together where it can. */
 export interface Part {
@@ -18,7 +18,7 @@ export function wrapParts(parts: readonly Part[], width: number): string[] {
   let line = '';
   let used = 0;
   for (const { text, paint = asItIs } of parts) {
-    for (const [i, piece] of wrapWords(printable(text), width).entries()) {
+    for (const [i, piece] of wrapWords(text, width).entries()) {
       const isNext = i === 0 && used > 0;
       const needed = stringWidth(piece) + (isNext ? separator.length : 0);
       if (isNext && used + needed <= width) {
@@ -34,9 +34,9 @@ export function wrapParts(parts: readonly Part[], width: number): string[] {
   return used > 0 ? [...lines, line] : lines;
 }
 
-/** The lines of a text, broken between words; a word that is wider than a line, anywhere. */
+/** The lines of a text, made printable, broken between words; a word that is wider than a line, anywhere. */
 export function wrapWords(text: string, width: number): string[] {
-  return text.split('\n').flatMap((line) => wrapLine(line, Math.max(1, width)));
+  return text.split(lineBreak).flatMap((line) => wrapLine(printable(line), Math.max(1, width)));
 }
 
 function wrapLine(text: string, width: number): string[] {

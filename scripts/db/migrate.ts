@@ -1,5 +1,6 @@
 /** `db migrate "message"`: the next version and its way back, from what the models say. */
 
+import { lineBreak } from '../command/printable.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
 import type { Catalog } from './catalog.ts';
 import { compareCatalogs, type Difference, essential } from './catalog.ts';
@@ -13,7 +14,7 @@ import { type Candidate, type Renamed, renameDerived, renameIn } from './renames
 import { isRefused, type Risk, risksOf } from './risks.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
-import { type Marked, versionText, wayBackText, withLateNotNull } from './writing.ts';
+import { type Marked, oneLine, versionText, wayBackText, withLateNotNull } from './writing.ts';
 
 /** A version as it will be written. */
 interface Draft {
@@ -275,12 +276,12 @@ function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]):
   );
   return new Problem(
     'data-loss',
-    ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${risk.text}`)].join('\n'),
+    ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${risk.text}`)].join(lineBreak),
     [
       ...denied.map(({ from, to }) => `Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
       ...new Set(refused.flatMap(advice)),
       'Do it all the same, in one go: --allow-data-loss. Nothing was written.',
-    ].join('\n'),
+    ].join(lineBreak),
   );
 }
 
@@ -325,8 +326,8 @@ function nothing(project: Project, saw: string[]): Ending {
 async function writeEmpty(project: Project, message: string): Promise<Ending> {
   const version = nextVersion(project.versions);
   const files = await writeVersion(project.folder, version, slug(message), {
-    up: `-- ${message}\n`,
-    down: `-- The way back of: ${message}\n`,
+    up: `-- ${oneLine(message)}\n`,
+    down: `-- The way back of: ${oneLine(message)}\n`,
   });
   return {
     status: 'done',

@@ -1,6 +1,6 @@
 /** `db reset`: drops everything and applies all versions; for databases that can be lost. */
-import { createInterface } from 'node:readline/promises';
 import type { Sql, TransactionSql } from 'postgres';
+import { answerOf } from '../command/ask.ts';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
@@ -29,9 +29,11 @@ export async function reset(context: Context): Promise<Ending> {
 }
 
 /** Another database than the embedded one goes only when somebody has typed its name. */
-async function expectName({ options, signal }: Context, name: string): Promise<void> {
+async function expectName({ options, terminal, signal }: Context, name: string): Promise<void> {
+  const question = `All data of ${name} will be lost. Type its name to go on: `;
   const typed =
-    options.confirm ?? (await type(`All data of ${name} will be lost. Type its name to go on: `, signal));
+    options.confirm ?? (process.stdin.isTTY ? await answerOf(question, terminal, signal) : undefined);
+  if (signal.aborted) throw new Declined();
   if (typed === name) return;
   if (typed === undefined) {
     throw new Problem(
@@ -41,19 +43,6 @@ async function expectName({ options, signal }: Context, name: string): Promise<v
     );
   }
   throw new Problem('wrong-name', `The database is called ${name}.`, 'Nothing was changed.');
-}
-
-async function type(question: string, signal: AbortSignal): Promise<string | undefined> {
-  if (!process.stdin.isTTY) return undefined;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await lines.question(question, { signal })).trim();
-  } catch (error) {
-    if (signal.aborted) throw new Declined();
-    throw error;
-  } finally {
-    lines.close();
-  }
 }
 
 /** Schemas that come with the platform stay, without what was put into them; `public` is made anew, closed as it was. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { ask, expectSomebody } from '../command/ask.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
 import { type Desk, runShell } from '../command/shell.ts';
-import { writeLine } from '../command/streams.ts';
+import { writeLine, writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { answerTo } from '../connection/open.ts';
@@ -126,8 +126,7 @@ function report(options: Options, terminal: Terminal, ending: Ending): number {
     });
     return code;
   }
-  for (const line of ending.lines ?? []) process.stdout.write(`${line}\n`);
-  process.stdout.write(`${ending.message}\n`);
+  writeText(...(ending.lines ?? []), ending.message);
   for (const line of ending.next ?? []) terminal.info(line);
   return code;
 }

@@ -31,7 +31,7 @@ export function wayBackText(
     ...(kept.length > 0
       ? ['-- Run it by `db downgrade`, which moves these aside first, into schema imago_attic:']
       : []),
-    ...kept.map((line) => `--   ${line}`),
+    ...kept.map((line) => `--   ${oneLine(line)}`),
   ];
   return [head.join('\n'), ...statements.map(({ text }) => `${text};`)].join('\n\n').concat('\n');
 }
@@ -86,6 +86,6 @@ function fills({ contype }: Constraint): boolean {
   return ['CONSTR_DEFAULT', 'CONSTR_GENERATED', 'CONSTR_IDENTITY'].includes(contype ?? '');
 }
 
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').trim();
 }

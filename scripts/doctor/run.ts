@@ -5,7 +5,7 @@ import { programName } from '../command/invocation.ts';
 import { reach, sayTarget } from '../command/reach.ts';
 import { fail } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
-import { writeLine } from '../command/streams.ts';
+import { writeLine, writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
 import { colours, type Terminal } from '../command/terminal.ts';
 import { readParts } from '../install/parts.ts';
@@ -95,7 +95,7 @@ function say(
   const paint = colours(process.stdout);
   for (const { severity, message, remedy } of findings) {
     const word = severity === 'error' ? paint.red('error  ') : paint.yellow('warning');
-    process.stdout.write(`${word}  ${message}\n         ${remedy}\n`);
+    writeText(`${word}  ${message}`, `         ${remedy}`);
   }
   if (facts) {
     const plans = facts.plans.length > 0 ? `plans ${facts.plans.join(', ')}` : 'no plans';

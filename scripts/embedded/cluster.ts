@@ -16,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { z } from 'zod';
+import { indented } from '../command/printable.ts';
 import { replacePrivately } from '../command/private-file.ts';
 import { type Account, homeOf, serverAccount } from './account.ts';
 import { installation } from './installation.ts';
@@ -191,7 +192,9 @@ async function initialise(
       child.once('close', (code, signal) =>
         code === 0
           ? resolve()
-          : reject(new Error(`initdb failed (${signal ?? `exit code ${code}`}):\n${output.join('').trim()}`)),
+          : reject(
+              new Error(indented(`initdb failed (${signal ?? `exit code ${code}`}):\n${output.join('')}`)),
+            ),
       );
     });
   } finally {

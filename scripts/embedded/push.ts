@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Sql } from 'postgres';
+import { indented } from '../command/printable.ts';
 import { builtMark, packageFolder } from '../package.ts';
 import { runCli } from '../supabase-cli.ts';
 import { missingHere } from './missing.ts';
@@ -76,5 +77,5 @@ async function push(databaseUrl: string, folder: string, options: string[]): Pro
   const missing = lines.map(missingHere).find((line) => line !== undefined);
   // Which file of the server is not there is nobody's to mend.
   const said = lines.filter((line) => !line.startsWith('Could not open extension control file'));
-  throw new Error(['supabase db push failed:', ...said, ...(missing ? ['', missing] : [])].join('\n'));
+  throw new Error(indented(['supabase db push failed:', ...said, ...(missing ? [missing] : [])].join('\n')));
 }

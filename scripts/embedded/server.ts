@@ -11,6 +11,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import type { Sql } from 'postgres';
+import { plain } from '../command/printable.ts';
 import { type Cluster, connect, removeCluster, startCluster } from './cluster.ts';
 import { publicHalf } from './credentials.ts';
 import { type DataApi, openDataApi, serveHttp } from './data-api.ts';
@@ -339,5 +340,5 @@ async function close(): Promise<void> {
 
 function messageOf(error: unknown): string {
   console.error(error);
-  return error instanceof Error ? error.message : String(error);
+  return plain(error instanceof Error ? error.message : String(error));
 }

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { indented } from '../command/printable.ts';
 import { moduleFile } from '../package.ts';
 import {
   defaultFolder,
@@ -111,7 +112,7 @@ async function startServer(folder: string, reset: boolean): Promise<Starter | un
   });
   if (outcome.type === 'busy') return undefined;
   if (outcome.type === 'failed') {
-    throw new Error(`The embedded Supabase did not start: ${outcome.message}`);
+    throw new Error(indented(`The embedded Supabase did not start: ${outcome.message}`));
   }
   return {
     alive: () => child.exitCode === null && child.signalCode === null,
@@ -191,7 +192,7 @@ async function converse(
           resolve(reply.data.endpoints);
           break;
         case 'failed':
-          reject(new Error(reply.data.message));
+          reject(new Error(indented(reply.data.message)));
           socket.end();
           break;
       }

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { z } from 'zod';
 import { HelpShown, helpHint, readArguments } from '../command/arguments.ts';
 import { binName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import { refuse } from '../command/refuse.ts';
 import { UsageError } from '../command/usage.ts';
 import { commandOfFlag } from '../migrate/spelling.ts';
@@ -20,7 +21,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (entry) return await (await entry.load())(rest);
   try {
     const program = parser();
-    if (first === '') throw new UsageError('A command is missing.', `\n${program.helpInformation().trim()}`);
+    if (first === '') {
+      const help = program.helpInformation().trim().split('\n');
+      throw new UsageError('A command is missing.', ['', ...help].join(lineBreak));
+    }
     const meant = commandOfFlag(`--${first}`);
     if (meant) throw new UsageError(`There is no command ${first}.`, typeThis(meant));
     readArguments(program, [first, ...rest], explainFlag);

@@ -1,6 +1,8 @@
 /** What was added, changed, removed and left alone, for people and for machines. */
 import path from 'node:path';
 import { counted } from '../command/figures.ts';
+import { lineBreak } from '../command/printable.ts';
+import { writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import type { Change } from './changes.ts';
 import type { Options } from './options.ts';
@@ -21,13 +23,13 @@ export function say(said: Said, terminal: Terminal): void {
   const { project, work, options } = said;
   terminal.info(`Project: ${terminal.paint.bold(project.folder)}`);
   for (const { verb, file } of gathered(listed(work.changes))) {
-    process.stdout.write(`${verb.padEnd(8)} ${file}\n`);
+    writeText(`${verb.padEnd(8)} ${file}`);
   }
   for (const { file, reason } of work.kept) {
-    process.stdout.write(`${'kept'.padEnd(8)} ${file} (${reason})\n`);
+    writeText(`${'kept'.padEnd(8)} ${file} (${reason})`);
   }
   const lines = [summary(said), ...next(said).map((line) => `  ${line}`)];
-  terminal.info(lines.join('\n'));
+  terminal.info(lines.join(lineBreak));
   if (said.exitCode === 3) {
     terminal.warn(
       options.uninstall

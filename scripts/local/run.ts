@@ -1,8 +1,10 @@
 /** One invocation of `local`: keeps the embedded Supabase running until Ctrl-C. */
 import path from 'node:path';
 import { commandLine, planFlags, programName, siblingName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import { fail } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
+import { writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { homeOf } from '../embedded/account.ts';
 import { fittingPlans } from '../embedded/fitting.ts';
@@ -49,7 +51,7 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
     const log = path.join(defaultFolder, 'server.log');
     throw new Error(`The embedded Supabase was ended from outside. Its log: ${log}`);
   }
-  terminal.info(terminal.paint.dim('\nStopping'));
+  terminal.info(lineBreak + terminal.paint.dim('Stopping'));
   await embedded.release();
 }
 
@@ -80,13 +82,11 @@ function introduce(
   terminal.info(
     green(shared ? 'The embedded Supabase was running already.' : 'The embedded Supabase is running.'),
   );
-  console.log(
-    [
-      `SUPABASE_URL=${url}`,
-      `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
-      `SUPABASE_SECRET_KEY=${secretKey}`,
-      `DATABASE_URL=${databaseUrl}`,
-    ].join('\n'),
+  writeText(
+    `SUPABASE_URL=${url}`,
+    `SUPABASE_PUBLISHABLE_KEY=${publishableKey}`,
+    `SUPABASE_SECRET_KEY=${secretKey}`,
+    `DATABASE_URL=${databaseUrl}`,
   );
   terminal.info(
     [
@@ -96,6 +96,6 @@ function introduce(
       `Call its edge functions:           ${bold(`${url}/functions/v1/NAME`)}`,
       `Ctrl-C stops it; its data stays in ${homeOf(path.join(defaultFolder, 'postgres'))}.`,
       `Start over:                        ${bold(commandLine(local, ['--reset']))}`,
-    ].join('\n'),
+    ].join(lineBreak),
   );
 }

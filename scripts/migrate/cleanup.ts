@@ -3,6 +3,7 @@ import type { CleanupAnswer } from '../../functions/_shared/finalizing.ts';
 import { CallError } from '../client.ts';
 import { ask } from '../command/ask.ts';
 import { bytes, counted } from '../command/figures.ts';
+import { lineBreak } from '../command/printable.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { reasonOf, waitingNotes } from '../command/waiting.ts';
 import { type Context, nextCommand } from './context.ts';
@@ -107,7 +108,7 @@ async function drive(context: Context, args: { plan: string; older_than?: string
     waited = 0;
     for (const name of Object.keys(freed) as (keyof Freed)[]) freed[name] += answer[name];
     warnings.push(...answer.warnings);
-    if (answer.step) terminal.info([`Done: ${answer.step}`, ...answer.warnings].join('\n  '));
+    if (answer.step) terminal.info([`Done: ${answer.step}`, ...answer.warnings].join(`${lineBreak}  `));
     if (!answer.has_more) {
       return {
         status: 'done',

@@ -1,6 +1,7 @@
 /** What people read of a dry run: before it starts, at its end, and of each stage. */
 import type { DryRunAnswer, DryRunStage } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities, duration, whole } from '../command/figures.ts';
+import { lineBreak } from '../command/printable.ts';
 import type { Ending } from './ending.ts';
 import { isWrong } from './findings.ts';
 
@@ -70,7 +71,7 @@ export function stageLines({ stages }: DryRunAnswer): string[] {
 
 /** What was not tried, and why; empty when everything was. */
 export function untriedText({ stages }: DryRunAnswer): string {
-  return (stages ?? []).filter(isLeft).map(untried).join('\n');
+  return (stages ?? []).filter(isLeft).map(untried).join(lineBreak);
 }
 
 /** The time for all, or why it is not known. */

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CallError } from '../client.ts';
 import { bytes, duration } from '../command/figures.ts';
+import { indented } from '../command/printable.ts';
 import { expectPlace, writePrivately } from '../command/private-file.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
@@ -169,7 +170,7 @@ async function ended(
     child.once('close', (code) =>
       code === 0
         ? resolve()
-        : reject(new DumpError(`pg_dump failed (exit code ${code}).`, said.trim() || undefined)),
+        : reject(new DumpError(`pg_dump failed (exit code ${code}).`, indented(said) || undefined)),
     );
   });
 }

@@ -2,13 +2,14 @@
 import type { Finding, ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { whole } from '../command/figures.ts';
 import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import type { Context } from './context.ts';
 import type { Ending } from './ending.ts';
 
 /** `posts_with_wrong_avatar: 2`, a line each; says so when there are none, and nothing when nobody has looked. */
 export function findingsText(findings: readonly Finding[] | null | undefined): string | undefined {
   if (findings?.length === 0) return 'nothing is wrong';
-  return findings?.map(findingText).join('\n');
+  return findings?.map(findingText).join(lineBreak);
 }
 
 function findingText({ name, found, held, error }: Finding): string {

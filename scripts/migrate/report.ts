@@ -19,6 +19,7 @@ import {
   whole,
 } from '../command/figures.ts';
 import { labelled, type Row } from '../command/labelled.ts';
+import { lineBreak } from '../command/printable.ts';
 import {
   leftParts,
   migratedText,
@@ -88,8 +89,8 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
   };
 }
 
-/** The table that people read at the end. */
-export function toTable(frame: Frame, ending: Ending): string {
+/** The table that people read at the end, line by line. */
+export function toTable(frame: Frame, ending: Ending): string[] {
   const paint = colours(process.stdout);
   const rows: Row[] = [];
   const add: Add = (name, value, tone) => {
@@ -104,11 +105,11 @@ export function toTable(frame: Frame, ending: Ending): string {
   if (frame.action !== 'rollback') add('Checks', findingsText(ending.progress?.findings));
   if (ending.rolledBackUser) addUser(add, ending.rolledBackUser);
   if (ending.dryRun) addDryRun(add, ending.dryRun);
-  add('Warnings', ending.warnings?.join('\n'));
+  add('Warnings', ending.warnings?.join(lineBreak));
   if (ending.statistics) addStatistics(add, ending.statistics);
   if (ending.performance) addPerformance(add, ending.performance);
   if (ending.progress) addProgress(add, ending.progress, ending.performance, paint.red);
-  add('Next', ending.next.join('\n'));
+  add('Next', ending.next.join(lineBreak));
 
   return labelled(rows, paint.bold);
 }
@@ -116,7 +117,7 @@ export function toTable(frame: Frame, ending: Ending): string {
 type Add = (name: string, value: string | undefined, tone?: Row['paint']) => void;
 
 function errorText({ code, message, hint }: Problem): string {
-  return [[code, message].filter(Boolean).join(': '), hint].filter(Boolean).join('\n');
+  return [[code, message].filter(Boolean).join(': '), hint].filter(Boolean).join(lineBreak);
 }
 
 function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
@@ -128,7 +129,7 @@ function addWork(add: Add, frame: Frame, ending: Ending, tally: Tally): void {
     forward && pace('migrated', tally.migrated, ms, ending.progress),
     back && pace('took back', tally.rolledBack, ms, ending.progress),
   ];
-  add('This command', done.filter(Boolean).join('\n'));
+  add('This command', done.filter(Boolean).join(lineBreak));
   add('Rows', breakdown(tally.rows));
   const calls = [
     counted(tally.batches, 'batch', 'batches'),
@@ -152,7 +153,7 @@ function addUser(add: Add, user: RollbackUserAnswer): void {
   const conflicts = user.conflicts.map(
     ({ relation, key, reason }) => `${relation ?? ''} ${keyText(key)}: ${reason ?? ''}`,
   );
-  add('Conflicts', conflicts.slice(0, 10).join('\n'));
+  add('Conflicts', conflicts.slice(0, 10).join(lineBreak));
 }
 
 function keyText(key: unknown): string {
@@ -161,7 +162,7 @@ function keyText(key: unknown): string {
 
 function addDryRun(add: Add, dry: DryRunAnswer): void {
   if (dry.mode !== 'preflight') {
-    add('Tried', stageLines(dry).join('\n'));
+    add('Tried', stageLines(dry).join(lineBreak));
     add('Not tried', untriedText(dry));
     add('Rows', breakdown(dry.rows));
     add('Cost', cost(dry));
@@ -174,11 +175,11 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
   const problems = (dry.problems ?? []).map(({ severity, object, message, hint }) =>
     [`${severity ?? 'problem'}${object ? ` ${object}` : ''}: ${message ?? ''}`, hint && `  ${hint}`]
       .filter(Boolean)
-      .join('\n'),
+      .join(lineBreak),
   );
   const notices = (dry.notices ?? []).map(({ object, message }) => `${object ?? ''} ${message ?? ''}`.trim());
-  add('Good to know', notices.join('\n'));
-  add('Problems', problems.join('\n') || (dry.mode === 'preflight' ? 'none' : undefined));
+  add('Good to know', notices.join(lineBreak));
+  add('Problems', problems.join(lineBreak) || (dry.mode === 'preflight' ? 'none' : undefined));
 }
 
 function cost(dry: DryRunAnswer): string {
@@ -201,7 +202,7 @@ function listText(list: readonly unknown[] | null | undefined): string {
         : String(entry),
     );
   if (list.length > lines.length) lines.push(`… and ${whole(list.length - lines.length)} more (--json)`);
-  return lines.join('\n');
+  return lines.join(lineBreak);
 }
 
 /** What every plan counts; the rest is the plan's own, and is shown as it names it. */
@@ -270,6 +271,6 @@ function addProgress(
   add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
   add(heading(progress), `${migratedText(progress, progress)} (${percentText(progress)})`);
   add('Left', texts(leftParts(progress, direction)), failed + conflicts > 0 ? alarm : undefined);
-  add('Stages', stageParts(progress).map(texts).join('\n'));
+  add('Stages', stageParts(progress).map(texts).join(lineBreak));
   add('Rate', rates.filter(Boolean).join(' · '));
 }

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { expectSomebody } from '../command/ask.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
 import { planFlags, programName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import { isWrongUsage, problemOf } from '../command/problem.ts';
 import { sayTarget } from '../command/reach.ts';
 import { openSession, type Session, trafficOf } from '../command/session.ts';
 import { type Desk, runShell } from '../command/shell.ts';
-import { writeLine } from '../command/streams.ts';
+import { writeLine, writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
 import { type Action, actions, type CommandName } from './actions.ts';
 import { cleanUp } from './cleanup.ts';
@@ -92,9 +93,12 @@ export async function run(argv: readonly string[], command: CommandName = 'migra
     report: ({ options }, ending, terminal) => {
       const frame: Frame = { action: options.action, plan: options.plan, ...trafficOf(session) };
       if (options.json) writeLine(toJson(frame, ending));
-      else if (session) process.stdout.write(`${toTable(frame, ending)}\n`);
+      else if (session) writeText(...toTable(frame, ending));
       else
-        terminal.error(ending.error?.message ?? ending.message, ending.error?.hint ?? ending.next.join('\n'));
+        terminal.error(
+          ending.error?.message ?? ending.message,
+          ending.error?.hint ?? ending.next.join(lineBreak),
+        );
       return exitCodes[ending.status];
     },
   });

@@ -6,9 +6,10 @@ import type { Sql } from 'postgres';
 import { z } from 'zod';
 import { type Environment, readEnvironment } from '../command/environment.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import { fail, refuse } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
-import { writeLine } from '../command/streams.ts';
+import { writeLine, writeText } from '../command/streams.ts';
 import { databaseUrl } from '../command/target.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
@@ -97,7 +98,7 @@ async function begin(
     );
   }
   if (json) writeLine({ type: 'result', status: 'created', plan: wish.plan, files, unfilled });
-  else process.stdout.write(`${files.join('\n')}\n`);
+  else writeText(...files);
   const prefix = commandPrefix(program);
   terminal.info(
     [
@@ -107,7 +108,7 @@ async function begin(
       `  npm run build:sql            after each change`,
       `  npx vitest run tests/sql/plan-${wish.plan}.test.ts`,
       `  npm run migrate -- --plan ${wish.plan}`,
-    ].join('\n'),
+    ].join(lineBreak),
   );
   return 0;
 }
@@ -177,7 +178,7 @@ function report(plan: string, findings: Finding[], terminal: Terminal, json: boo
     writeLine({ type: 'result', status: errors > 0 ? 'findings' : 'clean', plan, errors, findings });
   } else {
     for (const { severity, message, remedy } of findings) {
-      process.stdout.write(`${severity === 'error' ? 'ERROR' : 'warning'}  ${message}\n       ${remedy}\n`);
+      writeText(`${severity === 'error' ? 'ERROR' : 'warning'}  ${message}`, `       ${remedy}`);
     }
     const rest = findings.length - errors;
     const counts = `${errors} ${errors === 1 ? 'error' : 'errors'}, ${rest} ${rest === 1 ? 'warning' : 'warnings'}`;

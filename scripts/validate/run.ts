@@ -6,9 +6,8 @@ import { isWrongUsage, problemOf } from '../command/problem.ts';
 import { sayTarget } from '../command/reach.ts';
 import { openSession, type Session, trafficOf } from '../command/session.ts';
 import { runShell } from '../command/shell.ts';
-import { writeLine } from '../command/streams.ts';
+import { writeLine, writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
-import { colours } from '../command/terminal.ts';
 import { type Checked, type Context, runChecks } from './checks.ts';
 import { type Options, parseOptions } from './options.ts';
 import { table, toText } from './table.ts';
@@ -52,7 +51,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     report: ({ options }, ending, terminal) => {
       const frame: Frame = { options, ...trafficOf(session) };
       if (options.json) writeLine(toJson(frame, ending));
-      else if (ending.checked) process.stdout.write(`${toText(frame, ending)}\n`);
+      else if (ending.checked) writeText(...toText(frame, ending));
       else terminal.error(ending.error?.message ?? ending.message, ending.error?.hint ?? undefined);
       return exitCodes[ending.status];
     },
@@ -79,7 +78,7 @@ async function checked(context: Context): Promise<Checked> {
     const preview = await runChecks(context, 'preview');
     const fixable = findings(preview.answer).filter((check) => check.fixable);
     if (preview.outcome !== 'complete' || fixable.length === 0) return preview;
-    process.stderr.write(`${table('preview', fixable, colours(process.stderr))}\n`);
+    terminal.show(...table('preview', fixable, terminal.paint));
     if (!(await ask('Fix these? A rollback takes it back.', terminal, signal))) {
       return { ...preview, outcome: signal.aborted ? 'interrupted' : 'declined' };
     }

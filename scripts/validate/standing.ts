@@ -2,6 +2,7 @@
 import type { ValidationAnswer } from '../../functions/_shared/validation.ts';
 import { countedEntities } from '../command/figures.ts';
 import { siblingName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import { about, leftParts, stageParts } from '../command/progress-words.ts';
 import { spelled } from '../migrate/spelling.ts';
 
@@ -44,7 +45,7 @@ export function standingText(progress: Standing): string {
   const left = `${about(progress)}${countedEntities(back ? migrated : pending, progress)} ${back ? 'to take back' : 'pending'}`;
   const all = [left, ...others.map(({ text }) => text)].join(', ');
   const stages = stageParts(progress).map((parts) => `  ${parts.map(({ text }) => text).join(' · ')}`);
-  return [`The ${back ? 'rollback' : 'migration'} ${happened(progress)}: ${all}.`, ...stages].join('\n');
+  return [`The ${back ? 'rollback' : 'migration'} ${happened(progress)}: ${all}.`, ...stages].join(lineBreak);
 }
 
 /** What to do about it. */

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import type { CheckResult, Severity } from '../../functions/_shared/validation.ts';
 import { counted, duration, objectText, whole } from '../command/figures.ts';
 import { usualWidth } from '../command/labelled.ts';
-import { printable } from '../command/printable.ts';
+import type { Paint } from '../command/printable.ts';
 import { colours } from '../command/terminal.ts';
 import { wrapParts, wrapWords } from '../command/wrap.ts';
 import type { Checked, Purpose } from './checks.ts';
@@ -19,28 +19,27 @@ import {
   troubleText,
 } from './words.ts';
 
-type Paint = ReturnType<typeof colours>;
-
 /** A table of so many columns wants room. */
 const narrow = 80;
 
 /** So many objects or keys are shown for a check. */
 const shown = 10;
 
-/** Everything on stdout. */
-export function toText(frame: Frame, ending: Ending): string {
+/** Everything on stdout, line by line. */
+export function toText(frame: Frame, ending: Ending): string[] {
   const paint = colours(process.stdout);
   const { checked } = ending;
   // Who declined has just seen it.
   const parts = checked && checked.outcome !== 'declined' ? result(frame, checked, paint) : [];
-  return [...parts, conclusion(frame, ending, paint)].filter(Boolean).join('\n\n');
+  const blocks = [...parts, conclusion(frame, ending, paint)].filter((lines) => lines.length > 0);
+  return blocks.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));
 }
 
-function result({ options }: Frame, { answer, purpose }: Checked, paint: Paint): string[] {
+function result({ options }: Frame, { answer, purpose }: Checked, paint: Paint): string[][] {
   const found = findings(answer);
   const figures = answer.checks.filter(({ facts }) => objectText(facts));
   return [
-    found.length > 0 ? table(purpose, found, paint) : '',
+    found.length > 0 ? table(purpose, found, paint) : [],
     ...found.map((check) => details(check, options.detailed, paint)),
     list(
       paint.bold('Figures'),
@@ -53,8 +52,8 @@ function result({ options }: Frame, { answer, purpose }: Checked, paint: Paint):
   ];
 }
 
-function list(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  ${line}`)].join('\n');
+function list(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
 }
 
 const severityColours = { error: 'red', warning: 'yellow', manual: 'cyan' } as const satisfies Record<
@@ -68,8 +67,8 @@ const fixTitles: Record<Purpose, string | undefined> = {
   fix: 'Mended',
 };
 
-/** The findings, a line each. */
-export function table(purpose: Purpose, found: readonly CheckResult[], paint: Paint): string {
+/** The findings, a row each. */
+export function table(purpose: Purpose, found: readonly CheckResult[], paint: Paint): string[] {
   const fixTitle = fixTitles[purpose];
   const head = ['Severity', 'Check', 'Found', ...(fixTitle ? [fixTitle] : []), 'What to do'];
   const rows = found.map((check) => [
@@ -82,18 +81,16 @@ export function table(purpose: Purpose, found: readonly CheckResult[], paint: Pa
   const colour = (index: number) => paint[severityColours[found[index]?.severity ?? 'error']];
   const columns = process.stdout.columns || usualWidth;
   if (columns < narrow) {
-    return rows
-      .flatMap(([severity = '', name = '', ...cells], i) => [
-        ...wrapParts(
-          [
-            { text: severity, paint: colour(i) },
-            { text: name, paint: paint.bold },
-          ],
-          columns - 1,
-        ),
-        ...cells.flatMap((cell, column) => wrapWords(`  ${head[column + 2]}: ${cell}`, columns - 1)),
-      ])
-      .join('\n');
+    return rows.flatMap(([severity = '', name = '', ...cells], i) => [
+      ...wrapParts(
+        [
+          { text: severity, paint: colour(i) },
+          { text: name, paint: paint.bold },
+        ],
+        columns - 1,
+      ),
+      ...cells.flatMap((cell, column) => wrapWords(`  ${head[column + 2]}: ${cell}`, columns - 1)),
+    ]);
   }
   const widths = head.slice(0, -1).map((title, column) => {
     const texts = rows.map((row) => row[column]?.length ?? 0);
@@ -112,11 +109,11 @@ export function table(purpose: Purpose, found: readonly CheckResult[], paint: Pa
     const cells = row.map((cell, column) => wrapWords(cell, (colWidths[column] ?? 0) - 2).join('\n'));
     drawn.push([colour(i)(cells[0] ?? ''), ...cells.slice(1)]);
   }
-  return drawn.toString();
+  return drawn.toString().split('\n');
 }
 
 /** Objects with what is wrong with each; with --detailed also what it means, and keys. */
-function details(check: CheckResult, detailed: boolean, paint: Paint): string {
+function details(check: CheckResult, detailed: boolean, paint: Paint): string[] {
   const objects = check.findings
     .slice(0, shown)
     .flatMap(({ object, message, hint }) => [
@@ -127,7 +124,7 @@ function details(check: CheckResult, detailed: boolean, paint: Paint): string {
   const more = check.found - Math.max(keys.length, Math.min(shown, check.findings.length));
   const lines = [...(detailed ? [check.meaning] : []), ...objects, ...keys];
   if (more > 0 && (objects.length > 0 || keys.length > 0)) lines.push(`… and ${whole(more)} more`);
-  return list(paint.bold(check.name), lines.map(printable));
+  return list(paint.bold(check.name), lines);
 }
 
 const statusColours = {
@@ -139,7 +136,7 @@ const statusColours = {
   interrupted: 'yellow',
 } as const satisfies Record<Status, keyof Paint>;
 
-function conclusion(frame: Frame, ending: Ending, paint: Paint): string {
+function conclusion(frame: Frame, ending: Ending, paint: Paint): string[] {
   const { checked, error, report } = ending;
   const done = checked && [
     `${checksText(checked.answer)} ${phaseText(checked.answer)}`,
@@ -154,7 +151,5 @@ function conclusion(frame: Frame, ending: Ending, paint: Paint): string {
     done?.filter(Boolean).join(' · '),
     report && `Report: ${report}`,
     ...ending.next,
-  ]
-    .filter(Boolean)
-    .join('\n');
+  ].filter((line): line is string => Boolean(line));
 }

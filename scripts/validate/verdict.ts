@@ -2,6 +2,7 @@
 import type { Problem } from '../../functions/_shared/answers.ts';
 import { counted } from '../command/figures.ts';
 import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
 import type { Traffic } from '../command/session.ts';
 import type { Checked } from './checks.ts';
 import type { Options } from './options.ts';
@@ -86,7 +87,7 @@ function outcomeText(checked: Checked): string {
   const { answer } = checked;
   return [answer.progress && isLeft(answer) && standingText(answer.progress), foundText(checked)]
     .filter(Boolean)
-    .join('\n');
+    .join(lineBreak);
 }
 
 function foundText({ answer, outcome, purpose }: Checked): string {

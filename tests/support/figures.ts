@@ -137,7 +137,7 @@ export function contextOn(sql: Sql, plan: string, flags: string[], columns = 80)
 }
 
 const table = (plan: string, action: 'stats' | 'watch', ending: Ending) =>
-  toTable({ action, plan, calls: 1, retries: 0, lostReplies: 0 }, ending);
+  toTable({ action, plan, calls: 1, retries: 0, lostReplies: 0 }, ending).join('\n');
 
 /** Every path on which the figures of a plan are shown. Nobody may be moving. */
 export async function paths(sql: Sql, plan: string): Promise<Record<string, Shown>> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dryRunAnswer } from '../../functions/_shared/answers.ts';
+import { plain } from '../../scripts/command/printable.ts';
 import {
   announcement,
   estimateText,
@@ -125,7 +126,7 @@ test('each stage has a line of its own, what was not tried as well', () => {
     '1. users: 5 of 20 users, 5 moved, 0 failed, 2 locked by others, 1,200/s',
     '2. bookings: 0 of 8 bookings, 0 moved, 0 failed, 3 failed, perhaps for want of an earlier stage',
   ]);
-  expect(untriedText(dry)).toBe(
+  expect(plain(untriedText(dry))).toBe(
     '15 of 20 users (time was up)\n8 bookings (they need what an earlier stage moves)',
   );
   expect(stageLines(answer({ stages: [{ ...noneLeft }] }))).toEqual(['nothing pending']);

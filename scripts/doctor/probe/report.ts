@@ -2,11 +2,11 @@
 import type { Environment } from '../../command/environment.ts';
 import type { Part } from './part.ts';
 
-/** The block. Fenced, so that an issue shows it as it is. */
-export function blockOf(parts: readonly Part[]): string {
+/** The lines of the block. Fenced, so that an issue shows it as it is. */
+export function blockOf(parts: readonly Part[]): string[] {
   const width = Math.max(...parts.map(({ name }) => name.length));
   const lines = parts.map(({ name, status, text }) => `${status.padEnd(7)}  ${name.padEnd(width)}  ${text}`);
-  return ['```text', 'npm run doctor -- --probe', ...lines, '```'].join('\n');
+  return ['```text', 'npm run doctor -- --probe', ...lines, '```'];
 }
 
 /**

@@ -10,7 +10,7 @@ import { programName } from '../../command/invocation.ts';
 import { type Reached, reach, sayTarget } from '../../command/reach.ts';
 import { fail } from '../../command/refuse.ts';
 import { type Desk, runShell } from '../../command/shell.ts';
-import { writeLine } from '../../command/streams.ts';
+import { writeLine, writeText } from '../../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../../command/target.ts';
 import type { Terminal } from '../../command/terminal.ts';
 import { UsageError } from '../../command/usage.ts';
@@ -207,7 +207,7 @@ function say(ending: Ending, { json }: Options, environment: Environment, termin
   const status = interrupted ? 'interrupted' : failed.length > 0 ? 'findings' : 'sound';
   const object = { type: 'result', status, exit_code: exitCode, message, parts };
   if (json) writeLine(JSON.parse(withoutSecrets(JSON.stringify(object), environment)));
-  else process.stdout.write(`${withoutSecrets(blockOf(parts), environment)}\n`);
+  else writeText(...blockOf(parts).map((line) => withoutSecrets(line, environment)));
   terminal.info(message);
   if (!json && !interrupted)
     terminal.info('The block above has no keys, addresses or rows in it: paste it into an issue.');

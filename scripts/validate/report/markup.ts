@@ -1,5 +1,5 @@
 /** HTML as text that cannot be broken out of: whatever is put in is escaped, unless it is markup itself. */
-import { printable } from '../../command/printable.ts';
+import { lineBreak, printable } from '../../command/printable.ts';
 
 /** A piece of HTML. */
 export class Markup {
@@ -34,5 +34,6 @@ const entities: Record<string, string> = {
 };
 
 function escaped(text: string): string {
-  return printable(text).replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
+  const lines = text.split(lineBreak).map(printable);
+  return lines.join('\n').replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 }

@@ -6,6 +6,7 @@ import { SVGRenderer } from 'echarts/renderers';
 import type { HistoryRun } from '../../../functions/_shared/validation.ts';
 import type { Words } from '../../../functions/_shared/words.ts';
 import { heading, whole } from '../../command/figures.ts';
+import { printable } from '../../command/printable.ts';
 import { html, Markup } from './markup.ts';
 
 use([LineChart, GridComponent, TitleComponent, SVGRenderer]);
@@ -67,7 +68,7 @@ export function drawRun(run: HistoryRun, description: string, words: Words): Mar
   chart.setOption({
     animation: false,
     title: panels.map(({ title, back = title }, i) => ({
-      text: `${heading(words)} ${run.direction === 'rollback' ? back : title}`,
+      text: `${printable(heading(words))} ${run.direction === 'rollback' ? back : title}`,
       left: 0,
       top: gridTop(i) - 32,
       padding: 0,
