@@ -26,6 +26,7 @@ export default {
       }
       throw problem('not_found');
     }),
+    { paths: true },
   ),
 };
 

@@ -1,5 +1,6 @@
 /**
  * npm takes for itself what stands before `--`, and hands it on only as npm_config_*: such an option must not be lost.
+ * yarn 1 does so with what stands before the script. pnpm and later versions of yarn pass on or refuse what they get.
  *
  * A name that npm does not know was meant for us: it is refused whatever its value, and so is what nearly is such a
  * name. npm knows four of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
@@ -8,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command, Option } from 'commander';
+import { z } from 'zod';
 import { optionsIn } from './complete.ts';
 import { commandLine } from './invocation.ts';
 import { UsageError } from './usage.ts';
@@ -53,7 +55,11 @@ export function expectNothingKept(
     ...all.flatMap((parser) => [...parser.options, ...parser.commands.flatMap(({ options }) => options)]),
   ];
   const isOurs = ({ option }: Kept): boolean => ours.some(({ long }) => long === option.long);
-  const kept = keptOptions(known, environment).filter((one) => one.refused || isOurs(one));
+  const hasArrived = ({ option }: Kept): boolean =>
+    argv.some((word) => [option.long, option.short].includes(word.split('=', 1)[0]));
+  const kept = [...keptOptions(known, environment), ...keptByYarn(known, environment)].filter(
+    (one) => (one.refused || isOurs(one)) && !hasArrived(one),
+  );
   if (!kept.some(({ refused }) => refused)) return;
   const strange = kept.find((one) => !isOurs(one));
   const names = [...new Set(kept.map(({ typed }) => typed))].join(', ');
@@ -86,6 +92,26 @@ export function keptOptions(known: readonly Option[], environment: NodeJS.Proces
   const letters = ['parseable', 'long', 'all'].every((name) => environment[prefix + name] === 'true');
   if (plan && letters) kept.push({ option: plan, typed: plan.long ?? '', value: 'true', refused: true });
   return kept;
+}
+
+const yarnLine = z.object({ original: z.array(z.string()) });
+
+/** yarn 1 keeps what stands before the name of the script, and hands on nothing of it but the line that was typed. */
+function keptByYarn(known: readonly Option[], { npm_config_argv: line }: NodeJS.ProcessEnv): Kept[] {
+  const words = yarnLine.safeParse(parsed(line)).data?.original ?? [];
+  return words.flatMap((word) => {
+    const [typed = '', value = 'true'] = word.split('=');
+    const option = known.find(({ long }) => long === typed);
+    return option ? [{ option, typed, value, refused: true }] : [];
+  });
+}
+
+function parsed(json = ''): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 /** As npm would call it. */

@@ -23,7 +23,10 @@ export function chooseTarget(
   environment: Environment,
   options: { sample?: number | undefined; reset?: boolean | undefined },
 ): ProjectTarget | EmbeddedTarget {
-  if (environment.SUPABASE_URL === undefined) return { kind: 'embedded' };
+  if (environment.SUPABASE_URL === undefined) {
+    expectNoKey(environment);
+    return { kind: 'embedded' };
+  }
 
   for (const flag of ['sample', 'reset'] as const) {
     if (options[flag] === undefined || options[flag] === false) continue;
@@ -38,6 +41,18 @@ export function chooseTarget(
     secretKey: secretKey(environment),
     databaseUrl: databaseUrl(environment),
   };
+}
+
+/** A key without a URL: the URL may have been lost, and the embedded Supabase is not what was meant. */
+function expectNoKey(environment: Environment): void {
+  const name = (['SUPABASE_SECRET_KEY', 'SUPABASE_SERVICE_ROLE_KEY'] as const).find(
+    (key) => environment[key] !== undefined,
+  );
+  if (name === undefined) return;
+  throw new UsageError(
+    `${name} is set, and SUPABASE_URL is not: it is not said which project the key opens.`,
+    `Set SUPABASE_URL as well. To work on the embedded Supabase, unset ${name} (also in .env).`,
+  );
 }
 
 /** DATABASE_URL, with what protects it said in it. */

@@ -25,7 +25,7 @@ export interface Rename {
   to: string[];
 }
 
-const optionsSchema = z.object({
+const optionsSchema = z.strictObject({
   workdir: z.string().default('.'),
   linked: z.boolean().default(false),
   lockTimeout: z.number().default(1_000),

@@ -1,6 +1,7 @@
 /** `db reset`: drops everything and applies all versions; for databases that can be lost. */
 import type { Sql, TransactionSql } from 'postgres';
 import { answerOf } from '../command/ask.ts';
+import { UsageError } from '../command/usage.ts';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
@@ -10,13 +11,19 @@ import { databaseName, otherMachine } from './target.ts';
 import { applyAll } from './upgrade.ts';
 
 export async function reset(context: Context): Promise<Ending> {
-  const { target, folder } = context;
+  const { target, folder, options } = context;
   const elsewhere = target.kind === 'database' ? otherMachine(target.url) : undefined;
   if (target.kind === 'database' && (target.linked || elsewhere)) {
     throw new Problem(
       'reset-refused',
       `Reset drops all data, and ${target.linked ? `${target.linked} is a linked project` : `${elsewhere} is not this machine`}.`,
       'It is for the embedded database and for loopback addresses only. Nothing was changed.',
+    );
+  }
+  if (target.kind === 'embedded' && options.confirm !== undefined) {
+    throw new UsageError(
+      '--confirm names a database, and DATABASE_URL names none: the embedded one is what would be dropped.',
+      'Set DATABASE_URL, or leave --confirm out.',
     );
   }
   const project = await readProject(folder);

@@ -5,7 +5,7 @@ import { readArguments } from '../command/arguments.ts';
 import { exampleText, usageText } from '../command/invocation.ts';
 import { UsageError } from '../command/usage.ts';
 
-const optionsSchema = z.object({
+const optionsSchema = z.strictObject({
   failOn: z.enum(['error', 'warning']),
   json: z.boolean().default(false),
   probe: z.boolean().default(false),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { planName, readArguments } from '../command/arguments.ts';
 import { UsageError } from '../command/usage.ts';
 
-const optionsSchema = z.object({
+const optionsSchema = z.strictObject({
   plans: z.array(z.string()).optional(),
   functions: z.boolean().default(true),
   dryRun: z.boolean().default(false),

@@ -43,7 +43,7 @@ export interface Options {
   verbose: boolean;
 }
 
-const parsedSchema = z.object({
+const parsedSchema = z.strictObject({
   plan: z.string(),
   statsOnly: z.boolean().optional(),
   /** True where it has no modes. */

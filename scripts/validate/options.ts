@@ -7,7 +7,7 @@ import { expectPlace } from '../command/private-file.ts';
 import { UsageError } from '../command/usage.ts';
 import { spelled } from '../migrate/spelling.ts';
 
-const optionsSchema = z.object({
+const optionsSchema = z.strictObject({
   plan: z.string(),
   /** Up to ten keys for each finding. */
   detailed: z.boolean().default(false),

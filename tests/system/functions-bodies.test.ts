@@ -128,6 +128,17 @@ describe('bad bodies and queries', () => {
     expect(project.asked).toEqual([]);
   });
 
+  test.each([
+    ['migrate/dry-run', { json: {} }],
+    ['rollback/preview', { json: { all: true, confirm: 'avatars' } }],
+    ['validate/dry_run=true', { json: { fix_issues: true } }],
+    ['progress/profile_gigs', { method: 'GET' }],
+  ] as const)('%s: refused, as the function takes no path', async (name, sent) => {
+    project.asked.length = 0;
+    expectProblem(await project.call(KEY, name, sent), 404, 'not_found');
+    expect(project.asked).toEqual([]);
+  });
+
   test('the region that supabase-js puts into the query is for the platform, and refused nowhere', async () => {
     const query = '?forceFunctionRegion=eu-central-1';
     expect((await project.call(KEY, 'validate', { json: {}, query })).status).toBe(200);

@@ -134,6 +134,21 @@ describe('what npm has kept', () => {
     for (const command of parsers.keys()) expect(said(command, [], kept)).toBeUndefined();
   });
 
+  test('of what arrived all the same nothing is lost', () => {
+    expect(said('migrate', ['--dry-run'], { dry_run: 'true' })).toBeUndefined();
+    expect(said('migrate', ['--json', '--dry-run=full'], { json: 'true', dry_run: 'true' })).toBeUndefined();
+    expect(said('migrate', ['--json'], { json: 'true', stats_only: 'true' })).toBeDefined();
+  });
+
+  test('yarn 1 keeps what stands before the script, and hands on the line', () => {
+    const line = (...original: string[]) => ({ argv: JSON.stringify({ remain: [], cooked: [], original }) });
+    expect(typed('migrate', [], line('run', '--dry-run', 'migrate'))).toBe('npm run migrate -- --dry-run');
+    expect(typed('migrate', [], line('--workers=3', 'migrate'))).toBe('npm run migrate -- --workers=3');
+    expect(said('migrate', ['--dry-run'], line('run', 'migrate', '--dry-run'))).toBeUndefined();
+    expect(said('migrate', [], line('--silent', 'run', 'migrate'))).toBeUndefined();
+    expect(said('migrate', [], { argv: 'no JSON' })).toBeUndefined();
+  });
+
   test.each(['force', 'json'])('of an .npmrc is no slip where npm knows the name: %s', async (name) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'imago-npmrc-'));
     onTestFinished(() => rm(folder, { recursive: true }));
