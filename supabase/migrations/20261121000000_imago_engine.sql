@@ -1111,6 +1111,28 @@ end
 $$;
 comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
 
+-- imago.attempt_drop
+create or replace function imago.attempt_drop(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  context text;
+begin
+  return imago.drop_undo(plan.name);
+exception
+  when lock_not_available or deadlock_detected then
+    return null;
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform imago.raise_error('IM041', 'journal', plan.name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by));
+end
+$$;
+comment on function imago.attempt_drop(imago.plan) is 'Drops the journal of a plan, whole or not at all. Null where a lock was not granted, IM041 for errors.';
+
 -- imago.attempt_step
 create or replace function imago.attempt_step(plan imago.plan, step imago.plan_step, closing boolean, allow_data_loss boolean)
 returns jsonb
@@ -2271,7 +2293,10 @@ begin
     end if;
   elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
     name := 'journal';
-    freed := imago.drop_undo(plan_name);
+    freed := imago.attempt_drop(plan);
+    if freed is null then
+      return imago.cleanup_answer(plan_name, name, 'busy');
+    end if;
   else
     name := 'old rows of the log';
     freed := imago.drop_old_rows(plan_name, since);
@@ -3663,8 +3688,8 @@ begin
   end if;
   if run.direction = 'rollback' then
     removed := imago.unprepare_plan(run, plan);
-    if removed in ('busy', 'more') then
-      return case removed when 'busy' then 'deferred' else 'incomplete' end;
+    if removed in ('busy', 'more', 'failed') then
+      return case removed when 'busy' then 'deferred' when 'more' then 'incomplete' else 'failed' end;
     end if;
   else
     findings := imago.check_end_of_run(run, plan, checks, since, deadline);
@@ -6741,6 +6766,8 @@ begin
   perform imago.write_log(plan_name, null, 'warning', 'given_up', result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]')));
   return result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]'), 'whole_table', whole,
     'meaning', format('Rollback puts back all but %s: %s rows of %s entities.', concat_ws('.', relation, quote_ident(case when not whole then column_name end)), lost.rows, lost.entities));
+exception when lock_not_available or deadlock_detected then
+  perform imago.raise_error('IM016', plan_name);
 end
 $$;
 comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals. All else can go back then; says what cannot.';
@@ -7900,6 +7927,7 @@ as $$
 declare
   write imago.plan_write;
   result text := 'none';
+  context text;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null and w.kept_at is null loop
     if imago.needs_keep(write) then
@@ -7912,9 +7940,13 @@ begin
 exception
   when lock_not_available or deadlock_detected then
     return 'deferred';
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform imago.raise_error('IM073', 'triggers that keep columns', plan_name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan_name)).raised_by));
 end
 $$;
-comment on function imago.keep_late_triggers(text) is 'Before rows are moved: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now.';
+comment on function imago.keep_late_triggers(text) is 'Before rows are moved: keeps triggers of the app that came after prepare from having the last word on them. Answers none (there are no such), built, or deferred: a table cannot be locked just now. Raises IM073 where they cannot be made, as where an event trigger of the app refuses them.';
 
 -- imago.keep_trigger_function
 create or replace function imago.keep_trigger_function(plan text, routine regprocedure)
@@ -8532,7 +8564,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
@@ -8542,6 +8574,7 @@ begin
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
+  plan := imago.followed_plan(plan_name);
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);
@@ -8848,7 +8881,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   keys text[];
   todo text[];
@@ -8870,6 +8903,7 @@ begin
   if imago.read_only_reason() is not null then
     return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('next_offset', batch_offset);
   end if;
+  plan := imago.followed_plan(plan_name);
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
@@ -11740,7 +11774,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   staged imago.plan;
   run imago.run;
   attempt imago.attempt;
@@ -11754,6 +11788,7 @@ begin
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
+  plan := imago.followed_plan(plan_name);
   perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
@@ -13277,6 +13312,9 @@ declare
   run imago.run;
   answer jsonb;
   failed_with text;
+  context text;
+  raiser record;
+  detail jsonb := '{}';
 begin
   -- The job stays, and goes on with the first tick that can write.
   if imago.read_only_reason() is not null then
@@ -13297,11 +13335,15 @@ begin
         failed_with := sqlstate;
       when others or assert_failure then
         failed_with := sqlstate;
+        get stacked diagnostics context = pg_exception_context;
+        raiser := imago.find_raiser(context, sqlstate, plan_name);
+        detail := case when raiser.by_engine and sqlstate like 'IM%' then jsonb_build_object('message', sqlerrm)
+          else jsonb_strip_nulls(jsonb_build_object('raised_by', raiser.raised_by)) end;
     end;
     if failed_with is not null then
-      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with);
+      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with) || detail;
       -- Nobody reads what a job raises, and it would take this line back with it.
-      perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
+      perform imago.write_log(plan_name, run.id, 'error', 'tick', detail, null, failed_with);
     end if;
   end if;
   perform imago.unschedule_ended(plan_name, finalize, failed_with);
@@ -13770,9 +13812,17 @@ exception
       raise;
     end if;
     return 'more';
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context;
+    if left(sqlstate, 2) in ('40', '53', '57') then
+      raise;
+    end if;
+    -- An event trigger of the app, say. All is back but for our triggers; a retry removes them.
+    return imago.stop_run(run, 'IM041', array['triggers of Imago', plan.name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)]);
 end
 $$;
-comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back; failed when they cannot be removed, which stops the run.';
 
 -- imago.unreachable_findings
 create or replace function imago.unreachable_findings(sources text[], entities text[])
@@ -14719,9 +14769,13 @@ begin
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
-  elsif imago.keep_late_triggers(run.plan) = 'built' then
-    -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
-    indexing := 'built';
+  else
+    begin
+      -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
+      indexing := case imago.keep_late_triggers(run.plan) when 'built' then 'built' else 'none' end;
+    exception when sqlstate 'IM073' then
+      null;
+    end;
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
@@ -14750,7 +14804,7 @@ begin
       'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
-      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
+      when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
       when 'timeout', 'yield', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);

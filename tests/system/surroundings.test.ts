@@ -370,6 +370,68 @@ describe('a trigger of the app that deletes rows of declared tables, or changes 
   });
 });
 
+describe('an event trigger of the app', () => {
+  /** As Supabase allows it to its superuser only. */
+  async function refusing(db: TestDatabase, tag: string): Promise<() => Promise<unknown>> {
+    const admin = db.connect({ role: 'supabase_admin', max: 1 });
+    await admin.unsafe(`
+      create function public.no_ddl() returns event_trigger language plpgsql as $$ begin raise exception 'not now'; end $$;
+      create event trigger no_ddl on ddl_command_start when tag in ('${tag}') execute function public.no_ddl()`);
+    return () => admin`drop event trigger no_ddl`;
+  }
+  const by = 'P0001 in public.no_ddl line 1';
+
+  test('that lets nobody drop triggers: all goes back, the run stops with IM041 and its name, and a retry ends it', async () => {
+    const db = await items();
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    await migrate(db);
+    const allow = await refusing(db, 'DROP TRIGGER');
+    expect((await back(db)).at(-1)).toMatchObject({
+      status: 'failed',
+      error: { code: 'IM041', message: `step triggers of Imago of plan ${PLAN} failed: SQLSTATE ${by}` },
+    });
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+    await allow();
+    await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('that lets nobody make triggers, when one of the app has come: forward goes on, back is refused (IM073) until it may', async () => {
+    const db = await items();
+    const original = await contents(db.sql, ['public.items', 'public.copies']);
+    await prepare(db);
+    await call(db.sql, 'migrate_batch', { plan: PLAN, max_ms: 1, batch_size: 5 });
+    await db.sql`create function public.f() returns trigger language plpgsql as $$ begin new.version := old.version + 1; return new; end $$`;
+    await db.sql`create trigger f before update on public.items for each row execute function public.f()`;
+    const allow = await refusing(db, 'CREATE TRIGGER');
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    await expect(back(db)).rejects.toMatchObject({ code: 'IM073', message: expect.stringContaining(by) });
+    // In a job nobody reads what is raised.
+    await db.sql`select imago.start_rollback(${PLAN}, false)`;
+    expect(await value(db.sql, `select imago.tick('${PLAN}')`)).toMatchObject({
+      code: 'IM073',
+      message: expect.stringContaining(by),
+    });
+    expect(
+      await value(db.sql, `select detail ->> 'message' from migration_log where event = 'tick'`),
+    ).toContain(by);
+    await allow();
+    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
+  });
+
+  test('that lets nobody drop tables: clean-up fails with IM041 and its name, and drops nothing', async () => {
+    const db = await items();
+    await migrate(db);
+    await back(db);
+    const allow = await refusing(db, 'DROP TABLE');
+    const clean = () => call(db.sql, 'cleanup_migration', { plan: PLAN, older_than: '0' });
+    await expect(clean()).rejects.toMatchObject({ code: 'IM041', message: expect.stringContaining(by) });
+    await allow();
+    expect(await clean()).toMatchObject({ state: 'cleaning up', step: 'journal' });
+  });
+});
+
 describe('rules of the app, and what else no trigger sees', () => {
   test.each([
     ['instead of inserts', 'create rule r as on insert to public.copies do instead nothing'],

@@ -45,7 +45,10 @@ begin
     end if;
   elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
     name := 'journal';
-    freed := imago.drop_undo(plan_name);
+    freed := imago.attempt_drop(plan);
+    if freed is null then
+      return imago.cleanup_answer(plan_name, name, 'busy');
+    end if;
   else
     name := 'old rows of the log';
     freed := imago.drop_old_rows(plan_name, since);

@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   attempt imago.attempt;
   started timestamptz := clock_timestamp();
@@ -16,6 +16,7 @@ begin
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
+  plan := imago.followed_plan(plan_name);
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   plan := imago.entity_stage(plan, entity, stage, false);

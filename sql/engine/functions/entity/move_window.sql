@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   run imago.run;
   keys text[];
   todo text[];
@@ -28,6 +28,7 @@ begin
   if imago.read_only_reason() is not null then
     return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('next_offset', batch_offset);
   end if;
+  plan := imago.followed_plan(plan_name);
   run := imago.entity_run(plan, 'forward');
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 

@@ -6,7 +6,7 @@ set search_path = ''
 set lock_timeout = '4s'
 as $$
 declare
-  plan imago.plan := imago.followed_plan(plan_name);
+  plan imago.plan := imago.find_plan(plan_name);
   staged imago.plan;
   run imago.run;
   attempt imago.attempt;
@@ -20,6 +20,7 @@ begin
   end if;
   perform imago.expect_session();
   perform imago.expect_writable();
+  plan := imago.followed_plan(plan_name);
   perform imago.expect_journal(plan_name);
   run := imago.entity_run(plan, 'rollback');
   run.force := force;

@@ -46,6 +46,8 @@ begin
   perform imago.write_log(plan_name, null, 'warning', 'given_up', result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]')));
   return result || jsonb_build_object('keys', coalesce(to_jsonb(lost.keys), '[]'), 'whole_table', whole,
     'meaning', format('Rollback puts back all but %s: %s rows of %s entities.', concat_ws('.', relation, quote_ident(case when not whole then column_name end)), lost.rows, lost.entities));
+exception when lock_not_available or deadlock_detected then
+  perform imago.raise_error('IM016', plan_name);
 end
 $$;
 comment on function imago.give_up_column(text, text, text) is 'Takes a column, or a table, that is lost (IM076) out of what a plan journals. All else can go back then; says what cannot.';

@@ -33,6 +33,14 @@ exception
       raise;
     end if;
     return 'more';
+  when others or assert_failure then
+    get stacked diagnostics context = pg_exception_context;
+    if left(sqlstate, 2) in ('40', '53', '57') then
+      raise;
+    end if;
+    -- An event trigger of the app, say. All is back but for our triggers; a retry removes them.
+    return imago.stop_run(run, 'IM041', array['triggers of Imago', plan.name,
+      imago.sqlstate_text(sqlstate, (imago.find_raiser(context, sqlstate, plan.name)).raised_by)]);
 end
 $$;
-comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back.';
+comment on function imago.unprepare_plan(imago.run, imago.plan) is 'Removes our triggers from the app''s tables once everything is back. Outcome removed; kept while an entity is set aside; busy when a table cannot be locked just now; more when something has come that is not back; failed when they cannot be removed, which stops the run.';

@@ -8,6 +8,9 @@ declare
   run imago.run;
   answer jsonb;
   failed_with text;
+  context text;
+  raiser record;
+  detail jsonb := '{}';
 begin
   -- The job stays, and goes on with the first tick that can write.
   if imago.read_only_reason() is not null then
@@ -28,11 +31,15 @@ begin
         failed_with := sqlstate;
       when others or assert_failure then
         failed_with := sqlstate;
+        get stacked diagnostics context = pg_exception_context;
+        raiser := imago.find_raiser(context, sqlstate, plan_name);
+        detail := case when raiser.by_engine and sqlstate like 'IM%' then jsonb_build_object('message', sqlerrm)
+          else jsonb_strip_nulls(jsonb_build_object('raised_by', raiser.raised_by)) end;
     end;
     if failed_with is not null then
-      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with);
+      answer := jsonb_build_object('plan', plan_name, 'run', run.id, 'status', 'error', 'code', failed_with) || detail;
       -- Nobody reads what a job raises, and it would take this line back with it.
-      perform imago.write_log(plan_name, run.id, 'error', 'tick', '{}', null, failed_with);
+      perform imago.write_log(plan_name, run.id, 'error', 'tick', detail, null, failed_with);
     end if;
   end if;
   perform imago.unschedule_ended(plan_name, finalize, failed_with);

@@ -17,8 +17,8 @@ begin
   end if;
   if run.direction = 'rollback' then
     removed := imago.unprepare_plan(run, plan);
-    if removed in ('busy', 'more') then
-      return case removed when 'busy' then 'deferred' else 'incomplete' end;
+    if removed in ('busy', 'more', 'failed') then
+      return case removed when 'busy' then 'deferred' when 'more' then 'incomplete' else 'failed' end;
     end if;
   else
     findings := imago.check_end_of_run(run, plan, checks, since, deadline);

@@ -51,9 +51,13 @@ begin
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
-  elsif imago.keep_late_triggers(run.plan) = 'built' then
-    -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
-    indexing := 'built';
+  else
+    begin
+      -- Whose table cannot be locked just now is moved all the same: what its triggers change is journaled beside.
+      indexing := case imago.keep_late_triggers(run.plan) when 'built' then 'built' else 'none' end;
+    exception when sqlstate 'IM073' then
+      null;
+    end;
   end if;
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
@@ -82,7 +86,7 @@ begin
       'processed', case when lane.pass = 'main' and not lane.by_block or lane.pass = 'late' and run.late_only then moves.resolved else moves.moved + moves.failed end,
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
-      when 'busy', 'deferred', 'done' then outcome := moves.outcome;
+      when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
       when 'timeout', 'yield', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
