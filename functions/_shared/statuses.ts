@@ -88,6 +88,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM071',
       'IM072',
       'IM073',
+      'IM078',
     ],
     meaning: 'the plan, the schema or the server has to be mended first',
   },

@@ -162,6 +162,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
   ('IM076', 'the tables of plan %1$s have changed since it was prepared: %2$s', 'Nothing was touched. Put back what is missing; or give it up, and take back all else: select give_up_column(%3$s), which says what is lost.', 'A declared table or column was dropped, replaced, or has a type to which journaled values do not cast. What was renamed or widened is followed.'),
   ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.'),
+  ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.');
 
@@ -398,7 +399,8 @@ insert into imago.plan_check (position, name, severity, phase, meaning, remedy, 
   (10, 'sample', 'warning', 'before', 'Entities of a sample could not be moved; facts has the estimate of the whole, measured by moving the sample and taking it back.', 'Look at the cause with dry_run_migration; such entities will be set aside.', 'imago.check_sample'),
   (11, 'undo_journal', 'error', 'during', 'An undo table, or a trigger that fills it, is missing or disabled: what was moved cannot be rolled back whole.', 'Stop the migration. Without the undo table restore from a backup; a disabled trigger can be enabled again.', 'imago.check_undo_journal'),
   (12, 'sequences', 'error', 'during', 'A sequence lags behind the values that the plan has copied into its column: the app''s next insert takes a value that is there.', 'Run the statement of each finding; the sequence then goes on behind the largest value.', 'imago.check_sequences'),
-  (13, 'unreachable', 'error', 'during', 'The view pending lists entities that the walked table does not have: they cannot be moved.', 'Give these rows an entity that is there, or have the view leave them out; then retry_failed_migrations.', 'imago.check_unreachable');
+  (13, 'unreachable', 'error', 'during', 'The view pending lists entities that the walked table does not have: they cannot be moved.', 'Give these rows an entity that is there, or have the view leave them out; then retry_failed_migrations.', 'imago.check_unreachable'),
+  (14, 'hidden_rows', 'error', 'during', 'Row level security hides rows from the role that Imago runs as: nothing is moved, and what checks count is too little.', 'Run the statement of each finding.', 'imago.check_row_security');
 
 -- imago.transition
 create table imago.transition (
@@ -1980,12 +1982,11 @@ stable
 set search_path = ''
 as $$
   select jsonb_build_object('findings', coalesce(jsonb_agg(jsonb_build_object(
-    'object', t::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
-    'hint', case when pg_catalog.pg_has_role(c.relowner, 'usage') then format('alter table %s no force row level security;', t) else imago.owner_remedy(c.relowner) end) order by t::text), '[]'))
-  from imago.plan_relations(plan) t
-  join pg_catalog.pg_class c on c.oid = t
-  where c.relrowsecurity and (c.relforcerowsecurity or not pg_catalog.pg_has_role(c.relowner, 'usage'))
-    and not exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper))
+    'object', h::text, 'message', format('row level security applies to %s, who does not bypass it', current_user),
+    'hint', case when pg_catalog.pg_has_role(c.relowner, 'usage') then format('alter table %s no force row level security;', h)
+      else imago.owner_remedy(c.relowner) end) order by h::text), '[]'))
+  from imago.hidden_relations(plan) h
+  join pg_catalog.pg_class c on c.oid = h
 $$;
 comment on function imago.check_row_security(imago.plan) is 'Check: tables whose row level security hides rows from the role that Imago runs as.';
 
@@ -2270,6 +2271,7 @@ begin
     return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
   end if;
   perform imago.expect_session();
+  perform imago.expect_visible(plan_name);
   -- Dropping the journal gives space back, which is what a read-only database needs.
   if imago.read_only_reason(moving => false) is not null then
     return imago.cleanup_answer(plan_name, null, 'waiting') || imago.waiting_fields();
@@ -4313,6 +4315,7 @@ begin
     perform imago.raise_error('IM004', 'finalized');
   end if;
   perform imago.expect_session(writing => false);
+  perform imago.expect_visible(plan_name);
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
     return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
@@ -4755,6 +4758,23 @@ end
 $$;
 comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities. Their own rows are restored by then; declared columns that foreign keys null are not looked through.';
 
+-- imago.expect_visible
+create or replace function imago.expect_visible(plan_name text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  hidden text := (select string_agg(h::text, ', ' order by h::text) from imago.hidden_relations(imago.find_plan(plan_name)) h);
+begin
+  if hidden is not null then
+    perform imago.raise_error('IM078', hidden, quote_ident(current_user));
+  end if;
+end
+$$;
+comment on function imago.expect_visible(text) is 'Refuses (IM078) while row level security hides rows of a plan''s tables. What is not seen would count as moved, or as back.';
+
 -- imago.expect_writable
 create or replace function imago.expect_writable(moving boolean default true)
 returns void
@@ -4902,6 +4922,7 @@ begin
   if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).finalized_at is null then
     return imago.finalize_answer(plan_name, null, 'waiting') || imago.waiting_fields();
   end if;
+  perform imago.expect_visible(plan_name);
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');
@@ -6391,6 +6412,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan_name);
+  perform imago.expect_visible(plan_name);
   perform imago.follow_schema(plan_name);
   return imago.find_plan(plan_name);
 end
@@ -6665,6 +6687,10 @@ begin
   end loop;
   return query select * from imago.declared_problems(plan);
   return query select * from imago.rule_problems(plan);
+  return query
+    select 'error', 'hidden_rows', h::text, format('row level security hides rows of it from %s', current_user),
+      case when pg_catalog.pg_has_role(c.relowner, 'usage') then format('alter table %s no force row level security;', h) else imago.owner_remedy(c.relowner) end
+    from imago.hidden_relations(plan) h join pg_catalog.pg_class c on c.oid = h;
   return query
     select p.*
     from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
@@ -7092,6 +7118,24 @@ exception when others or assert_failure then
 end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
+
+-- imago.hidden_relations
+create or replace function imago.hidden_relations(plan imago.plan)
+returns setof regclass
+language sql
+stable
+set search_path = ''
+as $$
+  select t
+  from (
+    select r from imago.plan_relations(plan) r
+    union
+    select pg_catalog.to_regclass(format('imago_undo.%I', w.undo_table)) from imago.plan_write w
+    where w.plan = hidden_relations.plan.name and w.undo_table is not null
+  ) t(t)
+  where pg_catalog.row_security_active(t)
+$$;
+comment on function imago.hidden_relations(imago.plan) is 'Tables of a plan, undo tables included, whose row level security hides rows from the role that Imago runs as.';
 
 -- imago.identity_changed
 create or replace function imago.identity_changed(relation text, columns text[], may_change_places boolean)
@@ -8587,6 +8631,7 @@ begin
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan, attempt);
+  perform imago.expect_visible(plan_name);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,
@@ -8941,6 +8986,7 @@ begin
       next_offset := batch_offset;
     end if;
   end if;
+  perform imago.expect_visible(plan_name);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,
@@ -9482,6 +9528,7 @@ begin
     run := imago.unfinished_run(plan.name);
     perform imago.raise_error('IM027', plan.name, coalesce(run.direction, 'forward'), coalesce(run.state, 'running'));
   end if;
+  perform imago.expect_visible(plan.name);
   perform imago.follow_schema(plan.name);
   perform imago.start_run(run.id);
   -- Nothing is walked; the lanes are there for retry_failed_migrations, which opens them again.
@@ -11811,6 +11858,7 @@ begin
   end if;
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
+  perform imago.expect_visible(plan_name);
   if attempt.moved = 1 then
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);
@@ -14745,6 +14793,7 @@ begin
   end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   if run.state = 'running' then
+    perform imago.expect_visible(run.plan);
     begin
       perform imago.follow_schema(run.plan);
     exception when lock_not_available or deadlock_detected then
@@ -14818,6 +14867,10 @@ begin
   if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
+  end if;
+  if run.state = 'running' then
+    -- Once more, for it may have come before we touched a table; now that we have, nobody can change that.
+    perform imago.expect_visible(run.plan);
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();

@@ -495,6 +495,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   '../sql/expect-done.test.ts': ['IM066'],
   'key-moves.test.ts': ['IM068'],
   'schema-moves.test.ts': ['IM069', 'IM070'],
+  'hidden-rows.test.ts': ['IM078'],
 };
 
 /** What a hint has typed, and what comes before where it says so. */
@@ -592,6 +593,7 @@ const NOT_TYPED: Record<string, string> = {
   IM071: 'names what migrate_batch does by itself; unreadable.test.ts has it do so',
   IM072: 'retried by surroundings.test.ts',
   IM075: 'says what was typed, and that nothing is to be done',
+  IM078: 'typed by hidden-rows.test.ts',
   IM079: 'the same statement as IM005',
 };
 

@@ -24,6 +24,7 @@ begin
     run := imago.unfinished_run(plan.name);
     perform imago.raise_error('IM027', plan.name, coalesce(run.direction, 'forward'), coalesce(run.state, 'running'));
   end if;
+  perform imago.expect_visible(plan.name);
   perform imago.follow_schema(plan.name);
   perform imago.start_run(run.id);
   -- Nothing is walked; the lanes are there for retry_failed_migrations, which opens them again.

@@ -22,6 +22,7 @@ begin
     return imago.cleanup_preview(plan, imago.expect_cleanable(plan, older_than));
   end if;
   perform imago.expect_session();
+  perform imago.expect_visible(plan_name);
   -- Dropping the journal gives space back, which is what a read-only database needs.
   if imago.read_only_reason(moving => false) is not null then
     return imago.cleanup_answer(plan_name, null, 'waiting') || imago.waiting_fields();

@@ -29,6 +29,7 @@ begin
   where f.plan = plan_name and f.stage = plan.stage and f.entity = migrate_entity.entity and f.direction = 'forward';
   attempt := imago.attempt_batch(run, plan, array[entity], 'entity');
   perform imago.raise_attempt(plan, attempt);
+  perform imago.expect_visible(plan_name);
   return jsonb_build_object(
     'plan', plan_name, 'entity', entity, 'migrated', attempt.moved = 1, 'skipped', attempt.moved = 0,
     'rows', attempt.rows, 'run', run.id,

@@ -66,6 +66,7 @@ begin
       next_offset := batch_offset;
     end if;
   end if;
+  perform imago.expect_visible(plan_name);
   return jsonb_build_object(
     'plan', plan_name, 'run', run.id, 'status', status, 'processed', cardinality(keys), 'migrated', moves.moved,
     'skipped', greatest(0, cardinality(keys) - moves.moved - moves.failed), 'failed', moves.failed,

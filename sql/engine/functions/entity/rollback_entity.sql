@@ -43,6 +43,7 @@ begin
   end if;
   attempt := imago.attempt_batch(run, staged, array[entity], 'entity');
   perform imago.raise_attempt(staged, attempt);
+  perform imago.expect_visible(plan_name);
   if attempt.moved = 1 then
     run.direction := 'forward';
     perform imago.set_aside(run, entity, 'held', reason => 'rolled back alone', stage => staged.stage);

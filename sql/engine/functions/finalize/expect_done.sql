@@ -14,6 +14,7 @@ begin
     perform imago.raise_error('IM004', 'finalized');
   end if;
   perform imago.expect_session(writing => false);
+  perform imago.expect_visible(plan_name);
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
     return jsonb_build_object('plan', plan_name, 'done', true);
   end if;

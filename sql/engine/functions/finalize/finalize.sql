@@ -19,6 +19,7 @@ begin
   if imago.read_only_reason() is not null and (imago.find_plan(plan_name)).finalized_at is null then
     return imago.finalize_answer(plan_name, null, 'waiting') || imago.waiting_fields();
   end if;
+  perform imago.expect_visible(plan_name);
   -- One caller at a time, and the others hold nothing: what they had read would keep the step from its table.
   if not pg_try_advisory_xact_lock(imago.plan_lock_key(plan_name, 'finalize')) then
     return imago.finalize_answer(plan_name, null, 'busy');

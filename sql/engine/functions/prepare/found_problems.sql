@@ -22,6 +22,10 @@ begin
   return query select * from imago.declared_problems(plan);
   return query select * from imago.rule_problems(plan);
   return query
+    select 'error', 'hidden_rows', h::text, format('row level security hides rows of it from %s', current_user),
+      case when pg_catalog.pg_has_role(c.relowner, 'usage') then format('alter table %s no force row level security;', h) else imago.owner_remedy(c.relowner) end
+    from imago.hidden_relations(plan) h join pg_catalog.pg_class c on c.oid = h;
+  return query
     select p.*
     from jsonb_populate_recordset(null::imago.problem, imago.ask_plan(plan.name, 'function ' || own_function,
       format('select coalesce(jsonb_agg(to_jsonb(p)), ''[]'') from (select severity, kind, object, message, hint from %s) p', own_function))) p;

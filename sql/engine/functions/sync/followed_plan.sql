@@ -6,6 +6,7 @@ set search_path = ''
 as $$
 begin
   perform imago.find_plan(plan_name);
+  perform imago.expect_visible(plan_name);
   perform imago.follow_schema(plan_name);
   return imago.find_plan(plan_name);
 end

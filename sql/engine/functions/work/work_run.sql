@@ -27,6 +27,7 @@ begin
   end;
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   if run.state = 'running' then
+    perform imago.expect_visible(run.plan);
     begin
       perform imago.follow_schema(run.plan);
     exception when lock_not_available or deadlock_detected then
@@ -100,6 +101,10 @@ begin
   if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
+  end if;
+  if run.state = 'running' then
+    -- Once more, for it may have come before we touched a table; now that we have, nobody can change that.
+    perform imago.expect_visible(run.plan);
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
