@@ -1,5 +1,6 @@
 /** How a command that has no result to show says what kept it from one. */
 import type { Problem } from '../../functions/_shared/answers.ts';
+import { indented } from './printable.ts';
 import { problemOf } from './problem.ts';
 import { writeLine } from './streams.ts';
 import { Terminal } from './terminal.ts';
@@ -25,7 +26,8 @@ function say(
   json: boolean,
 ): number {
   const exitCode = exitCodes[status];
-  terminal.error(message ?? '', hint ?? undefined);
+  // What is wrong with a command line may take more lines than one; what a server says is one.
+  terminal.error(message ?? '', hint && status === 'usage' ? indented(hint) : (hint ?? undefined));
   if (json) {
     writeLine({ type: 'result', status, exit_code: exitCode, message, error: { code, message, hint } });
   }

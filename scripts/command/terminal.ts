@@ -1,5 +1,5 @@
 /** What people read while the command works: lines on stderr, above the progress bar where there is one. */
-import { indented, lineBreak, newPaint, type Paint, shown } from './printable.ts';
+import { lineBreak, newPaint, type Paint, shown } from './printable.ts';
 
 export const levels = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof levels)[number];
@@ -43,9 +43,8 @@ export class Terminal {
     this.#write('warn', this.paint.yellow(line));
   }
 
-  /** A hint may have more lines than one; those after the first are set in. */
   error(line: string, hint?: string): void {
-    this.#write('error', this.paint.red(line) + (hint ? lineBreak + indented(hint) : ''));
+    this.#write('error', this.paint.red(line) + (hint ? lineBreak + hint : ''));
   }
 
   /** What is to be decided on, whatever the level. */

@@ -20,7 +20,7 @@ import {
 async function behind({ url, environment }: Project, instead?: Instead): Promise<Record<string, string>> {
   const { DATABASE_URL: _, ...rest } = environment;
   const SUPABASE_URL = await startHostileServer(url, instead);
-  return { ...rest, DATABASE_URL: '', SUPABASE_URL, MIGRATION_LOG_LEVEL: 'debug' };
+  return { ...rest, SUPABASE_URL, IMAGO_ENV_FILE: '/dev/null', MIGRATION_LOG_LEVEL: 'debug' };
 }
 
 /** Nothing that was printed acts on a terminal, and no line of it is theirs. */

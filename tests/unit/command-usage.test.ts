@@ -304,6 +304,12 @@ describe('the key of a project', () => {
 
   test.each([
     ['is missing', 'no secret key', { SUPABASE_URL: url }],
+    ['stands alone', 'SUPABASE_URL is not', { SUPABASE_SECRET_KEY: 'sb_secret_a' }],
+    [
+      'stands alone under its other name',
+      'SUPABASE_URL is not',
+      { SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_a' },
+    ],
     ['is that of anon', 'It is public', { SUPABASE_URL: url, SUPABASE_ANON_KEY: jwt({ role: 'anon' }) }],
     ['is publishable', 'It is public', { SUPABASE_URL: url, SUPABASE_SECRET_KEY: 'sb_publishable_a' }],
     [

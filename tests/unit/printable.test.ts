@@ -2,9 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { CallError } from '../../scripts/client.ts';
 import { indented, lineBreak, newPaint, plain, printable, shown } from '../../scripts/command/printable.ts';
+import { fail, refuse } from '../../scripts/command/refuse.ts';
 import { writeLine, writeText } from '../../scripts/command/streams.ts';
 import { Terminal } from '../../scripts/command/terminal.ts';
+import { UsageError } from '../../scripts/command/usage.ts';
 import { packageFolder } from '../../scripts/package.ts';
 import { html } from '../../scripts/validate/report/markup.ts';
 import { fakeTerminal } from '../support/figures.ts';
@@ -70,9 +73,15 @@ describe('what prints', () => {
     expect(text.split('\n')).toHaveLength(2);
   });
 
-  test('further lines of a hint are set in', () => {
-    const text = written('stderr', () => new Terminal('info').error('No.', 'Do this\nResult: forged'));
-    expect(text).toBe('No.\nDo this\n  Result: forged\n');
+  test('of wrong usage a hint may have more lines, which are set in; of a failure it is one line', () => {
+    const hint = 'Do this\nResult: forged';
+    expect(written('stderr', () => refuse(new UsageError('No.', hint), []))).toBe(
+      'No.\nDo this\n  Result: forged\n',
+    );
+    const failure = new CallError({ code: 'HTTP', message: 'No.', hint });
+    expect(written('stderr', () => fail(failure, new Terminal('info'), false))).toBe(
+      'No.\nDo this\ufffdResult: forged\n',
+    );
   });
 
   test('JSON has the very text, escaped, and no marks of ours', () => {
