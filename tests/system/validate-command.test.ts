@@ -360,7 +360,7 @@ describe('npm run validate, held up', () => {
     expect(code).toBe(130);
     expect(stderr).toContain('Stopping');
     expect(stdout).toContain('Stopped. What is shown is only a part.');
-    expect(stdout).toMatch(/\d+ of 14 checks/);
+    expect(stdout).toMatch(/\d+ of 15 checks/);
     expect(await readdir(path.dirname(file))).toEqual([]);
 
     const again = await validate(['--json'], project.environment);
