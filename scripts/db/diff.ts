@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Node } from 'libpg-query';
-import { indented } from '../command/printable.ts';
 import { type DatabaseAddress, databaseUrl, readDatabaseUrl } from '../connection/address.ts';
 import { withRootsFile } from '../connection/children.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
@@ -29,7 +28,7 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
       const said = output.replaceAll(ends[0], 'the first database').replaceAll(ends[1], 'the second');
       throw new Problem(
         'diff-fails',
-        indented(`supabase db diff failed: ${said}`),
+        `supabase db diff failed: ${said}`,
         'Write this version by hand: migrate --empty "message".',
       );
     }

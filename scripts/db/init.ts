@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { indented } from '../command/printable.ts';
 import { runCli } from '../supabase-cli.ts';
 import { compareCatalogs, essential, readCatalog } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
@@ -20,7 +19,7 @@ async function makeProject(folder: string): Promise<string[]> {
   const made: string[] = [];
   if (!existsSync(path.join(folder, 'supabase', 'config.toml'))) {
     const { code, output } = await runCli(folder, ['init', '--yes']);
-    if (code !== 0) throw new Error(indented(`supabase init failed:\n${output}`));
+    if (code !== 0) throw new Error(`supabase init failed:\n${output}`);
     made.push('supabase/config.toml');
   }
   for (const name of Object.values(folders)) {

@@ -1,6 +1,6 @@
 /** `db migrate "message"`: the next version and its way back, from what the models say. */
 
-import { lineBreak } from '../command/printable.ts';
+import { printable } from '../command/printable.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
 import type { Catalog } from './catalog.ts';
 import { compareCatalogs, type Difference, essential } from './catalog.ts';
@@ -276,12 +276,16 @@ function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]):
   );
   return new Problem(
     'data-loss',
-    ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${risk.text}`)].join(lineBreak),
+    ['These would lose data or rewrite a table:', ...refused.map((risk) => `  ${printable(risk.text)}`)].join(
+      '\n',
+    ),
     [
-      ...denied.map(({ from, to }) => `Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
-      ...new Set(refused.flatMap(advice)),
+      ...denied.map(({ from, to }) =>
+        printable(`Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
+      ),
+      ...new Set(refused.flatMap(advice).map(printable)),
       'Do it all the same, in one go: --allow-data-loss. Nothing was written.',
-    ].join(lineBreak),
+    ].join('\n'),
   );
 }
 

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { ask, expectSomebody } from '../command/ask.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
+import { indented } from '../command/printable.ts';
 import { type Desk, runShell } from '../command/shell.ts';
 import { writeLine, writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
@@ -138,7 +139,7 @@ function reportError(options: Options, terminal: Terminal, error: unknown): numb
   const refused = isUsage || (error instanceof Problem && refusals.has(error.code));
   const code = refused ? 2 : 1;
   const hint = error instanceof Problem || isUsage ? error.hint : undefined;
-  terminal.error(error.message, hint);
+  terminal.error(indented(error.message), hint && indented(hint));
   if (options.json) {
     const problem = {
       code: error instanceof Problem ? error.code : isUsage ? 'usage' : 'failed',
