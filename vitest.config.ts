@@ -27,6 +27,18 @@ export default defineConfig({
       },
       // Commands, Deno, other servers, kills, all plans.
       { extends: true, test: { name: 'system', include: ['tests/system/**/*.test.ts'], ...withServer } },
+      // Once more on PostgreSQL 15: what stands on its triggers, counters and locks.
+      {
+        extends: true,
+        test: {
+          ...withServer,
+          name: 'postgresql-15',
+          include: ['proof', 'second-callers', 'session', 'two-plans', 'surroundings'].map(
+            (name) => `tests/{sql,system}/${name}.test.ts`,
+          ),
+          globalSetup: ['tests/support/cluster-15.ts'],
+        },
+      },
     ],
   },
 });

@@ -42,8 +42,16 @@ const PREFIX = 'imago-test-';
 
 /** One PostgreSQL server for a whole run of vitest, gone with it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  return await provideCluster(project);
+}
+
+/** Gives the tests of a project a server of this version. */
+export async function provideCluster(
+  project: TestProject,
+  version?: PostgresVersion,
+): Promise<() => Promise<void>> {
   await removeForgotten();
-  const cluster = await testCluster();
+  const cluster = await testCluster(version === undefined ? {} : { version });
   project.provide('cluster', { port: cluster.port, password: cluster.password });
   return cluster.remove;
 }
