@@ -6911,6 +6911,64 @@ as $$
 $$;
 comment on function imago.guide_names(jsonb, text) is 'An answer with its figures once more under the names of the guide that Imago follows, which speaks of users.';
 
+-- imago.hand_sides_over
+create or replace function imago.hand_sides_over(plan imago.plan, keys anyarray)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  write imago.plan_write;
+  other imago.plan_write;
+  row_keys text;
+begin
+  for write in
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null
+  loop
+    row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
+    for other in
+      select o.* from imago.plan_write o
+      where o.plan <> plan.name and o.columns <> '{}' and o.undo_table is not null
+        and pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation)
+    loop
+      -- What goes back behind batches of the other plan takes along what these did.
+      execute format(
+        'with mine as (
+           select %1$s, s.key as name, min(u.batch) as first_batch, max(u.batch) as last_batch, array_agg(s.value ->> 1) as images,
+             (array_agg(s.value ->> 0 order by u.batch))[1] as was, (array_agg(s.value ->> 1 order by u.batch desc))[1] as became
+           from imago_undo.%2$I u cross join lateral jsonb_each(u.side) s
+           where u.entity = any %3$s and u.op = ''u'' and u.side is not null
+           group by %1$s, s.key
+         ), handed as (
+           select o.ctid as place, jsonb_object_agg(u.name, jsonb_build_array(u.was, case when n.goes_back then to_jsonb(u.was) else o.side -> u.name -> 1 end)) as side
+           from mine u
+           join %4$s t on %5$s
+           cross join lateral (values %10$s) v(name, image)
+           cross join lateral (select v.image is not distinct from u.became as goes_back) n
+           join imago_undo.%6$I o on o.entity = t.%7$I::%8$s and %9$s and o.op = ''u'' and o.side ? u.name
+             and (n.goes_back and o.batch between u.first_batch and u.last_batch or not n.goes_back and o.side -> u.name ->> 0 = any (u.images))
+           where v.name = u.name
+           group by o.ctid
+         )
+         update imago_undo.%6$I o set side = o.side || h.side from handed h where o.ctid = h.place',
+        row_keys, write.undo_table, imago.keys_sql(plan), write.relation,
+        imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+        other.undo_table, coalesce(other.entity_column, other.key_columns[1]), imago.entity_type(other.undo_table),
+        imago.each_column('o.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '),
+        coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
+      using keys;
+    end loop;
+  end loop;
+end
+$$;
+comment on function imago.hand_sides_over(imago.plan, anyarray) is 'Before entities go back: what another plan found as we left it, beside what it declares, it has found as we did.';
+
 -- imago.handle_failed_batch
 create or replace function imago.handle_failed_batch(
   run imago.run,
@@ -8711,6 +8769,7 @@ begin
 
   present := case conflicts when '[]' then inserted.present else (select l.present from imago.lock_inserted(plan, good) l) end;
   sides := imago.read_sides(plan, good);
+  perform imago.hand_sides_over(plan, good);
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
@@ -10521,26 +10580,34 @@ begin
            from imago_undo.%1$I u where u.batch = $1 and u.op = ''u''
          ), columns as (
            select u.entity, u.row_key, s.key as name, s.value ->> 0 as was
-           from nested u cross join lateral jsonb_each(u.side) s
+           from nested u join %5$s t on %6$s cross join lateral jsonb_each(u.side) s
            left join lateral (
-             select j.side -> s.key ->> 1 as became from imago_undo.%1$I j
-             where j.entity = u.entity and %3$s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key order by j.batch desc limit 1) j on true
+             select true as is_there, j.side -> s.key ->> 1 as became from imago_undo.%1$I j
+             where j.entity = u.entity and %3$s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key order by j.batch desc limit 1) mine on true
+           left join lateral (select true as is_there, l.became from (%7$s) l order by l.batch desc limit 1) last on true
            where s.value ->> 0 is distinct from s.value ->> 1
-             and case when u.is_here then j is null else j is null or j.became is not distinct from s.value ->> 0 end
+             -- What is not as a batch, of this plan or another, has left it, somebody else has changed.
+             and (last.is_there is null or s.value ->> 0 is not distinct from last.became or mine.is_there and s.value ->> 0 is not distinct from mine.became)
            union all
            select u.entity, u.row_key, v.name, v.was
            from nested u cross join lateral (values %4$s) v(name, was, is_now)
            where not u.is_here and v.was is distinct from v.is_now
          ), known as (
-           select s ->> ''entity'' as entity, s -> ''key'' as row_key, c.key as name, c.value as was
-           from jsonb_array_elements($3) s cross join lateral jsonb_each(s -> ''columns'') c
-           union all
-           select c.entity::text, to_jsonb(c.row_key), c.name, to_jsonb(c.was) from columns c
+           -- What read_sides has found comes first.
+           select distinct on (k.entity, k.row_key, k.name) k.*
+           from (
+             select s ->> ''entity'' as entity, s -> ''key'' as row_key, c.key as name, c.value as was, 1 as rank
+             from jsonb_array_elements($3) s cross join lateral jsonb_each(s -> ''columns'') c
+             union all
+             select c.entity::text, to_jsonb(c.row_key), c.name, to_jsonb(c.was), 2 from columns c) k
+           order by k.entity, k.row_key, k.name, k.rank
          )
          select jsonb_agg(jsonb_build_object(''entity'', r.entity, ''key'', r.row_key, ''columns'', r.columns))
          from (select k.entity, k.row_key, jsonb_object_agg(k.name, k.was) as columns from known k group by k.entity, k.row_key) r',
         write.undo_table, row_keys, same_row,
-        coalesce(nullif(imago.each_column('(%2$L, u.before_%1$s::text, u.after_%1$s::text)', write.relation, write.columns), ''), '(null, null, null)'))
+        coalesce(nullif(imago.each_column('(%2$L, u.before_%1$s::text, u.after_%1$s::text)', write.relation, write.columns), ''), '(null, null, null)'),
+        write.relation, imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+        coalesce(imago.side_journals(write), 'select 0 as batch, null::text as became where false'))
       into found_rows using batch, case write.stage when plan.stage then keys::text[] else '{}' end, coalesce(sides -> write.relation, '[]');
       execute format('delete from imago_undo.%I u where u.batch = $1', write.undo_table) using batch;
       if found_rows is not null then
@@ -12586,6 +12653,23 @@ as $$
   where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';
+
+-- imago.side_journals
+create or replace function imago.side_journals(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format(
+      'select j.batch, j.side -> s.key ->> 1 as became from imago_undo.%I j
+       where j.entity = t.%I::%s and %s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key',
+      o.undo_table, coalesce(o.entity_column, o.key_columns[1]), imago.entity_type(o.undo_table),
+      imago.each_column('j.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and ')), ' union all ')
+  from imago.plan_write o
+  where pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation) and o.undo_table is not null and o.columns <> '{}'
+$$;
+comment on function imago.side_journals(imago.plan_write) is 'SQL: what batches of any plan have left in column s.key of row u (t in its table), by batch other than $1. For read_nested.';
 
 -- imago.side_values
 create or replace function imago.side_values(write imago.plan_write, template text, separator text default ', ')

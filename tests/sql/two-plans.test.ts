@@ -206,3 +206,54 @@ describe('two plans on one table', () => {
     );
   });
 });
+
+describe('a column that neither declares, and a trigger of the app that moves it', () => {
+  const counting = (body: string, when: string) => `
+    alter table public.items add version int not null default 1;
+    create function public.count_up() returns trigger language plpgsql as $$ begin ${body} end $$;
+    create trigger count_up ${when} on public.items for each row execute function public.count_up();
+    create function public.small() returns trigger language plpgsql as 'begin new.batch_size := 7; return new; end';
+    create trigger small before insert or update on imago.lane for each row execute function public.small()`;
+  const triggers: [what: string, sql: string][] = [
+    ['before the row is written', counting('new.version := old.version + 1; return new;', 'before update')],
+    [
+      'afterwards',
+      counting(
+        'update public.items set version = version + 1 where id = new.id; return null;',
+        'after update of a, b',
+      ),
+    ],
+    [
+      'in another row',
+      counting(
+        'update public.items set version = version + 1 where id = new.id % 7 + 1; return null;',
+        'after update of a, b',
+      ),
+    ],
+  ];
+  const orders = [
+    ['pa', 'pb'],
+    ['pb', 'pa'],
+  ];
+  const cases = triggers.flatMap(([what, sql]) =>
+    orders.map((order) => [what, order.join(', then '), order, sql] as const),
+  );
+  test.each(cases)('%s; %s goes back: every column of every row is as it was', async (_, __, order, sql) => {
+    const db = await items(a, b);
+    await db.sql.unsafe(sql);
+    const original = await contents(db.sql, ['public.items']);
+    // Each has moved some before the other, and the other some before it.
+    await prepare(db, 'pa');
+    await prepare(db, 'pb');
+    await call(db.sql, 'migrate_batch', { plan: 'pa', max_ms: 1, batch_size: 7 });
+    await call(db.sql, 'migrate_batch', { plan: 'pb', max_ms: 1, batch_size: 7 });
+    for (const plan of ['pb', 'pa'])
+      expect((await migrateAll(db.sql, { plan })).at(-1)).toMatchObject({ state: 'succeeded' });
+    for (const plan of order)
+      expect((await rollbackAll(db.sql, { plan })).at(-1)).toMatchObject({
+        state: 'succeeded',
+        conflicts: 0,
+      });
+    expect(await contents(db.sql, ['public.items'])).toEqual(original);
+  });
+});

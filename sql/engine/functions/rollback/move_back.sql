@@ -51,6 +51,7 @@ begin
 
   present := case conflicts when '[]' then inserted.present else (select l.present from imago.lock_inserted(plan, good) l) end;
   sides := imago.read_sides(plan, good);
+  perform imago.hand_sides_over(plan, good);
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;

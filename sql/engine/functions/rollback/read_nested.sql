@@ -26,26 +26,34 @@ begin
            from imago_undo.%1$I u where u.batch = $1 and u.op = ''u''
          ), columns as (
            select u.entity, u.row_key, s.key as name, s.value ->> 0 as was
-           from nested u cross join lateral jsonb_each(u.side) s
+           from nested u join %5$s t on %6$s cross join lateral jsonb_each(u.side) s
            left join lateral (
-             select j.side -> s.key ->> 1 as became from imago_undo.%1$I j
-             where j.entity = u.entity and %3$s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key order by j.batch desc limit 1) j on true
+             select true as is_there, j.side -> s.key ->> 1 as became from imago_undo.%1$I j
+             where j.entity = u.entity and %3$s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key order by j.batch desc limit 1) mine on true
+           left join lateral (select true as is_there, l.became from (%7$s) l order by l.batch desc limit 1) last on true
            where s.value ->> 0 is distinct from s.value ->> 1
-             and case when u.is_here then j is null else j is null or j.became is not distinct from s.value ->> 0 end
+             -- What is not as a batch, of this plan or another, has left it, somebody else has changed.
+             and (last.is_there is null or s.value ->> 0 is not distinct from last.became or mine.is_there and s.value ->> 0 is not distinct from mine.became)
            union all
            select u.entity, u.row_key, v.name, v.was
            from nested u cross join lateral (values %4$s) v(name, was, is_now)
            where not u.is_here and v.was is distinct from v.is_now
          ), known as (
-           select s ->> ''entity'' as entity, s -> ''key'' as row_key, c.key as name, c.value as was
-           from jsonb_array_elements($3) s cross join lateral jsonb_each(s -> ''columns'') c
-           union all
-           select c.entity::text, to_jsonb(c.row_key), c.name, to_jsonb(c.was) from columns c
+           -- What read_sides has found comes first.
+           select distinct on (k.entity, k.row_key, k.name) k.*
+           from (
+             select s ->> ''entity'' as entity, s -> ''key'' as row_key, c.key as name, c.value as was, 1 as rank
+             from jsonb_array_elements($3) s cross join lateral jsonb_each(s -> ''columns'') c
+             union all
+             select c.entity::text, to_jsonb(c.row_key), c.name, to_jsonb(c.was), 2 from columns c) k
+           order by k.entity, k.row_key, k.name, k.rank
          )
          select jsonb_agg(jsonb_build_object(''entity'', r.entity, ''key'', r.row_key, ''columns'', r.columns))
          from (select k.entity, k.row_key, jsonb_object_agg(k.name, k.was) as columns from known k group by k.entity, k.row_key) r',
         write.undo_table, row_keys, same_row,
-        coalesce(nullif(imago.each_column('(%2$L, u.before_%1$s::text, u.after_%1$s::text)', write.relation, write.columns), ''), '(null, null, null)'))
+        coalesce(nullif(imago.each_column('(%2$L, u.before_%1$s::text, u.after_%1$s::text)', write.relation, write.columns), ''), '(null, null, null)'),
+        write.relation, imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+        coalesce(imago.side_journals(write), 'select 0 as batch, null::text as became where false'))
       into found_rows using batch, case write.stage when plan.stage then keys::text[] else '{}' end, coalesce(sides -> write.relation, '[]');
       execute format('delete from imago_undo.%I u where u.batch = $1', write.undo_table) using batch;
       if found_rows is not null then
