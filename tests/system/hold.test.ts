@@ -39,6 +39,8 @@ describe('a call that holds a row which somebody waits for', () => {
     await db.sql`update imago.setting set value = '1' where name = 'sub_batch_ms'`;
     await call(db.sql, name, { ...options, max_ms: 1 });
 
+    // In the middle of the walk: not moved by the call before, and with others behind.
+    const user = await value<string>(db.sql, 'select id from public.users order by id offset 150 limit 1');
     const writer = db.connect({ max: 1 });
     let ended = false;
     const answer = call(db.sql, name, options).finally(() => {
@@ -46,7 +48,7 @@ describe('a call that holds a row which somebody waits for', () => {
     });
     let writes = 0;
     while (!ended) {
-      await writer`update public.users set bio = 'written meanwhile'`;
+      await writer`update public.users set bio = 'written meanwhile' where id = ${user}`;
       writes += 1;
     }
     const { has_more, status } = await answer;
