@@ -23,7 +23,7 @@ export function undirected(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** An address as libpq's variables: what stands in argv can be read by every user of the machine. */
 export function libpqVariables(address: DatabaseAddress, roots: string | undefined): NodeJS.ProcessEnv {
-  const { host, port, user, password, database, protection, connectSeconds } = address;
+  const { host, port, user, password, database, protection, connectSeconds, settings } = address;
   return {
     PGHOST: host,
     PGPORT: String(port),
@@ -35,6 +35,8 @@ export function libpqVariables(address: DatabaseAddress, roots: string | undefin
     // Kerberos would go before TLS.
     PGGSSENCMODE: 'disable',
     ...(roots !== undefined && { PGSSLROOTCERT: roots }),
+    // By it some poolers know which database is meant.
+    ...(settings.options !== undefined && { PGOPTIONS: settings.options }),
     ...(password !== undefined && { PGPASSWORD: password }),
   };
 }

@@ -260,9 +260,9 @@ describe('a database URL', () => {
 });
 
 describe('programs that are started', () => {
-  const address = read(`${remote}?connect_timeout=7`, roots);
+  const address = read(`${remote}?connect_timeout=7&options=reference%3Dabc`, roots);
 
-  test('are told host, login and protection, whatever the environment says', () => {
+  test('are told host, login, options and protection, whatever the environment says', () => {
     const surroundings = {
       PATH: '/bin',
       PG_DUMP: '/bin/pg_dump',
@@ -288,6 +288,7 @@ describe('programs that are started', () => {
       PGDATABASE: 'postgres',
       PGAPPNAME: 'imago',
       PGCONNECT_TIMEOUT: '7',
+      PGOPTIONS: 'reference=abc',
       PGSSLMODE: 'verify-full',
       PGSSLROOTCERT: roots,
       PGGSSENCMODE: 'disable',
