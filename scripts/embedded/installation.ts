@@ -21,7 +21,7 @@ import {
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Account } from './account.ts';
+import { type Account, ROOT_HOME } from './account.ts';
 import { nativeFolder, type PostgresVersion } from './native.ts';
 
 /** A part of every path in it. */
@@ -63,11 +63,14 @@ export async function installation(version: PostgresVersion, account: Account | 
   } catch (error) {
     // A project that its user cannot write.
     if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    return await make(
-      native,
-      path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'imago', name),
-    );
+    return await make(native, path.join(cacheFor(account), name));
   }
+}
+
+/** The home of root is closed to the account that runs the server. */
+function cacheFor(account: Account | undefined): string {
+  if (account) return ROOT_HOME;
+  return path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'imago');
 }
 
 /** The files of the stand-ins. */
@@ -101,6 +104,8 @@ async function make(native: string, folder: string): Promise<string> {
     await linkFiles(path.join(native, 'bin'), path.join(partial, 'bin'));
     await symlink(path.join(native, 'lib'), path.join(partial, 'lib'), 'junction');
     await linkFiles(path.join(native, share), path.join(partial, share));
+    // Whatever the umask: the server may run as another account.
+    await chmod(path.join(partial, 'share'), 0o755);
     for (const entry of await readdir(path.join(native, share), { withFileTypes: true })) {
       const from = path.join(native, share, entry.name);
       if (entry.isDirectory() && entry.name !== 'extension') {
@@ -126,8 +131,13 @@ async function makeExtensions(from: string, to: string): Promise<void> {
     // The link goes, not the package's file.
     await rm(file);
     await writeFile(file, `${text.trimEnd()}\ntrusted = true\n`);
+    await chmod(file, 0o644);
   }
-  for (const file of standInFiles()) await copyFile(file, path.join(to, path.basename(file)));
+  for (const file of standInFiles()) {
+    const copy = path.join(to, path.basename(file));
+    await copyFile(file, copy);
+    await chmod(copy, 0o644);
+  }
 }
 
 /** Links the files of a folder, or copies them where that is not allowed or the folder is on another disk. */
