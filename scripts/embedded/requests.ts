@@ -96,5 +96,6 @@ async function beginningOf(response: Response): Promise<string> {
     text += decoder.decode(chunk, { stream: true });
     if (text.length >= CONTENT_LIMIT) break;
   }
-  return text.slice(0, CONTENT_LIMIT);
+  // The one character that no text of PostgreSQL has.
+  return text.slice(0, CONTENT_LIMIT).replaceAll('\0', '\ufffd');
 }

@@ -116,7 +116,7 @@ test('a starter with payments: secrets, a job that runs each second and requests
   const server = createServer(async (request, response) => {
     const chunks = await request.toArray();
     received.push(`${request.method} ${request.url} ${request.headers.authorization} ${chunks.join('')}`);
-    response.writeHead(201, { 'content-type': 'text/plain' }).end('thanks');
+    response.writeHead(201, { 'content-type': 'text/plain' }).end('thanks\0');
   });
   onTestFinished(() => void server.close());
   await listenOnLoopback(server);
@@ -126,7 +126,7 @@ test('a starter with payments: secrets, a job that runs each second and requests
   const [request] = await sql`select private.remind('sub_1') as id`;
   await until('the request is answered', async () => {
     const answers = await sql`
-      select from net._http_response where id = ${request?.id} and status_code = 201 and content = 'thanks'`;
+      select from net._http_response where id = ${request?.id} and status_code = 201 and content = ${'thanks\ufffd'}`;
     return answers.length > 0;
   });
   expect(received).toEqual(['POST /functions/v1/remind Bearer not a real key {"subscription": "sub_1"}']);
