@@ -4,6 +4,7 @@ import { counted } from '../command/figures.ts';
 import { lineBreak } from '../command/printable.ts';
 import { writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
+import { packageFolder, userFolder } from '../package.ts';
 import type { Change } from './changes.ts';
 import type { Options } from './options.ts';
 import { uninstallName } from './parts.ts';
@@ -115,6 +116,8 @@ function next({ work, options }: Said): string[] {
   const pushes = work.changes.some(({ file }) => file.startsWith(places.migrations));
   const functions = work.changes.some(({ file }) => file.startsWith(places.functions));
   const removes = work.changes.some(({ file }) => file.endsWith(`_${uninstallName}.sql`));
+  // A clone is no package of the project, where npx would find nothing.
+  const imago = userFolder() === packageFolder ? 'npm run imago --' : 'npx --no imago';
   return [
     ...(pushes ? ['npx supabase db push'] : []),
     ...(functions && work.functions.length > 0
@@ -123,8 +126,8 @@ function next({ work, options }: Said): string[] {
     ...(pushes && !removes
       ? [
           'cp .env.example .env    and set SUPABASE_URL and SUPABASE_SECRET_KEY in it',
-          'npx --no imago doctor',
-          'npx --no imago migrate --dry-run=preflight',
+          `${imago} doctor`,
+          `${imago} migrate --dry-run=preflight`,
         ]
       : []),
   ];

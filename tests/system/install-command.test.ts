@@ -76,6 +76,7 @@ describe('imago install', () => {
 
     const done = await install(folder);
     expect(done).toMatchObject({ status: 'done', exit_code: 0, plans: ['avatars'], kept: [], removed: [] });
+    expect(done.next).toContain('npm run imago -- doctor');
     expect(dry).toMatchObject({ status: 'done', dry_run: true, added: done.added, changed: done.changed });
     const after = await contents(folder);
     expect(done.changed).toEqual(['.env.example', 'supabase/config.toml']);

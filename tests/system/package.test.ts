@@ -124,7 +124,8 @@ describe('npx --no imago', () => {
   test('install adds migrations and functions to the project', async () => {
     const done = await npxImago('install', '--json');
     expect(done.code, done.stderr).toBe(0);
-    const { added } = JSON.parse(done.stdout);
+    const { added, next } = JSON.parse(done.stdout);
+    expect(next).toContain('npx --no imago doctor');
     expect(added).toContain('supabase/functions/migrate/index.ts');
     expect(await readFile(path.join(app, 'supabase/functions/migrate/index.ts'), 'utf8')).toContain(
       '../_imago/',
