@@ -115,7 +115,10 @@ export function verdict(answer: DryRunAnswer, { migrate, again }: Commands): Ver
   if (findings?.some(isWrong)) {
     return {
       status: 'left',
-      message: 'All are moved, but then the checks find something wrong. Nothing was changed.',
+      message:
+        left.length === 0
+          ? 'All are moved, but then the checks find something wrong. Nothing was changed.'
+          : `The checks find something wrong, perhaps for want of what was not tried. Nothing was changed.${not}`,
       next: [`Look at the checks, then try again: ${again}`],
     };
   }

@@ -104,6 +104,12 @@ describe('the verdict of a dry run', () => {
       'left',
       'All are moved, but then the checks find something wrong. Nothing was changed.',
     ],
+    [
+      'checks that find something, and not all tried',
+      { status: 'done', findings: wrong, stages: [{ ...someUsers, reason: 'locked' }] },
+      'left',
+      'The checks find something wrong, perhaps for want of what was not tried. Nothing was changed. Not tried: 15 of 20 users (others hold them).',
+    ],
   ])('%s', (_, fields, status, message) => {
     expect(verdict(answer(fields), commands)).toMatchObject({ status, message });
   });
