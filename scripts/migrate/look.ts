@@ -30,10 +30,20 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
   if (unfinished.has(progress.state ?? '')) return goOn(context, progress);
+  if (progress.state === 'failed') return mend(context, progress);
   if (progress.remaining > 0 || (progress.failed > 0 && progress.state === 'cancelled'))
     return `Migrate: ${nextCommand(context)}`;
-  if (progress.failed > 0) return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
+  if (progress.failed > 0) return mend(context, progress);
+  const isBack = progress.direction === 'rollback' && progress.state === 'succeeded';
+  if (progress.state === 'none' || isBack) return 'Nothing is there to be migrated.';
   return `Take it back: ${nextCommand(context, '--rollback')}`;
+}
+
+/** A run that has failed does not go on by itself, whatever is left; only later changes have nothing to be mended. */
+function mend(context: Context, { conflicts, direction, failed }: ProgressAnswer): string {
+  if (direction === 'rollback' && conflicts > 0 && failed === 0)
+    return `Restore over later changes: ${nextCommand(context, '--rollback', '--force')}`;
+  return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
 }
 
 /** A run goes on in its own direction; the other one is refused. */

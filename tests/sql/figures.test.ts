@@ -3,13 +3,15 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { answers } from '../../functions/_shared/answers.ts';
+import { stats } from '../../scripts/migrate/look.ts';
 import { Progress } from '../../scripts/migrate/progress.ts';
 import { prepareAll } from '../support/avatars.ts';
 import { type Answer, call, value } from '../support/call.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
-import { expectSameFigures, fakeTerminal } from '../support/figures.ts';
+import { contextOn, expectSameFigures, fakeTerminal } from '../support/figures.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { createPlan, PLAN } from '../support/plan.ts';
+import { createTally } from '../support/tally.ts';
 
 const databases: TestDatabase[] = [];
 
@@ -118,6 +120,41 @@ describe('SQL, --stats-only, --watch, the bar, the table at the end and their JS
       ['images', 0, 30, 0],
       ['owners', 0, 50, 0],
     ]);
+  });
+});
+
+describe('--stats-only suggests what the run allows', () => {
+  const suggested = async (sql: Sql) =>
+    (await stats(contextOn(sql, 'tally', ['--stats-only']).context)).next.join();
+  const migrated = { plan: 'tally' };
+
+  test('of a table without a row: nothing, before a run and after it was taken back', async () => {
+    const { sql } = await database({ app: 'none' });
+    await createTally(sql, 'integer', []);
+    expect(await suggested(sql)).toBe('Nothing is there to be migrated.');
+    await migrateAll(sql, migrated);
+    expect(await suggested(sql)).toMatch(/^Take it back: .* --rollback$/);
+    await rollbackAll(sql, migrated);
+    expect(await suggested(sql)).toBe('Nothing is there to be migrated.');
+  });
+
+  test('of a run that its error budget has stopped: to retry it; of a rollback with a conflict: to force it', async () => {
+    const { sql } = await database({ app: 'none' });
+    await createTally(sql, 'integer', [1, 2, 3, 4, 5]);
+    await sql`alter table public.items add constraint poison check (id < 3 or not done)`;
+    let answer: Answer;
+    do answer = await call(sql, 'migrate_batch', { plan: 'tally', max_failures: '1' });
+    while (answer.status !== 'failed');
+    expect(await progress(sql, 'tally')).toMatchObject({ state: 'failed', remaining: expect.any(Number) });
+    expect(await suggested(sql)).toMatch(/^Mend the cause, then: .* --retry-failed$/);
+    await sql`alter table public.items drop constraint poison`;
+    await call(sql, 'retry_failed_migrations', migrated);
+    await migrateAll(sql, migrated);
+    await sql`alter table public.items alter column done drop not null`;
+    await sql`update public.items set done = null where id = 2`;
+    await rollbackAll(sql, migrated);
+    expect(await progress(sql, 'tally')).toMatchObject({ state: 'failed', conflicts: 1 });
+    expect(await suggested(sql)).toMatch(/^Restore over later changes: .* --rollback --force$/);
   });
 });
 
