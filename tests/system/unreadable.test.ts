@@ -118,6 +118,11 @@ describe('a view pending that stumbles over a row', () => {
         total_is_estimate: true,
         count_error: cannot,
       });
+      expect(await call(db.sql, 'get_migration_report', { plan: PLAN })).toMatchObject({
+        progress: { state: 'succeeded', total: 40, migrated: 40, count_error: cannot },
+        statistics: null,
+        performance: { state: 'succeeded' },
+      });
       const { checks } = await call(db.sql, 'validate_migration', { plan: PLAN });
       expect(checks.find(({ error }: Answer) => error)).toMatchObject({ name: 'unreachable', error: cannot });
       expect(await refusal(call(db.sql, 'dry_run_migration', { plan: PLAN }))).toMatchObject(cannot);
@@ -213,8 +218,11 @@ describe('a view that cannot be read at all', () => {
       'check open of plan trial could not be evaluated: SQLSTATE P0001 in trial.check_query line 1',
     );
     await broken('statistics', '', 'jsonb');
-    expect(await refusal(call(db.sql, 'get_migration_statistics', { plan: PLAN }))).toMatchObject(
-      cannot('function trial.statistics()', 'trial.statistics line 1'),
-    );
+    const counts = cannot('function trial.statistics()', 'trial.statistics line 1');
+    expect(await refusal(call(db.sql, 'get_migration_statistics', { plan: PLAN }))).toMatchObject(counts);
+    expect(await call(db.sql, 'get_migration_report', { plan: PLAN })).toMatchObject({
+      progress: { state: 'succeeded', count_error: counts },
+      statistics: null,
+    });
   });
 });
