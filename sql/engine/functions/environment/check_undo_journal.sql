@@ -11,7 +11,9 @@ as $$
         union all
         select l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
           format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
-        from imago.lost_columns(plan.name) l) p), '[]'),
+        from imago.lost_columns(plan.name) l) p
+      -- Once there is no way back, the app may drop what it likes.
+      where plan.closed_at is null), '[]'),
     'facts', jsonb_build_object('undo_tables', (
       select count(*) from imago.plan_write w where w.plan = plan.name and w.captured_at is not null)))
 $$;

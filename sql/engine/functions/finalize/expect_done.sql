@@ -14,10 +14,10 @@ begin
     perform imago.raise_error('IM004', 'finalized');
   end if;
   perform imago.expect_session(writing => false);
-  perform imago.expect_visible(plan_name);
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
     return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
+  perform imago.expect_visible(plan_name);
   -- A database that has none of its rows, as when all migrations are applied to an empty one, has nothing to migrate.
   if plan.finalizing_at is null and imago.has_no_entities(plan)
      and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
