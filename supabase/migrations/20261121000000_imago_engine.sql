@@ -521,11 +521,13 @@ comment on column imago.lane.moved_before is 'On late lanes that are walked once
 -- imago.health
 create table imago.health (
   run bigint primary key references imago.run on delete cascade,
+  counted bigint,
   others_written bigint,
   others_at timestamptz,
   looked_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 20);
 comment on table imago.health is 'What the calls of a run have seen of the server around them: one row a run, written by whichever call gets its lock.';
+comment on column imago.health.counted is 'Rows that anybody has written in the plan''s tables, as the server counted them at the last look. Where it counts fewer later, its statistics have been reset.';
 comment on column imago.health.others_written is 'Rows that others have written in the plan''s tables, as the server counts them since ever: the most that was seen.';
 comment on column imago.health.others_at is 'When they were seen last to have written more.';
 
@@ -1012,6 +1014,7 @@ set search_path = ''
 as $$
 declare
   seen imago.health;
+  written bigint;
   others bigint;
 begin
   -- One call looks; who comes meanwhile takes what was seen before.
@@ -1019,8 +1022,14 @@ begin
   if found then
     -- Sessions report what they have written a moment after they commit: this can be too little, never too much. A batch that was
     -- rolled back counts as somebody else's.
-    others := imago.writes_counted(run.plan, own => false) - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
+    written := imago.writes_counted(run.plan, own => false);
+    others := written - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
+    if written < seen.counted then
+      -- The statistics have been reset, as after a crash: what was seen before is no measure any more.
+      seen.others_written := null;
+    end if;
     update imago.health h set
+      counted = written,
       others_written = greatest(seen.others_written, others),
       others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end,
       looked_at = clock_timestamp()
@@ -1033,7 +1042,7 @@ begin
     then coalesce(seen.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0), false) end;
 end
 $$;
-comment on function imago.are_others_writing(imago.run) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null at the first look, which cannot say.';
+comment on function imago.are_others_writing(imago.run) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null at the first look, and at the first after the server''s statistics were reset, which cannot say.';
 
 -- imago.ask_pending
 create or replace function imago.ask_pending(plan imago.plan, question text)
@@ -1450,7 +1459,8 @@ declare
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
   -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
-  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard.
+  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
+  -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
   execute format(
     'create or replace function imago_undo.%I()
      returns trigger
@@ -1471,6 +1481,9 @@ begin
              %4$s
              return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
+             if not imago.is_batch_open(%5$L) then
+               return new;
+             end if;
              imago_note := pg_catalog.current_setting(''imago.note'', true);
              if pg_catalog.cardinality(imago_note) > 0 then
                %2$s
@@ -1482,7 +1495,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), restored));
+      coalesce(noted, 'null;'), coalesce(held, ''), restored, write.plan));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
@@ -1686,11 +1699,13 @@ language sql
 stable
 set search_path = ''
 as $$
-  select format(
-    'if exists (select from new_rows n where not exists (select from old_rows o where %s)) then
-       raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
-     end if;',
-    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '), write.relation)
+  select imago.trigger_query(
+      'select exists (select from new_rows n where not exists (select from old_rows o where %1$s))', '{}', 'into imago_moved',
+      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
+    || format(
+      'if imago_moved then
+         raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
+       end if;', write.relation)
 $$;
 comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a capture function: refuses rows whose primary key a batch, or a trigger of the app, has changed (IM072).';
 
@@ -2111,7 +2126,9 @@ as $$
         union all
         select l.relation || coalesce('.' || quote_ident(l.name), ''), l.reason,
           format('Put it back; or: select give_up_column(%s);', concat_ws(', ', quote_literal(plan.name), quote_literal(l.relation), quote_literal(l.name)))
-        from imago.lost_columns(plan.name) l) p), '[]'),
+        from imago.lost_columns(plan.name) l) p
+      -- Once there is no way back, the app may drop what it likes.
+      where plan.closed_at is null), '[]'),
     'facts', jsonb_build_object('undo_tables', (
       select count(*) from imago.plan_write w where w.plan = plan.name and w.captured_at is not null)))
 $$;
@@ -4315,10 +4332,10 @@ begin
     perform imago.raise_error('IM004', 'finalized');
   end if;
   perform imago.expect_session(writing => false);
-  perform imago.expect_visible(plan_name);
   if plan.finalized_at is not null or plan.cleaned_at is not null and plan.closed_at is not null then
     return jsonb_build_object('plan', plan_name, 'done', true);
   end if;
+  perform imago.expect_visible(plan_name);
   -- A database that has none of its rows, as when all migrations are applied to an empty one, has nothing to migrate.
   if plan.finalizing_at is null and imago.has_no_entities(plan)
      and (run.id is null or run.direction = 'rollback' and run.state = 'succeeded') then
@@ -7316,20 +7333,23 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  batches text;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
+  -- An underscore stands for any letter: another plan's name may differ in no more than that.
+  batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'note'), write.relation, write.plan || ':%:side', write.undo_table || '_note');
+    imago.trigger_name(write.plan, 'note'), write.relation, batches || ':%:side', write.undo_table || '_note');
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    write.plan || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
+    batches || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
@@ -9467,8 +9487,10 @@ begin
     select c.attname, c.attnum, c.atttypid, c.atttypmod from pg_catalog.pg_attribute c
     where c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''
   ) a
-  left join jsonb_to_recordset(known) k(relation text, number integer, first_relation text, first_name text)
-    on k.relation = r.relation and k.number = coalesce(a.attnum, 0)
+  left join jsonb_to_recordset(known) k(relation text, name text, number integer, first_relation text, first_name text, noted_in oid)
+    on k.relation = r.relation
+      -- After a restore from a dump numbers are others, and names count.
+      and case when k.noted_in = 'imago.declared'::pg_catalog.regclass then k.number = coalesce(a.attnum, 0) else k.name = coalesce(a.attname, '') end
   where r.oid is not null;
 end
 $$;
@@ -15073,6 +15095,7 @@ declare
   tables oid[] := (
     select coalesce(array_agg(distinct t.oid), '{}')
     from (select p.source from imago.plan p where p.name = writes_counted.plan
+          union select t.source from imago.plan_stage t where t.plan = writes_counted.plan
           union select w.relation from imago.plan_write w where w.plan = writes_counted.plan) r(relation)
     -- Rows of a partitioned table are counted on its partitions.
     cross join lateral (

@@ -361,6 +361,31 @@ describe('deferred constraints of the app', () => {
   });
 });
 
+test('where rows of a batch are many, no capture function compares them by a plan that was made for few', async () => {
+  const { sql } = await database();
+  await sql.unsafe(ITEMS);
+  await createPlan(sql, {
+    ...items,
+    pending: 's.note is null',
+    apply: `update public.items set note = 'a' where id = any (keys);`,
+    writes: [{ relation: 'public.items', entity: 'id', columns: ['note'] }],
+  });
+  await forward(sql);
+  const body = await value<string>(
+    sql,
+    `select prosrc from pg_proc where oid = 'imago_undo.${PLAN}_public_items_update()'::regprocedure`,
+  );
+  // Without what is asked of few rows only, and what is planned anew each time.
+  const kept = body.replaceAll(
+    /if imago_rows <= 100 then[\s\S]*?else execute '(?:[^']|'')*'[^;]*; end if;/g,
+    '',
+  );
+  expect(kept.length).toBeLessThan(body.length);
+  expect(kept).not.toMatch(
+    /(insert into imago_undo|update imago_undo|if exists|select exists)[^;]* (old|new)_rows/,
+  );
+});
+
 describe('partitioned tables', () => {
   const SCHEMA = `
     create table public.accounts (id int primary key, plan text, updated_at timestamptz not null default '2020-01-01') partition by hash (id);
@@ -547,6 +572,29 @@ describe('a forged imago.batch', () => {
       (await call(sql, 'rollback_user_migration', { user_id: author })).conflicts.length,
     ).toBeGreaterThan(0);
   });
+});
+
+test('a batch forged by the very statement that writes does not get past a trigger of the app', async () => {
+  const { sql } = await database();
+  await sql.unsafe(`${ITEMS}
+    create function public.keep_label() returns trigger language plpgsql as $$ begin new.label := old.label; return new; end $$;
+    create trigger keep_label before update on public.items for each row execute function public.keep_label();
+    grant select, update on public.items to authenticated;`);
+  await createPlan(sql, {
+    ...items,
+    pending: 's.stage is null',
+    apply: 'update public.items set stage = 9 where id = any (keys);',
+    writes: [{ relation: 'public.items', entity: 'id', columns: ['stage'] }],
+  });
+  await forward(sql);
+  const forged = sql.begin(async (tx) => {
+    await tx`set local role authenticated`;
+    await tx.unsafe(
+      `update public.items set label = 'mine', note = set_config('imago.batch', '${PLAN}:1:side', true) where id = 1`,
+    );
+  });
+  expect((await refusal(forged)).code).toBe('42501');
+  expect(await value(sql, 'select label from public.items where id = 1')).toBe('item 1');
 });
 
 describe('columns like updated_at', () => {

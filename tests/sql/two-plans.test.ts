@@ -98,6 +98,17 @@ describe('two plans on one table', () => {
     expect(await contents(db.sql, ['public.items'])).toEqual(original);
   });
 
+  test('whose names differ where one has an underscore: each goes back by itself', async () => {
+    const db = await items(filling('p_1', 'a', `'A'`), filling('px1', 'b', `'B'`));
+    await migrateAll(db.sql, { plan: 'p_1' });
+    await migrateAll(db.sql, { plan: 'px1' });
+    expect((await rollbackAll(db.sql, { plan: 'px1' })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await filled(db)).toEqual([ROWS, 0]);
+  });
+
   test('one finalized: the other has its triggers, is journaled and goes back', async () => {
     const db = await items(a, b);
     await migrateAll(db.sql, { plan: 'pa' });

@@ -4,6 +4,7 @@ import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll } from '../support/imago.ts';
+import { createPlan, PLAN } from '../support/plan.ts';
 
 const databases: TestDatabase[] = [];
 
@@ -86,6 +87,53 @@ describe('whether others write the plan’s tables', () => {
     await db.sql`insert into public.other select generate_series(1, 1000)`;
     await db.sql`select pg_stat_force_next_flush()`;
     expect(await others(db)).toBe(false);
+  });
+
+  test('is told after the server’s statistics were reset, as a crash leaves them', async () => {
+    const db = await app();
+    await prepareAll(db.sql);
+    await others(db);
+    expect(await others(db)).toBe(false);
+    const superuser = db.connect({ role: 'supabase_admin', max: 1 });
+    await superuser`select pg_stat_reset()`;
+    await superuser.end();
+    expect(await others(db)).toBeNull();
+    expect(await others(db)).toBe(false);
+    await post(db);
+    expect(await others(db)).toBe(true);
+  });
+
+  test('is told by writes to a table that a later stage walks and nobody else writes', async () => {
+    const db = await app({ app: 'none' });
+    await db.sql.unsafe(`
+      create table public.items (id int primary key, done boolean);
+      create table public.kinds (id int primary key, name text);
+      insert into public.items (id) select generate_series(1, 50);
+      insert into public.kinds (id) select generate_series(1, 50)`);
+    await createPlan(db.sql, {
+      table: 'items',
+      key: 'id',
+      keyType: 'integer',
+      pending: 's.done is null',
+      apply: 'update public.items set done = true where id = any (keys);',
+      stages: [
+        {
+          table: 'kinds',
+          key: 'id',
+          keyType: 'integer',
+          pending: 'exists (select from public.items i where i.id = s.id and i.done is null)',
+          apply: 'update public.items set done = true where id = any (keys);',
+        },
+      ],
+      writes: [{ relation: 'public.items', entity: 'id', columns: ['done'] }],
+    });
+    const look = () => call(db.sql, 'migrate_batch', { plan: PLAN, batch_size: 2, max_ms: 1 });
+    while ((await look()).others_write !== false);
+    const writer = db.connect({ max: 1 });
+    await writer`update public.kinds set name = 'new'`;
+    await writer`select pg_stat_force_next_flush()`;
+    await writer.end();
+    expect((await look()).others_write).toBe(true);
   });
 
   test('decides how long a call works: hold_ms while they do, what it was given while they do not', async () => {

@@ -14,7 +14,8 @@ declare
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
   -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
-  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard.
+  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
+  -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
   execute format(
     'create or replace function imago_undo.%I()
      returns trigger
@@ -35,6 +36,9 @@ begin
              %4$s
              return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
+             if not imago.is_batch_open(%5$L) then
+               return new;
+             end if;
              imago_note := pg_catalog.current_setting(''imago.note'', true);
              if pg_catalog.cardinality(imago_note) > 0 then
                %2$s
@@ -46,7 +50,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), restored));
+      coalesce(noted, 'null;'), coalesce(held, ''), restored, write.plan));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');

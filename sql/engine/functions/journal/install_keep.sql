@@ -6,20 +6,23 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  batches text;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
+  -- An underscore stands for any letter: another plan's name may differ in no more than that.
+  batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'note'), write.relation, write.plan || ':%:side', write.undo_table || '_note');
+    imago.trigger_name(write.plan, 'note'), write.relation, batches || ':%:side', write.undo_table || '_note');
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    write.plan || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
+    batches || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end

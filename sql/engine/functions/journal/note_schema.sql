@@ -24,8 +24,10 @@ begin
     select c.attname, c.attnum, c.atttypid, c.atttypmod from pg_catalog.pg_attribute c
     where c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''
   ) a
-  left join jsonb_to_recordset(known) k(relation text, number integer, first_relation text, first_name text)
-    on k.relation = r.relation and k.number = coalesce(a.attnum, 0)
+  left join jsonb_to_recordset(known) k(relation text, name text, number integer, first_relation text, first_name text, noted_in oid)
+    on k.relation = r.relation
+      -- After a restore from a dump numbers are others, and names count.
+      and case when k.noted_in = 'imago.declared'::pg_catalog.regclass then k.number = coalesce(a.attnum, 0) else k.name = coalesce(a.attname, '') end
   where r.oid is not null;
 end
 $$;

@@ -9,6 +9,7 @@ declare
   tables oid[] := (
     select coalesce(array_agg(distinct t.oid), '{}')
     from (select p.source from imago.plan p where p.name = writes_counted.plan
+          union select t.source from imago.plan_stage t where t.plan = writes_counted.plan
           union select w.relation from imago.plan_write w where w.plan = writes_counted.plan) r(relation)
     -- Rows of a partitioned table are counted on its partitions.
     cross join lateral (
