@@ -39,9 +39,14 @@ export function readArguments(
     // The whole help is what commander says then.
     if (error.code === 'commander.help') throw new UsageError('A command is missing.', hint);
     const message = (complaint || error.message).replace(/^error: /, '').trim();
-    const [, flag] = /^unknown option '([^']+)'/.exec(message) ?? [];
+    const flag = error.code === 'commander.unknownOption' ? quoted(message) : undefined;
     throw (flag !== undefined && explain(flag)) || new UsageError(message, hint);
   }
+}
+
+/** What commander quotes in a message: it says it nowhere else. */
+function quoted(message: string): string | undefined {
+  return /'([^']+)'/.exec(message)?.[1];
 }
 
 /** Where the options of a command are listed, or the commands of one that has some. */

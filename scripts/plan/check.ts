@@ -134,11 +134,10 @@ async function rehearse(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   if (dry instanceof Error) {
     const raised = dry as Error & { code?: string; hint?: string };
     if (raised.code === 'IM014') {
-      const [, objects = ''] = raised.message.split(': ');
       return [
         error(
           'undeclared',
-          `it writes what it does not declare: ${objects}`,
+          raised.message,
           'Declare it in imago.plan_write (registration.sql), or stop writing it: what is not declared cannot be taken back.',
         ),
       ];

@@ -1711,7 +1711,7 @@ comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a captu
 
 -- imago.capture_problems
 create or replace function imago.capture_problems(plan text)
-returns table (relation text, object text, message text, hint text)
+returns table (relation text, kind text, object text, message text, hint text)
 language sql
 stable
 set search_path = ''
@@ -1740,14 +1740,14 @@ as $$
     union all
     select * from walked
   )
-  select w.relation, w.relation, 'there is no such table any more', 'Rename it back, or restore it.'
+  select w.relation, 'no_table', w.relation, 'there is no such table any more', 'Rename it back, or restore it.'
   from writes w where w.oid is null
   union all
-  select w.relation, format('imago_undo.%I', w.undo_table), format('is missing: what was written to %s cannot be taken back', w.relation),
+  select w.relation, 'no_journal', format('imago_undo.%I', w.undo_table), format('is missing: what was written to %s cannot be taken back', w.relation),
     'Restore from a backup if you need the way back.'
   from writes w where pg_catalog.to_regclass(format('imago_undo.%I', w.undo_table)) is null
   union all
-  select w.relation, format('trigger %I on %s', coalesce(g.tgname, w.name), w.table_oid::pg_catalog.regclass),
+  select w.relation, 'trigger', format('trigger %I on %s', coalesce(g.tgname, w.name), w.table_oid::pg_catalog.regclass),
     case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
       else format('%s: %s', case when g.tgenabled = 'D' then 'is disabled' else 'fires for replicas only' end,
         case when w.kind = 'walk' then 'the journal does not follow keys that the app changes' else 'batches write without a journal' end) end,
@@ -1758,19 +1758,19 @@ as $$
     and (w.kind <> 'guard' or g.tgname = w.name)
   where g.oid is null or g.tgenabled not in ('O', 'A')
   union all
-  select w.relation, w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
+  select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
   from (select distinct w.relation, w.kind, w.routine from wanted w) w
   join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
   where w.kind in ('update', 'insert') and strpos(p.prosrc, '_seen') = 0
   union all
-  select w.relation, format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
+  select w.relation, 'rule', format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
     format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)
   from writes w join pg_catalog.pg_rewrite r on r.ev_class = w.oid and r.ev_type in ('2', '3', '4') and r.ev_enabled <> 'D'
   union all
-  select w.relation, 'session_replication_role', 'is replica: no trigger fires', 'set session_replication_role = origin;'
+  select w.relation, 'replica', 'session_replication_role', 'is replica: no trigger fires', 'set session_replication_role = origin;'
   from writes w where current_setting('session_replication_role') = 'replica'
   union all
-  select l.relation, l.relation, format('the app has changed keys of it in a way that the journal could not follow (%s)',
+  select l.relation, 'lost_keys', l.relation, format('the app has changed keys of it in a way that the journal could not follow (%s)',
       case when bool_or(l.entity is null) then 'of any entity' else format('%s, such as %s', count(*), min(l.entity)) end),
     'Rows that a rollback does not find are conflicts then. Look what keys_lost in the log says.'
   from imago.lost_row l where l.plan = capture_problems.plan
@@ -2733,19 +2733,6 @@ begin
 end
 $$;
 comment on function imago.count_journaled(imago.plan, anyarray, boolean) is 'Rows of the journal of these entities, by relation. of_inserts: only where the plan inserts; those of others are counted as they are read.';
-
--- imago.count_pending
-create or replace function imago.count_pending(plan imago.plan)
-returns bigint
-language sql
-stable
-set search_path = ''
-as $$
-  -- What pending reads may have been dropped, and nothing is moved any more.
-  select case when plan.closed_at is not null then 0
-    else (select coalesce(sum(imago.count_stage(s)), 0)::bigint from imago.plan_stages(plan) s) end
-$$;
-comment on function imago.count_pending(imago.plan) is 'Entities still to be moved, counted; before the plan is prepared, all of them; once finalize has closed it, none.';
 
 -- imago.count_piece
 create or replace function imago.count_piece(
@@ -7714,7 +7701,7 @@ as $$
     cross join lateral imago.added_object(o.class, o.id, o.column_number) a
     where a.plan = is_added.plan)
 $$;
-comment on function imago.is_added(text, text, text) is 'For plans: whether the plan has added (note_added) a table, an index, a type or, with column_name, a column.
+comment on function imago.is_added(text, text, text) is 'For plans: whether the plan has added a table, an index, a type, a function or, with column_name, a column. By the notes of note_added and keep_trigger_function.
 
 Example: select imago.is_added(''avatars'', ''public.posts'', ''avatar_id'')';
 
@@ -9573,14 +9560,23 @@ stable
 set search_path = ''
 as $$
   select
-    case when r.relation is null then 'pg_catalog.pg_type'::pg_catalog.regclass else 'pg_catalog.pg_class'::pg_catalog.regclass end,
-    case when object_address.column_name is null or a.attnum is not null then coalesce(r.relation, pg_catalog.to_regtype(object)) end,
+    case when r.routine is not null then 'pg_catalog.pg_proc'::pg_catalog.regclass
+      when r.relation is not null then 'pg_catalog.pg_class'::pg_catalog.regclass
+      else 'pg_catalog.pg_type'::pg_catalog.regclass end,
+    case when r.is_routine then r.routine
+      when object_address.column_name is null or a.attnum is not null then coalesce(r.relation, pg_catalog.to_regtype(object)) end,
     coalesce(a.attnum, 0)
-  from (select pg_catalog.to_regclass(object)::oid as relation) r
+  from (
+    -- PostgreSQL 15 raises an error where a name is none of the kind.
+    select n.is_routine,
+      case when n.is_routine then pg_catalog.to_regprocedure(object)::oid end as routine,
+      case when not n.is_routine then pg_catalog.to_regclass(object)::oid end as relation
+    from (select right(object, 1) = ')' as is_routine) n
+  ) r
   left join pg_catalog.pg_attribute a
     on a.attrelid = r.relation and a.attname = object_address.column_name and a.attnum > 0 and not a.attisdropped
 $$;
-comment on function imago.object_address(text, text, out oid, out oid, out integer) is 'Where the catalogue keeps a table, an index, a type or, with column_name, a column; id is null if there is none.';
+comment on function imago.object_address(text, text, out oid, out oid, out integer) is 'Where the catalogue keeps a table, index, type, function or, with column_name, a column; id is null if there is none.';
 
 -- imago.open_fix_run
 create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
@@ -12736,7 +12732,7 @@ declare
 begin
   error.raised_by := coalesce(raiser.raised_by, case error.sqlstate when '0A000' then (
     -- PostgreSQL does not say which rule keeps our statements from being done.
-    select string_agg(p.object, ', ') from imago.capture_problems(plan) p where p.object like 'rule %') end);
+    select string_agg(p.object, ', ') from imago.capture_problems(plan) p where p.kind = 'rule') end);
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'

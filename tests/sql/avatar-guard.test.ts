@@ -220,6 +220,25 @@ describe('the guard of the avatar columns', () => {
     expect((await guards(sql)).filter((name) => name.startsWith('posts'))).toEqual([]);
   });
 
+  test('is known by its note and its triggers, and not by what its comment says', async () => {
+    const { sql } = await sample();
+    const taken = async () => {
+      const { problems } = await call(sql, 'dry_run_migration', { mode: 'preflight' });
+      return problems.filter((problem: { kind: string }) => problem.kind === 'taken_name').length;
+    };
+    await sql.unsafe(`
+      create function public.expect_own_avatar() returns trigger language plpgsql as 'begin return null; end';
+      comment on function public.expect_own_avatar() is 'Made by Imago, or so they say.'`);
+    expect(await taken()).toBe(1);
+    await sql`drop function public.expect_own_avatar()`;
+    await prepareAll(sql);
+    await sql`comment on function public.expect_own_avatar() is 'Whose avatar it is.'`;
+    expect(await taken()).toBe(0);
+    // As after uninstalling, which leaves it to the app with its triggers.
+    await sql`delete from imago.added where type = 'function'`;
+    expect(await taken()).toBe(0);
+  });
+
   test('is no trigger of the app: validate does not name it, and undeclared columns are not journaled for it', async () => {
     const { sql } = await sample();
     await sql`drop trigger set_updated_at on public.posts`;

@@ -110,6 +110,16 @@ test('plan check finds nothing in a table that show_as shows: it is as visible a
   expect(await changed('functions/prepare', 'alter table', making(SHOWN))).toEqual([]);
 });
 
+test('plan check names what a plan does not declare, however the error is worded', async () => {
+  const { files, app } = await draft();
+  const path = 'sql/plans/trial/functions/apply.sql';
+  files[path] = files[path]?.replace('set trial = s.id::text', "set trial = s.id::text, bio = 'gone'") ?? '';
+  const reworded = "update imago.error set message = '%2$s is written by %1$s' where code = 'IM014';";
+  expect(await check(files, app + reworded)).toContainEqual(
+    expect.objectContaining({ about: 'undeclared', message: 'public.users.bio is written by trial' }),
+  );
+});
+
 describe('plan check names', () => {
   test.each<
     [what: string, about: Finding['about'], message: string, file: string, from: string | RegExp, to: string]
@@ -117,7 +127,7 @@ describe('plan check names', () => {
     [
       'an undeclared column',
       'undeclared',
-      'it writes what it does not declare: public.users.bio',
+      'plan trial writes what it does not declare: public.users.bio',
       'functions/apply',
       'set trial = s.id::text',
       "set trial = s.id::text, bio = 'gone'",
@@ -125,7 +135,7 @@ describe('plan check names', () => {
     [
       'an undeclared table',
       'undeclared',
-      'it writes what it does not declare: public.notes',
+      'plan trial writes what it does not declare: public.notes',
       'functions/apply',
       'as $$\n',
       'as $$\n  insert into public.notes select unnest(keys);\n',

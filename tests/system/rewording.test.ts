@@ -191,8 +191,11 @@ describe('worded otherwise, it ends the same', () => {
         hindered,
         done: together(await migrateAll(sql)),
         added: await added(sql),
+        // What prepare has made is ours.
+        preflight: await problems(sql, 'avatars'),
       };
     });
+    expect(answers.preflight).toEqual([]);
     expect(answers.stopped).toMatchObject({ status: 'failed', code: 'IM020', numbers: ['3', '2'] });
     expect(answers.hindered).toEqual(['set_aside', 'pending']);
     expect(answers.done).toMatchObject({ status: 'done', state: 'succeeded' });
@@ -236,8 +239,19 @@ describe('worded otherwise, it ends the same', () => {
       await sql`drop table public.badges`;
       const second = together(await rollbackAll(sql));
       const left = await conflicts(sql);
+      await sql.unsafe(
+        'create table public.history (id uuid); create rule ruled as on update to public.users do also insert into public.history values (new.id)',
+      );
+      await rollbackAll(sql, { force: true });
+      const ruled = [
+        ...(await sql`
+          select sqlstate, raised_by like '% ruled % public.users%' as is_named from imago.failure where kind = 'failed'`),
+      ];
+      await sql.unsafe('drop rule ruled on public.users; drop table public.history');
+      await call(sql, 'retry_failed_migrations');
       const forced = together(await rollbackAll(sql, { force: true }));
-      return { one: one.rolled_back, held, first, found, second, left, forced, after: await conflicts(sql) };
+      const after = await conflicts(sql);
+      return { one: one.rolled_back, held, first, found, second, left, ruled, forced, after };
     });
     expect(ended).toMatchObject({
       one: true,
@@ -250,6 +264,7 @@ describe('worded otherwise, it ends the same', () => {
       ['referenced', 'public.badges'],
     ]);
     expect([ended.left.length, ended.after.length]).toEqual([1, 0]);
+    expect(ended.ruled).toEqual([{ sqlstate: '0A000', is_named: true }]);
   });
 
   test('the doctor sees the same installation', async () => {

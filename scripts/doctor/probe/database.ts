@@ -35,7 +35,10 @@ async function engineVersion(sql: Sql): Promise<string> {
   }
 }
 
-/** What the role of the connection may; what a plan cannot do without is an error. */
+/** Rights that a plan cannot do without. */
+const needed = new Set(['create schemas', 'create in public', 'own the engine']);
+
+/** What the role of the connection may; lacking one of {@link needed} is an error. */
 export async function tryRights(sql: Sql): Promise<string> {
   const [may] = await sql<Record<string, boolean>[]>`
     select r.rolsuper as "do everything (superuser)", r.rolcreaterole as "create roles", r.rolbypassrls as "bypass row level security",
@@ -47,7 +50,7 @@ export async function tryRights(sql: Sql): Promise<string> {
   const [role] = await sql<{ name: string }[]>`select current_user as name`;
   const entries = Object.entries(may ?? {});
   const list = (is: boolean) => entries.filter(([, value]) => value === is).map(([name]) => name);
-  const missing = list(false).filter((name) => /schemas|in public|engine/.test(name));
+  const missing = list(false).filter((name) => needed.has(name));
   const who = role?.name === 'postgres' ? 'postgres' : 'a role of another name';
   const text = `${who}: may ${list(true).join(', ') || 'nothing'}; may not ${list(false).join(', ') || 'nothing'}`;
   if (missing.length > 0) throw new Failed(text);

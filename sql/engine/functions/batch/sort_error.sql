@@ -9,7 +9,7 @@ declare
 begin
   error.raised_by := coalesce(raiser.raised_by, case error.sqlstate when '0A000' then (
     -- PostgreSQL does not say which rule keeps our statements from being done.
-    select string_agg(p.object, ', ') from imago.capture_problems(plan) p where p.object like 'rule %') end);
+    select string_agg(p.object, ', ') from imago.capture_problems(plan) p where p.kind = 'rule') end);
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'

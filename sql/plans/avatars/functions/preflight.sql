@@ -9,7 +9,12 @@ begin
   return query select * from imago.relation_problems('public.follows');
   return query select * from imago.relation_problems('public.avatars', must_exist => false);
   if pg_catalog.to_regprocedure('public.expect_own_avatar()') is not null
-     and coalesce(pg_catalog.obj_description(pg_catalog.to_regprocedure('public.expect_own_avatar()'), 'pg_proc'), '') not like 'Made by Imago%' then
+     and not imago.is_added('avatars', 'public.expect_own_avatar()')
+     -- Uninstalling leaves it to the app with its triggers, and takes the note away.
+     and not exists (
+       select from pg_catalog.pg_trigger t
+       where t.tgfoid = pg_catalog.to_regprocedure('public.expect_own_avatar()')
+         and t.tgname in ('expect_own_avatar_insert', 'expect_own_avatar_update')) then
     return query select 'error', 'taken_name', 'function public.expect_own_avatar()', 'is there already', 'The plan makes one of this name. Rename yours.';
   end if;
   return query select * from imago.column_problems('public.users', 'id', '{uuid}');
