@@ -162,9 +162,6 @@ export const transitionAnswer = z.looseObject({
   direction: z.enum(['forward', 'rollback']).nullish(),
 });
 
-/** Lines of `migration_log` on transitions. */
-export const stateChange = z.array(z.looseObject({ detail: z.looseObject({ to: z.string() }) }));
-
 /** What a dry run has come to in one stage of a plan. */
 export const dryRunStage = z.looseObject({
   ...words,

@@ -111,6 +111,3 @@ export const gigsRequest = z.strictObject({
     .default('false')
     .transform((included) => included === 'true'),
 });
-
-export type MigrateRequest = z.output<typeof migrateRequest>;
-export type RollbackRequest = z.output<typeof rollbackRequest>;

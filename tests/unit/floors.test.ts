@@ -3,12 +3,14 @@ import { filesBelow, read } from '../../scripts/docs/folder.ts';
 import { apiFunctions, engineFunctions, namesIn, type SqlFunction } from '../../scripts/docs/functions.ts';
 import { floors } from '../../scripts/docs/map.ts';
 import { firstSentence } from '../../scripts/docs/markdown.ts';
-import { literalAt } from '../../scripts/docs/sql.ts';
+import { listItems, literalAt } from '../../scripts/docs/sql.ts';
 
 /** The floors of the engine (sql/engine/functions/floors.json): what lies below calls nothing above. */
 
 const engine = engineFunctions();
 const order = [...floors().keys()];
+
+const texted = (file: string) => ({ name: file, text: read(file) });
 
 /** Calls that go up, by name in the text, in strings as well: SQL is made of these. */
 function upwardCalls(functions: readonly SqlFunction[]): string[] {
@@ -46,6 +48,38 @@ describe('the engine', () => {
         .map((called) => `${place}/${name} calls public.${called}`),
     );
     expect(calls).toEqual([]);
+  });
+
+  test('has no function that nobody calls', () => {
+    const texts = [
+      ...engine.map(({ name, text }) => ({ name, text })),
+      ...['sql/api', 'sql/plans', 'sql/engine/tables']
+        .flatMap((folder) => filesBelow(folder, '.sql'))
+        .map(texted),
+      ...filesBelow('scripts', '.ts').map(texted),
+    ];
+    const called = new Set(
+      texts.flatMap(({ name, text }) => namesIn(text, 'imago').filter((other) => other !== name)),
+    );
+    expect(called.size).toBeGreaterThan(250);
+    expect(engine.filter(({ name }) => !called.has(name)).map(({ name }) => name)).toEqual([]);
+  });
+
+  test('has no argument that nobody reads', () => {
+    const unread = engine.flatMap(({ place, name, arguments: list, text }) => {
+      const behind = text.slice(text.indexOf('\nlanguage '));
+      return (
+        listItems(list)
+          .map((item) => item.replace(/^(variadic|inout) /, ''))
+          .filter((item) => item !== '' && !item.startsWith('out '))
+          .map((item) => item.split(' ')[0] ?? '')
+          .filter((argument) => !new RegExp(`\\b${argument}\\b`).test(behind))
+          // imago.plan_check names them, and each is called with the plan.
+          .filter((argument) => !(place === 'environment' && argument === 'plan'))
+          .map((argument) => `${name}(${argument})`)
+      );
+    });
+    expect(unread).toEqual([]);
   });
 
   test('says what each object is in a first sentence of at most 120 characters', () => {

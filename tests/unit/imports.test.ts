@@ -90,3 +90,25 @@ test('the modules of scripts/ and functions/ import each other without a circle'
   expect(graph.get('scripts/migrate/findings.ts')).toContain('scripts/migrate/ending.ts');
   expect(circles(graph)).toEqual([]);
 });
+
+test('the modules of scripts/ and functions/ export nothing that no code names', async () => {
+  const texts = new Map<string, string>();
+  for (const folder of ['scripts', 'functions', 'tests', 'bench']) {
+    for (const file of await readdir(path.join(root, folder), { recursive: true })) {
+      if (file.endsWith('.ts') && file !== 'database.types.ts')
+        texts.set(path.join(folder, file), await readFile(path.join(root, folder, file), 'utf8'));
+    }
+  }
+  const named = new Map<string, number>();
+  for (const text of texts.values()) {
+    for (const [name] of text.matchAll(/\w+/g)) named.set(name, (named.get(name) ?? 0) + 1);
+  }
+  const exported = /^export (?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
+  const dead = [...texts].flatMap(([file, text]) =>
+    /^(scripts|functions)/.test(file)
+      ? [...text.matchAll(exported)].map(([, name = '']) => name).filter((name) => named.get(name) === 1)
+      : [],
+  );
+  expect(named.size).toBeGreaterThan(1000);
+  expect(dead).toEqual([]);
+});
