@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Sql } from 'postgres';
 
 /** Something that is wrong with migrated avatars, made by hand. */
@@ -15,6 +14,9 @@ export interface Defect {
   /** Whether the cross-check of counts sees it, and for how many users. */
   counted: number;
 }
+
+/** The key of no row. */
+const NOBODY = '00000000-0000-4000-8000-000000000000';
 
 const ids = async (rows: PromiseLike<readonly { id: string }[]>): Promise<string[]> =>
   (await rows).map(({ id }) => id).toSorted();
@@ -65,7 +67,7 @@ export const DEFECTS: Defect[] = [
     make: async (sql) => {
       await sql`alter table public.users drop constraint users_active_avatar_id_fkey`;
       return await ids(sql`
-        update public.users set active_avatar_id = ${randomUUID()} where id = ${userAt(sql, 4)} returning id`);
+        update public.users set active_avatar_id = ${NOBODY} where id = ${userAt(sql, 4)} returning id`);
     },
     fixable: true,
     counted: 1,
@@ -91,7 +93,7 @@ export const DEFECTS: Defect[] = [
     make: async (sql) => {
       await sql`alter table public.avatars drop constraint avatars_owner_user_id_fkey`;
       return await ids(sql`
-        insert into public.avatars (owner_user_id, name) values (${randomUUID()}, 'Nobody') returning id`);
+        insert into public.avatars (owner_user_id, name) values (${NOBODY}, 'Nobody') returning id`);
     },
     fixable: false,
     mend: (sql, [key]) => sql`delete from public.avatars where id = ${key ?? ''}`,
@@ -124,7 +126,7 @@ export const DEFECTS: Defect[] = [
     make: async (sql) => {
       await sql`alter table public.posts drop constraint posts_avatar_id_fkey`;
       return await ids(sql`
-        update public.posts set avatar_id = ${randomUUID()}
+        update public.posts set avatar_id = ${NOBODY}
         where id = (select id from public.posts order by id limit 1) returning id`);
     },
     fixable: true,
@@ -135,9 +137,7 @@ export const DEFECTS: Defect[] = [
     what: 'a post of an author who does not exist',
     make: async (sql) => {
       await sql`alter table public.posts drop constraint posts_user_id_fkey`;
-      return await ids(
-        sql`insert into public.posts (user_id, body) values (${randomUUID()}, 'Lost') returning id`,
-      );
+      return await ids(sql`insert into public.posts (user_id, body) values (${NOBODY}, 'Lost') returning id`);
     },
     fixable: false,
     mend: (sql, [key]) => sql`delete from public.posts where id = ${key ?? ''}`,
