@@ -523,8 +523,7 @@ create table imago.health (
   run bigint primary key references imago.run on delete cascade,
   counted bigint,
   others_written bigint,
-  others_at timestamptz,
-  looked_at timestamptz not null default clock_timestamp()
+  others_at timestamptz
 ) with (fillfactor = 20);
 comment on table imago.health is 'What the calls of a run have seen of the server around them: one row a run, written by whichever call gets its lock.';
 comment on column imago.health.counted is 'Rows that anybody has written in the plan''s tables, as the server counted them at the last look. Where it counts fewer later, its statistics have been reset.';
@@ -596,8 +595,7 @@ create table imago.sync_failure (
   plan text not null,
   stage integer not null,
   entity text not null,
-  relation text not null,
-  failed_at timestamptz not null default clock_timestamp()
+  relation text not null
 );
 comment on table imago.sync_failure is 'For each entity the sync that failed for it last. A plan that mirrors asks here which of two sides was written last; the log has one line for a statement.';
 comment on column imago.sync_failure.plan is 'No foreign key: a write of the app that fails here would lock the row of the plan.';
@@ -717,8 +715,7 @@ comment on index imago.validation_unfinished_key is 'At most one unfinished vali
 create table imago.standstill (
   run bigint primary key references imago.run on delete cascade,
   mark text not null,
-  calls integer not null,
-  updated_at timestamptz not null default clock_timestamp()
+  calls integer not null
 );
 comment on table imago.standstill is 'Calls in a row that have left a run as it was. Only calls that moved nobody write here.';
 comment on column imago.standstill.mark is 'Fingerprint of lanes, failures and checks after the last of these calls.';
@@ -1031,8 +1028,7 @@ begin
     update imago.health h set
       counted = written,
       others_written = greatest(seen.others_written, others),
-      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end,
-      looked_at = clock_timestamp()
+      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end
     where h.run = run.id
     returning h.others_at into seen.others_at;
   else
@@ -12929,7 +12925,7 @@ begin
   select s.* into last from imago.standstill s where s.run = stands_still.run.id for update skip locked;
   last.calls := case last.mark when seen then last.calls + 1 else 1 end;
   if last.run is not null then
-    update imago.standstill s set mark = seen, calls = last.calls, updated_at = clock_timestamp() where s.run = last.run;
+    update imago.standstill s set mark = seen, calls = last.calls where s.run = last.run;
   else
     insert into imago.standstill (run, mark, calls) values (run.id, seen, 1) on conflict do nothing;
   end if;

@@ -4,6 +4,7 @@ import { apiFunctions, engineFunctions, namesIn, type SqlFunction } from '../../
 import { floors } from '../../scripts/docs/map.ts';
 import { firstSentence } from '../../scripts/docs/markdown.ts';
 import { listItems, literalAt } from '../../scripts/docs/sql.ts';
+import { readTables } from '../../scripts/docs/tables.ts';
 
 /** The floors of the engine (sql/engine/functions/floors.json): what lies below calls nothing above. */
 
@@ -80,6 +81,21 @@ describe('the engine', () => {
       );
     });
     expect(unread).toEqual([]);
+  });
+
+  test('has no column that nobody but its table names', () => {
+    const texts = [...filesBelow('sql', '.sql'), ...filesBelow('scripts', '.ts')].map(texted);
+    const unnamed = readTables().flatMap(({ name, columns }) =>
+      columns
+        .filter((column) => {
+          const named = new RegExp(`\\b${column.name}\\b`);
+          return !texts.some(
+            ({ name: file, text }) => !file.endsWith(`tables/${name}.sql`) && named.test(text),
+          );
+        })
+        .map((column) => `${name}.${column.name}`),
+    );
+    expect(unnamed).toEqual([]);
   });
 
   test('says what each object is in a first sentence of at most 120 characters', () => {

@@ -23,8 +23,7 @@ begin
     update imago.health h set
       counted = written,
       others_written = greatest(seen.others_written, others),
-      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end,
-      looked_at = clock_timestamp()
+      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end
     where h.run = run.id
     returning h.others_at into seen.others_at;
   else

@@ -12,7 +12,7 @@ begin
   select s.* into last from imago.standstill s where s.run = stands_still.run.id for update skip locked;
   last.calls := case last.mark when seen then last.calls + 1 else 1 end;
   if last.run is not null then
-    update imago.standstill s set mark = seen, calls = last.calls, updated_at = clock_timestamp() where s.run = last.run;
+    update imago.standstill s set mark = seen, calls = last.calls where s.run = last.run;
   else
     insert into imago.standstill (run, mark, calls) values (run.id, seen, 1) on conflict do nothing;
   end if;
