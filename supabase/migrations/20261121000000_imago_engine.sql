@@ -1908,24 +1908,6 @@ end
 $$;
 comment on function imago.check_end_of_run(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
--- imago.check_error
-create or replace function imago.check_error(plan_check imago.plan_check, plan imago.plan, sqlstate text, context text, message text, hint text)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  raiser record := imago.find_raiser(context, check_error.sqlstate, plan.name);
-begin
-  return jsonb_build_object('sqlstate', check_error.sqlstate) || case
-    when raiser.by_engine and check_error.sqlstate like 'IM%'
-    then jsonb_build_object('code', check_error.sqlstate, 'message', check_error.message, 'hint', check_error.hint)
-    else imago.error_json('IM029', plan_check.name, plan.name, imago.sqlstate_text(check_error.sqlstate, raiser.raised_by)) end;
-end
-$$;
-comment on function imago.check_error(imago.plan_check, imago.plan, text, text, text, text) is 'Why a check could not be evaluated, as code, message, hint and sqlstate. What the engine says is passed on; of all else, whose text may hold values, only who raised it.';
-
 -- imago.check_limitations
 create or replace function imago.check_limitations(plan imago.plan)
 returns jsonb
@@ -4148,6 +4130,24 @@ comment on function imago.estimated_rows(text) is 'For plans: rows of a table by
 
 Example: select imago.estimated_rows(''public.users'')';
 
+-- imago.evaluation_error
+create or replace function imago.evaluation_error(plan_check imago.plan_check, plan imago.plan, sqlstate text, context text, message text, hint text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  raiser record := imago.find_raiser(context, evaluation_error.sqlstate, plan.name);
+begin
+  return jsonb_build_object('sqlstate', evaluation_error.sqlstate) || case
+    when raiser.by_engine and evaluation_error.sqlstate like 'IM%'
+    then jsonb_build_object('code', evaluation_error.sqlstate, 'message', evaluation_error.message, 'hint', evaluation_error.hint)
+    else imago.error_json('IM029', plan_check.name, plan.name, imago.sqlstate_text(evaluation_error.sqlstate, raiser.raised_by)) end;
+end
+$$;
+comment on function imago.evaluation_error(imago.plan_check, imago.plan, text, text, text, text) is 'Why a check could not be evaluated, as code, message, hint and sqlstate. What the engine says is passed on; of all else, whose text may hold values, only who raised it.';
+
 -- imago.expect_begun
 create or replace function imago.expect_begun(plan imago.plan)
 returns void
@@ -5734,7 +5734,7 @@ begin
         outcome := 'time';
       when others or assert_failure then
         get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
-        result.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
+        result.error := imago.evaluation_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
         result.done := true;
     end;
     if outcome <> 'done' then
@@ -14742,7 +14742,7 @@ exception
     return item;
   when others or assert_failure then
     get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
-    item.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
+    item.error := imago.evaluation_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
     item.done := true;
     return item;
 end

@@ -98,6 +98,19 @@ describe('the engine', () => {
     expect(unnamed).toEqual([]);
   });
 
+  test('calls check_ what checks, expect_ what raises, and _problems what lists', () => {
+    const named = (pattern: RegExp) => engine.filter(({ name }) => pattern.test(name));
+    // The end of a run asks the checks of its plan; the SQL of a check is check_sql.
+    const checks = named(/^check_/).filter(({ name }) => !['check_end_of_run', 'check_sql'].includes(name));
+    expect(checks.filter(({ place }) => place !== 'environment').map(({ name }) => name)).toEqual([]);
+    const silent = named(/^expect_/).filter(({ text }) => !/\braise\b|raise_|\bexpect_\w+\(/.test(text));
+    expect(silent.map(({ name }) => name)).toEqual([]);
+    const listless = named(/(?<!^expect_no)_problems$/).filter(
+      ({ returns }) => !/^(setof|table|jsonb)\b/.test(returns),
+    );
+    expect(listless.map(({ name }) => name)).toEqual([]);
+  });
+
   test('says what each object is in a first sentence of at most 120 characters', () => {
     const long = [...filesBelow('sql/engine', '.sql'), ...filesBelow('sql/api', '.sql')].flatMap((file) => {
       const source = read(file);

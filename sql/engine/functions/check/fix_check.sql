@@ -46,7 +46,7 @@ begin
         outcome := 'time';
       when others or assert_failure then
         get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
-        result.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
+        result.error := imago.evaluation_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
         result.done := true;
     end;
     if outcome <> 'done' then

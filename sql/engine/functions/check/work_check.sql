@@ -77,7 +77,7 @@ exception
     return item;
   when others or assert_failure then
     get stacked diagnostics context = pg_exception_context, hint = pg_exception_hint;
-    item.error := imago.check_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
+    item.error := imago.evaluation_error(plan_check, plan, sqlstate, context, sqlerrm, hint);
     item.done := true;
     return item;
 end
