@@ -38,7 +38,8 @@ export function readArguments(
     const hint = helpOf(parser, argv[0]);
     // The whole help is what commander says then.
     if (error.code === 'commander.help') throw new UsageError('A command is missing.', hint);
-    const message = (complaint || error.message).replace(/^error: /, '').trim();
+    // What it suggests stands in a line of its own.
+    const message = (complaint || error.message).replace(/^error: /, '').trim().replaceAll('\n', ' ');
     const flag = error.code === 'commander.unknownOption' ? quoted(message) : undefined;
     throw (flag !== undefined && explain(flag)) || new UsageError(message, hint);
   }

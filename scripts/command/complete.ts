@@ -49,8 +49,9 @@ function expectText(word: string): void {
   }
   const [, name] = /^[\s\p{Cf}]*[\p{Pd}−][\p{Pd}\p{Cf}−]*(.*)$/u.exec(word) ?? [];
   if (name === undefined || word.startsWith('-')) return;
+  const what = /^[ \t\r\n]+-/.test(word) ? 'a blank' : 'a dash that is no hyphen';
   throw new UsageError(
-    `${word} begins with a dash that is no hyphen.`,
+    `${word} begins with ${what}.`,
     `Type it with hyphens: ${/^\d/.test(name) ? '-' : '--'}${name}`,
   );
 }

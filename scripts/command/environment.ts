@@ -74,9 +74,17 @@ export function readVariables<Schema extends z.ZodObject>(
   throw new UsageError(`${wrong.join('; ')}.`, `Correct it in the environment or in ${place}.`);
 }
 
-/** Refuses a variable that says where to work and is empty: nothing else is taken for it. */
+/** Refuses a variable that says where to work and is empty, or nearly a path: nothing else is taken for it. */
 export function expectPlaces(real: NodeJS.ProcessEnv = process.env): void {
-  for (const name of placeNames) if (real[name] !== undefined) filled(name, real[name], 'the environment');
+  for (const name of placeNames) {
+    const value = real[name];
+    if (value === undefined) continue;
+    filled(name, value, 'the environment');
+    // The folder that a blank begins with is another one, somewhere below the working directory.
+    if (value !== value.trim()) {
+      throw new UsageError(`${name} begins or ends with a blank.`, `Set it to: ${value.trim()}`);
+    }
+  }
 }
 
 /** The value; undefined where an empty one may stand for none. */

@@ -1,11 +1,13 @@
 /**
  * npm takes for itself what stands before `--`, and hands it on only as npm_config_*: such an option must not be lost.
- * yarn 1 does so with what stands before the script. pnpm and later versions of yarn pass on or refuse what they get.
+ * pnpm, yarn 1 and bun do so with what stands before the script; bun hands on nothing. Later versions of yarn pass on or
+ * refuse what they get.
  *
  * A name that npm does not know was meant for us: it is refused whatever its value, and so is what nearly is such a
  * name. npm knows four of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
  * `force` and `json` are, unless an .npmrc sets them. `yes` alone is not: without it the command asks.
  */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command, Option } from 'commander';
@@ -57,7 +59,7 @@ export function expectNothingKept(
   const isOurs = ({ option }: Kept): boolean => ours.some(({ long }) => long === option.long);
   const hasArrived = ({ option }: Kept): boolean =>
     argv.some((word) => [option.long, option.short].includes(word.split('=', 1)[0]));
-  const kept = [...keptOptions(known, environment), ...keptByYarn(known, environment)].filter(
+  const kept = [...keptOptions(known, environment), ...keptOfLine(known, environment)].filter(
     (one) => (one.refused || isOurs(one)) && !hasArrived(one),
   );
   if (!kept.some(({ refused }) => refused)) return;
@@ -66,8 +68,10 @@ export function expectNothingKept(
   const remedy = strange
     ? `${own.name()} has no ${strange.option.long}: ${commandLine(own.name(), ['--help'])} lists its options.`
     : `Type: ${commandLine(own.name(), completed(argv, own, kept))}`;
+  const [, manager = 'npm'] = /^(\w+)\//.exec(environment.npm_config_user_agent ?? '') ?? [];
+  const place = manager === 'npm' ? '--' : 'the name of the script';
   throw new UsageError(
-    `npm has kept ${names} for itself: what stands before -- is npm's. Nothing was done.`,
+    `${manager} has kept ${names} for itself: what stands before ${place} is ${manager}'s. Nothing was done.`,
     `${remedy}\nWhere you have not typed it, look for it in .npmrc and in the environment (${prefix}…).`,
   );
 }
@@ -76,8 +80,10 @@ export function expectNothingKept(
 export function keptOptions(known: readonly Option[], environment: NodeJS.ProcessEnv): Kept[] {
   const kept: Kept[] = [];
   for (const [variable, value = ''] of Object.entries(environment)) {
-    if (!variable.startsWith(prefix)) continue;
-    const name = variable.slice(prefix.length);
+    // npm reads such a variable in capitals, too, and then hands it on as it is.
+    const lower = variable.toLowerCase();
+    if (!lower.startsWith(prefix)) continue;
+    const name = lower.slice(prefix.length);
     const option = known.find((one) => nameOf(one) === name) ?? nearest(known, name);
     if (option === undefined) continue;
     const { [nameOf(option)]: refuses } = ofNpm;
@@ -96,14 +102,27 @@ export function keptOptions(known: readonly Option[], environment: NodeJS.Proces
 
 const yarnLine = z.object({ original: z.array(z.string()) });
 
-/** yarn 1 keeps what stands before the name of the script, and hands on nothing of it but the line that was typed. */
-function keptByYarn(known: readonly Option[], { npm_config_argv: line }: NodeJS.ProcessEnv): Kept[] {
-  const words = yarnLine.safeParse(parsed(line)).data?.original ?? [];
-  return words.flatMap((word) => {
+/** Our options in the line that was typed, where there is nothing else to know it by. */
+function keptOfLine(known: readonly Option[], environment: NodeJS.ProcessEnv): Kept[] {
+  return typedWords(environment).flatMap((word) => {
     const [typed = '', value = 'true'] = word.split('=');
     const option = known.find(({ long }) => long === typed);
     return option ? [{ option, typed, value, refused: true }] : [];
   });
+}
+
+/** yarn 1 hands on the line; bun, which is the parent of what it starts, has it as its own. */
+function typedWords({ npm_config_argv: line, npm_config_user_agent: agent }: NodeJS.ProcessEnv): string[] {
+  if (agent?.startsWith('bun/')) return commandLineOf(process.ppid);
+  return yarnLine.safeParse(parsed(line)).data?.original ?? [];
+}
+
+/** The words of a process; none where the system does not tell. */
+function commandLineOf(pid: number): string[] {
+  const words = textOf(`/proc/${pid}/cmdline`);
+  if (words !== '') return words.split('\0');
+  const { stdout } = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+  return (stdout ?? '').split(/\s+/);
 }
 
 function parsed(json = ''): unknown {

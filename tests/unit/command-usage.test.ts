@@ -111,6 +111,8 @@ describe('options of npm run migrate', () => {
     [['dry-run'], 'too many arguments: dry-run'],
     [['-dry-run'], "unknown option '-dry-run'"],
     [['--dryRun'], "unknown option '--dryRun'"],
+    [['--dryRun'], '(Did you mean --dry-run?)'],
+    [[' --dry-run'], 'begins with a blank'],
     [['--dry-run=false'], 'sample, full, preflight'],
     [['--stats-only=false'], 'takes no value'],
     ...['–', '—', '−', '‑', '––', '\u00a0—', '\u200b--', '\ufeff-'].map((dash) => {
@@ -124,6 +126,8 @@ describe('options of npm run migrate', () => {
   ])('%j are refused: %s', (argv, says) => {
     expect(() => options(...argv)).toThrow(UsageError);
     expect(() => options(...argv)).toThrow(says);
+    // On one line: a terminal is given no line end of a message.
+    expect(() => options(...argv)).not.toThrow('\n');
   });
 });
 
@@ -179,6 +183,7 @@ describe('the environment', () => {
     expect(() => readEnvironment({ IMAGO_ENV_FILE: '/nowhere/else' })).toThrow('ENOENT');
     expect(() => expectPlaces({ IMAGO_ENV_FILE: '' })).toThrow('IMAGO_ENV_FILE is set, but empty');
     expect(() => expectPlaces({ IMAGO_FOLDER: ' ' })).toThrow('IMAGO_FOLDER is set, but empty');
+    expect(() => expectPlaces({ IMAGO_FOLDER: ' /data' })).toThrow('IMAGO_FOLDER begins or ends with a blank');
   });
 
   const url = 'https://x.example';

@@ -1,12 +1,14 @@
 /** Options that npm has kept for itself are refused, and not lost: what npm hands on was measured with npm 11. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Command } from 'commander';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { expectNothingKept, keptOptions } from '../../scripts/command/kept-by-npm.ts';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { parsers } from '../../scripts/imago/parsers.ts';
+import { packageFolder } from '../../scripts/package.ts';
 
 const all = [...parsers].map(([name, parserOf]) => parserOf(`npm run ${name}`));
 
@@ -147,6 +149,38 @@ describe('what npm has kept', () => {
     expect(said('migrate', ['--dry-run'], line('run', 'migrate', '--dry-run'))).toBeUndefined();
     expect(said('migrate', [], line('--silent', 'run', 'migrate'))).toBeUndefined();
     expect(said('migrate', [], { argv: 'no JSON' })).toBeUndefined();
+  });
+
+  test('pnpm hands it on as npm does, and is named as who has kept it', () => {
+    const kept = { dry_run: 'true', user_agent: 'pnpm/10.1.0 npm/? node/v24.0.0 linux x64' };
+    expect(typed('migrate', [], kept)).toBe('npm run migrate -- --dry-run');
+    expect(said('migrate', [], kept)?.message).toContain('pnpm has kept --dry-run');
+  });
+
+  test('a variable in capitals is one of npm, too', () => {
+    const own = parsers.get('migrate')?.('npm run migrate') as Command;
+    expect(() => expectNothingKept([], own, all, { NPM_CONFIG_DRY_RUN: 'true' })).toThrow('kept --dry-run');
+  });
+
+  test.each([
+    [['run', '--dry-run', 'migrate'], 'Type: npm run migrate -- --dry-run'],
+    [['--workers=3', 'run', 'migrate'], 'Type: npm run migrate -- --workers=3'],
+    [['run', 'migrate', '--help'], 'Usage: npm run migrate'],
+  ])('bun hands on nothing, so its own line is looked at: %j', (line, says) => {
+    // In the place of bun: a process with its line, which starts the script with what stands behind the name.
+    const started = line.slice(line.indexOf('migrate') + 1);
+    const start = `require('node:child_process').spawnSync(process.execPath, ${JSON.stringify([path.join(packageFolder, 'scripts/migrate.ts'), ...started])}, { stdio: 'inherit' })`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', start, '--', ...line], {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        npm_config_user_agent: 'bun/1.4.5 npm/? node/v24.0.0 linux x64',
+        npm_lifecycle_event: 'migrate',
+        SUPABASE_URL: 'http://127.0.0.1:9',
+        SUPABASE_SECRET_KEY: 'sb_secret_of_nobody',
+      },
+    });
+    expect(stdout + stderr).toContain(says);
   });
 
   test.each(['force', 'json'])('of an .npmrc is no slip where npm knows the name: %s', async (name) => {
