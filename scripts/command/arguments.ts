@@ -39,7 +39,10 @@ export function readArguments(
     // The whole help is what commander says then.
     if (error.code === 'commander.help') throw new UsageError('A command is missing.', hint);
     // What it suggests stands in a line of its own.
-    const message = (complaint || error.message).replace(/^error: /, '').trim().replaceAll('\n', ' ');
+    const message = (complaint || error.message)
+      .replace(/^error: /, '')
+      .trim()
+      .replaceAll('\n', ' ');
     const flag = error.code === 'commander.unknownOption' ? quoted(message) : undefined;
     throw (flag !== undefined && explain(flag)) || new UsageError(message, hint);
   }

@@ -183,7 +183,9 @@ describe('the environment', () => {
     expect(() => readEnvironment({ IMAGO_ENV_FILE: '/nowhere/else' })).toThrow('ENOENT');
     expect(() => expectPlaces({ IMAGO_ENV_FILE: '' })).toThrow('IMAGO_ENV_FILE is set, but empty');
     expect(() => expectPlaces({ IMAGO_FOLDER: ' ' })).toThrow('IMAGO_FOLDER is set, but empty');
-    expect(() => expectPlaces({ IMAGO_FOLDER: ' /data' })).toThrow('IMAGO_FOLDER begins or ends with a blank');
+    expect(() => expectPlaces({ IMAGO_FOLDER: ' /data' })).toThrow(
+      'IMAGO_FOLDER begins or ends with a blank',
+    );
   });
 
   const url = 'https://x.example';
