@@ -2,11 +2,11 @@
  * The PostgreSQL that comes with the package, as `db` uses it: shadow databases come and go on it, and a project that
  * names no database has its own on it. One command at a time has it; the next one waits.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, connect, startCluster } from '../embedded/cluster.ts';
+import { takeFolder } from '../embedded/folder.ts';
 
 export interface Server {
   /** As the role postgres. */
@@ -25,9 +25,7 @@ const POLL_MS = 50;
 
 /** Starts the server of a folder, waiting for another command that has it. */
 export async function startServer(folder: string, onStep: (text: string) => void): Promise<Server> {
-  await mkdir(folder, { recursive: true });
-  // Nobody commits it by accident.
-  await writeFile(path.join(folder, '.gitignore'), '*\n');
+  await takeFolder(folder);
   const unlock = await takeLock(path.join(folder, 'lock'), onStep);
   let cluster: Cluster;
   try {

@@ -1,12 +1,13 @@
 import { fork } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { indented } from '../command/printable.ts';
 import { moduleFile } from '../package.ts';
+import { takeFolder } from './folder.ts';
 import {
   defaultFolder,
   type Endpoints,
@@ -53,15 +54,7 @@ const RETRY_MS = 50;
 /** Starts the embedded Supabase, or joins the one that is running, and prepares its database. */
 export async function ensureEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedSupabase> {
   const folder = path.resolve(options.folder ?? defaultFolder);
-  try {
-    await mkdir(folder, { recursive: true });
-    // PostgreSQL's own account needs to pass through when we are root; the files with secrets are closed by themselves.
-    await chmod(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
-    // It holds keys, and may be in somebody's repository.
-    await writeFile(path.join(folder, '.gitignore'), '*\n');
-  } catch (cause) {
-    throw new Error(`${folder} cannot be used by this user: ${(cause as Error).message}`, { cause });
-  }
+  await takeFolder(folder);
 
   const deadline = Date.now() + START_TIMEOUT_MS;
   let started: Starter | undefined;
