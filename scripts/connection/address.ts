@@ -51,9 +51,20 @@ const modes = new Map<string, Protection>([
 const refused =
   /^(host|hostaddr|port|service|servicefile|user|password|passfile|dbname|ssl|ssl.+|requiressl|require_auth|requirepeer|channel_binding|gss.*|krb.*|target_session_attrs|load_balance_hosts|replication)$/;
 
+/** How the pools of Prisma, Vercel and others are told to behave: nothing that a server or libpq knows. */
+const ofPools =
+  /^(pgbouncer|connection_limit|pool_timeout|socket_timeout|(prepared_)?statement_cache_size|schema|supa|workaround|keepalives|keepalives_(idle|interval|count)|tcp_user_timeout)$/;
+
 /** Reads a database URL. Throws a UsageError for whatever could be read in two ways, or not at all. */
 export function readDatabaseUrl(text: string, { name, roots }: Reading): DatabaseAddress {
   const url = URL.parse(text);
+  // libpq takes it, and the standard of URLs knows no login without a host.
+  if (/^postgres(ql)?:\/\/[^/?]*@([/?]|$)/.test(text)) {
+    throw new UsageError(
+      `${name} has a login, and no host behind it.`,
+      'Write the host behind the @; that of a Unix socket is its folder: postgresql://user@%2Fvar%2Frun%2Fpostgresql/postgres.',
+    );
+  }
   if (!url || !/^postgres(ql)?:$/.test(url.protocol)) {
     throw new UsageError(`${name} is not a URL like ${example}.`, escapes);
   }
@@ -66,7 +77,8 @@ export function readDatabaseUrl(text: string, { name, roots }: Reading): Databas
   if (url.pathname.slice(1).includes('/')) {
     throw new UsageError(`${name} has more than the name of a database behind its host.`, escapes);
   }
-  const { sslmode, sslrootcert, connect_timeout, host: _host, port, ...settings } = query;
+  const { sslmode, sslrootcert, connect_timeout, host: _host, port, ...others } = query;
+  const settings = Object.fromEntries(Object.entries(others).filter(([key]) => !ofPools.test(key)));
   const unknown = Object.keys(settings).find((key) => refused.test(key.toLowerCase()));
   if (unknown !== undefined) {
     throw new UsageError(

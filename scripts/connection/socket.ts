@@ -16,9 +16,8 @@ export async function openSocket(address: DatabaseAddress): Promise<Socket> {
     : connect({ host, port });
   try {
     await once(socket, 'connect', { signal });
-    if (address.protection !== 'disable') return await secured(socket, address, signal);
-    expectThisMachine(socket, address);
-    return socket;
+    if (address.protection !== 'verify-full') expectThisMachine(socket, address);
+    return address.protection === 'disable' ? socket : await secured(socket, address, signal);
   } catch (error) {
     socket.destroy();
     if (!signal.aborted) throw error;
@@ -98,7 +97,7 @@ async function firstWords(socket: Socket, signal: AbortSignal): Promise<Buffer> 
 function expectThisMachine({ remoteAddress = '' }: Socket, { host }: DatabaseAddress): void {
   if (!isLoopback(host) || isSocketFolder(host) || isLoopback(remoteAddress)) return;
   throw problem(
-    `The name ${host} leads to another machine (${remoteAddress}), and without TLS the password would be readable on the way.`,
+    `The name ${host} leads to another machine (${remoteAddress}), which would not have to prove who it is.`,
     'Write 127.0.0.1, or mend the name in /etc/hosts.',
   );
 }

@@ -239,21 +239,26 @@ describe('a server that is not what it should be', () => {
   const elsewhere = Object.values(networkInterfaces())
     .flat()
     .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
-  test.skipIf(!elsewhere)('and is where the name localhost leads hears nothing', async () => {
-    let heard = '';
-    const server = createServer((socket) =>
-      socket.on('data', (bytes) => (heard += bytes)).on('error', () => {}),
-    );
-    await new Promise<void>((done) => server.listen(0, elsewhere, done));
-    onTestFinished(() => void server.close());
-    resolve({ localhost: elsewhere ?? '' });
-    const { port } = server.address() as { port: number };
-    const local = `postgresql://postgres:${PASSWORD}@localhost:${port}/postgres`;
-    await expect(session(local)).rejects.toMatchObject({
-      message: expect.stringContaining('another machine'),
-    });
-    expect(heard).toBe('');
-  });
+  test
+    .skipIf(!elsewhere)
+    .each(['', '?sslmode=disable', '?sslmode=prefer', '?sslmode=require', '?sslmode=verify-ca'])(
+    'and is where the name localhost leads hears nothing: %s',
+    async (query) => {
+      let heard = '';
+      const server = createServer((socket) =>
+        socket.on('data', (bytes) => (heard += bytes)).on('error', () => {}),
+      );
+      await new Promise<void>((done) => server.listen(0, elsewhere, done));
+      onTestFinished(() => void server.close());
+      resolve({ localhost: elsewhere ?? '' });
+      const { port } = server.address() as { port: number };
+      const local = `postgresql://postgres:${PASSWORD}@localhost:${port}/postgres${query}`;
+      await expect(session(local)).rejects.toMatchObject({
+        message: expect.stringContaining('another machine'),
+      });
+      expect(heard).toBe('');
+    },
+  );
 });
 
 describe('commands', () => {

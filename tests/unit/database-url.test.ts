@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { UsageError } from '../../scripts/command/usage.ts';
 import {
   checkedDatabaseUrl,
   databaseUrl,
@@ -68,6 +69,15 @@ describe('this machine', () => {
     'db.localhost.supabase.co',
   ])('is not %j, which might lead elsewhere', (host) => expect(isLoopback(host)).toBe(false));
 });
+
+function hintOf(url: string): string {
+  try {
+    read(url);
+  } catch (error) {
+    if (error instanceof UsageError) return error.hint ?? '';
+  }
+  throw new Error('not refused');
+}
 
 describe('protection', () => {
   test.each([
@@ -227,6 +237,8 @@ describe('a database URL', () => {
     ['binds the channel', `${remote}?channel_binding=require`, 'parameter channel_binding'],
     ['says a thing twice', `${remote}?sslmode=verify-full&sslmode=disable`, 'sslmode twice'],
     ['names no host', 'postgresql:///db', 'names no host'],
+    ['has a login alone before its host', 'postgresql://u:p@/db?host=/tmp', 'no host behind it'],
+    ['has a login and nothing', 'postgresql://u:p@', 'no host behind it'],
     ['has a # in its password', 'postgresql://postgres:12#34@db.example.test/db', 'has a #'],
     ['has a / in its password', 'postgresql://postgres:12/34@db.example.test/db', 'behind its host'],
     ['has a ? in its password', 'postgresql://postgres:12?34@db.example.test/db', 'no parameter'],
@@ -241,6 +253,20 @@ describe('a database URL', () => {
   ])('that %s is refused', (_, url, says) => {
     expect(() => read(url)).toThrow(says);
     expect(() => read(url)).toThrow('DATABASE_URL');
+  });
+
+  test('with a login and no host is refused with the spelling of a Unix socket, which is read', () => {
+    const [, hinted = ''] =
+      /socket is its folder: (\S+)\.$/.exec(hintOf('postgresql://u:p@/db?host=/tmp')) ?? [];
+    expect(read(hinted)).toMatchObject({ host: '/var/run/postgresql', user: 'user' });
+  });
+
+  test.each([
+    ['Prisma', 'pgbouncer=true&connection_limit=1&pool_timeout=0&schema=public'],
+    ['Vercel', 'supa=base-pooler.x&workaround=supabase-pooler.vercel'],
+    ['libpq', 'keepalives=1&keepalives_idle=30&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=9'],
+  ])('does not tell the server what is said to the pool of %s', (_, query) => {
+    expect(read(`${remote}?${query}&search_path=app`).settings).toEqual({ search_path: 'app' });
   });
 
   test('is never quoted in a refusal', () => {
