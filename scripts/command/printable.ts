@@ -9,8 +9,26 @@
 import { randomInt } from 'node:crypto';
 import { inspect } from 'node:util';
 
-/** Control and format characters, line and paragraph separators, lone surrogates; without the joiners, which words need. */
-const hazards = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** Joins letters or emoji, or keeps them apart; and chooses among the forms of the character before it. */
+const joiner = String.raw`[\u200c\u200d]`;
+const selector = String.raw`\p{Variation_Selector}`;
+
+/** Alphabets that need no joiners: in them one would only tell two names apart that look the same. */
+const unjoined = String.raw`[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Default_Ignorable_Code_Point}]`;
+const emoji = String.raw`\p{Extended_Pictographic}`;
+
+/**
+ * What acts or cannot be seen: control and format characters, separators of lines, lone surrogates, and what is drawn as
+ * nothing, like fillers and the blank of Braille. Joiners and selectors stay where words and emoji need them.
+ */
+const hazards = new RegExp(
+  [
+    String.raw`(?!${joiner}|${selector})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]`,
+    String.raw`(?<![[\p{L}\p{M}]--${unjoined}]|${emoji}\ufe0f?|\p{Emoji_Modifier})${joiner}`,
+    String.raw`(?<!${emoji}|\p{Ideographic}|\p{Script=Mongolian})(?<![#*0-9](?=\ufe0f\u20e3))${selector}`,
+  ].join('|'),
+  'gv',
+);
 
 /** Text from outside, on one line. */
 export function printable(text: string): string {

@@ -5,10 +5,11 @@ import { onTestFinished, vi } from 'vitest';
 
 /** Retitles, clears, hides, writes backwards, begins lines of its own, and is no valid text. */
 export const hostile =
-  '\u001b]0;owned\u0007\u001b[2J\u001b[8m\u009b31m\u202egnp.exe\u2066\u2028\r\nResult: forged\n\u007f\ud800';
+  '\u001b]0;owned\u0007\u001b[2J\u001b[8m\u009b31m\u202egnp.exe\u2066\u2028\r\nResult: forged\n\u007f\u3164\u2800\ud800';
 
-/** What must reach no terminal: control and format characters, separators of lines, halves of pairs; but joiners. */
-export const harmful = /(?![\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+/** What must reach no terminal: control and format characters, separators of lines, halves of pairs, fillers; but joiners. */
+export const harmful =
+  /(?![\n\u200c\u200d\p{Variation_Selector}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 const esc = '\u001b';
 const ours = new RegExp(

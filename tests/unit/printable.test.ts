@@ -24,16 +24,26 @@ describe('text from outside', () => {
     ['marks that turn the direction', 'a\u202eb\u2066c\u200fd', 'a\ufffdb\ufffdc\ufffdd'],
     ['half pairs', 'a\ud800b\udc00', 'a\ufffdb\ufffd'],
     ['characters that nobody sees', 'a\u200bb\u{e0041}c\ufeff', 'a\ufffdb\ufffdc\ufffd'],
+    ['letters that are drawn as nothing', 'a\u3164b\u115fc\uffa0d\u2800', 'a\ufffdb\ufffdc\ufffdd\ufffd'],
+    ['joiners where nothing is joined', 'ad\u200cmin \u200dé\u200c', 'ad\ufffdmin \ufffdé\ufffd'],
+    ['selectors where there is nothing to choose', 'user1\ufe0f a\u{e0100}', 'user1\ufffd a\ufffd'],
+    [
+      'joiners and selectors behind one',
+      '👩\u200d\u200d می\u200c\u200c ☺\ufe0e\ufe0e',
+      '👩\u200d\ufffd می\u200c\ufffd ☺\ufe0e\ufffd',
+    ],
   ])('loses %s', (_, text, expected) => {
     expect(printable(text)).toBe(expected);
   });
 
-  test.each(['Zoë 用户 👩‍🚀 می‌خواهم', 'a\u00a0b', '"quoted" \\n <b>'])(
-    'keeps what words need: %s',
-    (text) => {
-      expect(printable(text)).toBe(text);
-    },
-  );
+  test.each([
+    'Zoë 用户 👩‍🚀 می‌خواهم',
+    '❤\ufe0f 1\ufe0f\u20e3 👨🏽\u200d💻 🏳\ufe0f\u200d🌈 葛\u{e0100} क्\u200dष',
+    'a\u00a0b',
+    '"quoted" \\n <b>',
+  ])('keeps what words need: %s', (text) => {
+    expect(printable(text)).toBe(text);
+  });
 
   test('keeps no colours, not even those of ours that it guesses at', () => {
     expect(shown(`${red('ours')} \u001b[31mtheirs\u001b[1234;5678;9012;31m`)).toBe(
