@@ -10,24 +10,27 @@ export interface CliResult {
   output: string;
 }
 
-/** Runs it in a project's folder. */
+/** Runs it in a project's folder, with a file of the passwords that it needs. */
 export async function runCli(
   folder: string,
   args: readonly string[],
-  environment: Record<string, string> = {},
+  passwords?: string,
 ): Promise<CliResult> {
   // The package's own file and not .bin/supabase, which npx and workspaces put elsewhere.
   const bin = path.join(
     path.dirname(createRequire(import.meta.url).resolve('supabase/package.json')),
     'dist/supabase.js',
   );
+  // One of the environment would go before the file.
+  const { PGPASSWORD: other, ...surroundings } = undirected(process.env);
+  const login = passwords === undefined ? { PGPASSWORD: other } : { PGPASSFILE: passwords };
   const child = spawn(process.execPath, [bin, '--workdir', folder, ...args], {
     env: {
-      ...undirected(process.env),
+      ...surroundings,
+      ...login,
       SUPABASE_TELEMETRY_DISABLED: '1',
       DO_NOT_TRACK: '1',
       NO_COLOR: '1',
-      ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

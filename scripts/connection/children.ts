@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { DatabaseAddress } from './address.ts';
+import { type DatabaseAddress, databaseUrl } from './address.ts';
 import { trustedCertificates } from './trust.ts';
 
 /** Of libpq's variables those that say who connects, and not to where or how safely. */
@@ -57,4 +57,29 @@ export async function withRootsFile<Result>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Gives a file of their passwords, as libpq has it: what stands in argv can be read by every user of the machine. */
+export async function withPasswordFile<Result>(
+  addresses: readonly DatabaseAddress[],
+  work: (file: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'imago-passwords-'));
+  try {
+    const file = path.join(folder, 'pgpass');
+    await writeFile(file, addresses.map(passwordLine).join(''), { mode: 0o600 });
+    return await work(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function passwordLine({ host, port, database, user, password = '' }: DatabaseAddress): string {
+  const fields = [host, String(port), database, user, password];
+  return `${fields.map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':')}\n`;
+}
+
+/** An address as URL for an argument, beside such a file. */
+export function withoutPassword(address: DatabaseAddress): string {
+  return databaseUrl({ ...address, password: undefined });
 }

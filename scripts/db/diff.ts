@@ -1,10 +1,10 @@
 /** The statements between two databases, by `supabase db diff` with its bundled pg-delta. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Node } from 'libpg-query';
-import { type DatabaseAddress, databaseUrl, readDatabaseUrl } from '../connection/address.ts';
-import { withRootsFile } from '../connection/children.ts';
+import { type DatabaseAddress, readDatabaseUrl } from '../connection/address.ts';
+import { withoutPassword, withPasswordFile, withRootsFile } from '../connection/children.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
 import { treeOf } from '../sql/tree.ts';
 import { runCli } from '../supabase-cli.ts';
@@ -15,14 +15,14 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-diff-'));
   try {
     const file = path.join(folder, 'diff.sql');
-    // Everybody on the machine can read a command line: passwords go into a file.
-    const passwords = path.join(folder, 'pgpass');
     const [first, second] = [addressOf(from), addressOf(to)];
-    await writeFile(passwords, [first, second].map(passwordLine).join(''), { mode: 0o600 });
     const { code, output, ends } = await withRootsFile(second, async (roots) => {
       const ends = [withoutPassword(first), withoutPassword({ ...second, roots })] as const;
       const args = ['db', 'diff', '--from', ends[0], '--to', ends[1], '--output', file];
-      return { ends, ...(await runCli(folder, args, { PGPASSFILE: passwords })) };
+      return await withPasswordFile([first, second], async (passwords) => ({
+        ends,
+        ...(await runCli(folder, args, passwords)),
+      }));
     });
     if (code !== 0) {
       const said = output.replaceAll(ends[0], 'the first database').replaceAll(ends[1], 'the second');
@@ -40,18 +40,8 @@ export async function diffDatabases(from: string, to: string): Promise<Statement
   }
 }
 
-/** As libpq's password file has it. */
-function passwordLine({ host, port, database, user, password = '' }: DatabaseAddress): string {
-  const fields = [host, String(port), database, user, password];
-  return `${fields.map((field) => field.replaceAll(/[\\:]/g, '\\$&')).join(':')}\n`;
-}
-
 function addressOf(url: string): DatabaseAddress {
   return readDatabaseUrl(url, { name: 'The database URL' });
-}
-
-function withoutPassword(address: DatabaseAddress): string {
-  return databaseUrl({ ...address, password: undefined });
 }
 
 /**

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Sql } from 'postgres';
 import { indented } from '../command/printable.ts';
+import { readDatabaseUrl } from '../connection/address.ts';
+import { withoutPassword, withPasswordFile } from '../connection/children.ts';
 import { builtMark, packageFolder } from '../package.ts';
 import { runCli } from '../supabase-cli.ts';
 import { missingHere } from './missing.ts';
@@ -64,16 +66,14 @@ async function migrationFiles(project: string): Promise<string[]> {
   return files.filter((file) => /^\d+_.*\.sql$/.test(file)).map((file) => path.join(folder, file));
 }
 
-async function push(databaseUrl: string, folder: string, options: string[]): Promise<void> {
-  const { code, output } = await runCli(folder, [
-    'db',
-    'push',
-    `--remote=${databaseUrl}`,
-    '--yes',
-    ...options,
-  ]);
+async function push(url: string, folder: string, options: string[]): Promise<void> {
+  const address = readDatabaseUrl(url, { name: 'The database URL' });
+  const remote = withoutPassword(address);
+  const { code, output } = await withPasswordFile([address], (passwords) =>
+    runCli(folder, ['db', 'push', `--remote=${remote}`, '--yes', ...options], passwords),
+  );
   if (code === 0) return;
-  const lines = output.replaceAll(databaseUrl, 'the database').split('\n');
+  const lines = output.replaceAll(remote, 'the database').split('\n');
   const missing = lines.map(missingHere).find((line) => line !== undefined);
   // Which file of the server is not there is nobody's to mend.
   const said = lines.filter((line) => !line.startsWith('Could not open extension control file'));
