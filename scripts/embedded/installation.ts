@@ -23,6 +23,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Account, ROOT_HOME } from './account.ts';
 import { nativeFolder, type PostgresVersion } from './native.ts';
+import { markUsed, removeOutdated } from './outdated.ts';
 
 /** A part of every path in it. */
 export const EMBEDDED_MARK = '-supabase-';
@@ -91,6 +92,7 @@ function checksum(native: string): string {
 }
 
 async function make(native: string, folder: string): Promise<string> {
+  await markUsed(folder);
   if (existsSync(folder)) return folder;
   await mkdir(path.dirname(folder), { recursive: true });
   // Under another name first, so that it is whole or not there.
@@ -119,6 +121,7 @@ async function make(native: string, folder: string): Promise<string> {
     // Somebody else was first.
     if (!existsSync(folder)) throw error;
   }
+  await removeOutdated(folder);
   return folder;
 }
 

@@ -5,6 +5,7 @@ import { chmod, cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type Account, ROOT_HOME, reachable } from './account.ts';
+import { markUsed } from './outdated.ts';
 
 /** The PostgreSQL versions that come with the project. */
 export type PostgresVersion = 15 | 17;
@@ -36,6 +37,7 @@ export async function nativeFolder(version: PostgresVersion, account: Account | 
     .update(readFileSync(path.join(packaged, '..', 'package.json')))
     .digest('hex');
   const copied = path.join(ROOT_HOME, `postgres-${version}-${key.slice(0, 12)}`);
+  await markUsed(copied);
   if (!existsSync(copied)) {
     await mkdir(ROOT_HOME, { recursive: true, mode: 0o755 });
     const partial = await mkdtemp(`${copied}-`);

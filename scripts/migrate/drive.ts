@@ -162,8 +162,8 @@ function waitMs(answer: BatchAnswer, waited: number): number {
 }
 
 function add(tally: Tally, answer: BatchAnswer): void {
-  // An edge function calls many in one request, and says how many.
-  tally.batches += Number(answer.calls ?? 1);
+  // Steps that prepare and calls that wait are no batches. An edge function calls many in one request, and says how many.
+  if (answer.processed > 0) tally.batches += Number(answer.calls ?? 1);
   tally.processed += answer.processed;
   tally.migrated += answer.migrated;
   tally.skipped += answer.skipped;

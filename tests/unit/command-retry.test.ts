@@ -129,6 +129,21 @@ describe('the batch loop', () => {
     });
   });
 
+  test('counts as batches what has had something to do, and all that one request of a function called', async () => {
+    const nothing = await driven([
+      ...Array.from({ length: 15 }, () => answer({ status: 'preparing' })),
+      answer({ status: 'done' }),
+    ]);
+    expect(nothing.tally.batches).toBe(0);
+    const some = await driven([
+      answer({ status: 'preparing' }),
+      answer({ processed: 5, calls: 4 }),
+      answer({ status: 'busy', retry_after_ms: 1 }),
+      answer({ processed: 2, status: 'done' }),
+    ]);
+    expect(some.tally.batches).toBe(5);
+  });
+
   test('does not take busy, before the run is there, for an answer about its direction', async () => {
     const result = await driven([
       answer({ status: 'busy', run: null, direction: 'rollback' }),

@@ -72,3 +72,28 @@ test.skipIf(process.platform === 'win32')(
     }
   },
 );
+
+test('a new one takes away those of versions that nobody has started for three months, and nothing else', async () => {
+  vi.mocked(files.mkdtemp).mockRejectedValueOnce(Object.assign(new Error(), { code: 'EROFS' }));
+  const cache = path.join(places.root, 'cache', 'imago');
+  const old = [
+    'native-supabase-0123456789ab',
+    'native-supabase-0123456789ab-x1Y2z3',
+    'postgres-17-0123456789ab',
+    'postgres-17-0123456789ab-supabase-0123456789ab',
+  ];
+  const kept = ['native-supabase-ba9876543210', '01ae6e8149781074', 'native-supabase-mine'];
+  for (const name of [...old, ...kept]) await files.mkdir(path.join(cache, name, 'bin'), { recursive: true });
+  const before = new Date(Date.now() - 91 * 24 * 3_600_000);
+  for (const name of [...old, ...kept.slice(1)]) await files.utimes(path.join(cache, name), before, before);
+  const folder = await installation(17, undefined);
+  expect(readdirSync(cache).sort()).toEqual([path.basename(folder), ...kept].sort());
+});
+
+test('one that is started from counts as used', async () => {
+  const folder = await installation(17, undefined);
+  const before = new Date(Date.now() - 91 * 24 * 3_600_000);
+  await files.utimes(folder, before, before);
+  await installation(17, undefined);
+  expect(statSync(folder).mtimeMs).toBeGreaterThan(Date.now() - 3_600_000);
+});
