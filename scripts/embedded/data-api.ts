@@ -22,6 +22,9 @@ export interface DataApi {
 /** What the Data API allows itself and everybody: hosted Supabase's timeouts of the role authenticator. */
 const TIMEOUT_MS = 8000;
 
+/** How long what is known of the schema is gone by, where it could not be read anew. */
+const AGAIN_MS = 1000;
+
 /** Connections to the database, more than any sensible number of workers. */
 const POOL = 20;
 
@@ -81,15 +84,17 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
  * Reads the schema anew beside the requests, which go on with what is known until then: as PostgREST does it, and a plan that
  * is prepared changes the schema with each of its steps.
  */
-function schemaReader(connection: Pick<Connection, 'introspect' | 'clearSchemaCache'>) {
+function schemaReader(connection: Pick<Connection, 'introspect'>) {
   let reading: Promise<void> | undefined;
   let isStale = false;
+  let again: NodeJS.Timeout | undefined;
   const readAll = async (): Promise<void> => {
     while (isStale) {
       isStale = false;
+      clearTimeout(again);
       const { tables } = await connection.introspect();
-      // Auth's are there at least, so it could not be read, and has said why: the next request tries.
-      if (tables.length === 0) await connection.clearSchemaCache();
+      // Auth's are there at least, so it could not be read, as when somebody has locked a table. It has said why.
+      if (tables.length === 0) again = setTimeout(read, AGAIN_MS).unref();
     }
     reading = undefined;
   };
@@ -97,10 +102,13 @@ function schemaReader(connection: Pick<Connection, 'introspect' | 'clearSchemaCa
     isStale = true;
     reading ??= readAll();
   };
-  const done = async (): Promise<void> => await reading;
+  const done = async (): Promise<void> => {
+    await reading;
+    clearTimeout(again);
+  };
   const reload = async (): Promise<void> => {
     read();
-    await done();
+    await reading;
   };
   return { read, done, reload };
 }

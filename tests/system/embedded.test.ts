@@ -193,6 +193,29 @@ describe('the embedded Supabase', () => {
         await superuser.end();
       }
     });
+
+    test('answers by what it knows when the look at the schema fails, and looks again', async () => {
+      const url = new URL(embedded.databaseUrl);
+      url.username = 'supabase_admin';
+      const superuser = postgres(url.toString(), { max: 1, onnotice: () => {} });
+      try {
+        await superuser.begin(async (tx) => {
+          await tx`lock table pg_catalog.pg_description`;
+          await bySql(embedded, (sql) => sql`notify pgrst`);
+          // As its timeout ends it, where a table of the app is locked for longer than that.
+          for (const time of ['first', 'second']) {
+            await until(`the ${time} look waits`, async () => {
+              const ended = await tx`
+                select pg_cancel_backend(pid) from pg_locks where relation = 'pg_description'::regclass and not granted`;
+              return ended.length > 0;
+            });
+            expect(await usersIn(embedded)).toBe(40);
+          }
+        });
+      } finally {
+        await superuser.end();
+      }
+    });
   });
 
   test('is shared by two commands and ends with the last one', async () => {
