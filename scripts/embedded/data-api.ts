@@ -1,6 +1,7 @@
 /** The Data API and Auth of the embedded Supabase, served beside the edge functions; srvx turns Node's requests into the web's. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { App, type Connection } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
@@ -195,19 +196,27 @@ export async function serveHttp(
       else outgoing.writeHead(500).end();
     }
   });
+  server.on('connect', (_, socket: Duplex) => socket.end(refusal()));
   await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
+const refused = JSON.stringify({ code: 'METHOD_NOT_ALLOWED', message: 'Nothing here answers this method' });
+const refusedHeaders = {
+  'content-type': 'application/json',
+  allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+};
+
 /** The one method that a server of Node passes on and no request of the web platform has. */
 function refuseMethod(outgoing: ServerResponse): void {
-  const body = JSON.stringify({ code: 'METHOD_NOT_ALLOWED', message: 'Nothing here answers this method' });
-  outgoing
-    .writeHead(405, {
-      'content-type': 'application/json',
-      allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
-    })
-    .end(body);
+  outgoing.writeHead(405, refusedHeaders).end(refused);
+}
+
+/** The same as text: for CONNECT, Node gives the connection and leaves the answer to us. */
+function refusal(): string {
+  const headers = { ...refusedHeaders, 'content-length': Buffer.byteLength(refused), connection: 'close' };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 405 Method Not Allowed\r\n${lines.join('')}\r\n${refused}`;
 }
 
 /** The request, aborted when its caller hangs up; the platform's own, for others make requests of their own from it. */

@@ -151,8 +151,10 @@ describe('a served function', () => {
 
   test('is not reached by methods that no request of the web platform has: 405, and no other answer stands in', async () => {
     for (const where of ['functions/v1/echo', 'functions/v1/nothing', 'rest/v1/users']) {
-      const { status, text } = await rawRequest(`${project.url}/${where}`, 'TRACE');
-      expect([status, text.includes('METHOD_NOT_ALLOWED')], text).toEqual([405, true]);
+      for (const method of ['TRACE', 'CONNECT']) {
+        const { status, text } = await rawRequest(`${project.url}/${where}`, method);
+        expect([status, text.includes('METHOD_NOT_ALLOWED')], text).toEqual([405, true]);
+      }
     }
     for (const method of ['get', 'TRACK'])
       expect((await rawRequest(`${project.url}/functions/v1/echo`, method)).status).toBeLessThan(500);
