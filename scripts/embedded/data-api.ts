@@ -196,7 +196,8 @@ export async function serveHttp(
       else outgoing.writeHead(500).end();
     }
   });
-  server.on('connect', (_, socket: Duplex) => socket.end(refusal()));
+  // Callers that have hung up are no news.
+  server.on('connect', (_, socket: Duplex) => socket.on('error', () => {}).end(refusal()));
   await listenOnLoopback(server, wantedPort);
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
