@@ -198,6 +198,15 @@ describe('bounds', () => {
     },
   );
 
+  test('apply takes a moment before it fails: who fails is found all the same, one after the other', async () => {
+    const db = await tally(12, `perform pg_sleep(0.1); raise exception 'never';`);
+    expect(await dryRun(db.sql, 'full')).toMatchObject({
+      failed: 12,
+      migrated: 0,
+      stages: [{ outcome: 'complete', failed: 12, moved: 0 }],
+    });
+  });
+
   test('the error budget is that of the unfinished run, whose place it takes', async () => {
     const db = await tally(100, `if keys && array[50, 51, 52] then raise exception 'not these'; end if;`);
     await call(db.sql, 'migrate_batch', { plan: 'tally', max_ms: 1, batch_size: 1, max_failures: '1' });

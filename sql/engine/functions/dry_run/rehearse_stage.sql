@@ -29,8 +29,11 @@ begin
       when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
     end;
     exit when reason is not null;
-    size := imago.rehearsal_size(size, step);
-    update imago.lane l set batch_size = size where l.run = run_id and l.cursor_key is null and l.deferrals = 0 and not l.done;
+    -- What has failed and is not resolved yet goes on in the halves that it was cut into, down to the entity.
+    if (step ->> 'processed')::bigint > 0 or (step ->> 'sub_batches')::bigint = 0 then
+      size := imago.rehearsal_size(size, step);
+      update imago.lane l set batch_size = size where l.run = run_id and l.cursor_key is null and l.deferrals = 0 and not l.done;
+    end if;
   end loop;
   return jsonb_build_object('reason', reason, 'answer', answer);
 end
