@@ -1,6 +1,9 @@
 /** Reaches the target of a command: the project as it is, the embedded Supabase by starting it where it is not running. */
+import dns from 'node:dns';
+import { isLoopback } from '../connection/loopback.ts';
 import type { EmbeddedTarget, ProjectTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
 
 /** Where the command works, reachable. */
 export interface Reached {
@@ -25,6 +28,7 @@ export async function reach(
   { sample, reset = false }: { sample?: number | undefined; reset?: boolean } = {},
 ): Promise<Reached> {
   if (target.kind === 'project') {
+    await expectThisMachine(target.url);
     return { ...target, shared: true, release: async () => {} };
   }
   // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
@@ -35,4 +39,20 @@ export async function reach(
     `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
   );
   return embedded;
+}
+
+/** Without TLS a URL names this machine, and its name can lead elsewhere all the same: the key would be readable on the way. */
+async function expectThisMachine(url: string): Promise<void> {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== 'http:') return;
+  // What is not found is not called either.
+  const found = await dns.promises
+    .lookup(hostname.replace(/^\[(.*)\]$/, '$1'), { all: true })
+    .catch(() => []);
+  const elsewhere = found.find(({ address }) => !isLoopback(address));
+  if (elsewhere === undefined) return;
+  throw new UsageError(
+    `SUPABASE_URL starts with http://, and the name ${hostname} leads to another machine (${elsewhere.address}): the secret key would be readable on the way.`,
+    'Write http://127.0.0.1:<port>, or mend the name in /etc/hosts.',
+  );
 }
