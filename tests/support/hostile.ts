@@ -9,7 +9,7 @@ export const hostile =
 
 /** What must reach no terminal: control and format characters, separators of lines, halves of pairs, fillers; but joiners. */
 export const harmful =
-  /(?![\n\u200c\u200d\p{Variation_Selector}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+  /(?!\n|\u200c|\u200d|\p{Variation_Selector})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 const esc = '\u001b';
 const ours = new RegExp(
