@@ -608,6 +608,36 @@ describe('triggers of the app that move columns which the plan does not declare'
     },
   );
 
+  test('those that only a partition has: the same, and preflight names column and guard', async () => {
+    const db = await freshDatabase({});
+    databases.push(db);
+    await db.sql.unsafe(`
+      create table public.items (
+        id int primary key, label text, version int not null default 1, updated_at timestamptz not null default '2020-01-01') partition by range (id);
+      create table public.few partition of public.items for values from (0) to (20);
+      create table public.many partition of public.items for values from (20) to (100);
+      create table public.copies (item int primary key, label text);
+      insert into public.items (id) select i from generate_series(1, ${ROWS}) i;
+      ${setting('f', 'new.updated_at := clock_timestamp();')} create trigger f before update on public.many for each row execute function public.f();
+      ${setting('g', `new.version := old.version + 1; if new.id < 0 then raise exception 'no'; end if;`)} create trigger g before update on public.few for each row execute function public.g();`);
+    await createPlan(db.sql, plan);
+    const original = await contents(db.sql, ['public.items']);
+    const { notices, problems } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
+    expect(notices).toContainEqual(
+      expect.objectContaining({ kind: 'side_effect', object: 'public.items.version' }),
+    );
+    expect(problems).toContainEqual(
+      expect.objectContaining({ kind: 'guard_trigger', object: 'trigger g on public.few' }),
+    );
+    expect((await call(db.sql, 'dry_run_migration', { plan: PLAN })).error).toBeNull();
+    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(
+      await value(db.sql, `select count(*)::int from public.items where updated_at <> '2020-01-01'`),
+    ).toBe(0);
+    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await contents(db.sql, ['public.items'])).toEqual(original);
+  });
+
   test('any of them: preflight and validate name the columns beforehand', async () => {
     const db = await items(`${kinds['all columns at once']}`);
     const { notices } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });

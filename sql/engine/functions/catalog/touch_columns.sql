@@ -13,7 +13,7 @@ as $$
     and a.attname <> all (declared)
     and exists (
       select from pg_catalog.pg_trigger t
-      where t.tgrelid = a.attrelid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
+      where t.tgrelid in (select w from imago.written_tables(touch_columns.relation) w) and not t.tgisinternal and not imago.is_ours(t.tgfoid)
         and t.tgtype & 1 = 1 and t.tgtype & 2 = 2 and t.tgtype & 16 = 16)
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';

@@ -6,7 +6,7 @@ set search_path = ''
 as $$
   -- Tables reachable by triggers: those that the plan writes, then those that functions of their triggers name.
   with recursive reached as (
-    select w.relation::pg_catalog.regclass as oid from imago.plan_write w where w.plan = plan_name
+    select t.oid::pg_catalog.regclass as oid from imago.plan_write w cross join lateral imago.written_tables(w.relation) t(oid) where w.plan = plan_name
     union
     select c.oid
     from reached r
@@ -25,7 +25,7 @@ as $$
        or (not t.tgisinternal and (
              p.prosrc ~* ('\m' || regexp_replace((select c.relname from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass), '\W', '.', 'g') || '\M')
                and column_name is null
-             or column_name is not null and r.oid = relation::pg_catalog.regclass
+             or column_name is not null and r.oid in (select t from imago.written_tables(relation) t)
                and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;

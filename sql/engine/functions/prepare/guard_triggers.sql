@@ -13,11 +13,12 @@ as $$
     select r, true, null from imago.plan_relations(plan) r
     where not exists (select from imago.plan_write w where w.plan = guard_triggers.plan.name)
   )
-  select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, w.relation),
+  select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass),
     format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
     format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
   from written w
-  join pg_catalog.pg_trigger t on t.tgrelid = w.relation
+  cross join lateral imago.written_tables(w.relation::text) r
+  join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)

@@ -11,11 +11,12 @@ as $$
     select r::text, '{}' from imago.plan_relations(plan) r
     where not exists (select from imago.plan_write w where w.plan = moved_columns.plan.name)
   )
-  select distinct 'notice', 'side_effect', format('%s.%I', t.tgrelid::pg_catalog.regclass, a.attname),
+  select distinct 'notice', 'side_effect', format('%s.%I', pg_catalog.to_regclass(w.relation), a.attname),
     format('trigger %I changes it when the plan writes the row', t.tgname),
     'It is journaled beside, and goes back with the row unless somebody changes it meanwhile.'
   from written w
-  join pg_catalog.pg_trigger t on t.tgrelid = pg_catalog.to_regclass(w.relation) and not t.tgisinternal and t.tgenabled <> 'D'
+  cross join lateral imago.written_tables(w.relation) r
+  join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D'
     and t.tgtype & 19 = 19 and not imago.is_ours(t.tgfoid)
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
