@@ -243,6 +243,46 @@ describe('a change of schema that loses what the journal needs', () => {
     ).toBe(12);
   });
 
+  test.each([
+    [
+      'a domain whose check refuses journaled values',
+      'create domain public.small as int check (value < 0); alter table public.items alter n type public.small',
+      'public.items.n is of type public.small now; journaled values cannot be cast to public.small',
+      'n',
+    ],
+    [
+      'another enum of the same name without a journaled label',
+      `alter type public.mood rename to old_mood; create type public.mood as enum ('odd');
+       alter table public.items alter mood type public.mood using mood::text::public.mood`,
+      'public.items.mood is of type public.mood now; journaled values cannot be cast to public.mood',
+      'mood',
+    ],
+  ])(
+    '%s: it stops, named, and nothing is touched; given up, all else goes back',
+    async (_, statement, message, column) => {
+      const sql = await moved();
+      await sql.unsafe(statement);
+      const before = await contents(sql, ['public.items', 'public.copies']);
+      const error = await refusal(call(sql, 'rollback_batch', { plan: PLAN }));
+      expect(error).toMatchObject({ code: 'IM076', message: expect.stringContaining(message) });
+      expect(await contents(sql, ['public.items', 'public.copies'])).toEqual(before);
+      await call(sql, 'give_up_column', { plan: PLAN, relation: 'public.items', column_name: column });
+      await goesBack(sql);
+      expect(
+        await value(sql, `select count(*)::int from public.items where a = 'a' || id and short = 's' || id`),
+      ).toBe(12);
+    },
+  );
+
+  test('another enum of the same name with all its labels is followed', async () => {
+    const sql = await moved();
+    await sql.unsafe(`
+      alter type public.mood rename to old_mood; create type public.mood as enum ('new', 'odd', 'good', 'bad');
+      alter table public.items alter mood type public.mood using mood::text::public.mood`);
+    await goesBack(sql);
+    expect(await back(sql)).toBe(12);
+  });
+
   test('a dropped table, or one in the place of another, stops; given up, all else goes back', async () => {
     const sql = await moved();
     await sql.unsafe('drop table public.copies');

@@ -43,7 +43,7 @@ begin
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), was);
   end if;
   return null;
-exception when data_exception or syntax_error_or_access_rule_violation then
+exception when data_exception or syntax_error_or_access_rule_violation or integrity_constraint_violation then
   return format('journaled values cannot be cast to %s', wanted);
 end
 $$;

@@ -33,7 +33,13 @@ as $$
   union all
   select c.relation, c.name, c.number, 'renamed', c.attname, null from columns c where c.attname <> c.name
   union all
-  select c.relation, c.name, c.number, 'retyped', c.type_now, c.type from columns c where c.type_now <> c.type
+  select c.relation, c.name, c.number, 'retyped', c.type_now, c.type
+  from columns c
+  where c.type_now <> c.type
+     -- No label leaves an enum: the type is another one of the same name.
+     or c.by_number and c.labels is not null and exists (
+       select from jsonb_object_keys(c.labels) l(id)
+       where not exists (select from pg_catalog.pg_enum e where e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.id::oid))
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
