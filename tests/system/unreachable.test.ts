@@ -181,6 +181,7 @@ describe('keys that are written in another way', () => {
     for (const [key, column] of [
       ['integer', 'text'],
       ['text', 'integer'],
+      ['integer', 'numeric'],
     ] as const) {
       const db = await shop(key, column);
       expect(await refusal(migrate(db))).toMatchObject({
@@ -201,6 +202,17 @@ describe('keys that are written in another way', () => {
       expect(await migrate(db)).toMatchObject({ state: 'succeeded', failures_left: 0 });
       expect(await value(db.sql, 'select count(*)::int from public.orders where currency is null')).toBe(0);
     }
+  });
+
+  test('a number that is too large for a key: unreachable, and the others are moved', async () => {
+    const db = await shop('integer', 'bigint');
+    await db.sql`update public.orders set account_id = case id when 1 then 99999999999 else 999 end where id <= 2`;
+    expect(await migrate(db)).toMatchObject({ state: 'failed', unreachable: 2 });
+    expect((await aside(db)).map(({ entity }) => entity).sort()).toEqual(['999', '99999999999']);
+    expect(await value(db.sql, 'select count(*)::int from public.orders where currency is null')).toBe(2);
+    await call(db.sql, 'retry_failed_migrations', { plan: PLAN });
+    expect(await migrate(db)).toMatchObject({ state: 'failed', unreachable: 2 });
+    expect((await rollbackAll(db.sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'succeeded' });
   });
 
   test('blanks that count, and another case, are other keys: unreachable', async () => {

@@ -5,13 +5,21 @@ stable
 set search_path = ''
 as $$
 declare
-  absent text[];
-begin
-  execute format(
+  absent_sql constant text := format(
     'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
      where not exists (select from %s s where s.%I = k.key::%s)',
-    plan.source, plan.key_column, plan.key_type)
-  into absent using keys;
+    plan.source, plan.key_column, plan.key_type);
+  no_keys text[];
+  absent text[];
+begin
+  begin
+    execute absent_sql into absent using keys;
+  exception when data_exception then
+    -- The view lists what can be no key, such as a number that is too large for one.
+    no_keys := array(select k from unnest(keys) k where not imago.is_key(plan, k));
+    execute absent_sql into absent using array(select k from unnest(keys) k where k <> all (no_keys));
+    absent := no_keys || absent;
+  end;
   -- A later statement: an entity that the app has just deleted is not pending any more either.
   return case when absent = '{}' then absent else imago.pending_or_unknown(plan, absent) end;
 end
