@@ -989,16 +989,16 @@ begin
          left join pg_catalog.pg_roles r on r.oid = d.setrole
          where c.entry like 'search\_path=%'
            and d.setdatabase in (0, (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
-           and (d.setrole = 0 or r.rolname in ('authenticator', 'authenticated', current_user))
+           and (d.setrole = 0 or r.rolname in ('authenticator', 'authenticated', 'service_role', current_user))
          order by
-           case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 else case d.setrole when 0 then 3 else 4 end end,
+           case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 when 'service_role' then 4 else case d.setrole when 0 then 3 else 5 end end,
            d.setdatabase = 0
          limit 1),
         array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
     ) found);
 end
 $$;
-comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
+comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database, of service_role or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
 
 Example: perform set_config(''search_path'', imago.app_search_path(), true)';
 
@@ -1840,8 +1840,8 @@ as $$
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where t.tgrelid in (select r from imago.plan_relations(plan) r)
-      and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_ours(t.tgfoid)
+    where t.tgrelid in (select w from imago.plan_relations(plan) r cross join lateral imago.written_tables(r::text) w)
+      and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_ours(t.tgfoid)
   )
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(
@@ -4265,17 +4265,25 @@ stable
 set search_path = ''
 as $$
 declare
+  integers constant text[] := array['smallint', 'integer', 'bigint'];
   staged imago.plan;
+  entity record;
+  fits boolean;
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
+    select pg_catalog.format_type(a.atttypid, a.atttypmod) as type, imago.journal_type(a.atttypid, -1) as base into entity
+    from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity';
+    -- 5.0 equals 5, and is no integer when it is read as one.
+    fits := staged.key_type <> all (integers) or entity.base = any (integers);
     begin
       perform imago.pending_keys(staged, '{}');
     exception when undefined_function or datatype_mismatch then
-      perform imago.raise_error('IM067', plan.name, imago.plan_object(staged, 'pending'), (
-        select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
-        where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity'),
-        staged.source, staged.key_type);
+      fits := false;
     end;
+    if not fits then
+      perform imago.raise_error('IM067', plan.name, imago.plan_object(staged, 'pending'), entity.type, staged.source, staged.key_type);
+    end if;
   end loop;
 end
 $$;
@@ -4801,7 +4809,7 @@ set search_path = ''
 as $$
   -- Tables reachable by triggers: those that the plan writes, then those that functions of their triggers name.
   with recursive reached as (
-    select w.relation::pg_catalog.regclass as oid from imago.plan_write w where w.plan = plan_name
+    select t.oid::pg_catalog.regclass as oid from imago.plan_write w cross join lateral imago.written_tables(w.relation) t(oid) where w.plan = plan_name
     union
     select c.oid
     from reached r
@@ -4820,7 +4828,7 @@ as $$
        or (not t.tgisinternal and (
              p.prosrc ~* ('\m' || regexp_replace((select c.relname from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass), '\W', '.', 'g') || '\M')
                and column_name is null
-             or column_name is not null and r.oid = relation::pg_catalog.regclass
+             or column_name is not null and r.oid in (select t from imago.written_tables(relation) t)
                and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
@@ -6358,7 +6366,7 @@ begin
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), was);
   end if;
   return null;
-exception when data_exception or syntax_error_or_access_rule_violation then
+exception when data_exception or syntax_error_or_access_rule_violation or integrity_constraint_violation then
   return format('journaled values cannot be cast to %s', wanted);
 end
 $$;
@@ -6874,11 +6882,12 @@ as $$
     select r, true, null from imago.plan_relations(plan) r
     where not exists (select from imago.plan_write w where w.plan = guard_triggers.plan.name)
   )
-  select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, w.relation),
+  select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass),
     format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
     format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
   from written w
-  join pg_catalog.pg_trigger t on t.tgrelid = w.relation
+  cross join lateral imago.written_tables(w.relation::text) r
+  join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
@@ -7100,10 +7109,16 @@ begin
   return exists (
     select from pg_catalog.pg_trigger t
     where t.tgrelid = has_app_trigger.relation and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 16 = 16
-      and not imago.is_ours(t.tgfoid));
+      and not imago.is_ours(t.tgfoid))
+    -- A partition may have triggers of its own, which fire for statements that name its parent.
+    or exists (
+      select from pg_catalog.pg_partition_tree(has_app_trigger.relation) p
+      join pg_catalog.pg_trigger t on t.tgrelid = p.relid
+      where p.level > 0 and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 16 = 16
+        and not imago.is_ours(t.tgfoid));
 end
 $$;
-comment on function imago.has_app_trigger(oid) is 'Whether a trigger of the app fires when rows of this table are updated.';
+comment on function imago.has_app_trigger(oid) is 'Whether a trigger of the app fires when rows of this table, or of a partition of it, are updated.';
 
 -- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
@@ -7830,6 +7845,22 @@ $$;
 comment on function imago.is_journaled(text, text, text) is 'For plans: whether the journal says that rows of this entity were written in this relation. For queries of checks: a view on the undo table would keep it from being dropped.
 
 Example: select imago.is_journaled(''avatars'', ''public.users'', ''3f0c0b5e-8d52-4a7e-9a1c-0f6f6f9a2b11'')';
+
+-- imago.is_key
+create or replace function imago.is_key(plan imago.plan, entity text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform imago.canonical_key(plan, entity);
+  return true;
+exception when data_exception then
+  return false;
+end
+$$;
+comment on function imago.is_key(imago.plan, text) is 'Whether this can be a key of the walked table at all: a number may be too large for it.';
 
 -- imago.is_large
 create or replace function imago.is_large(relation text)
@@ -9094,11 +9125,12 @@ as $$
     select r::text, '{}' from imago.plan_relations(plan) r
     where not exists (select from imago.plan_write w where w.plan = moved_columns.plan.name)
   )
-  select distinct 'notice', 'side_effect', format('%s.%I', t.tgrelid::pg_catalog.regclass, a.attname),
+  select distinct 'notice', 'side_effect', format('%s.%I', pg_catalog.to_regclass(w.relation), a.attname),
     format('trigger %I changes it when the plan writes the row', t.tgname),
     'It is journaled beside, and goes back with the row unless somebody changes it meanwhile.'
   from written w
-  join pg_catalog.pg_trigger t on t.tgrelid = pg_catalog.to_regclass(w.relation) and not t.tgisinternal and t.tgenabled <> 'D'
+  cross join lateral imago.written_tables(w.relation) r
+  join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D'
     and t.tgtype & 19 = 19 and not imago.is_ours(t.tgfoid)
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
@@ -12376,7 +12408,13 @@ as $$
   union all
   select c.relation, c.name, c.number, 'renamed', c.attname, null from columns c where c.attname <> c.name
   union all
-  select c.relation, c.name, c.number, 'retyped', c.type_now, c.type from columns c where c.type_now <> c.type
+  select c.relation, c.name, c.number, 'retyped', c.type_now, c.type
+  from columns c
+  where c.type_now <> c.type
+     -- No label leaves an enum: the type is another one of the same name.
+     or c.by_number and c.labels is not null and exists (
+       select from jsonb_object_keys(c.labels) l(id)
+       where not exists (select from pg_catalog.pg_enum e where e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.id::oid))
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
@@ -13549,7 +13587,7 @@ as $$
     and a.attname <> all (declared)
     and exists (
       select from pg_catalog.pg_trigger t
-      where t.tgrelid = a.attrelid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
+      where t.tgrelid in (select w from imago.written_tables(touch_columns.relation) w) and not t.tgisinternal and not imago.is_ours(t.tgfoid)
         and t.tgtype & 1 = 1 and t.tgtype & 2 = 2 and t.tgtype & 16 = 16)
 $$;
 comment on function imago.touch_columns(text, text[]) is 'updated_at-like columns that a BEFORE UPDATE row trigger of the app may move; batches keep their old value.';
@@ -14003,13 +14041,21 @@ stable
 set search_path = ''
 as $$
 declare
-  absent text[];
-begin
-  execute format(
+  absent_sql constant text := format(
     'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
      where not exists (select from %s s where s.%I = k.key::%s)',
-    plan.source, plan.key_column, plan.key_type)
-  into absent using keys;
+    plan.source, plan.key_column, plan.key_type);
+  no_keys text[];
+  absent text[];
+begin
+  begin
+    execute absent_sql into absent using keys;
+  exception when data_exception then
+    -- The view lists what can be no key, such as a number that is too large for one.
+    no_keys := array(select k from unnest(keys) k where not imago.is_key(plan, k));
+    execute absent_sql into absent using array(select k from unnest(keys) k where k <> all (no_keys));
+    absent := no_keys || absent;
+  end;
   -- A later statement: an entity that the app has just deleted is not pending any more either.
   return case when absent = '{}' then absent else imago.pending_or_unknown(plan, absent) end;
 end

@@ -193,6 +193,8 @@ describe('code of the app finds its names', () => {
     expect(await path()).toBe('"$user", public, extensions, pg_temp');
     await here('role postgres in database', 'set search_path = owners');
     expect(await path()).toBe('owners, pg_temp');
+    await here('role service_role in database', 'set search_path = server');
+    expect(await path()).toBe('server, pg_temp');
     await here('database', 'set search_path = public, app');
     expect(await path()).toBe('public, app, pg_temp');
     await here('role authenticated in database', 'set search_path = "My app", public, pg_temp');
