@@ -6,11 +6,11 @@ set search_path = ''
 as $$
 declare
   touch text := (
-    select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c);
-  held text := imago.side_values(write, 'new.%1$I := old.%1$I;', ' ');
+    select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c where write.columns <> '{}');
+  held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
   -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
-  restored text := (select string_agg(format('old.%1$I := new.%1$I;', c), ' ') from unnest(write.columns) c);
-  noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
+  restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
+  noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
   -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
@@ -34,7 +34,6 @@ begin
          if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
            if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' then
              %4$s
-             return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
              if not imago.is_batch_open(%5$L) then
                return new;
@@ -50,7 +49,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), restored, write.plan));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');

@@ -14,7 +14,7 @@ begin
      as %2$L',
     write.undo_table || '_note',
     format('begin perform set_config(''imago.note'', array[%s]::text, true); return new; end',
-      coalesce(imago.side_values(write, 'new.%1$I::text'), 'null')));
+      coalesce(imago.side_values(write, 'new.%4$s::text'), 'null')));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_note',
     format('Trigger function: notes what the last pass of a rollback of plan %s asks of a row, before triggers of the app see it.', write.plan));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_note');
