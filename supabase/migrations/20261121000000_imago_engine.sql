@@ -1324,10 +1324,10 @@ begin
   if write.inserts then
     perform imago.create_capture(write, 'insert', format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
+       select imago_batch, %s, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.each_column('key_%1$s', write.relation, write.key_columns),
-      write.entity_column,
+      imago.owner_sql(write, 'n'),
       imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.fingerprint('n', write.inserted_columns)));
   end if;
@@ -1447,11 +1447,11 @@ set search_path = ''
 as $$
 declare
   touch text := (
-    select string_agg(format('new.%1$I := old.%1$I;', c), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c);
-  held text := imago.side_values(write, 'new.%1$I := old.%1$I;', ' ');
+    select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c where write.columns <> '{}');
+  held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
   -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
-  restored text := (select string_agg(format('old.%1$I := new.%1$I;', c), ' ') from unnest(write.columns) c);
-  noted text := imago.side_values(write, 'new.%1$I := imago_note[%3$s]::%2$s;', ' ');
+  restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
+  noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
   -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
@@ -1475,7 +1475,6 @@ begin
          if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
            if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' then
              %4$s
-             return old;
            elsif pg_catalog.pg_trigger_depth() = 1 then
              if not imago.is_batch_open(%5$L) then
                return new;
@@ -1491,7 +1490,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), restored, write.plan));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
@@ -1516,7 +1515,7 @@ begin
      as %2$L',
     write.undo_table || '_note',
     format('begin perform set_config(''imago.note'', array[%s]::text, true); return new; end',
-      coalesce(imago.side_values(write, 'new.%1$I::text'), 'null')));
+      coalesce(imago.side_values(write, 'new.%4$s::text'), 'null')));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_note',
     format('Trigger function: notes what the last pass of a rollback of plan %s asks of a row, before triggers of the app see it.', write.plan));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_note');
@@ -1667,26 +1666,30 @@ language sql
 stable
 set search_path = ''
 as $$
+  -- Rows that a batch has inserted go back by their fingerprint; those that one of the app's triggers changes in its way are the app's.
   select imago.trigger_query(
-    'insert into imago_undo.%3$I (batch, entity, op, %4$s, %5$s, %6$s, side)
-     select %1$s, n.%7$I, %2$s, %8$s, %9$s, %10$s, %13$s
-     from old_rows o join new_rows n on %11$s where %12$s', array['imago_batch', 'imago_kind'], '',
+    'insert into imago_undo.%3$I (batch, entity, op, %4$s%5$s, side)
+     select %1$s, %6$s, %2$s, %7$s%8$s, %9$s
+     from old_rows o join new_rows n on %10$s where (%11$s)%12$s', array['imago_batch', 'imago_kind'], '',
     write.undo_table,
     imago.each_column('key_%1$s', write.relation, write.key_columns),
-    imago.each_column('before_%1$s', write.relation, write.columns),
-    imago.each_column('after_%1$s', write.relation, write.columns),
-    write.entity_column,
+    concat(imago.each_column(', before_%1$s', write.relation, write.columns, ''), imago.each_column(', after_%1$s', write.relation, write.columns, '')),
+    imago.owner_sql(write, 'n'),
     imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
-    imago.each_column('o.%2$I::%4$s', write.relation, write.columns),
-    imago.each_column('n.%2$I::%4$s', write.relation, write.columns),
-    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
-    imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or ') || coalesce(' or ' || side_changed, ''),
+    concat(imago.each_column(', o.%2$I::%4$s', write.relation, write.columns, ''), imago.each_column(', n.%2$I::%4$s', write.relation, write.columns, '')),
     case when side_changed is null then 'null' else format(
       'case when %s then (select pg_catalog.jsonb_object_agg(s.name, pg_catalog.jsonb_build_array(s.was, s.is_now))
          from (values %s) s(name, was, is_now) where s.was is distinct from s.is_now) end',
-      side_changed, imago.side_values(write, '(%1$L, o.%1$I::text, n.%1$I::text)')) end)
+      side_changed, imago.side_values(write, '(%1$L, o.%1$I::text, n.%1$I::text)')) end,
+    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
+    concat_ws(' or ', imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', write.relation, write.columns, ' or '), side_changed),
+    case when write.columns = '{}' then format(
+      ' and not exists (select from imago_undo.%I i where i.entity = %s and i.op = ''i'' and %s)',
+      write.undo_table, imago.owner_sql(write, 'n'),
+      imago.each_column('i.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ')) end)
+  where write.columns <> '{}' or side_changed is not null
 $$;
-comment on function imago.capture_columns(imago.plan_write, text) is 'PL/pgSQL that journals the declared columns of updated rows. Given the condition that other columns changed, it says what these were and are.';
+comment on function imago.capture_columns(imago.plan_write, text) is 'PL/pgSQL that journals the declared columns of updated rows. Given the condition that other columns changed, it says what these were and are. Null where there is neither.';
 
 -- imago.capture_keys
 create or replace function imago.capture_keys(write imago.plan_write)
@@ -1785,18 +1788,20 @@ declare
   body text := imago.refuse_new_keys(write);
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
-  if write.columns <> '{}' then
-    body := body || case when imago.side_columns(write) = '{}' then imago.capture_columns(write, null)
-      else format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
-        imago.capture_columns(write, imago.side_changed(write)), imago.capture_columns(write, null)) end;
+  if imago.side_columns(write) = '{}' then
+    body := body || coalesce(imago.capture_columns(write, null), '');
+  else
+    body := body || format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+      imago.capture_columns(write, imago.side_changed(write)),
+      coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
     body := body || imago.trigger_query(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
-      write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
+       where j.entity = %5$s and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
+      write.undo_table, imago.fingerprint('n', write.inserted_columns), imago.owner_sql(write, 'n'),
       imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.fingerprint('o', write.inserted_columns),
       imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),
@@ -2507,9 +2512,7 @@ begin
     if write.inserts then
       perform imago.compact_inserted(write, key_type, batch, entities);
     end if;
-    if write.columns <> '{}' then
-      perform imago.compact_updated(write, key_type, batch, entities);
-    end if;
+    perform imago.compact_updated(write, key_type, batch, entities);
   end loop;
 end
 $$;
@@ -2579,14 +2582,14 @@ begin
      ), changed_or_beside as (
        select c.*, b.side from changed c left join beside b on b.entity = c.entity and %6$s
        union all
-       select b.entity, %7$s, %8$s, 0, b.side from beside b
+       select b.entity, %7$s%8$s, 0, b.side from beside b
        where not exists (select from changed c where b.entity = c.entity and %6$s)
      )',
     keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.relation,
     imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and '),
     imago.side_values(write, '(%1$L, t.%1$I::text)'), same_key,
     imago.each_column('b.key_%1$s', write.relation, write.key_columns),
-    imago.each_column('null', write.relation, write.columns));
+    imago.each_column(', null', write.relation, write.columns, ''));
 end
 $$;
 comment on function imago.compact_sides(imago.plan_write) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';
@@ -2610,35 +2613,37 @@ declare
 begin
   execute format('select exists (select from imago_undo.%I j where j.batch = $1 and j.entity = any ($2::%s[]) and j.side is not null)',
     write.undo_table, key_type) into has_sides using batch, entities;
+  if write.columns = '{}' and not has_sides then
+    return;
+  end if;
   -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
     'with taken as (
        delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
      ), images as (
-       select entity, %3$s, %4$s, 1 as weight from taken
+       select entity, %3$s%4$s, 1 as weight from taken
        union all
-       select entity, %3$s, %5$s, -1 from taken
+       select entity, %3$s%5$s, -1 from taken
      ), firsts as (
-       select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
+       select entity, %3$s%6$s, sum(weight) as weight from images group by entity, %3$s%6$s
      ), changed as (
        select * from firsts where weight > 0
-     ) %15$s
-     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s, side)
-     select $1, j.entity, ''u'', %10$s, %11$s, %12$s, %16$s
-     from %17$s j join %13$s t on %14$s',
+     ) %14$s
+     insert into imago_undo.%1$I (batch, entity, op, %3$s%7$s%8$s, side)
+     select $1, j.entity, ''u'', %9$s%10$s%11$s, %15$s
+     from %16$s j join %12$s t on %13$s',
     write.undo_table, key_type, keys,
-    imago.each_column('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
-    imago.each_column('after_%1$s::text collate "C"', write.relation, write.columns),
-    imago.each_column('image_%1$s', write.relation, write.columns),
-    imago.each_column('image_%1$s', write.relation, write.columns),
-    imago.each_column('before_%1$s', write.relation, write.columns),
-    imago.each_column('after_%1$s', write.relation, write.columns),
+    imago.each_column(', before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', after_%1$s::text collate "C"', write.relation, write.columns, ''),
+    imago.each_column(', image_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', before_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', after_%1$s', write.relation, write.columns, ''),
     imago.each_column('j.key_%1$s', write.relation, write.key_columns),
     -- A row whose declared columns are what they were is there for what changed beside them.
-    imago.each_column(case when has_sides then 'case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else 'j.image_%1$s::%4$s' end,
-                      write.relation, write.columns),
-    imago.each_column('t.%2$I::%4$s', write.relation, write.columns),
+    imago.each_column(case when has_sides then ', case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else ', j.image_%1$s::%4$s' end,
+                      write.relation, write.columns, ''),
+    imago.each_column(', t.%2$I::%4$s', write.relation, write.columns, ''),
     write.relation, key_join,
     case when has_sides then imago.compact_sides(write) else '' end,
     case when has_sides then 'j.side' else 'null' end,
@@ -6938,12 +6943,12 @@ declare
   row_keys text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w)
   loop
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     for other in
       select o.* from imago.plan_write o
-      where o.plan <> plan.name and o.columns <> '{}' and o.undo_table is not null
+      where o.plan <> plan.name and imago.has_sides(o)
         and pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation)
     loop
       -- What goes back behind batches of the other plan takes along what these did.
@@ -6958,9 +6963,9 @@ begin
            select o.ctid as place, jsonb_object_agg(u.name, jsonb_build_array(u.was, case when n.goes_back then to_jsonb(u.was) else o.side -> u.name -> 1 end)) as side
            from mine u
            join %4$s t on %5$s
-           cross join lateral (values %10$s) v(name, image)
+           cross join lateral (values %9$s) v(name, image)
            cross join lateral (select v.image is not distinct from u.became as goes_back) n
-           join imago_undo.%6$I o on o.entity = t.%7$I::%8$s and %9$s and o.op = ''u'' and o.side ? u.name
+           join imago_undo.%6$I o on o.entity = %7$s and %8$s and o.op = ''u'' and o.side ? u.name
              and (n.goes_back and o.batch between u.first_batch and u.last_batch or not n.goes_back and o.side -> u.name ->> 0 = any (u.images))
            where v.name = u.name
            group by o.ctid
@@ -6968,7 +6973,7 @@ begin
          update imago_undo.%6$I o set side = o.side || h.side from handed h where o.ctid = h.place',
         row_keys, write.undo_table, imago.keys_sql(plan), write.relation,
         imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-        other.undo_table, coalesce(other.entity_column, other.key_columns[1]), imago.entity_type(other.undo_table),
+        other.undo_table, imago.owner_sql(other, 't'),
         imago.each_column('o.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '),
         coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
       using keys;
@@ -7166,6 +7171,19 @@ end
 $$;
 comment on function imago.has_no_entities(imago.plan) is 'Whether all tables that a plan walks are there and empty.';
 
+-- imago.has_sides
+create or replace function imago.has_sides(write imago.plan_write)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- The index on rows that have some is one block long as long as there is none: no query has to look.
+  select coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass('imago_undo.' || quote_ident(left(write.undo_table, 50) || '_side_idx')))
+    > pg_catalog.current_setting('block_size')::bigint, false)
+$$;
+comment on function imago.has_sides(imago.plan_write) is 'Whether there may be journaled changes beside what a write declares.';
+
 -- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
 returns bigint
@@ -7347,7 +7365,7 @@ begin
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
+    batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
@@ -9213,7 +9231,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select write.columns <> '{}' and exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
 $$;
 comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare.';
 
@@ -9850,6 +9868,33 @@ as $$
 $$;
 comment on function imago.owner_remedy(oid) is 'What to do where something belongs to a role that the current user is no member of. What Supabase keeps for itself cannot be had.';
 
+-- imago.owner_sql
+create or replace function imago.owner_sql(write imago.plan_write, row_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  kept constant text := imago.entity_type(write.undo_table);
+begin
+  if not exists (
+    select from imago.journal_columns(write.relation, array[owner]) c where c.nullable) then
+    return format('%I.%I', row_name, owner);
+  end if;
+  -- A trigger of the app may write rows that belong to nobody. They are kept under a key that nobody has, for one entity must have all
+  -- that became of a row.
+  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, case
+    when kept = 'uuid' then '00000000-0000-0000-0000-000000000000'
+    when kept = 'smallint' then '-32768'
+    when kept = 'integer' then '-2147483648'
+    when kept = 'bigint' then '-9223372036854775808'
+    else '' end);
+end
+$$;
+comment on function imago.owner_sql(imago.plan_write, text) is 'SQL: the entity under which the journal has a row (its name in the query) of a declared relation. Where its entity column is null, a key that nobody has.';
+
 -- imago.partition_problems
 create or replace function imago.partition_problems(relation text, purpose text)
 returns setof imago.problem
@@ -10437,6 +10482,17 @@ comment on function imago.publish_function(text, regprocedure) is 'For plans: op
 
 Example: select imago.publish_function(''profile_gigs'', ''public.get_user_profile_gig(integer)'')';
 
+-- imago.quoted_name
+create or replace function imago.quoted_name(name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select '"' || replace(name, '"', '""') || '"'
+$$;
+comment on function imago.quoted_name(text) is 'A name in quotes, needed or not. PL/pgSQL has words of its own (by, loop, if) that SQL does not quote: it takes new.by for no column.';
+
 -- imago.raise_attempt
 create or replace function imago.raise_attempt(plan imago.plan, attempt imago.attempt)
 returns void
@@ -10717,7 +10773,7 @@ declare
 begin
   for write in
     select w.* from imago.plan_write w
-    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position
+    where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w) order by w.position
   loop
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     execute format(
@@ -12725,11 +12781,11 @@ set search_path = ''
 as $$
   select string_agg(format(
       'select j.batch, j.side -> s.key ->> 1 as became from imago_undo.%I j
-       where j.entity = t.%I::%s and %s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key',
-      o.undo_table, coalesce(o.entity_column, o.key_columns[1]), imago.entity_type(o.undo_table),
+       where j.entity = %s and %s and j.op = ''u'' and j.batch <> $1 and j.side ? s.key',
+      o.undo_table, imago.owner_sql(o, 't'),
       imago.each_column('j.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and ')), ' union all ')
   from imago.plan_write o
-  where pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation) and o.undo_table is not null and o.columns <> '{}'
+  where pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation) and o.undo_table is not null
 $$;
 comment on function imago.side_journals(imago.plan_write) is 'SQL: what batches of any plan have left in column s.key of row u (t in its table), by batch other than $1. For read_nested.';
 
@@ -12740,11 +12796,11 @@ language sql
 stable
 set search_path = ''
 as $$
-  select string_agg(format(template, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), c.n), separator order by c.n)
+  select string_agg(format(template, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), c.n, imago.quoted_name(a.attname)), separator order by c.n)
   from unnest(imago.side_columns(write)) with ordinality c(name, n)
   join pg_catalog.pg_attribute a on a.attrelid = write.relation::pg_catalog.regclass and a.attname = c.name
 $$;
-comment on function imago.side_values(imago.plan_write, text, text) is 'Writes a template once for each column that the plan does not declare: %1 name, %2 type, %3 position.';
+comment on function imago.side_values(imago.plan_write, text, text) is 'Writes a template once for each column that the plan does not declare. %1 name, %2 type, %3 position, %4 the name as PL/pgSQL reads it.';
 
 -- imago.size_after_timeout
 create or replace function imago.size_after_timeout(size integer)

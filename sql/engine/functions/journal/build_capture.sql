@@ -10,10 +10,10 @@ begin
   if write.inserts then
     perform imago.create_capture(write, 'insert', format(
       'insert into imago_undo.%I (batch, entity, op, %s, print)
-       select imago_batch, n.%I, ''i'', %s, %s from new_rows n;',
+       select imago_batch, %s, ''i'', %s, %s from new_rows n;',
       write.undo_table,
       imago.each_column('key_%1$s', write.relation, write.key_columns),
-      write.entity_column,
+      imago.owner_sql(write, 'n'),
       imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.fingerprint('n', write.inserted_columns)));
   end if;

@@ -8,18 +8,20 @@ declare
   body text := imago.refuse_new_keys(write);
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
-  if write.columns <> '{}' then
-    body := body || case when imago.side_columns(write) = '{}' then imago.capture_columns(write, null)
-      else format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
-        imago.capture_columns(write, imago.side_changed(write)), imago.capture_columns(write, null)) end;
+  if imago.side_columns(write) = '{}' then
+    body := body || coalesce(imago.capture_columns(write, null), '');
+  else
+    body := body || format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+      imago.capture_columns(write, imago.side_changed(write)),
+      coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
     body := body || imago.trigger_query(
       'update imago_undo.%3$I j set print = %4$s from old_rows o join new_rows n on %8$s
-       where j.entity = n.%5$I and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
-      write.undo_table, imago.fingerprint('n', write.inserted_columns), write.entity_column,
+       where j.entity = %5$s and j.op = ''i'' and %6$s and (j.batch = %1$s or %9$s is not distinct from %7$s)', variables, '',
+      write.undo_table, imago.fingerprint('n', write.inserted_columns), imago.owner_sql(write, 'n'),
       imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
       imago.fingerprint('o', write.inserted_columns),
       imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '),

@@ -23,9 +23,7 @@ begin
     if write.inserts then
       perform imago.compact_inserted(write, key_type, batch, entities);
     end if;
-    if write.columns <> '{}' then
-      perform imago.compact_updated(write, key_type, batch, entities);
-    end if;
+    perform imago.compact_updated(write, key_type, batch, entities);
   end loop;
 end
 $$;

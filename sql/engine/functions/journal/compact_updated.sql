@@ -16,35 +16,37 @@ declare
 begin
   execute format('select exists (select from imago_undo.%I j where j.batch = $1 and j.entity = any ($2::%s[]) and j.side is not null)',
     write.undo_table, key_type) into has_sides using batch, entities;
+  if write.columns = '{}' and not has_sides then
+    return;
+  end if;
   -- Capture order is not write order. In the chain of values of one row every value but the first and the last is as
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
     'with taken as (
        delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
      ), images as (
-       select entity, %3$s, %4$s, 1 as weight from taken
+       select entity, %3$s%4$s, 1 as weight from taken
        union all
-       select entity, %3$s, %5$s, -1 from taken
+       select entity, %3$s%5$s, -1 from taken
      ), firsts as (
-       select entity, %3$s, %6$s, sum(weight) as weight from images group by entity, %3$s, %7$s
+       select entity, %3$s%6$s, sum(weight) as weight from images group by entity, %3$s%6$s
      ), changed as (
        select * from firsts where weight > 0
-     ) %15$s
-     insert into imago_undo.%1$I (batch, entity, op, %3$s, %8$s, %9$s, side)
-     select $1, j.entity, ''u'', %10$s, %11$s, %12$s, %16$s
-     from %17$s j join %13$s t on %14$s',
+     ) %14$s
+     insert into imago_undo.%1$I (batch, entity, op, %3$s%7$s%8$s, side)
+     select $1, j.entity, ''u'', %9$s%10$s%11$s, %15$s
+     from %16$s j join %12$s t on %13$s',
     write.undo_table, key_type, keys,
-    imago.each_column('before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns),
-    imago.each_column('after_%1$s::text collate "C"', write.relation, write.columns),
-    imago.each_column('image_%1$s', write.relation, write.columns),
-    imago.each_column('image_%1$s', write.relation, write.columns),
-    imago.each_column('before_%1$s', write.relation, write.columns),
-    imago.each_column('after_%1$s', write.relation, write.columns),
+    imago.each_column(', before_%1$s::text collate "C" as image_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', after_%1$s::text collate "C"', write.relation, write.columns, ''),
+    imago.each_column(', image_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', before_%1$s', write.relation, write.columns, ''),
+    imago.each_column(', after_%1$s', write.relation, write.columns, ''),
     imago.each_column('j.key_%1$s', write.relation, write.key_columns),
     -- A row whose declared columns are what they were is there for what changed beside them.
-    imago.each_column(case when has_sides then 'case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else 'j.image_%1$s::%4$s' end,
-                      write.relation, write.columns),
-    imago.each_column('t.%2$I::%4$s', write.relation, write.columns),
+    imago.each_column(case when has_sides then ', case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else ', j.image_%1$s::%4$s' end,
+                      write.relation, write.columns, ''),
+    imago.each_column(', t.%2$I::%4$s', write.relation, write.columns, ''),
     write.relation, key_join,
     case when has_sides then imago.compact_sides(write) else '' end,
     case when has_sides then 'j.side' else 'null' end,

@@ -22,7 +22,7 @@ begin
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
+    batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end

@@ -15,12 +15,12 @@ declare
   row_keys text;
 begin
   for write in
-    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null
+    select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w)
   loop
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     for other in
       select o.* from imago.plan_write o
-      where o.plan <> plan.name and o.columns <> '{}' and o.undo_table is not null
+      where o.plan <> plan.name and imago.has_sides(o)
         and pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation)
     loop
       -- What goes back behind batches of the other plan takes along what these did.
@@ -35,9 +35,9 @@ begin
            select o.ctid as place, jsonb_object_agg(u.name, jsonb_build_array(u.was, case when n.goes_back then to_jsonb(u.was) else o.side -> u.name -> 1 end)) as side
            from mine u
            join %4$s t on %5$s
-           cross join lateral (values %10$s) v(name, image)
+           cross join lateral (values %9$s) v(name, image)
            cross join lateral (select v.image is not distinct from u.became as goes_back) n
-           join imago_undo.%6$I o on o.entity = t.%7$I::%8$s and %9$s and o.op = ''u'' and o.side ? u.name
+           join imago_undo.%6$I o on o.entity = %7$s and %8$s and o.op = ''u'' and o.side ? u.name
              and (n.goes_back and o.batch between u.first_batch and u.last_batch or not n.goes_back and o.side -> u.name ->> 0 = any (u.images))
            where v.name = u.name
            group by o.ctid
@@ -45,7 +45,7 @@ begin
          update imago_undo.%6$I o set side = o.side || h.side from handed h where o.ctid = h.place',
         row_keys, write.undo_table, imago.keys_sql(plan), write.relation,
         imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-        other.undo_table, coalesce(other.entity_column, other.key_columns[1]), imago.entity_type(other.undo_table),
+        other.undo_table, imago.owner_sql(other, 't'),
         imago.each_column('o.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '),
         coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
       using keys;

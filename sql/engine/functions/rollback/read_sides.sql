@@ -17,7 +17,7 @@ declare
 begin
   for write in
     select w.* from imago.plan_write w
-    where w.plan = plan.name and w.stage = plan.stage and w.columns <> '{}' and w.undo_table is not null order by w.position
+    where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w) order by w.position
   loop
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     execute format(
