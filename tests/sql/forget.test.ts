@@ -143,6 +143,13 @@ describe('forget_entity', () => {
     expect(await value(sql, 'select count(secret)::int from public.people')).toBe(6);
   });
 
+  test('of a plan that was never prepared is refused: there is no run, and nothing to forget', async () => {
+    const sql = await people();
+    expect(await refusal(call(sql, 'forget_entity', { plan: PLAN, entity: ONE }))).toMatchObject({
+      code: 'IM022',
+    });
+  });
+
   test('names the entity by its stage where several stages know the key', async () => {
     const db = await freshDatabase({});
     databases.push(db);

@@ -20,6 +20,9 @@ begin
   perform imago.expect_session();
   perform imago.expect_writable(moving => false);
   plan := imago.followed_plan(plan_name);
+  if plan.key_type is null then
+    perform imago.raise_error('IM022', plan_name);
+  end if;
   staged := imago.entity_stage(plan, entity, stage, true);
   if staged.name is null then
     staged := imago.plan_at_stage(plan, coalesce(stage, 1));
