@@ -10350,6 +10350,10 @@ begin
       select w.* into write from imago.plan_write w where w.plan = plan_name and w.captured_at is null order by w.position limit 1;
       if found then
         name := 'journal ' || write.relation;
+        if write.undo_table is not null then
+          -- Of a run before. What the app writes comes to its journal (keys that change) with the table locked: so do we.
+          execute format('lock table %s in share row exclusive mode', write.relation);
+        end if;
         perform imago.install_undo(write.id);
         perform imago.install_capture(write.id);
       else

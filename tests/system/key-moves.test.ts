@@ -5,6 +5,7 @@ import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, forward, PLAN, type PlanParts } from '../support/plan.ts';
+import { pidOf, untilBlocked } from '../support/until.ts';
 
 const databases: TestDatabase[] = [];
 
@@ -278,6 +279,32 @@ describe('keys that the app changes after a run', () => {
     await back(sql);
     await expectSame();
   });
+});
+
+test('keys that change while the plan is prepared once more: neither the app nor the step waits for the other', async () => {
+  const db = await freshDatabase({});
+  databases.push(db);
+  await db.sql.unsafe(APP);
+  await createPlan(db.sql, plan);
+  await forward(db.sql);
+  await back(db.sql);
+  // Long enough for a deadlock to be found, if there were one.
+  await db.sql`update imago.setting set value = '20000' where name = 'ddl_lock_timeout_ms'`;
+  for (const step of ['avatars', 'users']) {
+    expect(await call(db.sql, 'prepare_migration', { plan: PLAN })).toMatchObject({
+      step: `journal public.${step}`,
+    });
+  }
+  const [writer, preparer] = [db.connect({ max: 1 }), db.connect({ max: 1 })];
+  const pid = await pidOf(preparer);
+  await writer`begin`;
+  await writer`update public.posts set body = 'x' where id = 51`;
+  const prepared = call(preparer, 'prepare_migration', { plan: PLAN });
+  await untilBlocked(db.sql, pid);
+  // The journal of posts follows it.
+  await writer`update public.users set id = 50 where id = 5`;
+  await writer`commit`;
+  expect(await prepared).toMatchObject({ status: 'preparing', step: 'journal public.posts' });
 });
 
 describe('keys that the app changes under every kind of plan', () => {
