@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           ...withServer,
           name: 'postgresql-15',
-          include: ['proof', 'second-callers', 'session', 'two-plans', 'surroundings'].map(
+          include: ['proof', 'second-callers', 'session', 'side-rows', 'two-plans', 'surroundings'].map(
             (name) => `tests/{sql,system}/${name}.test.ts`,
           ),
           globalSetup: ['tests/support/cluster-15.ts'],
