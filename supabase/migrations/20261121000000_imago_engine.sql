@@ -6311,16 +6311,17 @@ begin
   end if;
   execute format(
     'insert into imago.stray_row (plan, relation, stage, row_key, entity)
-     select distinct $2, $3, $4, m.new_key, m.old_entity
+     select distinct $2, $3, $4, m.new_key, o.entity
      from jsonb_to_recordset($1) m(new_key text[], old_entity text, new_entity text)
-     join imago_undo.%1$I j on j.entity = m.old_entity::%2$s and %3$s
+     cross join lateral (select coalesce(m.old_entity, $5) as entity) o
+     join imago_undo.%1$I j on j.entity = o.entity::%2$s and %3$s
      where m.old_entity is distinct from m.new_entity
        and not exists (
          select from imago.stray_row s
-         where s.plan = $2 and s.relation = $3 and s.row_key = m.new_key and s.entity = m.old_entity)',
+         where s.plan = $2 and s.relation = $3 and s.row_key = m.new_key and s.entity = o.entity)',
     write.undo_table, imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s = m.new_key[%1$s]::%4$s', write.relation, write.key_columns, ' and '))
-  using moved, write.plan, declared, write.stage;
+  using moved, write.plan, declared, write.stage, imago.nobody(write.undo_table);
 end
 $$;
 comment on function imago.follow_strays(imago.plan_write, jsonb) is 'Notes journaled rows that no longer belong to the entity that their journal names, and has the notes follow their keys.';
@@ -9415,6 +9416,22 @@ end
 $$;
 comment on function imago.next_window(imago.plan, bigint, integer, boolean) is 'Offset of the first pending entity behind a window, else of the first anywhere; null when nothing is left. The truth, unless looking for it does not fit the call that has moved something: then simply the next offset.';
 
+-- imago.nobody
+create or replace function imago.nobody(undo_table text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case imago.entity_type(undo_table)
+    when 'uuid' then '00000000-0000-0000-0000-000000000000'
+    when 'smallint' then '-32768'
+    when 'integer' then '-2147483648'
+    when 'bigint' then '-9223372036854775808'
+    else '' end
+$$;
+comment on function imago.nobody(text) is 'The key under which an undo table has rows that belong to no entity: one that nobody has.';
+
 -- imago.note_added
 create or replace function imago.note_added(plan text, object text, column_name text default null)
 returns void
@@ -9895,12 +9912,7 @@ begin
   end if;
   -- A trigger of the app may write rows that belong to nobody. They are kept under a key that nobody has, for one entity must have all
   -- that became of a row.
-  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, case
-    when kept = 'uuid' then '00000000-0000-0000-0000-000000000000'
-    when kept = 'smallint' then '-32768'
-    when kept = 'integer' then '-2147483648'
-    when kept = 'bigint' then '-9223372036854775808'
-    else '' end);
+  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, imago.nobody(write.undo_table));
 end
 $$;
 comment on function imago.owner_sql(imago.plan_write, text) is 'SQL: the entity under which the journal has a row (its name in the query) of a declared relation. Where its entity column is null, a key that nobody has.';
@@ -11738,14 +11750,14 @@ begin
        select distinct on (w.n) w.* from walk w order by w.n, w.last desc
      ), own as (
        select e.*, count(*) over (partition by e.new_key) = 1 as is_certain, e.new_key = e.old_key or %5$s as is_there,
-         array[e.old_entity, e.new_entity] || array(
+         array[coalesce(e.old_entity, $4), e.new_entity] || array(
            select s.entity from imago.stray_row s
            where s.plan = $2 and s.relation = $3 and s.row_key = e.old_key) as entities
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
     format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
-  into result using moves, write.plan, declared;
+  into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end
 $$;

@@ -168,4 +168,23 @@ describe('rows that belong to nobody stand in nobody’s way, and go back as the
   )('%s; %s goes back', async (_, __, order, triggers) => {
     await thereAndBack(await app(triggers, plan('pa', 'a'), plan('pb', 'b')), order);
   });
+
+  test('counts in one: it goes back where the app has since given it another key, or to somebody', async () => {
+    const db = await app(cases[0]?.[1] ?? '', plan('pa', 'a'));
+    await migrateAll(db.sql, { plan: 'pa' });
+    expect(
+      await value(db.sql, 'select min(version) from public.posts where user_id is null'),
+    ).toBeGreaterThan(1);
+    // What the app counts by itself would be a later change.
+    await db.sql`alter table public.posts disable trigger count_posts`;
+    await db.sql`update public.posts set id = id + 1000 where id = 31`;
+    await db.sql`update public.posts set user_id = 3 where id = 62`;
+    await db.sql`update public.posts set id = id + 1000 where id = 62`;
+    await db.sql`alter table public.posts enable trigger count_posts`;
+    expect((await rollbackAll(db.sql, { plan: 'pa' })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(await value(db.sql, 'select max(version) from public.posts')).toBe(1);
+  });
 });

@@ -35,14 +35,14 @@ begin
        select distinct on (w.n) w.* from walk w order by w.n, w.last desc
      ), own as (
        select e.*, count(*) over (partition by e.new_key) = 1 as is_certain, e.new_key = e.old_key or %5$s as is_there,
-         array[e.old_entity, e.new_entity] || array(
+         array[coalesce(e.old_entity, $4), e.new_entity] || array(
            select s.entity from imago.stray_row s
            where s.plan = $2 and s.relation = $3 and s.row_key = e.old_key) as entities
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
     format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
-  into result using moves, write.plan, declared;
+  into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end
 $$;

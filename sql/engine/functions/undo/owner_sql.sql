@@ -14,12 +14,7 @@ begin
   end if;
   -- A trigger of the app may write rows that belong to nobody. They are kept under a key that nobody has, for one entity must have all
   -- that became of a row.
-  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, case
-    when kept = 'uuid' then '00000000-0000-0000-0000-000000000000'
-    when kept = 'smallint' then '-32768'
-    when kept = 'integer' then '-2147483648'
-    when kept = 'bigint' then '-9223372036854775808'
-    else '' end);
+  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, imago.nobody(write.undo_table));
 end
 $$;
 comment on function imago.owner_sql(imago.plan_write, text) is 'SQL: the entity under which the journal has a row (its name in the query) of a declared relation. Where its entity column is null, a key that nobody has.';
