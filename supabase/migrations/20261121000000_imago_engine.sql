@@ -7907,22 +7907,26 @@ Example: select imago.is_large(''public.users'')';
 -- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  -- Not with children, which foreign keys do not see, nor where nobody would hear of it.
-  select c.relkind = 'r' and not c.relhassubclass
-    and current_setting('session_replication_role') <> 'replica' and current_setting('track_counts')::boolean
-    and coalesce((
-      select bool_and(
-        cardinality(f.conkey) = 1 and f.confdeltype = 'n' and f.confrelid = target::pg_catalog.regclass
-        and not exists (select from pg_catalog.pg_trigger t where t.tgconstraint = f.oid and t.tgenabled <> 'O'))
-      from pg_catalog.pg_constraint f
-      where f.contype = 'f' and f.conrelid = c.oid and a.attnum = any (f.conkey)), false)
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name
-  where c.oid = pg_catalog.to_regclass(relation)
+begin
+  return (
+    -- Not with children, which foreign keys do not see, nor where nobody would hear of it.
+    select c.relkind = 'r' and not c.relhassubclass
+      and current_setting('session_replication_role') <> 'replica' and current_setting('track_counts')::boolean
+      and coalesce((
+        select bool_and(
+          cardinality(f.conkey) = 1 and f.confdeltype = 'n' and f.confrelid = target::pg_catalog.regclass
+          and not exists (select from pg_catalog.pg_trigger t where t.tgconstraint = f.oid and t.tgenabled <> 'O'))
+        from pg_catalog.pg_constraint f
+        where f.contype = 'f' and f.conrelid = c.oid and a.attnum = any (f.conkey)), false)
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = column_name
+    where c.oid = pg_catalog.to_regclass(relation));
+end
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';
 
@@ -10418,15 +10422,19 @@ comment on function imago.prepare_step(text, bigint) is 'Does the next prepare s
 -- imago.primary_key
 create or replace function imago.primary_key(relation text)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select array_agg(a.attname::text order by k.position)
-  from pg_catalog.pg_index i
-  cross join lateral unnest(i.indkey::smallint[]) with ordinality k(attnum, position)
-  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-  where i.indrelid = pg_catalog.to_regclass(relation) and i.indisprimary
+begin
+  return (
+    select array_agg(a.attname::text order by k.position)
+    from pg_catalog.pg_index i
+    cross join lateral unnest(i.indkey::smallint[]) with ordinality k(attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = pg_catalog.to_regclass(relation) and i.indisprimary);
+end
 $$;
 comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order; null where it has none, or is not there.
 
@@ -10794,6 +10802,7 @@ as $$
 declare
   write imago.plan_write;
   row_keys text;
+  has_sides boolean;
   found_sides jsonb;
   result jsonb := '{}';
 begin
@@ -10801,6 +10810,13 @@ begin
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w) order by w.position
   loop
+    -- Most apps have no such trigger: nothing more is asked then.
+    execute format('select exists (select from imago_undo.%I u where u.entity = any %s and u.op = ''u'' and u.side is not null)',
+      write.undo_table, imago.keys_sql(plan))
+    into has_sides using keys;
+    if not has_sides then
+      continue;
+    end if;
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     execute format(
       'with beside as (
@@ -10981,10 +10997,14 @@ comment on function imago.referenced_rows(imago.plan, text[]) is 'Inserted rows 
 -- imago.referencing_columns
 create or replace function imago.referencing_columns(plan text, target text)
 returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select w.relation, array[p.key], imago.primary_key(target), w
   from imago.plan_write w
   cross join lateral jsonb_each_text(w.points_to) p
@@ -11009,7 +11029,8 @@ as $$
       join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
       where w.plan = referencing_columns.plan
         and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
-        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
+        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'));
+end
 $$;
 comment on function imago.referencing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
 
@@ -13249,13 +13270,17 @@ comment on function imago.stop_run(imago.run, text, text[]) is 'Stops a run as f
 -- imago.stored_columns
 create or replace function imago.stored_columns(relation text)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select array_agg(a.attname::text order by a.attnum)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = relation::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+begin
+  return (
+    select array_agg(a.attname::text order by a.attnum)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '');
+end
 $$;
 comment on function imago.stored_columns(text) is 'Columns that hold data of their own: all but generated ones.';
 
@@ -15268,17 +15293,26 @@ comment on function imago.writes_now(text, boolean) is 'The journaled writes of 
 -- imago.written_tables
 create or replace function imago.written_tables(relation text)
 returns setof pg_catalog.regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  -- A plain table is not in its own partition tree. Foreign tables can have no transition tables, and on others' we can put nothing.
+declare
+  named constant pg_catalog.regclass := pg_catalog.to_regclass(relation);
+begin
+  if exists (select from pg_catalog.pg_class c where c.oid = named and c.relkind <> 'p') then
+    return next named;
+    return;
+  end if;
+  -- Foreign tables can have no transition tables, and on others' we can put nothing.
+  return query
   select c.oid::pg_catalog.regclass
-  from pg_catalog.pg_class c
-  where c.oid = pg_catalog.to_regclass(written_tables.relation)
-     or c.oid in (select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(written_tables.relation)) p)
-        and c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
-  order by c.oid
+  from pg_catalog.pg_partition_tree(named) p
+  join pg_catalog.pg_class c on c.oid = p.relid
+  where c.oid = named or c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
+  order by c.oid;
+end
 $$;
 comment on function imago.written_tables(text) is 'A table and its partitions of all levels. A statement trigger fires for the one that the statement names, so each has ours.';
 

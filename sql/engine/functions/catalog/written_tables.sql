@@ -1,15 +1,24 @@
 create or replace function imago.written_tables(relation text)
 returns setof pg_catalog.regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  -- A plain table is not in its own partition tree. Foreign tables can have no transition tables, and on others' we can put nothing.
+declare
+  named constant pg_catalog.regclass := pg_catalog.to_regclass(relation);
+begin
+  if exists (select from pg_catalog.pg_class c where c.oid = named and c.relkind <> 'p') then
+    return next named;
+    return;
+  end if;
+  -- Foreign tables can have no transition tables, and on others' we can put nothing.
+  return query
   select c.oid::pg_catalog.regclass
-  from pg_catalog.pg_class c
-  where c.oid = pg_catalog.to_regclass(written_tables.relation)
-     or c.oid in (select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(written_tables.relation)) p)
-        and c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
-  order by c.oid
+  from pg_catalog.pg_partition_tree(named) p
+  join pg_catalog.pg_class c on c.oid = p.relid
+  where c.oid = named or c.relkind in ('r', 'p') and pg_catalog.pg_has_role(c.relowner, 'usage')
+  order by c.oid;
+end
 $$;
 comment on function imago.written_tables(text) is 'A table and its partitions of all levels. A statement trigger fires for the one that the statement names, so each has ours.';

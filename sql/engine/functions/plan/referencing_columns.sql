@@ -1,9 +1,13 @@
 create or replace function imago.referencing_columns(plan text, target text)
 returns table (relation text, columns text[], target_columns text[], pointing imago.plan_write)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select w.relation, array[p.key], imago.primary_key(target), w
   from imago.plan_write w
   cross join lateral jsonb_each_text(w.points_to) p
@@ -28,6 +32,7 @@ as $$
       join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
       where w.plan = referencing_columns.plan
         and w.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
-        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'))
+        and w.points_to ->> a.attname = target and (cardinality(c.conkey) = 1 or c.confmatchtype = 's'));
+end
 $$;
 comment on function imago.referencing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
