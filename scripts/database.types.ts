@@ -110,6 +110,9 @@ export type Database = {
 "schedule_migration":
 { Args: { "every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
                            },
+"throttle_migration":
+{ Args: { "hours"?: string,"ignore"?: (string)[],"max_per_second"?: number,"plan"?: string,"throttle_query"?: string }; Returns: Json
+                           },
 "unschedule_migration":
 { Args: { "plan"?: string }; Returns: Json
                            },

@@ -18,7 +18,7 @@ begin
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
-        'schedule_migration', 'unschedule_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
+        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
         'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
       )
     union all
@@ -64,13 +64,18 @@ insert into imago.setting (name, value, note) values
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at while nobody else writes the plan''s tables; else hold_ms'),
   ('hold_ms', '100', 'longest work of a call, which is one transaction, while others write the plan''s tables: as long are its rows locked'),
   ('quiet_ms', '10000', 'others are taken to write the plan''s tables for so long after a write of theirs was seen'),
+  ('look_ms', '1000', 'how often the calls of a run look at the server''s health, all together'),
+  ('backoff_ms', '5000', 'shortest time that the governor holds a run; twice as long each time that it is held again soon, at most 10 minutes'),
+  ('slot_mb', '8192', 'write-ahead log that a replication slot is taken to keep at most where max_slot_wal_keep_size sets no limit'),
+  ('disk_mb', '', 'what database and write-ahead log may take together; empty: not known, and not looked at'),
+  ('wal_mb_per_s', '', 'write-ahead log a second that the server''s disk takes for long; empty: not known, and not looked at'),
+  ('hold', '', 'not empty: all runs of all plans wait, and give this as the reason'),
   ('max_sub_batches', '50', 'sub-batches a call, 2 or more, so that one that fails can be halved; more than 64 subtransactions overflow the server''s cache'),
   ('deferrals', '3', 'deferrals of a lane before the blocked entity is looked for'),
   ('sync_wait_ms', '2000', 'longest wait of a sync for batches that hold its entities; then the app''s write goes on without it'),
   ('writer_wait_ms', '10000', 'longest wait of the end of a run for writing transactions that were in flight'),
   ('proof_mb', '4096', 'tables of up to so many megabytes together are proved complete by one query; larger ones are walked a second time'),
   ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
-  ('free_connections', '8', 'free connections below which validate_migration warns'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
   ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
@@ -164,7 +169,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM077', 'plan %1$s has nothing to give up there: %2$s', 'Give the table, and the column if it is one, as IM076 names them.', 'give_up_column takes only what is lost already. The table that the plan walks cannot be given up: restore it.'),
   ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
-  ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.');
+  ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
+  ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.');
 
 -- imago.plan
 create table imago.plan (
@@ -503,6 +509,7 @@ create table imago.lane (
   look_timed_out boolean not null default false,
   moved_before bigint,
   entity_ms numeric,
+  entity_wal numeric,
   written bigint not null default 0,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
@@ -515,6 +522,7 @@ comment on column imago.lane.upper_key is 'Inclusive; null means to the last key
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
+comment on column imago.lane.entity_wal is 'Bytes of write-ahead log that an entity of this lane took lately, at most: how many fit into what a slot may still keep.';
 comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';
 
@@ -529,6 +537,139 @@ comment on table imago.health is 'What the calls of a run have seen of the serve
 comment on column imago.health.counted is 'Rows that anybody has written in the plan''s tables, as the server counted them at the last look. Where it counts fewer later, its statistics have been reset.';
 comment on column imago.health.others_written is 'Rows that others have written in the plan''s tables, as the server counts them since ever: the most that was seen.';
 comment on column imago.health.others_at is 'When they were seen last to have written more.';
+
+-- imago.signal
+create table imago.signal (
+  name text primary key,
+  position integer not null unique,
+  slow numeric,
+  hold numeric,
+  tell numeric,
+  unit text not null check (unit in ('bytes', 'seconds', 'milliseconds', 'count')),
+  of_capacity boolean not null default false,
+  low boolean not null default false,
+  slow_looks integer not null default 1,
+  hold_looks integer not null default 2,
+  least_share numeric not null default 0.05,
+  beside_app boolean not null default false,
+  fails_closed boolean not null default false,
+  words text not null,
+  note text not null
+);
+comment on table imago.signal is 'What the governor looks at, and from what value on a run is slowed or held. The thresholds may be tuned.';
+comment on column imago.signal.position is 'Order in which signals are read; reasons are told in it, too.';
+comment on column imago.signal.slow is 'From this value on the run is slowed; null: never.';
+comment on column imago.signal.hold is 'From this value on the run is held; null: never.';
+comment on column imago.signal.tell is 'From this value on it is told, and nothing else; null: never.';
+comment on column imago.signal.unit is 'Of the value and of the capacity: bytes, seconds, milliseconds or count.';
+comment on column imago.signal.of_capacity is 'The thresholds are percent of the capacity that is read with the value.';
+comment on column imago.signal.low is 'The lower the worse: a threshold is passed below it.';
+comment on column imago.signal.slow_looks is 'Looks in a row that a value must be past slow before it counts.';
+comment on column imago.signal.hold_looks is 'Looks in a row that a value must be past hold before it counts; until then it slows.';
+comment on column imago.signal.least_share is 'Share of the time that the run keeps however long this signal slows it.';
+comment on column imago.signal.beside_app is 'Counts only while others write the plan''s tables or are active. It protects them: on a quiet server the run goes on.';
+comment on column imago.signal.fails_closed is 'Where it cannot be read the run is slowed at once, and held after 15 seconds. Other signals are unknown then, and said to be.';
+comment on column imago.signal.words is 'The reason in words: %1$s is the name of what was looked at, %2$s the value, with the capacity if there is one.';
+
+insert into imago.signal (name, position, slow, hold, tell, unit, of_capacity, low, slow_looks, hold_looks, least_share, beside_app, fails_closed, words, note) values
+  ('operator', 1, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'all runs are held: %1$s', 'The setting hold of imago.setting is not empty; it is the reason.'),
+  ('hours', 2, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run works only at %1$s', 'The hours of throttle_migration.'),
+  ('rate', 3, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run moves at most %1$s a second', 'max_per_second of throttle_migration is used up until the next look.'),
+  ('query', 4, null, 1, null, 'count', false, false, 1, 1, 0.05, false, true, 'throttle_query asks to wait', 'The throttle_query of throttle_migration answers true.'),
+  ('waiters', 5, 250, 1000, null, 'milliseconds', false, false, 1, 1, 0.25, false, false, 'a session has waited %2$s for the run', 'Longest wait for a lock of the call that looks. Past hold the call ends at once: nothing else frees who waits.'),
+  ('slot', 6, 50, 75, null, 'bytes', true, false, 1, 1, 0.05, false, true, 'slot %1$s keeps %2$s', 'Write-ahead log that a replication slot keeps, of what it may: max_slot_wal_keep_size, else the setting slot_mb. Past that its consumer is cut off for good.'),
+  ('replica', 7, 67108864, 536870912, null, 'bytes', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'Write-ahead log that a streaming replica has not replayed.'),
+  ('replica_delay', 8, 5, 30, null, 'seconds', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'How late a streaming replica replays; not known while nothing is written.'),
+  ('archive', 9, 17, 43, null, 'count', false, false, 1, 2, 0.05, false, true, '%2$s files of write-ahead log wait to be archived', 'Queue of the archiver, where archive_mode is on.'),
+  ('archiver', 10, null, 1, null, 'count', false, false, 1, 2, 0.05, false, true, 'archiving the write-ahead log fails', 'The last attempt to archive a file has failed.'),
+  ('disk', 11, 75, 85, null, 'bytes', true, false, 1, 2, 0.05, false, false, 'database and write-ahead log take %2$s', 'Size of the database and of pg_wal, of the setting disk_mb. Not looked at while that is empty.'),
+  ('wal', 12, 100, 200, null, 'bytes', true, false, 1, 2, 0.05, false, false, 'the server writes %2$s of write-ahead log a second', 'Write-ahead log of all sessions since the last look, of the setting wal_mb_per_s. Not looked at while that is empty.'),
+  ('checkpoints', 13, 2, null, null, 'count', false, false, 1, 2, 0.5, true, false, '%2$s checkpoints were asked for in five minutes', 'Checkpoints that came because of the amount written: each makes pages be written in full again.'),
+  ('vacuum', 14, 1, 2, null, 'count', false, false, 1, 2, 0.5, true, false, 'a vacuum of %1$s is running', 'Vacuum of a table of the plan. One that prevents wraparound holds the run.'),
+  ('connections', 15, 8, 3, null, 'count', false, true, 1, 2, 0.05, false, false, '%2$s connections are free', 'Free connections of the server. Below slow validate_migration warns, too.'),
+  ('active', 16, 300, 600, null, 'count', true, false, 1, 2, 0.05, false, false, 'sessions active beside the run, and before it: %2$s', 'Sessions of others that are at work, of those before the run began (taken as 9 at least).'),
+  ('pace', 17, 300, null, null, 'milliseconds', true, false, 5, 2, 0.25, true, false, 'an entity takes, and usually took: %2$s', 'What an entity takes now, of what it usually took in this run.'),
+  ('transaction', 18, null, null, 300, 'seconds', false, false, 1, 2, 1, false, false, 'the transaction of process %1$s has been open for %2$s', 'Oldest transaction of another session: room that updates leave cannot be used again before it ends. Only told.');
+
+-- imago.throttle
+create table imago.throttle (
+  plan text primary key references imago.plan on delete cascade,
+  hours_from time,
+  hours_to time,
+  time_zone text,
+  max_per_second integer check (max_per_second > 0),
+  throttle_query text,
+  ignored text[] not null default '{}',
+  set_by text not null,
+  set_at timestamptz not null default clock_timestamp(),
+  check ((hours_from is null) = (hours_to is null) and (hours_from is null) = (time_zone is null))
+);
+comment on table imago.throttle is 'What operators ask of the runs of a plan, set by throttle_migration: it holds for every run, whoever drives it.';
+comment on column imago.throttle.hours_from is 'Runs work from this time of the day on; null: at any time.';
+comment on column imago.throttle.hours_to is 'Runs work until this time of the day; earlier than hours_from, it is that of the next day.';
+comment on column imago.throttle.time_zone is 'Where hours_from and hours_to are meant.';
+comment on column imago.throttle.max_per_second is 'Entities that all callers together may move in a second; null: any number.';
+comment on column imago.throttle.throttle_query is 'SQL of the operator, one boolean: while it is true, runs are held.';
+comment on column imago.throttle.ignored is 'Signals that the governor does not look at.';
+
+-- imago.governor
+create table imago.governor (
+  plan text primary key references imago.plan on delete cascade,
+  level smallint not null default 0 check (level between 0 and 3),
+  share numeric not null default 1 check (share between 0 and 1),
+  looked_at timestamptz,
+  lsn pg_lsn,
+  wal_room bigint,
+  entity_room integer,
+  moved bigint,
+  held_since timestamptz,
+  held_until timestamptz,
+  released_at timestamptz,
+  backoff_ms integer,
+  fine_looks integer not null default 0,
+  fine_since timestamptz,
+  usual_active numeric,
+  usual_entity_ms numeric,
+  checkpoints bigint,
+  checkpoints_at timestamptz
+) with (fillfactor = 20);
+comment on table imago.governor is 'What the governor has decided for the runs of a plan. One row a plan, written by whichever call gets its lock, at most once in look_ms.';
+comment on column imago.governor.level is 'Worst of what was seen at the last look: 0 fine, 1 slow, 2 hold, 3 this call ends at once.';
+comment on column imago.governor.share is 'Share of the time that each caller works; 0: the run is held.';
+comment on column imago.governor.lsn is 'End of the write-ahead log at the last look.';
+comment on column imago.governor.wal_room is 'Bytes that a call may write before it looks again; null: any number.';
+comment on column imago.governor.entity_room is 'Entities that may be moved before the next look; null: any number.';
+comment on column imago.governor.moved is 'Entities that the run had moved by the last look.';
+comment on column imago.governor.held_until is 'Not to be released before, whatever is seen.';
+comment on column imago.governor.backoff_ms is 'Shortest time of the hold that is on, in milliseconds. It is the setting of that name, twice as long each time that a run is held again within 30 seconds, at most 10 minutes.';
+comment on column imago.governor.fine_looks is 'Looks in a row in which nothing kept the run from being released.';
+comment on column imago.governor.usual_active is 'Sessions of others that were active when the run began.';
+comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
+comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
+
+create table imago.reading (
+  plan text not null references imago.governor on delete cascade,
+  signal text not null references imago.signal,
+  name text not null default '',
+  level smallint not null default 0,
+  value numeric,
+  capacity numeric,
+  sqlstate text,
+  slow_looks integer not null default 0,
+  hold_looks integer not null default 0,
+  holds boolean not null default false,
+  since timestamptz,
+  held_ms bigint not null default 0,
+  primary key (plan, signal, name)
+);
+comment on table imago.reading is 'What the last look of a plan''s governor has found wrong, and how long each signal has held its runs.';
+comment on column imago.reading.name is 'What was looked at, where there can be several: a slot, a replica, a table, a process.';
+comment on column imago.reading.level is 'What it counts as: 0 fine or only told, 1 slow, 2 hold, 3 this call ends at once.';
+comment on column imago.reading.capacity is 'What the value is a part of, or is compared with.';
+comment on column imago.reading.sqlstate is 'The signal could not be read: with which error.';
+comment on column imago.reading.holds is 'It is one of the reasons of the hold that is on; the run is released when all of these are fine.';
+comment on column imago.reading.since is 'Since when it has been wrong without a break; null while it is fine.';
+comment on column imago.reading.held_ms is 'Milliseconds that it has held runs of this plan, all in all.';
 
 -- imago.batch
 create table imago.batch (
@@ -865,6 +1006,29 @@ comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'F
 
 Example: select imago.accept_edits(''profile_gigs'', ''public."Gigs"'', ''{skills}'', ''select g.id, u.skills from public."Gigs" g join public."User" u on u.id = g."userId" where g.id = any ($1)'', array[1, 2])';
 
+-- imago.active_others
+create or replace function imago.active_others(plan text)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*)
+    from pg_catalog.pg_stat_activity a
+    where a.state = 'active' and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
+      and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')
+      -- Other callers of the same plan are no others.
+      and not exists (
+        select from imago.run r
+        join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 1
+          and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(r.id)
+        where r.plan = active_others.plan and r.state = 'running' and l.pid = a.pid));
+end
+$$;
+comment on function imago.active_others(text) is 'Sessions that are at work and do not drive this plan.';
+
 -- imago.add_answers
 create or replace function imago.add_answers(so_far jsonb, more jsonb)
 returns jsonb
@@ -946,6 +1110,30 @@ as $$
   end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
+
+-- imago.amount_text
+create or replace function imago.amount_text(unit text, value numeric, capacity numeric)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case unit
+    when 'bytes' then case
+      when capacity is null then format('%s %s', round(value / s.size, s.digits), s.name)
+      else format('%s of %s %s', round(value / s.size, s.digits), round(capacity / s.size, s.digits), s.name) end
+    when 'seconds' then format('%s s', round(value))
+    when 'milliseconds' then case
+      when capacity is null then format('%s ms', round(value)) else format('%s and %s ms', round(value, 1), round(capacity, 1)) end
+    else case when capacity is null then format('%s', round(value)) else format('%s and %s', round(value), round(capacity)) end
+  end
+  from (
+    select c.* from (values (1073741824, 1, 'GB'), (1048576, 0, 'MB'), (1024, 0, 'kB')) c(size, digits, name)
+    where c.size <= coalesce(capacity, value) or c.size = 1024
+    order by c.size desc limit 1
+  ) s
+$$;
+comment on function imago.amount_text(text, numeric, numeric) is 'A value in words, with what it is a part of or compared with: 3.1 of 4.0 GB.';
 
 -- imago.analyze_journal
 create or replace function imago.analyze_journal(plan_name text)
@@ -1311,6 +1499,23 @@ as $$
 $$;
 comment on function imago.begun_stages(imago.run, imago.plan) is 'The stages of a run whose lanes have been cut, in the order in which it works on them.';
 
+-- imago.bounded_size
+create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor, entities_left bigint)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The first write to a page after a checkpoint takes all of it along: an entity may need far more than the last ones did.
+  return greatest(1, least(
+    size,
+    entities_left,
+    governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
+end
+$$;
+comment on function imago.bounded_size(integer, imago.lane, imago.governor, bigint) is 'Size of a sub-batch, cut to what may be moved and written before the next look.';
+
 -- imago.build_capture
 create or replace function imago.build_capture(write imago.plan_write)
 returns void
@@ -1643,6 +1848,20 @@ as $$
 $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
+-- imago.caller_name
+create or replace function imago.caller_name()
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    'user:' || (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'),
+    'role:' || (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'),
+    'role:' || session_user)
+$$;
+comment on function imago.caller_name() is 'Who makes this call: the signed-in user, the role of the key, or the role of the session.';
+
 -- imago.canonical_key
 create or replace function imago.canonical_key(plan imago.plan, entity text)
 returns text
@@ -1868,16 +2087,17 @@ stable
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'findings', case when n.usable - n.used >= imago.setting_number('free_connections') then '[]' else jsonb_build_array(jsonb_build_object(
+    'findings', case when n.usable - n.used >= n.fewest then '[]' else jsonb_build_array(jsonb_build_object(
       'object', 'connections', 'message', format('%s of %s are in use', n.used, n.usable),
       'hint', 'Close idle ones, use the connection pooler, or run with --workers 1.')) end,
     'facts', jsonb_build_object('used', n.used, 'free', greatest(0, n.usable - n.used), 'max_connections', current_setting('max_connections')::integer))
   from (
     select (select sum(d.numbackends) from pg_catalog.pg_stat_database d)::integer as used,
-      current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as usable
+      current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as usable,
+      (select s.slow from imago.signal s where s.name = 'connections') as fewest
   ) n
 $$;
-comment on function imago.check_connections(imago.plan) is 'Check: fewer connections than the setting free_connections are free for anyone but superusers.';
+comment on function imago.check_connections(imago.plan) is 'Check: fewer connections than the signal connections allows are free for anyone but superusers.';
 
 -- imago.check_end_of_run
 create or replace function imago.check_end_of_run(
@@ -3074,6 +3294,54 @@ end
 $$;
 comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends. Each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
 
+-- imago.decide
+create or replace function imago.decide(governor imago.governor, readings imago.reading[])
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  now constant timestamptz := clock_timestamp();
+  -- Only ending the call frees who waits for it: that is no reason to hold the run.
+  worst constant smallint := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
+  least_share numeric := (
+    select min(s.least_share) from unnest(readings) r join imago.signal s on s.name = r.signal where r.level > 0);
+  is_fine constant boolean := worst < 2 and not exists (
+    select from imago.reading h join unnest(readings) r on r.signal = h.signal and r.name = h.name
+    where h.plan = governor.plan and h.holds and r.slow_looks > 0);
+begin
+  governor.level := coalesce((select max(r.level) from unnest(readings) r), 0);
+  governor.fine_looks := case when is_fine then governor.fine_looks + 1 else 0 end;
+  governor.fine_since := case when worst < 2 then coalesce(governor.fine_since, now) end;
+  if worst >= 2 then
+    if governor.held_since is null then
+      governor.backoff_ms := case
+        when governor.released_at > now - interval '30 s' then least(600000, 2 * governor.backoff_ms) else imago.setting_number('backoff_ms') end;
+      governor.held_until := now + make_interval(secs => governor.backoff_ms / 1000.0);
+      governor.held_since := now;
+    end if;
+    governor.share := 0;
+  elsif governor.held_since is not null
+        and (now < governor.held_until
+             -- Below where it was held, but not fine, it goes on after half a minute: it may stay so for long.
+             or not (governor.fine_looks >= 3 or is_fine and governor.fine_since < now - interval '10 s' or governor.fine_since < now - interval '30 s')) then
+    governor.share := 0;
+  else
+    if governor.held_since is not null then
+      governor.released_at := now;
+    end if;
+    governor.held_since := null;
+    governor.held_until := null;
+    governor.share := case
+      when governor.level > 0 then greatest(least_share, governor.share * 0.5)
+      else least(1, governor.share + 0.1) end;
+  end if;
+  return governor;
+end
+$$;
+comment on function imago.decide(imago.governor, imago.reading[]) is 'The share that follows from a look. Half as much while something is slow, none while something holds, a tenth more each time that all is fine.';
+
 -- imago.declared_problems
 create or replace function imago.declared_problems(plan imago.plan)
 returns setof imago.problem
@@ -3781,6 +4049,22 @@ begin
 end
 $$;
 comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
+
+-- imago.entities_left
+create or replace function imago.entities_left(run imago.run, governor imago.governor)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if governor.entity_room is null then
+    return null;
+  end if;
+  return governor.entity_room - greatest(0, (select sum(l.moved + l.failed) from imago.lane l where l.run = run.id) - coalesce(governor.moved, 0));
+end
+$$;
+comment on function imago.entities_left(imago.run, imago.governor) is 'Entities that may be moved before the next look; null: any number.';
 
 -- imago.entities_query
 create or replace function imago.entities_query(plan_name text, sync_position integer, event text)
@@ -4723,6 +5007,54 @@ end
 $$;
 comment on function imago.expect_taken_back(imago.plan, text[], jsonb, bigint, jsonb, jsonb, jsonb) is 'Raises IM061 for rows that are not gone, or not as they were. Looks row by row only where the server counts other writes than the rollback made.';
 
+-- imago.expect_throttle
+create or replace function imago.expect_throttle(max_per_second integer, ignore text[])
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  unknown text;
+begin
+  if max_per_second < 0 then
+    perform imago.raise_error('IM015', 'max_per_second', max_per_second::text, '1 or more; 0 for no limit');
+  end if;
+  select string_agg(coalesce(i, 'null'), ', ') into unknown
+  from unnest(ignore) i where i is null or not exists (select from imago.signal s where s.name = i);
+  if unknown is not null then
+    perform imago.raise_error('IM015', 'ignore', unknown, (select string_agg(s.name, ', ' order by s.position) from imago.signal s));
+  end if;
+end
+$$;
+comment on function imago.expect_throttle(integer, text[]) is 'Refuses a rate below 0 and signals that there are not (IM015).';
+
+-- imago.expect_throttle_query
+create or replace function imago.expect_throttle_query(throttle_query text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  answer boolean;
+begin
+  if coalesce(throttle_query, '') = '' then
+    return;
+  end if;
+  -- It runs with the rights of this function's owner, which whoever comes by the Data API does not have.
+  if not pg_catalog.pg_has_role(session_user, current_user, 'member') then
+    perform imago.raise_error('IM087', current_user);
+  end if;
+  begin
+    execute throttle_query into strict answer;
+  exception when others then
+    perform imago.raise_error('IM015', 'throttle_query', format('it ends with SQLSTATE %s', sqlstate), 'SQL that answers one boolean');
+  end;
+end
+$$;
+comment on function imago.expect_throttle_query(text) is 'Tries a throttle_query, and refuses it from those who could not run it themselves (IM015, IM087).';
+
 -- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
 returns void
@@ -5657,17 +5989,17 @@ $$;
 comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- imago.first_size
-create or replace function imago.first_size(lane imago.lane, out batch_size integer, out entity_ms numeric)
+create or replace function imago.first_size(lane imago.lane, out batch_size integer, out entity_ms numeric, out entity_wal numeric)
 returns record
 language sql
 stable
 set search_path = ''
 as $$
-  select l.batch_size, l.entity_ms from imago.lane l
+  select l.batch_size, l.entity_ms, l.entity_wal from imago.lane l
   where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.processed > 0
   order by l.updated_at desc limit 1
 $$;
-comment on function imago.first_size(imago.lane) is 'What the lane that was worked last has come to: size of a sub-batch, and milliseconds an entity.';
+comment on function imago.first_size(imago.lane) is 'What the lane that was worked last has come to: size of a sub-batch, and milliseconds and write-ahead log an entity.';
 
 -- imago.fit_print
 create or replace function imago.fit_print(print integer[], columns text[])
@@ -6847,6 +7179,22 @@ as $$
 $$;
 comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
 
+-- imago.governor_reasons
+create or replace function imago.governor_reasons(plan text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'signal', r.signal, 'name', nullif(r.name, ''), 'level', r.level,
+    'value', round(r.value), 'limit', round(r.capacity), 'sqlstate', r.sqlstate, 'since', r.since, 'reason', imago.reading_text(r)))
+    order by r.holds desc, r.level desc, s.position), '[]')
+  from imago.reading r join imago.signal s on s.name = r.signal
+  where r.plan = governor_reasons.plan and r.since is not null
+$$;
+comment on function imago.governor_reasons(text) is 'What slows or holds the runs of a plan, or is only told, worst first.';
+
 -- imago.grantees
 create or replace function imago.grantees(relation text)
 returns table (role text, bypasses boolean, reads_all boolean, writes text[])
@@ -7195,6 +7543,35 @@ as $$
 $$;
 comment on function imago.has_sides(imago.plan_write) is 'Whether there may be journaled changes beside what a write declares.';
 
+-- imago.health_json
+create or replace function imago.health_json(plan text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('share', g.share, 'held_since', g.held_since, 'reasons', imago.governor_reasons(g.plan))
+  from imago.governor g where g.plan = health_json.plan
+$$;
+comment on function imago.health_json(text) is 'The field health of answers: the share of the time that runs of a plan work, and why it is not all of it.';
+
+-- imago.held_answer
+create or replace function imago.held_answer(run imago.run, governor imago.governor, others_write boolean, started timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
+    'others_write', others_write,
+    'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),
+    'retry_after_ms', case governor.share when 0 then imago.wait_ms(governor) else imago.next_look_ms(governor) end,
+    'health', imago.health_json(run.plan));
+end
+$$;
+comment on function imago.held_answer(imago.run, imago.governor, boolean, timestamptz) is 'What a call returns whose run is held by the governor: nothing was locked and nothing was done.';
+
 -- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
 returns bigint
@@ -7238,6 +7615,32 @@ as $$
   where pg_catalog.row_security_active(t)
 $$;
 comment on function imago.hidden_relations(imago.plan) is 'Tables of a plan, undo tables included, whose row level security hides rows from the role that Imago runs as.';
+
+-- imago.hold_reason
+create or replace function imago.hold_reason(plan text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    (select string_agg(imago.reading_text(r), '; ' order by s.position)
+     from imago.reading r join imago.signal s on s.name = r.signal where r.plan = g.plan and r.holds and r.since is not null),
+    'what held the run has passed; it goes on in a moment')
+  from imago.governor g where g.plan = hold_reason.plan and g.share = 0
+$$;
+comment on function imago.hold_reason(text) is 'Why the runs of a plan are held, in words; null where they are not.';
+
+-- imago.hours_text
+create or replace function imago.hours_text(throttle imago.throttle)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select to_char('epoch'::timestamp + throttle.hours_from, 'HH24:MI') || '-' || to_char('epoch'::timestamp + throttle.hours_to, 'HH24:MI') || ' ' || throttle.time_zone
+$$;
+comment on function imago.hours_text(imago.throttle) is 'The hours of a throttle as throttle_migration takes them: 22:00-06:00 Europe/Berlin.';
 
 -- imago.identity_changed
 create or replace function imago.identity_changed(relation text, columns text[], may_change_places boolean)
@@ -7828,6 +8231,22 @@ end
 $$;
 comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';
 
+-- imago.is_beside_app
+create or replace function imago.is_beside_app(plan text, run imago.run)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return exists (
+      select from imago.health h
+      where h.run = run.id and h.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0))
+    or imago.active_others(plan) > 0;
+end
+$$;
+comment on function imago.is_beside_app(text, imago.run) is 'Whether anybody is there to be protected: others that write the plan''s tables, or sessions that are at work.';
+
 -- imago.is_estimated
 create or replace function imago.is_estimated(plan imago.plan)
 returns boolean
@@ -7904,6 +8323,23 @@ comment on function imago.is_large(text) is 'For plans: whether a table has dire
 
 Example: select imago.is_large(''public.users'')';
 
+-- imago.is_look_due
+create or replace function imago.is_look_due(governor imago.governor)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return governor.looked_at is null
+    or governor.looked_at <= clock_timestamp() - make_interval(secs => imago.setting_number('look_ms') / 1000.0)
+    -- Written so much that a slot may be near its end.
+    or governor.wal_room is not null and governor.share > 0
+       and pg_catalog.pg_current_wal_insert_lsn() - governor.lsn > greatest(governor.wal_room, 1048576);
+end
+$$;
+comment on function imago.is_look_due(imago.governor) is 'Whether it is time to look again: look_ms have passed, or as much was written as the last look allowed.';
+
 -- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
 returns boolean
@@ -7929,6 +8365,22 @@ begin
 end
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';
+
+-- imago.is_open
+create or replace function imago.is_open(throttle imago.throttle, at timestamptz)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when throttle.hours_from is null then true
+    when throttle.hours_from <= throttle.hours_to then l.clock >= throttle.hours_from and l.clock < throttle.hours_to
+    else l.clock >= throttle.hours_from or l.clock < throttle.hours_to
+  end
+  from (select (at at time zone coalesce(throttle.time_zone, 'UTC'))::time as clock) l
+$$;
+comment on function imago.is_open(imago.throttle, timestamptz) is 'Whether a moment lies within the hours in which runs may work. Hours may go past midnight.';
 
 -- imago.is_ours
 create or replace function imago.is_ours(routine oid)
@@ -8084,6 +8536,39 @@ as $$
     else format('%I.print', alias) end
 $$;
 comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have gone since it was taken.';
+
+-- imago.judge
+create or replace function imago.judge(signal imago.signal, reading imago.reading, before imago.reading, is_beside_app boolean)
+returns imago.reading
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  raw smallint := case
+    when reading.sqlstate is null then imago.raw_level(signal, reading.value, reading.capacity)
+    when not signal.fails_closed then 0
+    -- What cannot be seen is not taken to be fine for long.
+    when before.sqlstate is not null and before.since < clock_timestamp() - interval '15 s' then 2
+    else 1
+  end;
+begin
+  reading.held_ms := coalesce(before.held_ms, 0);
+  reading.slow_looks := case when raw >= 1 then coalesce(before.slow_looks, 0) + 1 else 0 end;
+  reading.hold_looks := case when raw >= 2 then coalesce(before.hold_looks, 0) + 1 else 0 end;
+  reading.level := case
+    when signal.beside_app and not is_beside_app then 0
+    when raw >= 2 and (reading.hold_looks >= signal.hold_looks or reading.sqlstate is not null) then case signal.name when 'waiters' then 3 else 2 end
+    when raw >= 1 and reading.slow_looks >= signal.slow_looks then 1
+    else 0
+  end;
+  reading.since := case
+    when raw > 0 or reading.sqlstate is not null or reading.value >= signal.tell then coalesce(before.since, clock_timestamp())
+  end;
+  return reading;
+end
+$$;
+comment on function imago.judge(imago.signal, imago.reading, imago.reading, boolean) is 'What a reading counts as, given the one of the look before: its level, and since when something is wrong.';
 
 -- imago.keep_late_triggers
 create or replace function imago.keep_late_triggers(plan_name text)
@@ -8485,6 +8970,33 @@ as $$
 $$;
 comment on function imago.locks_held() is 'The app''s tables that this transaction holds against others, each with its strongest mode.';
 
+-- imago.log_change
+create or replace function imago.log_change(run imago.run, before numeric, governor imago.governor, readings imago.reading[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  event constant text := case
+    when governor.share = 0 and before > 0 then 'held'
+    when governor.share > 0 and before = 0 then 'released'
+    when governor.share < 1 and before = 1 then 'slowed'
+    when governor.share = 1 and before < 1 then 'released'
+  end;
+begin
+  if event is null then
+    return;
+  end if;
+  perform imago.write_log(governor.plan, run.id, case event when 'held' then 'warning' else 'info' end, event,
+    jsonb_build_object('share', governor.share, 'reasons', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'signal', r.signal, 'name', nullif(r.name, ''), 'value', round(r.value), 'capacity', round(r.capacity), 'sqlstate', r.sqlstate))), '[]')
+      from unnest(readings) r where r.level > 0)));
+end
+$$;
+comment on function imago.log_change(imago.run, numeric, imago.governor, imago.reading[]) is 'Logs that a run is slowed, held or released, with the signals, and only then: not each look.';
+
 -- imago.log_request
 create or replace function imago.log_request(plan_name text, action text, caller text)
 returns jsonb
@@ -8509,6 +9021,49 @@ begin
 end
 $$;
 comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
+
+-- imago.look
+create or replace function imago.look(plan imago.plan, run imago.run)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  governor imago.governor;
+  before numeric;
+  readings imago.reading[];
+begin
+  select g.* into governor from imago.governor g where g.plan = plan.name;
+  if not found then
+    insert into imago.governor (plan) values (plan.name) on conflict do nothing;
+  elsif not imago.is_look_due(governor) then
+    return governor;
+  end if;
+  -- One call looks; who comes meanwhile takes what was decided before.
+  select g.* into governor from imago.governor g where g.plan = plan.name for update skip locked;
+  if not found then
+    select g.* into governor from imago.governor g where g.plan = plan.name;
+    return governor;
+  elsif not imago.is_look_due(governor) then
+    return governor;
+  end if;
+
+  before := governor.share;
+  readings := imago.take_readings(plan, run, governor);
+  perform imago.save_readings(governor, readings);
+  governor := imago.decide(governor, readings);
+  update imago.reading r set holds = true
+  where r.plan = governor.plan and governor.share = 0 and r.level >= 2 and r.signal <> 'waiters' and not r.holds;
+  update imago.reading r set holds = false where r.plan = governor.plan and governor.share > 0 and r.holds;
+  governor := imago.measure_rooms(governor, run, readings, (select t.max_per_second from imago.throttle t where t.plan = plan.name));
+  governor := imago.note_usual(governor, readings);
+  governor.looked_at := clock_timestamp();
+  perform imago.log_change(run, before, governor, readings);
+  return imago.save_governor(governor);
+end
+$$;
+comment on function imago.look(imago.plan, imago.run) is 'The governor of a plan: looks at the server if nobody has within look_ms. Decides which share of the time its runs may work.';
 
 -- imago.look_through
 create or replace function imago.look_through(plan imago.plan, detailed boolean, started timestamptz, deadline timestamptz)
@@ -8659,6 +9214,30 @@ as $$
   where r.oid = may_grant_role.role and m.rolname = current_user
 $$;
 comment on function imago.may_grant_role(oid) is 'Whether the current user may make itself a member of a role.';
+
+-- imago.measure_rooms
+create or replace function imago.measure_rooms(governor imago.governor, run imago.run, readings imago.reading[], per_second integer)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  moved bigint := (select sum(l.moved + l.failed) from imago.lane l where l.run = run.id);
+begin
+  governor.lsn := pg_catalog.pg_current_wal_insert_lsn();
+  -- A quarter of what is left before a slot holds the run: others write as well, and so may several callers.
+  governor.wal_room := (
+    select min(greatest(0, s.hold / 100 * r.capacity - r.value)) / 4
+    from unnest(readings) r join imago.signal s on s.name = r.signal where r.signal = 'slot' and r.sqlstate is null);
+  -- Who has moved too many in the last second moves fewer in this one.
+  governor.entity_room := per_second * imago.setting_number('look_ms') / 1000.0
+    + least(0, coalesce(governor.entity_room - greatest(0, moved - governor.moved), 0));
+  governor.moved := moved;
+  return governor;
+end
+$$;
+comment on function imago.measure_rooms(imago.governor, imago.run, imago.reading[], integer) is 'What calls may write and move until the next look.';
 
 -- imago.migrate
 create or replace function imago.migrate(
@@ -9267,6 +9846,20 @@ as $$
 $$;
 comment on function imago.new_checks(imago.plan, text, bigint) is 'The checks of a new validation in this phase, in their order. run_id: those that must not fail, for the end of a run.';
 
+-- imago.next_look_ms
+create or replace function imago.next_look_ms(governor imago.governor)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return greatest(1, 1000 * extract(epoch from
+    governor.looked_at + make_interval(secs => imago.setting_number('look_ms') / 1000.0) - clock_timestamp()))::integer;
+end
+$$;
+comment on function imago.next_look_ms(imago.governor) is 'Milliseconds until the next look is due.';
+
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
 language plpgsql
@@ -9617,6 +10210,27 @@ end
 $$;
 comment on function imago.note_unreachable(imago.run, imago.plan, text[]) is 'Records entities of a stage as unreachable and says how many of them are new.';
 
+-- imago.note_usual
+create or replace function imago.note_usual(governor imago.governor, readings imago.reading[])
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  entity_ms numeric := (select r.value from unnest(readings) r where r.signal = 'pace');
+begin
+  governor.usual_active := coalesce(governor.usual_active, (select r.value from unnest(readings) r where r.signal = 'active'));
+  governor.usual_entity_ms := coalesce(governor.usual_entity_ms + (entity_ms - governor.usual_entity_ms) / 50, entity_ms, governor.usual_entity_ms);
+  if governor.checkpoints_at is null or governor.checkpoints_at < clock_timestamp() - interval '5 minutes' then
+    governor.checkpoints := imago.requested_checkpoints();
+    governor.checkpoints_at := clock_timestamp();
+  end if;
+  return governor;
+end
+$$;
+comment on function imago.note_usual(imago.governor, imago.reading[]) is 'Keeps what later looks compare with: usual activity, usual pace, checkpoints of five minutes ago.';
+
 -- imago.nulled_relations
 create or replace function imago.nulled_relations(plan imago.plan, target text)
 returns text[]
@@ -9935,6 +10549,24 @@ $$;
 comment on function imago.partition_problems(text, text) is 'For plans: an error where a table is partitioned. purpose says what cannot be done there.
 
 Example: select * from imago.partition_problems(''public.avatars'', ''It could have no unique index.'')';
+
+-- imago.pause_fields
+create or replace function imago.pause_fields(plan text, outcome text, started timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  share numeric := (select g.share from imago.governor g where g.plan = pause_fields.plan);
+begin
+  return jsonb_build_object('health', imago.health_json(plan))
+    -- The rest of the time is slept by the caller, never in the transaction.
+    || case when outcome = 'working' and share > 0 and share < 1 then jsonb_build_object(
+      'retry_after_ms', least(5000, ceil(1000 * extract(epoch from clock_timestamp() - started) * (1 / share - 1)))) else '{}' end;
+end
+$$;
+comment on function imago.pause_fields(text, text, timestamptz) is 'What an answer says of the governor: the field health and, where its share is less than all, when to call again.';
 
 -- imago.pending_figures
 create or replace function imago.pending_figures(plan imago.plan, most bigint default null)
@@ -10467,7 +11099,9 @@ begin
       from imago.missing_indexes(plan_name) u where u.is_left),
     'per_minute', per_minute,
     'eta_seconds', ceil(60 * (figures ->> case run.direction when 'rollback' then 'migrated' else 'remaining' end)::numeric / per_minute),
-    'waiting', imago.read_only_database(),
+    'waiting', coalesce(imago.read_only_database(), case when run.state = 'running' then imago.hold_reason(plan_name) end),
+    'health', imago.health_json(plan_name),
+    'throttle', imago.throttle_json(plan_name),
     'checking', imago.end_checks_done(run),
     'lanes', coalesce((
       select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
@@ -10639,6 +11273,132 @@ end
 $$;
 comment on function imago.raise_unreadable(text, text, text, text) is 'Raises IM071: a view or function of a plan cannot be read. Not for what passes by itself (locks, room), nor for what the engine has raised: the caller raises that again.';
 
+-- imago.rate_text
+create or replace function imago.rate_text(plan text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(s.words, t.max_per_second)
+  from imago.throttle t join imago.signal s on s.name = 'rate' where t.plan = rate_text.plan
+$$;
+comment on function imago.rate_text(text) is 'Why a run waits that has moved as many as it may in a second, in words.';
+
+-- imago.raw_level
+create or replace function imago.raw_level(signal imago.signal, value numeric, capacity numeric)
+returns smallint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  measured constant numeric := case when signal.of_capacity then 100 * value / nullif(capacity, 0) else value end;
+begin
+  return case
+    when signal.low then case when measured < signal.hold then 2 when measured < signal.slow then 1 else 0 end
+    when measured >= signal.hold then 2
+    when measured >= signal.slow then 1
+    else 0
+  end;
+end
+$$;
+comment on function imago.raw_level(imago.signal, numeric, numeric) is 'What a value says by itself, whatever was seen before: 0 fine, 1 slow, 2 hold.';
+
+-- imago.read_active
+create or replace function imago.read_active(governor imago.governor)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query select '', imago.active_others(governor.plan)::numeric, greatest(governor.usual_active, 9);
+end
+$$;
+comment on function imago.read_active(imago.governor) is 'Signal active: sessions of others that are at work, and how many were when the run began.';
+
+-- imago.read_archive
+create or replace function imago.read_archive()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if current_setting('archive_mode') <> 'off' then
+    return query
+    select '', count(*)::numeric, null::numeric from pg_catalog.pg_ls_archive_statusdir() f where f.name like '%.ready';
+  end if;
+end
+$$;
+comment on function imago.read_archive() is 'Signal archive: files of write-ahead log that wait to be archived.';
+
+-- imago.read_archiver
+create or replace function imago.read_archiver()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if current_setting('archive_mode') <> 'off' then
+    return query
+    select '', case when a.last_failed_time > coalesce(a.last_archived_time, '-infinity') then 1 else 0 end::numeric, null::numeric
+    from pg_catalog.pg_stat_archiver a;
+  end if;
+end
+$$;
+comment on function imago.read_archiver() is 'Signal archiver: 1 where the last attempt to archive has failed.';
+
+-- imago.read_checkpoints
+create or replace function imago.read_checkpoints(governor imago.governor)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query select '', (imago.requested_checkpoints() - governor.checkpoints)::numeric, null::numeric where governor.checkpoints is not null;
+end
+$$;
+comment on function imago.read_checkpoints(imago.governor) is 'Signal checkpoints: those that were asked for since governor.checkpoints_at.';
+
+-- imago.read_connections
+create or replace function imago.read_connections()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select '', (current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+    - coalesce(current_setting('reserved_connections', true)::integer, 0) - count(*))::numeric, null::numeric
+  from pg_catalog.pg_stat_activity a
+  where a.backend_type = 'client backend';
+end
+$$;
+comment on function imago.read_connections() is 'Signal connections: how many are free for roles without rights of their own.';
+
+-- imago.read_disk
+create or replace function imago.read_disk()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  limit_mb constant numeric := imago.setting_size('disk_mb');
+begin
+  if limit_mb is not null then
+    return query
+    select '', (pg_catalog.pg_database_size(current_database()) + (select coalesce(sum(f.size), 0) from pg_catalog.pg_ls_waldir() f))::numeric, 1048576 * limit_mb;
+  end if;
+end
+$$;
+comment on function imago.read_disk() is 'Signal disk: bytes of database and write-ahead log, where the setting disk_mb says what there is.';
+
 -- imago.read_lane
 create or replace function imago.read_lane(
   run imago.run,
@@ -10787,6 +11547,88 @@ as $$
 $$;
 comment on function imago.read_only_reason(boolean) is 'Why nothing can be written at the moment, in words; null where it can. Moving also waits in a transaction that was made writable while the database is read-only.';
 
+-- imago.read_operator
+create or replace function imago.read_operator(signal text, throttle imago.throttle)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  held boolean;
+begin
+  case signal
+    when 'operator' then
+      return query select s.value, 1::numeric, null::numeric from imago.setting s where s.name = 'hold' and s.value <> '';
+    when 'hours' then
+      if not imago.is_open(throttle, clock_timestamp()) then
+        return query select imago.hours_text(throttle), 1::numeric, null::numeric;
+      end if;
+    when 'query' then
+      if throttle.throttle_query is not null then
+        execute throttle.throttle_query into held;
+        return query select '', 1::numeric, null::numeric where held;
+      end if;
+  end case;
+end
+$$;
+comment on function imago.read_operator(text, imago.throttle) is 'Signals operator, hours and query: a row where what operators have asked for holds the run.';
+
+-- imago.read_pace
+create or replace function imago.read_pace(governor imago.governor, run imago.run)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select '', avg(l.entity_ms), governor.usual_entity_ms
+  from (
+    select l.entity_ms from imago.lane l
+    where l.run = run.id and l.entity_ms is not null
+    order by l.updated_at desc limit 8
+  ) l
+  having avg(l.entity_ms) is not null;
+end
+$$;
+comment on function imago.read_pace(imago.governor, imago.run) is 'Signal pace: milliseconds that an entity took lately, and what it usually took.';
+
+-- imago.read_replica_delays
+create or replace function imago.read_replica_delays()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select coalesce(nullif(r.application_name, ''), 'standby'), max(extract(epoch from r.replay_lag)), null::numeric
+  from pg_catalog.pg_stat_replication r
+  where r.state = 'streaming' and r.replay_lag is not null
+  group by 1;
+end
+$$;
+comment on function imago.read_replica_delays() is 'Signal replica_delay: seconds that each streaming replica is late.';
+
+-- imago.read_replicas
+create or replace function imago.read_replicas()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select coalesce(nullif(r.application_name, ''), 'standby'), max(pg_catalog.pg_current_wal_insert_lsn() - r.replay_lsn), null::numeric
+  from pg_catalog.pg_stat_replication r
+  -- A base backup is no replica.
+  where r.state = 'streaming' and r.replay_lsn is not null
+  group by 1;
+end
+$$;
+comment on function imago.read_replicas() is 'Signal replica: bytes that each streaming replica has not replayed.';
+
 -- imago.read_sides
 create or replace function imago.read_sides(plan imago.plan, keys anyarray)
 returns jsonb
@@ -10849,6 +11691,147 @@ begin
 end
 $$;
 comment on function imago.read_sides(imago.plan, anyarray) is 'By relation: rows of these entities with undeclared columns that can go back, and what these were before. Triggers of the app changed them in our batches, and nobody has since.';
+
+-- imago.read_signal
+create or replace function imago.read_signal(signal text, plan imago.plan, run imago.run, governor imago.governor, throttle imago.throttle)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+-- Written out, not called by a name that is put together: each query keeps its plan.
+as $$
+begin
+  case signal
+    when 'operator', 'hours', 'query' then return query select * from imago.read_operator(signal, throttle);
+    when 'waiters' then return query select * from imago.read_waiters();
+    when 'slot' then return query select * from imago.read_slots();
+    when 'replica' then return query select * from imago.read_replicas();
+    when 'replica_delay' then return query select * from imago.read_replica_delays();
+    when 'archive' then return query select * from imago.read_archive();
+    when 'archiver' then return query select * from imago.read_archiver();
+    when 'disk' then return query select * from imago.read_disk();
+    when 'wal' then return query select * from imago.read_wal(governor);
+    when 'checkpoints' then return query select * from imago.read_checkpoints(governor);
+    when 'vacuum' then return query select * from imago.read_vacuum(plan);
+    when 'connections' then return query select * from imago.read_connections();
+    when 'active' then return query select * from imago.read_active(governor);
+    when 'pace' then return query select * from imago.read_pace(governor, run);
+    when 'transaction' then return query select * from imago.read_transactions();
+    else null;
+  end case;
+end
+$$;
+comment on function imago.read_signal(text, imago.plan, imago.run, imago.governor, imago.throttle) is 'Reads one signal: a row for each thing that was looked at. Raises what reading it raises.';
+
+-- imago.read_slots
+create or replace function imago.read_slots()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select s.slot_name::text, pg_catalog.pg_current_wal_insert_lsn() - s.restart_lsn, limits.most
+  from pg_catalog.pg_replication_slots s
+  cross join lateral (
+    -- A size of -1 is no limit.
+    select coalesce(nullif(greatest(pg_catalog.pg_size_bytes(current_setting('max_slot_wal_keep_size')), 0), 0),
+      1048576 * imago.setting_number('slot_mb')::bigint)::numeric as most) limits
+  -- What is lost already cannot be saved; temporary slots go with their session.
+  where s.restart_lsn is not null and not s.temporary and s.wal_status is distinct from 'lost';
+end
+$$;
+comment on function imago.read_slots() is 'Signal slot: write-ahead log that each replication slot keeps, and what it may.';
+
+-- imago.read_transactions
+create or replace function imago.read_transactions()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select a.pid::text, extract(epoch from clock_timestamp() - a.xact_start), null::numeric
+  from pg_catalog.pg_stat_activity a
+  where a.xact_start is not null and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
+  order by a.xact_start
+  limit 1;
+end
+$$;
+comment on function imago.read_transactions() is 'Signal transaction: the oldest one of another session, in seconds.';
+
+-- imago.read_vacuum
+create or replace function imago.read_vacuum(plan imago.plan)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select v.relid::pg_catalog.regclass::text, max(case when a.query like '%to prevent wraparound%' then 2 else 1 end)::numeric, null::numeric
+  from pg_catalog.pg_stat_progress_vacuum v
+  left join pg_catalog.pg_stat_activity a on a.pid = v.pid
+  where v.datname = current_database() and exists (
+    select from imago.plan_relations(plan) r(relation)
+    where v.relid = r.relation or v.relid in (select p.relid from pg_catalog.pg_partition_tree(r.relation) p))
+  group by 1;
+end
+$$;
+comment on function imago.read_vacuum(imago.plan) is 'Signal vacuum: tables of the plan that are being vacuumed; 2 where it prevents wraparound.';
+
+-- imago.read_waiters
+create or replace function imago.read_waiters()
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select '', 1000 * max(extract(epoch from clock_timestamp() - l.waitstart)), null::numeric
+  from pg_catalog.pg_locks l
+  where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
+  having count(*) > 0;
+end
+$$;
+comment on function imago.read_waiters() is 'Signal waiters: how long somebody has waited for a lock of this session.';
+
+-- imago.read_wal
+create or replace function imago.read_wal(governor imago.governor)
+returns table (name text, value numeric, capacity numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  limit_mb constant numeric := imago.setting_size('wal_mb_per_s');
+begin
+  if limit_mb is not null and governor.lsn is not null then
+    return query
+    select '', (pg_catalog.pg_current_wal_insert_lsn() - governor.lsn)
+      / greatest(0.001, extract(epoch from clock_timestamp() - governor.looked_at)), 1048576 * limit_mb;
+  end if;
+end
+$$;
+comment on function imago.read_wal(imago.governor) is 'Signal wal: bytes of write-ahead log a second since the last look, where the setting wal_mb_per_s says what is fine.';
+
+-- imago.reading_text
+create or replace function imago.reading_text(reading imago.reading)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when reading.sqlstate is not null then format('%s cannot be read (SQLSTATE %s)', s.name, reading.sqlstate)
+    else format(s.words, reading.name, imago.amount_text(s.unit, reading.value, reading.capacity))
+  end
+  from imago.signal s where s.name = reading.signal
+$$;
+comment on function imago.reading_text(imago.reading) is 'A reason of the governor in words.';
 
 -- imago.rebuild_functions
 create or replace function imago.rebuild_functions(plan_name text)
@@ -11733,6 +12716,27 @@ end
 $$;
 comment on function imago.report(text) is 'All figures of a plan of one moment, each as the function of its name has it. Statistics are null where counting does not fit the statement timeout, or fails: progress then says why (count_error).';
 
+-- imago.requested_checkpoints
+create or replace function imago.requested_checkpoints()
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result bigint;
+begin
+  -- The view has changed its name: what is not there must not be parsed.
+  if current_setting('server_version_num')::integer >= 170000 then
+    execute 'select num_requested from pg_catalog.pg_stat_checkpointer' into result;
+  else
+    execute 'select checkpoints_req from pg_catalog.pg_stat_bgwriter' into result;
+  end if;
+  return result;
+end
+$$;
+comment on function imago.requested_checkpoints() is 'Checkpoints on request since the statistics were reset.';
+
 -- imago.resolve_moves
 create or replace function imago.resolve_moves(write imago.plan_write, names text[], moves jsonb)
 returns jsonb
@@ -12346,6 +13350,26 @@ as $$
 $$;
 comment on function imago.save_check(imago.validation_check) is 'Writes down how far a validation is with a check.';
 
+-- imago.save_governor
+create or replace function imago.save_governor(governor imago.governor)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update imago.governor g set
+    level = governor.level, share = governor.share, looked_at = governor.looked_at, lsn = governor.lsn, wal_room = governor.wal_room,
+    entity_room = governor.entity_room, moved = governor.moved, held_since = governor.held_since, held_until = governor.held_until,
+    released_at = governor.released_at, backoff_ms = governor.backoff_ms, fine_looks = governor.fine_looks, fine_since = governor.fine_since,
+    usual_active = governor.usual_active, usual_entity_ms = governor.usual_entity_ms,
+    checkpoints = governor.checkpoints, checkpoints_at = governor.checkpoints_at
+  where g.plan = governor.plan;
+  return governor;
+end
+$$;
+comment on function imago.save_governor(imago.governor) is 'Writes what a look has decided, for all callers, and answers it.';
+
 -- imago.save_lane
 create or replace function imago.save_lane(lane imago.lane, plan_name text, total imago.moves)
 returns void
@@ -12357,7 +13381,7 @@ begin
   update imago.lane l set
     cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
     failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done,
-    entity_ms = lane.entity_ms, written = lane.written, updated_at = clock_timestamp()
+    entity_ms = lane.entity_ms, entity_wal = lane.entity_wal, written = lane.written, updated_at = clock_timestamp()
   where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
   if total.outcome in ('timeout', 'deferred') then
     perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,
@@ -12368,6 +13392,34 @@ begin
 end
 $$;
 comment on function imago.save_lane(imago.lane, text, imago.moves) is 'Notes how far a call has come with a lane, whose row the caller holds; what made it stop early is logged.';
+
+-- imago.save_readings
+create or replace function imago.save_readings(governor imago.governor, readings imago.reading[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  passed_ms bigint := case when governor.share = 0 then 1000 * extract(epoch from clock_timestamp() - governor.looked_at) else 0 end;
+begin
+  -- What a hold has cost is counted for its reasons, at the end of each piece of it.
+  if passed_ms > 0 then
+    update imago.reading r set held_ms = r.held_ms + passed_ms where r.plan = governor.plan and r.holds;
+  end if;
+  update imago.reading r set level = 0, value = null, capacity = null, sqlstate = null, slow_looks = 0, hold_looks = 0, since = null
+  where r.plan = governor.plan and r.since is not null
+    and not exists (select from unnest(readings) n where n.signal = r.signal and n.name = r.name and n.since is not null);
+  insert into imago.reading as r (plan, signal, name, level, value, capacity, sqlstate, slow_looks, hold_looks, since)
+  select n.plan, n.signal, n.name, n.level, n.value, n.capacity, n.sqlstate, n.slow_looks, n.hold_looks, n.since
+  from unnest(readings) n where n.since is not null
+  on conflict (plan, signal, name) do update set
+    level = excluded.level, value = excluded.value, capacity = excluded.capacity, sqlstate = excluded.sqlstate,
+    slow_looks = excluded.slow_looks, hold_looks = excluded.hold_looks, since = excluded.since;
+  delete from imago.reading r where r.plan = governor.plan and r.since is null and r.held_ms = 0 and not r.holds;
+end
+$$;
+comment on function imago.save_readings(imago.governor, imago.reading[]) is 'Notes what a look has found wrong, and what the hold that is on has cost so far. While all is fine it writes nothing.';
 
 -- imago.schedule
 create or replace function imago.schedule(plan_name text, every interval, finalize boolean)
@@ -12631,6 +13683,31 @@ as $$
 $$;
 comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since, a row of the source that was missing) only if passing_too.';
 
+-- imago.set_hours
+create or replace function imago.set_hours(throttle imago.throttle, hours text)
+returns imago.throttle
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  parts text[] := regexp_match(hours, '^\s*((?:[01]?\d|2[0-3]):[0-5]\d)\s*-\s*((?:[01]?\d|2[0-3]):[0-5]\d|24:00)(?:\s+(\S+))?\s*$');
+begin
+  if hours is null then
+    return throttle;
+  end if;
+  if hours <> '' and (parts is null or parts[1]::time = parts[2]::time
+     or not exists (select from pg_catalog.pg_timezone_names z where z.name = coalesce(parts[3], 'UTC'))) then
+    perform imago.raise_error('IM015', 'hours', left(hours, 60), '22:00-06:00, or 22:00-06:00 Europe/Berlin; an empty text for any time');
+  end if;
+  throttle.hours_from := parts[1];
+  throttle.hours_to := parts[2];
+  throttle.time_zone := case when hours <> '' then coalesce(parts[3], 'UTC') end;
+  return throttle;
+end
+$$;
+comment on function imago.set_hours(imago.throttle, text) is 'Reads hours as 22:00-06:00 Europe/Berlin; null leaves them, an empty text takes them back (IM015).';
+
 -- imago.set_unreachable_aside
 create or replace function imago.set_unreachable_aside(run imago.run, plan imago.plan, keys text[])
 returns bigint
@@ -12663,6 +13740,17 @@ $$;
 comment on function imago.setting_number(text) is 'For plans: a setting of imago.setting as a number.
 
 Example: select imago.setting_number(''direct_mb'')';
+
+-- imago.setting_size
+create or replace function imago.setting_size(name text)
+returns numeric
+language sql
+stable
+set search_path = ''
+as $$
+  select nullif(s.value, '')::numeric from imago.setting s where s.name = setting_size.name
+$$;
+comment on function imago.setting_size(text) is 'A setting that may be left empty, as a number; null where it is.';
 
 -- imago.should_walk_by_block
 create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
@@ -13180,6 +14268,9 @@ begin
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
   update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
   insert into imago.health (run) values (run_id);
+  -- What is usual is measured anew for each run.
+  insert into imago.governor as g (plan) values (run.plan)
+  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null, moved = null, entity_room = null;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
@@ -13601,6 +14692,93 @@ as $$
   where s.schemaname not in ('imago', 'imago_undo') and k.rows > 0
 $$;
 comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"). Holds unflushed work of before as well; take differences.';
+
+-- imago.take_readings
+create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor)
+returns imago.reading[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  signal imago.signal;
+  throttle imago.throttle;
+  found_value record;
+  reading imago.reading;
+  before imago.reading;
+  is_beside_app boolean;
+  result imago.reading[] := '{}';
+begin
+  -- What others do is frozen for the whole transaction otherwise.
+  perform pg_catalog.pg_stat_clear_snapshot();
+  select t.* into throttle from imago.throttle t where t.plan = governor.plan;
+  is_beside_app := imago.is_beside_app(governor.plan, run);
+  for signal in
+    select s.* from imago.signal s where s.name <> all (coalesce(throttle.ignored, '{}')) order by s.position
+  loop
+    begin
+      for found_value in select v.name, v.value, v.capacity from imago.read_signal(signal.name, plan, run, governor, throttle) v loop
+        reading := row(governor.plan, signal.name, found_value.name, 0, found_value.value, found_value.capacity, null, 0, 0, false, null, 0);
+        select r.* into before from imago.reading r where r.plan = governor.plan and r.signal = signal.name and r.name = reading.name;
+        result := result || imago.judge(signal, reading, before, is_beside_app);
+      end loop;
+    exception when others then
+      reading := row(governor.plan, signal.name, '', 0, null, null, sqlstate, 0, 0, false, null, 0);
+      select r.* into before from imago.reading r where r.plan = governor.plan and r.signal = signal.name and r.name = '';
+      result := result || imago.judge(signal, reading, before, is_beside_app);
+    end;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.take_readings(imago.plan, imago.run, imago.governor) is 'Reads all signals that are not ignored. Changes nothing.';
+
+-- imago.throttle_json
+create or replace function imago.throttle_json(plan text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'hours', case when t.hours_from is not null then imago.hours_text(t) end, 'max_per_second', t.max_per_second,
+    'throttle_query', t.throttle_query is not null, 'ignore', to_jsonb(t.ignored), 'set_by', t.set_by, 'set_at', t.set_at)
+  from imago.throttle t
+  where t.plan = throttle_json.plan
+    and (t.hours_from is not null or t.max_per_second is not null or t.throttle_query is not null or t.ignored <> '{}')
+$$;
+comment on function imago.throttle_json(text) is 'The limits that operators have set for the runs of a plan; null where there are none. Of the query only whether there is one.';
+
+-- imago.throttle_plan
+create or replace function imago.throttle_plan(plan_name text, hours text, max_per_second integer, throttle_query text, ignore text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  throttle imago.throttle;
+begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_writable();
+  perform imago.expect_throttle(max_per_second, ignore);
+  perform imago.expect_throttle_query(throttle_query);
+  select t.* into throttle from imago.throttle t where t.plan = plan_name for update;
+  throttle := imago.set_hours(throttle, hours);
+  throttle.max_per_second := nullif(coalesce(max_per_second, throttle.max_per_second), 0);
+  throttle.throttle_query := nullif(coalesce(throttle_query, throttle.throttle_query), '');
+  throttle.ignored := coalesce(ignore, throttle.ignored, '{}');
+  insert into imago.throttle (plan, hours_from, hours_to, time_zone, max_per_second, throttle_query, ignored, set_by)
+  values (plan_name, throttle.hours_from, throttle.hours_to, throttle.time_zone, throttle.max_per_second, throttle.throttle_query,
+    throttle.ignored, imago.caller_name())
+  on conflict (plan) do update set
+    hours_from = excluded.hours_from, hours_to = excluded.hours_to, time_zone = excluded.time_zone, max_per_second = excluded.max_per_second,
+    throttle_query = excluded.throttle_query, ignored = excluded.ignored, set_by = excluded.set_by, set_at = clock_timestamp();
+  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_json(plan_name) - 'set_at');
+  return imago.throttle_json(plan_name) || jsonb_build_object('plan', plan_name);
+end
+$$;
+comment on function imago.throttle_plan(text, text, integer, text, text[]) is 'Sets when and how fast the runs of a plan may work, and logs who has. Null leaves a limit as it is.';
 
 -- imago.tick
 create or replace function imago.tick(plan_name text, finalize boolean default false)
@@ -14471,6 +15649,21 @@ comment on function imago.visibility(text, text, text, jsonb, jsonb) is 'For pla
 
 Example: select * from imago.visibility(''avatars'', ''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"bio": ["bio"]}'')';
 
+-- imago.wait_ms
+create or replace function imago.wait_ms(governor imago.governor)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Not much longer than a look is good for: what holds the run may be over.
+  return least(10000, greatest(imago.setting_number('look_ms'),
+    1000 * coalesce(extract(epoch from governor.held_until - clock_timestamp()), 0)))::integer;
+end
+$$;
+comment on function imago.wait_ms(imago.governor) is 'Milliseconds after which a caller of a held run is to ask again.';
+
 -- imago.waiting_answer
 create or replace function imago.waiting_answer(plan_name text, direction text)
 returns jsonb
@@ -14480,7 +15673,8 @@ set search_path = ''
 as $$
   select imago.work_answer((imago.last_run(plan_name)).id, 'waiting', '{}', '{}', statement_timestamp()) - '{migrated,rolled_back}'::text[]
     || jsonb_build_object('plan', plan_name, 'run', null, 'direction', direction, case direction when 'forward' then 'migrated' else 'rolled_back' end, 0)
-    || imago.waiting_fields()
+    || imago.waiting_fields() || jsonb_build_object('health', jsonb_build_object('share', 0, 'reasons', jsonb_build_array(
+      jsonb_build_object('signal', 'read_only', 'level', 2, 'reason', imago.read_only_reason()))))
 $$;
 comment on function imago.waiting_answer(text, text) is 'What migrate_batch and rollback_batch return while the database is read-only: nothing was done, nothing is lost.';
 
@@ -14956,20 +16150,27 @@ declare
   portion imago.lane;
   written bigint := imago.writes_counted(run.plan, own => true);
   started timestamptz;
+  lsn pg_lsn;
+  governor imago.governor;
+  entities_left bigint;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
-    select coalesce(f.batch_size, lane.batch_size), f.entity_ms into lane.batch_size, lane.entity_ms from imago.first_size(lane) f;
+    select coalesce(f.batch_size, lane.batch_size), f.entity_ms, f.entity_wal into lane.batch_size, lane.entity_ms, lane.entity_wal from imago.first_size(lane) f;
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.is_waited_for() then
+    governor := imago.look(plan, run);
+    entities_left := imago.entities_left(run, governor) - total.moved - total.failed;
+    if total.attempts > 0 and (governor.share = 0 or entities_left <= 0 or imago.is_waited_for()) then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
+    lsn := pg_current_wal_insert_lsn();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     portion := lane;
-    portion.batch_size := case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end;
+    portion.batch_size := imago.bounded_size(
+      case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end, lane, governor, entities_left);
     ahead := imago.read_lane(run, plan, portion);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
@@ -14999,10 +16200,14 @@ begin
       total.resolved := total.resolved + cardinality(ahead.keys);
       lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
+      lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / greatest(1, ahead.rows), lane.entity_wal / 2);
       -- The rest of a lane says nothing about the size that fits the next one.
       if ahead.rows >= portion.batch_size then
         lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
-        lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
+        -- What a look has bounded says nothing about the size that the time has room for.
+        lane.batch_size := greatest(
+          imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size),
+          case when portion.batch_size < lane.batch_size and moves.attempts = 1 then lane.batch_size end);
       end if;
     else
       if moves.resolved > 0 then
@@ -15046,6 +16251,7 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
   others_write boolean;
+  governor imago.governor;
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -15064,7 +16270,11 @@ begin
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state = 'running' then
     others_write := imago.are_others_writing(run);
-    deadline := imago.call_deadline(imago.call_budget(run, max_ms, others_write));
+    governor := imago.look(plan, run);
+    if governor.share = 0 or imago.entities_left(run, governor) <= 0 then
+      return imago.held_answer(run, governor, others_write, started);
+    end if;
+    deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
   end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
@@ -15135,7 +16345,8 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write);
+  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write)
+    || imago.pause_fields(run.plan, outcome, started);
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
@@ -15751,6 +16962,28 @@ end
 $$;
 comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
 
+-- public.throttle_migration
+create or replace function public.throttle_migration(
+  plan text default 'avatars',
+  hours text default null,
+  max_per_second integer default null,
+  throttle_query text default null,
+  ignore text[] default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.throttle_plan(plan, hours, max_per_second, throttle_query, ignore);
+end
+$$;
+comment on function public.throttle_migration(text, text, integer, text, text[]) is 'Imago: says when and how fast the runs of a plan may work. It holds for every run, whoever drives it, until it is changed. What is left out stays as it is; an empty text, 0 and an empty array take a limit back.
+
+hours: 22:00-06:00, with a time zone behind it if it is not UTC. max_per_second: entities that all callers together move. throttle_query: SQL with one boolean, true while runs shall wait. ignore: signals of imago.signal that the governor does not look at.';
+
 -- public.unschedule_migration
 create or replace function public.unschedule_migration(plan text default 'avatars')
 returns jsonb
@@ -15804,7 +17037,7 @@ begin
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'rollback_all_migrations',
-        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'unschedule_migration',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'throttle_migration', 'unschedule_migration',
         'validate_migration'
       )
   loop

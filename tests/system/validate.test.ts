@@ -215,8 +215,8 @@ describe('validation before the first run', () => {
       check: 'free_connections',
       severity: 'warning',
       object: /^connections$/,
-      make: "update imago.setting set value = '100000' where name = 'free_connections'",
-      mend: "update imago.setting set value = '8' where name = 'free_connections'",
+      make: "update imago.signal set slow = 100000 where name = 'connections'",
+      mend: "update imago.signal set slow = 8 where name = 'connections'",
     },
     {
       check: 'sample',

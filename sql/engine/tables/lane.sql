@@ -18,6 +18,7 @@ create table imago.lane (
   look_timed_out boolean not null default false,
   moved_before bigint,
   entity_ms numeric,
+  entity_wal numeric,
   written bigint not null default 0,
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
@@ -30,5 +31,6 @@ comment on column imago.lane.upper_key is 'Inclusive; null means to the last key
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
 comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
+comment on column imago.lane.entity_wal is 'Bytes of write-ahead log that an entity of this lane took lately, at most: how many fit into what a slot may still keep.';
 comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';
 comment on column imago.lane.moved_before is 'On late lanes that are walked once more: what they had moved when that walk began.';

@@ -8,7 +8,7 @@ begin
   update imago.lane l set
     cursor_key = lane.cursor_key, batch_size = lane.batch_size, processed = lane.processed, moved = l.moved + total.moved,
     failed = l.failed + total.failed, deferrals = lane.deferrals, done = lane.done,
-    entity_ms = lane.entity_ms, written = lane.written, updated_at = clock_timestamp()
+    entity_ms = lane.entity_ms, entity_wal = lane.entity_wal, written = lane.written, updated_at = clock_timestamp()
   where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
   if total.outcome in ('timeout', 'deferred') then
     perform imago.write_log(plan_name, lane.run, 'warning', total.outcome,

@@ -24,7 +24,9 @@ begin
       from imago.missing_indexes(plan_name) u where u.is_left),
     'per_minute', per_minute,
     'eta_seconds', ceil(60 * (figures ->> case run.direction when 'rollback' then 'migrated' else 'remaining' end)::numeric / per_minute),
-    'waiting', imago.read_only_database(),
+    'waiting', coalesce(imago.read_only_database(), case when run.state = 'running' then imago.hold_reason(plan_name) end),
+    'health', imago.health_json(plan_name),
+    'throttle', imago.throttle_json(plan_name),
     'checking', imago.end_checks_done(run),
     'lanes', coalesce((
       select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,

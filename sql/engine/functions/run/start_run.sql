@@ -19,6 +19,9 @@ begin
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
   update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
   insert into imago.health (run) values (run_id);
+  -- What is usual is measured anew for each run.
+  insert into imago.governor as g (plan) values (run.plan)
+  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null, moved = null, entity_room = null;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end

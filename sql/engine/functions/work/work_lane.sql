@@ -19,20 +19,27 @@ declare
   portion imago.lane;
   written bigint := imago.writes_counted(run.plan, own => true);
   started timestamptz;
+  lsn pg_lsn;
+  governor imago.governor;
+  entities_left bigint;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
-    select coalesce(f.batch_size, lane.batch_size), f.entity_ms into lane.batch_size, lane.entity_ms from imago.first_size(lane) f;
+    select coalesce(f.batch_size, lane.batch_size), f.entity_ms, f.entity_wal into lane.batch_size, lane.entity_ms, lane.entity_wal from imago.first_size(lane) f;
   end if;
   while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
-    if total.attempts > 0 and imago.is_waited_for() then
+    governor := imago.look(plan, run);
+    entities_left := imago.entities_left(run, governor) - total.moved - total.failed;
+    if total.attempts > 0 and (governor.share = 0 or entities_left <= 0 or imago.is_waited_for()) then
       total.outcome := 'yield';
       exit;
     end if;
     started := clock_timestamp();
+    lsn := pg_current_wal_insert_lsn();
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     portion := lane;
-    portion.batch_size := case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end;
+    portion.batch_size := imago.bounded_size(
+      case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end, lane, governor, entities_left);
     ahead := imago.read_lane(run, plan, portion);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
@@ -62,10 +69,14 @@ begin
       total.resolved := total.resolved + cardinality(ahead.keys);
       lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
+      lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / greatest(1, ahead.rows), lane.entity_wal / 2);
       -- The rest of a lane says nothing about the size that fits the next one.
       if ahead.rows >= portion.batch_size then
         lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
-        lane.batch_size := imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size);
+        -- What a look has bounded says nothing about the size that the time has room for.
+        lane.batch_size := greatest(
+          imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size),
+          case when portion.batch_size < lane.batch_size and moves.attempts = 1 then lane.batch_size end);
       end if;
     else
       if moves.resolved > 0 then

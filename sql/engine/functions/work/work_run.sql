@@ -19,6 +19,7 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
   others_write boolean;
+  governor imago.governor;
 begin
   begin
     run := imago.lock_run(run_id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
@@ -37,7 +38,11 @@ begin
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state = 'running' then
     others_write := imago.are_others_writing(run);
-    deadline := imago.call_deadline(imago.call_budget(run, max_ms, others_write));
+    governor := imago.look(plan, run);
+    if governor.share = 0 or imago.entities_left(run, governor) <= 0 then
+      return imago.held_answer(run, governor, others_write, started);
+    end if;
+    deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
   end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
@@ -108,7 +113,8 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write);
+  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write)
+    || imago.pause_fields(run.plan, outcome, started);
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';

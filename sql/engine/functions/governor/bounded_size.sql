@@ -1,0 +1,15 @@
+create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor, entities_left bigint)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The first write to a page after a checkpoint takes all of it along: an entity may need far more than the last ones did.
+  return greatest(1, least(
+    size,
+    entities_left,
+    governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
+end
+$$;
+comment on function imago.bounded_size(integer, imago.lane, imago.governor, bigint) is 'Size of a sub-batch, cut to what may be moved and written before the next look.';

@@ -1,0 +1,24 @@
+create or replace function imago.expect_throttle_query(throttle_query text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  answer boolean;
+begin
+  if coalesce(throttle_query, '') = '' then
+    return;
+  end if;
+  -- It runs with the rights of this function's owner, which whoever comes by the Data API does not have.
+  if not pg_catalog.pg_has_role(session_user, current_user, 'member') then
+    perform imago.raise_error('IM087', current_user);
+  end if;
+  begin
+    execute throttle_query into strict answer;
+  exception when others then
+    perform imago.raise_error('IM015', 'throttle_query', format('it ends with SQLSTATE %s', sqlstate), 'SQL that answers one boolean');
+  end;
+end
+$$;
+comment on function imago.expect_throttle_query(text) is 'Tries a throttle_query, and refuses it from those who could not run it themselves (IM015, IM087).';

@@ -1,0 +1,31 @@
+create or replace function imago.judge(signal imago.signal, reading imago.reading, before imago.reading, is_beside_app boolean)
+returns imago.reading
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  raw smallint := case
+    when reading.sqlstate is null then imago.raw_level(signal, reading.value, reading.capacity)
+    when not signal.fails_closed then 0
+    -- What cannot be seen is not taken to be fine for long.
+    when before.sqlstate is not null and before.since < clock_timestamp() - interval '15 s' then 2
+    else 1
+  end;
+begin
+  reading.held_ms := coalesce(before.held_ms, 0);
+  reading.slow_looks := case when raw >= 1 then coalesce(before.slow_looks, 0) + 1 else 0 end;
+  reading.hold_looks := case when raw >= 2 then coalesce(before.hold_looks, 0) + 1 else 0 end;
+  reading.level := case
+    when signal.beside_app and not is_beside_app then 0
+    when raw >= 2 and (reading.hold_looks >= signal.hold_looks or reading.sqlstate is not null) then case signal.name when 'waiters' then 3 else 2 end
+    when raw >= 1 and reading.slow_looks >= signal.slow_looks then 1
+    else 0
+  end;
+  reading.since := case
+    when raw > 0 or reading.sqlstate is not null or reading.value >= signal.tell then coalesce(before.since, clock_timestamp())
+  end;
+  return reading;
+end
+$$;
+comment on function imago.judge(imago.signal, imago.reading, imago.reading, boolean) is 'What a reading counts as, given the one of the look before: its level, and since when something is wrong.';

@@ -1,0 +1,41 @@
+create or replace function imago.look(plan imago.plan, run imago.run)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  governor imago.governor;
+  before numeric;
+  readings imago.reading[];
+begin
+  select g.* into governor from imago.governor g where g.plan = plan.name;
+  if not found then
+    insert into imago.governor (plan) values (plan.name) on conflict do nothing;
+  elsif not imago.is_look_due(governor) then
+    return governor;
+  end if;
+  -- One call looks; who comes meanwhile takes what was decided before.
+  select g.* into governor from imago.governor g where g.plan = plan.name for update skip locked;
+  if not found then
+    select g.* into governor from imago.governor g where g.plan = plan.name;
+    return governor;
+  elsif not imago.is_look_due(governor) then
+    return governor;
+  end if;
+
+  before := governor.share;
+  readings := imago.take_readings(plan, run, governor);
+  perform imago.save_readings(governor, readings);
+  governor := imago.decide(governor, readings);
+  update imago.reading r set holds = true
+  where r.plan = governor.plan and governor.share = 0 and r.level >= 2 and r.signal <> 'waiters' and not r.holds;
+  update imago.reading r set holds = false where r.plan = governor.plan and governor.share > 0 and r.holds;
+  governor := imago.measure_rooms(governor, run, readings, (select t.max_per_second from imago.throttle t where t.plan = plan.name));
+  governor := imago.note_usual(governor, readings);
+  governor.looked_at := clock_timestamp();
+  perform imago.log_change(run, before, governor, readings);
+  return imago.save_governor(governor);
+end
+$$;
+comment on function imago.look(imago.plan, imago.run) is 'The governor of a plan: looks at the server if nobody has within look_ms. Decides which share of the time its runs may work.';

@@ -1,0 +1,19 @@
+create or replace function imago.note_usual(governor imago.governor, readings imago.reading[])
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  entity_ms numeric := (select r.value from unnest(readings) r where r.signal = 'pace');
+begin
+  governor.usual_active := coalesce(governor.usual_active, (select r.value from unnest(readings) r where r.signal = 'active'));
+  governor.usual_entity_ms := coalesce(governor.usual_entity_ms + (entity_ms - governor.usual_entity_ms) / 50, entity_ms, governor.usual_entity_ms);
+  if governor.checkpoints_at is null or governor.checkpoints_at < clock_timestamp() - interval '5 minutes' then
+    governor.checkpoints := imago.requested_checkpoints();
+    governor.checkpoints_at := clock_timestamp();
+  end if;
+  return governor;
+end
+$$;
+comment on function imago.note_usual(imago.governor, imago.reading[]) is 'Keeps what later looks compare with: usual activity, usual pace, checkpoints of five minutes ago.';

@@ -1,0 +1,57 @@
+create table imago.governor (
+  plan text primary key references imago.plan on delete cascade,
+  level smallint not null default 0 check (level between 0 and 3),
+  share numeric not null default 1 check (share between 0 and 1),
+  looked_at timestamptz,
+  lsn pg_lsn,
+  wal_room bigint,
+  entity_room integer,
+  moved bigint,
+  held_since timestamptz,
+  held_until timestamptz,
+  released_at timestamptz,
+  backoff_ms integer,
+  fine_looks integer not null default 0,
+  fine_since timestamptz,
+  usual_active numeric,
+  usual_entity_ms numeric,
+  checkpoints bigint,
+  checkpoints_at timestamptz
+) with (fillfactor = 20);
+comment on table imago.governor is 'What the governor has decided for the runs of a plan. One row a plan, written by whichever call gets its lock, at most once in look_ms.';
+comment on column imago.governor.level is 'Worst of what was seen at the last look: 0 fine, 1 slow, 2 hold, 3 this call ends at once.';
+comment on column imago.governor.share is 'Share of the time that each caller works; 0: the run is held.';
+comment on column imago.governor.lsn is 'End of the write-ahead log at the last look.';
+comment on column imago.governor.wal_room is 'Bytes that a call may write before it looks again; null: any number.';
+comment on column imago.governor.entity_room is 'Entities that may be moved before the next look; null: any number.';
+comment on column imago.governor.moved is 'Entities that the run had moved by the last look.';
+comment on column imago.governor.held_until is 'Not to be released before, whatever is seen.';
+comment on column imago.governor.backoff_ms is 'Shortest time of the hold that is on, in milliseconds. It is the setting of that name, twice as long each time that a run is held again within 30 seconds, at most 10 minutes.';
+comment on column imago.governor.fine_looks is 'Looks in a row in which nothing kept the run from being released.';
+comment on column imago.governor.usual_active is 'Sessions of others that were active when the run began.';
+comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
+comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
+
+create table imago.reading (
+  plan text not null references imago.governor on delete cascade,
+  signal text not null references imago.signal,
+  name text not null default '',
+  level smallint not null default 0,
+  value numeric,
+  capacity numeric,
+  sqlstate text,
+  slow_looks integer not null default 0,
+  hold_looks integer not null default 0,
+  holds boolean not null default false,
+  since timestamptz,
+  held_ms bigint not null default 0,
+  primary key (plan, signal, name)
+);
+comment on table imago.reading is 'What the last look of a plan''s governor has found wrong, and how long each signal has held its runs.';
+comment on column imago.reading.name is 'What was looked at, where there can be several: a slot, a replica, a table, a process.';
+comment on column imago.reading.level is 'What it counts as: 0 fine or only told, 1 slow, 2 hold, 3 this call ends at once.';
+comment on column imago.reading.capacity is 'What the value is a part of, or is compared with.';
+comment on column imago.reading.sqlstate is 'The signal could not be read: with which error.';
+comment on column imago.reading.holds is 'It is one of the reasons of the hold that is on; the run is released when all of these are fine.';
+comment on column imago.reading.since is 'Since when it has been wrong without a break; null while it is fine.';
+comment on column imago.reading.held_ms is 'Milliseconds that it has held runs of this plan, all in all.';
