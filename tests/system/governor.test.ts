@@ -124,7 +124,9 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await db.sql`select pg_drop_replication_slot('etl')`;
     await goesOn();
     expect(await events()).toEqual(['slowed', 'held', 'released']);
-    expect(Number(await value(db.sql, `select held_ms from imago.reading where signal = 'slot'`))).toBeGreaterThan(0);
+    expect(
+      Number(await value(db.sql, `select held_ms from imago.reading where signal = 'slot'`)),
+    ).toBeGreaterThan(0);
   });
 
   test('whose own writing a slot could not bear takes small steps, and stops before the slot is lost', async () => {
@@ -169,7 +171,8 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     expect((await isHeld('archiver')).reason).toContain('archiving the write-ahead log fails');
     await archive('/bin/true', 'works');
     await until('all is archived', () =>
-      value(db.sql, `select count(*) = 0 from pg_ls_archive_statusdir() f where f.name like '%.ready'`));
+      value(db.sql, `select count(*) = 0 from pg_ls_archive_statusdir() f where f.name like '%.ready'`),
+    );
     await goesOn();
   });
 
@@ -196,15 +199,21 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await db.sql`update imago.signal set slow = 1, hold = 2 where name = 'waiters'`;
     const caller = db.connect({ max: 1 });
     const writer = db.connect({ max: 1 });
-    const moved = await db.sql<{ id: string }[]>`select id from public.users where active_avatar_id is not null`;
+    const moved = await db.sql<
+      { id: string }[]
+    >`select id from public.users where active_avatar_id is not null`;
     const answer = await caller.begin(async (tx) => {
       await tx`select public.migrate_batch(batch_size => 5, max_ms => 1)`;
       const [{ id }] = await tx<[{ id: string }]>`
         select id from public.users where active_avatar_id is not null and id <> all (${moved.map((user) => user.id)}) limit 1`;
       const waiting = writer`update public.users set bio = 'new' where id = ${id}`.execute();
-      await until('somebody waits', () => value(db.sql, 'select count(*) > 0 from pg_locks where not granted'));
-      const [row] = await tx<{ answer: Answer }[]>`select public.migrate_batch(batch_size => 5, max_ms => 60000) as answer`;
-      return { answer: row!.answer, waiting };
+      await until('somebody waits', () =>
+        value(db.sql, 'select count(*) > 0 from pg_locks where not granted'),
+      );
+      const [row] = await tx<
+        { answer: Answer }[]
+      >`select public.migrate_batch(batch_size => 5, max_ms => 60000) as answer`;
+      return { answer: row?.answer, waiting };
     });
     await answer.waiting;
     expect(answer.answer).toMatchObject({ status: 'working', migrated: 5 });
@@ -236,7 +245,9 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     const busy = db.connect({ max: 1 });
     const [{ pid }] = await busy<[{ pid: number }]>`select pg_backend_pid() as pid`;
     const done = busy`select count(*) from generate_series(1, 100000000000)`.execute().catch(() => undefined);
-    await until('it is at work', () => value(db.sql, `select state = 'active' from pg_stat_activity where pid = $1`, [pid]));
+    await until('it is at work', () =>
+      value(db.sql, `select state = 'active' from pg_stat_activity where pid = $1`, [pid]),
+    );
     await until('it is seen', async () => seen(await step()).includes('active'));
     await db.sql`select pg_cancel_backend(${pid})`;
     await done;
@@ -295,7 +306,10 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
       const [{ pid }] = await tx<[{ pid: number }]>`select pg_backend_pid() as pid`;
       expect(await step()).toMatchObject({
         status: 'working',
-        health: { share: 1, reasons: [expect.objectContaining({ signal: 'transaction', name: String(pid), level: 0 })] },
+        health: {
+          share: 1,
+          reasons: [expect.objectContaining({ signal: 'transaction', name: String(pid), level: 0 })],
+        },
       });
     });
     await goesOn();
@@ -303,7 +317,10 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
 
   test('that cannot see whether archiving works: slowed at once, held after 15 seconds, told what to do', async () => {
     await run();
-    await superuser('revoke pg_monitor from postgres', 'revoke execute on function pg_ls_archive_statusdir() from public');
+    await superuser(
+      'revoke pg_monitor from postgres',
+      'revoke execute on function pg_ls_archive_statusdir() from public',
+    );
     try {
       const slowed = await isSlowed('archive');
       expect(slowed.health.reasons[0]?.reason).toBe('archive cannot be read (SQLSTATE 42501)');
