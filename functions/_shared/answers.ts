@@ -168,7 +168,7 @@ export const dryRunStage = z.looseObject({
   stage: z.number(),
   outcome: z.enum(['complete', 'part', 'not_tried', 'nothing_pending']),
   /** Why not all of it was tried. */
-  reason: z.enum(['time', 'waiters', 'locked', 'failures', 'error', 'earlier_stage']).nullish(),
+  reason: z.enum(['time', 'waiters', 'held', 'locked', 'failures', 'error', 'earlier_stage']).nullish(),
   pending: count,
   pending_is_estimate: z.boolean().nullish(),
   tried: count,

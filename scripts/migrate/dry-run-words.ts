@@ -31,6 +31,7 @@ export function announcement(mode: string, { locks, limits, problems }: DryRunAn
 const reasons: Record<NonNullable<DryRunStage['reason']>, string> = {
   time: 'time was up',
   waiters: 'somebody waited for its locks',
+  held: 'the server was in trouble',
   locked: 'others hold them',
   failures: 'too many failures',
   error: 'an error',
@@ -143,7 +144,7 @@ export function verdict(answer: DryRunAnswer, { migrate, again }: Commands): Ver
 /** What helps to see more. */
 function remedies(left: DryRunStage[], mode: string | null | undefined, again: string): string[] {
   const has = (...wanted: DryRunStage['reason'][]) => left.some(({ reason }) => wanted.includes(reason));
-  if (has('waiters', 'locked')) return [`Try again when fewer are at work: ${again}`];
+  if (has('waiters', 'locked', 'held')) return [`Try again when fewer are at work: ${again}`];
   if (mode !== 'full') return [];
   return has('time')
     ? [`Give it more time (--max-ms, over DATABASE_URL), or try it on a copy of the database: ${again}`]

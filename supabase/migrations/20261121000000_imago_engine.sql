@@ -170,7 +170,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
-  ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.');
+  ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
+  ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.');
 
 -- imago.plan
 create table imago.plan (
@@ -3710,6 +3711,7 @@ begin
   perform imago.expect_session();
   perform imago.expect_writable();
   perform imago.expect_no_problems(plan_name, problems);
+  perform imago.expect_not_held(plan);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures);
@@ -4730,6 +4732,21 @@ end
 $$;
 comment on function imago.expect_not_finalized(text, text) is 'Refuses to move entities, forward or back, once finalize has closed the way back (IM039).';
 
+-- imago.expect_not_held
+create or replace function imago.expect_not_held(plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if imago.held_fields(plan) is not null then
+    perform imago.raise_error('IM088', plan.name, imago.hold_reason(plan.name));
+  end if;
+end
+$$;
+comment on function imago.expect_not_held(imago.plan) is 'For calls that have no status of their own: refuses while the server''s health holds the runs of a plan (IM088).';
+
 -- imago.expect_nothing_deleted
 create or replace function imago.expect_nothing_deleted(plan text, batch bigint, before jsonb)
 returns void
@@ -5256,6 +5273,7 @@ declare
   plan imago.plan := imago.find_plan(plan_name);
   step imago.plan_step;
   closing boolean;
+  held jsonb;
 begin
   if allow_data_loss is null or dry_run is null then
     perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
@@ -5276,6 +5294,10 @@ begin
   step := imago.next_step(plan_name, 'finalize');
   if plan.finalized_at is not null then
     return imago.finalize_answer(plan_name, null, 'finalized');
+  end if;
+  held := imago.held_fields(plan);
+  if held is not null then
+    return imago.finalize_answer(plan_name, step.name, 'waiting') || held;
   end if;
   closing := plan.closed_at is null and imago.closes_way_back(step);
   if plan.closed_at is null then
@@ -7571,6 +7593,26 @@ begin
 end
 $$;
 comment on function imago.held_answer(imago.run, imago.governor, boolean, timestamptz) is 'What a call returns whose run is held by the governor: nothing was locked and nothing was done.';
+
+-- imago.held_fields
+create or replace function imago.held_fields(plan imago.plan)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  governor imago.governor := imago.look(plan, imago.unfinished_run(plan.name));
+begin
+  -- Hours are for what moves entities: who looks, or finalizes, does so by hand.
+  if governor.share > 0 or not exists (select from imago.reading r where r.plan = plan.name and r.holds and r.signal <> 'hours') then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'has_more', true, 'reason', imago.hold_reason(plan.name), 'retry_after_ms', imago.wait_ms(governor), 'health', imago.health_json(plan.name));
+end
+$$;
+comment on function imago.held_fields(imago.plan) is 'Fields of an answer with the status waiting, for calls that are no batches; null where the server''s health allows them.';
 
 -- imago.held_findings
 create or replace function imago.held_findings(plan_check imago.plan_check, amount bigint)
@@ -9962,16 +10004,16 @@ $$;
 comment on function imago.next_step(text, text) is 'The first step of a phase that is not done, or null; of clean-up those only that are for this end of the plan.';
 
 -- imago.next_walk_size
-create or replace function imago.next_walk_size(size integer, took_ms numeric)
+create or replace function imago.next_walk_size(size integer, took_ms numeric, aim_ms integer default null)
 returns integer
 language sql
 stable
 set search_path = ''
 as $$
   select greatest(least(size, 10), least(200000,
-    size * least(8.0, greatest(0.0625, imago.setting_number('sub_batch_ms') / greatest(1.0, took_ms)))))::integer
+    size * least(8.0, greatest(0.0625, coalesce(aim_ms, imago.setting_number('sub_batch_ms')) / greatest(1.0, took_ms)))))::integer
 $$;
-comment on function imago.next_walk_size(integer, numeric) is 'Rows of the next piece: towards sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
+comment on function imago.next_walk_size(integer, numeric, integer) is 'Rows of the next piece: towards aim_ms or, without, sub_batch_ms, at most eight times as many. Not below 10 unless a statement timeout has cut it so small: what a piece costs at any size would only come up more often.';
 
 -- imago.next_window
 create or replace function imago.next_window(plan imago.plan, batch_offset bigint, size integer, moved boolean)
@@ -12225,6 +12267,9 @@ begin
     -- Nothing is proved that writers in flight could still change.
     ('writer_wait_ms', 0)) n(name, most)
   where s.name = n.name;
+  -- Hours and rates are for what stays. Signals that are ignored are ignored here, too.
+  update imago.throttle t set hours_from = null, hours_to = null, time_zone = null, max_per_second = null
+  where t.hours_from is not null or t.max_per_second is not null;
   perform set_config('imago.dry', 'on', true);
 end
 $$;
@@ -12257,6 +12302,7 @@ begin
         or exists (select from imago.lane l where l.run = run_id and l.stage <> rehearse_stage.stage and not l.done) then 'complete'
       when step #>> '{error,code}' = 'IM020' then 'failures'
       when step ->> 'status' = 'busy' then 'locked'
+      when step ->> 'status' = 'waiting' then 'held'
       when step ->> 'status' not in ('working', 'deferred') then 'error'
       when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then 'waiters'
       when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
@@ -12271,7 +12317,7 @@ begin
   return jsonb_build_object('reason', reason, 'answer', answer);
 end
 $$;
-comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, failures (the error budget) or error.';
+comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, held (by the governor), failures (the error budget) or error.';
 
 -- imago.rehearse_stages
 create or replace function imago.rehearse_stages(run imago.run, plan imago.plan, mode text, batch_size integer, ends_at timestamptz)
@@ -15424,7 +15470,8 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
-  held imago.validation;
+  validation imago.validation;
+  held jsonb;
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
@@ -15440,14 +15487,18 @@ begin
   elsif fixes and imago.read_only_reason() is not null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
   end if;
-  held := imago.claim_validation(plan, fixes, dry_run, null, null);
-  if held.id is null then
+  held := imago.held_fields(plan);
+  if held is not null then
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || held;
+  end if;
+  validation := imago.claim_validation(plan, fixes, dry_run, null, null);
+  if validation.id is null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started);
   end if;
 
-  held := imago.work_validation(held, plan, deadline);
-  return imago.validation_answer(held.id, held.state, detailed, started)
-    || case held.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
+  validation := imago.work_validation(validation, plan, deadline);
+  return imago.validation_answer(validation.id, validation.state, detailed, started)
+    || case validation.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
 end
 $$;
 comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';
@@ -15760,7 +15811,6 @@ set jit = off
 as $$
 declare
   key constant record := imago.walked_key(step.source);
-  -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;
   deadline timestamptz := imago.call_deadline(max_ms);
   began timestamptz;
@@ -15803,8 +15853,9 @@ begin
     end if;
     done := done + size;
     step.cursor_key := keys[size];
-    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000);
-    exit when clock_timestamp() >= deadline;
+    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000, imago.setting_number('hold_ms'));
+    -- Nobody waits for longer than a piece takes.
+    exit when clock_timestamp() >= deadline or imago.is_waited_for();
   end loop;
   done := step.walked + done;
   update imago.plan_step s set cursor_key = step.cursor_key, size = step.size, walked = done

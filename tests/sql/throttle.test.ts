@@ -82,18 +82,15 @@ describe('a run that has limits', () => {
     await goesOn();
   });
 
-  test('of a query waits while it is true, and does not end while it fails', async () => {
+  test('of a query waits while it is true, or cannot be asked, and goes on without it', async () => {
     await run();
     await db.sql`create table public.gate (is_closed boolean)`;
     await db.sql`insert into public.gate values (true)`;
     await throttle({ throttle_query: 'select is_closed from public.gate' });
     expect(await step()).toMatchObject({ status: 'waiting', reason: 'throttle_query asks to wait' });
     await db.sql`drop table public.gate`;
-    await until(
-      'it is released, slowed by what cannot be asked',
-      async () => (await step()).status === 'working',
-    );
     expect(await step()).toMatchObject({
+      status: 'waiting',
       health: {
         reasons: [{ signal: 'query', sqlstate: '42P01', reason: 'query cannot be read (SQLSTATE 42P01)' }],
       },
@@ -135,19 +132,21 @@ describe('throttle_migration', () => {
     expect(logged[0]?.detail).toMatchObject({ max_per_second: 800, set_by: 'role:postgres' });
   });
 
-  test.each([
-    [{ hours: '22-6' }, 'IM015'],
-    [{ hours: '22:00-22:00' }, 'IM015'],
-    [{ hours: '25:00-06:00' }, 'IM015'],
-    [{ hours: '22:00-06:00 Nowhere/Else' }, 'IM015'],
-    [{ max_per_second: -1 }, 'IM015'],
-    [{ ignore: ['vacuums'] }, 'IM015'],
-    [{ throttle_query: 'select 1 from nothing' }, 'IM015'],
-    [{ throttle_query: 'delete from public.users' }, 'IM015'],
-    [{ plan: 'nothing' }, 'IM001'],
-  ])('refuses %j and changes nothing', async (args, code) => {
+  test('refuses what makes no sense, and changes nothing', async () => {
     await run(5);
-    expect((await refusal(throttle(args))).code).toBe(code);
+    const cases: [Record<string, unknown>, string][] = [
+      [{ hours: '22-6' }, 'IM015'],
+      [{ hours: '22:00-22:00' }, 'IM015'],
+      [{ hours: '25:00-06:00' }, 'IM015'],
+      [{ hours: '22:00-06:00 Nowhere/Else' }, 'IM015'],
+      [{ max_per_second: -1 }, 'IM015'],
+      [{ ignore: ['vacuums'] }, 'IM015'],
+      [{ throttle_query: 'select 1 from nothing' }, 'IM015'],
+      [{ throttle_query: 'delete from public.users' }, 'IM015'],
+      [{ plan: 'nothing' }, 'IM001'],
+    ];
+    for (const [args, code] of cases)
+      expect([args, (await refusal(throttle(args))).code]).toEqual([args, code]);
     expect(Number(await value(db.sql, 'select count(*) from imago.throttle'))).toBe(0);
     expect(Number(await value(db.sql, 'select count(*) from public.users'))).toBe(5);
   });
@@ -166,8 +165,9 @@ describe('throttle_migration', () => {
   });
 });
 
-describe('hours', () => {
-  test.each([
+test('hours may go past midnight, and are those of their time zone', async () => {
+  db = await freshDatabase();
+  const cases: [string, string, boolean][] = [
     ['22:00-06:00', '2026-01-01 23:00Z', true],
     ['22:00-06:00', '2026-01-01 05:59Z', true],
     ['22:00-06:00', '2026-01-01 06:00Z', false],
@@ -176,14 +176,72 @@ describe('hours', () => {
     ['18:00-24:00', '2026-01-01 23:59Z', true],
     ['22:00-06:00 Europe/Berlin', '2026-07-01 20:30Z', true],
     ['22:00-06:00 Europe/Berlin', '2026-01-01 20:30Z', false],
-  ])('%s at %s: %s', async (text, at, open) => {
-    db = await freshDatabase();
-    expect(
+  ];
+  for (const [text, at, open] of cases)
+    expect([
+      text,
+      at,
       await value(
         db.sql,
         'select imago.is_open(imago.set_hours(null::imago.throttle, $1), $2::timestamptz)',
         [text, at],
       ),
-    ).toBe(open);
+    ]).toEqual([text, at, open]);
+});
+
+describe('while the server is in trouble', () => {
+  const hold = (on: boolean) =>
+    db.sql`update imago.setting set value = ${on ? 'disk is being moved' : ''} where name = 'hold'`;
+  const reason = 'all runs are held: disk is being moved';
+
+  test('validate, with fixes and without, waits and says why', async () => {
+    await run(20);
+    await migrateAll(db.sql);
+    await hold(true);
+    for (const fix_issues of [false, true])
+      expect(await call(db.sql, 'validate_migration', { fix_issues })).toMatchObject({
+        status: 'waiting',
+        reason,
+      });
+    await hold(false);
+    await until(
+      'it is looked through',
+      async () => (await call(db.sql, 'validate_migration')).status === 'done',
+    );
+  });
+
+  test('finalize waits, says why, and goes on where it was', async () => {
+    await run(20);
+    await migrateAll(db.sql);
+    await hold(true);
+    expect(await call(db.sql, 'finalize_migration')).toMatchObject({
+      state: 'waiting',
+      reason,
+      closed: false,
+    });
+    await hold(false);
+    await until(
+      'it is finalized',
+      async () => (await call(db.sql, 'finalize_migration')).state === 'finalized',
+    );
+  });
+
+  test('a dry run is refused, and leaves nothing', async () => {
+    await run(20);
+    await hold(true);
+    const { code, message } = await refusal(call(db.sql, 'dry_run_migration'));
+    expect([code, message]).toEqual(['IM088', `what plan avatars does is held: ${reason}`]);
+    expect(await call(db.sql, 'dry_run_migration', { mode: 'preflight' })).toMatchObject({ status: 'done' });
+    await hold(false);
+    await until('it is released', async () => (await step()).status !== 'waiting');
+    expect(await call(db.sql, 'dry_run_migration')).toMatchObject({ dry_run: true, failed: 0 });
+  });
+
+  test('outside of the hours of a run, looking and finalizing are free', async () => {
+    await run(20);
+    await migrateAll(db.sql);
+    await throttle({ hours: await hours(120) });
+    expect((await call(db.sql, 'validate_migration')).status).not.toBe('waiting');
+    expect((await call(db.sql, 'finalize_migration')).state).not.toBe('waiting');
   });
 });

@@ -211,9 +211,9 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
         value(db.sql, 'select count(*) > 0 from pg_locks where not granted'),
       );
       const [row] = await tx<
-        { answer: Answer }[]
+        [{ answer: Answer }]
       >`select public.migrate_batch(batch_size => 5, max_ms => 60000) as answer`;
-      return { answer: row?.answer, waiting };
+      return { answer: row.answer, waiting };
     });
     await answer.waiting;
     expect(answer.answer).toMatchObject({ status: 'working', migrated: 5 });

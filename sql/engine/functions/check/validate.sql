@@ -12,7 +12,8 @@ set search_path = ''
 as $$
 declare
   plan imago.plan := imago.find_plan(plan_name);
-  held imago.validation;
+  validation imago.validation;
+  held jsonb;
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
 begin
@@ -28,14 +29,18 @@ begin
   elsif fixes and imago.read_only_reason() is not null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || imago.waiting_fields();
   end if;
-  held := imago.claim_validation(plan, fixes, dry_run, null, null);
-  if held.id is null then
+  held := imago.held_fields(plan);
+  if held is not null then
+    return imago.busy_answer(plan, detailed, fixes, dry_run, started) || '{"status": "waiting"}' || held;
+  end if;
+  validation := imago.claim_validation(plan, fixes, dry_run, null, null);
+  if validation.id is null then
     return imago.busy_answer(plan, detailed, fixes, dry_run, started);
   end if;
 
-  held := imago.work_validation(held, plan, deadline);
-  return imago.validation_answer(held.id, held.state, detailed, started)
-    || case held.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
+  validation := imago.work_validation(validation, plan, deadline);
+  return imago.validation_answer(validation.id, validation.state, detailed, started)
+    || case validation.state when 'done' then jsonb_build_object('progress', imago.validated_figures(plan)) else '{}' end;
 end
 $$;
 comment on function imago.validate(text, boolean, boolean, integer, boolean) is 'One call''s worth of a validation that a person asks for: takes it up where the last call left it. While nothing can be written, it looks as far as one call gets.';

@@ -29,6 +29,7 @@ begin
   perform imago.expect_session();
   perform imago.expect_writable();
   perform imago.expect_no_problems(plan_name, problems);
+  perform imago.expect_not_held(plan);
 
   begin
     result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures);

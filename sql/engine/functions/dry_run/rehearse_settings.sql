@@ -14,6 +14,9 @@ begin
     -- Nothing is proved that writers in flight could still change.
     ('writer_wait_ms', 0)) n(name, most)
   where s.name = n.name;
+  -- Hours and rates are for what stays. Signals that are ignored are ignored here, too.
+  update imago.throttle t set hours_from = null, hours_to = null, time_zone = null, max_per_second = null
+  where t.hours_from is not null or t.max_per_second is not null;
   perform set_config('imago.dry', 'on', true);
 end
 $$;

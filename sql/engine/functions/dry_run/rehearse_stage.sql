@@ -24,6 +24,7 @@ begin
         or exists (select from imago.lane l where l.run = run_id and l.stage <> rehearse_stage.stage and not l.done) then 'complete'
       when step #>> '{error,code}' = 'IM020' then 'failures'
       when step ->> 'status' = 'busy' then 'locked'
+      when step ->> 'status' = 'waiting' then 'held'
       when step ->> 'status' not in ('working', 'deferred') then 'error'
       when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then 'waiters'
       when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
@@ -38,4 +39,4 @@ begin
   return jsonb_build_object('reason', reason, 'answer', answer);
 end
 $$;
-comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, failures (the error budget) or error.';
+comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, held (by the governor), failures (the error budget) or error.';

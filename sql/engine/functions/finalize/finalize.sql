@@ -8,6 +8,7 @@ declare
   plan imago.plan := imago.find_plan(plan_name);
   step imago.plan_step;
   closing boolean;
+  held jsonb;
 begin
   if allow_data_loss is null or dry_run is null then
     perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'allow_data_loss' end);
@@ -28,6 +29,10 @@ begin
   step := imago.next_step(plan_name, 'finalize');
   if plan.finalized_at is not null then
     return imago.finalize_answer(plan_name, null, 'finalized');
+  end if;
+  held := imago.held_fields(plan);
+  if held is not null then
+    return imago.finalize_answer(plan_name, step.name, 'waiting') || held;
   end if;
   closing := plan.closed_at is null and imago.closes_way_back(step);
   if plan.closed_at is null then

@@ -8,7 +8,6 @@ set jit = off
 as $$
 declare
   key constant record := imago.walked_key(step.source);
-  -- As long as a call that moves entities: the app waits no longer for rows that this one has.
   max_ms constant integer := 2000;
   deadline timestamptz := imago.call_deadline(max_ms);
   began timestamptz;
@@ -51,8 +50,9 @@ begin
     end if;
     done := done + size;
     step.cursor_key := keys[size];
-    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000);
-    exit when clock_timestamp() >= deadline;
+    step.size := imago.next_walk_size(size, extract(epoch from clock_timestamp() - began) * 1000, imago.setting_number('hold_ms'));
+    -- Nobody waits for longer than a piece takes.
+    exit when clock_timestamp() >= deadline or imago.is_waited_for();
   end loop;
   done := step.walked + done;
   update imago.plan_step s set cursor_key = step.cursor_key, size = step.size, walked = done
