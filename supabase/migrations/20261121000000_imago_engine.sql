@@ -1837,15 +1837,19 @@ comment on function imago.call_budget(imago.run, integer, boolean) is 'The milli
 -- imago.call_deadline
 create or replace function imago.call_deadline(max_ms integer)
 returns timestamptz
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+declare
+  timeout constant interval := current_setting('statement_timeout')::interval;
+begin
   -- Past 70 % of the caller's statement timeout no new sub-batch begins: the timeout may also fall where nobody can catch it.
-  select least(
+  return least(
     clock_timestamp() + make_interval(secs => max_ms / 1000.0),
-    case when s.setting::integer > 0 then statement_timestamp() + make_interval(secs => 0.7 * s.setting::integer / 1000.0) end)
-  from pg_catalog.pg_settings s where s.name = 'statement_timeout'
+    case when timeout > interval '0' then statement_timestamp() + 0.7 * timeout end);
+end
 $$;
 comment on function imago.call_deadline(integer) is 'When a call stops beginning work: its time budget, cut to fit the caller''s statement timeout.';
 
@@ -2578,14 +2582,17 @@ comment on function imago.cleanup_preview(imago.plan, timestamptz) is 'What clea
 -- imago.clear_set_aside
 create or replace function imago.clear_set_aside(run imago.run, keys text[], stage integer)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+begin
   delete from imago.failure f
   where f.plan = run.plan and f.direction = run.direction and f.stage = clear_set_aside.stage and f.entity = any (keys)
     and f.kind in ('failed', 'deferred', 'too_large', 'unreachable')
-    and exists (select from imago.failure any_failure where any_failure.plan = run.plan)
+    and exists (select from imago.failure any_failure where any_failure.plan = run.plan);
+end
 $$;
 comment on function imago.clear_set_aside(imago.run, text[], integer) is 'Forgets failures of entities that have been moved since.';
 
@@ -4119,6 +4126,20 @@ end
 $$;
 comment on function imago.entity_exists(imago.plan, text) is 'Whether the source has a row with this key.';
 
+-- imago.entity_ms
+create or replace function imago.entity_ms(took interval, entities bigint, out ms numeric)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  took_ms constant numeric := 1000 * extract(epoch from took);
+begin
+  ms := greatest(took_ms - imago.sub_batch_cost_ms(), took_ms / 2) / entities;
+end
+$$;
+comment on function imago.entity_ms(interval, bigint, out numeric) is 'What each further entity of a sub-batch takes, in milliseconds.';
+
 -- imago.entity_run
 create or replace function imago.entity_run(plan imago.plan, direction text)
 returns imago.run
@@ -4204,13 +4225,17 @@ comment on function imago.entity_stage(imago.plan, text, integer, boolean) is 'T
 -- imago.entity_type
 create or replace function imago.entity_type(undo_table text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select pg_catalog.format_type(a.atttypid, a.atttypmod)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass('imago_undo.' || quote_ident(undo_table)) and a.attname = 'entity'
+begin
+  return (
+    select pg_catalog.format_type(a.atttypid, a.atttypmod)
+    from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass('imago_undo.' || quote_ident(undo_table)) and a.attname = 'entity');
+end
 $$;
 comment on function imago.entity_type(text) is 'Type of the entities that an undo table names; null where there is no such table.';
 
@@ -5905,12 +5930,16 @@ comment on function imago.find_unrestored(imago.plan_write, imago.plan, text[], 
 -- imago.fingerprint
 create or replace function imago.fingerprint(alias text, columns text[])
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select format('array[%s]::integer[]', (
-    select string_agg(imago.fingerprint_part(alias, c), ', ' order by n) from unnest(columns) with ordinality u(c, n)))
+begin
+  return (
+    select format('array[%s]::integer[]', (
+      select string_agg(imago.fingerprint_part(alias, c), ', ' order by n) from unnest(columns) with ordinality u(c, n))));
+end
 $$;
 comment on function imago.fingerprint(text, text[]) is 'SQL expression: the fingerprint of a row, for use where timezone and formats are fixed. One number a column, so that one that the app drops takes nothing else along.';
 
@@ -6041,13 +6070,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  left_ms numeric := 1000 * extract(epoch from deadline - clock_timestamp());
 begin
   if lane.entity_ms is null or lane.entity_ms <= 0 then
     return lane.batch_size;
   end if;
-  return greatest(1, least(lane.batch_size, least(
-    greatest(20, 1000 * extract(epoch from deadline - clock_timestamp())),
-    case when is_quiet is not true then imago.setting_number('hold_ms') end) / lane.entity_ms))::integer;
+  if is_quiet is not true then
+    left_ms := least(left_ms, imago.setting_number('hold_ms'));
+  end if;
+  return greatest(1, least(lane.batch_size, greatest(12, left_ms - imago.sub_batch_cost_ms()) / lane.entity_ms))::integer;
 end
 $$;
 comment on function imago.fitting_size(imago.lane, timestamptz, boolean) is 'Size of the next sub-batch of a lane: its own, or what fits the rest of the call. Unless the tables are quiet, hold_ms.';
@@ -7643,10 +7675,14 @@ comment on function imago.held_findings(imago.plan_check, bigint) is 'How much o
 -- imago.hidden_relations
 create or replace function imago.hidden_relations(plan imago.plan)
 returns setof regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select t
   from (
     select r from imago.plan_relations(plan) r
@@ -7654,7 +7690,8 @@ as $$
     select pg_catalog.to_regclass(format('imago_undo.%I', w.undo_table)) from imago.plan_write w
     where w.plan = hidden_relations.plan.name and w.undo_table is not null
   ) t(t)
-  where pg_catalog.row_security_active(t)
+  where pg_catalog.row_security_active(t);
+end
 $$;
 comment on function imago.hidden_relations(imago.plan) is 'Tables of a plan, undo tables included, whose row level security hides rows from the role that Imago runs as.';
 
@@ -7713,15 +7750,19 @@ comment on function imago.identity_changed(text, text[], boolean) is 'SQL for a 
 -- imago.index_of
 create or replace function imago.index_of(relation text, name text)
 returns pg_catalog.regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select i.indexrelid::pg_catalog.regclass
-  from pg_catalog.pg_index i
-  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-  where i.indrelid = pg_catalog.to_regclass(relation) and a.attname = name and i.indisvalid
-  limit 1
+begin
+  return (
+    select i.indexrelid::pg_catalog.regclass
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = pg_catalog.to_regclass(relation) and a.attname = name and i.indisvalid
+    limit 1);
+end
 $$;
 comment on function imago.index_of(text, text) is 'An index that finds rows by a column, null if there is none.';
 
@@ -7744,14 +7785,19 @@ comment on function imago.index_wait_ms(text) is 'How long to wait for the lock 
 -- imago.index_warning
 create or replace function imago.index_warning(relation text, name text, purpose text)
 returns setof imago.problem
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
     format('create index concurrently on %s (%I);', relation, name)
   from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
+  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null;
+end
 $$;
 comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.
 
@@ -8484,6 +8530,20 @@ as $$
 $$;
 comment on function imago.is_resumable(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
+-- imago.is_time_left
+create or replace function imago.is_time_left(began timestamptz, deadline timestamptz)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- What a sub-batch costs at any size would be paid for little: the next call does the rest as well.
+  return clock_timestamp() + least(interval '50 ms', (clock_timestamp() - began) / 2) < deadline;
+end
+$$;
+comment on function imago.is_time_left(timestamptz, timestamptz) is 'Whether another sub-batch is worth beginning before a call is to end, given when the last one, or the call, began.';
+
 -- imago.is_waited_for
 create or replace function imago.is_waited_for(ms integer default 0)
 returns boolean
@@ -8528,8 +8588,8 @@ begin
     c.ordinal::integer,
     a.attname::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
-    imago.journal_type(a.atttypid, a.atttypmod),
-    imago.journal_type(a.atttypid, -1) in (
+    case when t.is_plain then pg_catalog.format_type(a.atttypid, a.atttypmod) else imago.journal_type(a.atttypid, a.atttypmod) end,
+    case when t.is_plain then pg_catalog.format_type(a.atttypid, -1) else imago.journal_type(a.atttypid, -1) end in (
       'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
       'timestamp without time zone', 'timestamp with time zone'),
     not a.attnotnull,
@@ -8538,6 +8598,9 @@ begin
   from unnest(journal_columns.columns) with ordinality c(name, ordinal)
   join pg_catalog.pg_attribute a
     on a.attrelid = journal_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  -- Most types are journaled as they are: no domain, no enum, no array of these.
+  cross join lateral (
+    select y.typtype = 'b' and y.typelem = 0 from pg_catalog.pg_type y where y.oid = a.atttypid) t(is_plain)
   order by c.ordinal;
 end
 $$;
@@ -8570,12 +8633,16 @@ comment on function imago.journal_type(oid, integer) is 'Type of a journaled col
 -- imago.journaled_print
 create or replace function imago.journaled_print(write imago.plan_write, alias text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select case when '' = any (write.inserted_columns) then format('imago.fit_print(%I.print, %L::text[])', alias, write.inserted_columns)
-    else format('%I.print', alias) end
+begin
+  return (
+    select case when '' = any (write.inserted_columns) then format('imago.fit_print(%I.print, %L::text[])', alias, write.inserted_columns)
+      else format('%I.print', alias) end);
+end
 $$;
 comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have gone since it was taken.';
 
@@ -8675,13 +8742,17 @@ comment on function imago.key_type(text, text) is 'The type by which the rows of
 -- imago.keys_sql
 create or replace function imago.keys_sql(plan imago.plan)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
-  -- statement of a batch.
-  select format('((select $1::%1$s[])::%1$s[])', plan.key_type)
+begin
+  return (
+    -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
+    -- statement of a batch.
+    select format('((select $1::%1$s[])::%1$s[])', plan.key_type));
+end
 $$;
 comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
 
@@ -9389,17 +9460,22 @@ comment on function imago.migrate_entity(text, text, integer) is 'Moves one enti
 -- imago.missing_indexes
 create or replace function imago.missing_indexes(plan_name text)
 returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
   from imago.plan_write w
   cross join lateral jsonb_object_keys(w.points_to) p(name)
   cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
   cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
   where w.plan = plan_name
-  order by w.position, p.name
+  order by w.position, p.name;
+end
 $$;
 comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. The statement builds one beside writers. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
@@ -10466,11 +10542,15 @@ comment on function imago.others_at_work(bigint) is 'Whether another session is 
 -- imago.over_budget
 create or replace function imago.over_budget(run imago.run)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select imago.count_failed(run.id) > imago.allowed_failures(run)
+begin
+  return (
+    select imago.count_failed(run.id) > imago.allowed_failures(run));
+end
 $$;
 comment on function imago.over_budget(imago.run) is 'Whether more entities have failed in this run than max_failures allows.';
 
@@ -10882,10 +10962,14 @@ comment on function imago.plan_phase(imago.plan, imago.run) is 'Where a plan sta
 -- imago.plan_relations
 create or replace function imago.plan_relations(plan imago.plan)
 returns setof regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s
   where pg_catalog.to_regclass(s.source) is not null
   union
@@ -10893,21 +10977,27 @@ as $$
   where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null
   union
   select pg_catalog.to_regclass(c.source) from imago.plan_check c
-  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
+  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null;
+end
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';
 
 -- imago.plan_stages
 create or replace function imago.plan_stages(plan imago.plan)
 returns setof imago.plan
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select s.*
   from (select 1 as number union all select t.number from imago.plan_stage t where t.plan = plan_stages.plan.name) n
   cross join lateral imago.plan_at_stage(plan_stages.plan, n.number) s
-  order by n.number
+  order by n.number;
+end
 $$;
 comment on function imago.plan_stages(imago.plan) is 'The stages that a plan walks, in order; most plans have one.';
 
@@ -11563,29 +11653,37 @@ comment on function imago.read_nested(imago.plan, bigint, anyarray, jsonb) is 'A
 -- imago.read_only_database
 create or replace function imago.read_only_database()
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select case
-    when pg_catalog.pg_is_in_recovery() then 'this server is a standby, which takes no writes until it is promoted'
-    when current_setting('default_transaction_read_only') = 'on'
-    then 'the database is read-only (default_transaction_read_only = on); on Supabase because its disk is nearly full'
-  end
+begin
+  return (
+    select case
+      when pg_catalog.pg_is_in_recovery() then 'this server is a standby, which takes no writes until it is promoted'
+      when current_setting('default_transaction_read_only') = 'on'
+      then 'the database is read-only (default_transaction_read_only = on); on Supabase because its disk is nearly full'
+    end);
+end
 $$;
 comment on function imago.read_only_database() is 'Why this database takes no writes at the moment, in words; null where it does. Whatever this one call''s transaction is.';
 
 -- imago.read_only_reason
 create or replace function imago.read_only_reason(moving boolean default true)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(
-    -- A transaction may be made writable by hand, to free some space: that is not what we do.
-    case when moving or current_setting('transaction_read_only') = 'on' then imago.read_only_database() end,
-    case when current_setting('transaction_read_only') = 'on' then 'the transaction of this call is read-only' end)
+begin
+  return (
+    select coalesce(
+      -- A transaction may be made writable by hand, to free some space: that is not what we do.
+      case when moving or current_setting('transaction_read_only') = 'on' then imago.read_only_database() end,
+      case when current_setting('transaction_read_only') = 'on' then 'the transaction of this call is read-only' end));
+end
 $$;
 comment on function imago.read_only_reason(boolean) is 'Why nothing can be written at the moment, in words; null where it can. Moving also waits in a transaction that was made writable while the database is read-only.';
 
@@ -13147,11 +13245,15 @@ comment on function imago.rollback_entity(text, text, boolean, integer) is 'Take
 -- imago.rows_updated
 create or replace function imago.rows_updated(relations text[])
 returns bigint
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(pg_catalog.to_regclass(r.relation))), 0)::bigint from unnest(relations) r(relation)
+begin
+  return (
+    select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(pg_catalog.to_regclass(r.relation))), 0)::bigint from unnest(relations) r(relation));
+end
 $$;
 comment on function imago.rows_updated(text[]) is 'Rows of these tables that this transaction has updated so far; take differences.';
 
@@ -13576,10 +13678,14 @@ comment on function imago.scheduled(text) is 'How often pg_cron drives a plan, s
 -- imago.schema_moves
 create or replace function imago.schema_moves(plan_name text)
 returns table (relation text, name text, number integer, kind text, becomes text, was text)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   with noted as (
     select d.*, d.noted_in = 'imago.declared'::pg_catalog.regclass as by_number
     from imago.declared d where d.plan = plan_name
@@ -13626,7 +13732,8 @@ as $$
   from tables t
   join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
   where not exists (
-    select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
+    select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end);
+end
 $$;
 comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare. Tables and columns were dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';
 
@@ -13777,11 +13884,15 @@ comment on function imago.set_unreachable_aside(imago.run, imago.plan, text[]) i
 -- imago.setting_number
 create or replace function imago.setting_number(name text)
 returns integer
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select s.value::integer from imago.setting s where s.name = setting_number.name
+begin
+  return (
+    select s.value::integer from imago.setting s where s.name = setting_number.name);
+end
 $$;
 comment on function imago.setting_number(text) is 'For plans: a setting of imago.setting as a number.
 
@@ -13943,13 +14054,17 @@ comment on function imago.side_changed(imago.plan_write) is 'SQL: whether a colu
 -- imago.side_columns
 create or replace function imago.side_columns(write imago.plan_write)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(array_agg(c order by n), '{}')
-  from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
-  where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column
+begin
+  return (
+    select coalesce(array_agg(c order by n), '{}')
+    from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
+    where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column);
+end
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';
 
@@ -13973,13 +14088,17 @@ comment on function imago.side_journals(imago.plan_write) is 'SQL: what batches 
 -- imago.side_values
 create or replace function imago.side_values(write imago.plan_write, template text, separator text default ', ')
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select string_agg(format(template, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), c.n, imago.quoted_name(a.attname)), separator order by c.n)
-  from unnest(imago.side_columns(write)) with ordinality c(name, n)
-  join pg_catalog.pg_attribute a on a.attrelid = write.relation::pg_catalog.regclass and a.attname = c.name
+begin
+  return (
+    select string_agg(format(template, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), c.n, imago.quoted_name(a.attname)), separator order by c.n)
+    from unnest(imago.side_columns(write)) with ordinality c(name, n)
+    join pg_catalog.pg_attribute a on a.attrelid = write.relation::pg_catalog.regclass and a.attname = c.name);
+end
 $$;
 comment on function imago.side_values(imago.plan_write, text, text) is 'Writes a template once for each column that the plan does not declare. %1 name, %2 type, %3 position, %4 the name as PL/pgSQL reads it.';
 
@@ -14420,6 +14539,15 @@ begin
 end
 $$;
 comment on function imago.stored_columns(text) is 'Columns that hold data of their own: all but generated ones.';
+
+-- imago.sub_batch_cost_ms
+create or replace function imago.sub_batch_cost_ms()
+returns numeric
+language sql
+immutable
+set search_path = ''
+return 8;
+comment on function imago.sub_batch_cost_ms() is 'What a sub-batch takes at any size, in milliseconds, so that sizes fit the time of short calls. Measured: 7 to 10.';
 
 -- imago.sync_body
 create or replace function imago.sync_body(sync imago.plan_sync, plan imago.plan, ending text)
@@ -16209,7 +16337,7 @@ begin
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
     select coalesce(f.batch_size, lane.batch_size), f.entity_ms, f.entity_wal into lane.batch_size, lane.entity_ms, lane.entity_wal from imago.first_size(lane) f;
   end if;
-  while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
+  while not lane.done and total.attempts < attempts_left and (total.attempts = 0 or imago.is_time_left(started, deadline)) loop
     governor := imago.look(plan, run);
     entities_left := imago.entities_left(run, governor) - total.moved - total.failed;
     if total.attempts > 0 and (governor.share = 0 or entities_left <= 0 or imago.is_waited_for()) then
@@ -16254,7 +16382,7 @@ begin
       lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / greatest(1, ahead.rows), lane.entity_wal / 2);
       -- The rest of a lane says nothing about the size that fits the next one.
       if ahead.rows >= portion.batch_size then
-        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
+        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from imago.entity_ms(clock_timestamp() - started, ahead.rows) taken(ms);
         -- What a look has bounded says nothing about the size that the time has room for.
         lane.batch_size := greatest(
           imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size),
@@ -16351,7 +16479,7 @@ begin
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
   while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
-        and (clock_timestamp() < deadline or totals = '{}') loop
+        and (totals = '{}' or imago.is_time_left(started, deadline)) loop
     lane := imago.claim_lane(run.id);
     staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
     if imago.close_needless_late_lanes(run, staged, lane) then
@@ -16438,10 +16566,14 @@ comment on function imago.work_validation(imago.validation, imago.plan, timestam
 -- imago.write_counters
 create or replace function imago.write_counters(relations text[])
 returns table (relation text, inserted bigint, updated bigint, deleted bigint)
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select r.relation,
     coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid)), 0)::bigint,
     coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)), 0)::bigint,
@@ -16451,7 +16583,8 @@ as $$
   cross join lateral (
     select pg_catalog.to_regclass(r.relation)::oid
     union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(r.relation)) p) t(oid)
-  group by r.relation
+  group by r.relation;
+end
 $$;
 comment on function imago.write_counters(text[]) is 'Rows of these tables that this transaction has inserted, updated and deleted so far. Counted by the server; take differences.';
 

@@ -12,8 +12,8 @@ begin
     c.ordinal::integer,
     a.attname::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
-    imago.journal_type(a.atttypid, a.atttypmod),
-    imago.journal_type(a.atttypid, -1) in (
+    case when t.is_plain then pg_catalog.format_type(a.atttypid, a.atttypmod) else imago.journal_type(a.atttypid, a.atttypmod) end,
+    case when t.is_plain then pg_catalog.format_type(a.atttypid, -1) else imago.journal_type(a.atttypid, -1) end in (
       'boolean', 'smallint', 'integer', 'bigint', 'oid', 'uuid', 'date', 'bytea',
       'timestamp without time zone', 'timestamp with time zone'),
     not a.attnotnull,
@@ -22,6 +22,9 @@ begin
   from unnest(journal_columns.columns) with ordinality c(name, ordinal)
   join pg_catalog.pg_attribute a
     on a.attrelid = journal_columns.relation::pg_catalog.regclass and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  -- Most types are journaled as they are: no domain, no enum, no array of these.
+  cross join lateral (
+    select y.typtype = 'b' and y.typelem = 0 from pg_catalog.pg_type y where y.oid = a.atttypid) t(is_plain)
   order by c.ordinal;
 end
 $$;

@@ -1,11 +1,15 @@
 create or replace function imago.side_columns(write imago.plan_write)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(array_agg(c order by n), '{}')
-  from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
-  where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column
+begin
+  return (
+    select coalesce(array_agg(c order by n), '{}')
+    from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
+    where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column);
+end
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';

@@ -1,13 +1,18 @@
 create or replace function imago.index_warning(relation text, name text, purpose text)
 returns setof imago.problem
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
     format('create index concurrently on %s (%I);', relation, name)
   from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null
+  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null;
+end
 $$;
 comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.
 

@@ -1,9 +1,13 @@
 create or replace function imago.schema_moves(plan_name text)
 returns table (relation text, name text, number integer, kind text, becomes text, was text)
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   with noted as (
     select d.*, d.noted_in = 'imago.declared'::pg_catalog.regclass as by_number
     from imago.declared d where d.plan = plan_name
@@ -50,6 +54,7 @@ as $$
   from tables t
   join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
   where not exists (
-    select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end)
+    select from columns c where c.relation = t.relation and case when c.by_number then c.number = a.attnum else c.name = a.attname end);
+end
 $$;
 comment on function imago.schema_moves(text) is 'What has become of the tables of a plan since prepare. Tables and columns were dropped, replaced, renamed, retyped or added, and labels of enums renamed; becomes: the new name or type.';

@@ -4,13 +4,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  left_ms numeric := 1000 * extract(epoch from deadline - clock_timestamp());
 begin
   if lane.entity_ms is null or lane.entity_ms <= 0 then
     return lane.batch_size;
   end if;
-  return greatest(1, least(lane.batch_size, least(
-    greatest(20, 1000 * extract(epoch from deadline - clock_timestamp())),
-    case when is_quiet is not true then imago.setting_number('hold_ms') end) / lane.entity_ms))::integer;
+  if is_quiet is not true then
+    left_ms := least(left_ms, imago.setting_number('hold_ms'));
+  end if;
+  return greatest(1, least(lane.batch_size, greatest(12, left_ms - imago.sub_batch_cost_ms()) / lane.entity_ms))::integer;
 end
 $$;
 comment on function imago.fitting_size(imago.lane, timestamptz, boolean) is 'Size of the next sub-batch of a lane: its own, or what fits the rest of the call. Unless the tables are quiet, hold_ms.';

@@ -1,9 +1,13 @@
 create or replace function imago.plan_relations(plan imago.plan)
 returns setof regclass
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+#variable_conflict use_column
+begin
+  return query
   select pg_catalog.to_regclass(s.source) from imago.plan_stages(plan) s
   where pg_catalog.to_regclass(s.source) is not null
   union
@@ -11,6 +15,7 @@ as $$
   where w.plan = plan_relations.plan.name and pg_catalog.to_regclass(w.relation) is not null
   union
   select pg_catalog.to_regclass(c.source) from imago.plan_check c
-  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null
+  where c.plan = plan_relations.plan.name and pg_catalog.to_regclass(c.source) is not null;
+end
 $$;
 comment on function imago.plan_relations(imago.plan) is 'The tables that a plan walks, writes or checks, as far as they exist.';

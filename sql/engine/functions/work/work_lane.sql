@@ -27,7 +27,7 @@ begin
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
     select coalesce(f.batch_size, lane.batch_size), f.entity_ms, f.entity_wal into lane.batch_size, lane.entity_ms, lane.entity_wal from imago.first_size(lane) f;
   end if;
-  while not lane.done and total.attempts < attempts_left and (clock_timestamp() < deadline or total.attempts = 0) loop
+  while not lane.done and total.attempts < attempts_left and (total.attempts = 0 or imago.is_time_left(started, deadline)) loop
     governor := imago.look(plan, run);
     entities_left := imago.entities_left(run, governor) - total.moved - total.failed;
     if total.attempts > 0 and (governor.share = 0 or entities_left <= 0 or imago.is_waited_for()) then
@@ -72,7 +72,7 @@ begin
       lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / greatest(1, ahead.rows), lane.entity_wal / 2);
       -- The rest of a lane says nothing about the size that fits the next one.
       if ahead.rows >= portion.batch_size then
-        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from (select 1000 * extract(epoch from clock_timestamp() - started) / ahead.rows) taken(ms);
+        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from imago.entity_ms(clock_timestamp() - started, ahead.rows) taken(ms);
         -- What a look has bounded says nothing about the size that the time has room for.
         lane.batch_size := greatest(
           imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size),

@@ -68,7 +68,7 @@ begin
 
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
   while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
-        and (clock_timestamp() < deadline or totals = '{}') loop
+        and (totals = '{}' or imago.is_time_left(started, deadline)) loop
     lane := imago.claim_lane(run.id);
     staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
     if imago.close_needless_late_lanes(run, staged, lane) then
