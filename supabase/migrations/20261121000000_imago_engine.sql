@@ -7587,13 +7587,17 @@ comment on function imago.has_no_entities(imago.plan) is 'Whether all tables tha
 -- imago.has_sides
 create or replace function imago.has_sides(write imago.plan_write)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  -- The index on rows that have some is one block long as long as there is none: no query has to look.
-  select coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass('imago_undo.' || quote_ident(left(write.undo_table, 50) || '_side_idx')))
-    > pg_catalog.current_setting('block_size')::bigint, false)
+begin
+  return (
+    -- The index on rows that have some is one block long as long as there is none: no query has to look.
+    select coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass('imago_undo.' || quote_ident(left(write.undo_table, 50) || '_side_idx')))
+      > pg_catalog.current_setting('block_size')::bigint, false));
+end
 $$;
 comment on function imago.has_sides(imago.plan_write) is 'Whether there may be journaled changes beside what a write declares.';
 
@@ -11784,7 +11788,6 @@ as $$
 declare
   write imago.plan_write;
   row_keys text;
-  has_sides boolean;
   found_sides jsonb;
   result jsonb := '{}';
 begin
@@ -11792,13 +11795,6 @@ begin
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w) order by w.position
   loop
-    -- Most apps have no such trigger: nothing more is asked then.
-    execute format('select exists (select from imago_undo.%I u where u.entity = any %s and u.op = ''u'' and u.side is not null)',
-      write.undo_table, imago.keys_sql(plan))
-    into has_sides using keys;
-    if not has_sides then
-      continue;
-    end if;
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     execute format(
       'with beside as (

@@ -12,7 +12,6 @@ as $$
 declare
   write imago.plan_write;
   row_keys text;
-  has_sides boolean;
   found_sides jsonb;
   result jsonb := '{}';
 begin
@@ -20,13 +19,6 @@ begin
     select w.* from imago.plan_write w
     where w.plan = plan.name and w.stage = plan.stage and imago.has_sides(w) order by w.position
   loop
-    -- Most apps have no such trigger: nothing more is asked then.
-    execute format('select exists (select from imago_undo.%I u where u.entity = any %s and u.op = ''u'' and u.side is not null)',
-      write.undo_table, imago.keys_sql(plan))
-    into has_sides using keys;
-    if not has_sides then
-      continue;
-    end if;
     row_keys := imago.each_column('u.key_%1$s', write.relation, write.key_columns);
     execute format(
       'with beside as (
