@@ -4,7 +4,7 @@ declare
   routine regprocedure;
 begin
   for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
-    execute format('revoke all on function %s from public, anon, authenticated', routine);
+    execute format('revoke all on routine %s from public, anon, authenticated', routine);
   end loop;
   -- install_check has seen to it that nobody else has functions of these names.
   for routine in

@@ -1660,7 +1660,7 @@ declare
   noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
+  -- Runs for each row, so little is asked: the third part of the setting is empty in a batch that goes forward. Security definer would cost more
   -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
   -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
   execute format(
@@ -1675,13 +1675,16 @@ begin
     case when partitioned then 'security definer' else 'security invoker' end,
     format(
       'declare
+         imago_pass constant text := pg_catalog.split_part(pg_catalog.current_setting(''imago.batch'', true), '':'', 3);
          imago_note text[];
        begin
          %1$s
-         if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
-           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' then
-             %4$s
-           elsif pg_catalog.pg_trigger_depth() = 1 then
+         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 then
+           %4$s
+         end if;
+         %6$s
+         if imago_pass = ''side'' then
+           if pg_catalog.pg_trigger_depth() = 1 then
              if not imago.is_batch_open(%5$L) then
                return new;
              end if;
@@ -1689,14 +1692,14 @@ begin
              if pg_catalog.cardinality(imago_note) > 0 then
                %2$s
              end if;
-           elsif pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+           else
              %3$s
            end if;
          end if;
          return new;
        end',
-      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan));
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan, coalesce(touch, '')));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
@@ -1922,13 +1925,12 @@ language sql
 stable
 set search_path = ''
 as $$
-  select imago.trigger_query(
-      'select exists (select from new_rows n where not exists (select from old_rows o where %1$s))', '{}', 'into imago_moved',
-      imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
-    || format(
-      'if imago_moved then
-         raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
-       end if;', write.relation)
+  select format(
+    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago.has_app_trigger(tg_relid)) and %s then
+       raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
+     end if;',
+    -- Where triggers of the app may be to blame, refuse_new_keys has looked already.
+    imago.identity_changed(write.relation, write.key_columns, false), write.relation)
 $$;
 comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a capture function: refuses rows whose primary key a batch, or a trigger of the app, has changed (IM072).';
 
@@ -7232,6 +7234,18 @@ as $$
            or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = write.entity_column)))
 $$;
 comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
+
+-- imago.goes_on_at_once
+create or replace function imago.goes_on_at_once(answer jsonb)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce((answer ->> 'has_more')::boolean, false)
+    and coalesce(answer ->> 'status', answer ->> 'state') in ('working', 'deferred', 'preparing', 'checking', 'finalizing')
+$$;
+comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: whoever drives a plan calls again as soon as the answer says.';
 
 -- imago.governor_reasons
 create or replace function imago.governor_reasons(plan text)
@@ -13465,6 +13479,29 @@ end
 $$;
 comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';
 
+-- imago.run_ticks
+create or replace procedure imago.run_ticks(plan_name text, finalize boolean default false, inout answer jsonb default null)
+language plpgsql
+-- It commits, so it can have no settings of its own: the search_path is set in each transaction.
+as $$
+declare
+  ends timestamptz;
+begin
+  loop
+    perform pg_catalog.set_config('search_path', '', true);
+    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.tick_budget(plan_name) / 1000.0));
+    answer := imago.tick(plan_name, finalize);
+    commit;
+    perform pg_catalog.set_config('search_path', '', true);
+    exit when not imago.goes_on_at_once(answer)
+      or clock_timestamp() + make_interval(secs => (answer ->> 'retry_after_ms')::integer / 1000.0) >= ends;
+    perform pg_catalog.pg_sleep((answer ->> 'retry_after_ms')::integer / 1000.0);
+    commit;
+  end loop;
+end
+$$;
+comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short.';
+
 -- imago.sample_keys_text
 create or replace function imago.sample_keys_text(keys text[], amount bigint)
 returns text
@@ -13615,7 +13652,7 @@ begin
   if not (imago.find_job(plan_name) ->> 'active')::boolean then
     perform cron.unschedule(job);
   end if;
-  perform cron.schedule(job, wanted.schedule, format('select imago.tick(%L%s)', plan_name, case when finalize then ', true' else '' end));
+  perform cron.schedule(job, wanted.schedule, format('call imago.run_ticks(%L%s)', plan_name, case when finalize then ', true' else '' end));
   perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
   return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
     'run', run.id, 'direction', run.direction, 'state', run.state);
@@ -17198,6 +17235,47 @@ end
 $$;
 comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
 
+-- public.run
+create or replace procedure imago.run(
+  plan text default 'avatars',
+  direction text default 'forward',
+  seconds integer default null,
+  batch_size integer default null,
+  force boolean default null,
+  inout answer jsonb default null
+)
+language plpgsql
+-- It commits, so it can have no settings of its own: the search_path is set in each transaction.
+as $$
+declare
+  began constant timestamptz := pg_catalog.clock_timestamp();
+  ends timestamptz;
+begin
+  loop
+    perform pg_catalog.set_config('search_path', '', true);
+    if direction is null or direction not in ('forward', 'rollback') then
+      perform imago.raise_error('IM015', 'direction', coalesce(direction, 'null'), 'forward or rollback');
+    end if;
+    -- The whole call is one statement: its timeout must not fall into a batch.
+    ends := least(began + make_interval(secs => seconds),
+      case when current_setting('statement_timeout')::interval > interval '0' then statement_timestamp() + 0.6 * current_setting('statement_timeout')::interval end);
+    answer := case direction
+      when 'forward' then imago.migrate(plan, 2000, batch_size)
+      else imago.roll_back(plan, 2000, force) end;
+    commit;
+    perform pg_catalog.set_config('search_path', '', true);
+    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled') or clock_timestamp() >= ends;
+    -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
+    perform pg_catalog.pg_sleep(least(
+      (answer ->> 'retry_after_ms')::integer / 1000.0, greatest(0, coalesce(extract(epoch from ends - clock_timestamp()), 3600))));
+    commit;
+  end loop;
+end
+$$;
+comment on procedure imago.run(text, text, integer, integer, boolean, inout jsonb) is 'Migrates a plan, or takes it back, from one connection, with a commit after each batch. Until it is done or the seconds are over. For psql and the SQL editor, as the role postgres. With a statement timeout it ends in time; calling it again goes on.
+
+Example: call imago.run(''avatars'')';
+
 -- public.grants
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.
 do $$
@@ -17205,7 +17283,7 @@ declare
   routine regprocedure;
 begin
   for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
-    execute format('revoke all on function %s from public, anon, authenticated', routine);
+    execute format('revoke all on routine %s from public, anon, authenticated', routine);
   end loop;
   -- install_check has seen to it that nobody else has functions of these names.
   for routine in

@@ -209,7 +209,7 @@ describe('a tick of pg_cron that fails', () => {
       `select pg_get_functiondef('avatars.prepare_default_key'::regproc)`,
     );
     await call(db.sql, 'schedule_migration');
-    await runJobs(db);
+    await db.sql`select imago.tick('avatars')`;
     await replace(db, `raise serialization_failure using message = 'a value of a row';`);
     for (let round = 0; round < 2; round += 1) {
       const [ran] = await runJobs(db);
@@ -232,7 +232,7 @@ describe('a tick of pg_cron that fails', () => {
   test('with what does not pass removes the job, and says so', async () => {
     const db = await database(30);
     await call(db.sql, 'schedule_migration');
-    await runJobs(db);
+    await db.sql`select imago.tick('avatars')`;
     await replace(db, `raise undefined_column;`);
     expect((await runJobsToTheEnd(db)).at(-1)?.answer).toMatchObject({
       status: 'failed',
@@ -332,7 +332,9 @@ describe('direct steps of a scheduled plan', () => {
     const db = await trial([index, drop]);
     expect(await schedule(db, { finalize: true })).toMatchObject({ finalize: true, run: null });
     const ran = await runJobsToTheEnd(db);
-    expect(ran.at(-1)?.answer).toMatchObject({ state: 'finalized', has_more: false });
+    expect(ran.map(({ answer }) => answer)).toContainEqual(
+      expect.objectContaining({ state: 'finalized', has_more: false }),
+    );
     expect(await value(db.sql, valid)).toBe(true);
     expect((await notes(db.sql)).at(-1)).toEqual(['info', 'unscheduled', 'finalized']);
     // A job that nobody removed in time finds nothing to do.
@@ -465,7 +467,7 @@ describe('schedule_migration', () => {
       expect.objectContaining({
         jobname: 'imago avatars',
         schedule: '*/5 * * * *',
-        command: `select imago.tick('avatars')`,
+        command: `call imago.run_ticks('avatars')`,
         username: 'postgres',
         active: true,
       }),

@@ -13,7 +13,7 @@ declare
   noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, so a batch that goes forward is asked one question only: it has no third part. Security definer would cost more
+  -- Runs for each row, so little is asked: the third part of the setting is empty in a batch that goes forward. Security definer would cost more
   -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
   -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
   execute format(
@@ -28,13 +28,16 @@ begin
     case when partitioned then 'security definer' else 'security invoker' end,
     format(
       'declare
+         imago_pass constant text := pg_catalog.split_part(pg_catalog.current_setting(''imago.batch'', true), '':'', 3);
          imago_note text[];
        begin
          %1$s
-         if pg_catalog.current_setting(''imago.batch'', true) like ''%%:%%:%%'' then
-           if pg_catalog.pg_trigger_depth() = 1 and pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' then
-             %4$s
-           elsif pg_catalog.pg_trigger_depth() = 1 then
+         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 then
+           %4$s
+         end if;
+         %6$s
+         if imago_pass = ''side'' then
+           if pg_catalog.pg_trigger_depth() = 1 then
              if not imago.is_batch_open(%5$L) then
                return new;
              end if;
@@ -42,14 +45,14 @@ begin
              if pg_catalog.cardinality(imago_note) > 0 then
                %2$s
              end if;
-           elsif pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+           else
              %3$s
            end if;
          end if;
          return new;
        end',
-      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end || coalesce(touch, ''),
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan));
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan, coalesce(touch, '')));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');

@@ -1,0 +1,10 @@
+create or replace function imago.goes_on_at_once(answer jsonb)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce((answer ->> 'has_more')::boolean, false)
+    and coalesce(answer ->> 'status', answer ->> 'state') in ('working', 'deferred', 'preparing', 'checking', 'finalizing')
+$$;
+comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: whoever drives a plan calls again as soon as the answer says.';
