@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { figures } from './figures.ts';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
+import { health, throttle, throttleAnswer } from './health.ts';
 import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
 import { words } from './words.ts';
@@ -74,6 +75,7 @@ export const batchAnswer = z.looseObject({
   retry_after_ms: number,
   /** Of waiting: what is waited for, in words. */
   reason: text,
+  health,
   rows: rowCounts,
   run: z.union([z.number(), z.string()]).nullish(),
   direction: z.enum(['forward', 'rollback']).nullish(),
@@ -96,8 +98,10 @@ export const progressAnswer = z.looseObject({
   eta_seconds: number,
   /** Why the counts are estimates where the plan's views cannot be read. */
   count_error: problem.nullish(),
-  /** Why nothing can be written at the moment, in words. */
+  /** Why nothing is done at the moment, in words: nothing can be written, or the run is held. */
   waiting: text,
+  health,
+  throttle,
   /** While the checks at the end of a run go on: how far they are, in percent. */
   checking: number,
   started_at: text,
@@ -133,6 +137,9 @@ export const performanceAnswer = z.looseObject({
   deferred_batches: count,
   halved_batches: count,
   timed_out_batches: count,
+  /** By signal of the governor: how long it has held the runs of the plan, and what it counts as now. */
+  waited_ms_by_signal: rowCounts,
+  level_by_signal: rowCounts,
 });
 
 /** `get_migration_report`: all figures of one moment. */
@@ -257,6 +264,7 @@ export const answers = {
   cleanup_migration: cleanupAnswer,
   schedule_migration: scheduleAnswer,
   unschedule_migration: unscheduleAnswer,
+  throttle_migration: throttleAnswer,
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;

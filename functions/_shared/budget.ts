@@ -22,6 +22,11 @@ export class Budget {
     return this.#endsAt - performance.now() > shortestMs;
   }
 
+  /** Whether there is time for another call after a wait of so long. */
+  holds(waitMs: number): boolean {
+    return this.#endsAt - performance.now() > waitMs + shortestMs;
+  }
+
   /** What a call may take: what is left, and no more than this. */
   share(longestMs: number): number {
     const leftMs = this.#endsAt - performance.now();

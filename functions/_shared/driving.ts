@@ -28,7 +28,9 @@ export interface Totals {
   findings?: BatchAnswer['findings'];
   /** Of waiting: what is waited for, in words. */
   reason?: string;
+  /** What to wait before the next request. */
   retry_after_ms?: number;
+  health?: BatchAnswer['health'];
 }
 
 export interface Driving {
@@ -60,6 +62,8 @@ export async function* drive(driving: Driving): AsyncGenerator<Totals, void, voi
     yield totals;
     // A busy answer may name none: the run that is wanted is not there yet.
     run = answer.direction === direction && answer.run != null ? Number(answer.run) : undefined;
+    // The rest of a longer wait is the caller's: nothing would come of this request.
+    if (!budget.holds(answer.retry_after_ms ?? 0)) return;
     await pause(answer.retry_after_ms ?? 0, budget, driving.signal);
   } while (budget.isLeft && !driving.signal.aborted);
 }
@@ -69,9 +73,11 @@ function hasTurned({ direction, run, next }: BatchAnswer): boolean {
   return next === 'rollback' || (direction === 'rollback' && run != null);
 }
 
-/** Whether this request can do no more: all is done, somebody has to decide, or nothing can be written for now. */
-function isOver({ status, has_more }: BatchAnswer): boolean {
-  return !has_more || ['failed', 'paused', 'cancelled', 'waiting'].includes(status);
+/** Whether this request can do no more: all is done, somebody has to decide, nothing can be written, or the run is held. */
+function isOver({ status, has_more, health }: BatchAnswer): boolean {
+  // A rate that is used up is there again in a moment.
+  if (status === 'waiting') return !health?.share;
+  return !has_more || ['failed', 'paused', 'cancelled'].includes(status);
 }
 
 /** A run that ends with everything taken back has failed, though the way back is done. */
@@ -110,5 +116,6 @@ function add(before: Totals | undefined, answer: BatchAnswer, plan: string, dura
     ...(answer.findings && { findings: answer.findings }),
     ...(answer.reason && { reason: answer.reason }),
     ...(answer.retry_after_ms && { retry_after_ms: answer.retry_after_ms }),
+    ...(answer.health && { health: answer.health }),
   };
 }

@@ -33,11 +33,11 @@ const field =
     return [[{}, typeof value === 'number' ? value / divisor : undefined]];
   };
 
-/** The entries of a field, each a sample. */
+/** The entries of a field, each a sample, in another unit if need be. */
 const entries =
-  (name: string, label: string): Metric['samples'] =>
+  (name: string, label: string, divisor = 1): Metric['samples'] =>
   (answer) =>
-    Object.entries(answer[name] ?? {}).map(([key, value]) => [{ [label]: key }, value]);
+    Object.entries(answer[name] ?? {}).map(([key, value]) => [{ [label]: key }, Number(value) / divisor]);
 
 const metricsOf: Metric[] = [
   {
@@ -82,6 +82,26 @@ const metricsOf: Metric[] = [
     help: 'Seconds until the run is done, at the rate of late.',
     type: 'gauge',
     samples: field('eta_seconds'),
+  },
+  {
+    name: 'imago_share',
+    help: 'Share of the time that the callers of the running run work, 0 to 1; 0 while it is held.',
+    type: 'gauge',
+    // Nobody looks between runs.
+    samples: ({ state, health }) =>
+      state === 'running' ? [[{}, (health as { share?: number } | null)?.share]] : [],
+  },
+  {
+    name: 'imago_held_seconds_total',
+    help: 'Seconds that a signal of the governor has held the runs of the plan.',
+    type: 'counter',
+    samples: entries('waited_ms_by_signal', 'signal', 1000),
+  },
+  {
+    name: 'imago_health',
+    help: 'What a signal counts as while a run is running: 0 fine, 1 slows, 2 holds, 3 ends the call.',
+    type: 'gauge',
+    samples: entries('level_by_signal', 'signal'),
   },
   {
     name: 'imago_batches_total',

@@ -19,7 +19,7 @@ export const statusRules: readonly StatusRule[] = [
   },
   {
     status: 403,
-    codes: ['IM032', '28', '42501'],
+    codes: ['IM032', 'IM087', '28', '42501'],
     meaning: 'the role that the functions work as has no right to this',
   },
   { status: 404, codes: ['IM001', 'IM013', 'IM034'], meaning: 'there is no such plan, entity or run' },
@@ -100,7 +100,7 @@ export const statusRules: readonly StatusRule[] = [
   },
   {
     status: 503,
-    codes: ['IM016', 'IM025', 'IM064', 'IM080', '25006', '40', '53', '55', '57'],
+    codes: ['IM016', 'IM025', 'IM064', 'IM080', 'IM088', '25006', '40', '53', '55', '57'],
     meaning: 'locked, busy, read-only or out of time for the moment: the same call may succeed later',
   },
   {

@@ -110,6 +110,8 @@ export async function drive(options: Drive): Promise<Driven> {
       if (answer.status !== 'busy' && answer.status !== 'deferred') {
         movedAt = performance.now();
         waited = 0;
+        // A run that is slowed works for its share of the time; the rest is slept here, where it locks nothing.
+        if (answer.status === 'working' && answer.retry_after_ms) await pause(answer.retry_after_ms, stop);
         continue;
       }
       if (performance.now() - movedAt > (options.patienceMs ?? patienceMs))

@@ -8,6 +8,7 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
+import type { ThrottleAnswer } from '../../functions/_shared/health.ts';
 import type { ScheduleAnswer } from '../../functions/_shared/scheduling.ts';
 import type { Tally } from './drive.ts';
 
@@ -52,6 +53,7 @@ export interface Ending {
   finalize?: FinalizeAnswer;
   cleanup?: CleanupAnswer;
   schedule?: ScheduleAnswer;
+  throttle?: ThrottleAnswer;
   /** What steps of finalize or clean-up have said. */
   warnings?: string[];
 }

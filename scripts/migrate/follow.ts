@@ -1,8 +1,8 @@
 /** Shows how far a run is while this command drives it: always by what SQL says, never by sums of its own. */
 import type { BatchAnswer, ProgressAnswer } from '../../functions/_shared/answers.ts';
+import { type Condition, type ConditionNotes, conditionNotes, conditionOf } from '../command/health.ts';
 import { problemOf } from '../command/problem.ts';
 import { pause } from '../command/retry.ts';
-import { reasonOf, type WaitingNotes, waitingNotes } from '../command/waiting.ts';
 import type { Context } from './context.ts';
 import { Progress } from './progress.ts';
 
@@ -16,10 +16,17 @@ const restAfter = (lookMs: number, everyMs: number): number =>
 /** So often in a row must a batch have found its rows locked before that is worth a word. */
 const lockedOften = 5;
 
+const locked: Condition = {
+  kind: 'waiting',
+  reason: 'another transaction holds rows or tables that are needed',
+  about: 'locked',
+  share: 0,
+};
+
 export class Follower {
   readonly #context: Context;
   readonly #progress: Progress;
-  readonly #noteWaiting: WaitingNotes;
+  readonly #note: ConditionNotes;
   readonly #ended = new AbortController();
   readonly #following: Promise<void>;
   #isPrepared = false;
@@ -27,7 +34,7 @@ export class Follower {
 
   constructor(context: Context, first: ProgressAnswer, workers: number) {
     this.#context = context;
-    this.#noteWaiting = waitingNotes(context.terminal);
+    this.#note = conditionNotes(context.terminal);
     this.#progress = new Progress(context.terminal, { progress: first, workers });
     this.#following = this.#progress.isShown ? this.#follow() : Promise.resolve();
   }
@@ -41,14 +48,11 @@ export class Follower {
       this.#isPrepared = true;
     }
     this.#locked = answer.status === 'deferred' ? this.#locked + 1 : 0;
-    const reason = reasonOf(answer);
-    const waiting =
-      reason ??
-      (this.#locked >= lockedOften ? 'another transaction holds rows or tables that are needed' : undefined);
-    this.#noteWaiting(reason);
+    const condition = conditionOf(answer);
+    this.#note(condition);
+    const shown = this.#locked >= lockedOften ? locked : condition;
     // The figures may be of a moment before.
-    if (waiting !== this.#progress.position.waiting)
-      this.#progress.update({ waiting, progress: { ...this.#progress.position.progress, waiting: null } });
+    if (shown) this.#progress.update({ condition: shown });
   }
 
   /** Nobody goes on looking afterwards. */

@@ -1,7 +1,7 @@
 /** The actions that only look: figures, watching. */
 import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
+import { conditionIn, conditionNotes } from '../command/health.ts';
 import { pause } from '../command/retry.ts';
-import { waitingNotes } from '../command/waiting.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';
 import { wrongAtEnd } from './findings.ts';
@@ -68,7 +68,7 @@ export async function watch(context: Context): Promise<Ending> {
     };
   }
   const shown = new Progress(terminal, { progress, workers: undefined });
-  const noteWaiting = waitingNotes(terminal);
+  const note = conditionNotes(terminal);
   const started = performance.now();
   try {
     for (;;) {
@@ -78,7 +78,7 @@ export async function watch(context: Context): Promise<Ending> {
           at: new Date().toISOString(),
           ...withoutGuideNames(plan, progress),
         });
-      noteWaiting(progress.waiting ?? undefined);
+      note(conditionIn(progress));
       shown.update({ progress });
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);

@@ -2,6 +2,7 @@
 import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
 import { counted } from '../command/figures.ts';
 import { bar, canDraw, Frame } from '../command/frame.ts';
+import { type Condition, conditionIn, conditionText } from '../command/health.ts';
 import {
   leftParts,
   migratedText,
@@ -18,23 +19,30 @@ export interface Position {
   progress: ProgressAnswer;
   /** Unknown when somebody else drives. */
   workers: number | undefined;
-  /** What is waited for, in words. */
-  waiting?: string | undefined;
+  /** How it gets on, by the last batch; else the figures tell. */
+  condition?: Condition;
 }
 
 /** In a pipe or a log file nobody watches: one line so often is enough. */
 const lineEveryMs = 5_000;
+
+/** And so often while nothing happens: that may go on for hours. */
+const lineWaitingEveryMs = 60_000;
 
 /** Shows how far the run is. Nothing is shown where the log level hides it. */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #frame: Frame | undefined;
   #position: Position;
+  #condition: Condition;
+  /** By the clock of this machine. */
+  #waitingSince: number | undefined;
   #shownAt = Date.now();
 
   constructor(terminal: Terminal, position: Position) {
     this.#terminal = terminal;
     this.#position = position;
+    this.#condition = this.#gettingOn();
     if (!canDraw(terminal)) return;
     this.#frame = new Frame(terminal);
     this.#draw();
@@ -50,20 +58,28 @@ export class Progress {
     return this.#terminal.shows('info');
   }
 
-  get position(): Position {
-    return this.#position;
-  }
-
   update(position: Partial<Position>): void {
     this.#position = { ...this.#position, ...position };
+    this.#condition = this.#gettingOn();
     this.#draw();
-    if (this.#frame || !this.isShown || Date.now() - this.#shownAt < lineEveryMs) return;
+    const everyMs = this.#condition.kind === 'waiting' ? lineWaitingEveryMs : lineEveryMs;
+    if (this.#frame || !this.isShown || Date.now() - this.#shownAt < everyMs) return;
     this.#shownAt = Date.now();
     for (const line of this.#lines(Number.POSITIVE_INFINITY)) this.#terminal.info(line);
   }
 
   stop(): void {
     this.#frame?.stop();
+  }
+
+  /** Notes since when it waits, as of the moment in which that was said. */
+  #gettingOn(): Condition {
+    const { progress, condition = conditionIn(progress) } = this.#position;
+    if (condition === this.#condition) return condition;
+    const { kind, waitedMs } = condition;
+    const since = waitedMs === undefined ? this.#waitingSince : performance.now() - waitedMs;
+    this.#waitingSince = kind === 'waiting' ? (since ?? performance.now()) : undefined;
+    return condition;
   }
 
   #draw(): void {
@@ -76,15 +92,20 @@ export class Progress {
 
   /** What must not be missed comes first, for a window that is low as well as narrow. */
   #lines(width: number, drawn?: Part): string[] {
-    const { progress, workers, waiting } = this.#position;
+    const { progress, workers } = this.#position;
     const { paint } = this.#terminal;
-    const reason = waiting ?? progress.waiting;
+    const isWaiting = this.#condition.kind === 'waiting';
+    const since = this.#waitingSince;
+    const getsOn = conditionText(
+      this.#condition,
+      since === undefined ? undefined : performance.now() - since,
+    );
     const isChecking = typeof progress.checking === 'number';
     const first = [
       percentText(progress),
       migratedText(progress, progress),
-      !reason && !isChecking && rateText(progress),
-      !reason && !isChecking && restText(progress),
+      !isWaiting && !isChecking && rateText(progress),
+      !isWaiting && !isChecking && restText(progress),
       isChecking && `checking the result, ${Math.floor(progress.checking ?? 0)} %`,
       workers !== undefined && counted(workers, 'worker'),
     ].filter((text) => typeof text === 'string');
@@ -100,7 +121,7 @@ export class Progress {
       ...(drawn
         ? [...wrapParts(head, width), ...wrapParts(left, width)]
         : wrapParts([...head, ...left], width)),
-      ...(reason ? wrapParts([{ text: `waiting: ${reason}`, paint: paint.yellow }], width) : []),
+      ...(getsOn ? wrapParts([{ text: getsOn, paint: paint.yellow }], width) : []),
       ...stages.flatMap((parts) => wrapParts(parts, width - 2).map((line) => `  ${line}`)),
     ];
   }

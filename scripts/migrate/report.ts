@@ -18,6 +18,7 @@ import {
   objectText,
   whole,
 } from '../command/figures.ts';
+import { conditionIn, limitsText, noticesOf, shortText } from '../command/health.ts';
 import { labelled, type Row } from '../command/labelled.ts';
 import { lineBreak } from '../command/printable.ts';
 import {
@@ -82,6 +83,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     finalize: ending.finalize,
     cleanup: ending.cleanup,
     schedule: ending.schedule,
+    throttle: ending.throttle,
     warnings: ending.warnings,
     progress: withoutGuideNames(frame.plan, ending.progress),
     statistics: withoutGuideNames(frame.plan, ending.statistics),
@@ -259,7 +261,8 @@ function addProgress(
   alarm: Row['paint'],
 ): void {
   const texts = (parts: Part[]): string => parts.map(({ text }) => text).join(' · ');
-  const { conflicts, direction, failed, waiting } = progress;
+  const { conflicts, direction, failed } = progress;
+  const condition = conditionIn(progress);
   const average = performance?.per_minute_average;
   const rates = [
     rateText(progress) && `${rateText(progress)} now`,
@@ -267,7 +270,10 @@ function addProgress(
     restText(progress),
   ];
   add('State', [progress.state, progress.phase].filter(Boolean).join(', '));
-  add('Waiting', waiting ?? undefined, alarm);
+  if (condition.kind !== 'fine')
+    add(condition.kind === 'waiting' ? 'Waiting' : 'Slowed', shortText(condition), alarm);
+  add('Noticed', noticesOf(progress).join(lineBreak));
+  add('Limits', limitsText(progress.throttle, progress));
   add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
   add(heading(progress), `${migratedText(progress, progress)} (${percentText(progress)})`);
   add('Left', texts(leftParts(progress, direction)), failed + conflicts > 0 ? alarm : undefined);

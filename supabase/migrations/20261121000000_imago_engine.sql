@@ -7622,7 +7622,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('share', g.share, 'held_since', g.held_since, 'reasons', imago.governor_reasons(g.plan))
+  select jsonb_build_object(
+    'share', g.share, 'held_since', g.held_since, 'waited_ms', floor(1000 * extract(epoch from clock_timestamp() - g.held_since)),
+    'reasons', imago.governor_reasons(g.plan))
   from imago.governor g where g.plan = health_json.plan
 $$;
 comment on function imago.health_json(text) is 'The field health of answers: the share of the time that runs of a plan work, and why it is not all of it.';
@@ -10831,6 +10833,7 @@ declare
   run imago.run := imago.last_moving_run(plan_name);
 begin
   return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(plan) || imago.trouble_statistics(run) || imago.server_statistics()
+    || imago.signal_statistics(run)
     || jsonb_build_object('plan', plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
 end
 $$;
@@ -14135,6 +14138,26 @@ end
 $$;
 comment on function imago.side_values(imago.plan_write, text, text) is 'Writes a template once for each column that the plan does not declare. %1 name, %2 type, %3 position, %4 the name as PL/pgSQL reads it.';
 
+-- imago.signal_statistics
+create or replace function imago.signal_statistics(run imago.run)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with signals as (
+    select s.name, coalesce(sum(r.held_ms), 0) as waited_ms, coalesce(max(r.level), 0) as level
+    from imago.signal s left join imago.reading r on r.signal = s.name and r.plan = run.plan
+    group by s.name
+  )
+  select jsonb_build_object(
+    'waited_ms_by_signal', jsonb_object_agg(s.name, s.waited_ms),
+    -- Nobody looks between runs.
+    'level_by_signal', coalesce(jsonb_object_agg(s.name, s.level) filter (where run.state = 'running'), '{}'))
+  from signals s
+$$;
+comment on function imago.signal_statistics(imago.run) is 'How long each signal of the governor has held the runs of a plan, and, while one is running, what it counts as now.';
+
 -- imago.size_after_timeout
 create or replace function imago.size_after_timeout(size integer)
 returns integer
@@ -14940,6 +14963,20 @@ end
 $$;
 comment on function imago.take_readings(imago.plan, imago.run, imago.governor) is 'Reads all signals that are not ignored. Changes nothing.';
 
+-- imago.throttle_fields
+create or replace function imago.throttle_fields(throttle imago.throttle)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'hours', case when throttle.hours_from is not null then imago.hours_text(throttle) end, 'max_per_second', throttle.max_per_second,
+    'throttle_query', throttle.throttle_query is not null, 'ignore', to_jsonb(throttle.ignored),
+    'set_by', throttle.set_by, 'set_at', throttle.set_at)
+$$;
+comment on function imago.throttle_fields(imago.throttle) is 'Limits as answers have them. Of the query only whether there is one.';
+
 -- imago.throttle_json
 create or replace function imago.throttle_json(plan text)
 returns jsonb
@@ -14947,14 +14984,12 @@ language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'hours', case when t.hours_from is not null then imago.hours_text(t) end, 'max_per_second', t.max_per_second,
-    'throttle_query', t.throttle_query is not null, 'ignore', to_jsonb(t.ignored), 'set_by', t.set_by, 'set_at', t.set_at)
+  select imago.throttle_fields(t)
   from imago.throttle t
   where t.plan = throttle_json.plan
     and (t.hours_from is not null or t.max_per_second is not null or t.throttle_query is not null or t.ignored <> '{}')
 $$;
-comment on function imago.throttle_json(text) is 'The limits that operators have set for the runs of a plan; null where there are none. Of the query only whether there is one.';
+comment on function imago.throttle_json(text) is 'The limits that operators have set for the runs of a plan; null where there are none.';
 
 -- imago.throttle_plan
 create or replace function imago.throttle_plan(plan_name text, hours text, max_per_second integer, throttle_query text, ignore text[])
@@ -14981,8 +15016,9 @@ begin
   on conflict (plan) do update set
     hours_from = excluded.hours_from, hours_to = excluded.hours_to, time_zone = excluded.time_zone, max_per_second = excluded.max_per_second,
     throttle_query = excluded.throttle_query, ignored = excluded.ignored, set_by = excluded.set_by, set_at = clock_timestamp();
-  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_json(plan_name) - 'set_at');
-  return imago.throttle_json(plan_name) || jsonb_build_object('plan', plan_name);
+  select t.* into throttle from imago.throttle t where t.plan = plan_name;
+  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_fields(throttle) - 'set_at');
+  return imago.throttle_fields(throttle) || jsonb_build_object('plan', plan_name);
 end
 $$;
 comment on function imago.throttle_plan(text, text, integer, text, text[]) is 'Sets when and how fast the runs of a plan may work, and logs who has. Null leaves a limit as it is.';

@@ -22,8 +22,9 @@ begin
   on conflict (plan) do update set
     hours_from = excluded.hours_from, hours_to = excluded.hours_to, time_zone = excluded.time_zone, max_per_second = excluded.max_per_second,
     throttle_query = excluded.throttle_query, ignored = excluded.ignored, set_by = excluded.set_by, set_at = clock_timestamp();
-  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_json(plan_name) - 'set_at');
-  return imago.throttle_json(plan_name) || jsonb_build_object('plan', plan_name);
+  select t.* into throttle from imago.throttle t where t.plan = plan_name;
+  perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_fields(throttle) - 'set_at');
+  return imago.throttle_fields(throttle) || jsonb_build_object('plan', plan_name);
 end
 $$;
 comment on function imago.throttle_plan(text, text, integer, text, text[]) is 'Sets when and how fast the runs of a plan may work, and logs who has. Null leaves a limit as it is.';

@@ -9,6 +9,7 @@ declare
   run imago.run := imago.last_moving_run(plan_name);
 begin
   return imago.guide_names(imago.batch_statistics(run.id)) || imago.plan_words(plan) || imago.trouble_statistics(run) || imago.server_statistics()
+    || imago.signal_statistics(run)
     || jsonb_build_object('plan', plan.name, 'run', run.id, 'direction', run.direction, 'state', coalesce(run.state, 'none'));
 end
 $$;
