@@ -2,6 +2,9 @@
 import type { Command, Option } from 'commander';
 import { UsageError } from './usage.ts';
 
+/** Options that mean something without a text as well: it takes back what they set. */
+export const mayBeEmpty = new WeakSet<Option>();
+
 /** Looks at what was typed before the parser takes a word for what it is not. */
 export function expectComplete(parser: Command, argv: readonly string[]): void {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
@@ -24,7 +27,9 @@ export function expectComplete(parser: Command, argv: readonly string[]): void {
     }
     if (seen.has(option) && !isRepeatable(option)) throw new UsageError(`${flag} is given twice.`);
     seen.add(option);
-    if (rest.length > 0) expectValue(flag, rest.join('='));
+    const next = rest.length > 0 ? rest.join('=') : argv[i + 1];
+    if (next === '' && mayBeEmpty.has(option)) i += rest.length > 0 ? 0 : 1;
+    else if (rest.length > 0) expectValue(flag, rest.join('='));
     // What may stand without a value takes no option for one.
     else if (option.required && i + 1 < argv.length) {
       i += 1;

@@ -16,7 +16,8 @@ export type Action =
   | 'finalize'
   | 'cleanup'
   | 'schedule'
-  | 'unschedule';
+  | 'unschedule'
+  | 'throttle';
 
 /** The commands of the bin: `imago rollback`. */
 export const commandNames = [
@@ -33,6 +34,7 @@ export const commandNames = [
   'cleanup',
   'schedule',
   'unschedule',
+  'throttle',
 ] as const;
 export type CommandName = (typeof commandNames)[number];
 
@@ -47,6 +49,9 @@ interface Rule {
   takes: readonly FlagName[];
 }
 
+/** They hold for all runs of the plan, also where a later command leaves them out. */
+export const limits = ['hours', 'maxPerSecond', 'throttleQuery', 'ignoreSignal'] as const;
+
 const driving = [
   'batchSize',
   'maxMs',
@@ -54,6 +59,7 @@ const driving = [
   'backup',
   'maxFailures',
   'onFailure',
+  ...limits,
   'dump',
   'viaFunction',
   'sample',
@@ -64,7 +70,7 @@ export const actions: Record<Action, Rule> = {
   rollback: {
     command: 'rollback',
     flag: 'rollback',
-    takes: ['force', 'maxMs', 'workers', 'dump', 'viaFunction'],
+    takes: ['force', 'maxMs', 'workers', ...limits, 'dump', 'viaFunction'],
   },
   'rollback-user': {
     command: 'rollback',
@@ -86,6 +92,7 @@ export const actions: Record<Action, Rule> = {
   cleanup: { command: 'cleanup', flag: 'cleanup', takes: ['olderThan', 'dryRun'] },
   schedule: { command: 'schedule', takes: ['every', 'finalize'] },
   unschedule: { command: 'unschedule', takes: [] },
+  throttle: { command: 'throttle', takes: limits },
 };
 
 /** The action of a command as it is typed without options. */

@@ -19,6 +19,8 @@ function question(options: Options): string {
         : `Have pg_cron run the migration "${options.plan}"?`;
     case 'unschedule':
       return `Take the job of "${options.plan}" away from pg_cron?`;
+    case 'throttle':
+      return `Change the limits of "${options.plan}"?`;
     default:
       return `Run the migration "${options.plan}"${options.backup ? '' : ' WITHOUT an undo journal (no rollback)'}?`;
   }

@@ -3,13 +3,17 @@ import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { maxFailures } from '../../functions/_shared/requests.ts';
 import { wholeNumber } from '../command/arguments.ts';
+import { mayBeEmpty } from '../command/complete.ts';
 
 interface Flag {
   typed: string;
   says: string;
   /** The flag that it goes with, where all are flags of one command. */
   of?: string;
-  value?: (value: string) => unknown;
+  /** Takes what was read before, where the flag may be repeated. */
+  value?: (value: string, before: unknown) => unknown;
+  /** An empty text is a value. */
+  mayBeEmpty?: boolean;
   choices?: readonly string[];
   /** Its value where none is typed. */
   preset?: string;
@@ -76,6 +80,21 @@ const flags = {
     value: failureLimit,
   },
   onFailure: { typed: '--on-failure <what>', says: 'what to do then', choices: ['stop', 'rollback'] },
+  hours: { typed: '--hours <from-to>', says: 'work only then: 22:00-06:00, or 22:00-06:00 Europe/Berlin' },
+  maxPerSecond: {
+    typed: '--max-per-second <n>',
+    says: 'move so many a second at most, all callers together',
+    value: wholeNumber(1, 2_147_483_647),
+  },
+  throttleQuery: {
+    typed: '--throttle-query <sql>',
+    says: 'wait while this SQL answers true; set over DATABASE_URL',
+  },
+  ignoreSignal: {
+    typed: '--ignore-signal <name>',
+    says: 'a signal of the governor to leave out; repeatable',
+    value: repeated,
+  },
   viaFunction: {
     typed: '--via-function',
     says: 'call the edge functions migrate and rollback instead of SQL',
@@ -100,12 +119,23 @@ export function flagText(name: FlagName): string {
 
 /** The option for the parser. `change` has what differs in one command. */
 export function option(name: FlagName, change: Partial<Flag> = {}): Option {
-  const { typed, says, of, value, choices, preset }: Flag = { ...(flags[name] as Flag), ...change };
+  const { typed, says, of, value, choices, preset, ...flag }: Flag = { ...(flags[name] as Flag), ...change };
   const made = new Option(typed, of ? `with ${of}: ${says}` : says);
   // Without a value there is nothing to choose.
   if (choices && typed.includes(' ')) made.choices(choices);
   if (preset !== undefined && typed.includes(' ')) made.preset(preset);
+  if (flag.mayBeEmpty) mayBeEmpty.add(made);
   return value ? made.argParser(value) : made;
+}
+
+/** Several, in the order in which they are typed. */
+export function repeated(value: string, before: unknown): string[] {
+  return [...((before as string[] | undefined) ?? []), ...(value === '' ? [] : [value])];
+}
+
+/** 0, as an empty text, takes the limit back. */
+export function rateOrNone(value: string): number {
+  return value === '' ? 0 : wholeNumber(0, 2_147_483_647)(value);
 }
 
 function uuid(value: string): string {

@@ -19,6 +19,7 @@ export const helpOf: Record<CommandName, Help> = {
       ['', 'on an embedded Supabase with sample data, or the project that SUPABASE_URL names'],
       ['--dry-run', 'what would happen, on a sample, taken back'],
       ['--workers 4 --max-failures 2%', 'four batches at once; stop past two percent of failures'],
+      ['--hours 22:00-06:00 --max-per-second 800', 'at night, and no faster than that'],
       ['--plan profile_gigs', 'another plan than avatars'],
       ['--json --yes', 'for scripts: one JSON object on stdout'],
     ],
@@ -106,6 +107,17 @@ export const helpOf: Record<CommandName, Help> = {
     more: 'The run stays as it is: any caller goes on with it.',
     examples: [['', 'also ends the statement that the job has under way']],
   },
+  throttle: {
+    says: 'show when and how fast runs may work, or set it',
+    more: 'It holds for every run of the plan, whoever drives it. What you leave out stays as it is; an empty value takes it back.',
+    examples: [
+      ['', 'what is set, and by whom'],
+      ['--hours 22:00-06:00 --max-per-second 800', 'at night, and no faster than that (UTC)'],
+      ["--hours '22:00-06:00 Europe/Berlin'", 'in another time zone'],
+      ["--hours ''", 'at any time again'],
+      ['--ignore-signal vacuum', 'do not look at one signal of the governor'],
+    ],
+  },
 };
 
 /** The examples of `migrate` where every action is a flag of it. */
@@ -129,7 +141,8 @@ function environment(command: CommandName): string {
     command === 'dry-run'
       ? 'mode full'
       : (flags.includes('batchSize') || command === 'finalize') && 'direct steps';
-  const uses = [flags.includes('dump') && '--dump', direct].filter(Boolean);
+  const query = flags.includes('throttleQuery') && '--throttle-query';
+  const uses = [flags.includes('dump') && '--dump', query, direct].filter(Boolean);
   const names = [
     uses.length > 0 && `DATABASE_URL (${uses.join(', ')}), PGSSLROOTCERT`,
     flags.includes('dump') && 'PG_DUMP',

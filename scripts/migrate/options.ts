@@ -34,6 +34,11 @@ export interface Options {
   olderThan?: string;
   /** With --finalize and --cleanup: --dry-run, which only shows what would be done. */
   preview?: boolean;
+  /** Limits for all runs of the plan; undefined leaves each as it is, an empty one takes it back. */
+  hours?: string;
+  maxPerSecond?: number;
+  throttleQuery?: string;
+  ignoreSignal?: string[];
   /** With schedule: the interval, as SQL reads it. */
   every?: string;
   /** With schedule: the steps of finalize, instead of batches. */
@@ -71,6 +76,10 @@ const parsedSchema = z.strictObject({
   cleanup: z.boolean().optional(),
   olderThan: z.string().optional(),
   every: z.string().optional(),
+  hours: z.string().optional(),
+  maxPerSecond: z.number().optional(),
+  throttleQuery: z.string().optional(),
+  ignoreSignal: z.array(z.string()).optional(),
   json: z.boolean().optional(),
   yes: z.boolean().optional(),
   verbose: z.boolean().optional(),
@@ -148,6 +157,7 @@ function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = fals
   }
 
   const { batchSize, workers, user, maxFailures, onFailure, sample, dump, every } = parsed;
+  const { hours, maxPerSecond, throttleQuery, ignoreSignal } = parsed;
   return {
     action,
     plan: parsed.plan,
@@ -168,6 +178,10 @@ function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = fals
     ...(sample !== undefined && { sample }),
     ...(dump !== undefined && { dump }),
     ...(every !== undefined && { every }),
+    ...(hours !== undefined && { hours }),
+    ...(maxPerSecond !== undefined && { maxPerSecond }),
+    ...(throttleQuery !== undefined && { throttleQuery }),
+    ...(ignoreSignal !== undefined && { ignoreSignal }),
     ...(thenFinalize && { thenFinalize }),
     ...(parsed.allowDataLoss && { allowDataLoss: true }),
     ...(parsed.olderThan !== undefined && { olderThan: parsed.olderThan }),

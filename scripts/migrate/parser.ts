@@ -3,7 +3,7 @@ import { Argument, Command, Option } from 'commander';
 import { planName } from '../command/arguments.ts';
 import { usageText } from '../command/invocation.ts';
 import { type CommandName, flagsOf } from './actions.ts';
-import { dryRunModes, type FlagName, flagNames, option } from './flags.ts';
+import { dryRunModes, type FlagName, flagNames, option, rateOrNone } from './flags.ts';
 import { footer, helpOf } from './help.ts';
 import { takesFlags } from './spelling.ts';
 
@@ -15,6 +15,12 @@ const changes: Partial<Record<CommandName, Partial<Record<FlagName, Parameters<t
     dryRun: { typed: '--dry-run', says: 'only show the steps' },
   },
   cleanup: { olderThan: { of: '' }, dryRun: { typed: '--dry-run', says: 'only say how much' } },
+  throttle: {
+    hours: { mayBeEmpty: true },
+    maxPerSecond: { mayBeEmpty: true, value: rateOrNone },
+    throttleQuery: { mayBeEmpty: true },
+    ignoreSignal: { mayBeEmpty: true },
+  },
   schedule: { finalize: { says: 'go the steps of finalize instead, to their end' } },
 };
 

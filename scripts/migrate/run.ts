@@ -25,6 +25,7 @@ import { resumeFlags } from './resuming.ts';
 import { schedule, unschedule } from './schedule.ts';
 import { spelled } from './spelling.ts';
 import { halt, resume, rollbackUser } from './steer.ts';
+import { asksLimits, setLimits, throttle } from './throttle.ts';
 import { viaFunction } from './via-function.ts';
 import { work } from './work.ts';
 
@@ -44,6 +45,7 @@ const doing: Record<Action, (context: Context) => Promise<Ending>> = {
   cleanup: cleanUp,
   schedule,
   unschedule,
+  throttle,
 };
 
 const changing = new Set<Action>([
@@ -59,7 +61,15 @@ const changing = new Set<Action>([
 ]);
 
 /** Of no use on a database that is yet to be made. */
-const looking = new Set<Action>(['stats', 'watch', 'finalize', 'cleanup', 'schedule', 'unschedule']);
+const looking = new Set<Action>([
+  'stats',
+  'watch',
+  'finalize',
+  'cleanup',
+  'schedule',
+  'unschedule',
+  'throttle',
+]);
 
 /** They show what they will do before they ask, whatever the target is. */
 const ends = new Set<Action>(['finalize', 'cleanup']);
@@ -120,7 +130,8 @@ function read(argv: readonly string[], program: string, command: CommandName): R
 /** First of all, before anything is started or changed. */
 async function expectAgreement({ options, target }: Read, { terminal, signal }: Desk): Promise<void> {
   sayTarget(terminal, target, options.plan);
-  if ((target.kind === 'project' && changing.has(options.action)) || options.thenFinalize) {
+  const changes = changing.has(options.action) || (options.action === 'throttle' && asksLimits(options));
+  if ((target.kind === 'project' && changes) || options.thenFinalize) {
     if (!(await confirmed(options, terminal, signal))) throw new Declined();
   }
   if (target.kind === 'embedded' && looking.has(options.action) && !(await embeddedExists())) {
@@ -153,6 +164,8 @@ async function act(
     shared,
     emit: writeLine,
   };
+  // Before the run, so that it has them from its first batch on.
+  if (options.action !== 'throttle') await setLimits(context);
   return await doing[options.action](context);
 }
 

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type ProgressAnswer, progressAnswer } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities } from '../command/figures.ts';
+import { limitsText } from '../command/health.ts';
 import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
@@ -12,6 +13,7 @@ import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { Follower } from './follow.ts';
 import { resumeFlags } from './resuming.ts';
 import { spelled } from './spelling.ts';
+import { throttleCommand } from './throttle.ts';
 
 export type Direction = 'forward' | 'rollback';
 
@@ -29,6 +31,10 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   terminal.info(
     `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
   );
+
+  const limits = limitsText(before.throttle, before);
+  // They may have been set by somebody else, long ago.
+  if (limits !== undefined) terminal.info(`Limits: ${limits} (${throttleCommand(context)} changes that).`);
 
   const startedAt = performance.now();
   let driven = await driveShown(context, direction, workers, before);

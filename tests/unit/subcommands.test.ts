@@ -149,7 +149,7 @@ describe('--help', () => {
 describe('what to type next', () => {
   test('every action that is a flag has a command, and each command is found by its flag', () => {
     const found = flagNames.map((name) => commandOfFlag(flagText(name))).filter(Boolean);
-    const withoutFlag = ['migrate', 'schedule', 'unschedule'];
+    const withoutFlag = ['migrate', 'schedule', 'throttle', 'unschedule'];
     expect([...found, ...withoutFlag].toSorted()).toEqual([...commandNames].toSorted());
   });
 
