@@ -199,8 +199,14 @@ function endingOf(error: unknown, migrate: string): Ending {
     status: isUsage ? 'usage' : 'failed',
     message: isUsage ? 'This cannot be done so. Nothing was changed.' : 'Failed.',
     error: problemOf(error),
-    next: instead.has(problemOf(error).code) ? [`Migrate: ${migrate}`] : [],
+    next: nextOf(problemOf(error).code, migrate),
   };
+}
+
+function nextOf(code: string, migrate: string): string[] {
+  if (code === 'IM087')
+    return ['Or set DATABASE_URL and run the same command again: it is set over that then.'];
+  return instead.has(code) ? [`Migrate: ${migrate}`] : [];
 }
 
 /** Refusals whose remedy names a function of SQL, which has a command: no run yet, no pg_cron. */

@@ -5086,8 +5086,8 @@ begin
   if coalesce(throttle_query, '') = '' then
     return;
   end if;
-  -- It runs with the rights of this function's owner, which whoever comes by the Data API does not have.
-  if not pg_catalog.pg_has_role(session_user, current_user, 'member') then
+  -- It runs with the rights of this function's owner, which the role that the Data API has taken on does not have.
+  if not pg_catalog.pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user::text)::name, current_user, 'member') then
     perform imago.raise_error('IM087', current_user);
   end if;
   begin
@@ -7737,7 +7737,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select to_char('epoch'::timestamp + throttle.hours_from, 'HH24:MI') || '-' || to_char('epoch'::timestamp + throttle.hours_to, 'HH24:MI') || ' ' || throttle.time_zone
+  select left(throttle.hours_from::text, 5) || '-' || left(throttle.hours_to::text, 5) || ' ' || throttle.time_zone
 $$;
 comment on function imago.hours_text(imago.throttle) is 'The hours of a throttle as throttle_migration takes them: 22:00-06:00 Europe/Berlin.';
 

@@ -113,6 +113,16 @@ describe('the batch loop', () => {
     return { ...result, calls, most, runs };
   }
 
+  test('sleeps for as long as a run that is slowed asks, which is no wait and no trouble, and is woken by Ctrl-C', async () => {
+    const slowed = answer({ migrated: 1, retry_after_ms: 1, health: { share: 0.5, reasons: [] } });
+    const result = await driven([slowed, slowed, answer({ status: 'done', has_more: false })], {
+      patienceMs: 0,
+    });
+    expect(result).toMatchObject({ outcome: 'done', calls: 3, tally: { migrated: 2, waits: 0 } });
+    const asleep = await driven([answer({ retry_after_ms: 3_600_000 })], { signal: AbortSignal.timeout(20) });
+    expect(asleep).toMatchObject({ outcome: 'interrupted', calls: 1 });
+  });
+
   test('ends when an answer is done, and sums up', async () => {
     const result = await driven([
       answer({ status: 'preparing' }),

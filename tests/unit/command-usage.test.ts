@@ -72,6 +72,13 @@ describe('options of npm run migrate', () => {
   });
 
   test.each([
+    [['--hours', ''], '--hours is given without a value'],
+    [['--hours='], '--hours is given without a value'],
+    [['--ignore-signal', ''], '--ignore-signal is given without a value'],
+    [['--max-per-second', '0'], 'from 1 to'],
+    [['--hours', '22:00-06:00', '--hours', '23:00-06:00'], '--hours is given twice'],
+    [['--stats-only', '--hours', '22:00-06:00'], 'cannot be combined'],
+    [['--dry-run', '--max-per-second', '5'], 'cannot be combined'],
     [['--nonsense'], 'unknown option'],
     [['extra'], 'too many arguments'],
     [['--batch-size', '0'], 'from 1 to 10,000'],
@@ -128,6 +135,43 @@ describe('options of npm run migrate', () => {
     expect(() => options(...argv)).toThrow(says);
     // On one line: a terminal is given no line end of a message.
     expect(() => options(...argv)).not.toThrow('\n');
+  });
+});
+
+describe('limits of runs', () => {
+  const typed = ['--hours', '22:00-06:00', '--max-per-second', '800', '--throttle-query', 'select false'];
+  const signals = ['--ignore-signal', 'vacuum', '--ignore-signal=wal'];
+  const throttle = (...argv: string[]) => parseOptions(argv, 'imago throttle', 'throttle');
+
+  test.each([[[]], [['--rollback']], [['--resume']], [['--retry-failed']]])(
+    'are options of npm run migrate %j, a signal as often as there are some',
+    (action) => {
+      expect(options(...action, ...typed, ...signals)).toMatchObject({
+        hours: '22:00-06:00',
+        maxPerSecond: 800,
+        throttleQuery: 'select false',
+        ignoreSignal: ['vacuum', 'wal'],
+      });
+    },
+  );
+
+  test('are taken back in imago throttle by an empty value, where a run refuses one as lost', () => {
+    expect(throttle()).not.toHaveProperty('hours');
+    const empty = { hours: '', maxPerSecond: 0, throttleQuery: '', ignoreSignal: [] };
+    expect(
+      throttle('--hours', '', '--max-per-second', '', '--throttle-query', '', '--ignore-signal', ''),
+    ).toMatchObject(empty);
+    expect(
+      throttle('--hours=', '--max-per-second=0', '--throttle-query=', '--ignore-signal=', '--plan', 'x'),
+    ).toMatchObject({ ...empty, plan: 'x' });
+    for (const argv of [
+      ['--hours', ' '],
+      ['--plan', ''],
+      ['--hours', '--yes'],
+      ['--max-per-second', '-1'],
+    ]) {
+      expect(() => throttle(...argv)).toThrow(UsageError);
+    }
   });
 });
 

@@ -10,8 +10,8 @@ begin
   if coalesce(throttle_query, '') = '' then
     return;
   end if;
-  -- It runs with the rights of this function's owner, which whoever comes by the Data API does not have.
-  if not pg_catalog.pg_has_role(session_user, current_user, 'member') then
+  -- It runs with the rights of this function's owner, which the role that the Data API has taken on does not have.
+  if not pg_catalog.pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user::text)::name, current_user, 'member') then
     perform imago.raise_error('IM087', current_user);
   end if;
   begin

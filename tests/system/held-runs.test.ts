@@ -1,0 +1,281 @@
+/** A run that the governor holds, slows or limits: what everybody who drives it or looks at it is told. */
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { expectAllMigrated } from '../support/avatars.ts';
+import { call, value } from '../support/call.ts';
+import { freshProject, type Project, runCommand, startCommand, startOnTerminal } from '../support/command.ts';
+import { installCron, jobs, runJobs, runJobsToTheEnd } from '../support/cron.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { migrateAll } from '../support/imago.ts';
+import { behind, events, project as functions, KEY, STREAM, USERS } from '../support/small-batches.ts';
+import { until } from '../support/until.ts';
+
+const REASON = 'all runs are held: backup';
+const WAITING = `Waiting: ${REASON}. Nothing is lost, and it goes on by itself;`;
+const BIN = { script: 'scripts/imago.ts' };
+
+const hold = (db: TestDatabase, why: string) =>
+  db.sql`update imago.setting set value = ${why} where name = 'hold'`;
+
+/** Looks and holds take a moment. */
+const soon = (db: TestDatabase) =>
+  db.sql`update imago.setting set value = '50' where name in ('look_ms', 'backoff_ms')`;
+
+async function heldProject(users = 60): Promise<Project> {
+  const project = await freshProject({ users });
+  await soon(project.db);
+  await hold(project.db, 'backup');
+  return project;
+}
+
+const progress = (db: TestDatabase) => call(db.sql, 'get_detailed_migration_progress');
+const times = (text: string, part: string) => text.split(part).length - 1;
+
+describe('the command', () => {
+  test.each([
+    ['forward', []],
+    ['through the edge functions', ['--via-function', '--max-ms', '1000']],
+    ['back', ['--rollback']],
+  ])('%s: a held run says why, once, as --watch and the figures do, and goes on', async (way, flags) => {
+    const { db, environment } = await heldProject();
+    if (way === 'back') {
+      await hold(db, '');
+      await migrateAll(db.sql);
+      await hold(db, 'backup');
+    }
+    const running = startCommand(['--yes', ...flags], environment);
+    await running.says(WAITING);
+    const watch = startCommand(['--watch', '--json'], environment);
+    await watch.says(WAITING);
+    const figures = await runCommand(['--stats-only'], environment);
+    expect(figures).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/Waiting │ all runs are held: b/),
+    });
+    await until('calls have been answered', async () => (await progress(db)).health.waited_ms > 300);
+    await hold(db, '');
+    const ended = await running.finished;
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Going on.') });
+    expect([times(ended.stderr, 'Waiting:'), times(ended.stderr, 'Going on')]).toEqual([1, 1]);
+    const lines = (await watch.finished).stdout.trim().split('\n');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      type: 'progress',
+      waiting: REASON,
+      health: { share: 0, reasons: [{ signal: 'operator' }] },
+    });
+  });
+
+  test('counts on a terminal how long a run has been held', async () => {
+    const { db, environment } = await heldProject();
+    const running = startOnTerminal(['--yes'], environment, 120);
+    await until('a second has passed', async () =>
+      /waiting \d+ s: all runs are held/.test(running.written()),
+    );
+    await hold(db, '');
+    expect((await running.finished).code).toBe(0);
+  });
+
+  test('interrupted while a run is held: it ends at once, and says that nothing is lost', async () => {
+    const { environment } = await heldProject();
+    const running = startCommand(['--yes', '--json'], environment);
+    await running.says(WAITING);
+    running.child.kill('SIGINT');
+    const ended = await running.finished;
+    expect(ended.code).toBe(130);
+    expect(ended.json()).toMatchObject({
+      status: 'interrupted',
+      migrated: 0,
+      progress: { waiting: REASON, health: { share: 0 } },
+    });
+  });
+
+  test('says that a run is slowed, and by what', async () => {
+    const { db, environment } = await freshProject({ users: 60 });
+    await soon(db);
+    await db.sql`update imago.signal set slow = 100000, hold = 0 where name = 'connections'`;
+    const running = startCommand(['--yes'], environment);
+    await running.says('Slowed to 50 %: ');
+    expect((await running.finished).stderr).toMatch(/Slowed to 50 %: \d+ connections are free\.\n/);
+    await expectAllMigrated(db.sql);
+  });
+});
+
+describe('limits', () => {
+  const OFF = '--hours= --max-per-second= --throttle-query= --ignore-signal='.split(' ');
+
+  test('typed with a run are set before it, hold for the next one, and are told at its start and in the figures', async () => {
+    const { db, environment } = await freshProject({ users: 30 });
+    const limits = ['--hours', '0:00-24:00', '--max-per-second', '5000', '--ignore-signal', 'wal'];
+    const first = await runCommand(['--yes', '--json', ...limits], environment);
+    expect(first.json()).toMatchObject({
+      status: 'done',
+      progress: { throttle: { hours: '00:00-24:00 UTC', max_per_second: 5000, ignore: ['wal'] } },
+    });
+    const told =
+      /works at 00:00-24:00 UTC, at most 5,000 users a second, does not look at wal; role:service_role set it on \d{4}-\d\d-\d\d \d\d:\d\d UTC/;
+    expect(first.stderr).toMatch(told);
+    const back = await runCommand(['rollback', '--yes'], environment, BIN);
+    expect(back).toMatchObject({ code: 0, stderr: expect.stringMatching(told) });
+    const shown = await runCommand(['throttle'], environment, BIN);
+    expect(shown).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('works at 00:00-24:00 UTC, at most 5,000 users a second'),
+    });
+    const off = await runCommand(['throttle', '--yes', '--json', ...OFF], environment, BIN);
+    expect(off.json()).toMatchObject({
+      status: 'done',
+      throttle: { hours: null, max_per_second: null, throttle_query: false, ignore: [] },
+      progress: { throttle: null },
+    });
+    expect((await runCommand(['throttle'], environment, BIN)).stdout).toContain('There are no limits.');
+    expect(await value(db.sql, `select count(*)::int from imago.log where event = 'throttled'`)).toBe(2);
+  });
+
+  test('of hours: a run outside of them waits, and works as soon as they are taken back', async () => {
+    const { db, environment } = await freshProject({ users: 30 });
+    await soon(db);
+    const later = await value<string>(
+      db.sql,
+      `select to_char(now() at time zone 'UTC' + interval '2 h', 'HH24:MI') || '-' || to_char(now() at time zone 'UTC' + interval '3 h', 'HH24:MI')`,
+    );
+    const running = startCommand(['--yes', '--hours', later], environment);
+    await running.says(`Waiting: the run works only at ${later} UTC. `);
+    expect((await runCommand(['throttle', '--yes', '--hours', ''], environment, BIN)).code).toBe(0);
+    expect((await running.finished).code).toBe(0);
+    await expectAllMigrated(db.sql);
+  });
+
+  test('of a query are set over DATABASE_URL, and refused with IM087 without it, before anything is done', async () => {
+    const { db, environment } = await freshProject({ users: 30 });
+    await soon(db);
+    await db.sql`create table public.gate as select false as is_closed`;
+    const args = ['--yes', '--json', '--throttle-query', 'select is_closed from public.gate'];
+    const { DATABASE_URL, ...api } = environment;
+    const refused = await runCommand(args, api);
+    expect(refused.code).toBe(1);
+    expect(refused.json().error).toMatchObject({
+      code: 'IM087',
+      hint: expect.stringContaining('select throttle_migration(throttle_query =>'),
+    });
+    expect(refused.json().next.join()).toContain('DATABASE_URL');
+    expect(await progress(db)).toMatchObject({ state: 'none', throttle: null });
+    const wrong = await runCommand(['--yes', '--json', '--throttle-query', 'select 5'], environment);
+    expect(wrong.json().error).toMatchObject({ code: 'IM015' });
+    const done = await runCommand(args, environment);
+    expect(done.json()).toMatchObject({
+      status: 'done',
+      progress: { throttle: { throttle_query: true, set_by: 'role:postgres' } },
+    });
+  });
+
+  test.each([
+    ['--hours', '22-6'],
+    ['--ignore-signal', 'vacuums'],
+  ])('%s %s is refused, and nothing is begun', async (...flags) => {
+    const { db, environment } = await freshProject({ users: 5 });
+    const refused = await runCommand(['--yes', '--json', ...flags], environment);
+    expect([refused.code, refused.json().error.code]).toEqual([2, 'IM015']);
+    expect(await progress(db)).toMatchObject({ state: 'none', throttle: null });
+  });
+});
+
+describe('the edge functions', () => {
+  test.each([
+    ['migrate', {}],
+    ['rollback', { all: true, confirm: 'avatars' }],
+  ])('%s: JSON and stream answer a held run at once, and a later request goes on', async (name, json) => {
+    const db = await behind();
+    if (name === 'rollback') await migrateAll(db.sql);
+    await soon(db);
+    await hold(db, 'backup');
+    const waiting = {
+      status: 'waiting',
+      state: 'running',
+      has_more: true,
+      reason: REASON,
+      retry_after_ms: expect.any(Number),
+      health: { share: 0, reasons: [{ signal: 'operator', reason: REASON }] },
+      calls: 1,
+    };
+    expect(await functions.call(KEY, name, { json })).toMatchObject({ status: 200, json: waiting });
+    const streamed: string[] = [];
+    for await (const { event, data } of events(await functions.send(KEY, name, { json, headers: STREAM }))) {
+      expect(data).toMatchObject(waiting);
+      streamed.push(event);
+    }
+    expect(streamed).toEqual(['progress', 'done']);
+    await hold(db, '');
+    let last = await functions.call(KEY, name, { json });
+    await until('it goes on', async () => {
+      if (last.json.status !== 'done') last = await functions.call(KEY, name, { json });
+      return last.json.status === 'done';
+    });
+    expect(await value(db.sql, 'select count(*)::int from users where active_avatar_id is not null')).toBe(
+      name === 'rollback' ? 0 : USERS,
+    );
+  });
+
+  test('a run at its rate goes on within the request; one that asks for more time than is left is handed back', async () => {
+    const db = await behind();
+    await db.sql`update imago.setting set value = '20' where name = 'look_ms'`;
+    await call(db.sql, 'throttle_migration', { max_per_second: 500 });
+    expect((await functions.call(KEY, 'migrate', { json: {} })).json).toMatchObject({
+      status: 'done',
+      migrated: USERS,
+    });
+    await call(db.sql, 'throttle_migration', { max_per_second: 1 });
+    await db.sql`update imago.setting set value = '60000' where name = 'look_ms'`;
+    await db.sql`update imago.governor set looked_at = null`;
+    const json = { all: true, confirm: 'avatars' };
+    await db.sql`update imago.setting set value = '2000' where name = 'sub_batch_ms'`;
+    const answer = (await functions.call(KEY, 'rollback', { json })).json;
+    expect(answer).toMatchObject({ status: 'waiting', reason: 'the run moves at most 1 a second' });
+    expect(answer.retry_after_ms).toBeGreaterThan(20_000);
+  });
+
+  test('progress tells Prometheus the share, the level of each signal, and what each has cost', async () => {
+    const db = await behind();
+    await soon(db);
+    await hold(db, 'backup');
+    const scrape = async () =>
+      (await functions.call(KEY, 'progress', { method: 'GET', query: '?format=prometheus' })).text;
+    expect(await scrape()).not.toContain('imago_share{');
+    await until('it has been held for a while', async () => {
+      await call(db.sql, 'migrate_batch');
+      return value(db.sql, `select coalesce(max(held_ms), 0) > 200 from imago.reading`);
+    });
+    const held = await scrape();
+    expect(held).toContain('imago_share{plan="avatars"} 0\n');
+    expect(held).toContain('imago_health{plan="avatars",signal="operator"} 2\n');
+    expect(held).toContain('imago_health{plan="avatars",signal="slot"} 0\n');
+    expect(held).toMatch(/imago_held_seconds_total\{plan="avatars",signal="operator"\} 0\.[2-9]/);
+    expect(held).toContain('imago_held_seconds_total{plan="avatars",signal="slot"} 0\n');
+    await hold(db, '');
+    await until('it works', async () => (await call(db.sql, 'migrate_batch')).status === 'working');
+    await migrateAll(db.sql);
+    const over = await scrape();
+    expect(over).not.toContain('imago_share{');
+    expect(over).not.toContain('imago_health{');
+    expect(over).toMatch(/imago_held_seconds_total\{plan="avatars",signal="operator"\} 0\.[2-9]/);
+  });
+});
+
+test('pg_cron: ticks of a held run say waiting, the job stays, and a later tick goes on', async () => {
+  const db = await freshDatabase({ app: 'sample', users: 20 });
+  onTestFinished(db.drop);
+  await installCron(db);
+  await soon(db);
+  await call(db.sql, 'schedule_migration');
+  await until('it is prepared', async () => {
+    await hold(db, 'backup');
+    const [tick] = await runJobs(db);
+    return tick?.answer?.status === 'waiting';
+  });
+  expect((await runJobs(db)).map(({ answer }) => answer)).toMatchObject([
+    { status: 'waiting', reason: REASON, health: { share: 0 } },
+  ]);
+  expect(await jobs(db)).toMatchObject([{ active: true }]);
+  expect(await progress(db)).toMatchObject({ state: 'running', waiting: REASON, scheduled: '10 seconds' });
+  await hold(db, '');
+  expect((await runJobsToTheEnd(db)).at(-1)).toMatchObject({ status: 'succeeded' });
+  expect(await progress(db)).toMatchObject({ state: 'succeeded', waiting: null });
+});
