@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { commands, others } from './docs/commands.ts';
 import { contract, registration, types } from './docs/contract.ts';
 import { read } from './docs/folder.ts';
-import { errors, refusals, settings, statuses, transitions } from './docs/lists.ts';
+import { errors, refusals, settings, signals, statuses, transitions } from './docs/lists.ts';
 import { engineMap } from './docs/map.ts';
 import { extensionsThatAreMissing, partsThatAreMissing } from './docs/missing.ts';
 import { batchPicture, statePicture, tablePicture } from './docs/pictures.ts';
@@ -20,6 +20,7 @@ const blocks: [file: string, marker: string, body: () => string][] = [
   ['docs/errors.md', 'errors', errors],
   ['docs/architecture.md', 'transitions', transitions],
   ['docs/sql.md', 'settings', settings],
+  ['docs/governor.md', 'signals', signals],
   ['docs/commands.md', 'commands', commands],
   ['docs/commands.md', 'others', others],
   ['docs/embedded.md', 'missing extensions', extensionsThatAreMissing],

@@ -33,6 +33,33 @@ export function settings(): string {
   return table(['setting', 'default', 'what it is'], rows);
 }
 
+/** What the governor looks at, and from when on: by the order in which it is read. */
+export function signals(): string {
+  const rows = insertedRows('signal').map((row) => {
+    const [name, , slow, hold, tell, unit, ofCapacity, low, , , , besideApp, failsClosed, , note] = row;
+    const from = (value: string | undefined) => {
+      if (value === undefined || value === 'null') return '';
+      return `${low === 'true' ? 'below ' : ''}${amount(Number(value), ofCapacity === 'true' ? '%' : unit)}`;
+    };
+    const told = from(tell) && `Told from ${from(tell)}.`;
+    const marks = [besideApp === 'true' && 'beside the app', failsClosed === 'true' && 'fails closed'];
+    return [
+      `\`${name}\``,
+      from(slow),
+      from(hold),
+      [note, told].filter(Boolean).join(' '),
+      marks.filter(Boolean).join(', '),
+    ];
+  });
+  return table(['signal', 'slow', 'hold', 'what it is', 'kind'], rows);
+}
+
+function amount(value: number, unit: string | undefined): string {
+  if (unit === 'bytes') return `${value / 1_048_576} MB`;
+  const units: Record<string, string> = { '%': ' %', seconds: ' s', milliseconds: ' ms' };
+  return `${value}${units[unit ?? ''] ?? ''}`;
+}
+
 /** Codes link to their entry in the list where they have one. */
 export function statuses(): string {
   const written = (code: string) =>

@@ -86,12 +86,17 @@ function readColumn(item: string, commentOn: (column: string) => string): Column
   };
 }
 
-/** The rows that a file of sql/engine/tables inserts. They hold nothing but string literals. */
+/** The rows that a file of sql/engine/tables inserts. They hold nothing but literals. */
 export function insertedRows(table: string): string[][] {
   const text = read(`sql/engine/tables/${table}.sql`);
   const values = text.slice(text.search(/^insert into /m));
-  const rows = [...values.matchAll(/^ {2}\(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)[,;]$/gm)];
+  const literal = String.raw`(?:'(?:[^']|'')*'|[\w.-]+)`;
+  const rows = [
+    ...values.matchAll(new RegExp(String.raw`^ {2}\((${literal}(?:, ${literal})*)\)[,;]$`, 'gm')),
+  ];
   return rows.map(([, row = '']) =>
-    [...row.matchAll(/'((?:[^']|'')*)'/g)].map(([, value = '']) => value.replaceAll("''", "'")),
+    [...row.matchAll(new RegExp(literal, 'g'))].map(([value]) =>
+      value.replace(/^'|'$/g, '').replaceAll("''", "'"),
+    ),
   );
 }

@@ -648,6 +648,7 @@ comment on column imago.governor.usual_active is 'Sessions of others that were a
 comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
 comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
 
+-- imago.reading
 create table imago.reading (
   plan text not null references imago.governor on delete cascade,
   signal text not null references imago.signal,

@@ -30,6 +30,7 @@ const API = [
   'retry_failed_migrations(text)',
   'schedule_migration(text,interval,boolean)',
   'unschedule_migration(text)',
+  'throttle_migration(text,text,integer,text,text[])',
   'finalize_migration(text,boolean,boolean)',
   'cleanup_migration(text,interval,boolean)',
   'validate_migration(text,boolean,boolean,integer,boolean)',

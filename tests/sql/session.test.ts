@@ -172,6 +172,7 @@ describe('a database that is read-only', () => {
       ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
       ['schedule_migration'],
       ['unschedule_migration'],
+      ['throttle_migration', { max_per_second: 5 }],
     ] as [string, Record<string, unknown>?][]) {
       expect({ called: name, ...(await refusal(call(client, name, args))) }).toMatchObject({
         called: name,

@@ -496,6 +496,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'key-moves.test.ts': ['IM068'],
   'schema-moves.test.ts': ['IM069', 'IM070'],
   'hidden-rows.test.ts': ['IM078'],
+  '../sql/throttle.test.ts': ['IM087', 'IM088'],
 };
 
 /** What a hint has typed, and what comes before where it says so. */
@@ -595,6 +596,8 @@ const NOT_TYPED: Record<string, string> = {
   IM075: 'says what was typed, and that nothing is to be done',
   IM078: 'typed by hidden-rows.test.ts',
   IM079: 'the same statement as IM005',
+  IM087: 'typed by sql/throttle.test.ts',
+  IM088: 'the argument is typed by governor.test.ts',
 };
 
 /** Something that is typed: SQL, one of our functions, an argument by its name, a command or an option of one. */
