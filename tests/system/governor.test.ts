@@ -140,11 +140,9 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
       answers.push(answer);
       return answer.status !== 'working';
     });
-    const { status, kept } = (
-      await db.sql<{ status: string; kept: number }[]>`
-        select wal_status as status, (pg_current_wal_insert_lsn() - restart_lsn)::float / 1048576 as kept
-        from pg_replication_slots`
-    )[0]!;
+    const [{ status, kept }] = await db.sql<[{ status: string; kept: number }]>`
+      select wal_status as status, (pg_current_wal_insert_lsn() - restart_lsn)::float / 1048576 as kept
+      from pg_replication_slots`;
     expect(answers.at(-1)?.status === 'waiting' ? kept : 200).toBeLessThan(215);
     expect(status).not.toBe('lost');
     await db.sql`select pg_drop_replication_slot('etl')`;
