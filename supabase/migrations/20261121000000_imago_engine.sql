@@ -616,7 +616,7 @@ comment on column imago.throttle.ignored is 'Signals that the governor does not 
 -- imago.governor
 create table imago.governor (
   plan text primary key references imago.plan on delete cascade,
-  level smallint not null default 0 check (level between 0 and 3),
+  level integer not null default 0 check (level between 0 and 3),
   share numeric not null default 1 check (share between 0 and 1),
   looked_at timestamptz,
   lsn pg_lsn,
@@ -3315,7 +3315,7 @@ as $$
 declare
   now constant timestamptz := clock_timestamp();
   -- Only ending the call frees who waits for it: that is no reason to hold the run.
-  worst constant smallint := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
+  worst constant integer := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
   least_share numeric := (
     select min(s.least_share) from unnest(readings) r join imago.signal s on s.name = r.signal where r.level > 0);
   is_fine constant boolean := worst < 2 and not exists (
@@ -8675,7 +8675,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  raw smallint := case
+  raw integer := case
     when reading.sqlstate is null then imago.raw_level(signal, reading.value, reading.capacity)
     when not signal.fails_closed then 0
     -- What cannot be seen is not taken to be fine for long.
@@ -11441,7 +11441,7 @@ comment on function imago.rate_text(text) is 'Why a run waits that has moved as 
 
 -- imago.raw_level
 create or replace function imago.raw_level(signal imago.signal, value numeric, capacity numeric)
-returns smallint
+returns integer
 language plpgsql
 immutable
 set search_path = ''

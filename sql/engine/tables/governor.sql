@@ -1,6 +1,6 @@
 create table imago.governor (
   plan text primary key references imago.plan on delete cascade,
-  level smallint not null default 0 check (level between 0 and 3),
+  level integer not null default 0 check (level between 0 and 3),
   share numeric not null default 1 check (share between 0 and 1),
   looked_at timestamptz,
   lsn pg_lsn,

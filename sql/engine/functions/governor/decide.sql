@@ -7,7 +7,7 @@ as $$
 declare
   now constant timestamptz := clock_timestamp();
   -- Only ending the call frees who waits for it: that is no reason to hold the run.
-  worst constant smallint := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
+  worst constant integer := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
   least_share numeric := (
     select min(s.least_share) from unnest(readings) r join imago.signal s on s.name = r.signal where r.level > 0);
   is_fine constant boolean := worst < 2 and not exists (

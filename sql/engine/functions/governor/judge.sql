@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  raw smallint := case
+  raw integer := case
     when reading.sqlstate is null then imago.raw_level(signal, reading.value, reading.capacity)
     when not signal.fails_closed then 0
     -- What cannot be seen is not taken to be fine for long.

@@ -1,5 +1,5 @@
 create or replace function imago.raw_level(signal imago.signal, value numeric, capacity numeric)
-returns smallint
+returns integer
 language plpgsql
 immutable
 set search_path = ''
