@@ -653,7 +653,7 @@ create table imago.reading (
   plan text not null references imago.governor on delete cascade,
   signal text not null references imago.signal,
   name text not null default '',
-  level smallint not null default 0,
+  level integer not null default 0,
   value numeric,
   capacity numeric,
   sqlstate text,
