@@ -46,7 +46,10 @@ export function parseOptions(argv: readonly string[]): Options {
     .option('--json', 'one JSON object on stdout instead of the tables')
     .option('--markdown [file]', 'write the tables into this file as well (default: docs/benchmarks.md)')
     .helpOption('-h, --help', 'show this')
-    .addHelpText('after', `\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`)
+    .addHelpText(
+      'after',
+      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
+    )
     .exitOverride();
   try {
     command.parse(argv, { from: 'user' });

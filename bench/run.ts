@@ -2,6 +2,7 @@
 import { duration, whole } from '../scripts/command/figures.ts';
 import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
+import { foreground } from './foreground/run.ts';
 import { describeMachine } from './machine.ts';
 import { type Measurement, measure, migrateTemplate } from './measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from './methods.ts';
@@ -13,7 +14,9 @@ import { createTemplate, type Server, startServer, type Template } from './serve
 const sizeRounds = 2;
 
 try {
-  process.exitCode = await bench(parseOptions(process.argv.slice(2)));
+  const [first, ...rest] = process.argv.slice(2);
+  process.exitCode =
+    first === 'foreground' ? await foreground(rest) : await bench(parseOptions(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   process.exitCode = error.exitCode;
