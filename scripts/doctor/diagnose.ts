@@ -26,6 +26,7 @@ export const codes = [
   'undo_missing',
   'undo_orphaned',
   'job_orphaned',
+  'signals_unreadable',
   'not_installed',
   'not_callable',
   'database_unverified',
@@ -59,6 +60,7 @@ export function diagnose(installation: Installation, parts: readonly Part[]): Fi
     ...checkTriggers(installation),
     ...checkUndo(installation),
     ...checkJobs(installation),
+    ...checkSignals(installation),
   ];
 }
 
@@ -332,4 +334,18 @@ function checkJobs({ cron }: Installation): Finding[] {
       message: `The pg_cron job "${name}" drives a plan that is not installed.`,
       remedy: `select cron.unschedule('${name.replaceAll("'", "''")}');`,
     }));
+}
+
+function checkSignals({ governor }: Installation): Finding[] {
+  if (!governor || governor.reads_all) return [];
+  const { reader } = governor;
+  return [
+    {
+      severity: 'warning',
+      code: 'signals_unreadable',
+      object: reader,
+      message: `The role ${reader}, as which the governor looks at the server, has not the rights of pg_monitor: it cannot see replicas, the archive, the disk and what others do.`,
+      remedy: `grant pg_monitor to ${reader}; as a role that may grant it. Where nobody may: throttle_migration(ignore => …) leaves signals out, and runs are held for those that it cannot read.`,
+    },
+  ];
 }

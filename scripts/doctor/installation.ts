@@ -42,6 +42,17 @@ export const installationAnswer = z.looseObject({
       bytes: z.number().nullable(),
     }),
   ),
+  /** An engine without a governor has none. */
+  governor: z
+    .looseObject({
+      /** The role that it reads signals as. */
+      reader: z.string(),
+      reads_all: z.boolean(),
+      is_supabase: z.boolean(),
+      max_connections: z.number(),
+      wal_mb_per_s: z.number().nullable(),
+    })
+    .nullish(),
   cron: z.looseObject({ available: z.boolean(), problem: z.string().nullable(), jobs: z.array(object) }),
 });
 

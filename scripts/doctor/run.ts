@@ -9,6 +9,7 @@ import { writeLine, writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
 import { colours, type Terminal } from '../command/terminal.ts';
 import { readParts } from '../install/parts.ts';
+import { type Advice, adviceFor } from './advice.ts';
 import { diagnose, type Finding } from './diagnose.ts';
 import { look, type Seen } from './look.ts';
 import { type Options, parseOptions } from './options.ts';
@@ -30,8 +31,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   return argv.includes('--probe') ? await runProbe(argv) : await compare(argv);
 }
 
+type Result = Seen & { advice: Advice[] };
+
 async function compare(argv: readonly string[]): Promise<number> {
-  return await runShell<Read, Seen | Failure>(argv, {
+  return await runShell<Read, Result | Failure>(argv, {
     command: 'doctor',
     read: () => {
       const options = parseOptions(argv, programName('doctor'));
@@ -48,6 +51,7 @@ async function compare(argv: readonly string[]): Promise<number> {
         installation,
         database,
         findings: [...findings, ...(installation ? diagnose(installation, readParts()) : [])],
+        advice: installation ? adviceFor(installation) : [],
       };
     },
     failed: (_, error) => ({ error }),
@@ -66,7 +70,7 @@ const connections: Record<Seen['database'], string> = {
 
 /** Findings on stdout; how many, and what was looked at, on stderr. */
 function say(
-  { findings, installation, database }: Seen,
+  { findings, advice, installation, database }: Result,
   { failOn, json }: Options,
   terminal: Terminal,
 ): number {
@@ -89,7 +93,17 @@ function say(
   };
   if (json) {
     const status = exitCode === 3 ? 'findings' : 'sound';
-    writeLine({ type: 'result', status, exit_code: exitCode, message, errors, warnings, findings, facts });
+    writeLine({
+      type: 'result',
+      status,
+      exit_code: exitCode,
+      message,
+      errors,
+      warnings,
+      findings,
+      advice,
+      facts,
+    });
     return exitCode;
   }
   const paint = colours(process.stdout);
@@ -97,6 +111,8 @@ function say(
     const word = severity === 'error' ? paint.red('error  ') : paint.yellow('warning');
     writeText(`${word}  ${message}`, `         ${remedy}`);
   }
+  for (const { message, statement } of advice)
+    writeText(`${paint.bold('advice ')}  ${message}`, `         ${statement}`);
   if (facts) {
     const plans = facts.plans.length > 0 ? `plans ${facts.plans.join(', ')}` : 'no plans';
     const cron = facts.cron ? 'pg_cron can be used' : 'without pg_cron, which schedule_migration needs';

@@ -8042,7 +8042,8 @@ as $$
     'relations', imago.installed_relations(),
     'triggers', imago.installed_triggers(),
     'undo', imago.installed_undo(),
-    'cron', imago.installed_jobs())
+    'cron', imago.installed_jobs(),
+    'governor', imago.installed_governor())
 $$;
 comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';
 
@@ -8080,6 +8081,22 @@ as $$
   ) p
 $$;
 comment on function imago.installed_functions() is 'Our functions, and what shares a name with one in schema public. Each with fingerprints of body and comment, owner, and who may call it.';
+
+-- imago.installed_governor
+create or replace function imago.installed_governor()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'reader', current_user,
+    'reads_all', pg_catalog.pg_has_role(current_user, 'pg_monitor', 'usage'),
+    'is_supabase', pg_catalog.to_regrole('supabase_admin') is not null,
+    'max_connections', current_setting('max_connections')::integer,
+    'wal_mb_per_s', imago.setting_size('wal_mb_per_s'))
+$$;
+comment on function imago.installed_governor() is 'With which rights the governor reads signals, and what tells the size of the server.';
 
 -- imago.installed_jobs
 create or replace function imago.installed_jobs()

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { adviceFor } from '../../scripts/doctor/advice.ts';
 import { diagnose, type Finding, codes as findingCodes } from '../../scripts/doctor/diagnose.ts';
 import { expectation } from '../../scripts/doctor/expected.ts';
 import { installationAnswer } from '../../scripts/doctor/installation.ts';
@@ -229,6 +230,13 @@ describe('the doctor on an unsound installation', () => {
         'warning',
         'imago gone',
       ],
+      [
+        'an owner that may not see what others do',
+        'set local role supabase_admin; revoke pg_monitor from postgres; reset role',
+        'signals_unreadable',
+        'warning',
+        'postgres',
+      ],
     ];
 
   test.each(cases)(
@@ -266,6 +274,47 @@ describe('the doctor on an unsound installation', () => {
 
   test('finds nothing once everything was mended', async () => {
     expect(await findings(db.sql)).toEqual([]);
+  });
+});
+
+describe('the advice of the doctor', () => {
+  const governor = {
+    reader: 'postgres',
+    reads_all: true,
+    is_supabase: true,
+    max_connections: 90,
+    wal_mb_per_s: null,
+  };
+
+  test.each([
+    [60, '4'],
+    [90, '17.6'],
+    [120, '34.4'],
+    [160, '63.2'],
+    [240, '119.2'],
+  ])(
+    'with %i connections is a wal_mb_per_s of %s, which postgres may set',
+    async (max_connections, limit) => {
+      const [advice, ...others] = adviceFor({ governor: { ...governor, max_connections } });
+      expect(others).toEqual([]);
+      const db = await freshDatabase();
+      try {
+        await db.sql.unsafe(advice?.statement ?? '');
+        const set = installationAnswer.parse(await call(db.sql, 'inspect_installation'));
+        expect(set.governor?.wal_mb_per_s).toBe(Number(limit));
+        expect(
+          adviceFor({ governor: { ...governor, ...set.governor, is_supabase: true, max_connections } }),
+        ).toEqual([]);
+      } finally {
+        await db.drop();
+      }
+    },
+  );
+
+  test('is none where the size is not known, and where it is not Supabase', () => {
+    expect(adviceFor({ governor: { ...governor, max_connections: 100 } })).toEqual([]);
+    expect(adviceFor({ governor: { ...governor, is_supabase: false } })).toEqual([]);
+    expect(adviceFor({ governor: undefined })).toEqual([]);
   });
 });
 

@@ -13,6 +13,7 @@ as $$
     'relations', imago.installed_relations(),
     'triggers', imago.installed_triggers(),
     'undo', imago.installed_undo(),
-    'cron', imago.installed_jobs())
+    'cron', imago.installed_jobs(),
+    'governor', imago.installed_governor())
 $$;
 comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';
