@@ -93,8 +93,8 @@ describe('the command', () => {
     await soon(db);
     await db.sql`update imago.signal set slow = 100000, hold = 0 where name = 'connections'`;
     const running = startCommand(['--yes'], environment);
-    await running.says('Slowed to 50 %: ');
-    expect((await running.finished).stderr).toMatch(/Slowed to 50 %: \d+ connections are free\.\n/);
+    await running.says('Slowed to ');
+    expect((await running.finished).stderr).toMatch(/Slowed to \d+ %: \d+ connections are free\.\n/);
     await expectAllMigrated(db.sql);
   });
 });
