@@ -41,7 +41,8 @@ export function expectation(parts: readonly Part[]): Expectation {
     const comment = fingerprint(said.comment);
     const found = functions.get(name);
     if (said.objtype === 'OBJECT_TABLE' || said.objtype === 'OBJECT_VIEW') relations.set(name, comment);
-    else if (said.objtype === 'OBJECT_FUNCTION' && found) found.comment = comment;
+    else if ((said.objtype === 'OBJECT_FUNCTION' || said.objtype === 'OBJECT_PROCEDURE') && found)
+      found.comment = comment;
   }
   return { functions, relations };
 }

@@ -8067,7 +8067,8 @@ as $$
     'body', md5(p.prosrc),
     'comment', md5(pg_catalog.obj_description(p.oid, 'pg_proc')),
     'definer', p.prosecdef,
-    'path_is_set', coalesce(p.proconfig, '{}') @> array['search_path=""'],
+    -- A procedure that commits can have no settings: ours set the path in each transaction.
+    'path_is_set', p.prokind = 'p' or coalesce(p.proconfig, '{}') @> array['search_path=""'],
     'owner', p.proowner::pg_catalog.regrole::text,
     'open_to', imago.open_to(coalesce(p.proacl, acldefault('f', p.proowner))),
     'for_service_role', has_function_privilege('service_role', p.oid, 'execute')) order by p.nspname, p.proname), '[]')
@@ -13209,6 +13210,8 @@ begin
   if result ->> 'status' = 'failed' then
     raise exception using
       errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
+  elsif result ->> 'status' = 'waiting' then
+    perform imago.raise_error('IM088', plan_name, result ->> 'reason');
   elsif (result ->> 'has_more')::boolean then
     perform imago.raise_error('IM016', plan_name);
   end if;

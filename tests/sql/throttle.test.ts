@@ -237,6 +237,15 @@ describe('while the server is in trouble', () => {
     expect(await call(db.sql, 'dry_run_migration')).toMatchObject({ dry_run: true, failed: 0 });
   });
 
+  test('taking all back by one call is refused, and nothing is taken back', async () => {
+    await run(20);
+    await migrateAll(db.sql);
+    await hold(true);
+    const { code, message } = await refusal(call(db.sql, 'rollback_all_migrations'));
+    expect([code, message]).toEqual(['IM088', `what plan avatars does is held: ${reason}`]);
+    await expectAllMigrated(db.sql);
+  });
+
   test('outside of the hours of a run, looking and finalizing are free', async () => {
     await run(20);
     await migrateAll(db.sql);

@@ -199,7 +199,7 @@ test('sql/engine/README.md has every foreign key and every function of schema im
   const arrows = text.match(/^ {2}\w+ (\|\||\|o)--o\{ .*$/gm) ?? [];
   expect(arrows.toSorted()).toEqual(keys.map(({ arrow }) => arrow).toSorted());
   const functions = await db.sql<{ name: string }[]>`
-    select p.proname as name from pg_proc p where p.pronamespace = 'imago'::regnamespace and p.prorettype <> 'trigger'::regtype`;
+    select p.proname as name from pg_proc p where p.pronamespace = 'imago'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype`;
   const mapped = [...text.matchAll(/^\| \[(\w+)\]/gm)].map(([, name]) => name);
   expect(functions.map(({ name }) => name).filter((name) => !mapped.includes(name))).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
-import { installCron, runJobs } from '../support/cron.ts';
+import { installCron, runJobs, runJobsToTheEnd } from '../support/cron.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
@@ -87,8 +87,9 @@ test('a job of pg_cron does many short ticks, each a transaction of its own', as
   await app();
   await installCron(db);
   await call(db.sql, 'schedule_migration');
-  const [ran] = await runJobs(db);
-  expect(ran).toMatchObject({ status: 'succeeded', answer: { status: 'done' } });
-  expect(await transactions()).toBeGreaterThan(3);
+  const before = await transactions();
+  expect(await runJobs(db)).toMatchObject([{ status: 'succeeded' }]);
+  expect(await transactions()).toBeGreaterThan(before + 1);
+  await runJobsToTheEnd(db);
   await expectAllMigrated(db.sql);
 });

@@ -172,6 +172,7 @@ test('pg_cron: ticks say waiting, the job stays, and the first tick that can wri
   onTestFinished(db.drop);
   await installCron(db);
   await soon(db);
+  await db.sql`update imago.setting set value = '1' where name = 'tick_ms'`;
   await call(db.sql, 'schedule_migration');
   await runJobs(db);
   await readOnly(db, true);

@@ -17,7 +17,8 @@ as $$
     'body', md5(p.prosrc),
     'comment', md5(pg_catalog.obj_description(p.oid, 'pg_proc')),
     'definer', p.prosecdef,
-    'path_is_set', coalesce(p.proconfig, '{}') @> array['search_path=""'],
+    -- A procedure that commits can have no settings: ours set the path in each transaction.
+    'path_is_set', p.prokind = 'p' or coalesce(p.proconfig, '{}') @> array['search_path=""'],
     'owner', p.proowner::pg_catalog.regrole::text,
     'open_to', imago.open_to(coalesce(p.proacl, acldefault('f', p.proowner))),
     'for_service_role', has_function_privilege('service_role', p.oid, 'execute')) order by p.nspname, p.proname), '[]')

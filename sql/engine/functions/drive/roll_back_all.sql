@@ -25,6 +25,8 @@ begin
   if result ->> 'status' = 'failed' then
     raise exception using
       errcode = result #>> '{error,code}', message = result #>> '{error,message}', hint = result #>> '{error,hint}';
+  elsif result ->> 'status' = 'waiting' then
+    perform imago.raise_error('IM088', plan_name, result ->> 'reason');
   elsif (result ->> 'has_more')::boolean then
     perform imago.raise_error('IM016', plan_name);
   end if;
