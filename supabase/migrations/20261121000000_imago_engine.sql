@@ -1019,7 +1019,7 @@ begin
   return (
     select count(*)
     from pg_catalog.pg_stat_activity a
-    where a.state = 'active' and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
+    where a.state = 'active' and a.datname = pg_catalog.current_database() and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
       and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')
       -- Other callers of the same plan are no others.
       and not exists (
@@ -1680,8 +1680,9 @@ begin
          imago_note text[];
        begin
          %1$s
-         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 then
+         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 and %7$L then
            %4$s
+           return old;
          end if;
          %6$s
          if imago_pass = ''side'' then
@@ -1700,7 +1701,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan, coalesce(touch, '')));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(touch, ''), restored is not null));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
@@ -3194,6 +3195,7 @@ begin
   values (
     create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column,
     create_plan.entity_singular, create_plan.entity_plural);
+  insert into imago.governor (plan) values (create_plan.name);
 
   execute format('create schema %I', name);
   execute format('comment on schema %I is %L', name, format('Imago plan %s: %s.', name, title));
@@ -4767,10 +4769,16 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  reason text;
 begin
-  if imago.held_fields(plan) is not null then
-    perform imago.raise_error('IM088', plan.name, imago.hold_reason(plan.name));
+  if (imago.glance(plan, imago.unfinished_run(plan.name))).share > 0 then
+    return;
   end if;
+  select string_agg(imago.reading_text(r), '; ') into reason
+  from unnest(imago.take_readings(plan, imago.unfinished_run(plan.name), (select g from imago.governor g where g.plan = plan.name))) r
+  where r.level >= 2 and r.signal not in ('hours', 'waiters');
+  perform imago.raise_error('IM088', plan.name, coalesce(reason, imago.hold_reason(plan.name)));
 end
 $$;
 comment on function imago.expect_not_held(imago.plan) is 'For calls that have no status of their own: refuses while the server''s health holds the runs of a plan (IM088).';
@@ -7220,6 +7228,31 @@ end
 $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
 
+-- imago.glance
+create or replace function imago.glance(plan imago.plan, run imago.run)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  governor imago.governor;
+  last_look constant text := nullif(current_setting('imago.glanced', true), '');
+begin
+  select g.* into governor from imago.governor g where g.plan = plan.name;
+  governor.plan := plan.name;
+  governor.share := case when governor.share = 0 and governor.held_until > clock_timestamp() then 0 else 1 end;
+  if last_look is null or last_look::timestamptz <= clock_timestamp() - make_interval(secs => imago.setting_number('look_ms') / 1000.0) then
+    perform set_config('imago.glanced', clock_timestamp()::text, true);
+    if exists (select from unnest(imago.take_readings(plan, run, governor)) r where r.level >= 2 and r.signal not in ('hours', 'waiters')) then
+      governor.share := 0;
+    end if;
+  end if;
+  return governor;
+end
+$$;
+comment on function imago.glance(imago.plan, imago.run) is 'A look that writes nothing, for what is taken back: others would wait for its rows to the end.';
+
 -- imago.goes_along
 create or replace function imago.goes_along(write imago.plan_write)
 returns boolean
@@ -9186,6 +9219,9 @@ declare
   before numeric;
   readings imago.reading[];
 begin
+  if current_setting('imago.dry', true) = 'on' then
+    return imago.glance(plan, run);
+  end if;
   select g.* into governor from imago.governor g where g.plan = plan.name;
   if not found then
     insert into imago.governor (plan) values (plan.name) on conflict do nothing;

@@ -70,12 +70,14 @@ describe('a run that has limits', () => {
     );
     expect(moved).toBeGreaterThanOrEqual(60);
     expect(moved).toBeLessThanOrEqual(60 * callers.length);
-    const left = Number(await value(db.sql, 'select entity_room from imago.governor'));
+    const left = Number(await value(db.sql, "select entity_room from imago.governor where plan = 'avatars'"));
     expect(left).toBe(60);
     // What was too many is fewer in the next second.
     await db.sql`update imago.governor set looked_at = looked_at - interval '1 hour'`;
     await step();
-    expect(Number(await value(db.sql, 'select entity_room from imago.governor'))).toBe(60 - (moved - 60));
+    expect(Number(await value(db.sql, "select entity_room from imago.governor where plan = 'avatars'"))).toBe(
+      60 - (moved - 60),
+    );
     await db.sql`update imago.setting set value = '1' where name = 'look_ms'`;
     await throttle({ max_per_second: 0 });
     await db.sql`update imago.governor set looked_at = null`;

@@ -20,6 +20,7 @@ begin
   values (
     create_plan.name, create_plan.title, create_plan.source_schema, create_plan.source_table, create_plan.key_column,
     create_plan.entity_singular, create_plan.entity_plural);
+  insert into imago.governor (plan) values (create_plan.name);
 
   execute format('create schema %I', name);
   execute format('comment on schema %I is %L', name, format('Imago plan %s: %s.', name, title));

@@ -8,7 +8,7 @@ begin
   return (
     select count(*)
     from pg_catalog.pg_stat_activity a
-    where a.state = 'active' and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
+    where a.state = 'active' and a.datname = pg_catalog.current_database() and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
       and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')
       -- Other callers of the same plan are no others.
       and not exists (

@@ -9,6 +9,9 @@ declare
   before numeric;
   readings imago.reading[];
 begin
+  if current_setting('imago.dry', true) = 'on' then
+    return imago.glance(plan, run);
+  end if;
   select g.* into governor from imago.governor g where g.plan = plan.name;
   if not found then
     insert into imago.governor (plan) values (plan.name) on conflict do nothing;

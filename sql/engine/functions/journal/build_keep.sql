@@ -32,8 +32,9 @@ begin
          imago_note text[];
        begin
          %1$s
-         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 then
+         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 and %7$L then
            %4$s
+           return old;
          end if;
          %6$s
          if imago_pass = ''side'' then
@@ -52,7 +53,7 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored || ' return old;', 'null;'), write.plan, coalesce(touch, '')));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(touch, ''), restored is not null));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
     format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
