@@ -33,7 +33,12 @@ export async function migrateAndTakeBack(db: TestDatabase): Promise<void> {
     direction: 'forward',
     state: 'pending',
   });
+  // One tick, then as many as a job has time for.
+  const tickMs = (ms: number) =>
+    db.sql`update imago.setting set value = ${String(ms)} where name = 'tick_ms'`;
+  await tickMs(1);
   const [first] = await runJobs(db);
+  await tickMs(60);
   expect(first).toMatchObject({
     status: 'succeeded',
     answer: { status: 'preparing', step: 'table avatars' },
