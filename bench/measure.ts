@@ -51,17 +51,25 @@ interface Line {
 
 let groups = 0;
 
-/** Measures methods in turn, each on a fresh copy of its template; with `oneBack` what it takes to take one user back after it. */
+/**
+ * Measures methods in turn, each on a fresh copy of its template; with `oneBack` what it takes to take one user back after
+ * it. `change` is done to the database of each line before.
+ */
 export async function measure(
   server: Server,
   templateOf: (key: MethodKey) => Template,
   keys: readonly MethodKey[],
   oneBack = false,
+  change?: (sql: Sql, line: number) => Promise<unknown>,
 ): Promise<Measurement[]> {
   groups += 1;
   const lines: Line[] = [];
   try {
     for (const key of keys) lines.push(await prepare(server, templateOf(key), methodOf(key)));
+    for (const [index, { database }] of change ? lines.entries() : []) {
+      const sql = connect(server.cluster, 'postgres', database);
+      await change?.(sql, index).finally(() => sql.end());
+    }
     await server.admin.unsafe('checkpoint');
     const watches = lines.map((line) => watchServer(server.cluster.pid, line.database));
     let uses: (ServerUse | undefined)[] = [];

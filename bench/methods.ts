@@ -1,6 +1,6 @@
 /** The ways to do the migration that are compared. */
 
-export type MethodKey = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'r';
+export type MethodKey = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'p' | 'r';
 
 export interface Method {
   key: MethodKey;
@@ -11,6 +11,10 @@ export interface Method {
   indexedFirst: boolean;
   /** Whether it comes in through the Data API. */
   overHttp: boolean;
+  /** Measured beside an app only: alone it does what another line does. */
+  besideApp?: boolean;
+  /** Whether it comes in through pgbouncer, in transaction mode. */
+  overPooler?: boolean;
   /** Connections that work at the same time. */
   connections: number;
   /**
@@ -41,6 +45,8 @@ export const methods: readonly Method[] = [
   { key: 'g', title: 'one HTTP call per user', ...imago, overHttp: true, most: singles },
   { key: 'h', title: 'LIMIT/OFFSET pages of 1,000', ...naive },
   { key: 'i', title: 'where avatar_id is null limit 1,000', ...naive },
+  { key: 'j', title: 'the same pages for update skip locked', ...naive, besideApp: true },
+  { key: 'p', title: 'Imago, one worker, by pgbouncer', ...imago, turnMs, besideApp: true, overPooler: true },
   { key: 'r', title: 'rollback of b by Imago', ...imago, turnMs },
 ];
 

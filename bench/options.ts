@@ -1,6 +1,6 @@
 /** The options of `npm run bench`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { type MethodKey, methods } from './methods.ts';
+import { methods as all, type MethodKey } from './methods.ts';
 
 export interface Options {
   users: number;
@@ -25,6 +25,8 @@ export class Stop extends Error {
   }
 }
 
+const methods = all.filter((method) => !method.besideApp);
+
 /** A user follows two others, the nearest and the seventh: fewer users than this would follow themselves. */
 const fewestUsers = 10;
 
@@ -35,7 +37,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .description(
       'Measures Imago against other ways to do the same migration, on a PostgreSQL server of its own.',
     )
-    .option('--users <n>', 'users, with 5 posts and 2 follows each', users, 100_000)
+    .option('--users <n>', 'users, with 5 posts and 2 follows each', atLeastTen, 100_000)
     .option('--only <letters>', 'only these lines, like a,b,f', letters)
     .option(
       '--scale <n,n,…>',
@@ -48,15 +50,10 @@ export function parseOptions(argv: readonly string[]): Options {
     .helpOption('-h, --help', 'show this')
     .addHelpText(
       'after',
-      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
+      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
     )
     .exitOverride();
-  try {
-    command.parse(argv, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw new Stop(error.exitCode === 0 ? 0 : 2);
-  }
+  parseOrStop(command, argv);
   const given = command.opts<{
     users: number;
     only?: MethodKey[];
@@ -77,12 +74,54 @@ export function parseOptions(argv: readonly string[]): Options {
   };
 }
 
+/** Parses the arguments behind the word governor or slot, which have no lines to choose from. */
+export function parseSizes(
+  name: string,
+  description: string,
+  argv: readonly string[],
+  defaults: { users: number; rounds?: number; keep?: number },
+): { users: number; rounds: number; keep: number; json: boolean } {
+  const command = new Command(`npm run bench -- ${name}`)
+    .usage('[options]')
+    .description(description)
+    .option('--users <n>', 'users, with 5 posts and 2 follows each', atLeastTen, defaults.users)
+    .option('--json', 'one JSON object on stdout instead of the table')
+    .helpOption('-h, --help', 'show this')
+    .exitOverride();
+  if (defaults.rounds !== undefined)
+    command.option('--rounds <n>', 'how often both are measured', wholeNumber, defaults.rounds);
+  if (defaults.keep !== undefined)
+    command.option('--keep <n>', 'megabytes that the slot may keep', wholeNumber, defaults.keep);
+  parseOrStop(command, argv);
+  const {
+    users,
+    rounds = 1,
+    keep = 0,
+    json = false,
+  } = command.opts<{
+    users: number;
+    rounds?: number;
+    keep?: number;
+    json?: boolean;
+  }>();
+  return { users, rounds, keep, json };
+}
+
+function parseOrStop(command: Command, argv: readonly string[]): void {
+  try {
+    command.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new Stop(error.exitCode === 0 ? 0 : 2);
+  }
+}
+
 function wholeNumber(value: string): number {
   if (!/^[1-9]\d{0,7}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above zero.');
   return Number(value);
 }
 
-function users(value: string): number {
+function atLeastTen(value: string): number {
   const number = wholeNumber(value);
   if (number < fewestUsers) throw new InvalidArgumentError(`It must be at least ${fewestUsers}.`);
   return number;
@@ -98,5 +137,5 @@ function letters(value: string): MethodKey[] {
 }
 
 function sizes(value: string): number[] {
-  return value === 'none' ? [] : value.split(',').map(users);
+  return value === 'none' ? [] : value.split(',').map(atLeastTen);
 }

@@ -3,20 +3,22 @@ import { duration, whole } from '../scripts/command/figures.ts';
 import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
 import { foreground } from './foreground/run.ts';
+import { governor } from './governor.ts';
 import { describeMachine } from './machine.ts';
 import { type Measurement, measure, migrateTemplate } from './measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
+import { slot } from './slot.ts';
 
 /** The sizes are measured in so many rounds at most: a million users take minutes, in which the machine's moods even out. */
 const sizeRounds = 2;
 
 try {
-  const [first, ...rest] = process.argv.slice(2);
-  process.exitCode =
-    first === 'foreground' ? await foreground(rest) : await bench(parseOptions(process.argv.slice(2)));
+  const [first = '', ...rest] = process.argv.slice(2);
+  const others: Record<string, (argv: readonly string[]) => Promise<number>> = { foreground, governor, slot };
+  process.exitCode = await (others[first]?.(rest) ?? bench(parseOptions(process.argv.slice(2))));
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   process.exitCode = error.exitCode;

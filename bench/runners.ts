@@ -18,20 +18,29 @@ export interface Runner {
   end(): Promise<void>;
 }
 
-/** Starts what does the work of a method on a database; nothing of it is done yet. */
+/** Starts what does the work of a method on a database, by way of a pooler if it is told one; nothing of it is done yet. */
 export async function startRunner(
   server: Server,
   method: Method,
   database: string,
   users: number,
+  pooled?: (databaseUrl: string) => string,
 ): Promise<Runner> {
   if (method.key === 'e') return await startCommand(server, database, users, method.turnMs);
   const api = method.overHttp ? await startApi(server, database) : undefined;
   const { connections, turnMs } = method;
-  const databaseUrl = server.cluster.url('postgres', database);
+  const url = server.cluster.url('postgres', database);
+  const databaseUrl = method.overPooler && pooled ? pooled(url) : url;
   return await startWorker(
     {
-      ...{ method: method.key, users, connections, databaseUrl, ...(turnMs && { turnMs }) },
+      ...{
+        method: method.key,
+        users,
+        connections,
+        databaseUrl,
+        prepare: !method.overPooler,
+        ...(turnMs && { turnMs }),
+      },
       ...(api && { api: { url: api.url, secretKey: api.secretKey } }),
     },
     api,

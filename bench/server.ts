@@ -47,10 +47,10 @@ function projectSettings(): Record<string, string> {
   };
 }
 
-/** Starts a server in a temporary folder, with the settings of a Supabase project. */
-export async function startServer(): Promise<Server> {
+/** Starts a server in a temporary folder, with the settings of a Supabase project, and more where they are given. */
+export async function startServer(settings: Record<string, string> = {}): Promise<Server> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-'));
-  const cluster = await startCluster({ folder, settings: projectSettings() });
+  const cluster = await startCluster({ folder, settings: { ...projectSettings(), ...settings } });
   const admin = connect(cluster, 'supabase_admin');
   let removed: Promise<void> | undefined;
   return { cluster, admin, remove: () => (removed ??= remove()) };
@@ -130,8 +130,8 @@ export async function sumsOf(sql: Sql): Promise<Sums> {
 
 async function dropTriggers(sql: Sql): Promise<void> {
   const triggers = await sql<{ name: string; relation: string }[]>`
-    select tgname as name, tgrelid::regclass::text as relation
-    from pg_trigger
-    where tgname ~ '^[!~]imago_'`;
+    select t.tgname as name, t.tgrelid::regclass::text as relation
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    where not t.tgisinternal and (p.pronamespace::regnamespace::text in ('imago', 'imago_undo') or p.proname = 'expect_own_avatar')`;
   for (const { name, relation } of triggers) await sql`drop trigger ${sql(name)} on ${sql(relation)}`;
 }

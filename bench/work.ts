@@ -7,12 +7,14 @@ import { connect } from '../scripts/client.ts';
 import { peakMemory } from './memory.ts';
 
 export const orderSchema = z.object({
-  method: z.enum(['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i', 'r']),
+  method: z.enum(['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i', 'j', 'p', 'r']),
   users: z.number(),
   connections: z.number(),
   /** Without it, all in one turn. */
   turnMs: z.number().optional(),
   databaseUrl: z.string(),
+  /** False behind a pooler that hands each transaction to another session. */
+  prepare: z.boolean().default(true),
   api: z.object({ url: z.string(), secretKey: z.string() }).optional(),
 });
 
@@ -60,7 +62,9 @@ const work: Record<Order['method'], Work> = {
   f: userByUser,
   g: calls,
   h: offsetPages,
-  i: nullPages,
+  i: nullPages(''),
+  j: nullPages(' for update of t skip locked'),
+  p: batches((sql) => sql`select public.migrate_batch() as answer`),
   r: batches((sql) => sql`select public.rollback_batch() as answer`),
 };
 
@@ -71,7 +75,11 @@ async function obey(order: Order): Promise<void> {
   const run: Run = { isDone: false };
   const workers = await Promise.all(
     Array.from({ length: order.connections }, async () => {
-      const sql = postgres(order.databaseUrl, { max: 1, onnotice: () => {} });
+      const sql = postgres(order.databaseUrl, {
+        max: 1,
+        prepare: order.prepare,
+        onnotice: () => {},
+      });
       await sql`select 1`;
       return { sql, pieces: work[order.method](sql, order, run), moved: 0, ended: false };
     }),
@@ -171,13 +179,15 @@ async function* offsetPages(sql: Sql, order: Order): Pieces {
   }
 }
 
-/** Pages of whatever has no avatar yet, a transaction each, a table after the other. */
-async function* nullPages(sql: Sql, order: Order): Pieces {
-  for (const table of ['users', 'posts', 'follows']) {
-    const text = await statement(`null-limit-${table}`);
-    while ((await sql.unsafe(text, [pageSize])).count > 0) yield 0;
-  }
-  yield order.users;
+/** Pages of whatever has no avatar yet, a transaction each, a table after the other; locking is what a page ends with. */
+function nullPages(locking: string): Work {
+  return async function* (sql, order) {
+    for (const table of ['users', 'posts', 'follows']) {
+      const text = (await statement(`null-limit-${table}`)).replace('limit $1', `limit $1${locking}`);
+      while ((await sql.unsafe(text, [pageSize])).count > 0) yield 0;
+    }
+    yield order.users;
+  };
 }
 
 async function statement(name: string): Promise<string> {

@@ -27,13 +27,16 @@ export type Database = {
 { Args: { "dry_run"?: boolean,"older_than"?: string,"plan"?: string }; Returns: Json
                            },
 "dry_run_migration":
-{ Args: { "batch_size"?: number,"max_ms"?: number,"mode"?: string,"plan"?: string }; Returns: Json
+{ Args: { "batch_size"?: number,"cohort"?: Json,"max_ms"?: number,"mode"?: string,"plan"?: string }; Returns: Json
                            },
 "expect_done":
 { Args: { "finalized"?: boolean,"plan"?: string }; Returns: Json
                            },
 "finalize_migration":
 { Args: { "allow_data_loss"?: boolean,"dry_run"?: boolean,"plan"?: string }; Returns: Json
+                           },
+"forecast_migration":
+{ Args: { "cohort"?: Json,"only_if_large"?: boolean,"plan"?: string,"workers"?: number }; Returns: Json
                            },
 "forget_entity":
 { Args: { "entity": string,"plan": string,"stage"?: number,"still_there"?: boolean }; Returns: Json
@@ -72,7 +75,7 @@ export type Database = {
 { Args: { "action": string,"caller": string,"plan": string }; Returns: Json
                            },
 "migrate_batch":
-{ Args: { "backup"?: boolean,"batch_size"?: number,"dry_run"?: boolean,"max_failures"?: string,"max_ms"?: number,"on_failure"?: string,"plan"?: string,"run"?: number }; Returns: Json
+{ Args: { "backup"?: boolean,"batch_size"?: number,"cohort"?: Json,"dry_run"?: boolean,"max_failures"?: string,"max_ms"?: number,"on_failure"?: string,"plan"?: string,"run"?: number }; Returns: Json
                            },
 "migrate_entity":
 { Args: { "entity": string,"plan": string,"stage"?: number }; Returns: Json
@@ -108,7 +111,7 @@ export type Database = {
 { Args: { "force"?: boolean,"user_id": string }; Returns: Json
                            },
 "schedule_migration":
-{ Args: { "every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
+{ Args: { "cohort"?: Json,"every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
                            },
 "throttle_migration":
 { Args: { "hours"?: string,"ignore"?: (string)[],"max_per_second"?: number,"plan"?: string,"throttle_query"?: string }; Returns: Json

@@ -84,20 +84,20 @@ export function buildAtOnce(manifest: Manifest): string {
  */
 export function forgottenSources(manifest: Manifest, released: Record<string, string>): string[] {
   const last = new Map<string, string>();
+  // Each is nearly a megabyte, and asked for each source.
+  const texts = new Map(
+    Object.keys(released).map((name) => [name, readFileSync(migrationFile(name), 'utf8')]),
+  );
   for (const [name, entries] of Object.entries(manifest)) {
     for (const file of entries.flatMap(expand)) {
-      if (!(name in released) || hasSource(name, file)) last.set(file, name);
-      else if (!last.has(file)) last.set(file, name);
+      const text = texts.get(name);
+      if (!text || text.includes(`${heading(file)}\n`) || !last.has(file)) last.set(file, name);
     }
   }
   return [...last]
     .filter(([file, name]) => name in released && /\/(functions|views)\//.test(file))
-    .filter(([file, name]) => !readFileSync(migrationFile(name), 'utf8').includes(section(...withText(file))))
+    .filter(([file, name]) => !texts.get(name)?.includes(section(...withText(file))))
     .map(([file]) => `sql/${file}`);
-}
-
-function hasSource(name: string, file: string): boolean {
-  return readFileSync(migrationFile(name), 'utf8').includes(`${heading(file)}\n`);
 }
 
 function withText(file: string): readonly [file: string, text: string] {

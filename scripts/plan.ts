@@ -1,4 +1,4 @@
-/** `npm run plan`: begins a migration plan, and tells what is wrong with one. `npm run plan -- --help` lists the options. */
+/** `npm run plan`: migration plans in the project of an app. `npm run plan -- --help` lists the commands. */
 import { start } from './command/shell.ts';
 import { run } from './plan/run.ts';
 

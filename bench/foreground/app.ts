@@ -37,6 +37,8 @@ export interface App {
   writers: Writers;
   /** Transactions a second. */
   rate: number;
+  /** Not measured: its sessions read the catalogue and plan their statements, once. */
+  warmUpSeconds: number;
   seconds: number;
 }
 
@@ -49,24 +51,37 @@ export async function findPgbench(): Promise<string | undefined> {
 }
 
 /** Runs the app for a while; milliseconds from the moment at which each transaction was due, sorted. */
-export async function runApp({ pgbench, url, users, writers, rate, seconds }: App): Promise<number[]> {
+export async function runApp({
+  pgbench,
+  url,
+  users,
+  writers,
+  rate,
+  warmUpSeconds,
+  seconds,
+}: App): Promise<number[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'imago-bench-app-'));
   try {
     await writeFile(path.join(folder, 'app.sql'), script(users, writers));
     await execute(
       pgbench,
       [
-        ...['--no-vacuum', '--client=8', '--jobs=1', `--rate=${rate}`, `--time=${seconds}`],
+        ...['--no-vacuum', '--client=8', '--jobs=1', `--rate=${rate}`, `--time=${warmUpSeconds + seconds}`],
         ...['--log', '--log-prefix=log', '--file=app.sql', url],
       ],
       { cwd: folder },
     );
     const logs = (await readdir(folder)).filter((name) => name.startsWith('log'));
     const texts = await Promise.all(logs.map((name) => readFile(path.join(folder, name), 'utf8')));
-    // Fields: client, transaction, microseconds since it was due, …
-    return texts
+    // Fields: client, transaction, microseconds since it was due, script, seconds and microseconds of the clock at its end, …
+    const transactions = texts
       .flatMap((text) => text.trim().split('\n'))
-      .map((line) => Number(line.split(' ')[2]) / 1000)
+      .map((line) => line.split(' ').map(Number))
+      .map(([, , us = 0, , s = 0, sUs = 0]) => ({ ms: us / 1000, endedAt: s + sUs / 1e6 }));
+    const began = Math.min(...transactions.map(({ endedAt }) => endedAt));
+    return transactions
+      .filter(({ endedAt }) => endedAt - began > warmUpSeconds)
+      .map(({ ms }) => ms)
       .toSorted((one, other) => one - other);
   } finally {
     await rm(folder, { recursive: true, force: true });

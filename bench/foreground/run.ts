@@ -18,6 +18,7 @@ import {
 } from '../server.ts';
 import { findPgbench, runApp } from './app.ts';
 import { type ForegroundOptions, parseForeground, type Writers } from './options.ts';
+import { type Pooler, startPooler } from './pooler.ts';
 import { type Line, middle, toText } from './report.ts';
 
 /** Measures all lines, and prints their table. Exit code 2 without pgbench. */
@@ -29,6 +30,11 @@ export async function foreground(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const server = await startServer();
+  const pooler = options.only.includes('p')
+    ? await startPooler(server.cluster.url('postgres', 'postgres'))
+    : undefined;
+  if (options.only.includes('p') && !pooler)
+    console.error('Without line p: pgbouncer is missing. On Debian: apt-get install pgbouncer');
   try {
     const machine = await describeMachine(server.admin);
     console.error(`${whole(options.users)} users: loading`);
@@ -36,9 +42,9 @@ export async function foreground(argv: readonly string[]): Promise<number> {
     const lines: Line[] = [];
     for (const writers of options.writers) {
       const measured = (title: string, method?: Method) =>
-        measure(server, template, options, pgbench, writers, title, method);
+        measure({ server, template, options, pgbench, pooler }, writers, title, method);
       lines.push(await measured('alone'));
-      for (const key of options.only) {
+      for (const key of options.only.filter((wanted) => wanted !== 'p' || pooler)) {
         const method = methodOf(key);
         lines.push(await measured(method.title, method));
       }
@@ -53,15 +59,26 @@ export async function foreground(argv: readonly string[]): Promise<number> {
     );
     return 0;
   } finally {
+    await pooler?.end();
     await server.remove();
   }
 }
 
+/** What all lines have in common. */
+interface Stand {
+  server: Server;
+  template: Template;
+  options: ForegroundOptions;
+  pgbench: string;
+  pooler: Pooler | undefined;
+}
+
+/** The app's sessions are warm before the work begins, and have seen some of it before they are measured. */
+const aloneSeconds = 2;
+const besideSeconds = 4;
+
 async function measure(
-  server: Server,
-  template: Template,
-  options: ForegroundOptions,
-  pgbench: string,
+  { server, template, options, pgbench, pooler }: Stand,
   writers: Writers,
   title: string,
   method?: Method,
@@ -69,23 +86,18 @@ async function measure(
   const { rate, seconds, users } = options;
   console.error(`${writers} writers, ${title}`);
   const database = await copyTemplate(server, template, method?.isImago ?? false, method?.indexedFirst);
-  const app = (duration: number) =>
-    runApp({
-      pgbench,
-      url: server.cluster.url('postgres', database),
-      users,
-      writers,
-      rate,
-      seconds: duration,
-    });
-  const runner = method && (await startRunner(server, method, database, users));
+  const runner = method && (await startRunner(server, method, database, users, pooler?.url));
   try {
     await server.admin.unsafe('checkpoint');
-    // Caches and plans of the app's sessions are not what is measured; and a run finds out who writes before it works.
-    await app(3);
     let stopped = false;
+    const app = runApp({
+      ...{ pgbench, users, writers, rate, seconds },
+      url: server.cluster.url('postgres', database),
+      warmUpSeconds: aloneSeconds + besideSeconds,
+    });
+    await delay(aloneSeconds * 1000);
     const working = runner && work();
-    const latencies = await app(seconds);
+    const latencies = await app;
     stopped = true;
     const sql = connect(server.cluster, 'postgres', database);
     const [row] = await sql<

@@ -1,6 +1,6 @@
 -- (i) The next users without an avatar, wherever they are.
 with page as (
-  select u.id from public.users u where u.active_avatar_id is null limit $1
+  select t.id from public.users t where t.active_avatar_id is null limit $1
 ), made as (
   insert into public.avatars (id, owner_user_id, name, bio, avatar_image_url, niche, personality_traits, metadata)
   select d.id, d.owner_user_id, d.name, d.bio, d.avatar_image_url, d.niche, d.personality_traits, d.metadata

@@ -5,8 +5,9 @@
  * Everything else is passed on as it came, so that an engine that tells more than this version knows is no error.
  */
 import { z } from 'zod';
-import { figures } from './figures.ts';
+import { cohort, figures } from './figures.ts';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
+import { forecast, forecastAnswer } from './forecasting.ts';
 import { health, throttle, throttleAnswer } from './health.ts';
 import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
@@ -75,6 +76,10 @@ export const batchAnswer = z.looseObject({
   retry_after_ms: number,
   /** Of waiting: what is waited for, in words. */
   reason: text,
+  /** Whether others write the plan's tables; null while that cannot be said. */
+  others_write: z.boolean().nullish(),
+  /** Of waiting, while pg_cron builds an index: the column that it is on. */
+  index: text,
   health,
   rows: rowCounts,
   run: z.union([z.number(), z.string()]).nullish(),
@@ -85,6 +90,9 @@ export const batchAnswer = z.looseObject({
   /** While the checks at the end of a run go on: how far they are, in percent. */
   checking: number,
   findings,
+  cohort,
+  /** Of a run of a cohort that is done: whether others are pending. */
+  others_pending: z.boolean().nullish(),
 });
 
 /** `get_detailed_migration_progress`. */
@@ -119,6 +127,8 @@ export const statisticsAnswer = z.looseObject({
   total: z.number(),
   migrated: z.number(),
   pending: z.number(),
+  outside: count,
+  cohort,
   percentage: number,
   total_avatars: count,
   migrated_avatars: count,
@@ -142,6 +152,21 @@ export const performanceAnswer = z.looseObject({
   level_by_signal: rowCounts,
 });
 
+/** A table in which dead rows take room worth a word. */
+export const bloated = z.looseObject({
+  relation: z.string(),
+  dead_rows: z.number(),
+  /** Of all rows. */
+  dead_percent: z.number(),
+  /** Since the plan was prepared, without indexes. */
+  grown_bytes: number,
+  /** Whether autovacuum removes them: it runs, it comes, it comes later, it is off. */
+  autovacuum: z.enum(['runs', 'comes', 'later', 'off']),
+  /** What removes them where autovacuum does not. */
+  statement: text,
+});
+export type Bloated = z.infer<typeof bloated>;
+
 /** `get_migration_report`: all figures of one moment. */
 export const reportAnswer = z.looseObject({
   plan: z.string(),
@@ -149,6 +174,7 @@ export const reportAnswer = z.looseObject({
   /** Null where counting does not fit a call. */
   statistics: statisticsAnswer.nullish(),
   performance: performanceAnswer,
+  bloat: z.array(bloated).nullish(),
 });
 
 /** `rollback_user_migration`. `conflicts` says why a user stayed as they are. */
@@ -156,6 +182,7 @@ export const rollbackUserAnswer = z.looseObject({
   rolled_back: z.union([z.boolean(), z.number()]),
   restored: rowCounts,
   removed: rowCounts,
+  returned: rowCounts,
   conflicts: z
     .array(z.looseObject({ relation: text, key: z.unknown(), reason: text }))
     .nullish()
@@ -189,6 +216,14 @@ export const dryRunStage = z.looseObject({
   seconds: number,
 });
 
+/** `prepare_migration`: one step a call. */
+export const prepareAnswer = z.looseObject({
+  plan: z.string(),
+  status: z.string(),
+  has_more: z.boolean(),
+  retry_after_ms: number,
+});
+
 /** A table and the lock that is held on it, as PostgreSQL names it. */
 const tableLock = z.looseObject({ object: z.string(), mode: z.string() });
 
@@ -219,6 +254,7 @@ export const dryRunAnswer = z.looseObject({
       rows: rowCounts,
     })
     .nullish(),
+  forecast: forecast.nullish(),
   /** Of the mode preflight: those that the other modes may need. */
   locks: z.array(tableLock).nullish(),
   limits: z.looseObject({ sample_ms: z.number(), full_ms: z.number(), wait_ms: z.number() }).nullish(),
@@ -255,6 +291,8 @@ export const answers = {
   cancel_migration: transitionAnswer,
   retry_failed_migrations: transitionAnswer,
   dry_run_migration: dryRunAnswer,
+  forecast_migration: forecastAnswer,
+  prepare_migration: prepareAnswer,
   log_request: requestAnswer,
   validate_migration: validationAnswer,
   get_run_history: runHistoryAnswer,

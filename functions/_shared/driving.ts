@@ -26,6 +26,9 @@ export interface Totals {
   error?: BatchAnswer['error'];
   /** Of the checks at the end of the run, once it has ended. */
   findings?: BatchAnswer['findings'];
+  /** Whom the run takes, where that is not all; once it is done, whether others are pending. */
+  cohort?: BatchAnswer['cohort'];
+  others_pending?: BatchAnswer['others_pending'];
   /** Of waiting: what is waited for, in words. */
   reason?: string;
   /** What to wait before the next request. */
@@ -73,10 +76,10 @@ function hasTurned({ direction, run, next }: BatchAnswer): boolean {
   return next === 'rollback' || (direction === 'rollback' && run != null);
 }
 
-/** Whether this request can do no more: all is done, somebody has to decide, nothing can be written, or the run is held. */
-function isOver({ status, has_more, health }: BatchAnswer): boolean {
+/** Whether this request can do no more: all is done, somebody has to decide, nothing can be written, the run is held, or pg_cron builds an index. */
+function isOver({ status, has_more, health, index }: BatchAnswer): boolean {
   // A rate that is used up is there again in a moment.
-  if (status === 'waiting') return !health?.share;
+  if (status === 'waiting') return !!index || !health?.share;
   return !has_more || ['failed', 'paused', 'cancelled'].includes(status);
 }
 
@@ -114,6 +117,7 @@ function add(before: Totals | undefined, answer: BatchAnswer, plan: string, dura
     rows,
     ...(error && { error }),
     ...(answer.findings && { findings: answer.findings }),
+    ...(answer.cohort && { cohort: answer.cohort, others_pending: answer.others_pending }),
     ...(answer.reason && { reason: answer.reason }),
     ...(answer.retry_after_ms && { retry_after_ms: answer.retry_after_ms }),
     ...(answer.health && { health: answer.health }),

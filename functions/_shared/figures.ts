@@ -2,6 +2,11 @@
 import { z } from 'zod';
 import { words } from './words.ts';
 
+/** Whom runs forward of a plan take; null: all. */
+export const cohort = z
+  .looseObject({ percent: z.number(), keys: z.number(), names: z.array(z.string()) })
+  .nullish();
+
 /** A counter. SQL answers null for "does not apply here". */
 const count = z
   .number()
@@ -22,6 +27,8 @@ const counts = {
   conflicts: count,
   /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */
   remaining: z.number(),
+  /** Pending besides: those whom runs do not take yet. All other counts are of those whom they take. */
+  outside: count,
   percentage: number,
   total_is_estimate: z.boolean().nullish(),
 };
@@ -29,6 +36,7 @@ const counts = {
 export const figures = {
   state: z.string(),
   direction: text,
+  cohort,
   ...counts,
   stages: z
     .array(z.looseObject({ ...words, stage: z.number(), ...counts }))
@@ -40,4 +48,5 @@ const countsObject = z.object(counts);
 const figuresObject = z.object(figures);
 
 export type Counts = z.output<typeof countsObject>;
+export type Cohort = z.output<typeof cohort>;
 export type Figures = z.output<typeof figuresObject>;

@@ -42,7 +42,7 @@ const entries =
 const metricsOf: Metric[] = [
   {
     name: 'imago_entities',
-    help: 'Entities by what has become of them.',
+    help: 'Entities by what has become of them; outside: pending, and not in the cohort that runs take.',
     type: 'gauge',
     samples: (answer) => [
       [{ ...entities(answer), state: 'migrated' }, answer.migrated],
@@ -50,6 +50,7 @@ const metricsOf: Metric[] = [
       [{ ...entities(answer), state: 'failed' }, answer.failed],
       [{ ...entities(answer), state: 'held' }, answer.held],
       [{ ...entities(answer), state: 'conflict' }, answer.conflicts],
+      [{ ...entities(answer), state: 'outside' }, answer.outside],
     ],
   },
   {

@@ -20,6 +20,23 @@ export const maxFailures = z
   .transform(String)
   .pipe(z.string().regex(/^(\d{1,9}|(100|\d{1,2}(\.\d{1,4})?)%)$/, 'not a number or a percentage'));
 
+/** Some entities first, as SQL takes it; the command asks here, too. */
+export const percent = z.number().min(0.0001).max(100);
+export const cohortKeys = z
+  .array(z.union([z.string(), z.number()]))
+  .min(1)
+  .max(10_000);
+export const cohortNames = z
+  .array(z.string().regex(/^[a-z][a-z0-9_]{0,60}$/, 'not the name of a cohort'))
+  .min(1);
+const cohort = z
+  .strictObject({
+    percent: percent.optional(),
+    keys: cohortKeys.optional(),
+    names: cohortNames.optional(),
+  })
+  .refine((given) => Object.keys(given).length > 0, 'give percent, keys or names');
+
 /** Refuses fields that would do nothing beside another one. */
 function refuse<Request extends object>(
   context: z.RefinementCtx<Request>,
@@ -44,13 +61,14 @@ export const migrateRequest = z
     backup: z.boolean().optional(),
     max_failures: maxFailures.optional(),
     on_failure: z.enum(['stop', 'rollback']).optional(),
+    cohort: cohort.optional(),
     run,
   })
   .superRefine((request, context) => {
     if (request.action !== 'run')
       refuse(
         context,
-        ['max_seconds', 'batch_size', 'dry_run', ...ofTheRun, 'run'],
+        ['max_seconds', 'batch_size', 'dry_run', ...ofTheRun, 'cohort', 'run'],
         'goes with action run only',
       );
     else if (request.dry_run) refuse(context, [...ofTheRun, 'run'], 'a dry run keeps nothing');

@@ -1,5 +1,6 @@
 /** What `schedule_migration` and `unschedule_migration` answer. */
 import { z } from 'zod';
+import { cohort } from './figures.ts';
 
 export const scheduleAnswer = z.looseObject({
   plan: z.string(),
@@ -10,6 +11,7 @@ export const scheduleAnswer = z.looseObject({
   finalize: z.boolean(),
   direction: z.string().nullish(),
   state: z.string().nullish(),
+  cohort,
 });
 
 /** `unscheduled` is false where there was no job. */

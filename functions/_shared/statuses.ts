@@ -59,6 +59,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM076',
       'IM077',
       'IM079',
+      'IM085',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',

@@ -19,21 +19,27 @@ export default {
     'POST',
     authorised(async (request, { supabaseAdmin: database, ...context }) => {
       const caller = callerOf(context, 'operator');
-      const { plan, action, max_seconds, batch_size, dry_run, run, ...ofTheRun } = await readBody(
+      const { plan, action, max_seconds, batch_size, dry_run, run, cohort, ...ofTheRun } = await readBody(
         request,
         migrateRequest,
       );
       // It takes back what earlier runs have moved, too.
       if (ofTheRun.on_failure === 'rollback') demand(caller, 'key');
       // What was not sent is undefined, and so not passed on: then it is what the run has.
-      const options = { plan, batch_size, ...ofTheRun };
+      const options = { plan, batch_size, cohort, ...ofTheRun };
 
       if (dry_run) {
         const mode = dry_run === true ? 'sample' : dry_run;
         // It ends by itself before the statement timeout does it.
         const max_ms = mode === 'sample' ? Math.min(2_000, max_seconds * 700) : max_seconds * 1_000;
         return Response.json(
-          await call(database, 'dry_run_migration', { plan, batch_size, max_ms: Math.round(max_ms), mode }),
+          await call(database, 'dry_run_migration', {
+            plan,
+            batch_size,
+            max_ms: Math.round(max_ms),
+            mode,
+            cohort,
+          }),
         );
       }
       await call(database, 'log_request', { plan, action, caller: caller.name });

@@ -19,7 +19,9 @@ export interface Condition {
 const fine: Condition = { kind: 'fine', reason: '', about: '', share: 1 };
 
 /** What the answer of a batch says of it; undefined where it says nothing, like one that found everything locked. */
-export function conditionOf({ status, reason, health }: Told): Condition | undefined {
+export function conditionOf({ status, reason, health, index }: Told): Condition | undefined {
+  // The server is well: it is busy with what the run waits for.
+  if (index && status === 'waiting') return waitingFor(reason);
   if (health) return fromHealth(health, reason);
   return status === 'waiting' ? waitingFor(reason) : undefined;
 }
@@ -29,6 +31,8 @@ interface Told {
   /** Of an answer that waits. */
   reason?: string | null | undefined;
   health?: Health;
+  /** Of an answer that waits for one to be built. */
+  index?: string | null | undefined;
 }
 
 /** What the figures say of it. What was seen of a run that is over is not how it is now. */

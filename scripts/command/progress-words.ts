@@ -1,5 +1,5 @@
 /** How far a plan is, in words: the same for the bar, for who watches, in a log file and in the table at the end. */
-import type { Counts, Figures } from '../../functions/_shared/figures.ts';
+import type { Cohort, Counts, Figures } from '../../functions/_shared/figures.ts';
 import type { Words } from '../../functions/_shared/words.ts';
 import { counted, countedEntities, duration, whole } from './figures.ts';
 import type { Part } from './wrap.ts';
@@ -19,6 +19,19 @@ export function percentText({ percentage }: Counts): string {
 /** `40,564 of about 187,000 users migrated`. */
 export function migratedText(counts: Counts, words: Words): string {
   return `${whole(counts.migrated)} of ${about(counts)}${countedEntities(counts.total, words)} migrated`;
+}
+
+/** `10 %, 3 by key, staff`: whom runs take, where that is not all. */
+export function cohortText({ percent, keys, names }: NonNullable<Cohort>): string {
+  return [percent > 0 && `${percent} %`, keys > 0 && `${whole(keys)} by key`, ...names]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** `180 outside of 10 %`: pending, and not in the cohort that runs take. */
+export function outsideText(figures: Figures): string | undefined {
+  if (!figures.cohort) return undefined;
+  return `${about(figures)}${whole(figures.outside)} outside of the cohort (${cohortText(figures.cohort)})`;
 }
 
 /** `31 pending, of them 1 failed`, or what is to be taken back; what failed and what is in conflict is always said. */

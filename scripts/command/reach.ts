@@ -32,9 +32,13 @@ export async function reach(
     return { ...target, shared: true, release: async () => {} };
   }
   // Loaded only when needed: a real project wants neither PostgreSQL nor the local Data API.
-  const { ensureEmbedded } = await import('../embedded/supabase.ts');
+  const [{ ensureEmbedded }, { projectHere }] = await Promise.all([
+    import('../embedded/supabase.ts'),
+    import('../embedded/here.ts'),
+  ]);
+  const project = sample === undefined ? await projectHere() : undefined;
   const onStep = (step: string): void => terminal.info(`${step} …`);
-  const embedded = await ensureEmbedded({ sample, reset, onStep });
+  const embedded = await ensureEmbedded({ sample, project, reset, onStep });
   terminal.info(
     `It is ${embedded.shared ? 'running already' : 'running for this command'} at ${embedded.url}`,
   );

@@ -243,7 +243,8 @@ async function write(
 ): Promise<Ending> {
   const risks = drafts.flatMap(({ up }) => up.flatMap((statement) => statement.risks));
   const refused = risks.filter(isRefused);
-  if (refused.length > 0 && !context.options.allowDataLoss) throw dataLoss(refused, candidates, renames);
+  if (refused.length > 0 && !context.options.allowDataLoss)
+    throw dataLoss(refused, candidates, renames, context.program);
 
   const files: string[] = [];
   const versions = [...project.versions];
@@ -259,7 +260,10 @@ async function write(
   return {
     status: 'done',
     message: `Wrote ${files.join(' and ')}.`,
-    lines: [...saw, ...risks.map((risk) => `${risk.kind}: ${[risk.text, ...advice(risk)].join('. ')}`)],
+    lines: [
+      ...saw,
+      ...risks.map((risk) => `${risk.kind}: ${[risk.text, ...advice(risk, context.program)].join('. ')}`),
+    ],
     next: [`Read them, then apply: ${context.program} upgrade`],
     data: {
       files,
@@ -270,7 +274,7 @@ async function write(
   };
 }
 
-function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]): Problem {
+function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[], program: string): Problem {
   const denied = candidates.filter(
     (candidate) => !renames.some(({ from }) => readable(...from) === readable(...candidate.from)),
   );
@@ -283,20 +287,20 @@ function dataLoss(refused: Risk[], candidates: Candidate[], renames: Renamed[]):
       ...denied.map(({ from, to }) =>
         printable(`Was it renamed? --rename ${readable(...from)}=${readable(...to)}`),
       ),
-      ...new Set(refused.flatMap(advice).map(printable)),
+      ...new Set(refused.flatMap((risk) => advice(risk, program)).map(printable)),
       'Do it all the same, in one go: --allow-data-loss. Nothing was written.',
     ].join('\n'),
   );
 }
 
 /** The plan that would do it while the app goes on. */
-function advice(risk: Risk): string[] {
+function advice(risk: Risk, program: string): string[] {
   const { object, table, key } = risk;
   // A plan walks a table by one column.
   if (key === undefined || (!isRefused(risk) && risk.kind !== 'fails on rows')) return [];
   const name = slug(object.replace(/^public\./, ''));
   return [
-    `Online, in batches, with a way back: npm run plan -- new ${name} --source ${inShell(table)} --key ${inShell(key)}`,
+    `Online, in batches, with a way back: ${program.replace(/\bdb(?=(\.ts)?( --)?$)/, 'plan')} new ${name} --source ${inShell(table)} --key ${inShell(key)}`,
   ];
 }
 

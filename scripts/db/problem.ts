@@ -1,5 +1,7 @@
 /** What goes wrong with versions, each with a stable code, its cause and what to do. */
 
+import { CodedProblem } from '../command/coded-problem.ts';
+
 /** Every code, with the cause that docs/schema-versions.md gives for it. */
 export const problems = {
   'no-project': 'There is no folder supabase/ here or above.',
@@ -39,17 +41,7 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 
 /** A refusal or failure that explains itself. */
-export class Problem extends Error {
-  override readonly name = 'Problem';
-  readonly code: ProblemCode;
-  readonly hint: string | undefined;
-
-  constructor(code: ProblemCode, message: string, hint?: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-    this.hint = hint;
-  }
-}
+export class Problem extends CodedProblem<ProblemCode> {}
 
 /** The SQLSTATE at the bottom of a problem. */
 export function sqlState(error: unknown): string | undefined {

@@ -9,7 +9,6 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,7 +19,7 @@ import { indented } from '../command/printable.ts';
 import { replacePrivately } from '../command/private-file.ts';
 import { type Account, homeOf, serverAccount } from './account.ts';
 import { installation } from './installation.ts';
-import { listenOnLoopback } from './loopback.ts';
+import { freePort } from './loopback.ts';
 import type { PostgresVersion } from './native.ts';
 import { readLock, stopLeftover } from './postmaster.ts';
 import { endProcess } from './processes.ts';
@@ -325,11 +324,4 @@ function logFile(home: string): string {
 async function readMarker(home: string): Promise<Marker | undefined> {
   const text = await readFile(markerFile(home), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : markerSchema.parse(JSON.parse(text));
-}
-
-async function freePort(wanted?: number): Promise<number> {
-  const server = createServer();
-  const port = await listenOnLoopback(server, wanted);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

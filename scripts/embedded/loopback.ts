@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /** Lets a server listen on a port of the loopback interface, the wanted one if it is free; returns the port. */
 export async function listenOnLoopback(server: Server, wanted = 0): Promise<number> {
@@ -9,6 +9,14 @@ export async function listenOnLoopback(server: Server, wanted = 0): Promise<numb
     await listen(server, 0);
   }
   return (server.address() as AddressInfo).port;
+}
+
+/** A port of the loopback interface that is free now, the wanted one if it is. */
+export async function freePort(wanted?: number): Promise<number> {
+  const server = createServer();
+  const port = await listenOnLoopback(server, wanted);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 async function listen(server: Server, port: number): Promise<void> {

@@ -6,7 +6,8 @@ import type { Sql } from 'postgres';
 import { indented } from '../command/printable.ts';
 import { readDatabaseUrl } from '../connection/address.ts';
 import { withoutPassword, withPasswordFile } from '../connection/children.ts';
-import { builtMark, packageFolder } from '../package.ts';
+import { readMigration } from '../install/parts.ts';
+import { packageFolder } from '../package.ts';
 import { runCli } from '../supabase-cli.ts';
 import { missingHere } from './missing.ts';
 
@@ -48,7 +49,7 @@ export async function pushMigrations(databaseUrl: string, project = projectFolde
 export async function hasMigrations(project: string): Promise<boolean> {
   const files = await migrationFiles(project);
   const own = await Promise.all(
-    files.map(async (file) => !(await readFile(file, 'utf8')).startsWith(builtMark)),
+    files.map(async (file) => !readMigration(path.basename(file), await readFile(file, 'utf8'))),
   );
   return own.includes(true);
 }

@@ -54,7 +54,7 @@ export const entries: readonly Entry[] = [
   },
   {
     name: 'plan',
-    says: 'begin a migration plan, and tell what is wrong with one',
+    says: 'migration plans of your own: begin, check, test, build, list',
     group: 'Schema and plans',
     load: async () => (await import('../plan/run.ts')).run,
   },

@@ -1,5 +1,7 @@
 /** Why nothing was written, each with a stable code. */
 
+import { CodedProblem } from '../command/coded-problem.ts';
+
 /** Every code, with the cause that docs/install.md gives for it. */
 export const problems = {
   'not-a-project': 'The folder does not exist, or has no `supabase/` in it.',
@@ -19,14 +21,4 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 
 /** A refusal. Nothing has been changed. */
-export class Problem extends Error {
-  override readonly name = 'Problem';
-  readonly code: ProblemCode;
-  readonly hint: string;
-
-  constructor(code: ProblemCode, message: string, hint: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-    this.hint = hint;
-  }
-}
+export class Problem extends CodedProblem<ProblemCode> {}

@@ -8,11 +8,10 @@ import { writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { homeOf } from '../embedded/account.ts';
 import { fittingPlans } from '../embedded/fitting.ts';
-import { hasMigrations } from '../embedded/push.ts';
+import { projectHere } from '../embedded/here.ts';
 import { defaultFolder } from '../embedded/state.ts';
 import { type EmbeddedOptions, type EmbeddedSupabase, ensureEmbedded } from '../embedded/supabase.ts';
 import { takesFlags } from '../migrate/spelling.ts';
-import { packageFolder, userFolder } from '../package.ts';
 import { type Options, parseOptions } from './options.ts';
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
@@ -58,9 +57,7 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
 /** The project that is asked for, or the one that Imago is installed in, where it has migrations. */
 async function projectOf({ workdir, sample, app }: Options): Promise<EmbeddedOptions['project']> {
   if (workdir !== undefined) return { folder: workdir, isAsked: true };
-  const own = userFolder();
-  if (sample !== undefined || app !== undefined || own === packageFolder) return undefined;
-  return (await hasMigrations(own)) ? { folder: own, isAsked: false } : undefined;
+  return sample === undefined && app === undefined ? await projectHere() : undefined;
 }
 
 /** The facts on stdout, in the form of an .env file; all else is for people. */

@@ -52,6 +52,9 @@ interface Rule {
 /** They hold for all runs of the plan, also where a later command leaves them out. */
 export const limits = ['hours', 'maxPerSecond', 'throttleQuery', 'ignoreSignal'] as const;
 
+/** Whom a run takes first. */
+const cohort = ['percent', 'key', 'cohort'] as const;
+
 const driving = [
   'batchSize',
   'maxMs',
@@ -59,6 +62,7 @@ const driving = [
   'backup',
   'maxFailures',
   'onFailure',
+  ...cohort,
   ...limits,
   'dump',
   'viaFunction',
@@ -66,7 +70,7 @@ const driving = [
 ] as const;
 
 export const actions: Record<Action, Rule> = {
-  migrate: { command: 'migrate', takes: [...driving, 'reset'] },
+  migrate: { command: 'migrate', takes: [...driving, 'despiteForecast', 'reset'] },
   rollback: {
     command: 'rollback',
     flag: 'rollback',
@@ -80,7 +84,7 @@ export const actions: Record<Action, Rule> = {
   'dry-run': {
     command: 'dry-run',
     flag: 'dryRun',
-    takes: ['batchSize', 'maxMs', 'viaFunction', 'sample', 'reset'],
+    takes: ['batchSize', 'maxMs', ...cohort, 'viaFunction', 'sample', 'reset'],
   },
   stats: { command: 'status', flag: 'statsOnly', takes: [] },
   watch: { command: 'watch', flag: 'watch', takes: [] },
@@ -90,7 +94,7 @@ export const actions: Record<Action, Rule> = {
   'retry-failed': { command: 'retry', flag: 'retryFailed', takes: driving },
   finalize: { command: 'finalize', flag: 'finalize', takes: ['allowDataLoss', 'dryRun'] },
   cleanup: { command: 'cleanup', flag: 'cleanup', takes: ['olderThan', 'dryRun'] },
-  schedule: { command: 'schedule', takes: ['every', 'finalize'] },
+  schedule: { command: 'schedule', takes: ['every', ...cohort, 'finalize'] },
   unschedule: { command: 'unschedule', takes: [] },
   throttle: { command: 'throttle', takes: limits },
 };

@@ -22,8 +22,17 @@ function question(options: Options): string {
     case 'throttle':
       return `Change the limits of "${options.plan}"?`;
     default:
-      return `Run the migration "${options.plan}"${options.backup ? '' : ' WITHOUT an undo journal (no rollback)'}?`;
+      return `Run the migration "${options.plan}"${first(options)}${options.backup ? '' : ' WITHOUT an undo journal (no rollback)'}?`;
   }
+}
+
+function first({ cohort }: Options): string {
+  if (!cohort) return '';
+  return ` for ${[
+    ...(cohort.percent === undefined ? [] : [`${cohort.percent} %`]),
+    ...(cohort.keys ? [`${cohort.keys.length} by key`] : []),
+    ...(cohort.names ?? []),
+  ].join(', ')}`;
 }
 
 /** True when the action may go on. Throws a UsageError when nobody is there to answer. */

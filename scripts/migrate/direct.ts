@@ -1,4 +1,4 @@
-/** Runs the statements of direct steps over DATABASE_URL: what no function can do, or what does not fit a call. */
+/** Runs statements over DATABASE_URL that no function can run, or that do not fit a call: those of direct steps, and indexes. */
 import type { Sql } from 'postgres';
 import type { Problem } from '../../functions/_shared/answers.ts';
 import { CallError } from '../client.ts';
@@ -12,7 +12,7 @@ import type { Ending } from './ending.ts';
 const tries = 30;
 
 /** A wait for a lock makes the app's next queries queue behind it, so it is short. */
-const lockTimeoutMs = 2_000;
+export const lockTimeoutMs = 2_000;
 
 /** Nobody queues behind a concurrent statement: it waits for transactions that are older than it, and for those only. */
 const concurrentLockTimeoutMs = '5min';
@@ -25,8 +25,8 @@ const readOnly = '25006';
 
 export type Phase = 'prepare' | 'finalize';
 
-/** The direct step that a phase has come to. */
-interface DirectStep {
+/** What comes next: a direct step, or an index. */
+export interface DirectStep {
   name: string;
   statement: string;
   /** Left by a concurrent build that was interrupted. */
@@ -34,6 +34,25 @@ interface DirectStep {
   /** Somebody is building an index on its table. */
   building: boolean;
 }
+
+/** Statements that are run one after the other, as the database names them. */
+export interface Errand {
+  /** The next one; undefined when there is none left. */
+  next: (sql: Sql) => Promise<DirectStep | undefined>;
+  /** Why it has to wait, as the governor says. */
+  held?: (sql: Sql) => Promise<Held | undefined>;
+  /** When one was run. */
+  ran?: (sql: Sql) => Promise<unknown>;
+  announce: (statement: string) => string;
+}
+
+export interface Held {
+  reason: string;
+  retry_after_ms: number;
+}
+
+/** ran: one statement; none: there is none left; other: somebody else is at it. */
+type Turn = 'ran' | 'none' | 'other' | Held;
 
 /**
  * Makes a call. Where it is refused because a direct step comes next, the statement of that step is run over
@@ -51,7 +70,7 @@ export async function pastDirect<Answer>(
     } catch (error) {
       if (!(error instanceof CallError) || error.code !== 'IM042' || databaseUrl === undefined) throw error;
       try {
-        return (await runDirect(context, databaseUrl, phase)) ? await call() : undefined;
+        return (await runNext(context, databaseUrl, stepOf(context, phase))) ? await call() : undefined;
       } catch (failed) {
         // While the database takes no writes, the call itself says so, and is waited for.
         if (!(failed instanceof CallError) || failed.code !== readOnly || refused >= tries) throw failed;
@@ -75,21 +94,42 @@ export function notConnected(error: Problem, again: string): Ending {
   };
 }
 
+/** The direct step that a phase has come to. */
+function stepOf({ options: { plan } }: Context, phase: Phase): Errand {
+  return {
+    next: async (sql) => (await sql<DirectStep[]>`select * from imago.direct_step(${plan}, ${phase})`)[0],
+    announce: (statement) => `Running outside a transaction: ${statement}`,
+  };
+}
+
 /**
- * Runs the statement outside a transaction, again while it meets locks or a lost connection; waits for whoever else is
- * running it. False when interrupted.
+ * Runs the next statement outside a transaction, again while it meets locks or a lost connection; waits for whoever else is
+ * running it, and while the governor holds the plan. Undefined when interrupted.
  */
-async function runDirect(context: Context, databaseUrl: string, phase: Phase): Promise<boolean> {
+export async function runNext(
+  context: Context,
+  databaseUrl: string,
+  errand: Errand,
+): Promise<'ran' | 'none' | undefined> {
   const { terminal, signal } = context;
   let waited = 0;
+  let said: string | undefined;
   for (let failed = 0; !signal.aborted; ) {
     const run: { step?: DirectStep } = {};
+    let pauseMs: number | undefined;
     try {
-      if (await once(context, databaseUrl, phase, run)) return true;
+      const turn = await once(context, databaseUrl, errand, run);
+      if (turn === 'ran' || turn === 'none') return turn;
+      const reason =
+        turn === 'other'
+          ? 'Somebody else is running the statement that comes next'
+          : `Waiting: ${turn.reason}`;
+      if (said === undefined) terminal.info(`${reason}; waiting …`);
+      said = reason;
       waited += 1;
-      if (waited === 1) terminal.info('Somebody else is running the statement that comes next; waiting …');
+      if (turn !== 'other') pauseMs = turn.retry_after_ms;
     } catch (error) {
-      if (signal.aborted) return false;
+      if (signal.aborted) return undefined;
       // It says itself what is wrong with the connection, and that stays so.
       if (error instanceof CallError) throw error;
       failed += 1;
@@ -97,18 +137,18 @@ async function runDirect(context: Context, databaseUrl: string, phase: Phase): P
       if (!passing.test(code) || failed >= tries) throw explain(run.step, code);
       terminal.warn(`${run.step?.name ?? 'DATABASE_URL'}: ${code}; trying again (${failed} of ${tries}).`);
     }
-    await pause(backoffMs(waited + failed), signal);
+    await pause(pauseMs ?? backoffMs(waited + failed), signal);
   }
-  return false;
+  return undefined;
 }
 
-/** False while somebody else is at it. */
 async function once(
-  { options: { plan }, terminal, signal }: Context,
+  context: Context,
   databaseUrl: string,
-  phase: Phase,
+  errand: Errand,
   run: { step?: DirectStep },
-): Promise<boolean> {
+): Promise<Turn> {
+  const { options, terminal, signal } = context;
   const sql = directly(databaseUrl, lockTimeoutMs, terminal);
   const execute = async (statement: string) => {
     signal.throwIfAborted();
@@ -119,13 +159,15 @@ async function once(
   };
   try {
     const [lock] = await sql<{ held: boolean }[]>`
-      select pg_try_advisory_lock(hashtextextended(${`imago direct ${plan}`}, 0)) as held`;
-    if (!lock?.held) return false;
-    const [step] = await sql<DirectStep[]>`select * from imago.direct_step(${plan}, ${phase})`;
+      select pg_try_advisory_lock(hashtextextended(${`imago direct ${options.plan}`}, 0)) as held`;
+    if (!lock?.held) return 'other';
+    const step = await errand.next(sql);
     // Somebody has done it since.
-    if (!step) return true;
+    if (!step) return 'none';
     run.step = step;
-    if (step.building) return false;
+    if (step.building) return 'other';
+    const held = await errand.held?.(sql);
+    if (held) return held;
     if (/ concurrently /i.test(step.statement))
       await sql`select set_config('lock_timeout', ${concurrentLockTimeoutMs}, false)`;
     if (step.invalid_index) {
@@ -134,12 +176,53 @@ async function once(
       );
       await execute(`drop index concurrently if exists ${step.invalid_index}`);
     }
-    terminal.info(`Running outside a transaction: ${step.statement}`);
-    await execute(step.statement);
-    return true;
+    terminal.info(errand.announce(step.statement));
+    const told = tellOfBuild(context, databaseUrl);
+    try {
+      await execute(step.statement);
+    } finally {
+      await told();
+    }
+    await errand.ran?.(sql);
+    return 'ran';
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** So often a build that takes long says how far it is. */
+const tellEveryMs = 10_000;
+
+/** Says every now and then how far the indexes are that are being built. Gives what ends that. */
+function tellOfBuild({ terminal, signal }: Context, databaseUrl: string): () => Promise<void> {
+  const ended = new AbortController();
+  const stop = AbortSignal.any([signal, ended.signal]);
+  const tell = async () => {
+    let sql: Sql | undefined;
+    try {
+      for (;;) {
+        await pause(tellEveryMs, stop);
+        if (stop.aborted) return;
+        sql ??= directly(databaseUrl, lockTimeoutMs, terminal);
+        const rows = await sql<{ line: string }[]>`
+          select concat_ws(', ', relid::regclass::text || ': ' || phase,
+            (100 * case when blocks_total > 0 then blocks_done / blocks_total::numeric
+              when lockers_total > 0 then lockers_done / lockers_total::numeric end)::integer || ' %') as line
+          from pg_stat_progress_create_index where datname = current_database()`;
+        for (const { line } of rows) terminal.info(`  ${line}`);
+      }
+    } catch (error) {
+      // Only how far it is stays unsaid.
+      terminal.debug(`The progress of the build could not be read (${(error as { code?: string }).code}).`);
+    } finally {
+      await sql?.end({ timeout: 1 });
+    }
+  };
+  const telling = tell();
+  return async () => {
+    ended.abort();
+    await telling;
+  };
 }
 
 /** A connection of its own, without a statement timeout. */

@@ -5,12 +5,15 @@ import { type Context, nextCommand } from './context.ts';
 import { directly } from './direct.ts';
 import { announcement, type Commands, verdict } from './dry-run-words.ts';
 import type { Ending } from './ending.ts';
+import type { Options } from './options.ts';
+import { cohortFlags } from './resuming.ts';
 
 interface Arguments {
   plan: string;
   mode: string;
   batch_size?: number;
   max_ms?: number;
+  cohort?: NonNullable<Options['cohort']>;
 }
 
 /** What a full dry run gets through the API, whose calls end after a minute at the latest. */
@@ -18,12 +21,13 @@ const fullByApiMs = 45_000;
 
 export async function dryRun(context: Context): Promise<Ending> {
   const { caller, options, signal, terminal } = context;
-  const { plan, batchSize, maxMs, dryRun: mode } = options;
+  const { plan, batchSize, maxMs, dryRun: mode, cohort } = options;
   const args: Arguments = {
     plan,
     mode,
     ...(batchSize !== undefined && { batch_size: batchSize }),
     ...(maxMs !== undefined && { max_ms: maxMs }),
+    ...(cohort && { cohort }),
   };
   const direct = mode === 'full' && !options.viaFunction ? context.databaseUrl : undefined;
   if (mode === 'full' && !direct) args.max_ms ??= fullByApiMs;
@@ -41,8 +45,9 @@ export async function dryRun(context: Context): Promise<Ending> {
 }
 
 function commands(context: Context): Commands {
-  const again = nextCommand(context, `--dry-run=${context.options.dryRun}`);
-  return { migrate: nextCommand(context), again };
+  const cohort = cohortFlags(context.options);
+  const again = nextCommand(context, `--dry-run=${context.options.dryRun}`, ...cohort);
+  return { migrate: nextCommand(context, ...cohort), again };
 }
 
 /** All of it in one transaction fits no API call on a real database, so a database connection is used where one is known. */
@@ -62,7 +67,7 @@ async function dryRunDirectly(
         do $$ begin perform set_config('client_connection_check_interval', '1s', true); exception when others then null; end $$`;
       const query = tx<{ answer: unknown }[]>`
         select public.dry_run_migration(plan => ${args.plan}, mode => ${args.mode},
-          batch_size => ${args.batch_size ?? null}, max_ms => ${args.max_ms ?? null}) as answer`;
+          batch_size => ${args.batch_size ?? null}, max_ms => ${args.max_ms ?? null}, cohort => ${args.cohort ? tx.json(args.cohort) : null}) as answer`;
       const cancel = () => query.cancel();
       signal.addEventListener('abort', cancel, { once: true });
       const [row] = await query.finally(() => signal.removeEventListener('abort', cancel));

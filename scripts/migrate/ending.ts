@@ -1,5 +1,6 @@
 /** What an action hands over for the end, and the exit code that it comes to. */
 import type {
+  Bloated,
   DryRunAnswer,
   PerformanceAnswer,
   Problem,
@@ -8,6 +9,7 @@ import type {
   StatisticsAnswer,
 } from '../../functions/_shared/answers.ts';
 import type { CleanupAnswer, FinalizeAnswer } from '../../functions/_shared/finalizing.ts';
+import type { ForecastAnswer } from '../../functions/_shared/forecasting.ts';
 import type { ThrottleAnswer } from '../../functions/_shared/health.ts';
 import type { ScheduleAnswer } from '../../functions/_shared/scheduling.ts';
 import type { Tally } from './drive.ts';
@@ -46,7 +48,11 @@ export interface Ending {
   progress?: ProgressAnswer;
   statistics?: StatisticsAnswer;
   performance?: PerformanceAnswer;
+  /** Tables in which dead rows take room, at the end of a run. */
+  bloat?: Bloated[];
   dryRun?: DryRunAnswer;
+  /** What was expected of the run before its first row. */
+  forecast?: ForecastAnswer;
   rolledBackUser?: RollbackUserAnswer;
   /** The state that a transition led to. */
   state?: string;

@@ -1,7 +1,7 @@
 /** The options of the actions: how each is typed, and what its values may be. */
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { maxFailures } from '../../functions/_shared/requests.ts';
+import { cohortNames, maxFailures, percent } from '../../functions/_shared/requests.ts';
 import { wholeNumber } from '../command/arguments.ts';
 import { mayBeEmpty } from '../command/complete.ts';
 
@@ -80,6 +80,17 @@ const flags = {
     value: failureLimit,
   },
   onFailure: { typed: '--on-failure <what>', says: 'what to do then', choices: ['stop', 'rollback'] },
+  percent: {
+    typed: '--percent <p>',
+    says: 'take so many percent first, by a hash of the key; 100: all',
+    value: share,
+  },
+  key: { typed: '--key <key>', says: 'take this entity first; repeatable', value: repeated },
+  cohort: {
+    typed: '--cohort <name>',
+    says: 'take a cohort first that the owner has defined; repeatable',
+    value: cohortName,
+  },
   hours: { typed: '--hours <from-to>', says: 'work only then: 22:00-06:00, or 22:00-06:00 Europe/Berlin' },
   maxPerSecond: {
     typed: '--max-per-second <n>',
@@ -94,6 +105,10 @@ const flags = {
     typed: '--ignore-signal <name>',
     says: 'a signal of the governor to leave out; repeatable',
     value: repeated,
+  },
+  despiteForecast: {
+    typed: '--despite-forecast',
+    says: 'begin also where the forecast says that the run does not fit',
   },
   viaFunction: {
     typed: '--via-function',
@@ -147,6 +162,19 @@ function uuid(value: string): string {
 function failureLimit(value: string): string {
   if (maxFailures.safeParse(value).success) return value;
   throw new InvalidArgumentError('It must be a number, like 250, or a percentage, like 2%.');
+}
+
+function share(value: string): number {
+  const parsed = percent.safeParse(Number(value.replace(/ ?%$/, '')));
+  if (!parsed.success) throw new InvalidArgumentError('It must be a percentage, like 10 or 0.5.');
+  return parsed.data;
+}
+
+function cohortName(value: string, before: unknown): string[] {
+  if (!cohortNames.safeParse([value]).success) {
+    throw new InvalidArgumentError('It must be the name of a cohort, in lower case.');
+  }
+  return repeated(value, before);
 }
 
 function period(value: string): string {

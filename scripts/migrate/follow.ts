@@ -30,6 +30,7 @@ export class Follower {
   readonly #ended = new AbortController();
   readonly #following: Promise<void>;
   #isPrepared = false;
+  #isBesideApp = false;
   #locked = 0;
 
   constructor(context: Context, first: ProgressAnswer, workers: number) {
@@ -46,6 +47,12 @@ export class Follower {
       if (!this.#isPrepared)
         terminal.info('Preparing the plan: only additions, each in a short transaction.');
       this.#isPrepared = true;
+    }
+    if (answer.others_write && !this.#isBesideApp) {
+      this.#isBesideApp = true;
+      terminal.info(
+        'Others write these tables, and go first: calls are short, one at a time, with a rest after each.',
+      );
     }
     this.#locked = answer.status === 'deferred' ? this.#locked + 1 : 0;
     const condition = conditionOf(answer);

@@ -20,6 +20,7 @@ export const helpOf: Record<CommandName, Help> = {
       ['--dry-run', 'what would happen, on a sample, taken back'],
       ['--workers 4 --max-failures 2%', 'four batches at once; stop past two percent of failures'],
       ['--hours 22:00-06:00 --max-per-second 800', 'at night, and no faster than that'],
+      ['--percent 10', 'a tenth of them first; --percent 100 takes all'],
       ['--plan profile_gigs', 'another plan than avatars'],
       ['--json --yes', 'for scripts: one JSON object on stdout'],
     ],
@@ -156,7 +157,7 @@ function environment(command: CommandName): string {
 }
 
 const exitCodes =
-  'Exit codes: 0 all done, 1 failed, 2 wrong usage, 3 work or failures left, 130 interrupted.';
+  'Exit codes: 0 all done, 1 failed, 2 wrong usage or it would not fit, 3 work or failures left, 130 interrupted.';
 
 /** What stands below the options. */
 export function footer(command: CommandName, program: string, asFlags: boolean): string {

@@ -7,7 +7,7 @@ import type { Ending } from './ending.ts';
 import { wrongAtEnd } from './findings.ts';
 import { withoutGuideNames } from './guide-names.ts';
 import { Progress } from './progress.ts';
-import { setAside } from './work.ts';
+import { othersLeft, setAside } from './work.ts';
 
 /** `--stats-only`. Having read the figures is all that was asked for, so the exit code is 0 whatever they say. */
 export async function stats(context: Context): Promise<Ending> {
@@ -34,6 +34,8 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.remaining > 0 || (progress.failed > 0 && progress.state === 'cancelled'))
     return `Migrate: ${nextCommand(context)}`;
   if (progress.failed > 0) return mend(context, progress);
+  const [others] = othersLeft(context, progress)?.next ?? [];
+  if (others !== undefined) return others;
   const isBack = progress.direction === 'rollback' && progress.state === 'succeeded';
   if (progress.state === 'none' || isBack) return 'Nothing is there to be migrated.';
   return `Take it back: ${nextCommand(context, '--rollback')}`;
@@ -98,7 +100,10 @@ export async function watch(context: Context): Promise<Ending> {
 function watched(context: Context, progress: ProgressAnswer): Ending {
   switch (progress.state) {
     case 'succeeded':
-      return wrongAtEnd(context, progress) ?? { status: 'done', message: 'The run is finished.', next: [] };
+      return (
+        wrongAtEnd(context, progress) ??
+        othersLeft(context, progress) ?? { status: 'done', message: 'The run is finished.', next: [] }
+      );
     case 'failed':
       if (progress.remaining === 0 && progress.failed > 0) return setAside(context, progress);
       return {

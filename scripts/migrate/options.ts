@@ -23,9 +23,13 @@ export interface Options {
   force: boolean;
   maxFailures?: string;
   onFailure?: 'stop' | 'rollback';
+  /** Only some entities first, as SQL takes them. */
+  cohort?: { percent?: number; keys?: string[]; names?: string[] };
   sample?: number;
   reset: boolean;
   dump?: string;
+  /** Begin also where the forecast speaks against it. */
+  despiteForecast?: boolean;
   /** Through the edge functions, instead of the SQL functions. */
   viaFunction: boolean;
   /** With --finalize: also where the old side holds what the new one does not. */
@@ -67,7 +71,11 @@ const parsedSchema = z.strictObject({
   workers: z.number().optional(),
   maxFailures: z.string().optional(),
   onFailure: z.enum(['stop', 'rollback']).optional(),
+  percent: z.number().optional(),
+  key: z.array(z.string()).optional(),
+  cohort: z.array(z.string()).optional(),
   dump: z.string().min(1).optional(),
+  despiteForecast: z.boolean().optional(),
   viaFunction: z.boolean().optional(),
   sample: z.number().optional(),
   reset: z.boolean().optional(),
@@ -157,6 +165,7 @@ function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = fals
   }
 
   const { batchSize, workers, user, maxFailures, onFailure, sample, dump, every } = parsed;
+  const { percent, key: keys, cohort: names } = parsed;
   const { hours, maxPerSecond, throttleQuery, ignoreSignal } = parsed;
   return {
     action,
@@ -175,6 +184,13 @@ function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = fals
     ...(user !== undefined && { user }),
     ...(maxFailures !== undefined && { maxFailures }),
     ...(onFailure !== undefined && { onFailure }),
+    ...((percent !== undefined || keys || names) && {
+      cohort: {
+        ...(percent !== undefined && { percent }),
+        ...(keys && { keys }),
+        ...(names && { names }),
+      },
+    }),
     ...(sample !== undefined && { sample }),
     ...(dump !== undefined && { dump }),
     ...(every !== undefined && { every }),
@@ -182,6 +198,7 @@ function settle(parsed: Parsed, command: Action = 'migrate', thenFinalize = fals
     ...(maxPerSecond !== undefined && { maxPerSecond }),
     ...(throttleQuery !== undefined && { throttleQuery }),
     ...(ignoreSignal !== undefined && { ignoreSignal }),
+    ...(parsed.despiteForecast && { despiteForecast: true }),
     ...(thenFinalize && { thenFinalize }),
     ...(parsed.allowDataLoss && { allowDataLoss: true }),
     ...(parsed.olderThan !== undefined && { olderThan: parsed.olderThan }),

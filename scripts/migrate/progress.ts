@@ -6,6 +6,7 @@ import { type Condition, conditionIn, conditionText } from '../command/health.ts
 import {
   leftParts,
   migratedText,
+  outsideText,
   percentText,
   rateText,
   restText,
@@ -109,7 +110,11 @@ export class Progress {
       isChecking && `checking the result, ${Math.floor(progress.checking ?? 0)} %`,
       workers !== undefined && counted(workers, 'worker'),
     ].filter((text) => typeof text === 'string');
-    const left = leftParts(progress, progress.direction, paint.red);
+    const outside = outsideText(progress);
+    const left = [
+      ...leftParts(progress, progress.direction, paint.red),
+      ...(outside === undefined ? [] : [{ text: outside }]),
+    ];
     const stages = stageParts(progress, paint.red, drawn === undefined);
     const [percent = '', ...rest] = first;
     const head: Part[] = [

@@ -1,5 +1,6 @@
 /** What an invocation ends with: one object for machines, a table for people. */
 import type {
+  Bloated,
   DryRunAnswer,
   PerformanceAnswer,
   Problem,
@@ -24,6 +25,7 @@ import { lineBreak } from '../command/printable.ts';
 import {
   leftParts,
   migratedText,
+  outsideText,
   percentText,
   rateText,
   restText,
@@ -37,6 +39,7 @@ import type { Tally } from './drive.ts';
 import { estimateText, stageLines, untriedText } from './dry-run-words.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { findingsText } from './findings.ts';
+import { forecastText, problemText } from './forecast-words.ts';
 import { planOfTheGuide, withoutGuideNames } from './guide-names.ts';
 
 export interface Frame extends Traffic {
@@ -80,6 +83,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     state: ending.state,
     rolled_back_user: ending.rolledBackUser,
     dry_run: ending.dryRun,
+    forecast: ending.forecast,
     finalize: ending.finalize,
     cleanup: ending.cleanup,
     schedule: ending.schedule,
@@ -88,6 +92,7 @@ export function toJson(frame: Frame, ending: Ending): Record<string, unknown> {
     progress: withoutGuideNames(frame.plan, ending.progress),
     statistics: withoutGuideNames(frame.plan, ending.statistics),
     performance: withoutGuideNames(frame.plan, ending.performance),
+    bloat: ending.bloat,
   };
 }
 
@@ -111,6 +116,7 @@ export function toTable(frame: Frame, ending: Ending): string[] {
   if (ending.statistics) addStatistics(add, ending.statistics);
   if (ending.performance) addPerformance(add, ending.performance);
   if (ending.progress) addProgress(add, ending.progress, ending.performance, paint.red);
+  add('Dead rows', bloatText(ending.bloat ?? []));
   add('Next', ending.next.join(lineBreak));
 
   return labelled(rows, paint.bold);
@@ -152,6 +158,7 @@ function pace(what: string, moved: number, ms: number, words: Words | undefined)
 function addUser(add: Add, user: RollbackUserAnswer): void {
   add('Restored', breakdown(user.restored));
   add('Removed', breakdown(user.removed));
+  add('Returned', breakdown(user.returned));
   const conflicts = user.conflicts.map(
     ({ relation, key, reason }) => `${relation ?? ''} ${keyText(key)}: ${reason ?? ''}`,
   );
@@ -171,6 +178,9 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
   }
   add('Checks', findingsText(dry.findings));
   add('Estimate', estimateText(dry));
+  if (dry.forecast) {
+    add('Forecast', [forecastText(dry.forecast), ...dry.forecast.problems.map(problemText)].join(lineBreak));
+  }
   add('Failures', listText(dry.failures));
   add('Side effects', listText(dry.side_effects));
   add('Undeclared', listText(dry.undeclared));
@@ -215,6 +225,8 @@ const countedByAll = new Set([
   'total',
   'migrated',
   'pending',
+  'outside',
+  'cohort',
   'percentage',
   'total_is_estimate',
   ...guideNames,
@@ -236,6 +248,33 @@ function figureText(value: unknown): string {
   return Object.entries(value)
     .map(([name, amount]) => `${name} ${figureText(amount)}`)
     .join(', ');
+}
+
+/** A line for each table that wants a vacuum, with the statement; those to which autovacuum comes, in one. */
+function bloatText(bloat: readonly Bloated[]): string {
+  const alone = bloat.filter(({ statement }) => !statement);
+  const rows = alone.reduce((sum, { dead_rows }) => sum + dead_rows, 0);
+  const tables = alone.length === 1 ? alone[0]?.relation : `${alone.length} tables`;
+  return [
+    ...bloat.filter(({ statement }) => statement).map(wantingText),
+    ...(alone.length > 0 ? [`${whole(rows)} in ${tables} · autovacuum comes by itself`] : []),
+  ].join(lineBreak);
+}
+
+function wantingText({
+  relation,
+  dead_rows,
+  dead_percent,
+  grown_bytes,
+  autovacuum,
+  statement,
+}: Bloated): string {
+  const grown =
+    typeof grown_bytes === 'number' && grown_bytes > 0 && `${bytes(grown_bytes)} larger than before`;
+  const why = autovacuum === 'off' ? 'autovacuum does not come there' : 'too few for autovacuum';
+  return [`${relation} ${whole(dead_rows)} (${dead_percent} %)`, grown, `${why}: ${statement}`]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** The figures that people ask for first; --json has all of them. */
@@ -277,6 +316,7 @@ function addProgress(
   add('Not counted', progress.count_error ? errorText(progress.count_error) : undefined);
   add(heading(progress), `${migratedText(progress, progress)} (${percentText(progress)})`);
   add('Left', texts(leftParts(progress, direction)), failed + conflicts > 0 ? alarm : undefined);
+  add('Outside', outsideText(progress));
   add('Stages', stageParts(progress).map(texts).join(lineBreak));
   add('Rate', rates.filter(Boolean).join(' · '));
 }

@@ -5,10 +5,15 @@ import type { Ending } from './ending.ts';
 
 export async function schedule(context: Context): Promise<Ending> {
   const { caller, options, program, signal } = context;
-  const { plan, every, thenFinalize } = options;
+  const { plan, every, thenFinalize, cohort } = options;
   const answer = await caller.call(
     'schedule_migration',
-    { plan, ...(every !== undefined && { every }), ...(thenFinalize && { finalize: true }) },
+    {
+      plan,
+      ...(every !== undefined && { every }),
+      ...(thenFinalize && { finalize: true }),
+      ...(cohort && { cohort }),
+    },
     signal,
   );
   const what = thenFinalize ? 'goes the steps of finalize' : `drives the ${work(answer.direction)}`;

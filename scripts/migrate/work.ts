@@ -4,6 +4,7 @@ import { type ProgressAnswer, progressAnswer } from '../../functions/_shared/ans
 import { counted, countedEntities } from '../command/figures.ts';
 import { limitsText } from '../command/health.ts';
 import { problemOf } from '../command/problem.ts';
+import { about, cohortText } from '../command/progress-words.ts';
 import type { Context } from './context.ts';
 import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
@@ -11,6 +12,8 @@ import { type Driven, drive, newTally, type Tally } from './drive.ts';
 import type { Ending } from './ending.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { Follower } from './follow.ts';
+import { forecastBefore, refusal } from './forecast.ts';
+import { buildIndexes, offerConnection, pastIndexes } from './indexes.ts';
 import { resumeFlags } from './resuming.ts';
 import { spelled } from './spelling.ts';
 import { throttleCommand } from './throttle.ts';
@@ -24,10 +27,12 @@ export function workersFor(context: Context): number {
 
 /** Drives batches in one direction until done, and back again where SQL decides so. */
 export async function work(context: Context, direction: Direction): Promise<Ending> {
-  const { caller, options, terminal, signal } = context;
-  const plan = options.plan;
+  const { options, terminal } = context;
   const workers = workersFor(context);
   const before = await firstLook(context);
+  const forecast = direction === 'forward' ? await forecastBefore(context, before, workers) : undefined;
+  const refused = forecast && refusal(context, forecast);
+  if (refused) return refused;
   terminal.info(
     `Working with ${counted(workers, 'worker')}${options.workers === undefined ? ' (--workers changes that)' : ''}; Ctrl-C stops after the running batches.`,
   );
@@ -37,6 +42,24 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   if (limits !== undefined) terminal.info(`Limits: ${limits} (${throttleCommand(context)} changes that).`);
 
   const startedAt = performance.now();
+  const takeBack = offerConnection(context);
+  try {
+    const ending = await workOffered(context, direction, workers, before, startedAt);
+    return { ...ending, ...(forecast && { forecast }) };
+  } finally {
+    await takeBack();
+  }
+}
+
+async function workOffered(
+  context: Context,
+  direction: Direction,
+  workers: number,
+  before: ProgressAnswer,
+  startedAt: number,
+): Promise<Ending> {
+  const { caller, options, terminal, signal } = context;
+  const plan = options.plan;
   let driven = await driveShown(context, direction, workers, before);
   let tally = driven.tally;
   let turned: Driven | undefined;
@@ -53,10 +76,41 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   const durationMs = performance.now() - startedAt;
 
   const ending = conclude(context, turned ? 'rollback' : direction, driven);
+  const isIndexed =
+    ending.status !== 'done' || direction === 'rollback' || !!turned || (await indexed(context));
   const after = await lastLook(context);
   const full: Ending = { ...ending, tally, durationMs, workers, ...after };
   if (turned) return afterTurning(full, turned);
+  if (!isIndexed) return { ...full, ...unindexed(context, after.progress) };
   return after.progress && full.status === 'done' ? weigh(context, direction, full, after.progress) : full;
+}
+
+/** Builds the indexes that the run has left to this command. What cannot be built is told at the end. False when interrupted. */
+async function indexed(context: Context): Promise<boolean> {
+  const { databaseUrl, terminal } = context;
+  if (databaseUrl === undefined) return true;
+  try {
+    return await buildIndexes(context, databaseUrl);
+  } catch (error) {
+    const { message, hint } = problemOf(error);
+    terminal.warn([message, hint].filter(Boolean).join(' '));
+    return true;
+  }
+}
+
+/** All is moved, and Ctrl-C came while an index was being built. */
+function unindexed(
+  context: Context,
+  progress: ProgressAnswer | undefined,
+): Pick<Ending, 'status' | 'message' | 'next'> {
+  return {
+    status: 'interrupted',
+    message: 'All done. Stopped while an index was being built that a rollback needs.',
+    next: [
+      `Build it: ${spelled(context.program, resumeFlags(context.options))}`,
+      ...(progress?.unindexed ?? []).map(({ statement }) => `Or by hand: ${statement}`),
+    ],
+  };
 }
 
 /** SQLSTATEs, and PostgREST's code, of an app that lacks a table. */
@@ -99,12 +153,14 @@ async function driveShown(
  */
 function batchCall(context: Context, direction: Direction) {
   const { caller, options } = context;
-  const { plan, maxMs, batchSize, maxFailures, onFailure } = options;
+  const { plan, maxMs, batchSize, maxFailures, onFailure, cohort } = options;
   const budget = { plan, ...(maxMs !== undefined && { max_ms: maxMs }) };
   if (direction === 'rollback') {
     const args = { ...budget, ...(options.force && { force: true }) };
     return (signal: AbortSignal, run: number | undefined) =>
-      caller.call('rollback_batch', { ...args, ...(run !== undefined && { run }) }, signal);
+      pastIndexes(context, () =>
+        caller.call('rollback_batch', { ...args, ...(run !== undefined && { run }) }, signal),
+      );
   }
   const args = {
     ...budget,
@@ -112,6 +168,7 @@ function batchCall(context: Context, direction: Direction) {
     ...(!options.backup && { backup: false }),
     ...(maxFailures !== undefined && { max_failures: maxFailures }),
     ...(onFailure !== undefined && { on_failure: onFailure }),
+    ...(cohort && { cohort }),
   };
   return (signal: AbortSignal, run: number | undefined) =>
     pastDirect(context, 'prepare', () =>
@@ -166,6 +223,19 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
           next: [
             `Let the rollback finish: ${nextCommand(context, '--rollback')}`,
             `Or end it where it is: ${nextCommand(context, '--cancel')}`,
+          ],
+        };
+      }
+      // Whoever typed the same again would be refused again.
+      if (problemOf(driven.error).code === 'IM085') {
+        const { cohort: _, ...asItIs } = context.options;
+        return {
+          status: 'failed',
+          message: 'Nothing was changed.',
+          error: problemOf(driven.error),
+          next: [
+            `Go on with what it takes: ${spelled(context.program, resumeFlags(asItIs))}`,
+            `Or take it back first: ${nextCommand(context, '--rollback')}`,
           ],
         };
       }
@@ -231,11 +301,30 @@ function weigh(context: Context, direction: Direction, ending: Ending, progress:
   }
   const wrong = wrongAtEnd(context, progress);
   if (wrong) return { ...ending, ...wrong };
+  const others = othersLeft(context, progress);
+  if (others) return { ...ending, ...others };
   // What is held was taken back alone on purpose: nothing is left to do about it.
   const missing = (progress.unindexed ?? []).map(
     ({ statement }) => `Rollback needs an index that could not be built: ${statement}`,
   );
   return { ...ending, next: [...missing, `Take it back at any time: ${nextCommand(context, '--rollback')}`] };
+}
+
+/** The cohort is done, and others are pending. */
+export function othersLeft(
+  context: Context,
+  progress: ProgressAnswer,
+): Pick<Ending, 'status' | 'message' | 'next'> | undefined {
+  if (!progress.cohort || progress.outside === 0) return undefined;
+  const { outside, cohort } = progress;
+  return {
+    status: 'done',
+    message: `The cohort is done (${cohortText(cohort)}); ${about(progress)}${countedEntities(outside, progress)} outside of it ${outside === 1 ? 'is' : 'are'} pending.`,
+    next: [
+      `Take all of them: ${nextCommand(context, '--percent', '100')}`,
+      `Or take it back: ${nextCommand(context, '--rollback')}`,
+    ],
+  };
 }
 
 /** Some are set aside; everything else is done. */
@@ -259,10 +348,10 @@ async function lastLook({
   caller,
   options,
   terminal,
-}: Context): Promise<Pick<Ending, 'progress' | 'statistics'>> {
+}: Context): Promise<Pick<Ending, 'progress' | 'statistics' | 'bloat'>> {
   try {
-    const { progress, statistics } = await caller.call('get_migration_report', { plan: options.plan });
-    return { progress, ...(statistics && { statistics }) };
+    const { progress, statistics, bloat } = await caller.call('get_migration_report', { plan: options.plan });
+    return { progress, ...(statistics && { statistics }), ...(bloat?.length && { bloat }) };
   } catch (error) {
     const { code, message } = problemOf(error);
     // Where a table is missing there is nothing to count, and the result says so.

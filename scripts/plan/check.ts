@@ -3,6 +3,7 @@ import type { Sql } from 'postgres';
 import { type Answer, call, callOut, takenBack } from './act.ts';
 import { carelessness } from './catalog.ts';
 import { concernedFindings } from './concerned.ts';
+import { otherSchemas } from './conformance/rows.ts';
 import { applyFindings } from './cost.ts';
 import { error, type Finding, reason, warning } from './finding.ts';
 import { pathFindings } from './path.ts';
@@ -10,13 +11,13 @@ import { trespasses } from './promised.ts';
 import { difference, rowCounts, tableFiles, tableSums } from './tables.ts';
 import { openSources, visibilityFindings } from './visible.ts';
 
-/** What is checked, as SQL. */
+/** What is checked. */
 export interface Subject {
   plan: string;
-  /** The migration that registers it. */
+  /** SQL that registers it. */
   migration: string;
-  /** What makes the app; it reads the setting sample.users. */
-  app: string;
+  /** Makes the app, with so many entities. */
+  makeApp(sql: Sql, entities: number): Promise<void>;
 }
 
 /** So many entities: enough for a cost that grows to show, few enough for seconds. */
@@ -64,7 +65,7 @@ export async function checkPlan(
   return findings;
 }
 
-async function push(sql: Sql, { plan, migration, app }: Subject): Promise<Finding[]> {
+async function push(sql: Sql, { migration, makeApp }: Subject): Promise<Finding[]> {
   await takenBack(sql, (tx) => tx.unsafe(migration)).catch((raised) => {
     throw new Stop(
       error(
@@ -74,24 +75,16 @@ async function push(sql: Sql, { plan, migration, app }: Subject): Promise<Findin
       ),
     );
   });
-  await sql
-    .begin(async (tx) => {
-      await tx`select set_config('sample.users', ${String(ENTITIES)}, true)`;
-      await tx.unsafe(app);
-    })
-    .catch((raised) => {
-      throw new Stop(
-        error('push', `the sample app cannot be made (${reason(raised)})`, `Mend tests/support/${plan}.sql.`),
-      );
-    });
+  await makeApp(sql, ENTITIES);
   const before = [...(await tableFiles(sql))];
   const locked = await sql
     .begin(async (tx) => {
       await tx.unsafe(migration);
       return await tx<{ name: string }[]>`
-        select distinct format('public.%I', c.relname) as name
-        from pg_locks l join pg_class c on c.oid = l.relation
-        where l.pid = pg_backend_pid() and c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace`;
+        select distinct format('%I.%I', n.nspname, c.relname) as name
+        from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+        where l.pid = pg_backend_pid() and c.relkind in ('r', 'p') and n.nspname !~ ${otherSchemas}
+          and not exists (select from imago.plan p where p.name = n.nspname)`;
     })
     .catch((raised) => {
       throw new Stop(error('push', `pushing fails (${reason(raised)})`, 'Mend the SQL of the plan.'));

@@ -1,4 +1,4 @@
-/** What a plan may be called. It is the name of a schema, of files, of constants in its tests, and typed in commands. */
+/** What a plan may be called. It is the name of a schema and of files, and typed in commands. */
 import { parse } from '../sql/tree.ts';
 
 const longest = 41;
@@ -6,15 +6,6 @@ const longest = 41;
 /** Schemas that are somebody else's, in any Supabase project. */
 const takenSchemas =
   /^(public|information_schema|imago|imago_undo|auth|storage|realtime|_?analytics|extensions|graphql|graphql_public|vault|cron|net|pgbouncer|pgmq|pgmq_public|pgsodium|pgsodium_masks|pgtle|supabase_.*|topology|tiger|tiger_data)$/;
-
-/** Words that JavaScript keeps for itself, in modules and in strict code. */
-const javascriptWords = new Set(
-  `arguments await break case catch class const continue debugger default delete do else enum eval export extends
-  false finally for function if implements import in instanceof interface let new null package private protected
-  public return static super switch this throw true try typeof undefined var void while with yield`.split(
-    /\s+/,
-  ),
-);
 
 /** Columns that every table has. */
 const systemColumns = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
@@ -38,7 +29,6 @@ export function nameProblem(name: string): string | undefined {
   if (takenSchemas.test(name)) return 'It is the name of a schema of Supabase, of PostgreSQL or of Imago.';
   if (systemColumns.has(name)) return everyTable;
   if (name in {} || name === 'prototype') return everyObject;
-  if (javascriptWords.has(name)) return 'JavaScript reserves the word.';
   if (isReserved(name)) return 'PostgreSQL reserves the word (pg_get_keywords() lists them).';
   if (devices.test(name)) return 'Windows has no files of this name.';
   return undefined;

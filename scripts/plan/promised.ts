@@ -13,9 +13,10 @@ export const registrationTables = [
   'plan_write',
   'plan_sync',
   'plan_check',
+  'plan_cohort',
 ] as const;
 
-/** What functions, views, syncs and checks of the plan use of the engine besides. */
+/** What functions, views, syncs, checks and cohorts of the plan use of the engine besides. */
 export async function trespasses(sql: Sql, plan: string): Promise<Finding[]> {
   const found = await sql<{ place: string; used: string }[]>`
     with texts (place, body) as (
@@ -24,9 +25,11 @@ export async function trespasses(sql: Sql, plan: string): Promise<Finding[]> {
       select format('view %s', c.oid::regclass), pg_get_viewdef(c.oid)
       from pg_class c where c.relnamespace = to_regnamespace(${plan}) and c.relkind in ('v', 'm')
       union all
-      select format('sync %L', s.name), s.statement from imago.plan_sync s where s.plan = ${plan}
+      select format('sync %L', s.name), concat_ws(' ', s.statement, s.fill) from imago.plan_sync s where s.plan = ${plan}
       union all
       select format('check %s', k.name), k.query from imago.plan_check k where k.plan = ${plan}
+      union all
+      select format('cohort %s', c.name), c.condition from imago.plan_cohort c where c.plan = ${plan}
     )
     select distinct t.place, concat_ws('.', m[1], m[2]) as used
     from texts t

@@ -1,7 +1,7 @@
 /** The table that a new plan is to walk, as the database describes it. */
 import type { ISql, Sql } from 'postgres';
 import { z } from 'zod';
-import { UsageError } from '../command/usage.ts';
+import { Problem } from './problem.ts';
 
 const columnSchema = z.object({
   name: z.string(),
@@ -17,6 +17,8 @@ const columnSchema = z.object({
   /** An identity, or filled from a sequence. */
   numbered: z.boolean(),
   default: z.string().nullable(),
+  /** What a foreign key of this column alone refers to. */
+  refers: z.object({ relation: z.number(), column: z.string() }).nullable(),
 });
 
 export type Column = z.output<typeof columnSchema>;
@@ -34,17 +36,28 @@ export interface Source {
   columns: Column[];
   /** As SQL writes them. */
   primaryKey: string[];
+  /** Tables in which there must be rows first, those of others before them. */
+  parents: Parent[];
+}
+
+/** A table that rows of the source, or of another parent, must refer to. */
+export interface Parent {
+  oid: number;
+  /** As SQL writes it. */
+  relation: string;
+  columns: Column[];
 }
 
 /** Names that SQL, TypeScript and the shell all take as they are, in quotes at most. */
 export const plainName = /^[\p{L}_][\p{L}\p{N}_ -]{0,62}$/u;
 
 /** `public.users`, `public.User` or `public."User"`: the name of a table as it is, never folded. */
-export function tableName(value: string): { schema: string; table: string } {
+export function tableName(value: string, flag = 'source'): { schema: string; table: string } {
   const [, schema, table] = /^"?([^".]+)"?\."?([^".]+)"?$/.exec(value) ?? [];
   if (!schema || !table || !plainName.test(schema) || !plainName.test(table)) {
-    throw new UsageError(
-      `--source: ${value} is not the name of a table.`,
+    throw new Problem(
+      'no-table',
+      `--${flag}: ${value} is not the name of a table.`,
       'Write schema and table: public.users.',
     );
   }
@@ -62,46 +75,106 @@ export async function readSource(sql: Sql, name: string, keyName: string): Promi
 
 async function describe(sql: ISql, name: string, keyName: string): Promise<Source> {
   const { schema, table } = tableName(name);
-  const [found] = await sql<{ oid: number; relation: string; kind: string; partition: boolean }[]>`
-    select c.oid::int8::int4 as oid, format('%I.%I', n.nspname, c.relname) as relation, c.relkind as kind, c.relispartition as partition
+  const [found] = await sql<
+    { oid: number; relation: string; kind: string; partition: boolean; owner: string; ours: boolean }[]
+  >`
+    select c.oid::int8::int4 as oid, format('%I.%I', n.nspname, c.relname) as relation, c.relkind as kind, c.relispartition as partition,
+      c.relowner::regrole::text as owner, pg_has_role(c.relowner, 'usage') as ours
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${table}`;
   if (!found) throw await missing(sql, schema, table);
   if (!['r', 'p'].includes(found.kind) || found.partition) {
-    throw new UsageError(
+    throw new Problem(
+      'unfit-table',
       `${name} is not a table.`,
       'Views and single partitions cannot be walked; name the table.',
     );
   }
+  if (!found.ours) {
+    throw new Problem(
+      'unfit-table',
+      `${name} belongs to ${found.owner}, and not to you: a plan adds columns and triggers to the table that it walks.`,
+      'Walk a table of yours that refers to it.',
+    );
+  }
   const columns = await readColumns(sql, found.oid);
+  const primaryKey = await readPrimaryKey(sql, found.oid);
   const key = columns.find((column) => column.name === keyName);
   if (!key) {
-    throw new UsageError(
+    throw new Problem(
+      'bad-key',
       `${name} has no column ${keyName}.`,
       `--key names the column to walk by, one of: ${columns.map((column) => column.name).join(', ')}.`,
     );
   }
   const keyType = keyTypes.find((type) => type === key.type.replace(/^character varying.*/, 'text'));
   if (!keyType) {
-    throw new UsageError(
+    throw new Problem(
+      'bad-key',
       `${name}.${keyName} has type ${key.type}.`,
       `A key is one of: ${keyTypes.join(', ')}.`,
     );
   }
   if (!(await isUnique(sql, found.oid, keyName))) {
-    throw new UsageError(
-      `${name}.${keyName} is not unique.`,
-      'The walk needs a unique index on the key alone.',
+    throw new Problem(
+      'bad-key',
+      `${name}.${keyName} is not unique${primaryKey.length > 1 ? `: the primary key is (${primaryKey.join(', ')}), and no plan can walk by several columns yet` : ''}.`,
+      `Name a column that is unique alone, or add one: alter table ${found.relation} add column walk_id bigint generated always as identity unique;`,
     );
   }
-  const primaryKey = await readPrimaryKey(sql, found.oid);
   if (primaryKey.length === 0) {
-    throw new UsageError(`${name} has no primary key.`, 'Add one: the journal names rows by it.');
+    throw new Problem('unfit-table', `${name} has no primary key.`, 'Add one: the journal names rows by it.');
   }
-  return { schema, table, relation: found.relation, key, keyType, columns, primaryKey };
+  const parents = await readParents(sql, found.oid, columns);
+  return { schema, table, relation: found.relation, key, keyType, columns, primaryKey, parents };
 }
 
-async function missing(sql: ISql, schema: string, table: string): Promise<UsageError> {
+/** A column of another table, as a foreign key names it. */
+export interface Referred {
+  oid: number;
+  /** As SQL writes it. */
+  relation: string;
+  column: Column;
+}
+
+/** The table as it is once a column of it has a foreign key: with whom its rows refer to then. */
+export async function referring(sql: Sql, source: Source, name: string, target: Referred): Promise<Source> {
+  const refers = { relation: target.oid, column: target.column.name };
+  const columns = source.columns.map((column) => (column.name === name ? { ...column, refers } : column));
+  return (await sql.begin(async (tx) => {
+    await tx`select set_config('search_path', '', true)`;
+    const [own] = await tx<{ oid: number }[]>`select ${source.relation}::regclass::int8::int4 as oid`;
+    // Made-up rows have values there, whether they must or not.
+    const needed = columns.map((column) => (column.name === name ? { ...column, notNull: true } : column));
+    return { ...source, columns, parents: await readParents(tx, own?.oid ?? 0, needed) };
+  })) as Source;
+}
+
+/** The column that a foreign key refers to: one that is unique alone, of the primary key unless named. */
+export async function readReferred(
+  sql: Sql,
+  name: string,
+  column: string | undefined,
+): Promise<Referred | undefined> {
+  const { schema, table } = tableName(name, 'references');
+  return (await sql.begin(async (tx) => {
+    await tx`select set_config('search_path', '', true)`;
+    const [found] = await tx<{ oid: number; relation: string; key: string | null }[]>`
+      select c.oid::int8::int4 as oid, format('%I.%I', n.nspname, c.relname) as relation, (
+        select a.attname from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+        where i.indrelid = c.oid and i.indisprimary and i.indnkeyatts = 1) as key
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = ${schema} and c.relname = ${table} and c.relkind in ('r', 'p')`;
+    if (!found) throw await missing(tx, schema, table);
+    const { oid, relation } = found;
+    const wanted = column ?? found.key;
+    const referred = (await readColumns(tx, oid)).find((one) => one.name === wanted);
+    if (!referred || !(await isUnique(tx, oid, referred.name))) return undefined;
+    return { oid, relation, column: referred };
+  })) as Referred | undefined;
+}
+
+async function missing(sql: ISql, schema: string, table: string): Promise<Problem> {
   const alike = await sql<{ name: string }[]>`
     select format('%s.%s', n.nspname, c.relname) as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -110,13 +183,17 @@ async function missing(sql: ISql, schema: string, table: string): Promise<UsageE
     order by lower(c.relname) = lower(${table}) desc, 1
     limit 12`;
   const names = alike.map(({ name }) => name).join(', ');
-  return new UsageError(
-    `There is no table ${schema}.${table} in this database.`,
-    names ? `There are: ${names}. Names are taken as they are written.` : 'Create it first.',
+  return new Problem(
+    'no-table',
+    `There is no table ${schema}.${table}.`,
+    names
+      ? `There are: ${names}. Names are taken as they are written.`
+      : 'Write a migration that creates it. One that was made without comes into the project by: npx supabase db pull',
   );
 }
 
-async function readColumns(sql: ISql, relation: number): Promise<Column[]> {
+/** The columns of a table, in their order. */
+export async function readColumns(sql: ISql, relation: number): Promise<Column[]> {
   const rows = await sql`
     select
       a.attname as name, quote_ident(a.attname) as quoted, format_type(b.oid, case when t.typtype = 'd' then t.typtypmod else a.atttypmod end) as type,
@@ -124,7 +201,10 @@ async function readColumns(sql: ISql, relation: number): Promise<Column[]> {
       b.typnamespace = 'pg_catalog'::regnamespace or b.typtype = 'e' as known,
       a.attnotnull as "notNull", a.attgenerated <> '' as generated,
       a.attidentity <> '' or coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false) as numbered,
-      pg_get_expr(d.adbin, d.adrelid) as default
+      pg_get_expr(d.adbin, d.adrelid) as default,
+      (select jsonb_build_object('relation', f.confrelid::int8, 'column', r.attname)
+       from pg_constraint f join pg_attribute r on r.attrelid = f.confrelid and r.attnum = f.confkey[1]
+       where f.conrelid = a.attrelid and f.contype = 'f' and f.conkey = array[a.attnum] limit 1) as refers
     from pg_attribute a
     join pg_type t on t.oid = a.atttypid
     join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
@@ -134,6 +214,25 @@ async function readColumns(sql: ISql, relation: number): Promise<Column[]> {
   return z.array(columnSchema).parse([...rows]);
 }
 
+/** Whom rows of a table must refer to, and whom those must, each once. A table that refers to itself is no parent of itself. */
+export async function readParents(sql: ISql, child: number, columns: readonly Column[]): Promise<Parent[]> {
+  const found = new Map<number, Parent>();
+  const visit = async (needed: readonly Column[], way: readonly number[]): Promise<void> => {
+    for (const { notNull, refers } of needed) {
+      if (!notNull || refers === null || way.includes(refers.relation) || found.has(refers.relation))
+        continue;
+      const [row] = await sql<{ relation: string }[]>`
+        select format('%I.%I', n.nspname, c.relname) as relation
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = ${refers.relation}`;
+      const own = await readColumns(sql, refers.relation);
+      await visit(own, [...way, refers.relation]);
+      found.set(refers.relation, { oid: refers.relation, relation: row?.relation ?? '', columns: own });
+    }
+  };
+  await visit(columns, [child]);
+  return [...found.values()];
+}
+
 async function isUnique(sql: ISql, relation: number, key: string): Promise<boolean> {
   const rows = await sql`
     select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -141,7 +240,8 @@ async function isUnique(sql: ISql, relation: number, key: string): Promise<boole
   return rows.length > 0;
 }
 
-async function readPrimaryKey(sql: ISql, relation: number): Promise<string[]> {
+/** Its primary key, as SQL writes the names. */
+export async function readPrimaryKey(sql: ISql, relation: number): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
     select quote_ident(a.attname) as name
     from pg_index i cross join lateral unnest(i.indkey) with ordinality k(attnum, place)

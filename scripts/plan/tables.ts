@@ -1,5 +1,6 @@
 /** The app's tables in the scratch database: what they are, what they hold, and what is done to them. */
 import type { ISql } from 'postgres';
+import { otherSchemas } from './conformance/rows.ts';
 
 /** Files of the app's tables by name: a table that is rewritten gets another one. */
 export async function tableFiles(sql: ISql): Promise<Map<string, string>> {
@@ -7,7 +8,7 @@ export async function tableFiles(sql: ISql): Promise<Map<string, string>> {
     select format('%I.%I', n.nspname, c.relname) as name, coalesce(pg_relation_filenode(c.oid), 0)::text as file
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not exists (select from imago.plan p where p.name = n.nspname)
-      and n.nspname !~ '^(pg_|information_schema|imago|supabase_|auth|storage)'`;
+      and n.nspname !~ ${otherSchemas}`;
   return new Map(rows.map(({ name, file }) => [name, file]));
 }
 

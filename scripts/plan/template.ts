@@ -1,5 +1,6 @@
 /** The files of a new plan: one nullable column, filled in batches. It runs as it is; what the column gets is the user's to write. */
-import { sampleApp } from './sample.ts';
+import { plansFolder } from './project.ts';
+import { sampleRows, sampleSchema } from './sample.ts';
 import { plainName, type Source } from './source.ts';
 
 /** What a new plan is made of. */
@@ -10,34 +11,28 @@ export interface Draft {
   column: { quoted: string; name: string };
 }
 
-/** Paths from the root, with their texts; those under sql/ in the order of the migration. */
+/** Paths from the project's folder, with their texts; those of the plan in the order of its migration. */
 export type Files = Record<string, string>;
 
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-/** Entries of sql/manifest.json for a plan. */
-export function manifestEntries(plan: string): string[] {
-  return ['schema.sql', 'functions/', 'registration.sql'].map((file) => `plans/${plan}/${file}`);
-}
-
 /** The plan itself. */
 export function planFiles(draft: Draft): Files {
-  const { plan } = draft;
+  const folder = `${plansFolder}/${draft.plan}`;
   return {
-    [`sql/plans/${plan}/schema.sql`]: schema(draft),
-    [`sql/plans/${plan}/functions/apply.sql`]: apply(draft),
-    [`sql/plans/${plan}/functions/prepare.sql`]: prepare(draft),
-    [`sql/plans/${plan}/registration.sql`]: registration(draft),
+    [`${folder}/schema.sql`]: schema(draft),
+    [`${folder}/functions/apply.sql`]: apply(draft),
+    [`${folder}/functions/prepare.sql`]: prepare(draft),
+    [`${folder}/registration.sql`]: registration(draft),
   };
 }
 
-/** What it is tried by: an app, what that app does meanwhile, and a test. */
+/** What it is tried by: rows, and what the app does meanwhile. */
 export function testFiles(draft: Draft): Files {
-  const { plan, source } = draft;
+  const folder = `${plansFolder}/${draft.plan}/test`;
   return {
-    [`tests/support/${plan}.sql`]: sampleApp(source),
-    [`tests/support/conformance/${plan}.ts`]: fixture(draft),
-    [`tests/sql/plan-${plan}.test.ts`]: test(draft),
+    [`${folder}/rows.sql`]: sampleRows(draft.source),
+    [`${folder}/conformance.toml`]: conformance(draft),
   };
 }
 
@@ -110,70 +105,46 @@ select imago.revoke_plan_functions('${plan}');
 `;
 }
 
-/** A string between back quotes. */
-const template = (text: string) => `\`${text}\``;
-
-function fixture({ plan, source, column }: Draft): string {
+function conformance({ plan, source, column }: Draft): string {
   const { relation, key, columns } = source;
   const touched =
     columns.find(
       ({ name, generated, numbered }) => name !== key.name && !generated && !numbered && plainName.test(name),
     ) ?? key;
-  const update = (set: string) => `update ${relation} set ${set} where ${key.quoted} = \${row(n)}`;
-  return `import type { Fixture } from './fixture.ts';
-
-/** The key of one of the rows. */
-const row = (n: number) => ${template(`(select ${key.quoted} from ${relation} order by ${key.quoted} offset \${n % 50} limit 1)`)};
-
-export default {
-  app: 'tests/support/${plan}.sql',
-  writers: [
-    {
-      name: 'new rows',
-      side: 'old',
-      write: (sql, n) => sql.unsafe(${template(`select public.sample_rows(\${1000000 + n}, \${1000000 + n})`)}),
-    },
-    {
-      name: 'updates',
-      side: 'old',
-      write: (sql, n) => sql.unsafe(${template(update(`${touched.quoted} = ${touched.quoted}`))}),
-    },
-    {
-      name: 'values of people',
-      side: 'new',
-      conflicts: true,
-      write: (sql, n) => sql.unsafe(${template(update(`${column.quoted} = 'own \${n}'`))}),
-    },
-  ],
-  differing: ${template(`select s.${key.quoted} as entity from ${relation} s where s.${column.quoted} is null`)},
-} satisfies Fixture;
+  const update = (set: string) =>
+    `update ${relation} set ${set}\nwhere ${key.quoted} = (select ${key.quoted} from ${relation} order by ${key.quoted} offset :n % 50 limit 1)`;
+  const writer = (name: string, side: string, sql: string) => `
+[[writers]]
+name = '${name}'
+side = '${side}'
+sql = '''
+${sql}
+'''
 `;
-}
+  return `# What imago plan test ${plan} tries, besides what holds for every plan.
 
-function test({ plan, source, column }: Draft): string {
-  const { relation, key } = source;
-  return `import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createApp } from '../support/conformance/app.ts';
-import fixture from '../support/conformance/${plan}.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { migrateAll } from '../support/imago.ts';
+# So many rows, made up by rows.sql.
+entities = 60
 
-/** What the plan ${plan} does. That it does so safely is tried by tests/system/conformance.test.ts. */
+# SQL that lists, as entity, the key of each row whose two sides differ. Rows that have yet to be moved may be listed.
+differing = '''
+select s.${key.quoted} as entity from ${relation} s where s.${column.quoted} is null
+'''
 
-let db: TestDatabase;
-beforeAll(async () => {
-  db = await freshDatabase();
-  await createApp(db.sql, fixture.app, 60);
-});
-afterAll(() => db.drop());
+# What the plan is to do: SQL that lists the rows where it has not.
+[[expect]]
+name = 'each row gets its value'
+wrong = '''
+select ${key.quoted} from ${relation} where ${column.quoted} is distinct from ${key.quoted}::text
+'''
 
-test('each row gets its value', async () => {
-  const last = (await migrateAll(db.sql, { plan: '${plan}' })).at(-1);
-  expect(last).toMatchObject({ status: 'done', state: 'succeeded' });
-  const wrong = await db.sql.unsafe(
-    ${template(`select ${key.quoted} from ${relation} where ${column.quoted} is distinct from ${key.quoted}::text`)},
-  );
-  expect([...wrong]).toEqual([]);
-});
-`;
+# What the app does while the plan is under way; :n is a number that grows. It must never fail. A side is old, what the
+# app had before the plan, or new, what the plan has made.
+${[
+  writer('new rows', 'old', `select ${sampleSchema}.rows(1000000 + :n, 1000000 + :n)`).trimStart(),
+  writer('updates', 'old', update(`${touched.quoted} = ${touched.quoted}`)),
+  `
+# A rollback has to report this as a conflict, instead of taking it back.${writer('values of people', 'new', update(`${column.quoted} = 'own :n'`))}conflicts = true
+`,
+].join('')}`;
 }

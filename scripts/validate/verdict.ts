@@ -3,6 +3,7 @@ import type { Problem } from '../../functions/_shared/answers.ts';
 import { counted } from '../command/figures.ts';
 import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
 import { lineBreak } from '../command/printable.ts';
+import { outsideText } from '../command/progress-words.ts';
 import type { Traffic } from '../command/session.ts';
 import type { Checked } from './checks.ts';
 import type { Options } from './options.ts';
@@ -85,7 +86,12 @@ export function judge(checked: Checked, options: Options, program: string): Endi
 /** Where the migration stands comes first: what the checks found holds for what is there by now. */
 function outcomeText(checked: Checked): string {
   const { answer } = checked;
-  return [answer.progress && isLeft(answer) && standingText(answer.progress), foundText(checked)]
+  const outside = answer.progress && outsideText(answer.progress);
+  return [
+    answer.progress && isLeft(answer) && standingText(answer.progress),
+    outside && `Checked is the cohort: ${outside}.`,
+    foundText(checked),
+  ]
     .filter(Boolean)
     .join(lineBreak);
 }

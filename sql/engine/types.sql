@@ -33,6 +33,7 @@ done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.
 working: something was done, or another caller was faster; there is more to do.
 yield: a transition waits for the run.
+rate: max_per_second is used up, or other callers hold what is left of it.
 busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
@@ -40,6 +41,29 @@ incomplete: what is left, or looking for it, does not fit a call: the late pass 
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
 stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
+
+create type imago.way_back as (
+  rows bigint,
+  again boolean,
+  altered boolean,
+  moved boolean
+);
+comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+
+create type imago.measurement as (
+  signal text,
+  name text,
+  value numeric,
+  capacity numeric
+);
+comment on type imago.measurement is 'What was read of a signal. name: of what, where there can be several. capacity: what the value is a part of, or is compared with.';
+
+create type imago.claim as (
+  entities integer,
+  slots integer[],
+  seconds_each numeric
+);
+comment on type imago.claim is 'How many entities a caller may move now by max_per_second. slots: those of imago.allowance that it has locked for them. seconds_each: of a slot, for one entity.';
 
 create type imago.problem as (
   severity text,
@@ -70,3 +94,39 @@ create type imago.identity as (
   refs imago.identity_reference[]
 );
 comment on type imago.identity is 'By which columns the journal of a plan knows the rows of a table, and what hangs on each. All names are those of now; writes has all journaled writes of the plan.';
+
+create type imago.cost as (
+  moved bigint,
+  ms numeric,
+  wal_bytes numeric,
+  images bigint,
+  records bigint
+);
+comment on type imago.cost is 'What a rehearsal has cost so far, and for how many entities. Write-ahead log is that of this session alone: bytes, images of whole pages, and records.';
+
+create type imago.forecast as (
+  entities bigint,
+  is_estimate boolean,
+  wal_bytes numeric,
+  wal_bytes_least numeric,
+  entity_wal numeric,
+  journal_bytes numeric,
+  table_bytes numeric,
+  dead_rows jsonb,
+  seconds numeric,
+  wal_per_second numeric,
+  unknown_stages integer[]
+);
+comment on type imago.forecast is 'What all that is pending will write, and in how long, from what a rehearsal has measured. wal_bytes_least: without images of whole pages. entity_wal: of the stage that writes most for an entity. table_bytes: by which the app''s tables grow, room of dead rows included.';
+
+create type imago.forecast_problem as (
+  severity text,
+  signal text,
+  name text,
+  room numeric,
+  needed numeric,
+  max_per_second integer,
+  message text,
+  remedy text
+);
+comment on type imago.forecast_problem is 'What a forecast speaks against. error: the governor would hold the run there; warning: would slow it. max_per_second: a limit under which it would not.';

@@ -18,7 +18,8 @@ begin
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
-        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
+        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration',
+        'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
         'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
       )
     union all
@@ -62,7 +63,9 @@ insert into imago.setting (name, value, note) values
   ('ddl_lock_timeout_ms', '500', 'longest wait for a table lock in a prepare step'),
   ('state_lock_timeout_ms', '4000', 'longest wait of a state transition for batches in flight'),
   ('sub_batch_ms', '800', 'duration that the size of a sub-batch aims at while nobody else writes the plan''s tables; else hold_ms'),
-  ('hold_ms', '100', 'longest work of a call, which is one transaction, while others write the plan''s tables: as long are its rows locked'),
+  ('hold_ms', '100', 'longest time that rows are to be locked by a call, which is one transaction, while others may write the plan''s tables: it aims at a third. As long may an index be expected to take that it builds'),
+  ('beside_app_percent', '50', 'percentage of the time in which a run works, one caller at a time, while others write the plan''s tables; 100: all callers, all the time'),
+  ('notice_ms', '1500', 'how long a run takes to notice that nobody else writes: sessions report what they have written within a second or so; 0: it takes them to be silent until it sees otherwise'),
   ('quiet_ms', '10000', 'others are taken to write the plan''s tables for so long after a write of theirs was seen'),
   ('look_ms', '1000', 'how often the calls of a run look at the server''s health, all together'),
   ('backoff_ms', '5000', 'shortest time that the governor holds a run; twice as long each time that it is held again soon, at most 10 minutes'),
@@ -82,8 +85,14 @@ insert into imago.setting (name, value, note) values
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('dry_run_ms', '60000', 'longest work of a full dry run, unless max_ms says otherwise'),
   ('dry_run_wait_ms', '250', 'a dry run ends when somebody has waited so long for one of its locks'),
-  ('index_mb', '1024', 'tables from so many megabytes on get the index that rollback needs from a person: while it is built their writers wait, a quarter of a second for 500,000 rows'),
+  ('index_mb', '1024', 'tables from so many megabytes on never get the index that rollback needs from a call, though nobody seems to write: who comes while it is built waits. Where others write, hold_ms decides'),
+  ('forecast_entities', '100000', 'runs of so many entities are forecast by the command before their first row; smaller ones only where a slot, the disk or wal_mb_per_s might be too small'),
+  ('forecast_sample', '500', 'a forecast measures until it has moved so many entities of each stage'),
+  ('forecast_ms', '1000', 'for how long a forecast measures at most'),
+  ('reader_lag_s', '60', 'so many seconds the reader of a replication slot is taken to be behind at times: what is written meanwhile must fit into the slot'),
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
+  ('kept_runs', '50', 'runs of a plan that are kept, with their batches and lines of the log, when a new one begins; older ones are dropped'),
+  ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
 
 -- imago.error
@@ -161,7 +170,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
   ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
-  ('IM072', 'moving this entity deletes rows that cannot be brought back, or changes their keys', 'Look at the table in the failure: which trigger or rule of the app does that? Have it let Imago through, then call retry_failed_migrations.', 'A batch, or what it set off in the app, deleted rows of a table that the plan declares, or changed a primary key there. No journal could bring them back.'),
+  ('IM072', 'moving this entity deletes rows that cannot be brought back, or changes their keys', 'Look at the table in the failure: which trigger or rule of the app does that? Have it let Imago through, then call retry_failed_migrations. Where the plan means to delete there, imago.plan_write has to say so (deletes, deleted_entity).', 'A batch, or what it set off in the app, deleted rows of a table that the plan declares and does not declare to delete from, or rows of another entity, or changed a primary key there. No journal could bring them back with this entity.'),
   ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
@@ -170,6 +179,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
+  ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Whom it has been opened to does not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.');
 
@@ -195,6 +205,7 @@ create table imago.plan (
   closed_at timestamptz,
   finalized_at timestamptz,
   cleaned_at timestamptz,
+  bytes_before jsonb not null default '{}',
   created_at timestamptz not null default now(),
   check ((entity_singular is null) = (entity_plural is null))
 );
@@ -219,6 +230,7 @@ comment on column imago.plan.checked_at is 'Kept by the engine: when no check fa
 comment on column imago.plan.closed_at is 'Kept by the engine: when finalize did the first thing that cannot be taken back. No run starts from then on.';
 comment on column imago.plan.finalized_at is 'Kept by the engine: when the last finalize step was done.';
 comment on column imago.plan.cleaned_at is 'Kept by the engine: when the journal was dropped. After finalize, or after everything was taken back.';
+comment on column imago.plan.bytes_before is 'Kept by the engine: bytes of each table of the plan, without indexes, when the last prepare step was done.';
 comment on column imago.plan.created_at is 'Kept by the engine: when the plan was registered.';
 
 -- imago.plan_stage
@@ -294,30 +306,39 @@ create table imago.plan_write (
   inserts boolean not null default false,
   columns text[] not null default '{}',
   points_to jsonb not null default '{}',
+  deletes boolean not null default false,
+  deleted_entity text,
   left_unindexed text[] not null default '{}',
+  index_pace numeric,
   key_columns text[],
   undo_table text,
   inserted_columns text[],
+  deleted_columns text[],
   captured_at timestamptz,
   kept_at timestamptz,
   unique (plan, relation),
-  check (inserts or columns <> '{}'),
-  check (entity_column is not null or inserts and columns = '{}' and points_to = '{}')
+  check (inserts or deletes or columns <> '{}'),
+  check (entity_column is not null or not deletes and points_to = '{}'),
+  check (deleted_entity is null or deletes)
 );
-comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, and the columns that it sets or that it inserts rows.';
+comment on table imago.plan_write is 'What a plan writes: a relation, the column that names the entity, columns that it sets, or that rows come or go.';
 comment on column imago.plan_write.id is 'Kept by the engine: number of the declared write.';
 comment on column imago.plan_write.plan is 'The plan that writes.';
-comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last.';
+comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last. Deleted rows are back before what refers to them.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
 comment on column imago.plan_write.relation is 'The table that is written, as SQL writes it: public."Gigs".';
-comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for inserted rows that several entities share. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.inserts is 'The plan inserts rows into the relation; a rollback removes them.';
 comment on column imago.plan_write.columns is 'Columns that the plan sets in rows of the app; a rollback gives them back what they held.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
-comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. The table is too large, or the index could not be built. The log has the statement.';
+comment on column imago.plan_write.deletes is 'The plan deletes rows of the relation. The journal keeps them whole, personal data included, until they go back or clean-up; a rollback inserts them again.';
+comment on column imago.plan_write.deleted_entity is 'SQL: the entity that a deleted row belongs to, where that is another one than entity_column names. An expression that reads the row under the name deleted once it is gone, with all names qualified.';
+comment on column imago.plan_write.left_unindexed is 'Kept by the engine: columns of points_to whose index the last run has left to a person. Writers would wait too long for it, or it could not be built. The log has the statement.';
+comment on column imago.plan_write.index_pace is 'Kept by the engine: how long building such an index has taken a call, of what was expected, the last time.';
 comment on column imago.plan_write.key_columns is 'Kept by the engine: the relation''s primary key, found by prepare.';
 comment on column imago.plan_write.undo_table is 'Kept by the engine: name of the undo table in schema imago_undo; null until prepare has made it.';
 comment on column imago.plan_write.inserted_columns is 'Kept by the engine: columns whose fingerprint tells whether an inserted row was edited since. Empty where one was dropped meanwhile.';
+comment on column imago.plan_write.deleted_columns is 'Kept by the engine: columns that the journal keeps of a deleted row, in the order of their places. Empty where one was dropped meanwhile.';
 comment on column imago.plan_write.kept_at is 'Kept by the engine: when the note and keep triggers were installed; null where triggers of the app do not ask for them.';
 comment on column imago.plan_write.captured_at is 'Kept by the engine: when the capture triggers were installed; null while they are not.';
 
@@ -336,9 +357,13 @@ create table imago.plan_sync (
   statement text not null,
   strict boolean not null default false,
   creates boolean not null default false,
+  fills text,
+  fill text,
   installed_at timestamptz,
   primary key (plan, position),
-  unique (plan, name)
+  unique (plan, name),
+  check ((fills is null) = (fill is null)),
+  check (fills is null or direction = 'forward' and not creates and 'insert' = any (events))
 );
 comment on table imago.plan_sync is 'What keeps both sides equal while a plan is on, in the transaction of the app''s write. For each row a trigger that runs one SQL statement.';
 comment on column imago.plan_sync.plan is 'The plan whose sync it is.';
@@ -353,6 +378,8 @@ comment on column imago.plan_sync.direction is 'forward: from the old side to th
 comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
 comment on column imago.plan_sync.creates is 'Moves entities that were not moved before; off while the plan is being rolled back, and for held entities.';
+comment on column imago.plan_sync.fills is 'Column of the relation that the sync sets in new rows where it is null, and only there. With fill that is done before the row is written, which costs the app a fraction of an update.';
+comment on column imago.plan_sync.fill is 'SQL: a select of the value for a row called new. It reads the entity under the name source, by its key, and, joined to it, the row that the value refers to. Null, or no row: nothing to fill in.';
 comment on column imago.plan_sync.installed_at is 'Kept by the engine: when the triggers were installed; null while they are not.';
 
 -- imago.plan_check
@@ -409,6 +436,32 @@ insert into imago.plan_check (position, name, severity, phase, meaning, remedy, 
   (13, 'unreachable', 'error', 'during', 'The view pending lists entities that the walked table does not have: they cannot be moved.', 'Give these rows an entity that is there, or have the view leave them out; then retry_failed_migrations.', 'imago.check_unreachable'),
   (14, 'hidden_rows', 'error', 'during', 'Row level security hides rows from the role that Imago runs as: nothing is moved, and what checks count is too little.', 'Run the statement of each finding.', 'imago.check_row_security');
 
+-- imago.plan_cohort
+create table imago.plan_cohort (
+  plan text not null references imago.plan on delete cascade,
+  name text not null check (name ~ '^[a-z][a-z0-9_]{0,60}$'),
+  stage integer not null default 1 check (stage > 0),
+  condition text not null check (condition ~ '\S'),
+  primary key (plan, name, stage)
+);
+comment on table imago.plan_cohort is 'Cohorts that a run may take first, by name: those rows of a stage for which a condition holds. Only the owner of Imago may write here, for the condition runs with the owner''s rights.';
+comment on column imago.plan_cohort.plan is 'The plan whose cohort it is.';
+comment on column imago.plan_cohort.name is 'Name of the cohort, in lower case: what whoever starts a run says.';
+comment on column imago.plan_cohort.stage is 'The stage whose rows the condition picks. A stage for which no cohort has a row waits until a run takes all.';
+comment on column imago.plan_cohort.condition is 'SQL: a condition over a row of the stage''s table, which is called source: source.country = ''CH''. Null counts as false.';
+
+-- imago.cohort_taken
+create table imago.cohort_taken (
+  plan text primary key references imago.plan on delete cascade,
+  percent numeric not null default 0 check (percent >= 0 and percent < 100),
+  keys text[] not null default '{}',
+  names text[] not null default '{}'
+);
+comment on table imago.cohort_taken is 'Whom runs forward of a plan take, where that is not all: a percentage, keys and named cohorts together. No row: all. Outlives the run, so that an option left out never means more than was asked for.';
+comment on column imago.cohort_taken.percent is 'Of the first stage that walks a table: by a hash of the key, so that who is in 10 % is in 20 %, too.';
+comment on column imago.cohort_taken.keys is 'Of the first stage that walks a table: these entities.';
+comment on column imago.cohort_taken.names is 'Cohorts of imago.plan_cohort.';
+
 -- imago.transition
 create table imago.transition (
   event text not null,
@@ -452,9 +505,11 @@ create table imago.run (
   on_failure text not null default 'stop' check (on_failure in ('stop', 'rollback')),
   caused_by bigint references imago.run on delete set null,
   late_only boolean not null default false,
+  cohort jsonb,
   validation bigint,
   findings jsonb,
   total bigint,
+  dead_before jsonb not null default '{}',
   created_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
   finished_at timestamptz
@@ -465,6 +520,8 @@ comment on column imago.run.error_detail is 'For a run that failed: the values o
 comment on column imago.run.caused_by is 'For a rollback that the error budget started: the forward run that failed.';
 comment on column imago.run.validation is 'For a run that fixes findings, one a call: the validation that found them.';
 comment on column imago.run.findings is 'What the checks at the end of a forward run have found: name, severity and counts of each. Null: not checked to the end.';
+comment on column imago.run.dead_before is 'Dead rows of each table of the plan when the run began, as the server counted them.';
+comment on column imago.run.cohort is 'Of a run forward that does not take all: the percentage, the number of keys and the names of its cohort. Null: all.';
 comment on column imago.run.late_only is 'The plan was walked before: only the late pass is needed.';
 
 create unique index run_unfinished_key on imago.run (plan) where state in ('pending', 'running', 'paused');
@@ -532,12 +589,18 @@ create table imago.health (
   run bigint primary key references imago.run on delete cascade,
   counted bigint,
   others_written bigint,
-  others_at timestamptz
+  others_at timestamptz,
+  since timestamptz not null default clock_timestamp(),
+  rest_until timestamptz,
+  counting_since timestamptz
 ) with (fillfactor = 20);
 comment on table imago.health is 'What the calls of a run have seen of the server around them: one row a run, written by whichever call gets its lock.';
-comment on column imago.health.counted is 'Rows that anybody has written in the plan''s tables, as the server counted them at the last look. Where it counts fewer later, its statistics have been reset.';
+comment on column imago.health.counted is 'Rows that anybody has written in the plan''s tables, as the server counted them at the last look. Where it counts fewer later, statistics of a table have been reset.';
 comment on column imago.health.others_written is 'Rows that others have written in the plan''s tables, as the server counts them since ever: the most that was seen.';
 comment on column imago.health.others_at is 'When they were seen last to have written more.';
+comment on column imago.health.since is 'Since when the count of others is kept: for notice_ms it cannot say that nobody writes.';
+comment on column imago.health.rest_until is 'Beside the app no call of the run works before then: what its last call worked, it rests in proportion.';
+comment on column imago.health.counting_since is 'Since when the server had been counting at the last look. Another value: its counters are no measure for those of before.';
 
 -- imago.signal
 create table imago.signal (
@@ -555,7 +618,9 @@ create table imago.signal (
   beside_app boolean not null default false,
   fails_closed boolean not null default false,
   words text not null,
-  note text not null
+  note text not null,
+  source text,
+  every_ms integer check (every_ms >= 0)
 );
 comment on table imago.signal is 'What the governor looks at, and from what value on a run is slowed or held. The thresholds may be tuned.';
 comment on column imago.signal.position is 'Order in which signals are read; reasons are told in it, too.';
@@ -571,26 +636,29 @@ comment on column imago.signal.least_share is 'Share of the time that the run ke
 comment on column imago.signal.beside_app is 'Counts only while others write the plan''s tables or are active. It protects them: on a quiet server the run goes on.';
 comment on column imago.signal.fails_closed is 'Where it cannot be read the run is slowed at once, and held after 15 seconds. Other signals are unknown then, and said to be.';
 comment on column imago.signal.words is 'The reason in words: %1$s is the name of what was looked at, %2$s the value, with the capacity if there is one.';
+comment on column imago.signal.source is 'What is read for it: signals of one source are read at once. Null: it follows from elsewhere.';
+comment on column imago.signal.every_ms is 'It is dear to read, and read again after so many milliseconds at the earliest; null: at each look. Nor is it read again before twenty times as long as reading it took.';
 
-insert into imago.signal (name, position, slow, hold, tell, unit, of_capacity, low, slow_looks, hold_looks, least_share, beside_app, fails_closed, words, note) values
-  ('operator', 1, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'all runs are held: %1$s', 'The setting hold of imago.setting is not empty; it is the reason.'),
-  ('hours', 2, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run works only at %1$s', 'The hours of throttle_migration.'),
-  ('rate', 3, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run moves at most %1$s a second', 'max_per_second of throttle_migration is used up until the next look.'),
-  ('query', 4, null, 1, null, 'count', false, false, 1, 1, 0.05, false, true, 'throttle_query asks to wait', 'The throttle_query of throttle_migration answers true.'),
-  ('waiters', 5, 250, 1000, null, 'milliseconds', false, false, 1, 1, 0.25, false, false, 'a session has waited %2$s for the run', 'Longest wait for a lock of the call that looks. Past hold the call ends at once: nothing else frees who waits.'),
-  ('slot', 6, 50, 75, null, 'bytes', true, false, 1, 1, 0.05, false, true, 'slot %1$s keeps %2$s', 'Write-ahead log that a replication slot keeps, of what it may: max_slot_wal_keep_size, else the setting slot_mb. Past that its consumer is cut off for good.'),
-  ('replica', 7, 67108864, 536870912, null, 'bytes', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'Write-ahead log that a streaming replica has not replayed.'),
-  ('replica_delay', 8, 5, 30, null, 'seconds', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'How late a streaming replica replays; not known while nothing is written.'),
-  ('archive', 9, 17, 43, null, 'count', false, false, 1, 2, 0.05, false, true, '%2$s files of write-ahead log wait to be archived', 'Queue of the archiver, where archive_mode is on.'),
-  ('archiver', 10, null, 1, null, 'count', false, false, 1, 2, 0.05, false, true, 'archiving the write-ahead log fails', 'The last attempt to archive a file has failed.'),
-  ('disk', 11, 75, 85, null, 'bytes', true, false, 1, 2, 0.05, false, false, 'database and write-ahead log take %2$s', 'Size of the database and of pg_wal, of the setting disk_mb. Not looked at while that is empty.'),
-  ('wal', 12, 100, 200, null, 'bytes', true, false, 1, 2, 0.05, false, false, 'the server writes %2$s of write-ahead log a second', 'Write-ahead log of all sessions since the last look, of the setting wal_mb_per_s. Not looked at while that is empty.'),
-  ('checkpoints', 13, 2, null, null, 'count', false, false, 1, 2, 0.5, true, false, '%2$s checkpoints were asked for in five minutes', 'Checkpoints that came because of the amount written: each makes pages be written in full again.'),
-  ('vacuum', 14, 1, 2, null, 'count', false, false, 1, 2, 0.5, true, false, 'a vacuum of %1$s is running', 'Vacuum of a table of the plan. One that prevents wraparound holds the run.'),
-  ('connections', 15, 8, 3, null, 'count', false, true, 1, 2, 0.05, false, false, '%2$s connections are free', 'Free connections of the server. Below slow validate_migration warns, too.'),
-  ('active', 16, 300, 600, null, 'count', true, false, 1, 2, 0.05, false, false, 'sessions active beside the run, and before it: %2$s', 'Sessions of others that are at work, of those before the run began (taken as 9 at least).'),
-  ('pace', 17, 300, null, null, 'milliseconds', true, false, 5, 2, 0.25, true, false, 'an entity takes, and usually took: %2$s', 'What an entity takes now, of what it usually took in this run.'),
-  ('transaction', 18, null, null, 300, 'seconds', false, false, 1, 2, 1, false, false, 'the transaction of process %1$s has been open for %2$s', 'Oldest transaction of another session: room that updates leave cannot be used again before it ends. Only told.');
+insert into imago.signal (name, position, slow, hold, tell, unit, of_capacity, low, slow_looks, hold_looks, least_share, beside_app, fails_closed, words, note, source, every_ms) values
+  ('operator', 1, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'all runs are held: %1$s', 'The setting hold of imago.setting is not empty; it is the reason.', 'operator', null),
+  ('hours', 2, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run works only at %1$s', 'The hours of throttle_migration.', 'operator', null),
+  ('rate', 3, null, 1, null, 'count', false, false, 1, 1, 0.05, false, false, 'the run moves at most %1$s a second', 'max_per_second of throttle_migration is used up for the moment.', null, null),
+  ('query', 4, null, 1, null, 'count', false, false, 1, 1, 0.05, false, true, 'throttle_query asks to wait', 'The throttle_query of throttle_migration answers true.', 'query', 0),
+  ('query_time', 5, 250, 1000, null, 'milliseconds', false, false, 1, 1, 0.05, false, false, 'throttle_query takes %2$s', 'What the throttle_query of throttle_migration takes to answer. Nothing can end it, and the run waits for it.', 'query', 0),
+  ('waiters', 6, 250, 1000, null, 'milliseconds', false, false, 1, 1, 0.25, false, false, 'a session has waited %2$s for the run', 'Longest wait for a lock of the call that looks. Past hold the call ends at once: nothing else frees who waits.', 'activity', null),
+  ('slot', 7, 50, 75, null, 'bytes', true, false, 1, 1, 0.05, false, true, 'slot %1$s keeps %2$s', 'Write-ahead log that a replication slot keeps, of what it may: max_slot_wal_keep_size, else the setting slot_mb. Past that its consumer is cut off for good.', 'slots', null),
+  ('replica', 8, 67108864, 536870912, null, 'bytes', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'Write-ahead log that a streaming replica has not replayed.', 'replicas', null),
+  ('replica_delay', 9, 5, 30, null, 'seconds', false, false, 1, 2, 0.05, false, true, 'replica %1$s is %2$s behind', 'How late a streaming replica replays; not known while nothing is written.', 'replicas', null),
+  ('archive', 10, 17, 43, null, 'count', false, false, 1, 1, 0.05, false, true, '%2$s files of write-ahead log wait to be archived', 'Queue of the archiver, where archive_mode is on.', 'archive', 10000),
+  ('archiver', 11, null, 1, null, 'count', false, false, 1, 2, 0.05, false, true, 'archiving the write-ahead log fails', 'The last attempt to archive a file has failed.', 'archiver', null),
+  ('disk', 12, 75, 85, null, 'bytes', true, false, 1, 1, 0.05, false, false, 'database and write-ahead log take %2$s', 'Size of the database and of pg_wal, of the setting disk_mb. Not looked at while that is empty.', 'disk', 10000),
+  ('wal', 13, 100, 200, null, 'bytes', true, false, 1, 2, 0.05, false, false, 'the server writes %2$s of write-ahead log a second', 'Write-ahead log of all sessions since the last look, of the setting wal_mb_per_s. Not looked at while that is empty.', 'wal', null),
+  ('checkpoints', 14, 2, null, null, 'count', false, false, 1, 2, 0.5, true, false, '%2$s checkpoints were asked for in five minutes', 'Checkpoints that came because of the amount written: each makes pages be written in full again.', 'checkpoints', null),
+  ('vacuum', 15, 1, 2, null, 'count', false, false, 1, 2, 0.5, true, false, 'a vacuum of %1$s is running', 'Vacuum of a table of the plan. One that prevents wraparound holds the run.', 'vacuum', null),
+  ('connections', 16, 8, 3, null, 'count', false, true, 1, 2, 0.05, false, false, '%2$s connections are free', 'Free connections of the server. Below slow validate_migration warns, too.', 'activity', null),
+  ('active', 17, 300, 600, null, 'count', true, false, 1, 2, 0.05, false, false, 'sessions active beside the run, and before it: %2$s', 'Sessions of others that are at work, of those before the run began (taken as 9 at least).', 'activity', null),
+  ('pace', 18, 300, null, null, 'milliseconds', true, false, 5, 2, 0.25, true, false, 'an entity takes, and usually took: %2$s', 'What an entity takes now, of what it usually took in this run.', 'pace', null),
+  ('transaction', 19, null, null, 300, 'seconds', false, false, 1, 2, 1, false, false, 'the transaction of process %1$s has been open for %2$s', 'Oldest transaction of another session: room that updates leave cannot be used again before it ends. Only told.', 'activity', null);
 
 -- imago.throttle
 create table imago.throttle (
@@ -613,6 +681,17 @@ comment on column imago.throttle.max_per_second is 'Entities that all callers to
 comment on column imago.throttle.throttle_query is 'SQL of the operator, one boolean: while it is true, runs are held.';
 comment on column imago.throttle.ignored is 'Signals that the governor does not look at.';
 
+-- imago.allowance
+create table imago.allowance (
+  plan text not null references imago.plan on delete cascade,
+  slot integer not null check (slot between 1 and 32),
+  spent_until timestamptz not null default clock_timestamp(),
+  primary key (plan, slot)
+) with (fillfactor = 20);
+comment on table imago.allowance is 'What max_per_second still allows, in up to 32 parts, so that several callers need not wait for each other. A caller locks what it spends from until its end.';
+comment on column imago.allowance.slot is 'The part. The lower the rate, the fewer are used.';
+comment on column imago.allowance.spent_until is 'What was allowed up to this moment is spent, or more than a second old, which is as good as spent.';
+
 -- imago.governor
 create table imago.governor (
   plan text primary key references imago.plan on delete cascade,
@@ -621,8 +700,6 @@ create table imago.governor (
   looked_at timestamptz,
   lsn pg_lsn,
   wal_room bigint,
-  entity_room integer,
-  moved bigint,
   held_since timestamptz,
   held_until timestamptz,
   released_at timestamptz,
@@ -632,21 +709,21 @@ create table imago.governor (
   usual_active numeric,
   usual_entity_ms numeric,
   checkpoints bigint,
-  checkpoints_at timestamptz
+  checkpoints_at timestamptz,
+  counting_since timestamptz
 ) with (fillfactor = 20);
 comment on table imago.governor is 'What the governor has decided for the runs of a plan. One row a plan, written by whichever call gets its lock, at most once in look_ms.';
 comment on column imago.governor.level is 'Worst of what was seen at the last look: 0 fine, 1 slow, 2 hold, 3 this call ends at once.';
 comment on column imago.governor.share is 'Share of the time that each caller works; 0: the run is held.';
 comment on column imago.governor.lsn is 'End of the write-ahead log at the last look.';
 comment on column imago.governor.wal_room is 'Bytes that a call may write before it looks again; null: any number.';
-comment on column imago.governor.entity_room is 'Entities that may be moved before the next look; null: any number.';
-comment on column imago.governor.moved is 'Entities that the run had moved by the last look.';
 comment on column imago.governor.held_until is 'Not to be released before, whatever is seen.';
 comment on column imago.governor.backoff_ms is 'Shortest time of the hold that is on, in milliseconds. It is the setting of that name, twice as long each time that a run is held again within 30 seconds, at most 10 minutes.';
 comment on column imago.governor.fine_looks is 'Looks in a row in which nothing kept the run from being released.';
 comment on column imago.governor.usual_active is 'Sessions of others that were active when the run began.';
 comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
 comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
+comment on column imago.governor.counting_since is 'Since when the server had been counting at the last look. Another value: its counters are no measure for those of before.';
 
 -- imago.reading
 create table imago.reading (
@@ -662,6 +739,8 @@ create table imago.reading (
   holds boolean not null default false,
   since timestamptz,
   held_ms bigint not null default 0,
+  read_at timestamptz,
+  took_ms numeric,
   primary key (plan, signal, name)
 );
 comment on table imago.reading is 'What the last look of a plan''s governor has found wrong, and how long each signal has held its runs.';
@@ -672,6 +751,8 @@ comment on column imago.reading.sqlstate is 'The signal could not be read: with 
 comment on column imago.reading.holds is 'It is one of the reasons of the hold that is on; the run is released when all of these are fine.';
 comment on column imago.reading.since is 'Since when it has been wrong without a break; null while it is fine.';
 comment on column imago.reading.held_ms is 'Milliseconds that it has held runs of this plan, all in all.';
+comment on column imago.reading.read_at is 'When it was read, if its signal is dear: later looks take it as it is until it is read again. Else null.';
+comment on column imago.reading.took_ms is 'How long reading it took, if its signal is dear.';
 
 -- imago.batch
 create table imago.batch (
@@ -712,20 +793,20 @@ create table imago.failure (
   table_name text,
   column_name text,
   row_key text,
-  reason_kind text check (reason_kind in ('changed', 'edited', 'rekeyed', 'referenced')),
+  reason_kind text check (reason_kind in ('changed', 'edited', 'rekeyed', 'referenced', 'taken', 'orphaned', 'deleted')),
   referenced_by text,
   reason text,
   raised_by text,
   created_at timestamptz not null default clock_timestamp(),
   check (entity is not null or kind = 'unreachable'),
   check (reason_kind is not null = (kind = 'conflict')),
-  check (referenced_by is not null = coalesce(reason_kind = 'referenced', false))
+  check (referenced_by is not null = coalesce(reason_kind in ('referenced', 'orphaned', 'deleted'), false))
 );
 comment on table imago.failure is 'Entities that are set aside, by kind. They failed, are deferred (blocked by somebody), too_large, unreachable (pending, but not in the source), held (rolled back alone), in conflict, or forgotten while they are there, so that no rollback takes a half of them back. Keys and codes only.';
 comment on column imago.failure.stage is 'Stage of the plan that the entity belongs to; 0 and below: rows that several entities share, each named by its own key.';
 comment on column imago.failure.entity is 'Key of the entity. Null: rows that the view pending lists without a key.';
-comment on column imago.failure.reason_kind is 'Of a conflict: changed, edited, rekeyed or referenced. A declared column was changed since, an inserted row was edited, the app has given a row another key that is not known, or something refers to it.';
-comment on column imago.failure.referenced_by is 'Of a conflict: the relation that refers to the inserted row.';
+comment on column imago.failure.reason_kind is 'Of a conflict. changed: a declared column was changed since; edited: an inserted row was; rekeyed: the app has given a row another key that is not known; referenced: something refers to an inserted row; taken: a row of the app is in the way of a deleted one; orphaned: a deleted row refers to one that is gone; deleted: a plan has deleted the row since.';
+comment on column imago.failure.referenced_by is 'Of a conflict. referenced: the relation that refers to the inserted row; orphaned: that of the row which is gone; deleted: the plan that has deleted it.';
 comment on column imago.failure.reason is 'For people. What is decided by it stands in the other columns.';
 comment on column imago.failure.raised_by is 'Functions and lines that the error came from, innermost first. The triggers that call them are named, too; null where a statement of the engine met it.';
 create index failure_entity_idx on imago.failure (plan, entity);
@@ -932,6 +1013,7 @@ done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.
 working: something was done, or another caller was faster; there is more to do.
 yield: a transition waits for the run.
+rate: max_per_second is used up, or other callers hold what is left of it.
 busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
@@ -939,6 +1021,29 @@ incomplete: what is left, or looking for it, does not fit a call: the late pass 
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
 stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
+
+create type imago.way_back as (
+  rows bigint,
+  again boolean,
+  altered boolean,
+  moved boolean
+);
+comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+
+create type imago.measurement as (
+  signal text,
+  name text,
+  value numeric,
+  capacity numeric
+);
+comment on type imago.measurement is 'What was read of a signal. name: of what, where there can be several. capacity: what the value is a part of, or is compared with.';
+
+create type imago.claim as (
+  entities integer,
+  slots integer[],
+  seconds_each numeric
+);
+comment on type imago.claim is 'How many entities a caller may move now by max_per_second. slots: those of imago.allowance that it has locked for them. seconds_each: of a slot, for one entity.';
 
 create type imago.problem as (
   severity text,
@@ -969,6 +1074,42 @@ create type imago.identity as (
   refs imago.identity_reference[]
 );
 comment on type imago.identity is 'By which columns the journal of a plan knows the rows of a table, and what hangs on each. All names are those of now; writes has all journaled writes of the plan.';
+
+create type imago.cost as (
+  moved bigint,
+  ms numeric,
+  wal_bytes numeric,
+  images bigint,
+  records bigint
+);
+comment on type imago.cost is 'What a rehearsal has cost so far, and for how many entities. Write-ahead log is that of this session alone: bytes, images of whole pages, and records.';
+
+create type imago.forecast as (
+  entities bigint,
+  is_estimate boolean,
+  wal_bytes numeric,
+  wal_bytes_least numeric,
+  entity_wal numeric,
+  journal_bytes numeric,
+  table_bytes numeric,
+  dead_rows jsonb,
+  seconds numeric,
+  wal_per_second numeric,
+  unknown_stages integer[]
+);
+comment on type imago.forecast is 'What all that is pending will write, and in how long, from what a rehearsal has measured. wal_bytes_least: without images of whole pages. entity_wal: of the stage that writes most for an entity. table_bytes: by which the app''s tables grow, room of dead rows included.';
+
+create type imago.forecast_problem as (
+  severity text,
+  signal text,
+  name text,
+  room numeric,
+  needed numeric,
+  max_per_second integer,
+  message text,
+  remedy text
+);
+comment on type imago.forecast_problem is 'What a forecast speaks against. error: the governor would hold the run there; warning: would slow it. max_per_second: a limit under which it would not.';
 
 -- imago.accept_edits
 create or replace function imago.accept_edits(plan text, relation text, columns text[], former text, keys anyarray)
@@ -1008,29 +1149,6 @@ comment on function imago.accept_edits(text, text, text[], text, anyarray) is 'F
 
 Example: select imago.accept_edits(''profile_gigs'', ''public."Gigs"'', ''{skills}'', ''select g.id, u.skills from public."Gigs" g join public."User" u on u.id = g."userId" where g.id = any ($1)'', array[1, 2])';
 
--- imago.active_others
-create or replace function imago.active_others(plan text)
-returns bigint
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  return (
-    select count(*)
-    from pg_catalog.pg_stat_activity a
-    where a.state = 'active' and a.datname = pg_catalog.current_database() and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
-      and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')
-      -- Other callers of the same plan are no others.
-      and not exists (
-        select from imago.run r
-        join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 1
-          and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(r.id)
-        where r.plan = active_others.plan and r.state = 'running' and l.pid = a.pid));
-end
-$$;
-comment on function imago.active_others(text) is 'Sessions that are at work and do not drive this plan.';
-
 -- imago.add_answers
 create or replace function imago.add_answers(so_far jsonb, more jsonb)
 returns jsonb
@@ -1043,6 +1161,20 @@ as $$
     from unnest(array['processed', 'migrated', 'skipped', 'failed', 'sub_batches', 'duration_ms']) n)
 $$;
 comment on function imago.add_answers(jsonb, jsonb) is 'Adds the counts of two answers of imago.work_run; the rest is the newer one''s.';
+
+-- imago.add_cost
+create or replace function imago.add_cost(costs imago.cost[], cost imago.cost)
+returns imago.cost[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select costs || row(
+    coalesce(l.moved, 0) + cost.moved, coalesce(l.ms, 0) + cost.ms, coalesce(l.wal_bytes, 0) + cost.wal_bytes,
+    coalesce(l.images, 0) + cost.images, coalesce(l.records, 0) + cost.records)::imago.cost
+  from (select (costs[cardinality(costs)]).*) l
+$$;
+comment on function imago.add_cost(imago.cost[], imago.cost) is 'Costs so far, call after call, with those of one more.';
 
 -- imago.add_counts
 create or replace function imago.add_counts(counts jsonb, more jsonb, factor integer default 1)
@@ -1068,6 +1200,60 @@ end
 $$;
 comment on function imago.add_counts(jsonb, jsonb, integer) is 'Adds two objects of counts by name; factor -1 subtracts.';
 
+-- imago.add_once
+create or replace function imago.add_once(plan_name text, number integer, what text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  mark constant text := format('%I.%I', plan_name, 'once_' || number);
+  suffix constant text := case when number > 1 then '_' || number else '' end;
+begin
+  perform imago.find_plan(plan_name);
+  -- One row that says whether it is done. As any entity it is locked, journaled, set aside and taken back.
+  execute format('create table %s (id integer primary key default 1 check (id = 1), done boolean not null default false)', mark);
+  execute format('comment on table %s is %L', mark, format('Whether stage %s (%s) is done.', number, what));
+  execute format('insert into %s default values', mark);
+  execute format('create view %I.%I as select o.id as entity from %s o where not o.done', plan_name, 'pending' || suffix, mark);
+  execute format('comment on view %I.%I is %L', plan_name, 'pending' || suffix, format('Stage %s (%s), until it is done.', number, what));
+  execute format(
+    'create function %1$I.%2$I(keys integer[]) returns void language plpgsql volatile set search_path = '''' as $sql$
+     begin
+       perform set_config(''search_path'', imago.app_search_path(), true);
+       if exists (select from %3$s o where o.id = any (keys) and not o.done) then
+         perform %1$I.%4$I();
+         update %3$s o set done = true where o.id = any (keys) and not o.done;
+       end if;
+     end
+     $sql$', plan_name, 'apply' || suffix, mark, 'do_' || number);
+  execute format('comment on function %I.%I(integer[]) is %L', plan_name, 'apply' || suffix, format('Does stage %s (%s), unless it is done.', number, what));
+  execute format(
+    'create function %1$I.%2$I() returns trigger language plpgsql volatile set search_path = '''' as $sql$
+     begin
+       if pg_catalog.to_regprocedure(%3$L) is not null then
+         perform set_config(''search_path'', imago.app_search_path(), true);
+         execute ''select %3$s'';
+       end if;
+       return null;
+     end
+     $sql$', plan_name, 'take_back_' || number, format('%I.%I()', plan_name, 'undo_' || number));
+  execute format('comment on function %I.%I() is %L', plan_name, 'take_back_' || number, format('Takes stage %s (%s) back, as far as no journal holds it.', number, what));
+  execute format(
+    'create trigger taken_back after update of done on %s for each row when (old.done and not new.done) execute function %I.%I()',
+    mark, plan_name, 'take_back_' || number);
+  insert into imago.plan_stage (plan, number, source_schema, source_table, key_column, entity_singular, entity_plural)
+  select plan_name, add_once.number, plan_name, 'once_' || add_once.number, 'id', what, what
+  where add_once.number > 1;
+  insert into imago.plan_write (plan, position, stage, relation, entity_column, columns)
+  values (plan_name, 1000 + add_once.number, add_once.number, mark, 'id', '{done}');
+end
+$$;
+comment on function imago.add_once(text, integer, text) is 'For plans: registers a stage that is done once, in one transaction, by do_<number>() of the plan''s schema. undo_<number>() takes back what no journal holds: a sequence, a materialized view. what: what people call it. In schema.sql, after create_plan; a plan whose first stage it is names its own schema, once_1 and id there.
+
+Example: select imago.add_once(''initials'', 2, ''list of initials'')';
+
 -- imago.added_object
 create or replace function imago.added_object(class oid, id oid, column_number integer)
 returns setof imago.added
@@ -1082,6 +1268,52 @@ as $$
      or a.object_id = id and a.column_number = added_object.column_number
 $$;
 comment on function imago.added_object(oid, oid, integer) is 'The note that Imago has added an object, by its address. None for one that was dropped and made again since.';
+
+-- imago.adopt_indexes
+create or replace function imago.adopt_indexes(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  pointing record;
+  own text;
+begin
+  for pointing in
+    select w.relation, p.name as column_name, f.piece
+    from imago.plan_write w
+    cross join lateral jsonb_object_keys(w.points_to) p(name)
+    cross join lateral imago.written_tables(w.relation) f(piece)
+    where w.plan = plan_name
+  loop
+    -- By its name, in each call: there is hardly ever one.
+    select x.oid::pg_catalog.regclass::text into own
+    from pg_catalog.pg_class x
+    join pg_catalog.pg_index i on i.indexrelid = x.oid and i.indrelid = pointing.piece and i.indisvalid
+    where x.relname = imago.direct_index_name(pointing.piece::text, pointing.column_name);
+    if found and not imago.is_added(plan_name, own) then
+      perform imago.note_added(plan_name, own);
+      perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'index',
+        jsonb_build_object('relation', pointing.relation, 'column', pointing.column_name, 'concurrently', true));
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.adopt_indexes(text) is 'Notes indexes that a connection or pg_cron has built for a plan as its own.';
+
+-- imago.allowance_slots
+create or replace function imago.allowance_slots(per_second integer)
+returns integer
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return least(32, greatest(1, per_second / 10));
+end
+$$;
+comment on function imago.allowance_slots(integer) is 'Into how many slots of imago.allowance a rate is divided: ten entities each at least.';
 
 -- imago.allowed_events
 create or replace function imago.allowed_events(state text)
@@ -1112,6 +1344,20 @@ as $$
   end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
+
+-- imago.allowed_seconds
+create or replace function imago.allowed_seconds(spent_until timestamptz, at timestamptz)
+returns numeric
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- What was noted for later than now was noted before the clock was put back: the slot begins anew.
+  return case when spent_until > at + interval '1 minute' then 1 else greatest(0, least(1, extract(epoch from at - spent_until))) end;
+end
+$$;
+comment on function imago.allowed_seconds(timestamptz, timestamptz) is 'For how many seconds a slot of imago.allowance has been filled and not spent: one at most.';
 
 -- imago.amount_text
 create or replace function imago.amount_text(unit text, value numeric, capacity numeric)
@@ -1176,13 +1422,13 @@ begin
         (select substr(c.entry, length('search_path=') + 1)
          from pg_catalog.pg_db_role_setting d
          cross join unnest(d.setconfig) c(entry)
-         left join pg_catalog.pg_roles r on r.oid = d.setrole
-         where c.entry like 'search\_path=%'
-           and d.setdatabase in (0, (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
-           and (d.setrole = 0 or r.rolname in ('authenticator', 'authenticated', 'service_role', current_user))
-         order by
-           case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 when 'service_role' then 4 else case d.setrole when 0 then 3 else 5 end end,
-           d.setdatabase = 0
+         cross join lateral (
+           select case d.setrole
+             when pg_catalog.to_regrole('authenticator') then 1 when pg_catalog.to_regrole('authenticated') then 2 when 0 then 3
+             when pg_catalog.to_regrole('service_role') then 4 when pg_catalog.to_regrole(quote_ident(current_user)) then 5 end) r(rank)
+         where c.entry like 'search\_path=%' and r.rank is not null
+           and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
+         order by r.rank, d.setdatabase = 0
          limit 1),
         array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
     ) found);
@@ -1191,44 +1437,6 @@ $$;
 comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database, of service_role or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
 
 Example: perform set_config(''search_path'', imago.app_search_path(), true)';
-
--- imago.are_others_writing
-create or replace function imago.are_others_writing(run imago.run)
-returns boolean
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  seen imago.health;
-  written bigint;
-  others bigint;
-begin
-  -- One call looks; who comes meanwhile takes what was seen before.
-  select h.* into seen from imago.health h where h.run = run.id for update skip locked;
-  if found then
-    -- Sessions report what they have written a moment after they commit: this can be too little, never too much. A batch that was
-    -- rolled back counts as somebody else's.
-    written := imago.writes_counted(run.plan, own => false);
-    others := written - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
-    if written < seen.counted then
-      -- The statistics have been reset, as after a crash: what was seen before is no measure any more.
-      seen.others_written := null;
-    end if;
-    update imago.health h set
-      counted = written,
-      others_written = greatest(seen.others_written, others),
-      others_at = case when others > seen.others_written then clock_timestamp() else seen.others_at end
-    where h.run = run.id
-    returning h.others_at into seen.others_at;
-  else
-    select h.* into seen from imago.health h where h.run = run.id;
-  end if;
-  return case when seen.others_written is not null
-    then coalesce(seen.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0), false) end;
-end
-$$;
-comment on function imago.are_others_writing(imago.run) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null at the first look, and at the first after the server''s statistics were reset, which cannot say.';
 
 -- imago.ask_pending
 create or replace function imago.ask_pending(plan imago.plan, question text)
@@ -1264,6 +1472,31 @@ end
 $$;
 comment on function imago.ask_plan(text, text, text) is 'Asks a view or function of a plan something, outside of a batch: one value, under the app''s search_path. Where it cannot be read, IM071 says what and who is to blame.';
 
+-- imago.ask_throttle_query
+create or replace function imago.ask_throttle_query(throttle_query text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+-- Nothing ends a statement that runs within another one, but it need not wait for anybody.
+set lock_timeout = '100ms'
+as $$
+declare
+  answer boolean;
+begin
+  perform set_config('transaction_read_only', 'on', true);
+  execute throttle_query into strict answer;
+  if answer is null then
+    raise null_value_not_allowed;
+  end if;
+  -- What it may have set is taken back, and so is read-only.
+  raise exception using errcode = 'IMASK', message = 'taken back';
+exception when sqlstate 'IMASK' then
+  return answer;
+end
+$$;
+comment on function imago.ask_throttle_query(text) is 'Asks the query of an operator, which can write nothing and waits for no lock. Raises where it does not answer one boolean.';
+
 -- imago.attempt_batch
 create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
 returns imago.attempt
@@ -1298,7 +1531,10 @@ begin
         raise;
       end if;
   end;
-  if result.sqlstate = '40IM1' and not careful and not result.by_app then
+  -- A row that comes back may find its place taken, or what it refers to gone.
+  if not careful and (result.sqlstate = '40IM1' and not result.by_app
+     or run.direction = 'rollback' and result.sqlstate in ('23503', '23505', '23P01')
+        and exists (select from imago.plan_write w where w.plan = plan.name and w.deletes)) then
     return imago.attempt_batch(run, plan, keys, path, true);
   end if;
   result.moved := 0;
@@ -1378,6 +1614,53 @@ end
 $$;
 comment on function imago.attempt_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does a finalize or clean-up step with a short lock timeout, whole or not at all. Null where a lock was not granted, IM041 for errors. The step that closes the way back removes our triggers in the same transaction.';
 
+-- imago.await_entity
+create or replace function imago.await_entity(plan imago.plan, entity text, stage integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(await_entity.stage, s.stage) loop
+    begin
+      execute format('select from %s s where s.%I = $1::%s for no key update', staged.source, staged.key_column, staged.key_type)
+      using entity;
+    exception
+      when data_exception then
+        -- No key of this stage looks so.
+        null;
+      when lock_not_available then
+        perform imago.raise_error('IM025', (imago.entity_words(staged)).singular);
+    end;
+  end loop;
+end
+$$;
+comment on function imago.await_entity(imago.plan, text, integer) is 'Waits for the batch that has an entity in flight, so that its journal is seen. IM025 when that takes too long.';
+
+-- imago.awaits_return
+create or replace function imago.awaits_return(write imago.plan_write)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_constraint c
+    join imago.plan_write d on d.plan = write.plan and d.deletes
+      and pg_catalog.to_regclass(d.relation) = coalesce(pg_catalog.pg_partition_root(c.confrelid), c.confrelid)
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+    where c.contype = 'f' and a.attname = any (write.columns)
+      and coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid) = pg_catalog.to_regclass(write.relation));
+end
+$$;
+comment on function imago.awaits_return(imago.plan_write) is 'Whether a foreign key of declared columns may want deleted rows back before these columns are restored.';
+
 -- imago.bad_keys
 create or replace function imago.bad_keys(plan imago.plan, segment text[], attempt imago.attempt)
 returns text[]
@@ -1448,6 +1731,54 @@ as $$
 $$;
 comment on function imago.batch_statistics(bigint) is 'Rates, times, sizes, rows and WAL of the batches of a run.';
 
+-- imago.begin_fill
+create or replace function imago.begin_fill(plan_name text, judged text, relation oid, name text, sources oid[], routine text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  found_state record;
+begin
+  -- One query: in a transaction of its own, as most writes of an app are, each expression is prepared anew.
+  select
+    case when f.is_moved then 'k0' else 's0' end as state,
+    f.depending,
+    f.depending = current_setting(judged, true) as is_judged
+    into found_state
+  from (
+    select
+      coalesce((select r.direction = 'forward' and r.state = 'succeeded' from imago.run r
+                where r.plan = plan_name and r.validation is null order by r.id desc limit 1), false)
+        and not exists (select from imago.run r where r.plan = plan_name and r.state in ('pending', 'running', 'paused')) as is_moved,
+      concat_ws(' ', a.atttypid, (
+        select string_agg(d.objid::text, ' ') from pg_catalog.pg_depend d
+        where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = relation and d.refobjsubid = a.attnum)) as depending
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attname = name
+      -- What a batch inserts is the batch's. In other isolation levels a row that somebody has changed since would fail the statement.
+      and coalesce(current_setting('imago.batch', true), '') = '' and current_setting('transaction_isolation') = 'read committed'
+      and exists (
+        select from imago.run r where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null)
+      -- Whether what is filled will be journaled.
+      and exists (
+        select from pg_catalog.pg_trigger g
+        where g.tgrelid = relation and g.tgfoid = pg_catalog.to_regprocedure(routine) and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A'))
+    offset 0
+  ) f;
+  -- What depends on the column is judged once a session.
+  if found_state.is_judged then
+    return found_state.state;
+  elsif found_state.state is null or not imago.may_fill(relation, name, sources) then
+    return 'n0';
+  end if;
+  perform set_config(judged, found_state.depending, false);
+  return found_state.state;
+end
+$$;
+comment on function imago.begin_fill(text, text, oid, text, oid[], text) is 'Whether new rows of a statement may be filled: n, no; k or s, holding entities for key share or for share. Capital letters say that some were; the number, how many of the others note_unfilled has noted.';
+
 -- imago.begin_sync_batch
 create or replace function imago.begin_sync_batch(plan_name text, sync_position integer, entities text[])
 returns bigint
@@ -1458,7 +1789,6 @@ as $$
 declare
   sync imago.plan_sync;
   run imago.run;
-  write_id integer;
   batch bigint;
 begin
   select r.* into run from imago.run r
@@ -1475,13 +1805,12 @@ begin
   insert into imago.batch (run, plan, direction, path, journaled, size)
   values (run.id, plan_name, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
   returning id into batch;
-  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
-    -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
-    -- only has more compacted.
-    if coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || write_id, true), '') = '' then
-      perform set_config('imago.fired_' || write_id, '0', true);
-    end if;
-  end loop;
+  -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
+  -- only has more compacted.
+  perform set_config('imago.fired_' || w.id, '0', true)
+  from imago.plan_write w
+  where w.plan = plan_name
+    and (coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || w.id, true), '') = '');
   return batch;
 end
 $$;
@@ -1501,8 +1830,40 @@ as $$
 $$;
 comment on function imago.begun_stages(imago.run, imago.plan) is 'The stages of a run whose lanes have been cut, in the order in which it works on them.';
 
+-- imago.bloat
+create or replace function imago.bloat(plan_name text, run imago.run)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan constant imago.plan := imago.find_plan(plan_name);
+  -- Less is no more than what a table of the app has on any day.
+  least_rows constant integer := 1000;
+  least_percent constant integer := 10;
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'relation', b.name, 'dead_rows', b.dead, 'dead_rows_of_run', b.dead - case when b.dead >= b.before then b.before else 0 end,
+      'dead_percent', b.percent, 'bytes', b.bytes, 'grown_bytes', b.grown, 'autovacuum', b.autovacuum, 'autovacuum_above', round(b.threshold),
+      'statement', case when b.autovacuum in ('off', 'later') then format('vacuum (analyze) %s;', b.name) end) order by b.dead desc, b.name), '[]')
+    from (
+      select t.relation::text as name, t.dead, t.bytes, round(100.0 * t.dead / (t.live + t.dead)) as percent, v.threshold,
+        t.bytes - (plan.bytes_before ->> t.relation::text)::bigint as grown, coalesce((run.dead_before ->> t.relation::text)::bigint, 0) as before,
+        case when exists (select from pg_catalog.pg_stat_progress_vacuum p where p.relid = t.relation) then 'runs'
+          when v.threshold is null then 'off' when t.dead > v.threshold then 'comes' else 'later' end as autovacuum
+      from imago.table_states(plan) t
+      cross join lateral (select imago.vacuum_threshold(t.relation) as threshold) v
+      where t.dead >= least_rows
+    ) b
+    where b.percent >= least_percent);
+end
+$$;
+comment on function imago.bloat(text, imago.run) is 'Tables of a plan in which dead rows take room worth a word, with what removes them. autovacuum: it runs there, comes by itself, comes later (there are too few of them for it) or is off. No table is read.';
+
 -- imago.bounded_size
-create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor, entities_left bigint)
+create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor)
 returns integer
 language plpgsql
 volatile
@@ -1510,13 +1871,80 @@ set search_path = ''
 as $$
 begin
   -- The first write to a page after a checkpoint takes all of it along: an entity may need far more than the last ones did.
-  return greatest(1, least(
-    size,
-    entities_left,
-    governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
+  return greatest(1, least(size, governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
 end
 $$;
-comment on function imago.bounded_size(integer, imago.lane, imago.governor, bigint) is 'Size of a sub-batch, cut to what may be moved and written before the next look.';
+comment on function imago.bounded_size(integer, imago.lane, imago.governor) is 'Size of a sub-batch, cut to what may be written before the next look.';
+
+-- imago.bounding_rate
+create or replace function imago.bounding_rate(room numeric, entity_wal numeric)
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A fifth is kept for what others write, and for what the sample did not have.
+  select case when r.rate >= 1 then least(r.rate, 2147483647)::integer end
+  from (select floor(0.8 * room / nullif(entity_wal, 0)) as rate) r
+$$;
+comment on function imago.bounding_rate(numeric, numeric) is 'How many entities a second keep within so many bytes of write-ahead log a second; null where not even one does.';
+
+-- imago.build_back
+create or replace function imago.build_back(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_type constant text := (imago.plan_at_stage(imago.find_plan(write.plan), write.stage)).key_type;
+  undo constant text := format('imago_undo.%I', write.undo_table);
+  -- By way of a subquery, as in keys_sql.
+  mine constant text := format('= any ((select imago_keys::%1$s[])::%1$s[])', key_type);
+  updated constant text := format('from %s u where u.entity %s and u.op = ''u''', undo, mine)
+    || case when write.inserts then format(' and not exists (select from %s i where i.entity = u.entity and i.op = ''i'' and %s)',
+      undo, imago.each_column('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and ')) else '' end;
+  body text := format('when ''size'' then select count(*) into imago_done.rows from %s j where j.entity %s;', undo, mine);
+begin
+  if write.inserts then
+    body := body || format(
+      'when ''remove'' then
+         perform pg_catalog.set_config(''search_path'', imago_path, true);
+         delete from %s t where (%s) in (select %s from %s j where j.entity %s and j.op = ''i'');
+         get diagnostics imago_done.rows = row_count;',
+      write.relation, imago.each_column('t.%2$I', write.relation, write.key_columns),
+      imago.each_column('j.key_%1$s::%3$s', write.relation, write.key_columns), undo, mine);
+  end if;
+  if write.columns <> '{}' then
+    body := body || format(
+      'when ''look'' then
+         select coalesce(sum(e.rows), 0), coalesce(bool_or(e.again), false) into imago_done.rows, imago_done.again
+         from (select min(u.batch) < max(u.batch) as again, count(*) as rows %s group by u.entity) e;',
+      updated);
+    body := body || format(
+      'when ''restore'' then
+         perform pg_catalog.set_config(''search_path'', imago_path, true);
+         %s into imago_done.rows, imago_done.altered, imago_done.moved;',
+      imago.restore_sql(write, format('select %s, %s, %s %s', imago.each_column('u.key_%1$s', write.relation, write.key_columns),
+        imago.each_column('u.before_%1$s', write.relation, write.columns), imago.each_column('u.after_%1$s', write.relation, write.columns), updated),
+        'imago_force'));
+  end if;
+  body := body || format('when ''forget'' then delete from %s j where j.entity %s; get diagnostics imago_done.rows = row_count;', undo, mine);
+  execute format(
+    'create or replace function imago_undo.%I(imago_part text, imago_keys anyarray, imago_force boolean, imago_path text)
+     returns imago.way_back
+     language plpgsql
+     volatile
+     set search_path = ''''
+     as %L',
+    write.undo_table || '_back',
+    format('#variable_conflict use_variable declare imago_done imago.way_back; begin case imago_part %s end case; return imago_done; end', body));
+  execute format('comment on function imago_undo.%I(text, anyarray, boolean, text) is %L', write.undo_table || '_back',
+    format('What a rollback of plan %s asks of %s and its journal, part by part.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I(text, anyarray, boolean, text) from public', write.undo_table || '_back');
+end
+$$;
+comment on function imago.build_back(imago.plan_write) is 'Generates the function by which a rollback works on one declared write. Its statements are planned once a session. Parts: size, look, restore, remove, forget.';
 
 -- imago.build_capture
 create or replace function imago.build_capture(write imago.plan_write)
@@ -1538,12 +1966,32 @@ begin
       imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
       imago.fingerprint('n', write.inserted_columns)));
   end if;
+  if write.deletes then
+    if write.deleted_entity is not null then
+      -- What does not fit the table fails here, and not in each batch.
+      execute format('select (%s)::%s from %s deleted where false', write.deleted_entity, imago.entity_type(write.undo_table), write.relation);
+    end if;
+    perform imago.create_capture(write, 'delete', format(
+      'insert into imago_undo.%I (batch, entity, op, %s, %s, width)
+       select imago_batch, %s, ''d'', %s, %s, %s from old_rows deleted;
+       perform set_config(%L, (coalesce(nullif(current_setting(%8$L, true), ''''), ''0'')::bigint + imago_rows)::text, true);',
+      write.undo_table,
+      imago.each_column('key_%1$s', write.relation, write.key_columns),
+      imago.each_column('old_%1$s', write.relation, write.deleted_columns),
+      case when write.deleted_entity is null then imago.owner_sql(write, 'deleted')
+        else format('coalesce((%s)::%s, %L)', write.deleted_entity, imago.entity_type(write.undo_table), imago.nobody(write.undo_table)) end,
+      imago.each_column('deleted.%2$I::%4$s', write.relation, write.key_columns),
+      imago.each_column('deleted.%2$I::%4$s', write.relation, write.deleted_columns),
+      cardinality(write.deleted_columns),
+      'imago.gone_' || write.id));
+  end if;
+  perform imago.build_back(write);
   perform imago.create_capture(write, 'update', imago.capture_update(write), format(
     'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
     write.plan, imago.watch_identity(write.plan, write.relation)));
 end
 $$;
-comment on function imago.build_capture(imago.plan_write) is 'Generates the trigger functions of one declared write, with its columns and types written out.';
+comment on function imago.build_capture(imago.plan_write) is 'Generates the functions of one declared write, with its columns and types written out. They capture it and take it back.';
 
 -- imago.build_captures
 create or replace function imago.build_captures(plan_name text)
@@ -1561,6 +2009,9 @@ begin
     if write.kept_at is not null then
       perform imago.build_note(write);
       perform imago.build_keep(write);
+      if write.deletes then
+        perform imago.build_return(write);
+      end if;
     end if;
   end loop;
   perform imago.build_walk(plan_name, o.stage, o.relation) from imago.walked_only(plan_name) o where o.is_installed;
@@ -1568,8 +2019,35 @@ end
 $$;
 comment on function imago.build_captures(text) is 'Generates the trigger functions by which a plan journals anew, by its tables as they are now.';
 
+-- imago.build_fill
+create or replace function imago.build_fill(sync imago.plan_sync, plan imago.plan)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine constant text := imago.fill_function(sync.plan, sync.position);
+begin
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     security definer
+     set search_path = ''''
+     as %L',
+    routine, imago.fill_body(sync, imago.filled_from(sync, plan)));
+  execute format('comment on function imago_undo.%I() is %L', routine,
+    format('Trigger function: fills %s of new rows for the sync of plan %s: %s.', sync.fills, sync.plan, sync.name));
+  execute format('revoke all on function imago_undo.%I() from public', routine);
+  return routine;
+end
+$$;
+comment on function imago.build_fill(imago.plan_sync, imago.plan) is 'Generates the trigger function that fills a column of new rows for a sync; returns its name.';
+
 -- imago.build_index
-create or replace function imago.build_index(run imago.run, write_id integer, relation text, column_name text)
+create or replace function imago.build_index(run imago.run, write_id integer, relation text, column_name text, expected_ms numeric)
 returns boolean
 language plpgsql
 volatile
@@ -1578,17 +2056,24 @@ set lock_timeout = '500ms'
 set maintenance_work_mem = '128MB'
 as $$
 declare
-  started timestamptz := clock_timestamp();
+  locked_at timestamptz;
+  ms numeric;
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
     -- One builder at a time; whoever was before us may have built it.
     perform from imago.plan_write w where w.id = write_id for update;
-    if imago.index_of(relation, column_name) is null then
+    if exists (select from imago.unindexed_tables(relation, column_name)) then
+      execute format('lock table %s in share mode', relation);
+      locked_at := clock_timestamp();
       execute format('create index on %s (%I) where %2$I is not null', relation, column_name);
+      ms := extract(epoch from clock_timestamp() - locked_at) * 1000;
+      -- A small table tells nothing of a large one.
+      if expected_ms >= 20 then
+        update imago.plan_write w set index_pace = coalesce((select max(o.index_pace) from imago.plan_write o), 1) * ms / expected_ms where w.id = write_id;
+      end if;
       perform imago.note_added(run.plan, imago.index_of(relation, column_name)::text);
-      perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object(
-        'relation', relation, 'column', column_name, 'ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000)));
+      perform imago.write_log(run.plan, run.id, 'info', 'index', jsonb_build_object('relation', relation, 'column', column_name, 'ms', round(ms)));
     end if;
     return true;
   exception
@@ -1607,7 +2092,7 @@ begin
   return true;
 end
 $$;
-comment on function imago.build_index(imago.run, integer, text, text) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms.';
+comment on function imago.build_index(imago.run, integer, text, text, numeric) is 'Builds one of these indexes, partial, while the writers of its table wait; what does not work is left to a person. False when the table is not to be had within index_wait_ms. How long it took is noted: it is what the next one is expected to take.';
 
 -- imago.build_indexes
 create or replace function imago.build_indexes(run imago.run, give_up_at timestamptz)
@@ -1618,21 +2103,32 @@ set search_path = ''
 as $$
 declare
   missing record;
+  way text;
   built boolean := false;
   started timestamptz := clock_timestamp();
   -- The writers of each table that has got its index wait until the call ends.
-  a_moment constant interval := '100 ms';
+  a_moment constant interval := make_interval(secs => imago.setting_number('hold_ms') / 1000.0);
 begin
   -- A rehearsal would keep writers waiting to its end, for an index that it takes back.
   if current_setting('imago.dry', true) = 'on' then
     return 'none';
   end if;
+  perform imago.adopt_indexes(run.plan);
   loop
     select u.* into missing from imago.missing_indexes(run.plan) u where not u.is_left limit 1;
-    exit when not found or built and clock_timestamp() > started + a_moment;
-    if missing.bytes >= imago.setting_number('index_mb') * 1024 * 1024::bigint then
-      perform imago.leave_index_to_person(run, missing.write_id, missing.column_name, 'the table is too large to keep its writers waiting for one');
-    elsif imago.build_index(run, missing.write_id, missing.relation, missing.column_name) then
+    exit when not found;
+    if built and clock_timestamp() + make_interval(secs => missing.ms / 1000.0) > started + a_moment then
+      return 'built';
+    end if;
+    way := imago.index_way(run, missing.relation, missing.bytes, missing.ms);
+    if way = 'job' then
+      return case when built then 'built' else 'indexing' end;
+    elsif way <> 'call' then
+      perform imago.leave_index_to_person(run, missing.write_id, missing.column_name, case way
+        when 'large' then 'the table is too large to keep its writers waiting for one'
+        when 'written' then 'its writers would wait while it is built'
+        else 'it is built over the database connection' end, level => case way when 'connection' then 'info' else 'warning' end);
+    elsif imago.build_index(run, missing.write_id, missing.relation, missing.column_name, missing.ms) then
       built := true;
     elsif clock_timestamp() < give_up_at then
       return 'deferred';
@@ -1640,10 +2136,10 @@ begin
       perform imago.leave_index_to_person(run, missing.write_id, missing.column_name, 'a transaction that does not end writes the table', '55P03');
     end if;
   end loop;
-  return case when not built then 'none' when clock_timestamp() > started + a_moment then 'built' else 'quick' end;
+  return case when not built then 'none' when imago.others_seen(run) or clock_timestamp() > started + a_moment then 'built' else 'quick' end;
 end
 $$;
-comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows. After the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within a moment), deferred (somebody writes a table; waited for until give_up_at) or none. Tables of index_mb or more are left to a person.';
+comment on function imago.build_indexes(imago.run, timestamptz) is 'Builds the indexes that rollback needs on columns that point at inserted rows. After the walk, since rows are moved without touching any index while that column has none. Outcome built (perhaps not all: call again), quick (all, within hold_ms, and nobody else writes), deferred (somebody writes a table; waited for until give_up_at), indexing (pg_cron has to build one) or none. What writers would wait for longer than hold_ms is left to others, as index_way says.';
 
 -- imago.build_keep
 create or replace function imago.build_keep(write imago.plan_write)
@@ -1733,6 +2229,55 @@ begin
 end
 $$;
 comment on function imago.build_note(imago.plan_write) is 'Generates the trigger function that notes what a rollback''s last pass sets undeclared columns to.';
+
+-- imago.build_return
+create or replace function imago.build_return(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  names text[] := imago.stored_columns(write.relation);
+  noted text := (select string_agg(format('new.%s::text', imago.quoted_name(c.name)), ', ' order by c.ordinal) from imago.journal_columns(write.relation, names) c);
+  given text := (
+    select string_agg(format('new.%s := imago_given[%s]::%s;', imago.quoted_name(c.name), c.ordinal, c.type), ' ' order by c.ordinal)
+    from imago.journal_columns(write.relation, names) c);
+  part record;
+begin
+  -- What triggers of the app insert in their turn is theirs.
+  for part in
+    select * from (values
+      ('_give', format('begin if pg_catalog.pg_trigger_depth() = 1 then perform pg_catalog.set_config(''imago.given'', array[%s]::text, true); end if; return new; end', noted),
+        'notes a row that comes back, before triggers of the app see it'),
+      ('_same', format(
+        'declare
+           imago_given text[];
+         begin
+           if pg_catalog.pg_trigger_depth() = 1 then
+             imago_given := pg_catalog.current_setting(''imago.given'', true);
+             %s
+           end if;
+           return new;
+         end', given),
+        'has the last word on a row that comes back: it is what it was')) v(suffix, body, purpose)
+  loop
+    execute format(
+      'create or replace function imago_undo.%I()
+       returns trigger
+       language plpgsql
+       volatile
+       set search_path = ''''
+       %s
+       as %L',
+      write.undo_table || part.suffix, imago.fixed_formats(), part.body);
+    execute format('comment on function imago_undo.%I() is %L', write.undo_table || part.suffix,
+      format('Trigger function: in rollbacks of plan %s, %s (%s).', write.plan, part.purpose, write.relation));
+    execute format('revoke all on function imago_undo.%I() from public', write.undo_table || part.suffix);
+  end loop;
+end
+$$;
+comment on function imago.build_return(imago.plan_write) is 'Generates the trigger functions that see to rows which come back. One notes a row before triggers of the app change it, the other, behind them, gives it back what it was.';
 
 -- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -1826,7 +2371,9 @@ set search_path = ''
 as $$
 begin
   return case
-    when others_write then least(max_ms, imago.setting_number('hold_ms'))
+    -- A cold session, or an entity with many rows, takes far longer than the last ones did.
+    when others_write then least(max_ms, greatest(1, imago.setting_number('hold_ms') / 3))
+    when others_write is null and imago.setting_number('notice_ms') > 0 then least(max_ms, imago.setting_number('hold_ms'))
     -- Who starts a run keeps its row from all others until the call ends, so that call is short where others could join.
     when run.started_at >= transaction_timestamp() and exists (select from imago.lane l where l.run = run.id and l.number > 1)
     then least(max_ms, 100)
@@ -1837,7 +2384,7 @@ begin
   end;
 end
 $$;
-comment on function imago.call_budget(imago.run, integer, boolean) is 'The milliseconds that a call works on a run: what its caller gave, or less. hold_ms while others write its tables; half of it while other callers are at work; a tenth of a second when the call has just started a run of several lanes.';
+comment on function imago.call_budget(imago.run, integer, boolean) is 'The milliseconds that a call works on a run: what its caller gave, or less. A third of hold_ms while others write its tables, hold_ms while that is not known; half of max_ms while other callers are at work; a tenth of a second when the call has just started a run of several lanes.';
 
 -- imago.call_deadline
 create or replace function imago.call_deadline(max_ms integer)
@@ -1928,7 +2475,7 @@ stable
 set search_path = ''
 as $$
   select format(
-    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago.has_app_trigger(tg_relid)) and %s then
+    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago_fires) and %s then
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
      end if;',
     -- Where triggers of the app may be to blame, refuse_new_keys has looked already.
@@ -1959,11 +2506,12 @@ as $$
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
     from writes w
     cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
-    cross join lateral unnest(array['guard', 'update', 'insert', 'note', 'keep']) k(kind)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'give', 'same']) k(kind)
     where w.oid is not null
       and (k.kind <> 'insert' or w.inserts)
+      and (k.kind not in ('delete', 'give', 'same') or w.deletes)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
-      and (k.kind not in ('note', 'keep') or w.kept_at is not null and t.oid = w.oid)
+      and (k.kind not in ('note', 'keep', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
     union all
     select * from walked
   )
@@ -1988,7 +2536,7 @@ as $$
   select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
   from (select distinct w.relation, w.kind, w.routine from wanted w) w
   join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
-  where w.kind in ('update', 'insert') and strpos(p.prosrc, '_seen') = 0
+  where w.kind in ('update', 'insert', 'delete') and strpos(p.prosrc, '_seen') = 0
   union all
   select w.relation, 'rule', format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
     format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)
@@ -2019,7 +2567,7 @@ begin
   if imago.side_columns(write) = '{}' then
     body := body || coalesce(imago.capture_columns(write, null), '');
   else
-    body := body || format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+    body := body || format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
@@ -2064,17 +2612,21 @@ set search_path = ''
 as $$
   with triggers as (
     select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
-      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end) as events,
+      concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end, case when d.deletes and t.tgtype & 8 > 0 then 'delete' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
       t.tgfoid::pg_catalog.regproc::text as routine,
       exists (select from imago.guard_triggers(plan) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
-      t.tgtype & 3 = 3 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
+      t.tgtype & 3 = 3 and t.tgtype & 8 = 0 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
         and p.prosrc !~* '\m(insert|update|delete|merge|perform|execute|select|call|notify|raise)\M' as own_row_only
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    cross join lateral (
+      select exists (
+        select from imago.plan_write w cross join lateral imago.written_tables(w.relation) r
+        where w.plan = plan.name and w.deletes and r = t.tgrelid) as deletes) d
     where t.tgrelid in (select w from imago.plan_relations(plan) r cross join lateral imago.written_tables(r::text) w)
-      and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 20 > 0 and not imago.is_ours(t.tgfoid)
+      and t.tgparentid = 0 and not t.tgisinternal and t.tgenabled <> 'D' and (t.tgtype & 20 > 0 or d.deletes and t.tgtype & 8 > 0) and not imago.is_ours(t.tgfoid)
   )
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(
@@ -2086,7 +2638,7 @@ as $$
       'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))
   from triggers
 $$;
-comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on inserts or updates, but for those that only set columns of their own row.';
+comment on function imago.check_app_triggers(imago.plan) is 'Check: triggers of the app that fire on what the plan writes. Not those that only set columns of their own row.';
 
 -- imago.check_connections
 create or replace function imago.check_connections(plan imago.plan)
@@ -2257,8 +2809,7 @@ begin
       'sampled', moved, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
       'unknown_stages', sample #> '{estimate,unknown_stages}',
       'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', case when sample #> '{estimate,unknown_stages}' = '[]' and moved > 0
-        then round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved) end,
+      'wal_bytes', case when sample #> '{estimate,unknown_stages}' = '[]' and moved > 0 then sample #> '{forecast,wal_bytes}' end,
       'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;
@@ -2284,6 +2835,7 @@ set search_path = ''
 as $$
 declare
   result text := plan_check.query;
+  within text;
 begin
   if pg_catalog.to_regclass(plan_check.source) is null then
     return null;
@@ -2291,10 +2843,14 @@ begin
   if result is null then
     execute format('select %I.check_query($1)', plan_check.plan) into result using plan_check.name;
   end if;
-  return result;
+  if result is not null then
+    within := imago.cohort_sql(imago.plan_at_stage(imago.find_plan(plan_check.plan), plan_check.stage), 'found.entity');
+  end if;
+  -- Whom runs do not take yet has nothing that could be wrong with it.
+  return case when within <> 'true' then format('select found.* from (%s) found where found.entity is null or %s', rtrim(result, E' ;\n\t'), within) else result end;
 end
 $$;
-comment on function imago.check_sql(imago.plan_check) is 'SQL listing key and entity of what a check finds; null where this app has no such tables or columns.';
+comment on function imago.check_sql(imago.plan_check) is 'SQL listing key and entity of what a check finds, of whom runs take; null where this app has no such tables or columns.';
 
 -- imago.check_transactions
 create or replace function imago.check_transactions(plan imago.plan)
@@ -2390,6 +2946,43 @@ as $$
       select from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize' and s.done_at > plan.checked_at)
 $$;
 comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
+
+-- imago.claim_allowance
+create or replace function imago.claim_allowance(plan text, wanted integer)
+returns imago.claim
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  per_second constant integer := (select t.max_per_second from imago.throttle t where t.plan = claim_allowance.plan);
+  now constant timestamptz := clock_timestamp();
+  slots constant integer := imago.allowance_slots(per_second);
+  allowed numeric;
+  claim imago.claim := row(wanted, '{}', slots::numeric / per_second);
+begin
+  if per_second is null then
+    return claim;
+  end if;
+  allowed := per_second * (
+    select avg(imago.allowed_seconds(a.spent_until, now)) from imago.allowance a where a.plan = claim_allowance.plan and a.slot <= slots);
+  -- As many slots as are needed, so that other callers find some, too. They are held until the call ends, and spent from as it works.
+  select array_agg(l.slot), floor(sum(imago.allowed_seconds(l.spent_until, now)) / claim.seconds_each) into claim.slots, claim.entities
+  from (
+    select a.slot, a.spent_until from imago.allowance a
+    where a.plan = claim_allowance.plan and a.slot <= slots
+    order by a.slot
+    limit least(slots, ceil(wanted * slots / greatest(allowed, 1)))::integer
+    for update skip locked) l;
+  claim.entities := least(wanted, coalesce(claim.entities, 0));
+  -- Waiting for a fifth of a second is better than a sub-batch for each entity.
+  if claim.entities < least(wanted, per_second / 5) then
+    claim.entities := 0;
+  end if;
+  return claim;
+end
+$$;
+comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: whoever else calls finds the rest.';
 
 -- imago.claim_lane
 create or replace function imago.claim_lane(run_id bigint)
@@ -2489,6 +3082,8 @@ declare
   since timestamptz;
   freed jsonb := '{}';
   outcome jsonb;
+  held jsonb := '{}';
+  started timestamptz;
 begin
   if older_than is null or dry_run is null then
     perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
@@ -2518,10 +3113,12 @@ begin
   step := imago.next_step(plan_name, 'cleanup');
   if step.plan is not null then
     name := step.name;
+    started := clock_timestamp();
     outcome := imago.attempt_step(plan, step, false, false);
     if outcome is null then
       return imago.cleanup_answer(plan_name, name, 'busy');
     end if;
+    held := imago.held_ms(started);
   elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
     name := 'journal';
     freed := imago.attempt_drop(plan);
@@ -2536,9 +3133,9 @@ begin
       return imago.cleanup_answer(plan_name, null, 'cleaned up');
     end if;
   end if;
-  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed
+  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed || held
     || case when outcome -> 'warnings' <> '[]' then jsonb_build_object('warnings', outcome -> 'warnings') else '{}' end);
-  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
+  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]')) || held;
 end
 $$;
 comment on function imago.cleanup(text, interval, boolean) is 'One call''s worth of clean-up: the plan''s next step, then the journal, then what the log holds of the migration. Refuses arguments that make no sense (IM004, IM015).';
@@ -2674,6 +3271,106 @@ as $$
 $$;
 comment on function imago.closes_way_back(imago.plan_step) is 'Whether a finalize step closes the way back; also where no step is left.';
 
+-- imago.cohort_json
+create or replace function imago.cohort_json(plan_name text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('percent', t.percent, 'keys', cardinality(t.keys), 'names', to_jsonb(t.names))
+  from imago.cohort_taken t
+  where t.plan = plan_name
+$$;
+comment on function imago.cohort_json(text) is 'Whom runs forward of a plan take: the percentage, the number of keys and the names of cohorts. Null: all.';
+
+-- imago.cohort_share
+create or replace function imago.cohort_share(staged imago.plan)
+returns numeric
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  condition constant text := imago.cohort_sql(staged, 'source.' || quote_ident(staged.key_column));
+  rows constant bigint := greatest(1, imago.estimated_rows(staged.source));
+  share numeric := 0;
+  taken imago.cohort_taken;
+  named text;
+begin
+  if condition in ('true', 'false') then
+    return case condition when 'true' then 1 else 0 end;
+  end if;
+  select t.* into strict taken from imago.cohort_taken t where t.plan = staged.name;
+  if staged.stage = imago.first_walked(staged) then
+    share := taken.percent / 100 + cardinality(taken.keys)::numeric / rows;
+  end if;
+  for named in
+    select c.condition from imago.plan_cohort c
+    where c.plan = staged.name and c.stage = staged.stage and c.name = any (taken.names)
+  loop
+    share := share + imago.planned_rows(format(E'(select from %s source where %s\n) source', staged.source, named))
+      / greatest(1, imago.planned_rows(staged.source));
+  end loop;
+  return least(1, share);
+end
+$$;
+comment on function imago.cohort_share(imago.plan) is 'Which share of the rows of a stage runs of a plan take, by statistics; 1 where they take all.';
+
+-- imago.cohort_sql
+create or replace function imago.cohort_sql(staged imago.plan, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  taken imago.cohort_taken;
+  conditions text[] := '{}';
+  first integer;
+begin
+  select t.* into taken from imago.cohort_taken t where t.plan = staged.name;
+  if not found or staged.closed_at is not null then
+    return 'true';
+  end if;
+  first := imago.first_walked(staged);
+  if staged.stage < first then
+    -- What is done once before anybody is moved is done for all.
+    return 'true';
+  end if;
+  if staged.stage = first and taken.percent > 0 then
+    -- The first 32 bits of the hash, below so many of all 2^32: everybody can compute that, in any language.
+    conditions := conditions || format(
+      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s::text, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
+      key, ceil(taken.percent / 100 * 4294967296));
+  end if;
+  if staged.stage = first and taken.keys <> '{}' then
+    conditions := conditions || format('%s = any (%L::%s[])',
+      key, taken.keys, coalesce(staged.key_type, imago.key_type(staged.source, staged.key_column)));
+  end if;
+  return coalesce('(' || nullif(array_to_string(conditions || array(
+    select format(E'exists (select from %s source where source.%I = %s and (%s\n))', staged.source, staged.key_column, key, c.condition)
+    from imago.plan_cohort c
+    where c.plan = staged.name and c.stage = staged.stage and c.name = any (taken.names)
+    order by c.name), ' or '), '') || ')', 'false');
+end
+$$;
+comment on function imago.cohort_sql(imago.plan, text) is 'SQL condition: runs of a plan take the entity of a stage that is named by an expression. true where they take all, false where nobody of the stage.';
+
+-- imago.cohort_text
+create or replace function imago.cohort_text(cohort imago.cohort_taken)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when cohort.plan is null or cohort.percent = 100 then 'all' else concat_ws(', ',
+    case when cohort.percent > 0 then trim_scale(cohort.percent) || ' %' end,
+    case when cohort.keys <> '{}' then cardinality(cohort.keys) || ' by key' end,
+    nullif(array_to_string(cohort.names, ', '), '')) end
+$$;
+comment on function imago.cohort_text(imago.cohort_taken) is 'A cohort for people, without its keys; all where there is none.';
+
 -- imago.column_problems
 create or replace function imago.column_problems(relation text, name text, types text[])
 returns setof imago.problem
@@ -2741,14 +3438,55 @@ begin
     into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
     key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
 
+    if write.deletes then
+      perform imago.compact_deleted(write, key_type, batch, entities);
+    end if;
     if write.inserts then
       perform imago.compact_inserted(write, key_type, batch, entities);
     end if;
     perform imago.compact_updated(write, key_type, batch, entities);
+    if write.deletes then
+      perform imago.fold_deleted(write, key_type, batch, entities);
+    end if;
   end loop;
 end
 $$;
 comment on function imago.compact_batch(bigint, imago.plan, text[]) is 'Brings the journal of a batch to one row for each row written. Only relations captured more than once need it.';
+
+-- imago.compact_deleted
+create or replace function imago.compact_deleted(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
+  replaced text;
+begin
+  -- What was there before the batch: what is there now, less what it has inserted, and what it has deleted.
+  execute format(
+    'with counted as (
+       select %1$s, count(*) filter (where j.op = ''d'') as gone, count(*) filter (where j.op = ''i'') as made
+       from imago_undo.%2$I j where j.batch = $1 and j.op in (''d'', ''i'') and j.entity = any ($2::%3$s[])
+       group by %1$s having count(*) > 1
+     ), judged as (
+       select c.*, c.gone - c.made + (select count(*) from %4$s t where %5$s) as before from counted c
+     ), never_there as (
+       delete from imago_undo.%2$I j using judged c
+       where j.batch = $1 and j.op = ''d'' and j.entity = any ($2::%3$s[]) and c.before = 0 and %6$s
+     )
+     select min(concat_ws('','', %1$s)) from judged c where c.before > 0 and c.gone > 0',
+    keys, write.undo_table, key_type, write.relation,
+    imago.each_column('t.%2$I = c.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+    imago.each_column('j.key_%1$s = c.key_%1$s', write.relation, write.key_columns, ' and '))
+  into replaced using batch, entities;
+  if replaced is not null then
+    raise exception using errcode = 'IM072', message = 'a row was deleted and inserted again under its key', table = write.relation;
+  end if;
+end
+$$;
+comment on function imago.compact_deleted(imago.plan_write, text, bigint, text[]) is 'Takes rows that a batch has inserted and deleted again out of its journal. Refuses (IM072) rows that were there before and came back under their key: the journal could not tell one from the other.';
 
 -- imago.compact_inserted
 create or replace function imago.compact_inserted(write imago.plan_write, key_type text, batch bigint, entities text[])
@@ -2778,7 +3516,7 @@ begin
   using batch, entities;
   execute format(
     'delete from imago_undo.%1$I j using imago_undo.%1$I i
-     where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
+     where j.batch = $1 and j.op in (''u'', ''n'') and j.entity = any ($2::%2$s[])
        and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
     write.undo_table, key_type, same_key)
   using batch, entities;
@@ -2787,7 +3525,7 @@ $$;
 comment on function imago.compact_inserted(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch up to date for rows that it inserted. Fingerprints are of the rows as they are now, rows that are gone are forgotten, and what was updated after it was inserted counts as inserted only.';
 
 -- imago.compact_sides
-create or replace function imago.compact_sides(write imago.plan_write)
+create or replace function imago.compact_sides(write imago.plan_write, key_type text)
 returns text
 language plpgsql
 stable
@@ -2817,14 +3555,14 @@ begin
        select b.entity, %7$s%8$s, 0, b.side from beside b
        where not exists (select from changed c where b.entity = c.entity and %6$s)
      )',
-    keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.relation,
+    keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), imago.with_gone(write, format('d.batch = $1 and d.entity = any ($2::%s[])', key_type)),
     imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and '),
     imago.side_values(write, '(%1$L, t.%1$I::text)'), same_key,
     imago.each_column('b.key_%1$s', write.relation, write.key_columns),
     imago.each_column(', null', write.relation, write.columns, ''));
 end
 $$;
-comment on function imago.compact_sides(imago.plan_write) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';
+comment on function imago.compact_sides(imago.plan_write, text) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';
 
 -- imago.compact_updated
 create or replace function imago.compact_updated(write imago.plan_write, key_type text, batch bigint, entities text[])
@@ -2852,7 +3590,7 @@ begin
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
     'with taken as (
-       delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
+       delete from imago_undo.%1$I j where j.batch = $1 and j.op in (''u'', ''n'') and j.entity = any ($2::%2$s[]) returning j.*
      ), images as (
        select entity, %3$s%4$s, 1 as weight from taken
        union all
@@ -2876,14 +3614,14 @@ begin
     imago.each_column(case when has_sides then ', case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else ', j.image_%1$s::%4$s' end,
                       write.relation, write.columns, ''),
     imago.each_column(', t.%2$I::%4$s', write.relation, write.columns, ''),
-    write.relation, key_join,
-    case when has_sides then imago.compact_sides(write) else '' end,
+    imago.with_gone(write, format('d.batch = $1 and d.entity = any ($2::%s[])', key_type)), key_join,
+    case when has_sides then imago.compact_sides(write, key_type) else '' end,
     case when has_sides then 'j.side' else 'null' end,
     case when has_sides then 'changed_or_beside' else 'changed' end)
   using batch, entities;
 end
 $$;
-comment on function imago.compact_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
+comment on function imago.compact_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after. Of a row that it has deleted after that, the value with which it went.';
 
 -- imago.concerned_rows
 create or replace function imago.concerned_rows(plan imago.plan)
@@ -2916,6 +3654,30 @@ end
 $$;
 comment on function imago.conclude_run(imago.run) is 'Gives a run that has nothing left to do its last state: succeeded, or failed where entities are set aside.';
 
+-- imago.count_callers
+create or replace function imago.count_callers(run imago.run, pids integer[])
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  gate bigint;
+begin
+  -- Reading all locks is dear where many are held: only where somebody is at work at all.
+  if run.id is null or pids is null then
+    return 0;
+  end if;
+  gate := imago.run_lock_key(run.id);
+  return (
+    select count(distinct l.pid)
+    from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and l.objsubid = 1 and l.pid = any (pids)
+      and l.classid::bigint << 32 | l.objid::bigint = gate);
+end
+$$;
+comment on function imago.count_callers(imago.run, integer[]) is 'How many of these sessions drive a run: each call holds its gate. They are no others.';
+
 -- imago.count_failed
 create or replace function imago.count_failed(run_id bigint)
 returns bigint
@@ -2928,7 +3690,7 @@ $$;
 comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';
 
 -- imago.count_journaled
-create or replace function imago.count_journaled(plan imago.plan, keys anyarray, of_inserts boolean default false)
+create or replace function imago.count_journaled(plan imago.plan, keys anyarray, of_rows boolean default false)
 returns jsonb
 language plpgsql
 volatile
@@ -2936,18 +3698,16 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  amount bigint;
   result jsonb := '{}';
 begin
   for write in select w.* from imago.stage_writes(plan) w loop
-    continue when of_inserts and not write.inserts;
-    execute format('select count(*) from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) into amount using keys;
-    result := result || jsonb_build_object(write.relation, amount);
+    continue when of_rows and not (write.inserts or write.deletes);
+    result := result || jsonb_build_object(write.relation, (imago.go_back(write, 'size', keys)).rows);
   end loop;
   return result;
 end
 $$;
-comment on function imago.count_journaled(imago.plan, anyarray, boolean) is 'Rows of the journal of these entities, by relation. of_inserts: only where the plan inserts; those of others are counted as they are read.';
+comment on function imago.count_journaled(imago.plan, anyarray, boolean) is 'Rows of the journal of these entities, by relation. of_rows: only where the plan inserts or deletes; those of others are counted as they are read.';
 
 -- imago.count_piece
 create or replace function imago.count_piece(
@@ -3032,23 +3792,32 @@ $$;
 comment on function imago.count_set_aside(text, text, integer, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind, of all stages or one. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
 -- imago.count_source
-create or replace function imago.count_source(staged imago.plan, estimated boolean, out total bigint, out source_rows bigint)
+create or replace function imago.count_source(staged imago.plan, estimated boolean, out total bigint, out source_rows bigint, out outside bigint)
 language plpgsql
-stable
+-- As gone_entities, which it calls.
+volatile
 set search_path = ''
 as $$
 declare
   concerned constant text := imago.concerned_rows(staged);
+  is_whole constant boolean := concerned = staged.source;
+  within constant text := imago.cohort_sql(staged, case when is_whole then 'c.' || quote_ident(staged.key_column) else 'c.entity' end);
+  counts jsonb;
   noted imago.run_stage;
 begin
   total := 0;
+  outside := 0;
   source_rows := imago.estimated_rows(staged.source);
   if concerned is null then
     return;
-  elsif not estimated and concerned = staged.source then
+  elsif not estimated and is_whole and within = 'true' then
     execute format('select count(*) from %s', concerned) into total;
   elsif not estimated then
-    total := imago.ask_plan(staged.name, 'view ' || concerned, format('select to_jsonb(count(*)) from (select distinct entity from %s) c', concerned));
+    counts := imago.ask_plan(staged.name, case when is_whole then 'cohort' else 'view ' || concerned end,
+      format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s c', within,
+        case when is_whole then concerned else format('(select distinct entity from %s)', concerned) end));
+    total := counts -> 0;
+    outside := (counts ->> 1)::bigint - total;
   else
     select t.* into noted
     from imago.run_stage t join imago.run r on r.id = t.run
@@ -3058,17 +3827,19 @@ begin
       -- Who has walked it all knows better than the planner whom the plan concerns.
       when noted.stated_rows = source_rows then noted.counted
       when noted.run is not null then source_rows * noted.counted / noted.walked
-      when concerned = staged.source then source_rows
+      when is_whole then source_rows
       -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
       else source_rows * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source))) end;
+    outside := total - round(total * imago.cohort_share(staged));
+    total := total - outside;
   end if;
+  total := total + imago.gone_entities(staged, estimated);
 end
 $$;
-comment on function imago.count_source(imago.plan, boolean, out bigint, out bigint) is 'Entities that a stage of a plan concerns, counted or estimated, and the rows of its table by statistics.';
+comment on function imago.count_source(imago.plan, boolean, out bigint, out bigint, out bigint) is 'Entities that a stage of a plan concerns and that runs take, counted or estimated, and those that they do not (outside). Besides, the rows of its table by statistics.';
 
 -- imago.count_stage
-create or replace function imago.count_stage(staged imago.plan)
-returns bigint
+create or replace function imago.count_stage(staged imago.plan, out pending bigint, out outside bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -3077,17 +3848,21 @@ set work_mem = '128MB'
 set jit = off
 as $$
 declare
-  result bigint;
+  counts jsonb;
 begin
   if pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null then
-    return imago.ask_pending(staged,
-      format('select to_jsonb(count(*)) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')));
+    counts := imago.ask_pending(staged,
+      format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from (select distinct entity from %s) p',
+        imago.cohort_sql(staged, 'p.entity'), imago.plan_object(staged, 'pending')));
+  else
+    counts := imago.ask_plan(staged.name, 'cohort', format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s p',
+      imago.cohort_sql(staged, 'p.' || quote_ident(staged.key_column)), staged.source));
   end if;
-  execute format('select count(*) from %s', staged.source) into result;
-  return result;
+  pending := counts -> 0;
+  outside := (counts ->> 1)::bigint - pending;
 end
 $$;
-comment on function imago.count_stage(imago.plan) is 'Entities of a stage that are still to be moved, counted; before the plan is prepared, all of them.';
+comment on function imago.count_stage(imago.plan, out bigint, out bigint) is 'Entities of a stage that are still to be moved, counted: those that runs take, and the others (outside). Before the plan is prepared, all of them.';
 
 -- imago.counted
 create or replace function imago.counted(plan imago.plan, amount bigint)
@@ -3099,6 +3874,28 @@ as $$
   select format('%s %s', amount, w ->> case amount when 1 then 'entity_singular' else 'entity_plural' end) from imago.plan_words(plan) w
 $$;
 comment on function imago.counted(imago.plan, bigint) is 'So many entities of a plan, in its words: 1 user, 2 users.';
+
+-- imago.counting_since
+create or replace function imago.counting_since()
+returns timestamptz
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result constant timestamptz := greatest(
+    pg_catalog.pg_postmaster_start_time(),
+    -- After a crash all statistics begin anew, also where the server's first process has survived.
+    pg_catalog.pg_stat_get_bgwriter_stat_reset_time(),
+    pg_catalog.pg_stat_get_db_stat_reset_time((select d.oid from pg_catalog.pg_database d where d.datname = current_database())));
+begin
+  if current_setting('server_version_num')::integer >= 170000 then
+    return greatest(result, (select c.stats_reset from pg_catalog.pg_stat_checkpointer c));
+  end if;
+  return result;
+end
+$$;
+comment on function imago.counting_since() is 'Since when the server has been counting without a break: it was started, has crashed, or its statistics were reset.';
 
 -- imago.create_capture
 create or replace function imago.create_capture(write imago.plan_write, event text, body text, watch text default '')
@@ -3135,6 +3932,7 @@ begin
          imago_batch bigint;
          imago_rows bigint;
          imago_kind "char";
+         imago_fires boolean;
          imago_moved boolean;
          imago_moves jsonb;
          imago_relation text;
@@ -3142,7 +3940,7 @@ begin
          imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
-           select count(*) into imago_rows from new_rows;
+           select count(*) into imago_rows from %9$s;
            imago_kind := case when %1$s then ''n'' else ''u'' end;
            if current_setting(''imago.back'', true) = %5$L then
              if not %6$s or imago_kind <> ''n'' then
@@ -3153,6 +3951,7 @@ begin
            end if;
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
+             %10$s
              %2$s
              %8$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
@@ -3164,13 +3963,14 @@ begin
        end',
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
       case event when 'update' then 'true' else 'false' end, watch,
-      case event when 'update' then imago.capture_keys(write) else '' end));
+      case event when 'update' then imago.capture_keys(write) else '' end, case event when 'delete' then 'old_rows' else 'new_rows' end,
+      case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
 end
 $$;
-comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts or updates. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';
+comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts, updates or deletes. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';
 
 -- imago.create_plan
 create or replace function imago.create_plan(
@@ -3316,15 +4116,22 @@ set search_path = ''
 as $$
 declare
   now constant timestamptz := clock_timestamp();
+  reading imago.reading;
   -- Only ending the call frees who waits for it: that is no reason to hold the run.
-  worst constant integer := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
-  least_share numeric := (
-    select min(s.least_share) from unnest(readings) r join imago.signal s on s.name = r.signal where r.level > 0);
-  is_fine constant boolean := worst < 2 and not exists (
-    select from imago.reading h join unnest(readings) r on r.signal = h.signal and r.name = h.name
-    where h.plan = governor.plan and h.holds and r.slow_looks > 0);
+  worst integer := 0;
+  least_share numeric;
+  is_fine boolean;
 begin
-  governor.level := coalesce((select max(r.level) from unnest(readings) r), 0);
+  governor.level := 0;
+  foreach reading in array readings loop
+    continue when reading.level = 0;
+    governor.level := greatest(governor.level, reading.level);
+    worst := greatest(worst, case when reading.signal <> 'waiters' then reading.level end);
+    least_share := least(least_share, (select s.least_share from imago.signal s where s.name = reading.signal));
+  end loop;
+  is_fine := worst < 2 and (governor.held_since is null or not exists (
+    select from imago.reading h join unnest(readings) r on r.signal = h.signal and r.name = h.name
+    where h.plan = governor.plan and h.holds and r.slow_looks > 0));
   governor.fine_looks := case when is_fine then governor.fine_looks + 1 else 0 end;
   governor.fine_since := case when worst < 2 then coalesce(governor.fine_since, now) end;
   if worst >= 2 then
@@ -3392,6 +4199,19 @@ begin
         select from pg_catalog.pg_index i
         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
         where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
+  return query
+    select 'error', 'cascade', c.object, case when c.deletes then 'deletes rows along with those that the plan deletes' else 'changes rows when the plan deletes those that they refer to' end,
+      format('Declare %s in imago.plan_write, %s: what is not declared could not be brought back.', c.relation,
+        case when c.deletes then 'with deletes where such rows may be left' else 'with the columns of this foreign key' end)
+    from imago.undeclared_cascades(declared_problems.plan.name) c;
+  return query
+    select 'error', 'limitation', w.relation, 'is partitioned, and the plan inserts and deletes rows and sets a column that decides about the partition',
+      'PostgreSQL counts a row that changes its partition as deleted and inserted. Set that column in a plan of its own.'
+    from imago.plan_write w
+    join pg_catalog.pg_partitioned_table t on t.partrelid = pg_catalog.to_regclass(w.relation)
+    where w.plan = declared_problems.plan.name and w.inserts and w.deletes and exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = t.partrelid and a.attnum = any (t.partattrs::smallint[]) and a.attname = any (w.columns));
 end
 $$;
 comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';
@@ -3413,15 +4233,110 @@ comment on function imago.declared_relations(text) is 'The tables that a prepare
 -- imago.deleted_rows
 create or replace function imago.deleted_rows(plan text)
 returns jsonb
-language sql
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return (
+    select jsonb_object_agg(c.relation, jsonb_build_object('inserted', c.inserted, 'deleted', c.deleted))
+    from imago.write_counters(array(
+      select w.relation from imago.plan_write w where w.plan = deleted_rows.plan and w.captured_at is not null)) c);
+end
+$$;
+comment on function imago.deleted_rows(text) is 'By declared relation: rows inserted and deleted in this transaction so far, as the server counts them. Take differences.';
+
+-- imago.deleted_since
+create or replace function imago.deleted_since(plan imago.plan, keys text[])
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select jsonb_object_agg(c.relation, jsonb_build_object('inserted', c.inserted, 'deleted', c.deleted))
-  from imago.write_counters(array(
-    select w.relation from imago.plan_write w where w.plan = deleted_rows.plan and w.captured_at is not null)) c
+declare
+  write imago.plan_write;
+  other imago.plan_write;
+begin
+  for write in select w.* from imago.stage_writes(plan) w loop
+    for other in
+      select o.* from imago.plan_write o
+      where o.deletes and o.undo_table is not null and pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(write.relation)
+    loop
+      return query execute format(
+        'with missing as materialized (
+           select distinct j.entity::text as entity, %1$s from imago_undo.%2$I j
+           where j.entity = any ($1::%3$s[]) and j.op in (''i'', ''u'') and not exists (select from %4$s t where %5$s))
+         select m.entity, %6$L::text, concat_ws('','', %7$s), ''deleted''::text, %8$L::text
+         from missing m
+         where exists (select from imago_undo.%9$I d where d.op = ''d'' and %10$s%11$s)',
+        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, plan.key_type, write.relation,
+        imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+        write.relation, imago.each_column('m.key_%1$s', write.relation, write.key_columns), other.plan, other.undo_table,
+        imago.each_column('d.key_%1$s = m.key_%1$s', write.relation, write.key_columns, ' and '),
+        -- Those of the same entities come back now.
+        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', plan.key_type) else '' end)
+      using keys;
+    end loop;
+  end loop;
+end
 $$;
-comment on function imago.deleted_rows(text) is 'By declared relation: rows inserted and deleted in this transaction so far, as the server counts them. Take differences.';
+comment on function imago.deleted_since(imago.plan, text[]) is 'Journaled rows of these entities that were deleted since, by another plan or for another entity. They have to come back first.';
+
+-- imago.deleting_write
+create or replace function imago.deleting_write(staged imago.plan)
+returns imago.plan_write
+language sql
+stable
+set search_path = ''
+as $$
+  select w from imago.plan_write w
+  where w.plan = staged.name and w.stage = staged.stage and w.deletes and w.deleted_entity is null and w.undo_table is not null
+    and w.entity_column = staged.key_column and pg_catalog.to_regclass(w.relation) = pg_catalog.to_regclass(staged.source)
+$$;
+comment on function imago.deleting_write(imago.plan) is 'The declared write by which a stage deletes its own entities; null where it does not.';
+
+-- imago.direct_index
+create or replace function imago.direct_index(plan_name text, left_too boolean default true)
+returns table (name text, statement text, relation text, invalid_index text, building boolean)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select u.object, format('create index concurrently %I on %s (%I) where %3$I is not null',
+      imago.direct_index_name(u.piece, u.column_name), u.piece, u.column_name), u.piece, (
+      -- An interrupted concurrent build leaves it.
+      select x.oid::pg_catalog.regclass::text
+      from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+      where i.indrelid = pg_catalog.to_regclass(u.piece) and x.relname = imago.direct_index_name(u.piece, u.column_name) and not i.indisvalid),
+    exists (
+      select from pg_catalog.pg_stat_progress_create_index p
+      where p.relid = pg_catalog.to_regclass(u.piece) and p.datname = current_database())
+  from imago.missing_indexes(plan_name) u
+  where case when u.is_left then left_too else not imago.fits_call(u.bytes, u.ms) end
+  limit 1;
+end
+$$;
+comment on function imago.direct_index(text, boolean) is 'The next index that a connection, or pg_cron, is to build for a plan. One that does not fit a call or, with left_too, was left by one; with what direct_step says of its statement.';
+
+-- imago.direct_index_name
+create or replace function imago.direct_index_name(piece text, column_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew for each index of a table.
+as $$
+declare
+  -- Not the name that a statement of the app would give it: what bears it is ours, and what is left of it when a build is interrupted.
+  name constant text := (select format('%s_%s_imago', c.relname, column_name) from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(piece));
+begin
+  return case when octet_length(name) <= 63 then name else 'imago_' || md5(name) end;
+end
+$$;
+comment on function imago.direct_index_name(text, text) is 'Name of the index that a connection or pg_cron builds on a pointing column.';
 
 -- imago.direct_step
 create or replace function imago.direct_step(plan_name text, phase text)
@@ -3449,6 +4364,47 @@ as $$
 $$;
 comment on function imago.direct_step(text, text) is 'The direct step that a phase has come to, if it is one, with its statement. Of an index that it builds concurrently: the table, the invalid index that an interrupted build has left, and whether somebody is building on that table now.';
 
+-- imago.disk_problems
+create or replace function imago.disk_problems(forecast imago.forecast, throttle imago.throttle)
+returns setof imago.forecast_problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  disk record;
+  signal imago.signal := (select s from imago.signal s where s.name = 'disk');
+  log_bytes numeric;
+  kept numeric;
+  needed numeric;
+  problem imago.forecast_problem;
+begin
+  select * into disk from unnest(imago.read_disk());
+  if disk.capacity is null then
+    return;
+  end if;
+  select coalesce(sum(f.size), 0) into log_bytes from pg_catalog.pg_ls_waldir() f;
+  -- The server lets go of the log once it is past max_wal_size, but for what a slot keeps.
+  select least(forecast.wal_bytes, pg_catalog.pg_size_bytes(current_setting('max_wal_size'))) into kept;
+  select greatest(kept, max(least(s.capacity, s.value + case
+    when a.active then least(forecast.wal_bytes, forecast.wal_per_second * imago.setting_number('reader_lag_s')) else forecast.wal_bytes end))) into kept
+  from unnest(imago.read_slots()) s join pg_catalog.pg_replication_slots a on a.slot_name = s.name;
+  needed := forecast.journal_bytes + forecast.table_bytes + greatest(0, kept - log_bytes);
+  problem := row(imago.foreseen_severity('disk', throttle, disk.value + needed, disk.capacity), 'disk', '',
+    greatest(0, signal.hold / 100 * disk.capacity - disk.value), needed, null,
+    format('The run takes %s on disk: %s of journal, %s of tables, %s of write-ahead log; database and log take %s',
+      imago.amount_text('bytes', needed, null), imago.amount_text('bytes', forecast.journal_bytes, null),
+      imago.amount_text('bytes', forecast.table_bytes, null), imago.amount_text('bytes', greatest(0, kept - log_bytes), null),
+      imago.amount_text('bytes', disk.value, disk.capacity)),
+    format('Make the disk larger, and say so: update imago.setting set value = ''%s'' where name = ''disk_mb'';',
+      ceil(1.25 * (disk.value + needed) / signal.slow * 100 / 1048576) + 1));
+  if problem.severity is not null then
+    return next problem;
+  end if;
+end
+$$;
+comment on function imago.disk_problems(imago.forecast, imago.throttle) is 'Whether journal, tables, dead rows and write-ahead log fit on the disk, where disk_mb says what it has.';
+
 -- imago.drive_tick
 create or replace function imago.drive_tick(plan_name text, run imago.run, finalize boolean)
 returns jsonb
@@ -3467,13 +4423,17 @@ begin
     answer := imago.migrate(plan_name, imago.tick_budget(plan_name),
       backup => run.backup, max_failures => run.max_failures, on_failure => run.on_failure, run_id => run.id);
   end if;
-  perform imago.unschedule_direct(plan_name);
+  if answer ? 'index' then
+    perform imago.schedule_index(plan_name);
+  else
+    perform imago.unschedule_direct(plan_name);
+  end if;
   return answer;
 exception when sqlstate 'IM042' then
   return imago.schedule_direct(plan_name, case when finalize then 'finalize' else 'prepare' end);
 end
 $$;
-comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize. A direct step that it meets is given a job of its own.';
+comment on function imago.drive_tick(text, imago.run, boolean) is 'What a tick does: one call''s worth of the run, in its direction and with its settings, or of finalize. A direct step, or an index, that it meets is given a job of its own.';
 
 -- imago.drop_empty_column
 create or replace function imago.drop_empty_column(plan_name text, relation text, name text)
@@ -3484,15 +4444,19 @@ set search_path = ''
 as $$
 declare
   holds boolean;
+  missing text;
 begin
   if not imago.is_added(plan_name, relation, name) then
     return null;
   end if;
-  -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
-  if imago.is_large(relation) and exists (select from imago.index_warning(relation, name, 'clean-up')) then
-    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I has no index: it stays', relation, name)));
+  -- Under the lock the table must not be read for long, or the column has to have an index.
+  select w.hint into missing from imago.index_warning(relation, name, 'clean-up') w limit 1;
+  if missing is not null and not imago.may_hold(relation) then
+    return jsonb_build_object('warnings', jsonb_build_array(
+      format('%s.%I has no index, and writers would wait while it is looked through: it stays. %s', relation, name, missing)));
   end if;
-  execute format('lock table %s in access exclusive mode', relation);
+  -- Who reads goes on meanwhile.
+  execute format('lock table %s in share row exclusive mode', relation);
   execute format('select exists (select from %s where %I is not null)', relation, name) into holds;
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));
@@ -3519,7 +4483,8 @@ begin
   if not imago.is_added(plan_name, relation) then
     return null;
   end if;
-  execute format('lock table %s in access exclusive mode', relation);
+  -- Who reads goes on meanwhile.
+  execute format('lock table %s in share row exclusive mode', relation);
   execute format('select exists (select from %s)', relation) into holds;
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s holds rows: it stays', relation)));
@@ -3554,28 +4519,24 @@ $$;
 comment on function imago.drop_forged_batch() is 'Statement trigger: forgets a forged imago.batch before any other trigger trusts it.';
 
 -- imago.drop_invalid_index
-create or replace function imago.drop_invalid_index(plan_name text, phase text)
+create or replace function imago.drop_invalid_index(relation text, invalid_index text, plan_name text, step text)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 set lock_timeout = '500ms'
 as $$
-declare
-  step record;
 begin
-  select d.* into step from imago.direct_step(plan_name, phase) d;
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-  execute format('lock table %s in access exclusive mode', step.relation);
+  execute format('lock table %s in access exclusive mode', relation);
   -- Whoever was building it meanwhile has ended, and may have succeeded.
-  select d.* into step from imago.direct_step(plan_name, phase) d;
-  if step.invalid_index is not null then
-    execute format('drop index %s', step.invalid_index);
-    perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step.name, 'dropped', step.invalid_index));
+  if exists (select from pg_catalog.pg_index i where i.indexrelid = pg_catalog.to_regclass(invalid_index) and not i.indisvalid) then
+    execute format('drop index %s', invalid_index);
+    perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step, 'dropped', invalid_index));
   end if;
 end
 $$;
-comment on function imago.drop_invalid_index(text, text) is 'Drops the invalid index that an interrupted build of the next direct step has left, with a short lock timeout.';
+comment on function imago.drop_invalid_index(text, text, text, text) is 'Drops the invalid index that an interrupted build has left, with a short lock timeout.';
 
 -- imago.drop_journaled
 create or replace function imago.drop_journaled(write imago.plan_write, place integer)
@@ -3638,9 +4599,10 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
     execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
-    foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
+    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
+    execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
     update imago.plan_write w set undo_table = null where w.id = write.id;
   end loop;
   delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
@@ -3670,9 +4632,10 @@ begin
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
   end loop;
-  foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
+  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
+  execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
   execute format('drop table imago_undo.%I', write.undo_table);
   execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
   update imago.plan_write w set points_to = (
@@ -3692,7 +4655,7 @@ $$;
 comment on function imago.drop_write(imago.plan_write) is 'Takes a table that is lost out of what a plan writes, with its journal and triggers.';
 
 -- imago.dry_run
-create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer default null, max_failures text default null)
+create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer default null, max_failures text default null, enough bigint default null, cohort jsonb default null)
 returns jsonb
 language plpgsql
 volatile
@@ -3710,6 +4673,9 @@ begin
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
+  if cohort is not null then
+    perform imago.next_cohort(plan, cohort);
+  end if;
   limits := imago.dry_run_limits(plan, max_ms);
   select coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity <> 'notice'), '[]'),
     coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity = 'notice'), '[]')
@@ -3726,7 +4692,7 @@ begin
   perform imago.expect_not_held(plan);
 
   begin
-    result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures);
+    result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures, enough, cohort);
     raise exception using errcode = 'IMDRY', message = 'taken back';
   exception
     when sqlstate 'IMDRY' then null;
@@ -3745,12 +4711,13 @@ begin
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
   -- Nothing is locked any more, so it may take its time.
-  stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.pending_figures(plan)));
+  stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.foreseen_pending(plan, cohort)));
   return result - '{found,pending,locked_at}'::text[] || imago.plan_words(plan) || jsonb_build_object(
-    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages));
+    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages),
+    'forecast', imago.forecast(plan, stages));
 end
 $$;
-comment on function imago.dry_run(text, text, integer, integer, text) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
+comment on function imago.dry_run(text, text, integer, integer, text, bigint, jsonb) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
 
 -- imago.dry_run_limits
 create or replace function imago.dry_run_limits(plan imago.plan, max_ms integer)
@@ -3789,14 +4756,16 @@ begin
     from jsonb_each_text(written) w
     where w.value::bigint > 0
   ), others as (
-    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
-    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    -- Updates of declared tables are looked at column by column; rows inserted or deleted there must be declared.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name)
+      -- A materialized view is written by nothing but its refresh.
+      or exists (select from pg_catalog.pg_class c where c.oid = t.name::pg_catalog.regclass and c.relkind = 'm') as explained
     from written_tables t
     where not exists (
       select from imago.plan_write p
       where p.plan = plan.name
         and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
-        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts or t.kind = 'delete' and p.deletes))
     group by t.name
     union all
     select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,
@@ -3863,7 +4832,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', plan.key_type)), key_join,
         imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -3880,7 +4849,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
+comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited. Of a row that the plan has deleted since, what it held then counts.';
 
 -- imago.end_checks_done
 create or replace function imago.end_checks_done(run imago.run)
@@ -3904,6 +4873,7 @@ set search_path = ''
 as $$
 declare
   finding jsonb;
+  bloated jsonb;
 begin
   perform imago.forget_moved(run, s) from imago.plan_stages(plan) s;
   perform imago.note_counted(run, plan);
@@ -3918,10 +4888,15 @@ begin
       plan.name, run.id, case when finding -> 'found' = finding -> 'held' and finding -> 'error' = 'null' then 'info' else 'error' end,
       'finding', jsonb_strip_nulls(finding - 'name' || jsonb_build_object('check', finding -> 'name')));
   end loop;
+  -- Else what was seen first in this call.
+  perform pg_catalog.pg_stat_clear_snapshot();
+  for bloated in select b from jsonb_array_elements(imago.bloat(plan.name, run)) b loop
+    perform imago.write_log(plan.name, run.id, case bloated -> 'statement' when 'null' then 'info' else 'warning' end, 'bloat', jsonb_strip_nulls(bloated));
+  end loop;
   return 'done';
 end
 $$;
-comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: in the state that it comes to, with what its checks have found. Outcome done, or busy.';
+comment on function imago.end_run(imago.run, imago.plan, jsonb) is 'Ends a run that has nothing left to do: in the state that it comes to, with what its checks have found. Logs the dead rows that it leaves. Outcome done, or busy.';
 
 -- imago.end_schedule
 create or replace function imago.end_schedule(plan_name text)
@@ -3999,20 +4974,19 @@ declare
   sync imago.plan_sync;
   plan imago.plan;
   write imago.plan_write;
-  fired integer;
-  most integer := 0;
-  elsewhere boolean := false;
+  most integer;
+  elsewhere boolean;
   number bigint := batch;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if (select b.journaled from imago.batch b where b.id = end_sync_batch.batch) then
     perform imago.expect_captured(plan_name, uncaptured);
   end if;
-  for write in select w.* from imago.plan_write w where w.plan = plan_name loop
-    fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
-    most := greatest(most, fired);
-    elsewhere := elsewhere or fired > 0 and write.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass;
-  end loop;
+  select coalesce(max(f.fired), 0), coalesce(bool_or(f.fired > 0 and w.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass), false)
+    into most, elsewhere
+  from imago.plan_write w
+  cross join lateral (select coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer as fired) f
+  where w.plan = plan_name;
   if most = 0 or sync.direction = 'back' then
     delete from imago.batch b where b.id = end_sync_batch.batch;
     return;
@@ -4064,22 +5038,6 @@ end
 $$;
 comment on function imago.ensure_statistics(text) is 'Analyzes the tables that are walked where it never was: lanes are cut by its statistics.';
 
--- imago.entities_left
-create or replace function imago.entities_left(run imago.run, governor imago.governor)
-returns bigint
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  if governor.entity_room is null then
-    return null;
-  end if;
-  return governor.entity_room - greatest(0, (select sum(l.moved + l.failed) from imago.lane l where l.run = run.id) - coalesce(governor.moved, 0));
-end
-$$;
-comment on function imago.entities_left(imago.run, imago.governor) is 'Entities that may be moved before the next look; null: any number.';
-
 -- imago.entities_query
 create or replace function imago.entities_query(plan_name text, sync_position integer, event text)
 returns text
@@ -4103,8 +5061,9 @@ set search_path = ''
 as $$
   select jsonb_build_object(
     'plan', entity_answer.plan.name, 'entity', entity, 'rolled_back', rolled_back,
-    'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|detached)$'), '{}'),
+    'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|returned|detached)$'), '{}'),
     'removed', coalesce((select jsonb_object_agg(left(key, -8), value) from jsonb_each(attempt.rows) where key ~ ':removed$'), '{}'),
+    'returned', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':returned$'), '{}'),
     'detached', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':detached$'), '{}'),
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)
@@ -4113,6 +5072,37 @@ as $$
     'duration_ms', round(extract(epoch from clock_timestamp() - started)::numeric * 1000, 1)) || imago.stage_label(entity_answer.plan.stage)
 $$;
 comment on function imago.entity_answer(imago.plan, text, imago.attempt, boolean, timestamptz) is 'The JSON that rollback_entity and rollback_user_migration return.';
+
+-- imago.entity_cost
+create or replace function imago.entity_cost(costs imago.cost[])
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  total constant imago.cost := costs[cardinality(costs)];
+  -- What comes first is paid once: plans of queries, and images of pages that many share. The later half tells what goes on.
+  early imago.cost := (select c from unnest(costs) c where c.moved <= total.moved / 2 order by c.moved desc limit 1);
+  later bigint;
+  images numeric;
+  image_size numeric;
+begin
+  if coalesce(total.moved, 0) = 0 then
+    return null;
+  end if;
+  early := coalesce(early, row(0, 0, 0, 0, 0)::imago.cost);
+  later := total.moved - early.moved;
+  images := (total.images - early.images)::numeric / later;
+  image_size := coalesce(imago.image_bytes(total) / nullif(total.images, 0), current_setting('block_size')::numeric);
+  return jsonb_build_object(
+    'ms', round((total.ms - early.ms) / later, 3),
+    'wal_bytes', round((total.wal_bytes - early.wal_bytes) / later),
+    'wal_record_bytes', round(greatest(0, total.wal_bytes - early.wal_bytes - (total.images - early.images) * image_size) / later),
+    'wal_images', round(images, 3), 'wal_image_bytes', round(image_size));
+end
+$$;
+comment on function imago.entity_cost(imago.cost[]) is 'What an entity costs, from the later half of what a rehearsal has moved. Null where that is nothing.';
 
 -- imago.entity_exists
 create or replace function imago.entity_exists(plan imago.plan, entity text)
@@ -4130,6 +5120,40 @@ begin
 end
 $$;
 comment on function imago.entity_exists(imago.plan, text) is 'Whether the source has a row with this key.';
+
+-- imago.entity_growth
+create or replace function imago.entity_growth(plan imago.plan, before jsonb, written jsonb, moved bigint)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with grown as (
+    select s.relation, s.is_journal, s.bytes - coalesce((before ->> s.relation)::numeric, 0) as bytes from imago.relation_sizes(plan) s
+  ), counted as (
+    select substr(w.key, strpos(w.key, ' ') + 1) as relation,
+      coalesce(sum(w.value::bigint) filter (where split_part(w.key, ' ', 1) <> 'delete'), 0) as made,
+      coalesce(sum(w.value::bigint) filter (where split_part(w.key, ' ', 1) <> 'insert'), 0) as dead
+    from jsonb_each_text(written) w
+    where w.value::bigint > 0
+    group by 1
+  ), tables as (
+    -- Rows that fit where others have gone make a table no larger; those that come after them will.
+    select greatest(coalesce(g.bytes, 0), c.made * coalesce(r.bytes, 0)) as bytes
+    from counted c
+    left join grown g on g.relation = c.relation and not g.is_journal
+    left join lateral (
+      select t.relpages * current_setting('block_size')::numeric / t.reltuples::numeric as bytes
+      from pg_catalog.pg_class t where t.oid = c.relation::pg_catalog.regclass and t.reltuples > 0) r on true
+  )
+  select jsonb_build_object(
+    'journal_bytes', coalesce((select round(sum(g.bytes) / moved) from grown g where g.is_journal), 0),
+    'table_bytes', coalesce((select round(sum(t.bytes) / moved) from tables t), 0),
+    'rows_written', (select coalesce(round((sum(c.made) + sum(c.dead)) / moved, 3), 0) from counted c),
+    'dead_rows', coalesce((select jsonb_object_agg(c.relation, round(c.dead::numeric / moved, 3)) from counted c where c.dead > 0), '{}'))
+  where moved > 0
+$$;
+comment on function imago.entity_growth(imago.plan, jsonb, jsonb, bigint) is 'By how much an entity makes tables and journal grow, and which rows die for it. Takes the sizes of before, the rows written by kind and table, and how many were moved.';
 
 -- imago.entity_ms
 create or replace function imago.entity_ms(took interval, entities bigint, out ms numeric)
@@ -4372,6 +5396,11 @@ begin
   if run.id is null then
     migrated := 0;
   elsif run.late_only or run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
+    if run.cohort is not null then
+      -- Whom it concerns is known by whom it has moved; how large a share of all they are is an estimate.
+      migrated := (imago.walked_figures(run, staged, total, source_rows, aside)).migrated;
+      total := migrated + aside;
+    end if;
     migrated := case run.direction when 'forward' then greatest(0, total - aside) else aside end;
   elsif run.direction = 'forward' then
     select w.total, w.migrated into total, migrated from imago.walked_figures(run, staged, total, source_rows, aside) w;
@@ -4401,13 +5430,13 @@ declare
   rows constant bigint := imago.estimated_rows(staged.source);
 begin
   if pg_catalog.to_regclass(pending) is null then
-    return rows;
+    return round(rows * imago.cohort_share(staged));
   end if;
   -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-  return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))));
+  return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))) * imago.cohort_share(staged));
 end
 $$;
-comment on function imago.estimate_stage(imago.plan) is 'Entities of a stage that are still to be moved, by statistics. Before the plan is prepared, all of them.';
+comment on function imago.estimate_stage(imago.plan) is 'Entities of a stage that are still to be moved and that runs take, by statistics. Before the plan is prepared, all of them.';
 
 -- imago.estimated_rest_ms
 create or replace function imago.estimated_rest_ms(plan_check imago.plan_check, cursor_key text)
@@ -4627,6 +5656,43 @@ end
 $$;
 comment on function imago.expect_cron() is 'Refuses where pg_cron is not enabled (IM031) or not granted (IM032).';
 
+-- imago.expect_deletes_owned
+create or replace function imago.expect_deletes_owned(plan imago.plan, batch bigint, keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  gone bigint;
+  owned bigint;
+  fresh text;
+begin
+  for write in select w.* from imago.plan_write w where w.plan = plan.name and w.deletes and w.captured_at is not null loop
+    gone := coalesce(nullif(current_setting('imago.gone_' || write.id, true), ''), '0');
+    continue when gone = 0;
+    owned := 0;
+    if write.stage = plan.stage then
+      execute format('select count(*) from imago_undo.%I j where j.entity = any %s and j.batch = $2 and j.op = ''d''', write.undo_table, imago.keys_sql(plan))
+      into owned using keys, batch;
+    end if;
+    if owned <> gone then
+      raise exception using errcode = 'IM072', message = 'rows of another entity were deleted', table = write.relation;
+    end if;
+    select c.relation into fresh from imago.undeclared_cascades(plan.name) c limit 1;
+    if found then
+      raise exception using errcode = 'IM072', message = 'a foreign key that came since takes rows along', table = fresh;
+    end if;
+    -- Who has deleted rows holds the table, so nobody adds a column to it until this is over.
+    if exists (select from unnest(imago.stored_columns(write.relation)) c where c <> all (write.deleted_columns)) then
+      raise exception using errcode = '40001', message = 'a column has come that the journal does not keep yet', table = write.relation;
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.expect_deletes_owned(imago.plan, bigint, text[]) is 'Raises IM072 when a batch has deleted rows that belong to none of its entities: these could not go back whole. Has it done again (40001) where the app has just added a column that the journal does not keep yet.';
+
 -- imago.expect_done
 create or replace function imago.expect_done(plan_name text, finalized boolean)
 returns jsonb
@@ -4696,6 +5762,11 @@ as $$
 declare
   missing record;
 begin
+  -- What is missing has been built, or left to a person; a rehearsal builds none.
+  if current_setting('imago.dry', true) is distinct from 'on'
+     and not exists (select from imago.plan_write w where w.plan = plan_name and w.left_unindexed <> '{}') then
+    return;
+  end if;
   select u.* into missing from imago.missing_indexes(plan_name) u where not u.is_small limit 1;
   if found then
     perform imago.raise_error('IM057', plan_name, missing.object, missing.statement);
@@ -4770,13 +5841,14 @@ volatile
 set search_path = ''
 as $$
 declare
+  run constant imago.run := imago.unfinished_run(plan.name);
   reason text;
 begin
-  if (imago.glance(plan, imago.unfinished_run(plan.name))).share > 0 then
+  if (imago.glance(plan, run, holds_rows => false)).share > 0 then
     return;
   end if;
   select string_agg(imago.reading_text(r), '; ') into reason
-  from unnest(imago.take_readings(plan, imago.unfinished_run(plan.name), (select g from imago.governor g where g.plan = plan.name))) r
+  from unnest(imago.take_readings(plan, run, (select g from imago.governor g where g.plan = plan.name), holds_rows => false)) r
   where r.level >= 2 and r.signal not in ('hours', 'waiters');
   perform imago.raise_error('IM088', plan.name, coalesce(reason, imago.hold_reason(plan.name)));
 end
@@ -4804,7 +5876,8 @@ begin
     deleted := (after -> write.relation ->> 'deleted')::bigint - (before -> write.relation ->> 'deleted')::bigint;
     inserted := (after -> write.relation ->> 'inserted')::bigint - (before -> write.relation ->> 'inserted')::bigint;
     -- Counters fall where the table was truncated.
-    continue when deleted = 0 and inserted >= 0;
+    -- What is declared is captured, and was compared as what else is written.
+    continue when deleted = 0 and inserted >= 0 or write.deletes and deleted >= 0 and inserted >= 0;
     left_over := 0;
     if write.inserts then
       execute format(
@@ -4817,13 +5890,13 @@ begin
       inserted := 0;
     end if;
     -- Rows that this batch has inserted may go again, and one that moves to another partition is deleted and inserted.
-    if inserted < 0 or deleted > inserted - left_over then
+    if inserted < 0 or deleted < 0 or deleted > inserted - left_over then
       raise exception using errcode = 'IM072', message = 'rows were deleted that cannot be brought back', table = write.relation;
     end if;
   end loop;
 end
 $$;
-comment on function imago.expect_nothing_deleted(text, bigint, jsonb) is 'Raises IM072 when a batch deleted rows of a declared relation that it had not inserted itself. Or what it has set off in the app.';
+comment on function imago.expect_nothing_deleted(text, bigint, jsonb) is 'Raises IM072 when a batch deleted rows of a declared relation that it had not inserted itself. Or what it has set off in the app. Where the plan declares to delete, that is fine.';
 
 -- imago.expect_options
 create or replace function imago.expect_options(backup boolean, max_failures text, on_failure text, dry_run boolean)
@@ -4863,7 +5936,8 @@ begin
   select c.relation, sum(c.deleted) over () as deleted into lost
   from (
     select a.key as relation, greatest(0, (a.value ->> 'deleted')::bigint - (before -> a.key ->> 'deleted')::bigint
-      - case when c.relkind = 'p' then greatest(0, (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint) else 0 end) as deleted
+      - case when c.relkind = 'p' then greatest(0, (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint
+          - coalesce((counts ->> (a.key || ':returned'))::bigint, 0)) else 0 end) as deleted
     from jsonb_each(after) a
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(a.key)
   ) c
@@ -4997,7 +6071,7 @@ begin
     where m ->> 'kind' in ('retyped', 'label')
   ) m
   join imago.plan_write w on w.plan = plan_name and w.undo_table is not null and imago.is_large(format('imago_undo.%I', w.undo_table))
-  where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns))
+  where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns || w.deleted_columns))
     -- The entities of all tables of a stage have the type of its key.
     or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and s.key_column = m.name);
   if large is not null then
@@ -5046,7 +6120,7 @@ begin
   if present = (select coalesce(sum(c.value::bigint), 0) from jsonb_each_text(counts) c where c.key like '%:removed')
      and not exists (
        select from jsonb_each(after) a
-       where (a.value ->> 'inserted')::bigint > (before -> a.key ->> 'inserted')::bigint
+       where (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint > coalesce((counts ->> (a.key || ':returned'))::bigint, 0)
           or (a.value ->> 'updated')::bigint - (before -> a.key ->> 'updated')::bigint
              > coalesce((counts ->> a.key)::bigint, 0) + coalesce((counts ->> (a.key || ':detached'))::bigint, 0)) then
     return;
@@ -5090,7 +6164,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  answer boolean;
+  began timestamptz;
+  took_ms integer;
+  most_ms constant integer := (select s.hold from imago.signal s where s.name = 'query_time');
 begin
   if coalesce(throttle_query, '') = '' then
     return;
@@ -5099,62 +6175,74 @@ begin
   if not pg_catalog.pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user::text)::name, current_user, 'member') then
     perform imago.raise_error('IM087', current_user);
   end if;
+  began := clock_timestamp();
   begin
-    execute throttle_query into strict answer;
+    perform imago.ask_throttle_query(throttle_query);
   exception when others then
     perform imago.raise_error('IM015', 'throttle_query', format('it ends with SQLSTATE %s', sqlstate), 'SQL that answers one boolean');
   end;
+  took_ms := 1000 * extract(epoch from clock_timestamp() - began);
+  if took_ms >= most_ms then
+    perform imago.raise_error('IM015', 'throttle_query', format('it takes %s ms', took_ms), format('SQL that answers within %s ms', most_ms));
+  end if;
 end
 $$;
 comment on function imago.expect_throttle_query(text) is 'Tries a throttle_query, and refuses it from those who could not run it themselves (IM015, IM087).';
 
 -- imago.expect_unreferenced
 create or replace function imago.expect_unreferenced(plan imago.plan, write imago.plan_write, keys anyarray)
-returns void
+returns text[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  targets text;
-  looks text;
+  reference record;
+  looks text[] := '{}';
+  targets text[] := '{}';
+  nulling text[] := '{}';
   referring text;
 begin
-  -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
-  -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
-  select string_agg(
-    case cardinality(p.columns)
+  for reference in
+    select p.*, (p.pointing).id is not null and imago.is_nulled(p.relation, p.columns[1], write.relation) as nulled
+    from imago.referencing_columns(plan.name, write.relation) p
+  loop
+    if reference.nulled then
+      nulling := nulling || reference.relation;
+      -- Of these we hear when their foreign keys find a row.
+      continue when plan.stage > 0;
+    end if;
+    -- Materialized: what refers is looked up once for each removed row, and there is hardly ever any. With statistics from before
+    -- the migration the planner takes that for so cheap that it would do it for all of them again with each row of a join.
+    looks := looks || case cardinality(reference.columns)
       when 1 then format('when exists (select from %s r where r.%I = any (array(select k.%I from removed k))) then %1$L',
-        p.relation, p.columns[1], p.target_columns[1])
+        reference.relation, reference.columns[1], reference.target_columns[1])
       else format(
         'when exists (
            with referring as materialized (select r.* from %s r where r.%I = any (array(select k.%I from removed k)))
            select from referring r join removed k on %s) then %1$L',
-        p.relation, p.columns[1], p.target_columns[1],
-        (select string_agg(format('r.%I = k.%I', c, p.target_columns[n]), ' and ') from unnest(p.columns) with ordinality u(c, n)))
-    end, ' ') into looks
-  from imago.referencing_columns(plan.name, write.relation) p
-  -- Of the others remove_rows hears when their foreign keys find a row.
-  where (p.pointing).id is null or plan.stage <= 0 or not imago.is_nulled(p.relation, p.columns[1], write.relation);
-  if looks is null then
-    return;
+        reference.relation, reference.columns[1], reference.target_columns[1],
+        (select string_agg(format('r.%I = k.%I', c, reference.target_columns[n]), ' and ') from unnest(reference.columns) with ordinality u(c, n))) end;
+    targets := targets || reference.target_columns;
+  end loop;
+  if looks <> '{}' then
+    execute format(
+      'with removed as materialized (
+         select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
+       )
+       select case %s end',
+      (select string_agg(distinct format('k.%I', t), ', ') from unnest(targets) t), write.undo_table, write.relation,
+      imago.each_column('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.keys_sql(plan),
+      array_to_string(looks, ' '))
+    into referring using keys;
   end if;
-  select string_agg(distinct format('k.%I', t), ', ') into targets
-  from imago.referencing_columns(plan.name, write.relation) p cross join unnest(p.target_columns) t;
-  execute format(
-    'with removed as materialized (
-       select %s from imago_undo.%I j join %s k on %s where j.entity = any %s and j.op = ''i''
-     )
-     select case %s end',
-    targets, write.undo_table, write.relation,
-    imago.each_column('k.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.keys_sql(plan), looks)
-  into referring using keys;
   if referring is not null then
     raise exception using errcode = '40IM1', message = 'an inserted row is referenced', table = referring;
   end if;
+  return nulling;
 end
 $$;
-comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities. Their own rows are restored by then; declared columns that foreign keys null are not looked through.';
+comment on function imago.expect_unreferenced(imago.plan, imago.plan_write, anyarray) is 'Raises 40IM1 when anything still refers to a row that was inserted for these entities. Their own rows are restored by then. Not looked through are declared columns that foreign keys null: returns their relations, for remove_rows hears of those.';
 
 -- imago.expect_visible
 create or replace function imago.expect_visible(plan_name text)
@@ -5284,11 +6372,11 @@ as $$
     'run', (select r.id from run r), 'direction', (select r.direction from run r), 'state', coalesce((select r.state from run r), 'none'),
     'total', sum(s.total), 'migrated', sum(s.migrated), 'pending', sum(s.pending),
     'remaining', sum(s.remaining), 'percentage', imago.percentage(sum(s.migrated)::bigint, sum(s.pending)::bigint),
-    'total_is_estimate', bool_or(s.is_estimate), 'count_error', (array_agg(s.error order by s.stage) filter (where s.error is not null))[1],
+    'cohort', imago.cohort_json(figures.plan.name), 'outside', sum(s.outside), 'total_is_estimate', bool_or(s.is_estimate), 'count_error', (array_agg(s.error order by s.stage) filter (where s.error is not null))[1],
     'stages', jsonb_agg(jsonb_build_object(
       'stage', s.stage, 'entity_singular', s.singular, 'entity_plural', s.plural,
       'total', s.total, 'migrated', s.migrated, 'pending', s.pending, 'failed', s.failed, 'unreachable', s.unreachable, 'held', s.held,
-      'conflicts', s.conflicts, 'remaining', s.remaining, 'percentage', imago.percentage(s.migrated, s.pending),
+      'conflicts', s.conflicts, 'remaining', s.remaining, 'outside', s.outside, 'percentage', imago.percentage(s.migrated, s.pending),
       'total_is_estimate', s.is_estimate) order by s.stage))
     || (
       -- Rows that several entities share belong to no stage.
@@ -5297,6 +6385,167 @@ as $$
   from stages s
 $$;
 comment on function imago.figures(imago.plan) is 'How far a plan is, in all and by stage. What every path tells: the functions of the API, the edge functions, the commands.';
+
+-- imago.fill_body
+create or replace function imago.fill_body(sync imago.plan_sync, sources oid[])
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Statements may lie in each other: each has its state before those of the statements that it lies in.
+  return format(
+    '#variable_conflict use_column
+     declare
+       imago_state constant text := pg_catalog.current_setting(%1$L, true);
+       imago_kind text := pg_catalog.left(imago_state, 1);
+     begin
+       if tg_level = ''STATEMENT'' then
+         begin
+           imago_kind := imago.begin_fill(%2$L, %11$L, tg_relid, %3$L, %4$L, %5$L);
+           -- Names are looked up here, where an error can be caught. They stay what they are while the transaction has read them.
+           if imago_kind <> ''n0'' then
+             perform %6$s from %7$s new where false;
+           end if;
+         exception when others or assert_failure then
+           imago_kind := ''n0'';
+         end;
+         perform pg_catalog.set_config(%1$L, imago_kind || coalesce(''|'' || nullif(imago_state, ''''), ''''), true);
+         return null;
+       end if;
+       if imago_kind is null or imago_kind in (''n'', '''') then
+         return new;
+       end if;
+       if new.%8$I is not null then
+         if imago_kind in (''k'', ''s'') then
+           perform pg_catalog.set_config(%1$L, ''n'' || pg_catalog.substr(imago_state, 2), true);
+         else
+           perform imago.note_unfilled(%1$L, imago_state, %9$s);
+         end if;
+         return new;
+       end if;
+       if imago_kind in (''K'', ''k'') then
+         new.%8$I := %6$s;
+       else
+         new.%8$I := %10$s;
+       end if;
+       if imago_kind in (''k'', ''s'') then
+         perform pg_catalog.set_config(%1$L, pg_catalog.upper(imago_kind) || pg_catalog.substr(imago_state, 2), true);
+       end if;
+       return new;
+     end',
+    'imago.' || imago.fill_function(sync.plan, sync.position), sync.plan, sync.fills, sources,
+    format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position)),
+    imago.fill_query(sync, false), sync.relation, sync.fills, imago.row_key('new', sync.relation), imago.fill_query(sync, true),
+    'imago.' || imago.fill_function(sync.plan, sync.position) || '_judged');
+end
+$$;
+comment on function imago.fill_body(imago.plan_sync, oid[]) is 'PL/pgSQL: the body of the trigger function that fills a column of new rows. Before a statement it finds out whether it may, before each row it does. It waits for nobody, and leaves a row as it is where another has its entity.';
+
+-- imago.fill_function
+create or replace function imago.fill_function(plan text, sync_position integer)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%s_fill_%s', plan, sync_position)
+$$;
+comment on function imago.fill_function(text, integer) is 'Name of the trigger function that fills a column of new rows for a sync, in schema imago_undo. The setting by which it tells the sync of them is called the same.';
+
+-- imago.fill_journal
+create or replace function imago.fill_journal(sync imago.plan_sync, condition text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+begin
+  select w.* into strict write from imago.plan_write w
+  where w.plan = sync.plan and w.relation::pg_catalog.regclass = sync.relation::pg_catalog.regclass;
+  -- Nobody else has seen these rows. Before, they held nothing, and their batch ends as it begins.
+  return format(
+    'with opened as (
+       insert into imago.batch (run, plan, direction, path, journaled, size, ms)
+       select r.id, %1$L, ''forward'', ''sync'', true, z.size, 0
+       from (select f.id, f.backup from imago.run f
+             where f.plan = %1$L and f.direction = ''forward'' and f.validation is null and f.started_at is not null
+             order by f.id desc limit 1) r
+       cross join (select count(distinct n.%2$I) as size from imago_new n where %3$s) z
+       where r.backup and z.size > 0
+       returning id)
+     insert into imago_undo.%4$I (batch, entity, op, %5$s, %6$s, %7$s)
+     select opened.id, %8$s, ''u'', %9$s, %10$s, %11$s from opened cross join imago_new n where %3$s',
+    sync.plan, sync.entity_column, condition, write.undo_table,
+    imago.each_column('key_%1$s', write.relation, write.key_columns),
+    imago.each_column('before_%1$s', write.relation, write.columns),
+    imago.each_column('after_%1$s', write.relation, write.columns),
+    imago.owner_sql(write, 'n'),
+    imago.each_column('n.%2$I::%4$s', write.relation, write.key_columns),
+    (select string_agg(case c.name when sync.fills then 'null' else format('n.%I::%s', c.name, c.kept) end, ', ' order by c.ordinal)
+     from imago.journal_columns(write.relation, write.columns) c),
+    imago.each_column('n.%2$I::%4$s', write.relation, write.columns));
+end
+$$;
+comment on function imago.fill_journal(imago.plan_sync, text) is 'SQL: journals new rows that were filled before they were written, in a batch of their own under the newest forward run.';
+
+-- imago.fill_query
+create or replace function imago.fill_query(sync imago.plan_sync, is_moving boolean)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Nobody is waited for: what somebody else holds is left to the statement of the sync.
+  select format('(%s limit 1 for key share skip locked%s)',
+    rtrim(sync.fill, E' ;\n\t'), case when is_moving then ' for share of source skip locked' end)
+$$;
+comment on function imago.fill_query(imago.plan_sync, boolean) is 'SQL: the value that a sync fills in, holding the rows that it reads, so that a foreign key to them cannot fail. While entities are being moved it holds theirs for share.';
+
+-- imago.filled_from
+create or replace function imago.filled_from(sync imago.plan_sync, plan imago.plan)
+returns oid[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  explained json;
+  tables oid[];
+  is_same_type boolean;
+begin
+  -- Planned here, so that a query that does not fit the tables fails now.
+  execute format('explain (verbose, format json) select %s from %s new', imago.fill_query(sync, true), sync.relation) into explained;
+  -- A query of a partitioned table reads its partitions.
+  with recursive read(relation) as (
+    select format('%I.%I', n.node ->> 'Schema', n.node ->> 'Relation Name')::pg_catalog.regclass::oid
+    from jsonb_path_query(explained::jsonb, 'strict $.**') n(node)
+    where jsonb_typeof(n.node) = 'object' and n.node ? 'Relation Name' and n.node ->> 'Alias' <> 'new'
+    union
+    select i.inhparent from read r join pg_catalog.pg_inherits i on i.inhrelid = r.relation
+  )
+  select array_agg(r.relation) into tables from read r;
+  execute format(
+    'select pg_catalog.pg_typeof(f.filled) = pg_catalog.pg_typeof(f.%1$I)
+     from (select) one left join lateral (select %2$s as filled, new.%1$I from %3$s new limit 0) f on true',
+    sync.fills, imago.fill_query(sync, false), sync.relation)
+  into is_same_type;
+  if not is_same_type then
+    perform imago.raise_error('IM035', sync.name, sync.plan, format('%s.%I of that type', sync.relation, sync.fills));
+  elsif plan.source::pg_catalog.regclass::oid = any (tables) is not true
+    -- Of a table that has no partition yet, nothing is read.
+    and not exists (
+      select from pg_catalog.pg_partition_tree(plan.source::pg_catalog.regclass) t having count(*) > 0 and bool_and(not t.isleaf)
+    ) then
+    perform imago.raise_error('IM035', sync.name, sync.plan, plan.source);
+  end if;
+  return tables;
+end
+$$;
+comment on function imago.filled_from(imago.plan_sync, imago.plan) is 'The tables that the value comes from which a sync fills in. Fails (IM035) where the query does not read the entity, or is of another type than the column.';
 
 -- imago.finalize
 create or replace function imago.finalize(plan_name text, allow_data_loss boolean, dry_run boolean default false)
@@ -5461,7 +6710,7 @@ begin
   if pending <> '{}' then
     return query select 'pending', imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
         || imago.sample_keys_text(pending, cardinality(pending)),
-      'Call migrate_batch until has_more is false.';
+      imago.rest_remedy(plan.name);
   end if;
 end
 $$;
@@ -5495,20 +6744,23 @@ volatile
 set search_path = ''
 as $$
 declare
+  started constant timestamptz := clock_timestamp();
   outcome jsonb := imago.attempt_step(plan, step, closing, allow_data_loss);
   name text := coalesce(step.name, 'triggers of Imago');
+  held jsonb;
 begin
   if outcome is null then
     return imago.finalize_answer(plan.name, name, 'busy');
   end if;
   update imago.plan p set finalized_at = clock_timestamp()
   where p.name = plan.name and p.closed_at is not null and (imago.next_step(plan.name, 'finalize')).plan is null;
+  held := imago.held_ms(started);
   if not (outcome ->> 'has_more')::boolean or closing or outcome -> 'warnings' <> '[]' then
     perform imago.write_log(plan.name, null, 'info', 'finalize', jsonb_strip_nulls(jsonb_build_object(
-      'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))));
+      'step', name, 'closed', nullif(closing, false), 'warnings', nullif(outcome -> 'warnings', '[]'))) || held);
   end if;
   return imago.finalize_answer(plan.name, name, case when (outcome ->> 'has_more')::boolean then 'working' else 'finalizing' end, outcome -> 'warnings')
-    || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage'));
+    || jsonb_strip_nulls(jsonb_build_object('percentage', outcome -> 'percentage')) || held;
 end
 $$;
 comment on function imago.finalize_step(imago.plan, imago.plan_step, boolean, boolean) is 'Does one finalize step, or a call''s worth of it (state working), and writes down that it is done. After the last one the plan is finalized.';
@@ -5542,37 +6794,82 @@ as $$
 $$;
 comment on function imago.finalize_steps(imago.plan) is 'All steps of finalize in order, with those that every plan has. These are the checks, once more before the way back is closed, and the removal of our triggers where no step of the plan closes it.';
 
--- imago.find_conflicts
-create or replace function imago.find_conflicts(run imago.run, plan imago.plan, keys text[])
+-- imago.find_absent
+create or replace function imago.find_absent(plan imago.plan, keys text[])
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  write imago.plan_write;
+  absent jsonb;
+  result jsonb := '[]';
+begin
+  for write in select w.* from imago.stage_writes(plan) w where w.deletes loop
+    execute format(
+      'select coalesce(jsonb_agg(jsonb_build_object(''entity'', r.entity::text, ''relation'', %1$L, ''row_key'', concat_ws('','', %2$s)) order by r.entity), ''[]'')
+       from (%3$s) r where not exists (select from %4$s t where %5$s)',
+      write.relation, imago.each_column('r.key_%1$s', write.relation, write.key_columns), imago.returning_rows(write, plan), write.relation,
+      imago.each_column('t.%2$I = r.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+    into absent using keys;
+    result := result || absent;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.find_absent(imago.plan, text[]) is 'Deleted rows of these entities that should be back and are not there: entity, relation, row_key of each.';
+
+-- imago.find_conflicts
+create or replace function imago.find_conflicts(run imago.run, plan imago.plan, batch bigint, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  has_deletes constant boolean := exists (select from imago.stage_writes(plan) w where w.deletes);
   conflicts jsonb := '[]';
   more jsonb;
+  given_up jsonb;
   good text[] := keys;
 begin
   if run.force then
     perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', l.relation, 'row_key', l.row_key), l.entity)
-    from imago.lost_rows(plan, keys) l;
+    from (select * from imago.lost_rows(plan, keys) union all select * from imago.deleted_since(plan, keys)) l;
   else
     select coalesce(jsonb_agg(to_jsonb(e)), '[]') into conflicts
-    from (select * from imago.edited_rows(plan, keys) union all select * from imago.lost_rows(plan, keys)) e;
+    from (
+      select * from imago.edited_rows(plan, keys) union all select * from imago.lost_rows(plan, keys)
+      union all select * from imago.deleted_since(plan, keys)) e;
   end if;
   more := conflicts;
   loop
     select coalesce(array_agg(k), '{}') into good from unnest(good) k
     where k not in (select c ->> 'entity' from jsonb_array_elements(more) c);
     select coalesce(jsonb_agg(to_jsonb(r)), '[]') into more from imago.referenced_rows(plan, good) r;
+    if has_deletes and more = '[]' then
+      select coalesce(jsonb_agg(to_jsonb(o)) filter (where run.force or o.goes_along), '[]'), coalesce(jsonb_agg(to_jsonb(o) - 'goes_along'), '[]')
+        into given_up, more
+      from imago.orphaned_rows(plan, good) o;
+      if given_up = '[]' and more = '[]' then
+        more := imago.find_taken(run, plan, batch, good);
+        given_up := case when run.force then more else '[]' end;
+      end if;
+      if given_up <> '[]' then
+        -- Others may refer to them.
+        perform imago.leave_rows(run, plan, given_up);
+        more := '[]';
+        continue;
+      end if;
+    end if;
     exit when more = '[]';
     conflicts := conflicts || more;
   end loop;
   return conflicts;
 end
 $$;
-comment on function imago.find_conflicts(imago.run, imago.plan, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason_kind, referenced_by. An entity that stays keeps what it refers to, hence the loop.';
+comment on function imago.find_conflicts(imago.run, imago.plan, bigint, text[]) is 'What keeps entities from going back, as an array of entity, relation, row_key, reason_kind, referenced_by. An entity that stays keeps what it refers to, hence the loop. Deleted rows that will not come back are given up.';
 
 -- imago.find_identity
 create or replace function imago.find_identity(plan_name text, relation text)
@@ -5608,7 +6905,7 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
     join pg_catalog.pg_attribute k on k.attrelid = c.confrelid and k.attnum = c.confkey[1]
     where c.contype = 'f' and c.confupdtype = 'c' and c.conparentid = 0 and cardinality(c.conkey) = 1
-      and c.confrelid = pg_catalog.to_regclass(find_identity.relation) and a.attname = any (w.columns || w.inserted_columns));
+      and c.confrelid = pg_catalog.to_regclass(find_identity.relation) and a.attname = any (w.columns || w.inserted_columns || w.deleted_columns));
   result.columns := array(
     select distinct i.name
     from (
@@ -5664,6 +6961,8 @@ begin
       union all
       select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
       where write.inserts and removing
+      union all
+      select imago.returning_rows(write, plan), imago.returned_otherwise(write) where write.deletes and removing
     loop
       execute format(
         'select coalesce(jsonb_agg(jsonb_build_object(''entity'', j.entity::text, ''relation'', %1$L, ''row_key'', concat_ws('','', %2$s))), ''[]'')
@@ -5677,7 +6976,48 @@ begin
   return result;
 end
 $$;
-comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of these entities that had their turn to go back, and did not: entity, relation, row_key of each. They are still there, or not as they were before our batches. Not removing: inserted rows have their turn later.';
+comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of these entities that had their turn to go back, and did not: entity, relation, row_key of each. They are still there, or not as they were before our batches, deleted rows included. Not removing: inserted rows have their turn later.';
+
+-- imago.find_kept_away
+create or replace function imago.find_kept_away(plan imago.plan, taken jsonb, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  away record;
+  width integer;
+  inserted bigint;
+  amount bigint;
+  result jsonb := '[]';
+begin
+  for away in
+    select t - 'reason_kind' as named, t ->> 'relation' as relation, t ->> 'entity' as entity, t ->> 'row_key' as row_key
+    from jsonb_array_elements(taken) t limit 100
+  loop
+    select w.* into strict write from imago.stage_writes(plan) w where w.relation = away.relation;
+    inserted := 0;
+    begin
+      for width in execute format('select distinct r.width from (%s) r', imago.returning_rows(write, plan)) using keys loop
+        perform set_config('search_path', imago.app_search_path(), true);
+        execute format('%s and r.entity::text = $2 and concat_ws('','', %s) = $3', imago.insert_query(write, width, format('(%s)', imago.returning_rows(write, plan))),
+          imago.each_column('r.key_%1$s', write.relation, write.key_columns))
+        using keys, away.entity, away.row_key;
+        get diagnostics amount = row_count;
+        perform pg_catalog.set_config('search_path', '', true);
+        inserted := inserted + amount;
+      end loop;
+    exception when others or assert_failure then
+      inserted := 1;
+    end;
+    result := result || case inserted when 0 then away.named else '[]' end;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.find_kept_away(imago.plan, jsonb, text[]) is 'Of deleted rows that cannot come back: those that nothing is in the way of. A trigger of the app keeps them away. At most 100 are tried.';
 
 -- imago.find_pending
 create or replace function imago.find_pending(
@@ -5861,6 +7201,48 @@ end
 $$;
 comment on function imago.find_remaining(imago.run, imago.plan, integer) is 'Looks for what the lanes have left: keys of the first stage that has any, and that stage. Outcome incomplete where it is most keys or more, or where looking does not fit a call or fails for some rows; stop, with the error, where it is wrong.';
 
+-- imago.find_taken
+create or replace function imago.find_taken(run imago.run, plan imago.plan, batch bigint, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  query text;
+  detail text;
+  taken jsonb;
+begin
+  for round in 1 .. 2 loop
+    begin
+      perform imago.open_back(plan, batch);
+      -- What they would collide with may be ours, and go by itself.
+      perform imago.restore_rows(run, plan, keys, true, false);
+      perform imago.remove_rows(plan, keys, true, true);
+      if round = 2 then
+        perform imago.raise_taken(imago.find_kept_away(plan, taken, keys));
+      end if;
+      query := imago.return_query(plan, keys, true);
+      if query is null then
+        perform imago.raise_taken('[]');
+      end if;
+      perform set_config('search_path', imago.app_search_path(), true);
+      execute query using keys;
+    exception when sqlstate 'IMDRY' then
+      get stacked diagnostics detail = pg_exception_detail;
+    end;
+    exit when detail = '[]';
+    if round = 2 then
+      perform imago.raise_kept(detail::jsonb);
+    end if;
+    taken := detail;
+    exit when not exists (select from imago.stage_writes(plan) w where w.deletes and imago.has_insert_trigger(w.relation));
+  end loop;
+  return coalesce(taken, '[]');
+end
+$$;
+comment on function imago.find_taken(imago.run, imago.plan, bigint, text[]) is 'Deleted rows of these entities that cannot come back, for a row of the app is in the way. By a primary key, a unique index or an exclusion constraint; it is tried, and taken back. Raises IM061 for those that a trigger of the app keeps away.';
+
 -- imago.find_unreachable
 create or replace function imago.find_unreachable(plan imago.plan, most integer)
 returns table (stage integer, source text, entity text)
@@ -5977,6 +7359,7 @@ declare
   lane imago.lane;
   checks imago.validation;
   remaining record;
+  claim imago.claim;
   most constant integer := 1000;
   patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
@@ -6006,7 +7389,7 @@ begin
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
     result.outcome := imago.build_indexes(run, lane.waits_since + 2 * patience);
-    if result.outcome in ('deferred', 'built') then
+    if result.outcome in ('deferred', 'built', 'indexing') then
       return result;
     end if;
     result.outcome := 'working';
@@ -6035,7 +7418,13 @@ begin
       return result;
     end if;
     if remaining.keys <> '{}' then
-      result := imago.move_keys(run, remaining.staged, remaining.keys, 'finish', 1, deadline, attempts_left, lane.deferrals);
+      claim := imago.claim_allowance(run.plan, cardinality(remaining.keys));
+      if claim.entities = 0 then
+        result.outcome := 'rate';
+        return result;
+      end if;
+      result := imago.move_keys(run, remaining.staged, remaining.keys[1:claim.entities], 'finish', 1, deadline, attempts_left, lane.deferrals);
+      perform imago.spend_allowance(run.plan, claim, result.moved + result.failed);
       update imago.lane l set
         moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
         deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
@@ -6048,7 +7437,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
 
 -- imago.first_size
 create or replace function imago.first_size(lane imago.lane, out batch_size integer, out entity_ms numeric, out entity_wal numeric)
@@ -6063,6 +7452,17 @@ as $$
 $$;
 comment on function imago.first_size(imago.lane) is 'What the lane that was worked last has come to: size of a sub-batch, and milliseconds and write-ahead log an entity.';
 
+-- imago.first_walked
+create or replace function imago.first_walked(plan imago.plan)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(min(s.stage), 1) from imago.plan_stages(plan) s where not imago.is_once(s)
+$$;
+comment on function imago.first_walked(imago.plan) is 'The first stage that walks a table: the one to which a percentage, and keys, of a cohort belong.';
+
 -- imago.fit_print
 create or replace function imago.fit_print(print integer[], columns text[])
 returns integer[]
@@ -6073,6 +7473,17 @@ as $$
   select array_agg(case when c <> '' then print[n] end order by n) from unnest(columns) with ordinality u(c, n)
 $$;
 comment on function imago.fit_print(integer[], text[]) is 'A fingerprint without the columns that have been dropped since it was taken.';
+
+-- imago.fits_call
+create or replace function imago.fits_call(bytes bigint, ms numeric)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select bytes < imago.setting_number('index_mb') * 1048576::bigint and ms <= imago.setting_number('hold_ms')
+$$;
+comment on function imago.fits_call(bigint, numeric) is 'Whether an index on a table of this size is built by a call, whoever writes. Nobody is expected to wait for longer than hold_ms.';
 
 -- imago.fitting_size
 create or replace function imago.fitting_size(lane imago.lane, deadline timestamptz, is_quiet boolean)
@@ -6316,6 +7727,57 @@ as $$
 $$;
 comment on function imago.fixed_formats() is 'SQL: the set clauses of a function that takes fingerprints. These are made of a row''s text, which has to be the same everywhere.';
 
+-- imago.fold_deleted
+create or replace function imago.fold_deleted(write imago.plan_write, key_type text, batch bigint, entities text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  same_row text := format('d.batch = $1 and d.op = ''d'' and d.entity = any ($2::%s[]) and u.batch = $1 and u.op = ''u'' and u.entity = d.entity and %s',
+    key_type, imago.each_column('u.key_%1$s = d.key_%1$s', write.relation, write.key_columns, ' and '));
+begin
+  execute format(
+    'update imago_undo.%1$I d set %2$s from imago_undo.%1$I u where %3$s', write.undo_table, (
+      select string_agg(format('old_%1$s = ' || case
+          when c.name = any (write.columns) then 'u.before_%3$s'
+          else 'case when u.side ? %2$L then (u.side -> %2$L ->> 0)::%4$s else d.old_%1$s end' end,
+        c.ordinal, c.name, array_position(write.columns, c.name), c.kept), ', ')
+      from imago.journal_columns(write.relation, write.deleted_columns) c), same_row)
+  using batch, entities;
+  execute format('delete from imago_undo.%1$I u using imago_undo.%1$I d where %2$s', write.undo_table, same_row) using batch, entities;
+end
+$$;
+comment on function imago.fold_deleted(imago.plan_write, text, bigint, text[]) is 'Has the journal of a batch keep deleted rows as they were before the batch had written them.';
+
+-- imago.follow_added
+create or replace function imago.follow_added(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  added record;
+  place integer;
+begin
+  for added in
+    select w.id, w.undo_table, m.name, c.kept
+    from imago.plan_write w
+    join imago.schema_moves(plan_name) m on m.relation = w.relation and m.kind = 'added'
+    cross join lateral imago.journal_columns(w.relation, array[m.name]) c
+    where w.plan = plan_name and w.deletes and w.undo_table is not null
+    order by w.position, m.number
+  loop
+    update imago.plan_write w set deleted_columns = w.deleted_columns || added.name where w.id = added.id
+    returning cardinality(w.deleted_columns) into place;
+    execute format('alter table imago_undo.%I add column old_%s %s', added.undo_table, place, added.kept);
+  end loop;
+end
+$$;
+comment on function imago.follow_added(text) is 'Has the journal keep columns that the app has added, of rows that are deleted from now on.';
+
 -- imago.follow_columns
 create or replace function imago.follow_columns(plan_name text)
 returns void
@@ -6328,12 +7790,14 @@ declare
 begin
   -- Columns that the app has added since are not watched: the row did not have them when it was inserted.
   for move in select m.* from imago.schema_moves(plan_name) m where m.kind = 'dropped' and m.number > 0 loop
+    update imago.plan_write w set deleted_columns = array_replace(w.deleted_columns, move.name, '')
+    where w.plan = plan_name and w.relation = move.relation and w.deletes;
     update imago.plan_write w set inserted_columns = array_replace(w.inserted_columns, move.name, '')
     where w.plan = plan_name and w.relation = move.relation and w.inserts;
   end loop;
 end
 $$;
-comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows leave out columns that the app has dropped.';
+comment on function imago.follow_columns(text) is 'Has the fingerprints of inserted rows, and what is kept of deleted ones, leave out columns that the app has dropped.';
 
 -- imago.follow_entities
 create or replace function imago.follow_entities(plan_name text, stage integer, was text[], becomes text[])
@@ -6354,6 +7818,11 @@ begin
       write.undo_table, imago.entity_type(write.undo_table))
     using was, becomes;
   end loop;
+  if follow_entities.stage = imago.first_walked(imago.find_plan(plan_name)) then
+    update imago.cohort_taken t set keys = array(
+      select coalesce(m.becomes, k.key) from unnest(t.keys) k(key) left join unnest(was, becomes) m(was, becomes) on m.was = k.key order by 1)
+    where t.plan = plan_name and t.keys && was;
+  end if;
   update imago.sync_failure f set entity = m.becomes from unnest(was, becomes) m(was, becomes)
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = m.was;
   update imago.lost_row l set entity = m.becomes from unnest(was, becomes) m(was, becomes)
@@ -6370,7 +7839,7 @@ begin
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (select chr(1) || b from unnest(becomes) b);
 end
 $$;
-comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, and who is set aside, follow entities whose keys have changed.';
+comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, who is set aside and whom runs take by key follow entities whose keys have changed.';
 
 -- imago.follow_keys
 create or replace function imago.follow_keys(plan_name text)
@@ -6422,13 +7891,13 @@ declare
 begin
   -- All labels at once: two may have changed places.
   foreach image in array array(
-    select i from unnest(array['before_' || place, 'after_' || place, 'key_' || array_position(write.key_columns, name)]) i where i is not null)
+    select i from unnest(array['before_' || place, 'after_' || place, 'key_' || array_position(write.key_columns, name), 'old_' || array_position(write.deleted_columns, name)]) i where i is not null)
   loop
     execute format(
       'update imago_undo.%1$I set %2$I = imago.relabel(%2$I, $1, $2, $3) where imago.relabel(%2$I, $1, $2, $3) <> %2$I', write.undo_table, image)
     using was, becomes, is_array;
   end loop;
-  if image is null then
+  if place is null and not name = any (write.key_columns) then
     execute format(
       'update imago_undo.%I set side = side || jsonb_build_object($4, jsonb_build_array(
          imago.relabel(side -> $4 ->> 0, $1, $2, $3), imago.relabel(side -> $4 ->> 1, $1, $2, $3))) where side ? $4', write.undo_table)
@@ -6509,6 +7978,7 @@ as $$
 declare
   place integer := array_position(write.columns, name);
   slot integer := case when write.inserts then array_position(write.inserted_columns, name) end;
+  old_image integer := array_position(write.deleted_columns, name);
   kept text := (select c.kept from imago.journal_columns(write.relation, array[name]) c);
 begin
   -- Both what the row held before and what was written name somebody who is called otherwise now.
@@ -6519,6 +7989,14 @@ begin
          after_%2$s = coalesce((select m.becomes::%3$s from unnest($1::text[], $2::text[]) m(was, becomes) where m.was::%3$s = j.after_%2$s), j.after_%2$s)
        where j.before_%2$s = any ($1::%3$s[]) or j.after_%2$s = any ($1::%3$s[])',
       write.undo_table, place, kept)
+    using was, becomes;
+  end if;
+  if old_image is not null then
+    execute format(
+      'update imago_undo.%1$I j set old_%2$s = m.becomes::%3$s%4$s from unnest($1::text[], $2::text[]) m(was, becomes)
+       where j.op = ''d'' and j.old_%2$s = m.was::%3$s',
+      write.undo_table, old_image, kept,
+      case when name = any (write.key_columns) then format(', key_%s = m.becomes::%s', array_position(write.key_columns, name), kept) else '' end)
     using was, becomes;
   end if;
   if slot is not null then
@@ -6566,6 +8044,7 @@ begin
     columns = array_replace(w.columns, follow_rename.name, becomes),
     key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
     inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
+    deleted_columns = array_replace(w.deleted_columns, follow_rename.name, becomes),
     left_unindexed = array_replace(w.left_unindexed, follow_rename.name, becomes),
     points_to = case when w.points_to ? follow_rename.name
       then w.points_to - follow_rename.name || jsonb_build_object(becomes, w.points_to -> follow_rename.name) else w.points_to end
@@ -6573,6 +8052,7 @@ begin
   returning * into write;
   update imago.plan_sync s set
     entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    fills = case s.fills when follow_rename.name then becomes else s.fills end,
     columns = array_replace(s.columns, follow_rename.name, becomes)
   where s.plan = plan_name and s.relation = move_relation;
   if write.undo_table is not null then
@@ -6680,6 +8160,7 @@ begin
   for move in select m.* from imago.schema_moves(plan_name) m where m.number > 0 and m.kind = 'renamed' loop
     perform imago.follow_rename(plan_name, move.relation, chr(1) || move.number, move.becomes);
   end loop;
+  perform imago.follow_added(plan_name);
   perform imago.follow_values(plan_name);
   perform imago.follow_keys(plan_name);
   perform imago.note_schema(plan_name);
@@ -6746,6 +8227,7 @@ begin
     select p from (
       select 'key_' || array_position(write.key_columns, name)
       union all select k || array_position(write.columns, name) from unnest(array['before_', 'after_']) k
+      union all select 'old_' || array_position(write.deleted_columns, name)
     ) u(p) where p is not null)
   loop
     -- What comes out must be what went in: a cast may cut off.
@@ -6830,6 +8312,167 @@ end
 $$;
 comment on function imago.followed_plan(text) is 'The plan of this name, its declaration being true of the tables as they are now (IM076).';
 
+-- imago.forecast
+create or replace function imago.forecast(plan imago.plan, stages jsonb, workers integer default 1)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  throttle imago.throttle;
+  amounts imago.forecast;
+  ahead record;
+  problems jsonb;
+begin
+  select t.* into throttle from imago.throttle t where t.plan = forecast.plan.name;
+  amounts := imago.forecast_amounts(plan, stages, workers, throttle.max_per_second);
+  select * into ahead from imago.hours_ahead(throttle, amounts.seconds, clock_timestamp());
+  select coalesce(jsonb_agg(to_jsonb(p) order by p.severity, s.position, p.name), '[]') into problems
+  from (
+    select * from imago.slot_problems(plan, amounts, throttle)
+    union all select * from imago.disk_problems(amounts, throttle)
+    union all select * from imago.rate_problems(plan, amounts, throttle)
+    union all select * from imago.hours_problems(amounts, throttle)
+  ) p
+  join imago.signal s on s.name = p.signal;
+  return jsonb_build_object(
+    'entities', amounts.entities, 'is_estimate', amounts.is_estimate, 'workers', workers,
+    'wal_bytes', round(amounts.wal_bytes), 'wal_bytes_least', round(amounts.wal_bytes_least),
+    'journal_bytes', round(amounts.journal_bytes), 'table_bytes', round(amounts.table_bytes), 'dead_rows', amounts.dead_rows,
+    'seconds', ceil(amounts.seconds), 'wal_bytes_per_second', round(amounts.wal_per_second),
+    'max_per_second', throttle.max_per_second, 'windows', ahead.windows, 'ends_at', ahead.ends_at,
+    'unknown_stages', to_jsonb(amounts.unknown_stages), 'problems', problems,
+    'not_known', (
+      select coalesce(jsonb_agg(n.name order by n.name), '[]')
+      from (values ('disk_mb'), ('wal_mb_per_s')) n(name) where imago.setting_size(n.name) is null));
+end
+$$;
+comment on function imago.forecast(imago.plan, jsonb, integer) is 'What a whole run will write, in how long, and what does not fit that, given what a dry run says of each stage.';
+
+-- imago.forecast_amounts
+create or replace function imago.forecast_amounts(plan imago.plan, stages jsonb, workers integer, max_per_second integer)
+returns imago.forecast
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.forecast;
+  stage record;
+  entities bigint;
+  seconds numeric;
+  wal_bytes numeric;
+  block_bytes constant numeric := current_setting('block_size')::numeric;
+  pages constant numeric := (select sum(s.bytes) / block_bytes from imago.relation_sizes(plan) s);
+begin
+  result := row(0, false, 0, 0, 0, 0, 0, '{}', 0, 0, '{}');
+  for stage in
+    select s.*, c.* from jsonb_to_recordset(stages)
+      s(stage integer, pending bigint, pending_is_estimate boolean, tried bigint, moved bigint, seconds numeric, cost jsonb)
+    cross join lateral jsonb_to_record(s.cost)
+      c(ms numeric, wal_record_bytes numeric, journal_bytes numeric, table_bytes numeric, dead_rows jsonb)
+    order by s.stage
+  loop
+    -- An earlier stage may add to what is pending in a later one.
+    entities := greatest(stage.pending, stage.tried);
+    result.entities := result.entities + entities;
+    result.is_estimate := result.is_estimate or stage.pending_is_estimate;
+    continue when entities = 0;
+    -- Of a few of many it cannot be told what is paid once.
+    if stage.ms is null or stage.moved < least(entities / 2, 50) then
+      result.unknown_stages := result.unknown_stages || stage.stage;
+      continue;
+    end if;
+    seconds := greatest(entities * stage.ms / 1000 / workers, entities::numeric / max_per_second);
+    wal_bytes := imago.log_estimate(stage.cost, entities, seconds, pages, entities * (stage.journal_bytes + stage.table_bytes) / block_bytes);
+    result.wal_bytes := result.wal_bytes + wal_bytes;
+    result.wal_bytes_least := result.wal_bytes_least + entities * stage.wal_record_bytes;
+    result.entity_wal := greatest(result.entity_wal, wal_bytes / entities);
+    result.wal_per_second := greatest(result.wal_per_second, wal_bytes / greatest(0.001, seconds));
+    result.journal_bytes := result.journal_bytes + entities * stage.journal_bytes;
+    result.table_bytes := result.table_bytes + entities * stage.table_bytes;
+    result.seconds := result.seconds + seconds;
+    select coalesce(jsonb_object_agg(d.name, d.rows), '{}') into result.dead_rows
+    from (
+      select e.key as name, round(sum(e.rows)) as rows
+      from (
+        select k.key, k.value::numeric as rows from jsonb_each_text(result.dead_rows) k
+        union all
+        select k.key, k.value::numeric * entities from jsonb_each_text(stage.dead_rows) k
+      ) e
+      group by e.key
+    ) d;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.forecast_amounts(imago.plan, jsonb, integer, integer) is 'What all that is pending will write, and in how long. Takes what a dry run says of each stage, how many callers there are and the rate that they may have.';
+
+-- imago.forecast_plan
+create or replace function imago.forecast_plan(plan_name text, workers integer, only_if_large boolean, cohort jsonb default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  tried jsonb;
+begin
+  if coalesce(workers, 0) < 1 then
+    perform imago.raise_error('IM015', 'workers', coalesce(workers::text, 'null'), '1 or more');
+  end if;
+  if only_if_large is null then
+    perform imago.raise_error('IM004', 'only_if_large');
+  elsif only_if_large and not imago.is_worth_forecast(plan) then
+    return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'status', 'not_needed', 'problems', '[]'::jsonb);
+  end if;
+  tried := imago.dry_run(plan_name, 'full', null, imago.setting_number('forecast_ms')::integer, enough => imago.setting_number('forecast_sample')::bigint, cohort => cohort);
+  return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'status', tried -> 'status', 'stages', tried -> 'stages')
+    || imago.forecast(plan, tried -> 'stages', workers);
+end
+$$;
+comment on function imago.forecast_plan(text, integer, boolean, jsonb) is 'Rehearses for a moment, and says what a whole run will write, in how long, and what does not fit that.';
+
+-- imago.foreseen_pending
+create or replace function imago.foreseen_pending(plan imago.plan, cohort jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result jsonb;
+begin
+  if cohort is null then
+    return imago.pending_figures(plan);
+  end if;
+  begin
+    perform imago.store_cohort(plan.name, imago.next_cohort(plan, cohort));
+    result := imago.pending_figures(plan);
+    raise exception using errcode = 'IMDRY', message = 'taken back';
+  exception when sqlstate 'IMDRY' then
+    null;
+  end;
+  return result;
+end
+$$;
+comment on function imago.foreseen_pending(imago.plan, jsonb) is 'What pending_figures would say if runs took a cohort. Nobody is told to.';
+
+-- imago.foreseen_severity
+create or replace function imago.foreseen_severity(signal_name text, throttle imago.throttle, value numeric, capacity numeric)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case imago.raw_level(s, value, capacity) when 2 then 'error' when 1 then 'warning' end
+  from imago.signal s
+  where s.name = signal_name and s.name <> all (coalesce(throttle.ignored, '{}'))
+$$;
+comment on function imago.foreseen_severity(text, imago.throttle, numeric, numeric) is 'What the governor would make of a value: error where it would hold the run, warning where it would slow it. Null where all is fine, or the signal is ignored.';
+
 -- imago.forget_added
 create or replace function imago.forget_added(plan text, object text, column_name text default null)
 returns void
@@ -6911,6 +8554,8 @@ begin
     insert into imago.failure (plan, stage, entity, kind, direction, reason)
     values (plan_name, staged.stage, entity, 'forgotten', 'rollback', 'its journal was deleted');
   end if;
+  update imago.cohort_taken t set keys = array_remove(t.keys, forget_entity.entity)
+  where t.plan = plan_name and staged.stage = imago.first_walked(staged) and forget_entity.entity = any (t.keys);
   delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
   delete from imago.lost_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
   delete from imago.stray_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
@@ -6937,12 +8582,9 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  amount bigint;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
-    get diagnostics amount = row_count;
-    if amount <> (journaled ->> write.relation)::bigint then
+    if (imago.go_back(write, 'forget', keys)).rows <> (journaled ->> write.relation)::bigint then
       perform imago.raise_changed_journal(write.relation);
     end if;
   end loop;
@@ -7004,6 +8646,75 @@ end
 $$;
 comment on function imago.forget_moved(imago.run, imago.plan) is 'Forgets set-aside entities of a stage that are not pending any more. They were moved by the caller that had them locked, or deleted by the app.';
 
+-- imago.forget_runs
+create or replace function imago.forget_runs(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- Rows of batches, and of the log, that one call drops at most; the next run drops more.
+  room integer := 20000;
+  dropped integer;
+  kept record;
+  old imago.run;
+  heir bigint;
+  newest constant bigint := (imago.last_run(plan_name)).id;
+  synced constant bigint := (
+    select max(r.id) from imago.run r
+    where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null);
+  taken_back constant bigint := (
+    select max(r.id) from imago.run r where r.plan = plan_name and r.direction = 'rollback' and r.state = 'succeeded');
+begin
+  -- Fixes of one validation count as one, although each call has a run of its own.
+  select min(g.first) as run, count(*) as runs into kept
+  from (
+    select min(r.id) as first from imago.run r where r.plan = plan_name
+    group by coalesce('fixes of ' || r.validation, r.id::text) order by max(r.id) desc limit imago.setting_number('kept_runs')
+  ) g;
+  for old in
+    select r.* from imago.run r
+    where r.plan = plan_name and r.id < kept.run and r.finished_at is not null
+      -- That something was moved without a journal is not forgotten, nor what the last walk of a large table has counted.
+      and (r.backup or exists (
+        select from imago.run n join imago.batch b on b.run = n.id and b.moved > 0 where n.plan = r.plan and not n.backup and n.id > r.id))
+      and not exists (
+        select from imago.run_stage t where t.run = r.id and t.counted is not null and not exists (
+          select from imago.run n join imago.run_stage s on s.run = n.id where n.plan = r.plan and s.stage = t.stage and s.counted is not null and n.id > r.id))
+    order by r.id limit 100
+  loop
+    delete from imago.batch b where b.id in (
+      select o.id from imago.batch o where o.run = old.id and o.path <> 'window' order by o.id limit room);
+    get diagnostics dropped = row_count;
+    room := room - dropped;
+    exit when room <= 0;
+    if old.validation is null and old.id > coalesce(taken_back, 0) then
+      heir := (
+        select min(r.id) from imago.run r
+        where r.plan = plan_name and r.direction = old.direction and r.validation is null and r.id >= kept.run and r.id < newest);
+      continue when heir is null;
+      insert into imago.lane as l (run, stage, pass, number, moved, done)
+      select heir, s.stage, 'late', 0, imago.moved_by_runs(plan_name, old.direction, s.stage, old.id - 1, old.id), true
+      from (select distinct b.stage from imago.lane b where b.run = old.id union select 1) s
+      on conflict on constraint lane_pkey do update set moved = l.moved + excluded.moved;
+    end if;
+    delete from imago.batch b where b.run = old.id;
+    delete from imago.run r where r.id = old.id;
+  end loop;
+  delete from imago.log l where l.id in (
+    select o.id from (select n.id, n.created_at from imago.log n where n.plan = plan_name order by n.id limit 20000) o
+    where kept.runs = imago.setting_number('kept_runs') and o.created_at < (select r.created_at from imago.run r where r.id = kept.run));
+  -- Each write of the app that a sync has followed is a batch, as long as the plan is not finalized.
+  delete from imago.batch b where b.id in (
+    select o.id from imago.batch o
+    where o.run = synced and o.path = 'sync' and o.id <= (
+      select s.id from imago.batch s where s.run = synced and s.path = 'sync' order by s.id desc offset imago.setting_number('kept_syncs') limit 1)
+    order by o.id limit 20000);
+end
+$$;
+comment on function imago.forget_runs(text) is 'Drops the runs of a plan but for the newest kept_runs, with their lanes, batches and lines of the log. What figures still need of a run, how many it has moved since everything was last taken back, goes to the oldest run that stays (late lane 0). Of a run''s batches by syncs the newest kept_syncs stay.';
+
 -- imago.forget_values
 create or replace function imago.forget_values(plan imago.plan, entity text, out rows jsonb, out left_rows jsonb)
 language plpgsql
@@ -7038,7 +8749,8 @@ create or replace function imago.forward_run(
   backup boolean,
   max_failures text,
   on_failure text,
-  driven bigint default null
+  driven bigint default null,
+  cohort jsonb default null
 )
 returns imago.run
 language plpgsql
@@ -7051,6 +8763,10 @@ begin
   if driven is not null then
     run := imago.expect_run(plan_name, 'forward', driven);
     perform imago.expect_same_settings(run, backup, max_failures, on_failure);
+    if cohort is not null and run.finished_at is null then
+      perform imago.take_cohort(plan_name, cohort, true);
+      select r.* into run from imago.run r where r.id = driven;
+    end if;
     return run;
   end if;
   run := imago.unfinished_run(plan_name);
@@ -7060,10 +8776,17 @@ begin
       return run;
     end if;
     -- A call that began before the run ended was meant for that run.
-    if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp() then
+    if run.direction = 'forward' and run.state = 'succeeded' and run.finished_at > statement_timestamp()
+       and not imago.is_wider(plan_name, cohort) then
       return run;
     end if;
+    if cohort is not null then
+      perform imago.take_cohort(plan_name, cohort);
+    end if;
     run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'));
+  elsif cohort is not null and run.direction = 'forward' then
+    perform imago.take_cohort(plan_name, cohort);
+    select r.* into run from imago.run r where r.id = run.id;
   end if;
   if run.direction = 'rollback' then
     if run.caused_by is null then
@@ -7075,7 +8798,7 @@ begin
   return run;
 end
 $$;
-comment on function imago.forward_run(text, boolean, text, text, bigint) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one.';
+comment on function imago.forward_run(text, boolean, text, text, bigint, jsonb) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one. It takes the cohort that the call asks for, too.';
 
 -- imago.found_problems
 create or replace function imago.found_problems(plan imago.plan)
@@ -7098,6 +8821,7 @@ begin
       from pg_catalog.pg_attribute a
       join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+    return query select * from imago.once_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
   return query select * from imago.rule_problems(plan);
@@ -7169,6 +8893,7 @@ declare
   plan imago.plan := imago.find_plan(plan_name);
   write imago.plan_write;
   place integer;
+  old_place integer;
   whole boolean;
   lost record;
   result jsonb;
@@ -7184,22 +8909,30 @@ begin
     perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
   end if;
   place := array_position(write.columns, column_name);
+  old_place := array_position(write.deleted_columns, column_name);
   whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
-    or cardinality(write.columns) = 1 and not write.inserts;
+    or place is not null and cardinality(write.columns) = 1 and not write.inserts and not write.deletes;
   if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
-     or not whole and place is null then
+     or not whole and place is null and old_place is null then
     perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
   end if;
 
   execute format(
     'select count(*) as rows, count(distinct j.entity) as entities, (array_agg(distinct j.entity::text))[:10] as keys
      from imago_undo.%I j where %s', write.undo_table,
-    case when whole then 'true' else format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end)
+    case when whole then 'true' else concat_ws(' or ',
+      case when place is not null then format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end,
+      case when old_place is not null then format('j.old_%s is not null', old_place) end) end)
   into lost;
   if whole then
     perform imago.drop_write(write);
   else
-    perform imago.drop_journaled(write, place);
+    if old_place is not null then
+      update imago.plan_write w set deleted_columns[old_place] = '' where w.id = write.id;
+    end if;
+    if place is not null then
+      perform imago.drop_journaled(write, place);
+    end if;
   end if;
   perform imago.rebuild_functions(plan_name);
   result := jsonb_build_object('plan', plan_name, 'relation', relation, 'column', column_name, 'rows', lost.rows, 'entities', lost.entities);
@@ -7229,7 +8962,7 @@ $$;
 comment on function imago.given(text, text) is 'The value of an argument, or IM004 where it is null.';
 
 -- imago.glance
-create or replace function imago.glance(plan imago.plan, run imago.run)
+create or replace function imago.glance(plan imago.plan, run imago.run, holds_rows boolean)
 returns imago.governor
 language plpgsql
 volatile
@@ -7244,14 +8977,33 @@ begin
   governor.share := case when governor.share = 0 and governor.held_until > clock_timestamp() then 0 else 1 end;
   if last_look is null or last_look::timestamptz <= clock_timestamp() - make_interval(secs => imago.setting_number('look_ms') / 1000.0) then
     perform set_config('imago.glanced', clock_timestamp()::text, true);
-    if exists (select from unnest(imago.take_readings(plan, run, governor)) r where r.level >= 2 and r.signal not in ('hours', 'waiters')) then
+    if exists (
+      select from unnest(imago.take_readings(plan, run, imago.rebase_governor(governor), holds_rows)) r
+      where r.level >= 2 and r.signal not in ('hours', 'waiters')
+    ) then
       governor.share := 0;
     end if;
   end if;
   return governor;
 end
 $$;
-comment on function imago.glance(imago.plan, imago.run) is 'A look that writes nothing, for what is taken back: others would wait for its rows to the end.';
+comment on function imago.glance(imago.plan, imago.run, boolean) is 'A look that writes nothing, for what is taken back: others would wait for its rows to the end.';
+
+-- imago.go_back
+create or replace function imago.go_back(write imago.plan_write, part text, keys anyarray, force boolean default false, path text default '')
+returns imago.way_back
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.way_back;
+begin
+  execute format('select b.* from imago_undo.%I($1, $2, $3, $4) b', write.undo_table || '_back') into result using part, keys, force, path;
+  return result;
+end
+$$;
+comment on function imago.go_back(imago.plan_write, text, anyarray, boolean, text) is 'Does one part of a rollback to one declared write, as build_back has generated it. path: the search_path for code of the app.';
 
 -- imago.goes_along
 create or replace function imago.goes_along(write imago.plan_write)
@@ -7269,6 +9021,20 @@ as $$
 $$;
 comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
 
+-- imago.goes_first
+create or replace function imago.goes_first(write imago.plan_write)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return write.inserts and write.deletes and not exists (select from imago.referencing_columns(write.plan, write.relation));
+end
+$$;
+comment on function imago.goes_first(imago.plan_write) is 'Whether inserted rows make room before deleted ones come back to the same table. Where something refers to it, they go last.';
+
 -- imago.goes_on_at_once
 create or replace function imago.goes_on_at_once(answer jsonb)
 returns boolean
@@ -7276,10 +9042,38 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select coalesce((answer ->> 'has_more')::boolean, false)
-    and coalesce(answer ->> 'status', answer ->> 'state') in ('working', 'deferred', 'preparing', 'checking', 'finalizing')
+  select coalesce((answer ->> 'has_more')::boolean, false) and coalesce(
+    coalesce(answer ->> 'status', answer ->> 'state') in ('working', 'deferred', 'preparing', 'checking', 'finalizing')
+      -- A rate that is used up is there again in a moment.
+      or answer ->> 'status' = 'waiting' and (answer #>> '{health,share}')::numeric > 0, false)
 $$;
 comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: whoever drives a plan calls again as soon as the answer says.';
+
+-- imago.gone_entities
+create or replace function imago.gone_entities(staged imago.plan, estimated boolean)
+returns bigint
+language plpgsql
+-- As planned_rows, which it calls.
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write := imago.deleting_write(staged);
+  amount bigint;
+begin
+  if write.id is null then
+    return 0;
+  elsif estimated then
+    return round(imago.planned_rows(format('imago_undo.%I d where d.op = ''d''', write.undo_table)));
+  end if;
+  execute format(
+    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where s.%I = d.entity)',
+    write.undo_table, staged.source, staged.key_column)
+  into amount;
+  return amount;
+end
+$$;
+comment on function imago.gone_entities(imago.plan, boolean) is 'Entities of a stage that the plan has deleted, as the journal knows them, counted or estimated.';
 
 -- imago.governor_reasons
 create or replace function imago.governor_reasons(plan text)
@@ -7333,7 +9127,7 @@ stable
 set search_path = ''
 as $$
   with written as (
-    select pg_catalog.to_regclass(w.relation) as relation, w.inserts, w.columns
+    select pg_catalog.to_regclass(w.relation) as relation, w.inserts or w.deletes as inserts, w.columns
     from imago.plan_write w
     where w.plan = guard_triggers.plan.name
     union all
@@ -7350,7 +9144,7 @@ as $$
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
-    -- Inserts and, in a rollback, deletes of rows that it inserts; updates of columns that it writes.
+    -- Inserts, and deletes in a rollback, or the other way round; updates of columns that it writes.
     and (w.inserts and t.tgtype & 12 > 0
       or t.tgtype & 16 > 0 and w.columns is distinct from '{}' and (w.columns is null or cardinality(t.tgattr::smallint[]) = 0 or exists (
         select from pg_catalog.pg_attribute a
@@ -7566,18 +9360,21 @@ set search_path = ''
 as $$
 declare
   written oid;
+  plain boolean := exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind <> 'p');
 begin
   -- A partition may have triggers of its own, which fire for statements that name its parent. One after the other: joined, the
   -- planner would rather ask of every trigger there is whose it is.
   for written in
     select has_app_trigger.relation
     union all
-    select p.relid from pg_catalog.pg_partition_tree(has_app_trigger.relation) p where p.level > 0
+    select p.relid from pg_catalog.pg_partition_tree(case when not plain then has_app_trigger.relation end) p where p.level > 0
   loop
     if exists (
       select from pg_catalog.pg_trigger t
+      join pg_catalog.pg_proc p on p.oid = t.tgfoid
       where t.tgrelid = written and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 16 = 16
-        and not imago.is_ours(t.tgfoid)) then
+        -- Most are the engine's, which their schema tells for less.
+        and case when p.pronamespace in ('imago'::pg_catalog.regnamespace, 'imago_undo'::pg_catalog.regnamespace) then false else not imago.is_ours(p.oid) end) then
       return true;
     end if;
   end loop;
@@ -7585,6 +9382,23 @@ begin
 end
 $$;
 comment on function imago.has_app_trigger(oid) is 'Whether a trigger of the app fires when rows of this table, or of a partition of it, are updated.';
+
+-- imago.has_insert_trigger
+create or replace function imago.has_insert_trigger(relation text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return exists (
+    select from imago.written_tables(relation) w
+    join pg_catalog.pg_trigger t on t.tgrelid = w and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 4 = 4
+    where not imago.is_ours(t.tgfoid));
+end
+$$;
+comment on function imago.has_insert_trigger(text) is 'Whether a trigger of the app fires when rows are inserted into this table, or into a partition of it.';
 
 -- imago.has_journal
 create or replace function imago.has_journal(plan imago.plan, entity text)
@@ -7649,6 +9463,41 @@ end
 $$;
 comment on function imago.has_sides(imago.plan_write) is 'Whether there may be journaled changes beside what a write declares.';
 
+-- imago.has_writers
+create or replace function imago.has_writers(run imago.run, relation text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return case
+    when imago.others_seen(run) then true
+    when exists (
+      select from imago.health h
+      where h.run = run.id and h.others_written is not null
+        and h.since <= clock_timestamp() - make_interval(secs => imago.setting_number('notice_ms') / 1000.0)) then false
+    -- Too early to know from what the calls of the run have seen.
+    else imago.is_written(relation)
+  end;
+end
+$$;
+comment on function imago.has_writers(imago.run, text) is 'Whether others write the tables of a plan, or this one, so that they would wait while an index is built on it.';
+
+-- imago.hash_of
+create or replace function imago.hash_of(name text, type text, seed text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(case
+    when type = 'uuid' then 'pg_catalog.uuid_hash_extended(r.%1$I, %2$s)'
+    when type in ('smallint', 'integer', 'bigint') then 'pg_catalog.hashint8extended(r.%1$I, %2$s)'
+    else 'pg_catalog.hashtextextended(r.%1$I::text collate "C", %2$s)' end, name, seed)
+$$;
+comment on function imago.hash_of(text, text, text) is 'SQL: the hash of a column of a row called r, which differs with the seed.';
+
 -- imago.health_json
 create or replace function imago.health_json(plan text)
 returns jsonb
@@ -7674,7 +9523,7 @@ begin
   return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
     'others_write', others_write,
     'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),
-    'retry_after_ms', case governor.share when 0 then imago.wait_ms(governor) else imago.next_look_ms(governor) end,
+    'retry_after_ms', case governor.share when 0 then imago.wait_ms(governor) else greatest(100, imago.rate_wait_ms(run.plan)) end,
     'health', imago.health_json(run.plan));
 end
 $$;
@@ -7688,7 +9537,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  governor imago.governor := imago.look(plan, imago.unfinished_run(plan.name));
+  governor imago.governor := imago.look(plan, imago.unfinished_run(plan.name), holds_rows => false);
 begin
   -- Hours are for what moves entities: who looks, or finalizes, does so by hand.
   if governor.share > 0 or not exists (select from imago.reading r where r.plan = plan.name and r.holds and r.signal <> 'hours') then
@@ -7726,6 +9575,24 @@ end
 $$;
 comment on function imago.held_findings(imago.plan_check, bigint) is 'How much of what a check has found is of entities that are held.';
 
+-- imago.held_ms
+create or replace function imago.held_ms(since timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- Who changes rows only keeps others from the same rows.
+  locks constant jsonb := (
+    select jsonb_agg(h) from jsonb_array_elements(imago.locks_held()) h where h ->> 'mode' <> 'ROW EXCLUSIVE');
+begin
+  return case when locks is null then '{}' else jsonb_build_object(
+    'held_ms', round(extract(epoch from clock_timestamp() - since)::numeric * 1000, 1), 'locks', locks) end;
+end
+$$;
+comment on function imago.held_ms(timestamptz) is 'Fields of an answer, and of the log: how long a step has kept writers from the app''s tables. From which, and how, say locks; held_ms is what it was at most. Empty where it has not.';
+
 -- imago.hidden_relations
 create or replace function imago.hidden_relations(plan imago.plan)
 returns setof regclass
@@ -7749,6 +9616,23 @@ end
 $$;
 comment on function imago.hidden_relations(imago.plan) is 'Tables of a plan, undo tables included, whose row level security hides rows from the role that Imago runs as.';
 
+-- imago.hold_plan
+create or replace function imago.hold_plan(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '4s'
+as $$
+begin
+  perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
+  perform from imago.plan p where p.name = plan_name for no key update;
+exception when lock_not_available or deadlock_detected then
+  perform imago.raise_error('IM016', plan_name);
+end
+$$;
+comment on function imago.hold_plan(text) is 'Holds a plan alone: no other caller opens a run, or says whom runs take. IM016 when others take too long.';
+
 -- imago.hold_reason
 create or replace function imago.hold_reason(plan text)
 returns text
@@ -7763,6 +9647,68 @@ as $$
   from imago.governor g where g.plan = hold_reason.plan and g.share = 0
 $$;
 comment on function imago.hold_reason(text) is 'Why the runs of a plan are held, in words; null where they are not.';
+
+-- imago.hours_ahead
+create or replace function imago.hours_ahead(throttle imago.throttle, seconds numeric, at timestamptz, out windows integer, out ends_at timestamptz)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  length constant numeric := imago.hours_seconds(throttle);
+  clock constant timestamp := at at time zone throttle.time_zone;
+  opened timestamp := clock::date + throttle.hours_from;
+  rest numeric := seconds;
+begin
+  if length is null then
+    ends_at := at + make_interval(secs => seconds);
+    return;
+  end if;
+  -- The window that is open, or else the next one; of an open one only what is left.
+  if imago.is_open(throttle, at) then
+    opened := case when opened > clock then opened - interval '1 day' else opened end;
+    rest := seconds + extract(epoch from clock - opened);
+  elsif opened <= clock then
+    opened := opened + interval '1 day';
+  end if;
+  windows := greatest(1, ceil(rest / length));
+  ends_at := (opened + make_interval(days => windows - 1, secs => rest - (windows - 1) * length)) at time zone throttle.time_zone;
+end
+$$;
+comment on function imago.hours_ahead(imago.throttle, numeric, timestamptz, out integer, out timestamptz) is 'In how many windows of its hours a run of so many seconds works, and when it ends.';
+
+-- imago.hours_problems
+create or replace function imago.hours_problems(forecast imago.forecast, throttle imago.throttle)
+returns setof imago.forecast_problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  ahead record;
+begin
+  select * into ahead from imago.hours_ahead(throttle, forecast.seconds, clock_timestamp());
+  if ahead.windows > 1 then
+    return next row('warning', 'hours', imago.hours_text(throttle), imago.hours_seconds(throttle), round(forecast.seconds), null,
+      format('The run works on %s days, %s, until %s', ahead.windows, imago.hours_text(throttle),
+        to_char(ahead.ends_at at time zone throttle.time_zone, 'YYYY-MM-DD HH24:MI')),
+      'Give it more hours, or more workers.')::imago.forecast_problem;
+  end if;
+end
+$$;
+comment on function imago.hours_problems(imago.forecast, imago.throttle) is 'Whether a run needs more than one window of its hours.';
+
+-- imago.hours_seconds
+create or replace function imago.hours_seconds(throttle imago.throttle)
+returns numeric
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when w.seconds > 0 then w.seconds else w.seconds + 86400 end
+  from (select extract(epoch from throttle.hours_to - throttle.hours_from) as seconds) w
+$$;
+comment on function imago.hours_seconds(imago.throttle) is 'For how long a day runs may work; null where hours are not limited.';
 
 -- imago.hours_text
 create or replace function imago.hours_text(throttle imago.throttle)
@@ -7800,6 +9746,59 @@ as $$
   ) c
 $$;
 comment on function imago.identity_changed(text, text[], boolean) is 'SQL for a trigger: whether one of these columns differs between the old and the new rows.';
+
+-- imago.image_bytes
+create or replace function imago.image_bytes(cost imago.cost)
+returns numeric
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Images leave out what is empty of a page, and may be compressed; a record that is none takes 50 bytes at least.
+  select least(cost.images * current_setting('block_size')::numeric, greatest(0, cost.wal_bytes - 50 * cost.records))
+$$;
+comment on function imago.image_bytes(imago.cost) is 'Of the write-ahead log of a cost, what images of whole pages take at most.';
+
+-- imago.in_cohort
+create or replace function imago.in_cohort(staged imago.plan, keys text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  condition constant text := imago.cohort_sql(staged, 'k.key');
+begin
+  if condition = 'true' or keys = '{}' then
+    return keys;
+  end if;
+  return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
+    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from unnest(%L::%s[]) with ordinality k(key, n) where %s',
+    keys, staged.key_type, condition))));
+end
+$$;
+comment on function imago.in_cohort(imago.plan, text[]) is 'Those of the keys that runs of a plan take, in their order; IM071 where a condition of a cohort cannot be evaluated.';
+
+-- imago.index_hold_ms
+create or replace function imago.index_hold_ms(relation text)
+returns numeric
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  bytes constant numeric := coalesce(imago.relation_bytes(relation), 0);
+  -- Measured: docs/architecture.md, "Indexes after the walk".
+  ms_per_row constant numeric := 0.002;
+  ms_per_mb constant numeric := 1.5;
+  rows numeric;
+begin
+  select greatest(c.reltuples::numeric, pg_catalog.pg_stat_get_live_tuples(c.oid), case when c.reltuples < 0 then bytes / 100 end) into rows
+  from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation);
+  return (coalesce(rows, 0) * ms_per_row + bytes / 1048576 * ms_per_mb) * coalesce((select max(w.index_pace) from imago.plan_write w), 1);
+end
+$$;
+comment on function imago.index_hold_ms(text) is 'Milliseconds that writers of a table are expected to wait while an index is built on it in a call. By its rows and bytes, and by what earlier ones took on this server.';
 
 -- imago.index_of
 create or replace function imago.index_of(relation text, name text)
@@ -7847,15 +9846,63 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
-    format('create index concurrently on %s (%I);', relation, name)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null;
+  -- None can be built concurrently on a partitioned table, but on each of its partitions.
+  select 'warning', 'no_index', format('%s.%I', u, name), format('has no index; %s reads the whole table for each batch', purpose),
+    format('create index concurrently on %s (%I);', u, name)
+  from imago.unindexed_tables(relation, name) u;
 end
 $$;
 comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.
 
 Example: select * from imago.index_warning(''public.posts'', ''user_id'', ''the walk'')';
+
+-- imago.index_way
+create or replace function imago.index_way(run imago.run, relation text, bytes bigint, ms numeric)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return case
+    when imago.fits_call(bytes, ms) then 'call'
+    when imago.is_builder_there(run.plan) then 'connection'
+    when (imago.find_job(run.plan) ->> 'active')::boolean then 'job'
+    when bytes >= imago.setting_number('index_mb') * 1048576::bigint then 'large'
+    when imago.has_writers(run, relation) then 'written'
+    else 'call'
+  end;
+end
+$$;
+comment on function imago.index_way(imago.run, text, bigint, numeric) is 'Who builds an index on a table of this size. call: this call, since writers wait for at most hold_ms or there are none; connection: a command over its database connection; job: pg_cron; large and written: a person, and why.';
+
+-- imago.indexing_fields
+create or replace function imago.indexing_fields(plan_name text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('index', d.name, 'statement', d.statement, 'retry_after_ms', 1000, 'reason', format('an index on %s is built beside the app', d.name))
+  from imago.direct_index(plan_name, false) d
+$$;
+comment on function imago.indexing_fields(text) is 'Fields of the answer of a call that waits for pg_cron to build an index.';
+
+-- imago.insert_query
+create or replace function imago.insert_query(write imago.plan_write, width integer, source text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- Of an earlier row the journal has not the columns that came later: they get their default, as rows did that were there.
+  select format('insert into %s (%s) overriding system value select %s from %s r where r.width = %s',
+    write.relation,
+    imago.each_column('%2$I', write.relation, write.deleted_columns[:width]),
+    imago.each_column('r.old_%1$s::%3$s', write.relation, write.deleted_columns[:width]),
+    source, width)
+$$;
+comment on function imago.insert_query(imago.plan_write, integer, text) is 'SQL that inserts deleted rows from a source (returning_rows) again, of which the journal kept so many columns. A condition on them (r) may follow.';
 
 -- imago.install_capture
 create or replace function imago.install_capture(write_id integer)
@@ -7872,14 +9919,20 @@ begin
   perform imago.build_capture(write);
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger %I before insert or update on %s for each statement
+      'create or replace trigger %I before insert or update%s on %s for each statement
          when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()',
-      imago.trigger_name(write.plan, 'guard'), written);
+      imago.trigger_name(write.plan, 'guard'), case when write.deletes then ' or delete' end, written);
     if write.inserts then
       execute format(
         'create or replace trigger %I after insert on %s referencing new table as new_rows for each statement
            when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
         imago.trigger_name(write.plan, 'insert'), written, write.undo_table || '_insert');
+    end if;
+    if write.deletes then
+      execute format(
+        'create or replace trigger %I after delete on %s referencing old table as old_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+        imago.trigger_name(write.plan, 'delete'), written, write.undo_table || '_delete');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
     -- each such row, and each would prepare the condition anew, which takes longer than they do.
@@ -7895,6 +9948,24 @@ begin
 end
 $$;
 comment on function imago.install_capture(integer) is 'Installs the guard, capture, note and keep triggers of one declared write on its relation and the partitions of it.';
+
+-- imago.install_fill
+create or replace function imago.install_fill(sync imago.plan_sync, plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine constant text := imago.build_fill(sync, plan);
+begin
+  execute format('create or replace trigger %I before insert on %s for each statement execute function imago_undo.%I()',
+    imago.trigger_name(sync.plan, 'begin', sync.position::text), sync.relation, routine);
+  execute format('create or replace trigger %I before insert on %s for each row execute function imago_undo.%I()',
+    imago.trigger_name(sync.plan, 'fill', sync.position::text), sync.relation, routine);
+end
+$$;
+comment on function imago.install_fill(imago.plan_sync, imago.plan) is 'Installs the triggers by which a sync fills a column of new rows before they are written, after all triggers of the app.';
 
 -- imago.install_keep
 create or replace function imago.install_keep(write_id integer)
@@ -7923,10 +9994,21 @@ begin
     -- On the way there it has nothing to do where there is no updated_at-like column.
     batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
+  if write.deletes then
+    perform imago.build_return(write);
+    execute format(
+      'create or replace trigger %I before insert on %s for each row
+         when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'give'), write.relation, batches || ':%:back', write.undo_table || '_give');
+    execute format(
+      'create or replace trigger %I before insert on %s for each row
+         when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'same'), write.relation, batches || ':%:back', write.undo_table || '_same');
+  end if;
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
 
 -- imago.install_sync
 create or replace function imago.install_sync(plan_name text, sync_position integer)
@@ -7952,7 +10034,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
   end if;
   select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
-  from unnest(sync.entity_column || coalesce(sync.columns, '{}')) c
+  from unnest(array_remove(array[sync.entity_column, sync.fills], null) || coalesce(sync.columns, '{}')) c
   where c <> all (imago.stored_columns(sync.relation));
   if missing is not null then
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
@@ -7969,6 +10051,9 @@ begin
         routine);
     end loop;
   end loop;
+  if imago.is_fillable(sync) then
+    perform imago.install_fill(sync, plan);
+  end if;
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;
@@ -7987,6 +10072,7 @@ declare
   undo text;
   definition text;
   entity_type text;
+  is_used boolean;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   select p.* into strict plan from imago.plan p where p.name = write.plan;
@@ -7999,11 +10085,19 @@ begin
     write.stage := (
       select - count(*) from imago.plan_write o where o.plan = write.plan and o.entity_column is null and o.position > write.position);
   end if;
+  if write.deletes and pg_catalog.to_regclass(format('imago_undo.%I', undo)) is not null then
+    -- Of a run before. The app may have other columns by now.
+    execute format('select exists (select from imago_undo.%I)', undo) into is_used;
+    if not is_used then
+      execute format('drop table imago_undo.%I', undo);
+    end if;
+  end if;
   update imago.plan_write w set
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
-    inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
+    inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end,
+    deleted_columns = case when not write.deletes then '{}' when is_used then w.deleted_columns else imago.stored_columns(write.relation) end
   where w.id = write_id
   returning * into write;
 
@@ -8012,6 +10106,9 @@ begin
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.journal_columns(write.relation, write.columns) c), '');
+  if write.deletes then
+    definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
+  end if;
   plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
@@ -8033,8 +10130,8 @@ begin
     write.relation, write.plan));
   execute format('revoke all on imago_undo.%I, imago_undo.%I from public', undo, undo || '_seen');
   execute format('comment on table imago_undo.%I is %L', undo, format(
-    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated. side: undeclared columns that triggers of the app changed, before and after.',
-    write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated, d were deleted and are kept whole. side: undeclared columns that triggers of the app changed, before and after.',
+    write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), case when write.deletes then 'deleted rows' else 'inserted rows' end)));
 end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';
@@ -8208,9 +10305,12 @@ as $$
       ('guard', true),
       ('update', true),
       ('insert', w.inserts),
+      ('delete', w.deletes),
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       ('note', r.is_declared and w.kept_at is not null),
-      ('keep', r.is_declared and w.kept_at is not null)
+      ('keep', r.is_declared and w.kept_at is not null),
+      ('give', r.is_declared and w.deletes and w.kept_at is not null),
+      ('same', r.is_declared and w.deletes and w.kept_at is not null)
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
@@ -8233,6 +10333,10 @@ as $$
     ) r
     cross join lateral unnest(s.events) e
     where s.installed_at is not null
+    union all
+    select s.plan, s.relation, imago.trigger_name(s.plan, k, s.position::text)
+    from imago.plan_sync s cross join unnest(array['begin', 'fill']) k
+    where s.installed_at is not null and pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(s.plan, s.position))) is not null
   ), present as (
     select g.tgrelid, g.tgname, g.tgenabled, p.name as plan
     from pg_catalog.pg_trigger g
@@ -8253,7 +10357,7 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, give, same, sync and fill.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -8267,9 +10371,11 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_note', '_keep']) suffix where w.undo_table is not null
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    union all
+    select s.plan, imago.fill_function(s.plan, s.position), 'function', false from imago.plan_sync s
     union all
     select p.name, imago.walk_function(p.name, o.stage), 'function', p.prepared_at is not null and p.closed_at is null
     from imago.plan p cross join lateral imago.walked_only(p.name) o
@@ -8392,20 +10498,37 @@ $$;
 comment on function imago.is_batch_open(text, boolean) is 'Whether the setting imago.batch names a batch of this plan that this very transaction opened and has not ended. Any role can set a setting; nobody can forge the row. Without a plan: a batch of whatever plan.';
 
 -- imago.is_beside_app
-create or replace function imago.is_beside_app(plan text, run imago.run)
+create or replace function imago.is_beside_app(run imago.run, governor imago.governor)
 returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  now constant timestamptz := clock_timestamp();
 begin
   return exists (
       select from imago.health h
-      where h.run = run.id and h.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0))
-    or imago.active_others(plan) > 0;
+      where h.run = run.id and h.others_at > now - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0) and h.others_at <= now)
+    or exists (select from unnest(imago.read_activity(run, governor)) m where m.signal = 'active' and m.value > 0);
 end
 $$;
-comment on function imago.is_beside_app(text, imago.run) is 'Whether anybody is there to be protected: others that write the plan''s tables, or sessions that are at work.';
+comment on function imago.is_beside_app(imago.run, imago.governor) is 'Whether anybody is there to be protected: others that write the plan''s tables, or sessions that are at work.';
+
+-- imago.is_builder_there
+create or replace function imago.is_builder_there(plan_name text)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and l.granted and l.mode = 'ShareLock' and l.objsubid = 1
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.plan_lock_key(plan_name, 'index'))
+$$;
+comment on function imago.is_builder_there(text) is 'Whether a command drives the plan that has a database connection: it builds indexes concurrently. It says so by a lock that ends with it.';
 
 -- imago.is_estimated
 create or replace function imago.is_estimated(plan imago.plan)
@@ -8417,6 +10540,28 @@ as $$
   select imago.source_rows(plan) > 100000
 $$;
 comment on function imago.is_estimated(imago.plan) is 'Whether figures of a plan are estimated, because to count its entities would take too long for a look.';
+
+-- imago.is_fillable
+create or replace function imago.is_fillable(sync imago.plan_sync)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select sync.fills is not null
+    -- A statement may name a partition or its parent: other triggers stand around it than around its rows.
+    and exists (
+      select from pg_catalog.pg_class c
+      where c.oid = pg_catalog.to_regclass(sync.relation) and c.relkind = 'r' and not c.relispartition)
+    and exists (
+      select from imago.plan_write w
+      where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = pg_catalog.to_regclass(sync.relation)
+        and sync.fills = any (w.columns) and w.entity_column = sync.entity_column)
+    -- Their text is the same in whatever formats.
+    and (select bool_and(k.type in ('uuid', 'smallint', 'integer', 'bigint', 'text'))
+         from imago.journal_columns(sync.relation, imago.primary_key(sync.relation)) k)
+$$;
+comment on function imago.is_fillable(imago.plan_sync) is 'Whether the column that a sync fills can be set before rows are written. Otherwise its statement sets it afterwards, as without.';
 
 -- imago.is_finalized
 create or replace function imago.is_finalized(plan_name text)
@@ -8484,21 +10629,31 @@ comment on function imago.is_large(text) is 'For plans: whether a table has dire
 Example: select imago.is_large(''public.users'')';
 
 -- imago.is_look_due
-create or replace function imago.is_look_due(governor imago.governor)
+create or replace function imago.is_look_due(governor imago.governor, holds_rows boolean)
 returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  now constant timestamptz := clock_timestamp();
+  look_ms constant integer := imago.setting_number('look_ms');
 begin
-  return governor.looked_at is null
-    or governor.looked_at <= clock_timestamp() - make_interval(secs => imago.setting_number('look_ms') / 1000.0)
-    -- Written so much that a slot may be near its end.
-    or governor.wal_room is not null and governor.share > 0
-       and pg_catalog.pg_current_wal_insert_lsn() - governor.lsn > greatest(governor.wal_room, 1048576);
+  if governor.looked_at is null or governor.looked_at > now or governor.looked_at <= now - make_interval(secs => look_ms / 1000.0) then
+    return true;
+  end if;
+  -- Written so much that a slot may be near its end.
+  if governor.share > 0 and pg_catalog.pg_current_wal_insert_lsn() - governor.lsn > greatest(governor.wal_room, 1048576) and governor.wal_room is not null then
+    return true;
+  end if;
+  -- Looks between sub-batches do not ask the query of an operator.
+  return not holds_rows and exists (
+    select from imago.throttle t left join imago.reading r on r.plan = t.plan and r.signal = 'query' and r.name = ''
+    where t.plan = governor.plan and t.throttle_query is not null and 'query' <> all (t.ignored)
+      and (imago.is_reading_due(r, look_ms) or r.read_at < t.set_at));
 end
 $$;
-comment on function imago.is_look_due(imago.governor) is 'Whether it is time to look again: look_ms have passed, or as much was written as the last look allowed.';
+comment on function imago.is_look_due(imago.governor, boolean) is 'Whether it is time to look again: look_ms have passed, or as much was written as the last look allowed.';
 
 -- imago.is_nulled
 create or replace function imago.is_nulled(relation text, column_name text, target text)
@@ -8525,6 +10680,17 @@ begin
 end
 $$;
 comment on function imago.is_nulled(text, text, text) is 'Whether a deleted target row only sets this column null in the rows that point at it, as its foreign keys say.';
+
+-- imago.is_once
+create or replace function imago.is_once(staged imago.plan)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select staged.source_schema = staged.name and staged.source_table = 'once_' || staged.stage
+$$;
+comment on function imago.is_once(imago.plan) is 'Whether a stage is done once (add_once), instead of walking a table of the app.';
 
 -- imago.is_open
 create or replace function imago.is_open(throttle imago.throttle, at timestamptz)
@@ -8570,6 +10736,23 @@ end
 $$;
 comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s, or one that a plan has left to the app. What a trigger calls tells whose it is, not its name.';
 
+-- imago.is_reading_due
+create or replace function imago.is_reading_due(reading imago.reading, every_ms integer)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  now constant timestamptz := clock_timestamp();
+  -- What could not be read is tried again as soon as that does not take a twentieth of the time.
+  rest_ms constant numeric := greatest(case when reading.sqlstate is null then every_ms else 0 end, 20 * reading.took_ms);
+begin
+  return reading.read_at is null or reading.read_at > now or reading.read_at <= now - make_interval(secs => rest_ms / 1000.0);
+end
+$$;
+comment on function imago.is_reading_due(imago.reading, integer) is 'Whether what is dear to read is to be read again.';
+
 -- imago.is_renamed
 create or replace function imago.is_renamed(plan_name text)
 returns boolean
@@ -8602,6 +10785,30 @@ as $$
 $$;
 comment on function imago.is_resumable(imago.validation) is 'Whether a validation that was begun is gone on with, by the next caller with the same options.';
 
+-- imago.is_taken
+create or replace function imago.is_taken(plan_name text, stage integer, entity text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return imago.in_cohort(imago.plan_at_stage(imago.find_plan(plan_name), stage), array[entity]) <> '{}';
+end
+$$;
+comment on function imago.is_taken(text, integer, text) is 'Whether runs of a plan take this entity.';
+
+-- imago.is_taken_later
+create or replace function imago.is_taken_later(staged imago.plan)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select staged.stage > 1 and imago.cohort_sql(staged, 'key') = 'false'
+$$;
+comment on function imago.is_taken_later(imago.plan) is 'Whether runs leave a further stage for later, since the cohort that they take has nobody in it.';
+
 -- imago.is_time_left
 create or replace function imago.is_time_left(began timestamptz, deadline timestamptz)
 returns boolean
@@ -8633,6 +10840,100 @@ begin
 end
 $$;
 comment on function imago.is_waited_for(integer) is 'Whether another session waits for a lock of this one, and has for so many milliseconds.';
+
+-- imago.is_wanted
+create or replace function imago.is_wanted(source text, throttle imago.throttle)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return case source
+    when 'query' then throttle.throttle_query is not null
+    when 'disk' then imago.setting_size('disk_mb') is not null
+    when 'wal' then imago.setting_size('wal_mb_per_s') is not null
+    when 'archive' then current_setting('archive_mode') <> 'off'
+    when 'archiver' then current_setting('archive_mode') <> 'off'
+    else true
+  end;
+end
+$$;
+comment on function imago.is_wanted(text, imago.throttle) is 'Whether there is anything to read of a source: settings, or what operators have asked for, may say no.';
+
+-- imago.is_wider
+create or replace function imago.is_wider(plan_name text, cohort jsonb)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  wanted imago.cohort_taken;
+  taken imago.cohort_taken;
+begin
+  if cohort is null then
+    return false;
+  end if;
+  wanted := imago.read_cohort(imago.find_plan(plan_name), cohort);
+  select t.* into taken from imago.cohort_taken t where t.plan = plan_name;
+  return taken.plan is not null and not (coalesce(wanted.percent, 0) <= taken.percent and wanted.keys <@ taken.keys and wanted.names <@ taken.names);
+end
+$$;
+comment on function imago.is_wider(text, jsonb) is 'Whether a caller asks for entities that runs of a plan do not take.';
+
+-- imago.is_worth_forecast
+create or replace function imago.is_worth_forecast(plan imago.plan)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  throttle imago.throttle;
+  room numeric;
+begin
+  if (select sum(imago.estimated_rows(s.source)) from imago.plan_stages(plan) s) >= imago.setting_number('forecast_entities') then
+    return true;
+  end if;
+  select t.* into throttle from imago.throttle t where t.plan = is_worth_forecast.plan.name;
+  select min(greatest(0, r.room)) into room
+  from (
+    select 'slot' as signal, v.value, v.capacity, (select s.slow / 100 * v.capacity from imago.signal s where s.name = 'slot') - v.value as room from unnest(imago.read_slots()) v
+    union all
+    select 'disk', v.value, v.capacity, (select s.slow / 100 * v.capacity from imago.signal s where s.name = 'disk') - v.value from unnest(imago.read_disk()) v
+    union all
+    -- Who writes for less than a minute is past before it matters.
+    select 'wal', null, null, 60 * 1048576 * imago.setting_size('wal_mb_per_s')
+  ) r
+  where r.room is not null and r.signal <> all (coalesce(throttle.ignored, '{}'));
+  -- Ten times what there is: log, journal, new rows and dead ones together seldom come to half of that.
+  return coalesce(room < 10 * (select sum(s.bytes) from imago.relation_sizes(plan) s), false);
+end
+$$;
+comment on function imago.is_worth_forecast(imago.plan) is 'Whether a run may be too large for something, so that measuring is worth its time. Reads statistics and sizes only.';
+
+-- imago.is_written
+create or replace function imago.is_written(relation text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  tables constant oid[] := array(select w::oid from imago.written_tables(relation) w);
+  before numeric;
+begin
+  -- Else a transaction goes on seeing what it has seen first.
+  perform pg_catalog.pg_stat_clear_snapshot();
+  before := imago.rows_counted(tables);
+  -- A session at work reports once a second what it has written.
+  perform pg_catalog.pg_sleep(1.2);
+  perform pg_catalog.pg_stat_clear_snapshot();
+  return imago.rows_counted(tables) <> before;
+end
+$$;
+comment on function imago.is_written(text) is 'Whether anybody writes a table: looks for a second, and locks nothing meanwhile.';
 
 -- imago.job_name
 create or replace function imago.job_name(plan_name text, direct boolean default false)
@@ -8719,18 +11020,19 @@ $$;
 comment on function imago.journaled_print(imago.plan_write, text) is 'SQL: the print of a journaled row as it is compared with that of the table. Columns may have gone since it was taken.';
 
 -- imago.judge
-create or replace function imago.judge(signal imago.signal, reading imago.reading, before imago.reading, is_beside_app boolean)
+create or replace function imago.judge(signal imago.signal, reading imago.reading, before imago.reading, run imago.run, governor imago.governor)
 returns imago.reading
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  now constant timestamptz := clock_timestamp();
   raw integer := case
     when reading.sqlstate is null then imago.raw_level(signal, reading.value, reading.capacity)
     when not signal.fails_closed then 0
     -- What cannot be seen is not taken to be fine for long.
-    when before.sqlstate is not null and before.since < clock_timestamp() - interval '15 s' then 2
+    when before.sqlstate is not null and before.since < now - interval '15 s' then 2
     else 1
   end;
 begin
@@ -8738,18 +11040,42 @@ begin
   reading.slow_looks := case when raw >= 1 then coalesce(before.slow_looks, 0) + 1 else 0 end;
   reading.hold_looks := case when raw >= 2 then coalesce(before.hold_looks, 0) + 1 else 0 end;
   reading.level := case
-    when signal.beside_app and not is_beside_app then 0
     when raw >= 2 and (reading.hold_looks >= signal.hold_looks or reading.sqlstate is not null) then case signal.name when 'waiters' then 3 else 2 end
     when raw >= 1 and reading.slow_looks >= signal.slow_looks then 1
     else 0
   end;
+  if reading.level > 0 and signal.beside_app and not imago.is_beside_app(run, governor) then
+    reading.level := 0;
+  end if;
   reading.since := case
-    when raw > 0 or reading.sqlstate is not null or reading.value >= signal.tell then coalesce(before.since, clock_timestamp())
+    when raw > 0 or reading.sqlstate is not null or reading.value >= signal.tell then least(before.since, now)
   end;
   return reading;
 end
 $$;
-comment on function imago.judge(imago.signal, imago.reading, imago.reading, boolean) is 'What a reading counts as, given the one of the look before: its level, and since when something is wrong.';
+comment on function imago.judge(imago.signal, imago.reading, imago.reading, imago.run, imago.governor) is 'What a reading counts as, given the one of the look before: its level, and since when something is wrong.';
+
+-- imago.keep_deleted
+create or replace function imago.keep_deleted(plan text, relation text, entities text[], row_keys text[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = keep_deleted.plan and w.relation = keep_deleted.relation);
+begin
+  if write.undo_table is null or not write.deletes then
+    return;
+  end if;
+  execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''d'' and concat_ws('','', %s) = any ($2)',
+    write.undo_table, imago.entity_type(write.undo_table), imago.each_column('j.key_%1$s', relation, write.key_columns))
+  using entities, row_keys;
+end
+$$;
+comment on function imago.keep_deleted(text, text, text[], text[]) is 'For plans: has the journal forget deleted rows of these entities, by their keys. They do not come back. For a sync that hears the app delete what the plan has made of them; a key of several columns is written with commas.
+
+Example: select imago.keep_deleted(''archive'', ''public.posts'', ''{12}'', ''{7,8}'')';
 
 -- imago.keep_late_triggers
 create or replace function imago.keep_late_triggers(plan_name text)
@@ -8953,19 +11279,44 @@ $$;
 comment on function imago.latest_end_validation(imago.run, timestamptz) is 'The newest checks that the end of a run has asked for since its last lane ended; null where there are none.';
 
 -- imago.leave_index_to_person
-create or replace function imago.leave_index_to_person(run imago.run, write_id integer, column_name text, reason text, sqlstate text default null)
+create or replace function imago.leave_index_to_person(
+  run imago.run, write_id integer, column_name text, reason text, sqlstate text default null, level text default 'warning')
 returns void
 language sql
 volatile
 set search_path = ''
 as $$
-  select imago.write_log(run.plan, run.id, 'warning', 'index',
+  select imago.write_log(run.plan, run.id, leave_index_to_person.level, 'index',
     jsonb_build_object('kind', 'no_index', 'object', u.object, 'message', 'has no index; ' || reason, 'hint', u.statement), null, leave_index_to_person.sqlstate)
   from imago.missing_indexes(run.plan) u
   where u.write_id = leave_index_to_person.write_id and u.column_name = leave_index_to_person.column_name;
   update imago.plan_write w set left_unindexed = w.left_unindexed || column_name where w.id = write_id
 $$;
-comment on function imago.leave_index_to_person(imago.run, integer, text, text, text) is 'Leaves the index on a pointing column to a person: notes it for this run and logs the statement.';
+comment on function imago.leave_index_to_person(imago.run, integer, text, text, text, text) is 'Leaves the index on a pointing column to a person, or to their command: notes it for this run and logs the statement.';
+
+-- imago.leave_rows
+create or replace function imago.leave_rows(run imago.run, plan imago.plan, rows jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  gone record;
+begin
+  for gone in
+    select distinct r ->> 'relation' as relation, r ->> 'entity' as entity, r ->> 'row_key' as row_key from jsonb_array_elements(rows) r
+  loop
+    select w.* into strict write from imago.stage_writes(plan) w where w.relation = gone.relation;
+    execute format('delete from imago_undo.%I j where j.entity = $1::%s and j.op = ''d'' and concat_ws('','', %s) = $2',
+      write.undo_table, plan.key_type, imago.each_column('j.key_%1$s', write.relation, write.key_columns))
+    using gone.entity, gone.row_key;
+    perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', gone.relation, 'row_key', gone.row_key), gone.entity);
+  end loop;
+end
+$$;
+comment on function imago.leave_rows(imago.run, imago.plan, jsonb) is 'Gives deleted rows (relation, entity, row_key) up: they do not come back. The log names them.';
 
 -- imago.lists_null
 create or replace function imago.lists_null(plan imago.plan)
@@ -9182,6 +11533,38 @@ end
 $$;
 comment on function imago.log_change(imago.run, numeric, imago.governor, imago.reading[]) is 'Logs that a run is slowed, held or released, with the signals, and only then: not each look.';
 
+-- imago.log_estimate
+create or replace function imago.log_estimate(cost jsonb, entities bigint, seconds numeric, pages numeric, new_pages numeric)
+returns numeric
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  c record;
+  images numeric;
+  checkpoints numeric;
+begin
+  select * into c from jsonb_to_record(cost) c(wal_record_bytes numeric, wal_images numeric, wal_image_bytes numeric, rows_written numeric);
+  images := c.wal_images * entities;
+  -- As many checkpoints as will come: each lets every page be written in full once more. They spread their work over the time
+  -- to the next one, so that about two of them are within max_wal_size.
+  checkpoints := floor(
+    2 * (c.wal_record_bytes * entities + least(images, pages) * c.wal_image_bytes) / pg_catalog.pg_size_bytes(current_setting('max_wal_size'))
+    + seconds / extract(epoch from current_setting('checkpoint_timeout')::interval));
+  if current_setting('full_page_writes')::boolean then
+    -- Where the sample came upon pages that were in the log already, the next checkpoint changes that.
+    if checkpoints >= 1 then
+      images := greatest(images, least(pages, c.rows_written * entities));
+    end if;
+    -- A new page is in the log as it is filled: only after a checkpoint it comes once more.
+    images := least(images, pages + checkpoints * (pages + new_pages));
+  end if;
+  return c.wal_record_bytes * entities + images * c.wal_image_bytes;
+end
+$$;
+comment on function imago.log_estimate(jsonb, bigint, numeric, numeric, numeric) is 'Write-ahead log for so many entities in so many seconds. Its records grow with them; images of whole pages are as many as the sample had, and at most each page after each checkpoint.';
+
 -- imago.log_request
 create or replace function imago.log_request(plan_name text, action text, caller text)
 returns jsonb
@@ -9208,7 +11591,7 @@ $$;
 comment on function imago.log_request(text, text, text) is 'Logs who has asked for what.';
 
 -- imago.look
-create or replace function imago.look(plan imago.plan, run imago.run)
+create or replace function imago.look(plan imago.plan, run imago.run, holds_rows boolean)
 returns imago.governor
 language plpgsql
 volatile
@@ -9220,12 +11603,12 @@ declare
   readings imago.reading[];
 begin
   if current_setting('imago.dry', true) = 'on' then
-    return imago.glance(plan, run);
+    return imago.glance(plan, run, holds_rows => true);
   end if;
   select g.* into governor from imago.governor g where g.plan = plan.name;
   if not found then
     insert into imago.governor (plan) values (plan.name) on conflict do nothing;
-  elsif not imago.is_look_due(governor) then
+  elsif not imago.is_look_due(governor, holds_rows) then
     return governor;
   end if;
   -- One call looks; who comes meanwhile takes what was decided before.
@@ -9233,25 +11616,75 @@ begin
   if not found then
     select g.* into governor from imago.governor g where g.plan = plan.name;
     return governor;
-  elsif not imago.is_look_due(governor) then
+  elsif not imago.is_look_due(governor, holds_rows) then
     return governor;
   end if;
 
   before := governor.share;
-  readings := imago.take_readings(plan, run, governor);
+  governor := imago.rebase_governor(governor);
+  readings := imago.take_readings(plan, run, governor, holds_rows);
   perform imago.save_readings(governor, readings);
   governor := imago.decide(governor, readings);
-  update imago.reading r set holds = true
-  where r.plan = governor.plan and governor.share = 0 and r.level >= 2 and r.signal <> 'waiters' and not r.holds;
-  update imago.reading r set holds = false where r.plan = governor.plan and governor.share > 0 and r.holds;
-  governor := imago.measure_rooms(governor, run, readings, (select t.max_per_second from imago.throttle t where t.plan = plan.name));
+  if governor.share = 0 then
+    update imago.reading r set holds = true where r.plan = governor.plan and r.level >= 2 and r.signal <> 'waiters' and not r.holds;
+  elsif before = 0 then
+    update imago.reading r set holds = false where r.plan = governor.plan and r.holds;
+  end if;
   governor := imago.note_usual(governor, readings);
+  governor.lsn := pg_catalog.pg_current_wal_insert_lsn();
+  governor.wal_room := imago.wal_room(readings);
   governor.looked_at := clock_timestamp();
   perform imago.log_change(run, before, governor, readings);
   return imago.save_governor(governor);
 end
 $$;
-comment on function imago.look(imago.plan, imago.run) is 'The governor of a plan: looks at the server if nobody has within look_ms. Decides which share of the time its runs may work.';
+comment on function imago.look(imago.plan, imago.run, boolean) is 'The governor of a plan: looks at the server if nobody has within look_ms. Decides which share of the time its runs may work.';
+
+-- imago.look_around
+create or replace function imago.look_around(run imago.run, out others_write boolean, out is_turn boolean, out rest_until timestamptz)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  seen imago.health;
+  written bigint;
+  others bigint;
+  server_since constant timestamptz := imago.counting_since();
+  now constant timestamptz := clock_timestamp();
+begin
+  -- One call looks, and has the row until it ends; who comes meanwhile takes what was seen before.
+  select h.* into seen from imago.health h where h.run = run.id for update skip locked;
+  is_turn := found;
+  if is_turn then
+    -- Sessions report what they have written a moment after they commit: this can be too little, never too much. A batch that was
+    -- rolled back counts as somebody else's.
+    written := imago.writes_counted(run.plan, own => false);
+    others := written - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
+    if written < seen.counted or seen.counting_since is distinct from server_since then
+      -- The server counts anew, as after a crash: what was seen before is no measure any more.
+      seen.others_written := null;
+    end if;
+    update imago.health h set
+      counted = written,
+      counting_since = server_since,
+      others_written = greatest(seen.others_written, others),
+      others_at = case when others > seen.others_written then now else seen.others_at end,
+      since = case when seen.others_written is null or seen.since > now then now else seen.since end
+    where h.run = run.id
+    returning h.others_at, h.since into seen.others_at, seen.since;
+  else
+    select h.* into seen from imago.health h where h.run = run.id;
+  end if;
+  -- Longer than it ever rests: the clock has been put back.
+  rest_until := case when seen.rest_until <= now + interval '5 s' then seen.rest_until end;
+  others_write := case
+    when seen.others_at > now - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0) and seen.others_at <= now then true
+    when seen.others_written is not null and seen.since <= now - make_interval(secs => imago.setting_number('notice_ms') / 1000.0) then false
+  end;
+end
+$$;
+comment on function imago.look_around(imago.run, out boolean, out boolean, out timestamptz) is 'Whether others write the tables of a run''s plan, or have in the last quiet_ms. Null in the first notice_ms, which cannot say. is_turn: no other call is at it. rest_until: when the next may work beside them.';
 
 -- imago.look_through
 create or replace function imago.look_through(plan imago.plan, detailed boolean, started timestamptz, deadline timestamptz)
@@ -9371,6 +11804,23 @@ end
 $$;
 comment on function imago.lost_rows(imago.plan, text[]) is 'Journaled rows of these entities that are not there, and that the app may have given another key (imago.lost_row).';
 
+-- imago.may_be_deleted
+create or replace function imago.may_be_deleted(plan imago.plan)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew in each batch.
+as $$
+begin
+  return exists (
+    select from imago.stage_writes(plan) w
+    join imago.plan_write o on o.plan <> plan.name and o.deletes and o.undo_table is not null
+      and pg_catalog.to_regclass(o.relation) = pg_catalog.to_regclass(w.relation));
+end
+$$;
+comment on function imago.may_be_deleted(imago.plan) is 'Whether another plan may have deleted rows that the journal of this stage knows.';
+
 -- imago.may_be_lost
 create or replace function imago.may_be_lost(plan imago.plan, keys text[])
 returns boolean
@@ -9386,6 +11836,40 @@ begin
 end
 $$;
 comment on function imago.may_be_lost(imago.plan, text[]) is 'Whether the app may have given journaled rows of these entities keys that the journal does not know.';
+
+-- imago.may_fill
+create or replace function imago.may_fill(relation oid, name text, sources oid[])
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = name and not a.attisdropped
+    join pg_catalog.pg_type t on t.oid = a.atttypid
+    -- A type that takes each value as it is.
+    where c.oid = relation and not c.relispartition and t.typtype = 'b' and t.typlen > 0 and a.atttypmod = -1
+      and not exists (
+        select
+        from pg_catalog.pg_depend d
+        left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and k.oid = d.objid
+        left join pg_catalog.pg_index i on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and i.indexrelid = d.objid
+        left join pg_catalog.pg_trigger g on d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and g.oid = d.objid
+        where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = relation and d.refobjsubid = a.attnum
+          -- A foreign key to rows that are held meanwhile cannot fail, nor what it has for each partition; a plain index takes
+          -- whatever its column takes.
+          and (k.contype <> 'f'
+            or k.contype = 'f' and k.conrelid = relation and k.conparentid = 0 and k.confrelid <> all (sources)
+            or i.indisunique or i.indisexclusion or i.indexprs is not null
+            or i.indpred is not null and pg_catalog.pg_get_expr(i.indpred, relation) !~ '^\(\S+ IS NOT NULL\)$'
+            or not g.tgisinternal and not imago.is_ours(g.tgfoid)
+            or d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass))));
+end
+$$;
+comment on function imago.may_fill(oid, text, oid[]) is 'Whether nothing could refuse a row because a sync has filled a column of it. By what the catalogue says depends on the column: a sync fails no write of the app.';
 
 -- imago.may_grant_role
 create or replace function imago.may_grant_role(role oid)
@@ -9403,29 +11887,50 @@ as $$
 $$;
 comment on function imago.may_grant_role(oid) is 'Whether the current user may make itself a member of a role.';
 
--- imago.measure_rooms
-create or replace function imago.measure_rooms(governor imago.governor, run imago.run, readings imago.reading[], per_second integer)
-returns imago.governor
+-- imago.may_hold
+create or replace function imago.may_hold(relation text)
+returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  moved bigint := (select sum(l.moved + l.failed) from imago.lane l where l.run = run.id);
+  ms constant numeric := imago.index_hold_ms(relation);
 begin
-  governor.lsn := pg_catalog.pg_current_wal_insert_lsn();
-  -- A quarter of what is left before a slot holds the run: others write as well, and so may several callers.
-  governor.wal_room := (
-    select min(greatest(0, s.hold / 100 * r.capacity - r.value)) / 4
-    from unnest(readings) r join imago.signal s on s.name = r.signal where r.signal = 'slot' and r.sqlstate is null);
-  -- Who has moved too many in the last second moves fewer in this one.
-  governor.entity_room := per_second * imago.setting_number('look_ms') / 1000.0
-    + least(0, coalesce(governor.entity_room - greatest(0, moved - governor.moved), 0));
-  governor.moved := moved;
-  return governor;
+  return case
+    when ms <= imago.setting_number('hold_ms') then true
+    when imago.is_large(relation) then false
+    -- A rehearsal holds what its steps before this one have locked: it does not stand and look.
+    when current_setting('imago.dry', true) = 'on' then ms <= imago.setting_number('dry_run_wait_ms')
+    else not imago.is_written(relation)
+  end;
 end
 $$;
-comment on function imago.measure_rooms(imago.governor, imago.run, imago.reading[], integer) is 'What calls may write and move until the next look.';
+comment on function imago.may_hold(text) is 'For plans: whether a table may be read as a whole, or get an index, while its writers wait. They are expected to wait for at most hold_ms, or it is below direct_mb and nobody writes it. Looks for a second at who writes, where that decides. A direct step that answers false is run beside the app.
+
+Example: select imago.may_hold(''public.posts'')';
+
+-- imago.measured_call
+create or replace function imago.measured_call(run_id bigint, call_ms integer, size integer, out answer jsonb, out cost imago.cost)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  explained jsonb;
+begin
+  -- Who writes how much of the log is told of a statement alone: the server's counters have what all write.
+  execute format(
+    'explain (analyze, wal, costs off, timing off, summary off, format json) '
+    || 'select pg_catalog.set_config(''imago.rehearsed'', imago.work_run(%s, %s, %s)::text, true)', run_id, call_ms, size)
+  into explained;
+  answer := current_setting('imago.rehearsed')::jsonb;
+  cost := row(
+    coalesce((answer ->> 'migrated')::bigint, 0), coalesce((answer ->> 'duration_ms')::numeric, 0),
+    (explained #>> '{0,Plan,WAL Bytes}')::numeric, (explained #>> '{0,Plan,WAL FPI}')::bigint, (explained #>> '{0,Plan,WAL Records}')::bigint);
+end
+$$;
+comment on function imago.measured_call(bigint, integer, integer, out jsonb, out imago.cost) is 'One call of a rehearsal, with what it has cost this session.';
 
 -- imago.migrate
 create or replace function imago.migrate(
@@ -9436,7 +11941,8 @@ create or replace function imago.migrate(
   backup boolean default null,
   max_failures text default null,
   on_failure text default null,
-  run_id bigint default null
+  run_id bigint default null,
+  cohort jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -9452,7 +11958,7 @@ begin
   perform imago.expect_options(backup, max_failures, on_failure, dry_run);
   perform imago.expect_session();
   if dry_run then
-    return imago.dry_run(plan_name, 'sample', batch_size, max_ms);
+    return imago.dry_run(plan_name, 'sample', batch_size, max_ms, cohort => cohort);
   end if;
 
   if plan.closed_at is not null then
@@ -9462,7 +11968,7 @@ begin
     return imago.waiting_answer(plan_name, 'forward');
   end if;
   begin
-    driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id);
+    driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id, cohort);
   exception when sqlstate 'IM016' then
     -- The run that is wanted is not there yet; the last one must not be taken for it.
     return imago.work_answer((imago.last_run(plan_name)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
@@ -9477,7 +11983,8 @@ begin
     if (imago.find_plan(plan_name)).prepared_at is null then
       result := imago.prepare_step(plan_name, driven.id);
       return imago.work_answer(driven.id, case result ->> 'status' when 'failed' then 'failed' else 'preparing' end, '{}', '{}', statement_timestamp())
-        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
+        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms')
+        || jsonb_strip_nulls(jsonb_build_object('held_ms', result -> 'held_ms', 'locks', result -> 'locks'));
     end if;
     perform imago.follow_schema(plan_name);
     begin
@@ -9489,7 +11996,7 @@ begin
   return imago.work_run(driven.id, max_ms, batch_size);
 end
 $$;
-comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';
+comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint, jsonb) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';
 
 -- imago.migrate_entity
 create or replace function imago.migrate_entity(plan_name text, entity text, stage integer default null)
@@ -9534,7 +12041,8 @@ comment on function imago.migrate_entity(text, text, integer) is 'Moves one enti
 
 -- imago.missing_indexes
 create or replace function imago.missing_indexes(plan_name text)
-returns table (write_id integer, relation text, column_name text, object text, statement text, bytes bigint, is_small boolean, is_left boolean)
+returns table (
+  write_id integer, relation text, column_name text, piece text, object text, statement text, bytes bigint, ms numeric, is_small boolean, is_left boolean)
 language plpgsql
 stable
 set search_path = ''
@@ -9543,16 +12051,22 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select w.id, w.relation, p.name, i.object, i.hint, t.bytes, t.bytes < 16 * 1024 * 1024, p.name = any (w.left_unindexed)
-  from imago.plan_write w
-  cross join lateral jsonb_object_keys(w.points_to) p(name)
-  cross join lateral imago.index_warning(w.relation, p.name, 'rollback') i
-  cross join lateral (select imago.relation_bytes(w.relation) as bytes) t
-  where w.plan = plan_name
-  order by w.position, p.name;
+  select m.*, m.bytes < 16 * 1024 * 1024, m.column_name = any (w.left_unindexed)
+  from (
+    select w.id as write_id, w.relation, p.name as column_name, u.piece::text as piece, format('%s.%I', u.piece, p.name),
+      format('create index concurrently on %s (%I);', u.piece, p.name),
+      sum(imago.relation_bytes(u.piece::text)) over (partition by w.id, p.name)::bigint as bytes,
+      sum(imago.index_hold_ms(u.piece::text)) over (partition by w.id, p.name) as ms
+    from imago.plan_write w
+    cross join lateral jsonb_object_keys(w.points_to) p(name)
+    cross join lateral imago.unindexed_tables(w.relation, p.name) u(piece)
+    where w.plan = plan_name
+  ) m
+  join imago.plan_write w on w.id = m.write_id
+  order by w.position, m.column_name, m.piece;
 end
 $$;
-comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. The statement builds one beside writers. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
+comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. ms: how long its writers would wait for a call that builds it. The statement builds one beside writers; of a partitioned table one for each partition (piece) that lacks it, bytes and ms being those of all of these. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
 -- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
@@ -9578,6 +12092,7 @@ declare
   after jsonb;
   present bigint;
   write_id integer;
+  has_deletes constant boolean := exists (select from imago.stage_writes(plan) w where w.deletes);
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -9586,19 +12101,19 @@ begin
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   select l.* into inserted from imago.lock_inserted(plan, keys) l;
-  careful := careful or imago.may_be_lost(plan, keys::text[]);
+  careful := careful or imago.may_be_lost(plan, keys::text[]) or imago.may_be_deleted(plan);
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
+  returning id into result.batch;
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
-    conflicts := imago.find_conflicts(run, plan, keys::text[]);
+    conflicts := imago.find_conflicts(run, plan, result.batch, keys::text[]);
   elsif inserted.is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
-  insert into imago.batch (run, plan, direction, path, journaled, size)
-  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
-  returning id into result.batch;
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
@@ -9613,14 +12128,20 @@ begin
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
-  -- Where nothing of the app's would change other columns, the keeper need not look at each row.
-  perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
-    select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
-  perform set_config('imago.back', plan.name, true);
-  journaled := imago.count_journaled(plan, good, of_inserts => true);
-  select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
+  perform imago.open_back(plan, result.batch);
+  journaled := imago.count_journaled(plan, good, of_rows => true);
+  if has_deletes then
+    -- First what deleted rows would collide with, then these, then what refers to them.
+    select r.* into restored from imago.restore_rows(run, plan, good, careful, false) r;
+    journaled := restored.journaled || journaled;
+    result.rows := restored.counts;
+    result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful, true));
+    result.rows := imago.add_counts(result.rows, imago.return_rows(plan, good));
+  end if;
+  select r.* into restored from imago.restore_rows(run, plan, good, careful, case when has_deletes then true end) r;
   journaled := restored.journaled || journaled;
-  result.rows := imago.add_counts(restored.counts, imago.remove_rows(plan, good, careful));
+  result.rows := imago.add_counts(result.rows, restored.counts);
+  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful, case when has_deletes then false end));
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
@@ -9631,7 +12152,8 @@ begin
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
-  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else present end, before, after, journaled);
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' or has_deletes and exists (
+    select from imago.stage_writes(plan) w where w.deletes and imago.has_insert_trigger(w.relation)) then null else present end, before, after, journaled);
   perform set_config('imago.batch', '', true);
   perform imago.forget_journal(plan, good, journaled);
 
@@ -9645,7 +12167,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, returns, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
 -- imago.move_forward
 create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
@@ -9685,6 +12207,7 @@ begin
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
+    perform set_config('imago.gone_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
   uncaptured := imago.uncaptured_rows(plan.name);
@@ -9709,6 +12232,7 @@ begin
   if run.backup then
     perform imago.expect_captured(plan.name, uncaptured);
     perform imago.expect_nothing_deleted(plan.name, result.batch, deleted);
+    perform imago.expect_deletes_owned(plan, result.batch, todo.keys);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);
@@ -9830,6 +12354,7 @@ declare
   todo text[];
   moves imago.moves;
   ending imago.moves;
+  indexing text;
   next_offset bigint;
   status text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
@@ -9855,7 +12380,7 @@ begin
     plan.key_column, plan.source)
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
-  from unnest(imago.pending_or_unknown(plan, keys)) with ordinality p(k, n)
+  from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: what is blocked in a window is set aside at once, the others move.
@@ -9869,9 +12394,15 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else moves.error_code end, moves.error_detail);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
+    perform imago.look_around(run);
+    loop
+      indexing := imago.build_indexes(run, 'infinity');
+      exit when indexing <> 'built' or imago.others_seen(run);
+    end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
-    for round in 1 .. 3 loop
+    -- Not while others wait for the end of this call.
+    ending.outcome := indexing;
+    for round in 1 .. case indexing when 'built' then 0 else 3 end loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
       moves.moved := moves.moved + ending.moved;
       moves.rows := imago.add_counts(moves.rows, ending.rows);
@@ -9880,7 +12411,7 @@ begin
     status := 'done';
     -- Transactions in flight may bring more, or have brought more just now. In all other cases nothing is pending.
     if ending.outcome not in ('done', 'busy', 'incomplete') then
-      status := case ending.outcome when 'deferred' then 'deferred' else 'working' end;
+      status := case when ending.outcome in ('deferred', 'indexing') then 'deferred' else 'working' end;
       next_offset := batch_offset;
     end if;
   end if;
@@ -10018,9 +12549,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t)) or write.deletes and imago.has_insert_trigger(write.relation)
 $$;
-comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare.';
+comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare, or rows that come back.';
 
 -- imago.new_checks
 create or replace function imago.new_checks(plan imago.plan, phase text, run_id bigint)
@@ -10039,19 +12570,38 @@ as $$
 $$;
 comment on function imago.new_checks(imago.plan, text, bigint) is 'The checks of a new validation in this phase, in their order. run_id: those that must not fail, for the end of a run.';
 
--- imago.next_look_ms
-create or replace function imago.next_look_ms(governor imago.governor)
-returns integer
+-- imago.next_cohort
+create or replace function imago.next_cohort(plan imago.plan, cohort jsonb, driven boolean default false)
+returns imago.cohort_taken
 language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
+declare
+  wanted imago.cohort_taken := imago.read_cohort(plan, cohort);
+  run constant imago.run := imago.unfinished_run(plan.name);
+  last constant imago.run := imago.last_moving_run(plan.name);
+  taken imago.cohort_taken;
 begin
-  return greatest(1, 1000 * extract(epoch from
-    governor.looked_at + make_interval(secs => imago.setting_number('look_ms') / 1000.0) - clock_timestamp()))::integer;
+  select t.* into taken from imago.cohort_taken t where t.plan = next_cohort.plan.name;
+  if run.id is null and (last.id is null or last.direction = 'rollback' and last.state = 'succeeded') then
+    -- Nobody is moved: it begins anew.
+    return wanted;
+  end if;
+  if wanted.percent is distinct from 100 and (taken.plan is null or wanted.percent < taken.percent) then
+    -- Whoever drives a run says at each call what it was begun with.
+    if not driven then
+      perform imago.raise_error('IM085', plan.name, imago.cohort_text(taken), imago.cohort_text(wanted));
+    end if;
+    return taken;
+  end if;
+  wanted.percent := greatest(wanted.percent, taken.percent);
+  wanted.keys := array(select unnest(wanted.keys) union select unnest(taken.keys) order by 1);
+  wanted.names := array(select unnest(wanted.names) union select unnest(taken.names) order by 1);
+  return case when taken.plan is null then taken else wanted end;
 end
 $$;
-comment on function imago.next_look_ms(imago.governor) is 'Milliseconds until the next look is due.';
+comment on function imago.next_cohort(imago.plan, jsonb, boolean) is 'Whom runs of a plan take once a caller has asked for a cohort: those whom they took, and these. IM085 where that would be fewer, unless nobody is moved or the caller drives a run that has gone on.';
 
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
@@ -10134,6 +12684,7 @@ as $$
   ) n
   cross join lateral imago.plan_at_stage(next_stage.plan, n.number) s
   where not exists (select from imago.lane l where l.run = next_stage.run.id and l.stage = n.number)
+    and not (run.direction = 'forward' and imago.is_taken_later(s))
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1
 $$;
@@ -10180,7 +12731,7 @@ declare
     'select p.entity::text from %1$I.pending p
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where s.%3$I = p.entity)', plan.name, plan.source, plan.key_column);
+       and exists (select from %2$s s where s.%3$I = p.entity) and %4$s', plan.name, plan.source, plan.key_column, imago.cohort_sql(plan, 'p.entity'));
   boundary text;
 begin
   execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
@@ -10259,8 +12810,8 @@ volatile
 set search_path = ''
 as $$
 begin
-  -- Late passes and windows do not come to all rows.
-  if run.direction = 'rollback' or run.late_only or not imago.is_estimated(plan)
+  -- Late passes, windows and runs of a cohort do not come to all rows.
+  if run.direction = 'rollback' or run.late_only or run.cohort is not null or not imago.is_estimated(plan)
      or exists (select from imago.batch b where b.run = note_counted.run.id and b.path = 'window') then
     return;
   end if;
@@ -10374,6 +12925,24 @@ end
 $$;
 comment on function imago.note_strays(imago.plan_write, text[]) is 'Notes the journaled rows of entities that got new keys. The rows name them as before, for no foreign key has followed.';
 
+-- imago.note_unfilled
+create or replace function imago.note_unfilled(setting text, state text, row_key text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  noted constant integer := substr(split_part(state, '|', 1), 2);
+  chunk constant text := format('%s_%s_%s', setting, cardinality(string_to_array(state, '|')), noted / 100);
+begin
+  -- A hundred keys a setting: each note takes as long as the first.
+  perform set_config(chunk, (case when noted % 100 = 0 then '{}' else current_setting(chunk) end::text[] || row_key)::text, true);
+  perform set_config(setting, left(state, 1) || (noted + 1) || substr(state, 2 + length(noted::text)), true);
+end
+$$;
+comment on function imago.note_unfilled(text, text, text) is 'Notes a row in which the app has written the column itself, in a statement of which other rows are filled. In settings, which end with the transaction.';
+
 -- imago.note_unreachable
 create or replace function imago.note_unreachable(run imago.run, plan imago.plan, entities text[])
 returns bigint
@@ -10411,9 +12980,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  entity_ms numeric := (select r.value from unnest(readings) r where r.signal = 'pace');
+  entity_ms constant numeric := (imago.reading_of(readings, 'pace', '')).value;
 begin
-  governor.usual_active := coalesce(governor.usual_active, (select r.value from unnest(readings) r where r.signal = 'active'));
+  governor.usual_active := coalesce(governor.usual_active, (imago.reading_of(readings, 'active', '')).value);
   governor.usual_entity_ms := coalesce(governor.usual_entity_ms + (entity_ms - governor.usual_entity_ms) / 50, entity_ms, governor.usual_entity_ms);
   if governor.checkpoints_at is null or governor.checkpoints_at < clock_timestamp() - interval '5 minutes' then
     governor.checkpoints := imago.requested_checkpoints();
@@ -10423,19 +12992,6 @@ begin
 end
 $$;
 comment on function imago.note_usual(imago.governor, imago.reading[]) is 'Keeps what later looks compare with: usual activity, usual pace, checkpoints of five minutes ago.';
-
--- imago.nulled_relations
-create or replace function imago.nulled_relations(plan imago.plan, target text)
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(array_agg(distinct p.relation), '{}')
-  from imago.referencing_columns(plan.name, target) p
-  where (p.pointing).id is not null and imago.is_nulled(p.relation, p.columns[1], target)
-$$;
-comment on function imago.nulled_relations(imago.plan, text) is 'Relations with a declared column that points at rows of the target and that foreign keys set null with such a row.';
 
 -- imago.object_address
 create or replace function imago.object_address(object text, column_name text, out class oid, out id oid, out column_number integer)
@@ -10462,6 +13018,49 @@ as $$
 $$;
 comment on function imago.object_address(text, text, out oid, out oid, out integer) is 'Where the catalogue keeps a table, index, type, function or, with column_name, a column; id is null if there is none.';
 
+-- imago.once_problems
+create or replace function imago.once_problems(staged imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select 'error', f.kind, f.name, f.message, f.hint
+  from (
+    select 'missing_function' as kind, n.name, 'is missing' as message, 'It is what the stage does: a function without arguments.' as hint
+    from (select format('%I.%I()', staged.name, 'do_' || staged.stage) as name) n
+    where pg_catalog.to_regprocedure(n.name) is null
+    union all
+    select 'not_transactional', p.oid::pg_catalog.regprocedure::text, 'calls setval, which no rollback takes back: not that of a dry run, nor that of a call that fails',
+      'Have it say alter sequence … restart with … instead.'
+    from pg_catalog.pg_proc p
+    where p.oid in (
+        pg_catalog.to_regprocedure(format('%I.%I()', staged.name, 'do_' || staged.stage)),
+        pg_catalog.to_regprocedure(format('%I.%I()', staged.name, 'undo_' || staged.stage)))
+      and pg_catalog.pg_get_functiondef(p.oid) ~* '\msetval\M'
+  ) f
+  where imago.is_once(staged)
+$$;
+comment on function imago.once_problems(imago.plan) is 'What speaks against a stage that is done once: its function is missing, or does what no transaction takes back.';
+
+-- imago.open_back
+create or replace function imago.open_back(plan imago.plan, batch bigint)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Where nothing of the app's would change other columns, or rows that come back, the keepers need not look at each row.
+  perform set_config('imago.batch', format('%s:%s%s', plan.name, batch, case when exists (
+    select from imago.stage_writes(plan) w
+    where w.deletes and imago.has_insert_trigger(w.relation)
+       or exists (select from imago.written_tables(w.relation) t where imago.has_app_trigger(t))) then ':back' end), true);
+  perform set_config('imago.back', plan.name, true);
+end
+$$;
+comment on function imago.open_back(imago.plan, bigint) is 'Tells our triggers that what follows takes entities back, in this batch.';
+
 -- imago.open_fix_run
 create or replace function imago.open_fix_run(plan imago.plan, validation_id bigint)
 returns imago.run
@@ -10475,8 +13074,8 @@ declare
 begin
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-    insert into imago.run as r (plan, direction, late_only, validation)
-    values (plan.name, 'forward', true, validation_id)
+    insert into imago.run as r (plan, direction, late_only, validation, cohort)
+    values (plan.name, 'forward', true, validation_id, imago.cohort_json(plan.name))
     on conflict do nothing
     returning r.* into run;
     if run.id is not null then
@@ -10519,20 +13118,28 @@ as $$
 declare
   run imago.run;
   last imago.run;
+  cohort jsonb;
 begin
+  if direction = 'forward' then
+    perform imago.hold_plan(plan_name);
+    cohort := imago.cohort_json(plan_name);
+  end if;
   loop
     last := imago.last_run(plan_name);
     -- Whoever has created a run and not committed it yet is waited for, a bounded time.
     begin
       perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-      insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
-      values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
-              coalesce(direction = 'forward' and last.direction = 'forward'
+      insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, cohort, late_only)
+      values (plan_name, direction, backup, max_failures, on_failure, force, caused_by, cohort,
+              coalesce(direction = 'forward' and last.direction = 'forward' and last.cohort is not distinct from cohort
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
+        if current_setting('imago.dry', true) is distinct from 'on' then
+          perform imago.forget_runs(plan_name);
+        end if;
       end if;
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);
@@ -10545,7 +13152,8 @@ begin
     end if;
   end loop;
   perform imago.write_log(plan_name, run.id, 'info', 'run',
-    jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures));
+    jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures)
+      || case when cohort is null then '{}' else jsonb_build_object('cohort', cohort) end);
   return run;
 end
 $$;
@@ -10599,20 +13207,123 @@ as $$
 $$;
 comment on function imago.open_to(aclitem[]) is 'Who of everybody (public, anon, authenticated) a privilege was granted to.';
 
+-- imago.orphaned_rows
+create or replace function imago.orphaned_rows(plan imago.plan, keys text[])
+returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text, goes_along boolean)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  reference record;
+  target imago.plan_write;
+  same text;
+  with_them text;
+  later text;
+begin
+  for write in select w.* from imago.stage_writes(plan) w where w.deletes loop
+    for reference in
+      select c.confrelid, coalesce(pg_catalog.pg_partition_root(c.confrelid), c.confrelid)::pg_catalog.regclass as root, c.confdeltype, x.columns, x.targets
+      from pg_catalog.pg_constraint c
+      cross join lateral (
+        select array_agg(a.attname::text order by k.n) as columns, array_agg(f.attname::text order by k.n) as targets
+        from unnest(c.conkey, c.confkey) with ordinality k(own, other, n)
+        join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.own
+        join pg_catalog.pg_attribute f on f.attrelid = c.confrelid and f.attnum = k.other) x
+      where c.contype = 'f' and c.conparentid = 0 and c.conrelid = pg_catalog.to_regclass(write.relation)
+    loop
+      same := (
+        select string_agg(format('p.%I = r.old_%s::%s', reference.targets[n], array_position(write.deleted_columns, c),
+          (select t.type from imago.journal_columns(write.relation, array[c]) t)), ' and ')
+        from unnest(reference.columns) with ordinality u(c, n));
+      with_them := 'false';
+      later := 'false';
+      -- Deleted rows of that table: those that come back with this one, and those of which nobody can say yet that they will not.
+      for target in
+        select w.* from imago.plan_write w
+        where w.deletes and w.undo_table is not null and pg_catalog.to_regclass(w.relation) = reference.root
+      loop
+        later := later || format(' or exists (select from imago_undo.%I d where d.op = ''d'' and %s)', target.undo_table, (
+          select string_agg(format('d.old_%s = r.old_%s', array_position(target.deleted_columns, reference.targets[n]), array_position(write.deleted_columns, c)), ' and ')
+          from unnest(reference.columns) with ordinality u(c, n)));
+        if target.plan = plan.name and target.stage = plan.stage then
+          with_them := format('exists (select from (%s) d where %s)', imago.returning_rows(target, plan), (
+            select string_agg(format('d.old_%s = r.old_%s', array_position(target.deleted_columns, reference.targets[n]), array_position(write.deleted_columns, c)), ' and ')
+            from unnest(reference.columns) with ordinality u(c, n)));
+        end if;
+      end loop;
+      return query execute format(
+        'with lone as materialized (
+           select r.* from (%1$s) r
+           where %2$s and not exists (select from %3$s p where %4$s) and not (%5$s))
+         select r.entity::text, %6$L::text, concat_ws('','', %7$s), ''orphaned''::text, %8$L::text, %9$L and not (%10$s) from lone r',
+        imago.returning_rows(write, plan),
+        (select string_agg(format('r.old_%s is not null', array_position(write.deleted_columns, c)), ' and ') from unnest(reference.columns) c),
+        reference.confrelid::pg_catalog.regclass, same, with_them, write.relation,
+        imago.each_column('r.key_%1$s', write.relation, write.key_columns), imago.name_of(reference.root), reference.confdeltype = 'c', later)
+      using keys;
+    end loop;
+  end loop;
+end
+$$;
+comment on function imago.orphaned_rows(imago.plan, text[]) is 'Deleted rows of these entities that refer to rows which are gone. goes_along: the app has deleted such a row since, and its foreign key would have taken ours along.';
+
 -- imago.others_at_work
 create or replace function imago.others_at_work(run_id bigint)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each call.
+as $$
+begin
+  return exists (
+    select from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and l.granted and l.mode = 'ShareLock' and l.objsubid = 1 and l.pid <> pg_catalog.pg_backend_pid()
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id));
+end
+$$;
+comment on function imago.others_at_work(bigint) is 'Whether another session is working on a run at this moment: each call holds the gate of its run shared.';
+
+-- imago.others_pending
+create or replace function imago.others_pending(plan imago.plan)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  staged imago.plan;
+begin
+  for staged in select s.* from imago.plan_stages(plan) s loop
+    if imago.ask_pending(staged, format('select to_jsonb(exists (select from %s p where (%s) is not true))',
+        imago.plan_object(staged, 'pending'), imago.cohort_sql(staged, 'p.entity')))::boolean then
+      return true;
+    end if;
+  end loop;
+  return false;
+exception when sqlstate 'IM071' then
+  return null;
+end
+$$;
+comment on function imago.others_pending(imago.plan) is 'Whether entities are pending that runs do not take; null where the views cannot be read.';
+
+-- imago.others_seen
+create or replace function imago.others_seen(run imago.run)
 returns boolean
 language sql
 volatile
 set search_path = ''
 as $$
+  -- The run before this one may have seen them, too.
   select exists (
-    select from pg_catalog.pg_locks l
-    where l.locktype = 'advisory' and l.granted and l.mode = 'ShareLock' and l.objsubid = 1 and l.pid <> pg_catalog.pg_backend_pid()
-      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-      and l.classid::bigint << 32 | l.objid::bigint = imago.run_lock_key(run_id))
+    select from imago.health h join imago.run r on r.id = h.run
+    where r.plan = others_seen.run.plan
+      and h.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0))
 $$;
-comment on function imago.others_at_work(bigint) is 'Whether another session is working on a run at this moment: each call holds the gate of its run shared.';
+comment on function imago.others_seen(imago.run) is 'Whether calls of a plan''s runs have seen others write its tables in the last quiet_ms.';
 
 -- imago.over_budget
 create or replace function imago.over_budget(run imago.run)
@@ -10642,7 +13353,8 @@ as $$
     where o.name <> overlap_problems.plan.name and o.closed_at is null
       and (o.prepared_at is not null or exists (select from imago.plan_write w where w.plan = o.name and w.captured_at is not null))
   ), pairs as (
-    select own.relation, own.columns, own.inserts, other.plan as other_plan, other.columns as other_columns, other.inserts as other_inserts
+    select own.relation, own.columns, own.inserts, own.deletes, other.plan as other_plan, other.columns as other_columns, other.inserts as other_inserts,
+      other.deletes as other_deletes
     from imago.plan_write own
     join imago.plan_write other on pg_catalog.to_regclass(other.relation) = pg_catalog.to_regclass(own.relation)
     join others o on o.name = other.plan
@@ -10665,6 +13377,12 @@ as $$
       else format('gets rows from plan %s: those that this plan updates count as edited when they go back', p.other_plan) end,
     format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
   from pairs p where p.inserts and (p.other_inserts or p.other_columns <> '{}') or p.other_inserts
+  union all
+  select 'warning', 'overlap', p.relation,
+    case when p.deletes then format('is written by plan %s, too: what that one wrote in rows which this plan deletes cannot go back before they are back', p.other_plan)
+      else format('loses rows to plan %s: what this plan wrote in them cannot go back before they are back', p.other_plan) end,
+    format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
+  from pairs p where p.deletes or p.other_deletes
   union all
   -- What a step drops only its text tells.
   select distinct 'warning', 'overlap', w.relation,
@@ -10748,22 +13466,35 @@ comment on function imago.partition_problems(text, text) is 'For plans: an error
 Example: select * from imago.partition_problems(''public.avatars'', ''It could have no unique index.'')';
 
 -- imago.pause_fields
-create or replace function imago.pause_fields(plan text, outcome text, started timestamptz)
+create or replace function imago.pause_fields(run imago.run, outcome text, others_write boolean, started timestamptz)
 returns jsonb
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  share numeric := (select g.share from imago.governor g where g.plan = pause_fields.plan);
+  fields constant jsonb := jsonb_build_object('others_write', others_write, 'health', imago.health_json(run.plan));
+  share numeric := (select g.share from imago.governor g where g.plan = run.plan);
+  rest_ms integer;
 begin
-  return jsonb_build_object('health', imago.health_json(plan))
-    -- The rest of the time is slept by the caller, never in the transaction.
-    || case when outcome = 'working' and share > 0 and share < 1 then jsonb_build_object(
-      'retry_after_ms', least(5000, ceil(1000 * extract(epoch from clock_timestamp() - started) * (1 / share - 1)))) else '{}' end;
+  if others_write then
+    share := coalesce(share, 1) * imago.setting_number('beside_app_percent') / 100;
+  end if;
+  if outcome <> 'working' or share is null or share <= 0 or share >= 1 then
+    return fields;
+  end if;
+  -- The rest of the time is slept by the caller, never in the transaction.
+  rest_ms := least(5000, ceil(1000 * extract(epoch from clock_timestamp() - started) * (1 / share - 1)));
+  if others_write then
+    -- Whoever calls: more callers do not make less rest. Who works at the same time has the row, and rests for both.
+    update imago.health h set rest_until = clock_timestamp() + make_interval(secs => rest_ms / 1000.0)
+    from (select f.run from imago.health f where f.run = pause_fields.run.id for update skip locked) free
+    where h.run = free.run;
+  end if;
+  return fields || jsonb_build_object('retry_after_ms', rest_ms);
 end
 $$;
-comment on function imago.pause_fields(text, text, timestamptz) is 'What an answer says of the governor: the field health and, where its share is less than all, when to call again.';
+comment on function imago.pause_fields(imago.run, text, boolean, timestamptz) is 'What an answer says of the governor and of others. Where a run works part of the time only: when to call again, too.';
 
 -- imago.pending_figures
 create or replace function imago.pending_figures(plan imago.plan, most bigint default null)
@@ -10781,7 +13512,7 @@ begin
     counted := null;
     if imago.timed_out() is not true and (most is null or imago.estimated_rows(staged.source) <= most) then
       begin
-        counted := imago.count_stage(staged);
+        counted := (imago.count_stage(staged)).pending;
       exception when query_canceled then
         if not imago.timed_out() then
           raise;
@@ -11177,6 +13908,8 @@ declare
   walk record;
   relation text;
   broken text;
+  started timestamptz;
+  held jsonb;
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
@@ -11203,6 +13936,7 @@ begin
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
 
+  started := clock_timestamp();
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
     select s.* into step from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is null order by s.position limit 1;
@@ -11235,7 +13969,10 @@ begin
             perform imago.ensure_statistics(plan_name);
             perform imago.note_schema(plan_name);
             perform imago.build_captures(plan_name);
-            update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+            update imago.plan p set
+              prepared_at = clock_timestamp(),
+              bytes_before = (select coalesce(jsonb_object_agg(t.relation::text, t.bytes), '{}') from imago.table_states(p) t)
+            where p.name = plan_name;
           end if;
         end if;
       end if;
@@ -11253,8 +13990,9 @@ begin
     return imago.fail_prepare(plan_name, run_id, name,
       concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
   end;
-  perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
-  return imago.prepare_answer(plan_name, name, 'preparing');
+  held := imago.held_ms(started);
+  perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name) || held);
+  return imago.prepare_answer(plan_name, name, 'preparing') || held;
 end
 $$;
 comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then what follows keys, then statistics. One relation a call, with a short lock timeout.';
@@ -11461,6 +14199,19 @@ end
 $$;
 comment on function imago.raise_lost(text, jsonb) is 'Raises IM076 for tables and columns (relation, name, reason) that a plan needs and that are lost. Nothing where there is none.';
 
+-- imago.raise_taken
+create or replace function imago.raise_taken(taken jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = 'IMDRY', message = 'taken back', detail = taken::text;
+end
+$$;
+comment on function imago.raise_taken(jsonb) is 'Ends the trial of return_query within its statement. Neither foreign keys nor later triggers of the app look at what it has inserted.';
+
 -- imago.raise_unreadable
 create or replace function imago.raise_unreadable(plan_name text, what text, sqlstate text, context text)
 returns void
@@ -11481,6 +14232,30 @@ end
 $$;
 comment on function imago.raise_unreadable(text, text, text, text) is 'Raises IM071: a view or function of a plan cannot be read. Not for what passes by itself (locks, room), nor for what the engine has raised: the caller raises that again.';
 
+-- imago.rate_problems
+create or replace function imago.rate_problems(plan imago.plan, forecast imago.forecast, throttle imago.throttle)
+returns setof imago.forecast_problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  capacity constant numeric := 1048576 * imago.setting_size('wal_mb_per_s');
+  severity constant text := imago.foreseen_severity('wal', throttle, forecast.wal_per_second, capacity);
+  rate integer;
+begin
+  if severity is null then
+    return;
+  end if;
+  rate := imago.bounding_rate((select s.slow / 100 * capacity from imago.signal s where s.name = 'wal'), forecast.entity_wal);
+  return next row(severity, 'wal', '', capacity, forecast.wal_per_second, rate,
+    format('The run writes %s of write-ahead log a second; the disk takes %s', imago.amount_text('bytes', forecast.wal_per_second, null),
+      imago.amount_text('bytes', capacity, null)),
+    case when rate is not null then format('select throttle_migration(%L, max_per_second => %s);', plan.name, rate) end)::imago.forecast_problem;
+end
+$$;
+comment on function imago.rate_problems(imago.plan, imago.forecast, imago.throttle) is 'Whether the disk can take what a run writes in a second, where wal_mb_per_s says what it takes.';
+
 -- imago.rate_text
 create or replace function imago.rate_text(plan text)
 returns text
@@ -11492,6 +14267,30 @@ as $$
   from imago.throttle t join imago.signal s on s.name = 'rate' where t.plan = rate_text.plan
 $$;
 comment on function imago.rate_text(text) is 'Why a run waits that has moved as many as it may in a second, in words.';
+
+-- imago.rate_wait_ms
+create or replace function imago.rate_wait_ms(plan text)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  per_second constant integer := (select t.max_per_second from imago.throttle t where t.plan = rate_wait_ms.plan);
+  -- One entity at least; and no more calls than five a second, each for a fifth of the rate.
+  least_seconds constant numeric := greatest(0.2, 1.0 / per_second);
+  allowed numeric;
+begin
+  if per_second is null then
+    return 0;
+  end if;
+  select coalesce(avg(imago.allowed_seconds(a.spent_until, clock_timestamp())), 0) into allowed
+  from imago.allowance a where a.plan = rate_wait_ms.plan and a.slot <= imago.allowance_slots(per_second);
+  -- Callers wait up to a quarter longer than they are told, so that they do not come all at once.
+  return case when allowed >= least_seconds then 0 else greatest(10, 850 * (least_seconds - allowed)) end;
+end
+$$;
+comment on function imago.rate_wait_ms(text) is 'Milliseconds after which max_per_second allows enough entities for a call; 0: now.';
 
 -- imago.raw_level
 create or replace function imago.raw_level(signal imago.signal, value numeric, capacity numeric)
@@ -11513,99 +14312,161 @@ end
 $$;
 comment on function imago.raw_level(imago.signal, numeric, numeric) is 'What a value says by itself, whatever was seen before: 0 fine, 1 slow, 2 hold.';
 
--- imago.read_active
-create or replace function imago.read_active(governor imago.governor)
-returns table (name text, value numeric, capacity numeric)
+-- imago.read_activity
+create or replace function imago.read_activity(run imago.run, governor imago.governor)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  seen record;
+  result imago.measurement[];
 begin
-  return query select '', imago.active_others(governor.plan)::numeric, greatest(governor.usual_active, 9);
+  -- The view joins databases and roles to each session; all that is asked is here, and read once.
+  select
+    count(*) filter (where a.backend_type = 'client backend') as clients,
+    array_agg(a.pid) filter (
+      where a.state = 'active' and a.datid = d.oid and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
+        and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')) as active,
+    -- Of whom nothing is shown may wait for us, too.
+    coalesce(bool_or(a.wait_event_type = 'Lock' or a.backend_type is null), false) as waits,
+    (array_agg(row('transaction', a.pid, extract(epoch from clock_timestamp() - a.xact_start), null)::imago.measurement order by a.xact_start)
+      filter (where a.xact_start is not null and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'))[1] as oldest
+  into seen
+  from pg_catalog.pg_stat_get_activity(null) a
+  cross join (select d.oid from pg_catalog.pg_database d where d.datname = current_database()) d;
+
+  result := array[
+    row('connections', '', current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+      - coalesce(current_setting('reserved_connections', true)::integer, 0) - seen.clients, null)::imago.measurement,
+    row('active', '', coalesce(cardinality(seen.active), 0) - imago.count_callers(run, seen.active), greatest(governor.usual_active, 9))::imago.measurement];
+  if (seen.oldest).name is not null then
+    result := result || seen.oldest;
+  end if;
+  if seen.waits then
+    result := result || imago.read_waiters();
+  end if;
+  return result;
 end
 $$;
-comment on function imago.read_active(imago.governor) is 'Signal active: sessions of others that are at work, and how many were when the run began.';
+comment on function imago.read_activity(imago.run, imago.governor) is 'Signals connections, active, transaction and waiters, from one look at all sessions.';
 
 -- imago.read_archive
 create or replace function imago.read_archive()
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if current_setting('archive_mode') <> 'off' then
-    return query
-    select '', count(*)::numeric, null::numeric from pg_catalog.pg_ls_archive_statusdir() f where f.name like '%.ready';
-  end if;
+  return array(
+    select row('archive', '', count(*), null)::imago.measurement from pg_catalog.pg_ls_archive_statusdir() f where f.name like '%.ready');
 end
 $$;
 comment on function imago.read_archive() is 'Signal archive: files of write-ahead log that wait to be archived.';
 
 -- imago.read_archiver
 create or replace function imago.read_archiver()
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if current_setting('archive_mode') <> 'off' then
-    return query
-    select '', case when a.last_failed_time > coalesce(a.last_archived_time, '-infinity') then 1 else 0 end::numeric, null::numeric
-    from pg_catalog.pg_stat_archiver a;
-  end if;
+  return array(
+    select row('archiver', '', case when a.last_failed_time > coalesce(a.last_archived_time, '-infinity') then 1 else 0 end, null)::imago.measurement
+    from pg_catalog.pg_stat_archiver a);
 end
 $$;
 comment on function imago.read_archiver() is 'Signal archiver: 1 where the last attempt to archive has failed.';
 
 -- imago.read_checkpoints
 create or replace function imago.read_checkpoints(governor imago.governor)
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  return query select '', (imago.requested_checkpoints() - governor.checkpoints)::numeric, null::numeric where governor.checkpoints is not null;
+  if governor.checkpoints is null then
+    return '{}';
+  end if;
+  return array[row('checkpoints', '', imago.requested_checkpoints() - governor.checkpoints, null)::imago.measurement];
 end
 $$;
 comment on function imago.read_checkpoints(imago.governor) is 'Signal checkpoints: those that were asked for since governor.checkpoints_at.';
 
--- imago.read_connections
-create or replace function imago.read_connections()
-returns table (name text, value numeric, capacity numeric)
+-- imago.read_cohort
+create or replace function imago.read_cohort(plan imago.plan, cohort jsonb)
+returns imago.cohort_taken
 language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  return query
-  select '', (current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
-    - coalesce(current_setting('reserved_connections', true)::integer, 0) - count(*))::numeric, null::numeric
-  from pg_catalog.pg_stat_activity a
-  where a.backend_type = 'client backend';
-end
-$$;
-comment on function imago.read_connections() is 'Signal connections: how many are free for roles without rights of their own.';
-
--- imago.read_disk
-create or replace function imago.read_disk()
-returns table (name text, value numeric, capacity numeric)
-language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
 declare
-  limit_mb constant numeric := imago.setting_size('disk_mb');
+  wanted imago.cohort_taken;
+  walked constant imago.plan := imago.plan_at_stage(plan, imago.first_walked(plan));
+  key_type constant text := coalesce(walked.key_type, imago.key_type(walked.source, walked.key_column));
+  most constant integer := 10000;
 begin
-  if limit_mb is not null then
-    return query
-    select '', (pg_catalog.pg_database_size(current_database()) + (select coalesce(sum(f.size), 0) from pg_catalog.pg_ls_waldir() f))::numeric, 1048576 * limit_mb;
+  -- Some clients send an object as its text.
+  if jsonb_typeof(cohort) = 'string' then
+    begin
+      cohort := (cohort #>> '{}')::jsonb;
+    exception when data_exception then
+      null;
+    end;
   end if;
+  if jsonb_typeof(cohort) <> 'object' or cohort = '{}' or cohort - '{percent,keys,names}'::text[] <> '{}' then
+    perform imago.raise_error('IM015', 'cohort', left(cohort::text, 60), 'an object with percent, keys or names');
+  end if;
+  if jsonb_typeof(cohort -> 'percent') <> 'number' or (cohort ->> 'percent')::numeric not between 0.0001 and 100
+     or (cohort ->> 'percent')::numeric <> round((cohort ->> 'percent')::numeric, 4) then
+    perform imago.raise_error('IM015', 'percent', left(cohort ->> 'percent', 60), 'a number from 0.0001 to 100, with up to four decimals');
+  end if;
+  if cohort ? 'keys' and (jsonb_typeof(cohort -> 'keys') <> 'array' or jsonb_array_length(cohort -> 'keys') not between 1 and most
+     or exists (select from jsonb_array_elements(cohort -> 'keys') k where jsonb_typeof(k) not in ('string', 'number'))) then
+    perform imago.raise_error('IM015', 'keys', left(cohort ->> 'keys', 60), format('a list of 1 to %s keys', most));
+  end if;
+  if cohort ? 'names' and (jsonb_typeof(cohort -> 'names') <> 'array' or cohort -> 'names' = '[]' or exists (
+       select from jsonb_array_elements(cohort -> 'names') n
+       where jsonb_typeof(n) <> 'string' or not exists (
+         select from imago.plan_cohort c where c.plan = read_cohort.plan.name and to_jsonb(c.name) = n and c.stage in (select s.stage from imago.plan_stages(read_cohort.plan) s)))) then
+    perform imago.raise_error('IM015', 'names', left(cohort ->> 'names', 60), format('a list of cohorts of plan %s: %s', plan.name,
+      coalesce((select string_agg(distinct c.name, ', ' order by c.name) from imago.plan_cohort c where c.plan = read_cohort.plan.name), 'it has none')));
+  end if;
+  wanted.plan := plan.name;
+  wanted.percent := trim_scale((cohort ->> 'percent')::numeric);
+  wanted.names := array(select distinct jsonb_array_elements_text(cohort -> 'names') order by 1);
+  wanted.keys := array(select distinct jsonb_array_elements_text(cohort -> 'keys') order by 1);
+  if wanted.keys <> '{}' and key_type is not null then
+    begin
+      execute format('select array_agg(k order by k) from (select distinct k::%s::text from unnest($1) k) c(k)', key_type)
+      into wanted.keys using wanted.keys;
+    exception when data_exception then
+      perform imago.raise_error('IM015', 'keys', left(cohort ->> 'keys', 60), 'keys of the type ' || key_type);
+    end;
+  end if;
+  return wanted;
 end
 $$;
-comment on function imago.read_disk() is 'Signal disk: bytes of database and write-ahead log, where the setting disk_mb says what there is.';
+comment on function imago.read_cohort(imago.plan, jsonb) is 'A cohort as a caller says it, with its keys as the journal writes them; IM015 where it makes no sense. A percentage of 100 means all, null that none was said.';
+
+-- imago.read_disk
+create or replace function imago.read_disk()
+returns imago.measurement[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return array[row('disk', '',
+    pg_catalog.pg_database_size(current_database()) + (select coalesce(sum(f.size), 0) from pg_catalog.pg_ls_waldir() f),
+    1048576 * imago.setting_size('disk_mb'))::imago.measurement];
+end
+$$;
+comment on function imago.read_disk() is 'Signal disk: bytes of database and write-ahead log, of what the setting disk_mb says.';
 
 -- imago.read_lane
 create or replace function imago.read_lane(
@@ -11632,6 +14493,9 @@ begin
   if lane.pass = 'late' and run.direction = 'forward' then
     todo := imago.pending_or_unknown(plan, todo);
   end if;
+  if run.direction = 'forward' and run.cohort is not null then
+    todo := imago.in_cohort(plan, todo);
+  end if;
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
     from unnest(todo) with ordinality t(k, n)
@@ -11653,7 +14517,7 @@ exception
     outcome := 'stop';
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those outside of the cohort that the run takes, nor those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';
 
 -- imago.read_nested
 create or replace function imago.read_nested(plan imago.plan, batch bigint, keys anyarray, sides jsonb)
@@ -11764,86 +14628,97 @@ $$;
 comment on function imago.read_only_reason(boolean) is 'Why nothing can be written at the moment, in words; null where it can. Moving also waits in a transaction that was made writable while the database is read-only.';
 
 -- imago.read_operator
-create or replace function imago.read_operator(signal text, throttle imago.throttle)
-returns table (name text, value numeric, capacity numeric)
+create or replace function imago.read_operator(throttle imago.throttle)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  held boolean;
+  result imago.measurement[] := array(
+    select row('operator', s.value, 1, null)::imago.measurement from imago.setting s where s.name = 'hold' and s.value <> '');
 begin
-  case signal
-    when 'operator' then
-      return query select s.value, 1::numeric, null::numeric from imago.setting s where s.name = 'hold' and s.value <> '';
-    when 'hours' then
-      if not imago.is_open(throttle, clock_timestamp()) then
-        return query select imago.hours_text(throttle), 1::numeric, null::numeric;
-      end if;
-    when 'query' then
-      if throttle.throttle_query is not null then
-        execute throttle.throttle_query into held;
-        return query select '', 1::numeric, null::numeric where held;
-      end if;
-  end case;
+  if throttle.hours_from is not null and not imago.is_open(throttle, clock_timestamp()) then
+    result := result || row('hours', imago.hours_text(throttle), 1, null)::imago.measurement;
+  end if;
+  return result;
 end
 $$;
-comment on function imago.read_operator(text, imago.throttle) is 'Signals operator, hours and query: a row where what operators have asked for holds the run.';
+comment on function imago.read_operator(imago.throttle) is 'Signals operator and hours: there where what operators have asked for holds the run.';
 
 -- imago.read_pace
 create or replace function imago.read_pace(governor imago.governor, run imago.run)
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  return query
-  select '', avg(l.entity_ms), governor.usual_entity_ms
-  from (
-    select l.entity_ms from imago.lane l
-    where l.run = run.id and l.entity_ms is not null
-    order by l.updated_at desc limit 8
-  ) l
-  having avg(l.entity_ms) is not null;
+  return array(
+    select row('pace', '', avg(l.entity_ms), governor.usual_entity_ms)::imago.measurement
+    from (
+      select l.entity_ms from imago.lane l
+      where l.run = run.id and l.entity_ms is not null
+      order by l.updated_at desc limit 8
+    ) l
+    having avg(l.entity_ms) is not null);
 end
 $$;
 comment on function imago.read_pace(imago.governor, imago.run) is 'Signal pace: milliseconds that an entity took lately, and what it usually took.';
 
--- imago.read_replica_delays
-create or replace function imago.read_replica_delays()
-returns table (name text, value numeric, capacity numeric)
+-- imago.read_query
+create or replace function imago.read_query(throttle imago.throttle)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  began constant timestamptz := clock_timestamp();
+  is_held constant boolean := imago.ask_throttle_query(throttle.throttle_query);
 begin
-  return query
-  select coalesce(nullif(r.application_name, ''), 'standby'), max(extract(epoch from r.replay_lag)), null::numeric
-  from pg_catalog.pg_stat_replication r
-  where r.state = 'streaming' and r.replay_lag is not null
-  group by 1;
+  return array[
+    row('query', '', is_held::integer, null)::imago.measurement,
+    row('query_time', '', 1000 * extract(epoch from clock_timestamp() - began), null)::imago.measurement];
 end
 $$;
-comment on function imago.read_replica_delays() is 'Signal replica_delay: seconds that each streaming replica is late.';
+comment on function imago.read_query(imago.throttle) is 'Signals query and query_time: whether the throttle_query asks to wait, and what asking it has taken.';
 
 -- imago.read_replicas
 create or replace function imago.read_replicas()
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  replica record;
+  result imago.measurement[] := '{}';
 begin
-  return query
-  select coalesce(nullif(r.application_name, ''), 'standby'), max(pg_catalog.pg_current_wal_insert_lsn() - r.replay_lsn), null::numeric
-  from pg_catalog.pg_stat_replication r
-  -- A base backup is no replica.
-  where r.state = 'streaming' and r.replay_lsn is not null
-  group by 1;
+  if not exists (select from pg_catalog.pg_stat_get_wal_senders()) then
+    return '{}';
+  end if;
+  for replica in
+    select coalesce(nullif(max(a.application_name), ''), 'standby') as name, bool_or(w.state is null) as is_hidden,
+      max(pg_catalog.pg_current_wal_insert_lsn() - w.replay_lsn) as bytes, max(extract(epoch from w.replay_lag)) as seconds
+    from pg_catalog.pg_stat_get_wal_senders() w
+    left join lateral pg_catalog.pg_stat_get_activity(w.pid) a on true
+    -- A base backup is no replica. Where nothing is shown, it may be one.
+    where w.state is null or w.state = 'streaming' and w.replay_lsn is not null
+    group by a.application_name
+  loop
+    if replica.is_hidden then
+      raise insufficient_privilege;
+    end if;
+    result := result || row('replica', replica.name, replica.bytes, null)::imago.measurement;
+    if replica.seconds is not null then
+      result := result || row('replica_delay', replica.name, replica.seconds, null)::imago.measurement;
+    end if;
+  end loop;
+  return result;
 end
 $$;
-comment on function imago.read_replicas() is 'Signal replica: bytes that each streaming replica has not replayed.';
+comment on function imago.read_replicas() is 'Signals replica and replica_delay: bytes that each streaming replica has not replayed, and seconds that it is late.';
 
 -- imago.read_sides
 create or replace function imago.read_sides(plan imago.plan, keys anyarray)
@@ -11887,7 +14762,7 @@ begin
        ) r',
       row_keys, write.undo_table, imago.keys_sql(plan),
       imago.each_column('u.key_%1$s::text', write.relation, write.key_columns),
-      write.relation,
+      imago.with_gone(write, 'd.entity = any ' || imago.keys_sql(plan)),
       imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
     into found_sides using keys;
@@ -11900,131 +14775,184 @@ end
 $$;
 comment on function imago.read_sides(imago.plan, anyarray) is 'By relation: rows of these entities with undeclared columns that can go back, and what these were before. Triggers of the app changed them in our batches, and nobody has since.';
 
--- imago.read_signal
-create or replace function imago.read_signal(signal text, plan imago.plan, run imago.run, governor imago.governor, throttle imago.throttle)
-returns table (name text, value numeric, capacity numeric)
+-- imago.read_signals
+create or replace function imago.read_signals(
+  signals imago.signal[],
+  plan imago.plan,
+  run imago.run,
+  governor imago.governor,
+  throttle imago.throttle,
+  known imago.reading[]
+)
+returns imago.reading[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  began constant timestamptz := clock_timestamp();
+  is_dear constant boolean := signals[1].every_ms is not null;
+  measured imago.measurement;
+  measurements imago.measurement[];
+  failed_with text;
+  signal imago.signal;
+  reading imago.reading;
+  result imago.reading[] := '{}';
+begin
+  begin
+    measurements := imago.read_source(signals[1].source, plan, run, governor, throttle);
+  exception when others then
+    failed_with := sqlstate;
+    -- What fails closed says it for the others of its source.
+    measurements := array(
+      select row(s.name, '', null, null)::imago.measurement from unnest(signals) s
+      where s.fails_closed or not exists (select from unnest(signals) o where o.fails_closed));
+  end;
+  foreach measured in array measurements loop
+    select s.* into signal from unnest(signals) s where s.name = measured.signal;
+    continue when not found;
+    reading := imago.judge(
+      signal, row(plan.name, measured.signal, measured.name, 0, measured.value, measured.capacity, failed_with, 0, 0, false, null, 0, null, null)::imago.reading,
+      imago.reading_of(known, measured.signal, measured.name), run, governor);
+    if is_dear then
+      reading.read_at := began;
+      reading.took_ms := round(1000 * extract(epoch from clock_timestamp() - began), 3);
+    end if;
+    result := result || reading;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.read_signals(imago.signal[], imago.plan, imago.run, imago.governor, imago.throttle, imago.reading[]) is 'Reads the source of these signals, and judges what is there. Where it cannot be read, that is what they say.';
+
+-- imago.read_slots
+create or replace function imago.read_slots()
+returns imago.measurement[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return array(
+    select row('slot', s.slot_name, pg_catalog.pg_current_wal_insert_lsn() - s.restart_lsn, limits.most)::imago.measurement
+    from pg_catalog.pg_get_replication_slots() s
+    cross join lateral (
+      -- A size of -1 is no limit.
+      select coalesce(nullif(greatest(pg_catalog.pg_size_bytes(current_setting('max_slot_wal_keep_size')), 0), 0),
+        1048576 * imago.setting_number('slot_mb')::bigint)::numeric as most) limits
+    -- What is lost already cannot be saved; temporary slots go with their session.
+    where s.restart_lsn is not null and not s.temporary and s.wal_status is distinct from 'lost');
+end
+$$;
+comment on function imago.read_slots() is 'Signal slot: write-ahead log that each replication slot keeps, and what it may.';
+
+-- imago.read_source
+create or replace function imago.read_source(source text, plan imago.plan, run imago.run, governor imago.governor, throttle imago.throttle)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 -- Written out, not called by a name that is put together: each query keeps its plan.
 as $$
 begin
-  case signal
-    when 'operator', 'hours', 'query' then return query select * from imago.read_operator(signal, throttle);
-    when 'waiters' then return query select * from imago.read_waiters();
-    when 'slot' then return query select * from imago.read_slots();
-    when 'replica' then return query select * from imago.read_replicas();
-    when 'replica_delay' then return query select * from imago.read_replica_delays();
-    when 'archive' then return query select * from imago.read_archive();
-    when 'archiver' then return query select * from imago.read_archiver();
-    when 'disk' then return query select * from imago.read_disk();
-    when 'wal' then return query select * from imago.read_wal(governor);
-    when 'checkpoints' then return query select * from imago.read_checkpoints(governor);
-    when 'vacuum' then return query select * from imago.read_vacuum(plan);
-    when 'connections' then return query select * from imago.read_connections();
-    when 'active' then return query select * from imago.read_active(governor);
-    when 'pace' then return query select * from imago.read_pace(governor, run);
-    when 'transaction' then return query select * from imago.read_transactions();
-    else null;
+  case source
+    when 'operator' then return imago.read_operator(throttle);
+    when 'query' then return imago.read_query(throttle);
+    when 'activity' then return imago.read_activity(run, governor);
+    when 'slots' then return imago.read_slots();
+    when 'replicas' then return imago.read_replicas();
+    when 'archive' then return imago.read_archive();
+    when 'archiver' then return imago.read_archiver();
+    when 'disk' then return imago.read_disk();
+    when 'wal' then return imago.read_wal(governor);
+    when 'checkpoints' then return imago.read_checkpoints(governor);
+    when 'vacuum' then return imago.read_vacuum(plan);
+    when 'pace' then return imago.read_pace(governor, run);
+    else return '{}';
   end case;
 end
 $$;
-comment on function imago.read_signal(text, imago.plan, imago.run, imago.governor, imago.throttle) is 'Reads one signal: a row for each thing that was looked at. Raises what reading it raises.';
-
--- imago.read_slots
-create or replace function imago.read_slots()
-returns table (name text, value numeric, capacity numeric)
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  return query
-  select s.slot_name::text, pg_catalog.pg_current_wal_insert_lsn() - s.restart_lsn, limits.most
-  from pg_catalog.pg_replication_slots s
-  cross join lateral (
-    -- A size of -1 is no limit.
-    select coalesce(nullif(greatest(pg_catalog.pg_size_bytes(current_setting('max_slot_wal_keep_size')), 0), 0),
-      1048576 * imago.setting_number('slot_mb')::bigint)::numeric as most) limits
-  -- What is lost already cannot be saved; temporary slots go with their session.
-  where s.restart_lsn is not null and not s.temporary and s.wal_status is distinct from 'lost';
-end
-$$;
-comment on function imago.read_slots() is 'Signal slot: write-ahead log that each replication slot keeps, and what it may.';
-
--- imago.read_transactions
-create or replace function imago.read_transactions()
-returns table (name text, value numeric, capacity numeric)
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  return query
-  select a.pid::text, extract(epoch from clock_timestamp() - a.xact_start), null::numeric
-  from pg_catalog.pg_stat_activity a
-  where a.xact_start is not null and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'
-  order by a.xact_start
-  limit 1;
-end
-$$;
-comment on function imago.read_transactions() is 'Signal transaction: the oldest one of another session, in seconds.';
+comment on function imago.read_source(text, imago.plan, imago.run, imago.governor, imago.throttle) is 'Reads what is looked at together: a measurement for each thing that is there. Raises what reading it raises.';
 
 -- imago.read_vacuum
 create or replace function imago.read_vacuum(plan imago.plan)
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  return query
-  select v.relid::pg_catalog.regclass::text, max(case when a.query like '%to prevent wraparound%' then 2 else 1 end)::numeric, null::numeric
-  from pg_catalog.pg_stat_progress_vacuum v
-  left join pg_catalog.pg_stat_activity a on a.pid = v.pid
-  where v.datname = current_database() and exists (
-    select from imago.plan_relations(plan) r(relation)
-    where v.relid = r.relation or v.relid in (select p.relid from pg_catalog.pg_partition_tree(r.relation) p))
-  group by 1;
+  -- Nearly always: what follows takes three times as long.
+  if not exists (select from pg_catalog.pg_stat_get_progress_info('VACUUM')) then
+    return '{}';
+  end if;
+  return array(
+    select row('vacuum', v.relation::pg_catalog.regclass, max(case when a.query like '%to prevent wraparound%' then 2 else 1 end), null)::imago.measurement
+    from (select p.pid, p.relid as relation from pg_catalog.pg_stat_get_progress_info('VACUUM') p
+          where p.datid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())) v
+    left join lateral pg_catalog.pg_stat_get_activity(v.pid) a on true
+    where exists (
+      select from imago.plan_relations(plan) r(relation)
+      where v.relation = r.relation or v.relation in (select p.relid from pg_catalog.pg_partition_tree(r.relation) p))
+    group by v.relation);
 end
 $$;
 comment on function imago.read_vacuum(imago.plan) is 'Signal vacuum: tables of the plan that are being vacuumed; 2 where it prevents wraparound.';
 
 -- imago.read_waiters
 create or replace function imago.read_waiters()
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  return query
-  select '', 1000 * max(extract(epoch from clock_timestamp() - l.waitstart)), null::numeric
-  from pg_catalog.pg_locks l
-  where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
-  having count(*) > 0;
+  return array(
+    select row('waiters', '', 1000 * max(extract(epoch from clock_timestamp() - l.waitstart)), null)::imago.measurement
+    from pg_catalog.pg_locks l
+    where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
+    having count(*) > 0);
 end
 $$;
 comment on function imago.read_waiters() is 'Signal waiters: how long somebody has waited for a lock of this session.';
 
 -- imago.read_wal
 create or replace function imago.read_wal(governor imago.governor)
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  limit_mb constant numeric := imago.setting_size('wal_mb_per_s');
 begin
-  if limit_mb is not null and governor.lsn is not null then
-    return query
-    select '', (pg_catalog.pg_current_wal_insert_lsn() - governor.lsn)
-      / greatest(0.001, extract(epoch from clock_timestamp() - governor.looked_at)), 1048576 * limit_mb;
+  if governor.lsn is null then
+    return '{}';
   end if;
+  return array[row('wal', '',
+    (pg_catalog.pg_current_wal_insert_lsn() - governor.lsn) / greatest(0.001, extract(epoch from clock_timestamp() - governor.looked_at)),
+    1048576 * imago.setting_size('wal_mb_per_s'))::imago.measurement];
 end
 $$;
-comment on function imago.read_wal(imago.governor) is 'Signal wal: bytes of write-ahead log a second since the last look, where the setting wal_mb_per_s says what is fine.';
+comment on function imago.read_wal(imago.governor) is 'Signal wal: bytes of write-ahead log a second since the last look, of what the setting wal_mb_per_s says.';
+
+-- imago.reading_of
+create or replace function imago.reading_of(readings imago.reading[], signal text, name text)
+returns imago.reading
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  reading imago.reading;
+begin
+  foreach reading in array readings loop
+    if reading.signal = reading_of.signal and reading.name = reading_of.name then
+      return reading;
+    end if;
+  end loop;
+  return null;
+end
+$$;
+comment on function imago.reading_of(imago.reading[], text, text) is 'The reading of that signal and name; null if there is none.';
 
 -- imago.reading_text
 create or replace function imago.reading_text(reading imago.reading)
@@ -12041,6 +14969,40 @@ as $$
 $$;
 comment on function imago.reading_text(imago.reading) is 'A reason of the governor in words.';
 
+-- imago.rebase_governor
+create or replace function imago.rebase_governor(governor imago.governor)
+returns imago.governor
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  now constant timestamptz := clock_timestamp();
+  since constant timestamptz := imago.counting_since();
+begin
+  if governor.counting_since is distinct from since or governor.checkpoints_at > now then
+    governor.checkpoints := null;
+    governor.checkpoints_at := null;
+    governor.counting_since := since;
+  end if;
+  -- A standby that has been promoted may lack the end of what was written here.
+  if governor.lsn > pg_catalog.pg_current_wal_insert_lsn() then
+    governor.lsn := null;
+  end if;
+  if governor.looked_at > now then
+    -- The clock has been put back: nothing lies in the future.
+    governor.looked_at := null;
+    governor.lsn := null;
+    governor.held_since := least(governor.held_since, now);
+    governor.held_until := least(governor.held_until, now + make_interval(secs => governor.backoff_ms / 1000.0));
+    governor.released_at := least(governor.released_at, now);
+    governor.fine_since := least(governor.fine_since, now);
+  end if;
+  return governor;
+end
+$$;
+comment on function imago.rebase_governor(imago.governor) is 'Forgets what later looks cannot be compared with. After a restart, a crash, a failover or a reset of statistics, or where the clock has been put back.';
+
 -- imago.rebuild_functions
 create or replace function imago.rebuild_functions(plan_name text)
 returns void
@@ -12055,6 +15017,9 @@ begin
   perform imago.build_captures(plan_name);
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
     begin
+      if pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(plan_name, sync.position))) is not null then
+        perform imago.build_fill(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage));
+      end if;
       perform imago.build_sync(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage), imago.sync_ending(sync));
     exception when others then
       -- Its statement names what is called otherwise now. It fails, and says so, as any sync that fails.
@@ -12250,7 +15215,7 @@ stable
 set search_path = ''
 as $$
   select format(
-    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago.has_app_trigger(tg_relid) and %1$s then
+    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago_fires and %1$s then
        raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %2$L, detail = (
          select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
      end if; ',
@@ -12309,7 +15274,7 @@ $$;
 comment on function imago.rehearsal_size(integer, jsonb) is 'How many at once the next call of a rehearsal takes, by what the last one has moved.';
 
 -- imago.rehearse
-create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, limits jsonb, max_failures text)
+create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, limits jsonb, max_failures text, enough bigint, cohort jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -12336,6 +15301,9 @@ begin
     run := case when run.state in ('pending', 'running', 'paused') then run end;
   end if;
   perform imago.rehearse_settings();
+  if cohort is not null then
+    perform imago.take_cohort(plan_name, cohort);
+  end if;
   if plan.prepared_at is null then
     locked_at := clock_timestamp();
     perform imago.rehearse_prepare(plan_name, locked_at + make_interval(secs => (limits ->> 'prepare_ms')::integer / 1000.0));
@@ -12347,14 +15315,14 @@ begin
   run := imago.rehearse_run(plan, run, max_failures);
   before := imago.table_counters();
   lsn := pg_current_wal_insert_lsn();
-  tried := imago.rehearse_stages(run, plan, mode, batch_size, imago.call_deadline(work_ms));
+  tried := imago.rehearse_stages(run, plan, mode, batch_size, imago.call_deadline(work_ms), enough);
   return imago.dry_run_report(plan, run, tried, before, first_log)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn, 'locks', imago.locks_held(),
       'stages', tried -> 'stages', 'pending', pending, 'locked_at', locked_at);
 end
 $$;
-comment on function imago.rehearse(text, text, integer, jsonb, text) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
+comment on function imago.rehearse(text, text, integer, jsonb, text, bigint, jsonb) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
 
 -- imago.rehearse_prepare
 create or replace function imago.rehearse_prepare(plan_name text, ends_at timestamptz)
@@ -12442,7 +15410,7 @@ $$;
 comment on function imago.rehearse_settings() is 'The settings of a rehearsal: short waits and short sub-batches. Taken back with it.';
 
 -- imago.rehearse_stage
-create or replace function imago.rehearse_stage(run_id bigint, stage integer, batch_size integer, ends_at timestamptz)
+create or replace function imago.rehearse_stage(run_id bigint, stage integer, batch_size integer, ends_at timestamptz, enough bigint)
 returns jsonb
 language plpgsql
 volatile
@@ -12450,14 +15418,18 @@ set search_path = ''
 as $$
 declare
   step jsonb;
+  called record;
+  costs imago.cost[] := '{}';
   answer jsonb;
   reason text;
   size integer := 10;
-  -- Between two looks whether somebody waits.
-  call_ms constant integer := 200;
+  -- Between two looks whether somebody waits. Where a few are enough, the first calls only find a size for the next ones.
+  call_ms integer := case when enough is null then 200 else 25 end;
 begin
   loop
-    step := imago.work_run(run_id, call_ms, least(size, batch_size));
+    select * into called from imago.measured_call(run_id, call_ms, least(size, batch_size));
+    step := called.answer;
+    costs := imago.add_cost(costs, called.cost);
     answer := case when answer is null then step else imago.add_answers(answer, step) end;
     -- The timer is not armed again: without this the rest would run on past the caller's timeout.
     if imago.timed_out() then
@@ -12471,7 +15443,7 @@ begin
       when step ->> 'status' = 'waiting' then 'held'
       when step ->> 'status' not in ('working', 'deferred') then 'error'
       when imago.is_waited_for(imago.setting_number('dry_run_wait_ms')) then 'waiters'
-      when clock_timestamp() >= ends_at then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
+      when clock_timestamp() >= ends_at or (costs[cardinality(costs)]).moved >= enough then case step ->> 'status' when 'deferred' then 'locked' else 'time' end
     end;
     exit when reason is not null;
     -- What has failed and is not resolved yet goes on in the halves that it was cut into, down to the entity.
@@ -12479,14 +15451,15 @@ begin
       size := imago.rehearsal_size(size, step);
       update imago.lane l set batch_size = size where l.run = run_id and l.cursor_key is null and l.deferrals = 0 and not l.done;
     end if;
+    call_ms := least(200, 2 * call_ms);
   end loop;
-  return jsonb_build_object('reason', reason, 'answer', answer);
+  return jsonb_build_object('reason', reason, 'answer', answer, 'cost', imago.entity_cost(costs));
 end
 $$;
-comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz) is 'Works on a stage of a rehearsal, and says why it ended. complete, time, waiters, locked, held (by the governor), failures (the error budget) or error.';
+comment on function imago.rehearse_stage(bigint, integer, integer, timestamptz, bigint) is 'Works on a stage of a rehearsal, and says why it ended and what an entity costs. Reasons: complete, time (also where enough were moved), waiters, locked, held (by the governor), failures (the error budget) or error.';
 
 -- imago.rehearse_stages
-create or replace function imago.rehearse_stages(run imago.run, plan imago.plan, mode text, batch_size integer, ends_at timestamptz)
+create or replace function imago.rehearse_stages(run imago.run, plan imago.plan, mode text, batch_size integer, ends_at timestamptz, enough bigint)
 returns jsonb
 language plpgsql
 volatile
@@ -12502,11 +15475,16 @@ declare
   aside record;
   answer jsonb;
   stages jsonb := '[]';
+  sizes jsonb;
+  written jsonb;
 begin
   for staged in select s.* from imago.plan_stages(plan) s order by s.stage loop
     step := null;
     -- Time that a stage has not used goes to those behind it. Of a sample each has its turn, however long the others took.
-    if answer is null or reason in ('complete', 'time', 'locked') and (mode = 'sample' or clock_timestamp() < ends_at) then
+    if imago.is_taken_later(staged) then
+      -- It waits until a run takes all.
+      reason := 'complete';
+    elsif answer is null or reason in ('complete', 'time', 'locked') and (mode = 'sample' or clock_timestamp() < ends_at) then
       -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
       delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
       if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
@@ -12514,8 +15492,10 @@ begin
       end if;
       update imago.lane l set batch_size = 10, look_timed_out = imago.plan_bytes(staged) > 64 * 1024 * 1024
       where l.run = rehearse_stages.run.id and l.stage = staged.stage;
+      select jsonb_object_agg(s.relation, s.bytes) into sizes from imago.relation_sizes(plan) s;
+      written := imago.table_counters();
       step := imago.rehearse_stage(run.id, staged.stage, batch_size,
-        case mode when 'full' then ends_at else clock_timestamp() + (ends_at - clock_timestamp()) / left_over end);
+        case mode when 'full' then ends_at else clock_timestamp() + (ends_at - clock_timestamp()) / left_over end, enough);
       reason := step ->> 'reason';
       answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
     elsif reason in ('complete', 'locked') then
@@ -12526,7 +15506,8 @@ begin
     stages := stages || jsonb_build_object(
       'stage', staged.stage, 'reason', reason, 'moved', coalesce((step #>> '{answer,migrated}')::bigint, 0),
       'failed', case when is_short then 0 else aside.failed end, 'unsure', case when is_short then aside.failed else 0 end,
-      'locked', aside.locked, 'ms', coalesce((step #>> '{answer,duration_ms}')::numeric, 0), 'rows', coalesce(step #> '{answer,rows}', '{}'));
+      'locked', aside.locked, 'ms', coalesce((step #>> '{answer,duration_ms}')::numeric, 0), 'rows', coalesce(step #> '{answer,rows}', '{}'),
+      'cost', nullif(step -> 'cost', 'null') || imago.entity_growth(plan, sizes, imago.add_counts(imago.table_counters(), written, -1), (step #>> '{answer,migrated}')::bigint));
     if reason <> 'complete' and not is_short then
       is_short := true;
       -- Those who need what this stage has not moved fail now, whatever is wrong with them.
@@ -12537,7 +15518,7 @@ begin
   return jsonb_build_object('answer', answer, 'stages', stages);
 end
 $$;
-comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';
+comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz, bigint) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';
 
 -- imago.relabel
 create or replace function imago.relabel(value text, was text[], becomes text[], is_array boolean)
@@ -12655,6 +15636,24 @@ comment on function imago.relation_problems(text, boolean) is 'For plans: what k
 
 Example: select * from imago.relation_problems(''public.users'')';
 
+-- imago.relation_sizes
+create or replace function imago.relation_sizes(plan imago.plan)
+returns table (relation text, is_journal boolean, bytes numeric)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return query
+  select t::text, false, pg_catalog.pg_total_relation_size(t)::numeric
+  from imago.plan_relations(plan) r(relation) cross join lateral imago.written_tables(r.relation::text) t
+  group by t
+  union all
+  select u.undo_table, true, u.bytes::numeric from imago.undo_bytes(plan.name) u;
+end
+$$;
+comment on function imago.relation_sizes(imago.plan) is 'The tables of a plan and those of its journal, each with all that it takes on disk: rows, indexes and large values.';
+
 -- imago.remaining_entities
 create or replace function imago.remaining_entities(run imago.run, plan imago.plan, most integer)
 returns text[]
@@ -12668,10 +15667,14 @@ set jit = off
 as $$
 declare
   source text;
+  within text := '';
   result text[];
 begin
   if run.direction = 'forward' then
     source := format('select entity from %s', imago.plan_object(plan, 'pending'));
+    if run.cohort is not null then
+      within := ' and ' || imago.cohort_sql(plan, 'l.entity');
+    end if;
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
@@ -12682,17 +15685,17 @@ begin
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l
-       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end
-       limit $3) first_ones', source)
+       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end%s
+       limit $3) first_ones', source, within)
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
   return result;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Twice what a view lists twice, and null until it is noted. The proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Of a cohort, if the run takes one only. Twice what a view lists twice, and null until it is noted. The proof of completeness.';
 
 -- imago.remove_rows
-create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean)
+create or replace function imago.remove_rows(plan imago.plan, keys anyarray, careful boolean, first boolean)
 returns jsonb
 language plpgsql
 volatile
@@ -12706,30 +15709,26 @@ declare
   inserted text;
   nulling text[];
   updated bigint;
+  path constant text := imago.app_search_path();
 begin
   for write in
-    select w.* from imago.stage_writes(plan) w where w.inserts order by w.position desc
+    select w.* from imago.stage_writes(plan) w where w.inserts and (first is null or first = imago.goes_first(w)) order by w.position desc
   loop
-    inserted := format(
-      '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
-      imago.each_column('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.keys_sql(plan));
     if not careful then
-      perform imago.expect_unreferenced(plan, write, keys);
-      nulling := imago.nulled_relations(plan, write.relation);
+      nulling := imago.expect_unreferenced(plan, write, keys);
       updated := imago.rows_updated(nulling);
     end if;
     for reference in select p.* from imago.referencing_columns(plan.name, write.relation) p where careful and (p.pointing).id is not null and plan.stage > 0 loop
-      perform set_config('search_path', imago.app_search_path(), true);
+      inserted := format(
+        '(select %s from imago_undo.%I j where j.entity = any %s and j.op = ''i'')',
+        imago.each_column('j.key_%1$s::%3$s', write.relation, write.key_columns), write.undo_table, imago.keys_sql(plan));
+      perform set_config('search_path', path, true);
       execute format('update %1$s r set %2$I = null where r.%2$I = any (array%3$s)', reference.relation, reference.columns[1], inserted) using keys;
       get diagnostics affected = row_count;
       perform pg_catalog.set_config('search_path', '', true);
       counts := imago.add_counts(counts, jsonb_build_object(reference.relation || ':detached', affected));
     end loop;
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute format('delete from %s t where (%s) in %s', write.relation,
-      imago.each_column('t.%2$I', write.relation, write.key_columns), inserted) using keys;
-    get diagnostics affected = row_count;
-    perform pg_catalog.set_config('search_path', '', true);
+    affected := (imago.go_back(write, 'remove', keys, path => path)).rows;
     counts := counts || jsonb_build_object(write.relation || ':removed', affected);
     if not careful and imago.rows_updated(nulling) > updated then
       raise exception using errcode = '40IM1', message = 'an inserted row was referenced', table = write.relation;
@@ -12738,7 +15737,7 @@ begin
   return counts;
 end
 $$;
-comment on function imago.remove_rows(imago.plan, anyarray, boolean) is 'Removes the inserted rows of these entities; counts by relation. What the app pointed at them is detached before.';
+comment on function imago.remove_rows(imago.plan, anyarray, boolean, boolean) is 'Removes the inserted rows of these entities; counts by relation. What the app pointed at them is detached before. first: those that make room for deleted ones, or (false) the others; null: all.';
 
 -- imago.remove_sync
 create or replace function imago.remove_sync(plan_name text)
@@ -12755,12 +15754,15 @@ begin
     -- Wherever they are: a partition may have been detached since.
     for own in
       select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
-      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position)))
+      where t.tgparentid = 0
+        and t.tgfoid in (pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position))),
+                         pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(sync.plan, sync.position))))
       order by t.tgrelid, t.tgname
     loop
       execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
     end loop;
     execute format('drop function if exists imago_undo.%I()', imago.sync_function(sync.plan, sync.position));
+    execute format('drop function if exists imago_undo.%I()', imago.fill_function(sync.plan, sync.position));
     update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;
   end loop;
 end
@@ -12787,7 +15789,7 @@ begin
       from pg_catalog.pg_trigger t
       where t.tgparentid = 0
         and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
-                          from unnest(array['_insert', '_update', '_note', '_keep']) suffix)
+                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same']) suffix)
              or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
       order by t.tgrelid, t.tgname
     loop
@@ -12923,7 +15925,8 @@ begin
       progress := progress || jsonb_build_object('count_error', coalesce(
         nullif(progress -> 'count_error', 'null'), jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', hint)));
   end;
-  return jsonb_build_object('plan', plan_name, 'progress', progress, 'performance', performance, 'statistics', statistics);
+  return jsonb_build_object('plan', plan_name, 'progress', progress, 'performance', performance, 'statistics', statistics,
+    'bloat', imago.bloat(plan_name, imago.last_moving_run(plan_name)));
 end
 $$;
 comment on function imago.report(text) is 'All figures of a plan of one moment, each as the function of its name has it. Statistics are null where counting does not fit the statement timeout, or fails: progress then says why (count_error).';
@@ -12935,16 +15938,13 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  result bigint;
 begin
-  -- The view has changed its name: what is not there must not be parsed.
+  -- The view has changed its name. A statement that is not reached is not looked up.
   if current_setting('server_version_num')::integer >= 170000 then
-    execute 'select num_requested from pg_catalog.pg_stat_checkpointer' into result;
+    return (select c.num_requested from pg_catalog.pg_stat_checkpointer c);
   else
-    execute 'select checkpoints_req from pg_catalog.pg_stat_bgwriter' into result;
+    return (select b.checkpoints_req from pg_catalog.pg_stat_bgwriter b);
   end if;
-  return result;
 end
 $$;
 comment on function imago.requested_checkpoints() is 'Checkpoints on request since the statistics were reset.';
@@ -13000,8 +16000,39 @@ end
 $$;
 comment on function imago.resolve_moves(imago.plan_write, text[], jsonb) is 'For each row of a declared write whose identity has changed: its key and its entity before and after the statement. is_certain: no other row was given that key; is_there: it is in the table; entities: whom its journal may name.';
 
+-- imago.rest_remedy
+create or replace function imago.rest_remedy(plan_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when t.plan is null then 'Call migrate_batch until has_more is false.'
+    else format('Runs take a cohort only (%s). Have one take all: migrate_batch with cohort {"percent": 100}, until has_more is false.', imago.cohort_text(t)) end
+  from (select) one left join imago.cohort_taken t on t.plan = plan_name
+$$;
+comment on function imago.rest_remedy(text) is 'What to do where entities of a plan are pending and no run is under way.';
+
+-- imago.resting_answer
+create or replace function imago.resting_answer(run imago.run, rest_until timestamptz, started timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  answer constant jsonb := imago.work_answer(run.id, 'busy', '{}', '{}', started);
+begin
+  return answer || jsonb_build_object(
+    'others_write', true,
+    'health', imago.health_json(run.plan),
+    'retry_after_ms', greatest((answer ->> 'retry_after_ms')::integer, ceil(1000 * extract(epoch from rest_until - clock_timestamp()))));
+end
+$$;
+comment on function imago.resting_answer(imago.run, timestamptz, timestamptz) is 'What a call returns that comes while another works beside the app, or before the run has rested. It has done nothing.';
+
 -- imago.restore_rows
-create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean, out counts jsonb, out journaled jsonb)
+create or replace function imago.restore_rows(run imago.run, plan imago.plan, keys anyarray, careful boolean, behind_return boolean, out counts jsonb, out journaled jsonb)
 language plpgsql
 volatile
 set search_path = ''
@@ -13011,61 +16042,61 @@ set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
-  expected record;
-  restored bigint;
-  again bigint;
-  statement text;
-  join_key text;
-  changed text;
-  altered boolean;
-  moved boolean;
+  expected imago.way_back;
+  restored imago.way_back;
+  again imago.way_back;
+  query text;
+  same_row text;
   missed boolean;
+  path constant text := imago.app_search_path();
 begin
   counts := '{}';
   journaled := '{}';
   for write in
-    select w.* from imago.stage_writes(plan) w where w.columns <> '{}' order by w.position desc
+    select w.* from imago.stage_writes(plan) w
+    where w.columns <> '{}'
+      and case behind_return when true then w.deletes or imago.awaits_return(w) when false then not imago.awaits_return(w) else true end
+    order by w.position desc
   loop
-    select u.* into expected from imago.undo_rows(write, plan, keys) u;
-    journaled := journaled || jsonb_build_object(write.relation, expected.journaled);
-    join_key := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
-    changed := imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ');
-    statement := format(
-      'with done as (update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s) returning %5$s as is_altered, not (%4$s) as is_moved)
-       select count(*), coalesce(bool_or(d.is_altered), false), coalesce(bool_or(d.is_moved), false) from done d',
-      expected.query, write.relation,
-      imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns), join_key, changed,
-      case when run.force then 'true'
-        else imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and ') end);
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute statement into restored, altered, moved using keys;
-    perform pg_catalog.set_config('search_path', '', true);
-    if moved then
+    expected := imago.go_back(write, 'look', keys);
+    journaled := journaled || jsonb_build_object(write.relation, expected.rows);
+    query := null;
+    if expected.again then
+      select u.query, u.row_count into query, expected.rows from imago.undo_rows(write, plan, keys) u;
+      restored := imago.restore_write(write, query, keys, run.force, path);
+    else
+      restored := imago.go_back(write, 'restore', keys, run.force, path);
+    end if;
+    if restored.moved then
       raise exception using errcode = 'IM072', message = 'a primary key was changed', table = write.relation;
     end if;
-    if altered then
+    if restored.altered then
       perform imago.raise_kept(imago.find_kept(plan, keys::text[], removing => false));
     end if;
     -- Rows that are gone, or were back already, are fine. One that still differs was changed by somebody: after the check, if there was one.
-    if restored < expected.row_count then
-      execute format('select exists (select from (%s) j join %s t on %s where %s)', expected.query, write.relation, join_key, changed)
+    if restored.rows < expected.rows then
+      query := coalesce(query, (select u.query from imago.undo_rows(write, plan, keys) u));
+      same_row := imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and ');
+      execute format('select exists (select from (%s) j join %s t on %s where %s)%s', query, write.relation, same_row,
+          imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '),
+          -- It may be another entity that has it deleted.
+          case when write.deletes and behind_return and not careful then
+            format(' or exists (select from (%s) j where not exists (select from %s t where %s))', query, write.relation, same_row) else '' end)
         into missed using keys;
       if missed then
         if careful then
           -- Somebody may have given a row another key when it had its turn. A trigger that keeps one does so again.
-          perform set_config('search_path', imago.app_search_path(), true);
-          execute statement into again, altered using keys;
-          perform pg_catalog.set_config('search_path', '', true);
-          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]' and again = 0;
+          again := imago.restore_write(write, query, keys, run.force, path);
+          perform imago.raise_kept(k) from imago.find_unrestored(write, plan, keys::text[], run.force) k where k <> '[]' and again.rows = 0;
         end if;
         raise exception using errcode = case when careful then '40001' else '40IM1' end, message = 'a row changed while its entity was going back', table = write.relation;
       end if;
     end if;
-    counts := counts || jsonb_build_object(write.relation, restored);
+    counts := counts || jsonb_build_object(write.relation, restored.rows);
   end loop;
 end
 $$;
-comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation. journaled: how many rows of the journal that came from.';
+comment on function imago.restore_rows(imago.run, imago.plan, anyarray, boolean, boolean) is 'Puts the declared columns of these entities back to what they were before the first batch; counts by relation. behind_return: those that refer to deleted rows, once these are back, or (false) the others before that; null: all. journaled: how many rows of the journal that came from.';
 
 -- imago.restore_sides
 create or replace function imago.restore_sides(plan imago.plan, batch bigint, sides jsonb)
@@ -13124,6 +16155,44 @@ end
 $$;
 comment on function imago.restore_sides(imago.plan, bigint, jsonb) is 'Puts undeclared columns back to what they were. It comes after all else, so that what triggers of the app do while rows go back is undone as well.';
 
+-- imago.restore_sql
+create or replace function imago.restore_sql(write imago.plan_write, query text, forced text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return format(
+    'with done as (
+       update %2$s t set %3$s from (%1$s) j where %4$s and (%5$s) and (%6$s or %7$s)
+       returning %5$s as is_altered, not (%4$s) as is_moved)
+     select count(*) as rows, coalesce(bool_or(d.is_altered), false) as altered, coalesce(bool_or(d.is_moved), false) as moved from done d',
+    query, write.relation, imago.each_column('%2$I = j.before_%1$s::%3$s', write.relation, write.columns),
+    imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
+    imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '), forced,
+    imago.each_column('t.%2$I::%5$s is not distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' and '));
+end
+$$;
+comment on function imago.restore_sql(imago.plan_write, text, text) is 'SQL that restores the rows of a journal''s query, and counts them; altered and moved as in imago.way_back. Forced, SQL that says so: also rows that hold something else than we wrote.';
+
+-- imago.restore_write
+create or replace function imago.restore_write(write imago.plan_write, query text, keys anyarray, force boolean, path text)
+returns imago.way_back
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  result imago.way_back;
+begin
+  perform set_config('search_path', path, true);
+  execute imago.restore_sql(write, query, force::text) into result.rows, result.altered, result.moved using keys;
+  return result;
+end
+$$;
+comment on function imago.restore_write(imago.plan_write, text, anyarray, boolean, text) is 'Restores the rows of one declared write that several batches have written, by the query of undo_rows.';
+
 -- imago.retry_failed
 create or replace function imago.retry_failed(plan_name text)
 returns jsonb
@@ -13158,6 +16227,124 @@ begin
 end
 $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
+
+-- imago.return_query
+create or replace function imago.return_query(plan imago.plan, keys anyarray, trial boolean)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  write imago.plan_write;
+  source text;
+  width integer;
+  parts text[] := '{}';
+  answers text[] := '{}';
+begin
+  for write in select w.* from imago.stage_writes(plan) w where w.deletes order by w.position desc loop
+    source := 'imago_rows_' || write.id;
+    parts := parts || format('%s as materialized (%s)', source, imago.returning_rows(write, plan));
+    for width in
+      execute format('select distinct j.width from imago_undo.%I j where j.entity = any %s and j.op = ''d''', write.undo_table, imago.keys_sql(plan)) using keys
+    loop
+      parts := parts || format('imago_%s_%s as (%s%s returning %s)', write.id, width, imago.insert_query(write, width, source),
+        case when trial then ' on conflict do nothing' else '' end, imago.each_column('%2$I', write.relation, write.key_columns));
+      answers := answers || case
+        when trial then format(
+          'select jsonb_build_object(''entity'', r.entity::text, ''relation'', %L, ''row_key'', concat_ws('','', %s), ''reason_kind'', ''taken'') as answer
+           from %s r where r.width = %s and not exists (select from imago_%s_%s t where %s)',
+          write.relation, imago.each_column('r.key_%1$s', write.relation, write.key_columns), source, width, write.id, width,
+          imago.each_column('t.%2$I = r.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
+        else format(
+          'select jsonb_build_object(''relation'', %L, ''amount'', (select count(*) from imago_%s_%s), ''wanted'', (select count(*) from %s r where r.width = %s)) as answer',
+          write.relation, write.id, width, source, width) end;
+    end loop;
+  end loop;
+  if answers = '{}' then
+    return null;
+  end if;
+  return format('with %s select %s from (%s) a',
+    array_to_string(parts, ', '),
+    case when trial then 'imago.raise_taken(coalesce(jsonb_agg(a.answer), ''[]''))' else 'jsonb_agg(a.answer)' end,
+    array_to_string(answers, ' union all '));
+end
+$$;
+comment on function imago.return_query(imago.plan, anyarray, boolean) is 'SQL that inserts the deleted rows of the entities $1 again. One statement, for rows may refer to each other in any order. It answers how many were inserted, by relation, and how many there are; as a trial it raises which cannot be. Null where there is none.';
+
+-- imago.return_rows
+create or replace function imago.return_rows(plan imago.plan, keys anyarray)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+-- By key, each of them, as in restore_rows.
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  query text := imago.return_query(plan, keys, false);
+  answers jsonb;
+begin
+  if query is null then
+    return '{}';
+  end if;
+  perform set_config('search_path', imago.app_search_path(), true);
+  execute query into answers using keys;
+  perform pg_catalog.set_config('search_path', '', true);
+  if exists (select from jsonb_array_elements(answers) a where a -> 'amount' <> a -> 'wanted') then
+    perform imago.raise_kept(imago.find_absent(plan, keys::text[]));
+  end if;
+  return (
+    select jsonb_object_agg(r.relation || ':returned', r.amount)
+    from (select a ->> 'relation' as relation, sum((a ->> 'amount')::bigint) as amount from jsonb_array_elements(answers) a group by 1) r);
+end
+$$;
+comment on function imago.return_rows(imago.plan, anyarray) is 'Inserts the deleted rows of these entities again, with their keys and all that they held; counts by relation. Raises IM061 where a trigger of the app keeps one away.';
+
+-- imago.returned_otherwise
+create or replace function imago.returned_otherwise(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- What batches have changed before they deleted the row has gone back beyond what the journal kept then.
+  select string_agg(format(
+      '%1$s <= j.width and t.%2$I::%3$s is distinct from j.old_%1$s::%3$s and not exists (
+         select from imago_undo.%4$I u where u.entity = j.entity and u.op = ''u'' and %5$s and %6$s)',
+      c.ordinal, c.name, case when c.comparable then c.kept else 'text collate "C"' end, write.undo_table,
+      imago.each_column('u.key_%1$s = j.key_%1$s', write.relation, write.key_columns, ' and '),
+      case when c.name = any (write.columns) then 'true' else format('u.side ? %L', c.name) end), ' or ' order by c.ordinal)
+  from imago.journal_columns(write.relation, write.deleted_columns) c
+$$;
+comment on function imago.returned_otherwise(imago.plan_write) is 'SQL: whether a row that came back (t) is another one than the journal (j) kept.';
+
+-- imago.returning_rows
+create or replace function imago.returning_rows(write imago.plan_write, plan imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+declare
+  keys text := imago.each_column('j.key_%1$s', write.relation, write.key_columns);
+begin
+  if not write.inserts then
+    return format('select distinct on (%1$s) j.* from imago_undo.%2$I j where j.entity = any %3$s and j.op = ''d'' order by %1$s, j.batch desc',
+      keys, write.undo_table, imago.keys_sql(plan));
+  end if;
+  -- A row that the plan itself had inserted before was not there at first.
+  return format(
+    'select distinct on (%1$s) j.* from (
+       select u.*, lag(u.op) over (partition by %2$s order by u.batch, u.op) as former
+       from imago_undo.%3$I u where u.entity = any %4$s and u.op in (''d'', ''i'')) j
+     where j.op = ''d'' and j.former is distinct from ''i'' order by %1$s, j.batch desc',
+    keys, imago.each_column('u.key_%1$s', write.relation, write.key_columns), write.undo_table, imago.keys_sql(plan));
+end
+$$;
+comment on function imago.returning_rows(imago.plan_write, imago.plan) is 'SQL: the deleted rows of the entities $1 that come back, as the journal has them. One for each key, the last that the plan has not inserted itself.';
 
 -- imago.revoke_plan_functions
 create or replace function imago.revoke_plan_functions(name text)
@@ -13206,7 +16393,10 @@ begin
   if driven.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  perform imago.follow_schema(plan_name);
+  if driven.direction <> 'rollback' or driven.state <> 'running' then
+    -- Work on a run that is under way follows by itself.
+    perform imago.follow_schema(plan_name);
+  end if;
   begin
     driven := imago.start_rollback(plan_name, force);
   exception when sqlstate 'IM016' then
@@ -13284,6 +16474,8 @@ begin
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  perform imago.await_entity(plan, entity, stage);
   staged := imago.entity_stage(plan, entity, stage, true);
   if exists (
     select from imago.failure f
@@ -13295,8 +16487,6 @@ begin
     return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
   entity := imago.canonical_key(staged, entity);
-
-  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   if imago.keep_late_triggers(plan_name) = 'deferred' then
     perform imago.raise_error('IM016', plan_name);
   end if;
@@ -13311,6 +16501,62 @@ begin
 end
 $$;
 comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
+
+-- imago.row_key
+create or replace function imago.row_key(row_name text, relation text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('pg_catalog.concat_ws('','', %s)', string_agg(format('%s.%I', row_name, k), ', ' order by n))
+  from unnest(imago.primary_key(relation)) with ordinality u(k, n)
+$$;
+comment on function imago.row_key(text, text) is 'SQL: the primary key of a row as one text.';
+
+-- imago.rows_changed
+create or replace function imago.rows_changed(relation text, columns text[])
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  keys constant text[] := imago.primary_key(relation);
+  key record;
+  seed text := '0';
+begin
+  for key in select c.name, c.type from imago.journal_columns(relation, keys) c order by c.ordinal loop
+    seed := imago.hash_of(key.name, key.type, seed);
+  end loop;
+  -- Of one row each the values are compared. Of many rows sums over the hash of each value with its key are: that takes no join.
+  return format(
+    'case when (select count(*) from imago_new) = 1 and (select count(*) from imago_old) = 1
+       then (select %1$s from imago_old o, imago_new n)
+       else (select %2$s from imago_old r) is distinct from (select %2$s from imago_new r) end',
+    imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', relation, keys || columns, ' or '),
+    (select format('sum(%s)', string_agg(
+        format('coalesce(%1$s, %2$s # %3$s)', imago.hash_of(c.name, c.type, format('%s # %s', seed, c.ordinal)), seed, c.ordinal), ' # ' order by c.ordinal))
+     from imago.journal_columns(relation, columns) c));
+end
+$$;
+comment on function imago.rows_changed(text, text[]) is 'SQL for the trigger of a sync after updates: whether one of these columns, or a primary key, differs in any row.';
+
+-- imago.rows_counted
+create or replace function imago.rows_counted(tables oid[])
+returns numeric
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each call.
+as $$
+begin
+  return (
+    select coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(t) + pg_catalog.pg_stat_get_tuples_updated(t) + pg_catalog.pg_stat_get_tuples_deleted(t)), 0)
+    from unnest(tables) t);
+end
+$$;
+comment on function imago.rows_counted(oid[]) is 'Rows written in these tables, by everybody and ever, as the server counts them.';
 
 -- imago.rows_updated
 create or replace function imago.rows_updated(relations text[])
@@ -13333,6 +16579,8 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 begin
@@ -13340,7 +16588,8 @@ begin
     select coalesce(jsonb_object_agg(
       w.relation,
       -- Rows of a partitioned table are counted on its partitions.
-      (select sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(t.oid))
+      (select sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)
+              + case when w.deletes then pg_catalog.pg_stat_get_xact_tuples_deleted(t.oid) else 0 end)
        from (select c.oid union select p.relid from pg_catalog.pg_partition_tree(c.oid) p) t(oid))), '{}')
     from imago.plan_write w
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
@@ -13361,11 +16610,36 @@ as $$
     format('drop rule %I on %s; or alter table %s disable rule %I; a trigger can do the same.', r.rulename, w.relation, w.relation, r.rulename)
   from imago.plan_write w
   join pg_catalog.pg_rewrite r on r.ev_class = pg_catalog.to_regclass(w.relation) and r.ev_enabled in ('O', 'A')
-    -- Rows that are inserted are removed in a rollback; updates are updates both ways.
-    and (w.inserts and r.ev_type in ('3', '4') or w.columns <> '{}' and r.ev_type = '2')
+    -- Rows that are inserted are removed in a rollback, deleted ones inserted; updates are updates both ways.
+    and ((w.inserts or w.deletes) and r.ev_type in ('3', '4') or w.columns <> '{}' and r.ev_type = '2')
   where w.plan = rule_problems.plan.name
 $$;
 comment on function imago.rule_problems(imago.plan) is 'Rules of the app on tables that the plan writes. Statements with RETURNING, or in WITH, fail there, and no trigger sees what a rule does.';
+
+-- imago.run_by_job
+create or replace function imago.run_by_job(plan_name text, name text, statement text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  schedule text := imago.find_job(plan_name) ->> 'schedule';
+  job jsonb := imago.find_job(plan_name, true);
+  -- One that ends may be run again before the next tick removes the job: each try counts twice at worst.
+  most_failures constant integer := 6;
+begin
+  if schedule is not null and statement is distinct from job ->> 'command' then
+    perform imago.unschedule_direct(plan_name);
+    perform cron.schedule(imago.job_name(plan_name, true), schedule, statement);
+    perform imago.write_log(plan_name, null, 'info', 'direct', jsonb_build_object('step', name, 'statement', statement));
+    return true;
+  end if;
+  return most_failures > (
+    select count(*) from cron.job_run_details d where d.jobid = (job ->> 'jobid')::bigint and d.status = 'failed');
+end
+$$;
+comment on function imago.run_by_job(text, text, text) is 'Has pg_cron run a statement for a plan, as a job of its own, until a tick removes that. False when it keeps failing. A job''s command is in no transaction.';
 
 -- imago.run_error
 create or replace function imago.run_error(run imago.run)
@@ -13434,6 +16708,7 @@ begin
     )
     select imago.plan_words(imago.find_plan(plan_name)) || jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
+      'cohort', (select r.cohort from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
       'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
       'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),
@@ -13549,7 +16824,7 @@ declare
 begin
   loop
     perform pg_catalog.set_config('search_path', '', true);
-    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.tick_budget(plan_name) / 1000.0));
+    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.ticks_budget(plan_name) / 1000.0));
     answer := imago.tick(plan_name, finalize);
     commit;
     perform pg_catalog.set_config('search_path', '', true);
@@ -13560,7 +16835,7 @@ begin
   end loop;
 end
 $$;
-comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short.';
+comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';
 
 -- imago.sample_keys_text
 create or replace function imago.sample_keys_text(keys text[], amount bigint)
@@ -13601,10 +16876,11 @@ as $$
 begin
   update imago.governor g set
     level = governor.level, share = governor.share, looked_at = governor.looked_at, lsn = governor.lsn, wal_room = governor.wal_room,
-    entity_room = governor.entity_room, moved = governor.moved, held_since = governor.held_since, held_until = governor.held_until,
+    held_since = governor.held_since, held_until = governor.held_until,
     released_at = governor.released_at, backoff_ms = governor.backoff_ms, fine_looks = governor.fine_looks, fine_since = governor.fine_since,
     usual_active = governor.usual_active, usual_entity_ms = governor.usual_entity_ms,
-    checkpoints = governor.checkpoints, checkpoints_at = governor.checkpoints_at
+    checkpoints = governor.checkpoints, checkpoints_at = governor.checkpoints_at,
+    counting_since = governor.counting_since
   where g.plan = governor.plan;
   return governor;
 end
@@ -13644,26 +16920,34 @@ as $$
 declare
   passed_ms bigint := case when governor.share = 0 then 1000 * extract(epoch from clock_timestamp() - governor.looked_at) else 0 end;
 begin
+  if not exists (select from imago.reading r where r.plan = governor.plan)
+     and not exists (select from unnest(readings) n where n.since is not null or n.read_at is not null) then
+    return;
+  end if;
   -- What a hold has cost is counted for its reasons, at the end of each piece of it.
   if passed_ms > 0 then
     update imago.reading r set held_ms = r.held_ms + passed_ms where r.plan = governor.plan and r.holds;
   end if;
-  update imago.reading r set level = 0, value = null, capacity = null, sqlstate = null, slow_looks = 0, hold_looks = 0, since = null
-  where r.plan = governor.plan and r.since is not null
-    and not exists (select from unnest(readings) n where n.signal = r.signal and n.name = r.name and n.since is not null);
-  insert into imago.reading as r (plan, signal, name, level, value, capacity, sqlstate, slow_looks, hold_looks, since)
-  select n.plan, n.signal, n.name, n.level, n.value, n.capacity, n.sqlstate, n.slow_looks, n.hold_looks, n.since
-  from unnest(readings) n where n.since is not null
+  update imago.reading r set level = 0, value = null, capacity = null, sqlstate = null, slow_looks = 0, hold_looks = 0, since = null, read_at = null, took_ms = null
+  where r.plan = governor.plan and (r.since is not null or r.read_at is not null)
+    and not exists (select from unnest(readings) n where n.signal = r.signal and n.name = r.name and (n.since is not null or n.read_at is not null));
+  insert into imago.reading as r (plan, signal, name, level, value, capacity, sqlstate, slow_looks, hold_looks, since, read_at, took_ms)
+  select n.plan, n.signal, n.name, n.level, n.value, n.capacity, n.sqlstate, n.slow_looks, n.hold_looks, n.since, n.read_at, n.took_ms
+  from unnest(readings) n
+  where (n.since is not null or n.read_at is not null)
+    -- What was not read again is there already.
+    and not exists (select from imago.reading k where k.plan = n.plan and k.signal = n.signal and k.name = n.name and k.read_at = n.read_at)
   on conflict (plan, signal, name) do update set
     level = excluded.level, value = excluded.value, capacity = excluded.capacity, sqlstate = excluded.sqlstate,
-    slow_looks = excluded.slow_looks, hold_looks = excluded.hold_looks, since = excluded.since;
-  delete from imago.reading r where r.plan = governor.plan and r.since is null and r.held_ms = 0 and not r.holds;
+    slow_looks = excluded.slow_looks, hold_looks = excluded.hold_looks, since = excluded.since,
+    read_at = excluded.read_at, took_ms = excluded.took_ms;
+  delete from imago.reading r where r.plan = governor.plan and r.since is null and r.read_at is null and r.held_ms = 0 and not r.holds;
 end
 $$;
-comment on function imago.save_readings(imago.governor, imago.reading[]) is 'Notes what a look has found wrong, and what the hold that is on has cost so far. While all is fine it writes nothing.';
+comment on function imago.save_readings(imago.governor, imago.reading[]) is 'Notes what a look has found wrong, and what the hold that is on has cost so far. While all is fine it writes nothing but what is dear to read, when it was read.';
 
 -- imago.schedule
-create or replace function imago.schedule(plan_name text, every interval, finalize boolean)
+create or replace function imago.schedule(plan_name text, every interval, finalize boolean, cohort jsonb default null)
 returns jsonb
 language plpgsql
 volatile
@@ -13680,6 +16964,8 @@ begin
     perform imago.raise_error('IM004', 'every');
   elsif finalize is null then
     perform imago.raise_error('IM004', 'finalize');
+  elsif finalize and cohort is not null then
+    perform imago.raise_error('IM015', 'cohort', left(cohort::text, 60), 'none with finalize, which is for all');
   end if;
   select i.label, i.schedule into wanted from imago.cron_intervals() i where i.every = schedule.every;
   if not found then
@@ -13696,13 +16982,13 @@ begin
   elsif plan.closed_at is null then
     perform imago.expect_finalizable(plan, (imago.find_pending(plan, imago.call_deadline(2000))).pending);
   end if;
-  if run.id is null and not finalize then
+  if (run.id is null or cohort is not null) and not finalize then
     -- In a job nobody would see what the preflight says.
-    if not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
+    if run.id is null and not exists (select from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is not null) then
       select jsonb_agg(to_jsonb(p)) into problems from imago.preflight(plan) p;
       perform imago.expect_no_problems(plan_name, problems);
     end if;
-    run := imago.forward_run(plan_name, null, null, null);
+    run := imago.forward_run(plan_name, null, null, null, cohort => cohort);
     if run.state = 'failed' then
       perform imago.raise_error('IM024', plan_name, plan_name);
     end if;
@@ -13715,10 +17001,10 @@ begin
   perform cron.schedule(job, wanted.schedule, format('call imago.run_ticks(%L%s)', plan_name, case when finalize then ', true' else '' end));
   perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
   return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
-    'run', run.id, 'direction', run.direction, 'state', run.state);
+    'run', run.id, 'direction', run.direction, 'state', run.state, 'cohort', imago.cohort_json(plan_name));
 end
 $$;
-comment on function imago.schedule(text, interval, boolean) is 'Has pg_cron call imago.tick for a plan at an interval. Opens a forward run where none is unfinished, unless it is to finalize.';
+comment on function imago.schedule(text, interval, boolean, jsonb) is 'Has pg_cron call imago.tick for a plan at an interval. Opens a forward run where none is unfinished, unless it is to finalize.';
 
 -- imago.schedule_direct
 create or replace function imago.schedule_direct(plan_name text, phase text)
@@ -13729,31 +17015,48 @@ set search_path = ''
 as $$
 declare
   step record;
-  schedule text := imago.find_job(plan_name) ->> 'schedule';
-  job jsonb := imago.find_job(plan_name, true);
-  -- One that ends may be run again before the next tick removes the job: each try counts twice at worst.
-  most_failures constant integer := 6;
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
   -- Whoever is building, this job or somebody else, is waited for.
   if not step.building then
     if step.invalid_index is not null then
-      perform imago.drop_invalid_index(plan_name, phase);
+      perform imago.drop_invalid_index(step.relation, step.invalid_index, plan_name, step.name);
     end if;
-    if schedule is not null and step.statement is distinct from job ->> 'command' then
-      perform imago.unschedule_direct(plan_name);
-      perform cron.schedule(imago.job_name(plan_name, true), schedule, step.statement);
-      perform imago.write_log(plan_name, null, 'info', 'direct', jsonb_build_object('step', step.name, 'statement', step.statement));
-    elsif most_failures <= (
-      select count(*) from cron.job_run_details d where d.jobid = (job ->> 'jobid')::bigint and d.status = 'failed'
-    ) then
-      perform imago.raise_error('IM056', step.name, plan_name, job ->> 'jobid');
+    if not imago.run_by_job(plan_name, step.name, step.statement) then
+      perform imago.raise_error('IM056', step.name, plan_name, imago.find_job(plan_name, true) ->> 'jobid');
     end if;
   end if;
   return jsonb_build_object('plan', plan_name, 'status', 'direct', 'step', step.name);
 end
 $$;
-comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own. A job''s command is in no transaction. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
+comment on function imago.schedule_direct(text, text) is 'Has pg_cron run the statement of the direct step that a phase has come to, as a job of its own. Ticks ask the step until it is done. IM056 when the statement keeps failing.';
+
+-- imago.schedule_index
+create or replace function imago.schedule_index(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  index record;
+begin
+  select d.* into index from imago.direct_index(plan_name, false) d;
+  -- Whoever is building, this job or somebody else, is waited for.
+  if index.building is not false then
+    return;
+  end if;
+  if index.invalid_index is not null then
+    perform imago.drop_invalid_index(index.relation, index.invalid_index, plan_name, index.name);
+  end if;
+  if not imago.run_by_job(plan_name, index.name, index.statement) then
+    perform imago.leave_index_to_person(imago.last_run(plan_name), u.write_id, u.column_name, 'building it keeps failing in pg_cron')
+    from imago.missing_indexes(plan_name) u where u.object = index.name;
+    perform imago.unschedule_direct(plan_name);
+  end if;
+end
+$$;
+comment on function imago.schedule_index(text) is 'Has pg_cron build the index that a run has come to, as a job of its own. Left to a person when that keeps failing.';
 
 -- imago.scheduled
 create or replace function imago.scheduled(plan_name text)
@@ -13818,7 +17121,8 @@ begin
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
-  join pg_catalog.pg_enum e on e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.key::oid and e.enumlabel <> l.value
+  -- Asked of columns with labels only, whatever the plan of this query.
+  join pg_catalog.pg_enum e on e.enumtypid = case when c.labels is not null then imago.enum_behind(c.atttypid) end and e.oid = l.key::oid and e.enumlabel <> l.value
   where c.by_number
   union all
   select t.relation, a.attname, a.attnum::integer, 'added', null, null
@@ -13925,9 +17229,9 @@ as $$
     and f.direction = set_aside_keys.direction
     and f.stage = set_aside_keys.stage
     and f.entity is not null
-    and (passing_too or f.kind not in ('deferred', 'unreachable') and f.reason_kind is distinct from 'referenced')
+    and (passing_too or f.kind not in ('deferred', 'unreachable') and coalesce(f.reason_kind, '') not in ('referenced', 'orphaned', 'deleted'))
 $$;
-comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since, a row of the source that was missing) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by or to an entity that has gone back since, a row of the source that was missing) only if passing_too.';
 
 -- imago.set_hours
 create or replace function imago.set_hours(throttle imago.throttle, hours text)
@@ -13994,11 +17298,13 @@ Example: select imago.setting_number(''direct_mb'')';
 -- imago.setting_size
 create or replace function imago.setting_size(name text)
 returns numeric
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select nullif(s.value, '')::numeric from imago.setting s where s.name = setting_size.name
+begin
+  return (select nullif(s.value, '')::numeric from imago.setting s where s.name = setting_size.name);
+end
 $$;
 comment on function imago.setting_size(text) is 'A setting that may be left empty, as a number; null where it is.';
 
@@ -14226,6 +17532,53 @@ as $$
 $$;
 comment on function imago.size_after_timeout(integer) is 'Rows or entities of the next try of what ran into the statement timeout: a quarter, at least one.';
 
+-- imago.slot_problems
+create or replace function imago.slot_problems(plan imago.plan, forecast imago.forecast, throttle imago.throttle)
+returns setof imago.forecast_problem
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  lag_s constant numeric := imago.setting_number('reader_lag_s');
+  signal imago.signal := (select s from imago.signal s where s.name = 'slot');
+  slot record;
+  written numeric;
+  wanted_mb bigint;
+  problem imago.forecast_problem;
+begin
+  for slot in
+    select s.*, a.active from unnest(imago.read_slots()) s join pg_catalog.pg_replication_slots a on a.slot_name = s.name order by s.name
+  loop
+    -- What is read is let go of: all that counts is what is written while the reader is behind.
+    written := case when slot.active then least(forecast.wal_bytes, forecast.wal_per_second * lag_s) else forecast.wal_bytes end;
+    problem := row(imago.foreseen_severity('slot', throttle, slot.value + written, slot.capacity), 'slot', slot.name,
+      greatest(0, signal.hold / 100 * slot.capacity - slot.value), written, null, null, null);
+    continue when problem.severity is null;
+    if slot.active then
+      problem.max_per_second := coalesce(
+        imago.bounding_rate((signal.slow / 100 * slot.capacity - slot.value) / nullif(lag_s, 0), forecast.entity_wal),
+        imago.bounding_rate(problem.room / nullif(lag_s, 0), forecast.entity_wal));
+      problem.message := format('While the reader of slot %s is %s s behind, the run writes %s; the slot keeps %s', slot.name, lag_s,
+        imago.amount_text('bytes', written, null), imago.amount_text('bytes', slot.value, slot.capacity));
+      problem.remedy := case
+        when problem.max_per_second is null then 'Wait until its reader has caught up.'
+        else format('select throttle_migration(%L, max_per_second => %s);', plan.name, problem.max_per_second) end;
+    else
+      wanted_mb := ceil(1.25 * (slot.value + written) / signal.slow * 100 / 1048576) + 1;
+      problem.message := format('Nobody reads slot %s, and the run writes %s; the slot keeps %s', slot.name,
+        imago.amount_text('bytes', written, null), imago.amount_text('bytes', slot.value, slot.capacity));
+      problem.remedy := format('Start what reads it, or drop it: select pg_drop_replication_slot(%L); or let it keep more: %s', slot.name,
+        case when pg_catalog.pg_size_bytes(current_setting('max_slot_wal_keep_size')) > 0
+          then format('max_slot_wal_keep_size = ''%sMB''', wanted_mb)
+          else format('update imago.setting set value = ''%s'' where name = ''slot_mb'';', wanted_mb) end);
+    end if;
+    return next problem;
+  end loop;
+end
+$$;
+comment on function imago.slot_problems(imago.plan, imago.forecast, imago.throttle) is 'Replication slots that would keep more than they may. Those that nobody reads by all that is written, the others by the rate.';
+
 -- imago.sort_error
 create or replace function imago.sort_error(error imago.attempt, detail text, context text, plan text)
 returns imago.attempt
@@ -14288,6 +17641,34 @@ as $$
 $$;
 comment on function imago.source_rows(imago.plan) is 'Rows that a run of the plan walks, of all its stages, by the statistics of the tables.';
 
+-- imago.spend_allowance
+create or replace function imago.spend_allowance(plan text, claim imago.claim, entities integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  now constant timestamptz := clock_timestamp();
+begin
+  if entities = 0 or claim.slots = '{}' then
+    return;
+  end if;
+  with held as (
+    select a.slot, imago.allowed_seconds(a.spent_until, now) as allowed
+    from imago.allowance a where a.plan = spend_allowance.plan and a.slot = any (claim.slots)
+  ), spent as (
+    select h.slot, h.allowed,
+      least(h.allowed, entities * claim.seconds_each - coalesce(sum(h.allowed) over (order by h.slot rows between unbounded preceding and 1 preceding), 0)) as seconds
+    from held h
+  )
+  update imago.allowance a set spent_until = now - make_interval(secs => s.allowed - s.seconds)
+  from spent s
+  where a.plan = spend_allowance.plan and a.slot = s.slot and s.seconds > 0;
+end
+$$;
+comment on function imago.spend_allowance(text, imago.claim, integer) is 'Takes entities that were moved off what max_per_second allows. A batch that is rolled back has spent nothing.';
+
 -- imago.sqlstate_text
 create or replace function imago.sqlstate_text(sqlstate text, raised_by text)
 returns text
@@ -14301,7 +17682,7 @@ comment on function imago.sqlstate_text(text, text) is 'A SQLSTATE for messages,
 
 -- imago.stage_figures
 create or replace function imago.stage_figures(plan imago.plan, exactly boolean default false)
-returns table (stage integer, total bigint, migrated bigint, pending bigint, is_estimate boolean, error jsonb)
+returns table (stage integer, total bigint, migrated bigint, pending bigint, outside bigint, is_estimate boolean, error jsonb)
 language plpgsql
 stable
 set search_path = ''
@@ -14323,10 +17704,21 @@ begin
     -- Whom the plan concerns is known when prepare has made its views.
     is_estimate := estimated or plan.closed_at is null and not is_prepared;
     total := null;
+    pending := null;
     error := null;
     begin
-      select c.total, c.source_rows into total, source_rows from imago.count_source(staged, estimated) c;
-      pending := case when plan.closed_at is not null then 0 when not is_prepared then total when not estimated then imago.count_stage(staged) end;
+      select c.total, c.source_rows, c.outside into total, source_rows, outside from imago.count_source(staged, estimated) c;
+      if not run.backup and run.direction = 'forward' and (imago.deleting_write(staged)).id is not null then
+        -- No journal knows whom it has deleted.
+        total := total + imago.moved_by_runs(plan.name, 'forward', stage, null, run.id);
+      end if;
+      if plan.closed_at is not null then
+        pending := 0;
+      elsif not is_prepared then
+        pending := total;
+      elsif not estimated then
+        select c.pending, c.outside into pending, outside from imago.count_stage(staged) c;
+      end if;
     exception when sqlstate 'IM071' then
       if exactly then
         raise;
@@ -14337,6 +17729,7 @@ begin
       is_estimate := true;
       source_rows := imago.estimated_rows(staged.source);
       total := coalesce(total, source_rows);
+      outside := coalesce(outside, 0);
       pending := null;
     end;
     if pending is null then
@@ -14352,7 +17745,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.stage_figures(imago.plan, boolean) is 'Entities that each stage of a plan concerns: how many, migrated and pending. The one definition of these figures. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
+comment on function imago.stage_figures(imago.plan, boolean) is 'Of the entities that runs take: how many each stage of a plan concerns, migrated and pending. outside: those pending besides. The one definition of these figures. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
 
 -- imago.stage_label
 create or replace function imago.stage_label(stage integer)
@@ -14388,8 +17781,9 @@ as $$
         when o.outcome in ('complete', 'nothing_pending') then 0 end,
       'rows', (
         select coalesce(jsonb_object_agg(r.key, round(r.value::numeric * o.total / t.moved)), '{}')
-        from jsonb_each_text(t.rows) r where o.is_measured)) order by t.stage)
-  from jsonb_to_recordset(tried) t(stage integer, reason text, moved bigint, failed bigint, locked bigint, unsure bigint, ms numeric, rows jsonb)
+        from jsonb_each_text(t.rows) r where o.is_measured),
+      'cost', case when o.is_measured then t.cost end) order by t.stage)
+  from jsonb_to_recordset(tried) t(stage integer, reason text, moved bigint, failed bigint, locked bigint, unsure bigint, ms numeric, rows jsonb, cost jsonb)
   cross join lateral jsonb_to_record(pending -> t.stage::text) p(pending bigint, is_estimate boolean)
   cross join lateral imago.plan_at_stage(plan, t.stage) s
   cross join lateral imago.entity_words(s) w
@@ -14534,6 +17928,7 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
+  dead jsonb;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
@@ -14544,11 +17939,14 @@ begin
   insert into imago.run_stage (run, stage, total, source_rows)
   select run_id, s.stage, c.total, c.source_rows
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
-  update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
+  select coalesce(jsonb_object_agg(t.relation::text, t.dead), '{}') into dead from imago.table_states(plan) t;
+  update imago.run r set
+    total = (select sum(s.total) from imago.run_stage s where s.run = run_id), dead_before = dead
+  where r.id = run_id;
   insert into imago.health (run) values (run_id);
   -- What is usual is measured anew for each run.
   insert into imago.governor as g (plan) values (run.plan)
-  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null, moved = null, entity_room = null;
+  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end
@@ -14568,11 +17966,11 @@ declare
   own_function text;
 begin
   perform imago.expect_source(plan);
-  select sum(s.total) as total, sum(s.migrated)::bigint as migrated, sum(s.pending)::bigint as pending into entities
+  select sum(s.total) as total, sum(s.migrated)::bigint as migrated, sum(s.pending)::bigint as pending, sum(s.outside)::bigint as outside into entities
   from imago.stage_figures(plan, true) s;
   own_function := format('%I.statistics()', plan.name);
   return imago.ask_plan(plan.name, 'function ' || own_function, 'select ' || own_function) || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
-    'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending, 'outside', entities.outside, 'cohort', imago.cohort_json(plan.name),
     'percentage', imago.percentage(entities.migrated, entities.pending), 'total_is_estimate', false), 'users_needing_migration');
 end
 $$;
@@ -14635,6 +18033,27 @@ begin
 end
 $$;
 comment on function imago.stop_run(imago.run, text, text[]) is 'Stops a run as failed, with an error and its values, and opens its rollback where the run asks for it.';
+
+-- imago.store_cohort
+create or replace function imago.store_cohort(plan_name text, cohort imago.cohort_taken)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if cohort.plan is null or cohort.percent = 100 then
+    delete from imago.cohort_taken t where t.plan = plan_name;
+    return found;
+  end if;
+  insert into imago.cohort_taken as t (plan, percent, keys, names)
+  values (plan_name, coalesce(cohort.percent, 0), cohort.keys, cohort.names)
+  on conflict on constraint cohort_taken_pkey do update set percent = excluded.percent, keys = excluded.keys, names = excluded.names
+    where (t.percent, t.keys, t.names) is distinct from (excluded.percent, excluded.keys, excluded.names);
+  return found;
+end
+$$;
+comment on function imago.store_cohort(text, imago.cohort_taken) is 'Notes whom runs of a plan take from now on; whether that is new.';
 
 -- imago.stored_columns
 create or replace function imago.stored_columns(relation text)
@@ -14701,14 +18120,18 @@ begin
        imago_entities text[];
        imago_batch bigint;
        imago_uncaptured jsonb;
-       imago_outer text := coalesce(current_setting(''imago.batch'', true), '''');
-       imago_depth text := coalesce(current_setting(''imago.sync_depth'', true), '''');
-       imago_began timestamptz := clock_timestamp();
+       imago_outer text;
+       imago_depth text;
+       imago_began timestamptz;
        imago_state text;
        imago_constraint text;
        imago_table text;
        imago_context text;
+       imago_fill text;
      begin
+       %8$s
+       imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
+       imago_began := clock_timestamp();
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
@@ -14721,11 +18144,13 @@ begin
              end if;
            end if;
            %2$s
+           %9$s
            imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
              return null;
            end if;
            perform set_config(''lock_timeout'', ''100'', true);
+           imago_depth := coalesce(current_setting(''imago.sync_depth'', true), '''');
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
@@ -14757,7 +18182,25 @@ begin
          end;
        end loop;
      end',
-    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text,
+    imago.sync_fill(sync) ||
+      -- Most updates change nothing that counts. One that does, and whatever goes wrong, is looked at again.
+      case when 'update' = any (sync.events) then format(
+        'if tg_op = ''UPDATE'' then
+           begin
+             if not (%s) then
+               return null;
+             end if;
+           exception when others or assert_failure then
+             null;
+           end;
+         end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
+    -- Before the first run nobody was moved, and who was not has nothing to fill in.
+    case when sync.fills is not null then format(
+      'if tg_op = ''INSERT'' and not (exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) and (%s)) then
+         return null;
+       end if;',
+      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
@@ -14790,6 +18233,61 @@ begin
 end
 $$;
 comment on function imago.sync_ending(imago.plan_sync) is 'How the statement of a sync ends in its function: rows, if it answers any. Fails where it does not fit the tables, or writes what is not declared (IM036).';
+
+-- imago.sync_fill
+create or replace function imago.sync_fill(sync imago.plan_sync)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  setting constant text := 'imago.' || imago.fill_function(sync.plan, sync.position);
+  filled constant text := 'n.' || quote_ident(sync.fills) || ' is not null';
+  others constant text := format(' and not exists (select from unnest($1) k where k = %s)', imago.row_key('n', sync.relation));
+begin
+  if not imago.is_fillable(sync) then
+    return '';
+  end if;
+  return format(
+    'if tg_op = ''INSERT'' then
+       imago_fill := current_setting(%1$L, true);
+       perform set_config(%1$L, coalesce(substr(imago_fill, 1 + nullif(strpos(imago_fill, ''|''), 0)), ''''), true);
+       if left(imago_fill, 1) in (''K'', ''S'') then
+         begin
+           if left(imago_fill, 2) in (''K0'', ''S0'') then
+             %2$s;
+           else
+             imago_entities := imago.unfilled_keys(%1$L, imago_fill);
+             execute %3$L using imago_entities;
+           end if;
+         exception when others or assert_failure then
+           get stacked diagnostics imago_state = returned_sqlstate, imago_constraint = constraint_name, imago_table = table_name,
+             imago_context = pg_exception_context;
+           begin
+             execute %4$L using coalesce(imago_entities, ''{}'');
+           exception when others or assert_failure then
+             null;
+           end;
+           execute imago.entities_query(%5$L, %6$s, tg_op) into imago_entities;
+           -- Not again, whatever it was.
+           if imago.handle_failed_sync(%5$L, %6$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, ''-infinity'') = ''raise'' then
+             raise;
+           end if;
+         end;
+         imago_entities := null;
+         if not exists (select from imago_new n where %7$s) then
+           return null;
+         end if;
+       end if;
+     end if;',
+    setting, imago.fill_journal(sync, filled), imago.fill_journal(sync, filled || others),
+    format('update %1$s t set %2$I = null from imago_new n where %3$s and %4$s', sync.relation, sync.fills,
+      imago.each_column('t.%2$I = n.%2$I', sync.relation, imago.primary_key(sync.relation), ' and '), filled || others),
+    sync.plan, sync.position, format('n.%I is null', sync.fills));
+end
+$$;
+comment on function imago.sync_fill(imago.plan_sync) is 'PL/pgSQL of the trigger of a sync: journals new rows that were filled before they were written. Where that fails they are emptied, and count as a sync that failed. Empty where the sync fills nothing.';
 
 -- imago.sync_function
 create or replace function imago.sync_function(plan text, sync_position integer)
@@ -14892,10 +18390,11 @@ immutable
 set search_path = ''
 as $$
   select case when sync.creates then format(
-    ' and not exists (select from imago.failure f where f.plan = %L and f.stage = %s and f.kind = ''held'' and f.entity = %I.%I::text)',
+    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = %3$I.%4$I::text)
+      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$I.%4$I::text))',
     sync.plan, sync.stage, alias, sync.entity_column) else '' end
 $$;
-comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, where the sync would move it again.';
+comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, nor outside of whom runs take, where the sync would move it.';
 
 -- imago.sync_query
 create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
@@ -14936,7 +18435,7 @@ begin
     'new_rows as (select n.* from %s n where %s%s), old_rows as (select o.* from %s o where %s%s)',
     case event when 'delete' then 'imago_old' else 'imago_new' end,
     case event when 'update' then format('not exists (select from imago_old o where %s)', same)
-      when 'delete' then 'false' else 'true' end,
+      when 'delete' then 'false' else coalesce('n.' || quote_ident(sync.fills) || ' is null', 'true') end,
     imago.sync_not_held(sync, 'n'),
     case event when 'insert' then 'imago_new' else 'imago_old' end,
     case event when 'update' then format('not exists (select from imago_new n where %s)', same)
@@ -14980,45 +18479,99 @@ as $$
 $$;
 comment on function imago.table_counters() is 'Rows that this session has written so far by kind of write and table ("insert public.users"). Holds unflushed work of before as well; take differences.';
 
+-- imago.table_states
+create or replace function imago.table_states(plan imago.plan)
+returns table (relation pg_catalog.regclass, live bigint, dead bigint, bytes bigint)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  with recursive tree as (
+    select r.r::oid as id from imago.plan_relations(plan) r(r)
+    union
+    select pg_catalog.to_regclass(format('imago_undo.%I', w.undo_table))::oid from imago.plan_write w where w.plan = plan.name and w.undo_table is not null
+    union
+    select h.inhrelid from tree t join pg_catalog.pg_inherits h on h.inhparent = t.id
+  )
+  select c.oid::pg_catalog.regclass, pg_catalog.pg_stat_get_live_tuples(c.oid), pg_catalog.pg_stat_get_dead_tuples(c.oid),
+    imago.relation_bytes(c.oid::pg_catalog.regclass::text)
+  from tree t join pg_catalog.pg_class c on c.oid = t.id and c.relkind = 'r';
+end
+$$;
+comment on function imago.table_states(imago.plan) is 'The tables of a plan that hold rows, its journal among them, with their rows and bytes. Live and dead rows as the server counts them, bytes without indexes.';
+
+-- imago.take_cohort
+create or replace function imago.take_cohort(plan_name text, cohort jsonb, driven boolean default false)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan constant imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+begin
+  perform imago.hold_plan(plan_name);
+  if not imago.store_cohort(plan_name, imago.next_cohort(plan, cohort, driven)) then
+    return;
+  end if;
+  run := imago.unfinished_run(plan_name);
+  perform imago.write_log(plan_name, run.id, 'info', 'cohort', jsonb_build_object('cohort', imago.cohort_json(plan_name)));
+  if run.direction = 'forward' then
+    run := imago.lock_run(run.id);
+    if run.finished_at is not null then
+      -- It has ended before it could be widened: the next call opens another.
+      perform imago.raise_error('IM016', plan_name);
+    end if;
+    perform imago.widen_run(run, plan);
+  end if;
+end
+$$;
+comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides whom they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
+
 -- imago.take_readings
-create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor)
+create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor, holds_rows boolean)
 returns imago.reading[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  signal imago.signal;
   throttle imago.throttle;
-  found_value record;
-  reading imago.reading;
-  before imago.reading;
-  is_beside_app boolean;
+  source record;
+  known imago.reading[] := array(select r from imago.reading r where r.plan = governor.plan);
+  before imago.reading[];
   result imago.reading[] := '{}';
 begin
   -- What others do is frozen for the whole transaction otherwise.
   perform pg_catalog.pg_stat_clear_snapshot();
   select t.* into throttle from imago.throttle t where t.plan = governor.plan;
-  is_beside_app := imago.is_beside_app(governor.plan, run);
-  for signal in
-    select s.* from imago.signal s where s.name <> all (coalesce(throttle.ignored, '{}')) order by s.position
+  for source in
+    select s.source as name, array_agg(s order by s.position) as signals, max(s.every_ms) as every_ms
+    from imago.signal s
+    where s.name <> all (coalesce(throttle.ignored, '{}')) and num_nonnulls(s.slow, s.hold, s.tell) > 0 and s.source is not null
+    group by s.source
   loop
-    begin
-      for found_value in select v.name, v.value, v.capacity from imago.read_signal(signal.name, plan, run, governor, throttle) v loop
-        reading := row(governor.plan, signal.name, found_value.name, 0, found_value.value, found_value.capacity, null, 0, 0, false, null, 0);
-        select r.* into before from imago.reading r where r.plan = governor.plan and r.signal = signal.name and r.name = reading.name;
-        result := result || imago.judge(signal, reading, before, is_beside_app);
-      end loop;
-    exception when others then
-      reading := row(governor.plan, signal.name, '', 0, null, null, sqlstate, 0, 0, false, null, 0);
-      select r.* into before from imago.reading r where r.plan = governor.plan and r.signal = signal.name and r.name = '';
-      result := result || imago.judge(signal, reading, before, is_beside_app);
-    end;
+    continue when not imago.is_wanted(source.name, throttle);
+    if source.every_ms is not null then
+      before := array(select k from unnest(known) k join unnest(source.signals) s on s.name = k.signal where k.read_at is not null);
+      -- A query of the operator is not asked while rows are locked: nobody knows what it takes.
+      if source.name = 'query' and holds_rows
+         or before <> '{}' and not imago.is_reading_due(before[1], source.every_ms) and not (source.name = 'query' and before[1].read_at < throttle.set_at) then
+        result := result || before;
+        continue;
+      end if;
+    end if;
+    result := result || imago.read_signals(source.signals, plan, run, governor, throttle, known);
   end loop;
   return result;
 end
 $$;
-comment on function imago.take_readings(imago.plan, imago.run, imago.governor) is 'Reads all signals that are not ignored. Changes nothing.';
+comment on function imago.take_readings(imago.plan, imago.run, imago.governor, boolean) is 'Reads all signals that have thresholds and are not ignored; dear ones only when they are due. Changes nothing.';
 
 -- imago.throttle_fields
 create or replace function imago.throttle_fields(throttle imago.throttle)
@@ -15073,6 +18626,9 @@ begin
   on conflict (plan) do update set
     hours_from = excluded.hours_from, hours_to = excluded.hours_to, time_zone = excluded.time_zone, max_per_second = excluded.max_per_second,
     throttle_query = excluded.throttle_query, ignored = excluded.ignored, set_by = excluded.set_by, set_at = clock_timestamp();
+  insert into imago.allowance (plan, slot)
+  select plan_name, n from generate_series(1, 32) n where throttle.max_per_second is not null
+  on conflict do nothing;
   select t.* into throttle from imago.throttle t where t.plan = plan_name;
   perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_fields(throttle) - 'set_at');
   return imago.throttle_fields(throttle) || jsonb_build_object('plan', plan_name);
@@ -15142,6 +18698,22 @@ as $$
     select i.every from imago.cron_intervals() i where i.schedule = imago.find_job(plan_name) ->> 'schedule')))::integer
 $$;
 comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms. A tick is one transaction and holds the rows that it moves.';
+
+-- imago.ticks_budget
+create or replace function imago.ticks_budget(plan_name text)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select greatest(imago.tick_budget(plan_name), (
+    -- What a rate allows is one second's worth at most: a longer pause between two jobs would be lost to it.
+    select 1000 * extract(epoch from i.every) - 500
+    from imago.cron_intervals() i
+    where i.schedule = imago.find_job(plan_name) ->> 'schedule'
+      and exists (select from imago.throttle t where t.plan = plan_name and t.max_per_second is not null)))::integer
+$$;
+comment on function imago.ticks_budget(text) is 'Milliseconds for which the ticks of one job follow each other. As long as one may work or, where a rate lets them wait, nearly the whole interval.';
 
 -- imago.timed_out
 create or replace function imago.timed_out()
@@ -15253,14 +18825,19 @@ as $$
   -- the last word on it.
   select case kind
     when 'guard' then format('!imago_%s_guard', plan)
+    when 'begin' then format('!imago_%s_begin_%s', plan, part)
     when 'note' then chr(1) || format('imago_%s_note', plan)
-    when 'keep' then repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) || format('imago_%s_keep', plan)
+    when 'give' then chr(1) || format('imago_%s_give', plan)
+    when 'same' then c.last || format('imago_%s_same', plan)
+    when 'keep' then c.last || format('imago_%s_keep', plan)
+    when 'fill' then c.last || format('imago_%s_fill_%s', plan, part)
     -- After those of all plans that journal, or have the journal follow, what the statement has written.
     when 'sync' then format('~imago_~sync_%s_%s', plan, part)
     else format('~imago_%s_%s', plan, kind)
   end
+  from (select repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) as last) c
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, walk, keep, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, give, same, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])
@@ -15342,29 +18919,62 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  seen bigint;
-  written bigint;
-  result jsonb := '{}';
 begin
-  for write in select w.* from imago.plan_write w where w.plan = uncaptured_rows.plan and w.captured_at is not null loop
+  loop
     begin
-      seen := pg_catalog.currval(format('imago_undo.%I', write.undo_table || '_seen'));
+      return (
+        select coalesce(jsonb_object_agg(w.relation, coalesce(t.written, 0) - pg_catalog.currval(format('imago_undo.%I', w.undo_table || '_seen'))), '{}')
+        from imago.plan_write w
+        -- Rows of a partitioned table are counted on its partitions.
+        cross join lateral (
+          select sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)
+                   + case when w.inserts then pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) else 0 end
+                   + case when w.deletes then pg_catalog.pg_stat_get_xact_tuples_deleted(t.oid) else 0 end) as written
+          from (select pg_catalog.to_regclass(w.relation)::oid
+                union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(w.relation)) p) t(oid)) t
+        where w.plan = uncaptured_rows.plan and w.captured_at is not null);
     exception when object_not_in_prerequisite_state then
       -- The first batch of this session.
-      seen := pg_catalog.setval(format('imago_undo.%I', write.undo_table || '_seen'), 1);
+      for write in select w.* from imago.plan_write w where w.plan = uncaptured_rows.plan and w.captured_at is not null loop
+        begin
+          perform pg_catalog.currval(format('imago_undo.%I', write.undo_table || '_seen'));
+        exception when object_not_in_prerequisite_state then
+          perform pg_catalog.setval(format('imago_undo.%I', write.undo_table || '_seen'), 1);
+        end;
+      end loop;
     end;
-    -- Rows of a partitioned table are counted on its partitions.
-    select sum(pg_catalog.pg_stat_get_xact_tuples_updated(t.oid)
-             + case when write.inserts then pg_catalog.pg_stat_get_xact_tuples_inserted(t.oid) else 0 end)
-      into written
-    from (select c.oid from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(write.relation)
-          union select p.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(write.relation)) p) t(oid);
-    result := result || jsonb_build_object(write.relation, coalesce(written, 0) - seen);
   end loop;
-  return result;
 end
 $$;
 comment on function imago.uncaptured_rows(text) is 'By declared relation: rows written, as the server counts them, less rows that the capture triggers have seen. Take differences.';
+
+-- imago.undeclared_cascades
+create or replace function imago.undeclared_cascades(plan text)
+returns table (relation text, object text, deletes boolean)
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return query
+  select imago.name_of(c.conrelid), format('%I on %s', c.conname, imago.name_of(c.conrelid)), c.confdeltype = 'c'
+  from imago.plan_write d
+  join pg_catalog.pg_constraint c on c.contype = 'f' and c.conparentid = 0 and c.confdeltype in ('c', 'n', 'd')
+    and (c.confrelid = pg_catalog.to_regclass(d.relation)
+         or c.confrelid in (select t.relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(d.relation)) t))
+  where d.plan = undeclared_cascades.plan and d.deletes
+    and not exists (
+      select from imago.plan_write w
+      where w.plan = d.plan and pg_catalog.to_regclass(w.relation) = coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)
+        -- Rows that go where none may go are counted; columns that change where none is declared are not.
+        and (c.confdeltype = 'c' or not exists (
+          select from pg_catalog.pg_attribute a
+          where a.attrelid = c.conrelid and a.attnum = any (coalesce(c.confdelsetcols, c.conkey)) and a.attname <> all (w.columns))))
+  order by 1, 2;
+end
+$$;
+comment on function imago.undeclared_cascades(text) is 'Foreign keys that delete or change rows which a plan does not declare, when it deletes the rows that they refer to.';
 
 -- imago.undeclared_probe
 create or replace function imago.undeclared_probe(write imago.plan_write)
@@ -15411,13 +19021,13 @@ $$;
 comment on function imago.undo_bytes(text) is 'The undo tables of a plan that are there, each with the space that it takes on disk.';
 
 -- imago.undo_rows
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint, out journaled bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  written_again boolean;
+  looked imago.way_back;
   keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
   source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.keys_sql(plan));
 begin
@@ -15426,12 +19036,9 @@ begin
       ' and not exists (select from imago_undo.%I i where i.entity = u.entity and i.op = ''i'' and %s)',
       write.undo_table, imago.each_column('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
-  execute format(
-    'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
-     from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
-  into written_again, row_count using entities;
-  journaled := row_count;
-  if not written_again then
+  looked := imago.go_back(write, 'look', entities);
+  row_count := looked.rows;
+  if not looked.again then
     query := format('select u.entity, %s, %s, %s from %s',
       imago.each_column('u.key_%1$s', write.relation, write.key_columns),
       imago.each_column('u.before_%1$s', write.relation, write.columns),
@@ -15456,7 +19063,7 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. journaled: rows of the journal. Each column has its before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. Each column has its before of the first batch, and its after of the last one that changed it.';
 
 -- imago.undo_table_name
 create or replace function imago.undo_table_name(plan text, relation text)
@@ -15505,7 +19112,7 @@ begin
     if pending <> '{}' then
       return query select format('%s of %s pending%s',
           case cardinality(pending) when 4 then 'some' else cardinality(pending)::text end, staged.source, imago.sample_keys_text(pending, cardinality(pending))),
-        'Call migrate_batch until has_more is false.';
+        imago.rest_remedy(plan.name);
       return;
     end if;
   end loop;
@@ -15525,6 +19132,23 @@ end
 $$;
 comment on function imago.undone(imago.plan) is 'What keeps a plan from being done, each with its remedy. Looks for what is pending now, however the last run ended.';
 
+-- imago.unfilled_keys
+create or replace function imago.unfilled_keys(setting text, state text)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  noted constant integer := substr(split_part(state, '|', 1), 2);
+begin
+  return array(
+    select unnest(current_setting(format('%s_%s_%s', setting, cardinality(string_to_array(state, '|')), n))::text[])
+    from generate_series(0, (noted - 1) / 100) n);
+end
+$$;
+comment on function imago.unfilled_keys(text, text) is 'The rows that note_unfilled has noted in a statement.';
+
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
 returns imago.run
@@ -15536,6 +19160,32 @@ as $$
   where r.plan = unfinished_run.plan and r.state in ('pending', 'running', 'paused')
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
+
+-- imago.unindexed_tables
+create or replace function imago.unindexed_tables(relation text, name text)
+returns setof pg_catalog.regclass
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return query
+  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  with recursive tree as (
+    select pg_catalog.to_regclass(relation)::oid as id
+    union all
+    select h.inhrelid from tree t join pg_catalog.pg_inherits h on h.inhparent = t.id
+  )
+  select c.oid::pg_catalog.regclass
+  from tree t
+  join pg_catalog.pg_class c on c.oid = t.id and c.relkind = 'r'
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = name and not a.attisdropped
+  where not exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indkey[0] = a.attnum and i.indisvalid)
+  order by c.oid;
+end
+$$;
+comment on function imago.unindexed_tables(text, text) is 'A table, or those of its partitions that hold rows, as far as no index of theirs finds rows by a column.';
 
 -- imago.unique_problems
 create or replace function imago.unique_problems(relation text, name text, purpose text)
@@ -15708,6 +19358,29 @@ begin
 end
 $$;
 comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan that has nothing left to do, or whose tick failed for good. No run of it is unfinished, or finalize is done; or the SQLSTATE is one that does not pass by itself.';
+
+-- imago.vacuum_threshold
+create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)
+returns numeric
+language sql
+stable
+set search_path = ''
+as $$
+  select case when o.enabled then least(o.base + o.scale * greatest(c.reltuples, 0)::numeric, nullif(o.most, -1)) end
+  from pg_catalog.pg_class c
+  cross join lateral (
+    select
+      coalesce(current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean
+        and coalesce(max(r.option_value) filter (where r.option_name = 'autovacuum_enabled'), 'true')::boolean, true) as enabled,
+      coalesce(max(r.option_value) filter (where r.option_name = 'autovacuum_vacuum_threshold'), current_setting('autovacuum_vacuum_threshold'))::numeric as base,
+      coalesce(max(r.option_value) filter (where r.option_name = 'autovacuum_vacuum_scale_factor'), current_setting('autovacuum_vacuum_scale_factor'))::numeric as scale,
+      -- From PostgreSQL 18 on.
+      coalesce(max(r.option_value) filter (where r.option_name = 'autovacuum_vacuum_max_threshold'), current_setting('autovacuum_vacuum_max_threshold', true))::numeric as most
+    from pg_catalog.pg_options_to_table(c.reloptions) r
+  ) o
+  where c.oid = relation
+$$;
+comment on function imago.vacuum_threshold(pg_catalog.regclass) is 'Dead rows above which autovacuum comes to a table; null where it does not come by itself.';
 
 -- imago.validate
 create or replace function imago.validate(
@@ -15994,6 +19667,28 @@ as $$
 $$;
 comment on function imago.waiting_fields() is 'What an answer with the status waiting says besides: why, and when to call again.';
 
+-- imago.wal_room
+create or replace function imago.wal_room(readings imago.reading[])
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reading imago.reading;
+  room numeric;
+begin
+  foreach reading in array readings loop
+    if reading.signal = 'slot' and reading.sqlstate is null then
+      room := least(room, greatest(0, (select s.hold from imago.signal s where s.name = 'slot') / 100 * reading.capacity - reading.value));
+    end if;
+  end loop;
+  -- A quarter of what is left before a slot holds the run: others write as well, and so may several callers.
+  return room / 4;
+end
+$$;
+comment on function imago.wal_room(imago.reading[]) is 'Bytes that a call may write before it looks again; null: any number.';
+
 -- imago.walk_function
 create or replace function imago.walk_function(plan_name text, stage integer)
 returns text
@@ -16135,7 +19830,7 @@ stable
 set search_path = ''
 as $$
 declare
-  all_rows constant boolean := imago.concerned_rows(staged) = staged.source;
+  all_rows constant boolean := imago.concerned_rows(staged) = staged.source and run.cohort is null;
   taken_back constant bigint := (
     select max(r.id) from imago.run r
     where r.plan = run.plan and r.direction = 'rollback' and r.state = 'succeeded' and r.id < run.id);
@@ -16280,6 +19975,50 @@ as $$
 $$;
 comment on function imago.whole_estimate(jsonb) is 'The estimate of a whole run, from what a dry run says of each stage. Without seconds where a stage was not tried: unknown_stages names it.';
 
+-- imago.widen_run
+create or replace function imago.widen_run(run imago.run, plan imago.plan)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update imago.run_stage t set total = c.total
+  from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c
+  where t.run = widen_run.run.id and t.stage = s.stage;
+  update imago.run r set
+    cohort = imago.cohort_json(plan.name),
+    total = coalesce((select sum(t.total) from imago.run_stage t where t.run = r.id), r.total)
+  where r.id = run.id;
+  -- Whom the lanes have passed by is in it now.
+  update imago.lane l set
+    done = false, cursor_key = null, processed = 0, deferrals = 0, waits_for = null, look_timed_out = false, moved_before = null
+  where l.run = widen_run.run.id;
+  delete from imago.standstill s where s.run = widen_run.run.id;
+end
+$$;
+comment on function imago.widen_run(imago.run, imago.plan) is 'Has an unfinished run, which the caller holds alone, take whom its plan takes now, from the first key on.';
+
+-- imago.with_gone
+create or replace function imago.with_gone(write imago.plan_write, condition text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  if not write.deletes then
+    return write.relation;
+  end if;
+  return format(
+    '(select %s from %s union all select %s from imago_undo.%I d where d.op = ''d'' and %s)',
+    imago.each_column('%2$I', write.relation, write.deleted_columns), write.relation,
+    imago.each_column('d.old_%1$s::%3$s', write.relation, write.deleted_columns), write.undo_table, condition);
+end
+$$;
+comment on function imago.with_gone(imago.plan_write, text) is 'SQL: the rows of a declared relation, with deleted ones that the journal (d) keeps under a condition.';
+
 -- imago.work_answer
 create or replace function imago.work_answer(run_id bigint, outcome text, totals jsonb, rows jsonb, started timestamptz)
 returns jsonb
@@ -16310,6 +20049,8 @@ begin
                   and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
     || case run.direction when 'forward' then jsonb_build_object(
       'checking', case when outcome = 'working' then imago.end_checks_done(run) end,
+      'cohort', run.cohort,
+      'others_pending', case when outcome = 'done' and run.cohort is not null then imago.others_pending(imago.find_plan(run.plan)) end,
       'findings', case when outcome = 'done' then run.findings end)
       else jsonb_build_object('forgotten', (
         select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;
@@ -16457,16 +20198,19 @@ declare
   started timestamptz;
   lsn pg_lsn;
   governor imago.governor;
-  entities_left bigint;
+  claim imago.claim;
+  -- A session reads the catalogue and plans all statements in its first sub-batch of a way, at any size.
+  warm constant text := plan.name || ':' || run.direction;
+  cold_start interval := case when current_setting('imago.warm', true) is distinct from warm then interval '300 ms' else '0' end;
+  took interval;
 begin
   total := row('time', 0, 0, 0, 0, 0, null, '{}', null, null);
   if lane.pass = 'main' and lane.processed = 0 and lane.cursor_key is null and lane.deferrals = 0 then
     select coalesce(f.batch_size, lane.batch_size), f.entity_ms, f.entity_wal into lane.batch_size, lane.entity_ms, lane.entity_wal from imago.first_size(lane) f;
   end if;
   while not lane.done and total.attempts < attempts_left and (total.attempts = 0 or imago.is_time_left(started, deadline)) loop
-    governor := imago.look(plan, run);
-    entities_left := imago.entities_left(run, governor) - total.moved - total.failed;
-    if total.attempts > 0 and (governor.share = 0 or entities_left <= 0 or imago.is_waited_for()) then
+    governor := imago.look(plan, run, holds_rows => true);
+    if total.attempts > 0 and (governor.share = 0 or imago.is_waited_for()) then
       total.outcome := 'yield';
       exit;
     end if;
@@ -16475,7 +20219,13 @@ begin
     lane.batch_size := least(lane.batch_size, coalesce(fixed_size, 10000));
     portion := lane;
     portion.batch_size := imago.bounded_size(
-      case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end, lane, governor, entities_left);
+      case when fixed_size is null then imago.fitting_size(lane, deadline, is_quiet) else lane.batch_size end, lane, governor);
+    claim := imago.claim_allowance(run.plan, portion.batch_size);
+    if claim.entities = 0 then
+      total.outcome := 'rate';
+      exit;
+    end if;
+    portion.batch_size := claim.entities;
     ahead := imago.read_lane(run, plan, portion);
     if ahead.outcome is not null then
       total.outcome := ahead.outcome;
@@ -16493,6 +20243,7 @@ begin
     end if;
 
     moves := imago.move_keys(run, plan, ahead.todo, lane.pass, portion.batch_size, deadline, attempts_left - total.attempts, lane.deferrals);
+    perform imago.spend_allowance(run.plan, claim, moves.moved + moves.failed);
     total.attempts := total.attempts + greatest(1, moves.attempts);
     total.moved := total.moved + moves.moved;
     total.failed := total.failed + moves.failed;
@@ -16506,12 +20257,15 @@ begin
       lane.processed := lane.processed + cardinality(ahead.keys);
       lane.deferrals := 0;
       lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / greatest(1, ahead.rows), lane.entity_wal / 2);
-      -- The rest of a lane says nothing about the size that fits the next one.
-      if ahead.rows >= portion.batch_size then
-        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from imago.entity_ms(clock_timestamp() - started, ahead.rows) taken(ms);
+      took := clock_timestamp() - started - cold_start;
+      cold_start := '0';
+      perform set_config('imago.warm', warm, false);
+      -- The rest of a lane says nothing about the size that fits the next one; nor does what a cold session takes anyway.
+      if ahead.rows >= portion.batch_size and took > interval '0' then
+        lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from imago.entity_ms(took, ahead.rows) taken(ms);
         -- What a look has bounded says nothing about the size that the time has room for.
         lane.batch_size := greatest(
-          imago.next_size(ahead.rows::integer, clock_timestamp() - started, fixed_size),
+          imago.next_size(ahead.rows::integer, took, fixed_size),
           case when portion.batch_size < lane.batch_size and moves.attempts = 1 then lane.batch_size end);
       end if;
     else
@@ -16556,6 +20310,8 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
   others_write boolean;
+  is_turn boolean;
+  rest_until timestamptz;
   governor imago.governor;
 begin
   begin
@@ -16574,10 +20330,12 @@ begin
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state = 'running' then
-    others_write := imago.are_others_writing(run);
-    governor := imago.look(plan, run);
-    if governor.share = 0 or imago.entities_left(run, governor) <= 0 then
+    select a.* into others_write, is_turn, rest_until from imago.look_around(run) a;
+    governor := imago.look(plan, run, holds_rows => false);
+    if governor.share = 0 or imago.rate_wait_ms(run.plan) > 0 then
       return imago.held_answer(run, governor, others_write, started);
+    elsif others_write and imago.setting_number('beside_app_percent') < 100 and (not is_turn or clock_timestamp() < rest_until) then
+      return imago.resting_answer(run, rest_until, started);
     end if;
     deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
   end if;
@@ -16590,7 +20348,7 @@ begin
     if indexing = 'none' then
       indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     end if;
-    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    outcome := case indexing when 'deferred' then 'deferred' when 'indexing' then 'waiting' else 'working' end;
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
@@ -16630,7 +20388,8 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
-      when 'timeout', 'yield', 'built' then exit;
+      when 'indexing' then outcome := 'waiting';
+      when 'timeout', 'yield', 'rate', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
@@ -16640,6 +20399,10 @@ begin
     end case;
   end loop;
 
+  if moves.outcome = 'rate' and (totals ->> 'sub_batches')::integer = 0 then
+    -- Other callers hold all that max_per_second allows.
+    return imago.held_answer(run, governor, others_write, started);
+  end if;
   if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
@@ -16650,8 +20413,8 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write)
-    || imago.pause_fields(run.plan, outcome, started);
+  return imago.work_answer(run_id, outcome, totals, rows, started) || imago.pause_fields(run, outcome, others_write, started)
+    || case outcome when 'waiting' then imago.indexing_fields(run.plan) else '{}' end;
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
@@ -16666,6 +20429,7 @@ as $$
 declare
   item imago.validation_check;
   before imago.validation_check;
+  worked boolean := false;
 begin
   while validation.state = 'checking' loop
     select i.* into item from imago.validation_check i where i.validation = work_validation.validation.id and not i.done order by i.position limit 1;
@@ -16678,9 +20442,11 @@ begin
     else
       validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
+    worked := true;
     exit when clock_timestamp() >= deadline or imago.timed_out();
   end loop;
-  if validation.state = 'fixing' and clock_timestamp() < deadline and not imago.timed_out() then
+  -- A call does something even where its time was up before it came here: else no number of calls would do.
+  if validation.state = 'fixing' and (not worked or clock_timestamp() < deadline) and not imago.timed_out() then
     validation.state := imago.work_fixes(validation, plan, deadline);
   end if;
   update imago.validation v set state = validation.state, updated_at = clock_timestamp() where v.id = work_validation.validation.id;
@@ -16758,6 +20524,8 @@ returns bigint
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each call.
 as $$
 declare
@@ -16775,9 +20543,7 @@ begin
       select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t) + pg_catalog.pg_stat_get_xact_tuples_updated(t) + pg_catalog.pg_stat_get_xact_tuples_deleted(t)), 0)
       from unnest(tables) t);
   end if;
-  return (
-    select coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(t) + pg_catalog.pg_stat_get_tuples_updated(t) + pg_catalog.pg_stat_get_tuples_deleted(t)), 0)
-    from unnest(tables) t);
+  return imago.rows_counted(tables);
 end
 $$;
 comment on function imago.writes_counted(text, boolean) is 'Rows written in a plan''s tables as the server counts them: by this transaction (own), or by everybody and ever.';
@@ -16803,6 +20569,8 @@ begin
     write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(
       select case c when '' then '' else imago.name_now(plan_name, write.relation, c) end from unnest(write.inserted_columns) with ordinality u(c, n) order by n);
+    write.deleted_columns := array(
+      select case c when '' then '' else imago.name_now(plan_name, write.relation, c) end from unnest(write.deleted_columns) with ordinality u(c, n) order by n);
     write.relation := imago.name_now(plan_name, write.relation);
     result := result || write;
   end loop;
@@ -16890,7 +20658,8 @@ create or replace function public.dry_run_migration(
   plan text default 'avatars',
   mode text default 'sample',
   batch_size integer default null,
-  max_ms integer default null
+  max_ms integer default null,
+  cohort jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -16899,10 +20668,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.dry_run(plan, mode, batch_size, max_ms);
+  return imago.dry_run(plan, mode, batch_size, max_ms, cohort => cohort);
 end
 $$;
-comment on function public.dry_run_migration(text, text, integer, integer) is 'Imago: the real run, taken back. mode sample (a part of each stage, at most 2 s), full (everything, in one transaction, at most dry_run_ms) or preflight (looks, locks nothing, and says what the others would lock). max_ms: another time limit. Reports rows, failures, side effects, WAL, rate and an estimate of the whole, and what it has not tried.';
+comment on function public.dry_run_migration(text, text, integer, integer, jsonb) is 'Imago: the real run, taken back. mode sample (a part of each stage, at most 2 s), full (everything, in one transaction, at most dry_run_ms) or preflight (looks, locks nothing, and says what the others would lock). max_ms: another time limit. cohort: as of migrate_batch. Reports rows, failures, side effects, WAL, rate and an estimate of the whole, and what it has not tried.';
 
 -- public.expect_done
 create or replace function public.expect_done(plan text default 'avatars', finalized boolean default false)
@@ -16935,6 +20704,25 @@ begin
 end
 $$;
 comment on function public.finalize_migration(text, boolean, boolean) is 'Imago: ends a migration for good, one step a call. Call until has_more is false. Refuses while anything is pending, set aside, held, in conflict or a check fails. From the step on that closes the way back (closed) nothing can be rolled back. dry_run lists the steps and what stands in the way.';
+
+-- public.forecast_migration
+create or replace function public.forecast_migration(
+  plan text default 'avatars',
+  workers integer default 1,
+  only_if_large boolean default false,
+  cohort jsonb default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.forecast_plan(plan, workers, only_if_large, cohort);
+end
+$$;
+comment on function public.forecast_migration(text, integer, boolean, jsonb) is 'Imago: what a whole run will write, in how long, and what it does not fit. Looks at replication slots, disk, write-ahead log a second and hours. Measures by a short dry run. workers: callers at the same time. only_if_large: not where nothing can be too small. cohort: as of migrate_batch.';
 
 -- public.forget_entity
 create or replace function public.forget_entity(plan text, entity text, stage integer default null, still_there boolean default false)
@@ -17081,7 +20869,8 @@ create or replace function public.migrate_batch(
   backup boolean default null,
   max_failures text default null,
   on_failure text default null,
-  run bigint default null
+  run bigint default null,
+  cohort jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -17090,10 +20879,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.migrate(plan, max_ms, batch_size, dry_run, backup, max_failures, on_failure, run);
+  return imago.migrate(plan, max_ms, batch_size, dry_run, backup, max_failures, on_failure, run, cohort);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then.';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint, jsonb) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then. cohort: only some entities, by percent, keys or names ({"percent": 10}); they come to those whom the plan takes already, 100 percent are all, and left out it is whom the plan takes.';
 
 -- public.migrate_entity
 create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
@@ -17258,7 +21047,8 @@ comment on function public.rollback_user_migration(uuid, boolean) is 'Imago: tak
 create or replace function public.schedule_migration(
   plan text default 'avatars',
   every interval default '10 seconds',
-  finalize boolean default false
+  finalize boolean default false,
+  cohort jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -17267,10 +21057,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  return imago.schedule(plan, every, finalize);
+  return imago.schedule(plan, every, finalize, cohort);
 end
 $$;
-comment on function public.schedule_migration(text, interval, boolean) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. Call again to change the interval. The job removes itself when nothing is left to do.';
+comment on function public.schedule_migration(text, interval, boolean, jsonb) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. cohort: as of migrate_batch. Call again to change the interval. The job removes itself when nothing is left to do.';
 
 -- public.throttle_migration
 create or replace function public.throttle_migration(
@@ -17383,7 +21173,8 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forget_entity', 'give_up_column',
+        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
+        'give_up_column',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',

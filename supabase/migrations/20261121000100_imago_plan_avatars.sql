@@ -283,19 +283,20 @@ set search_path = ''
 as $$
   delete from imago.plan_sync s where s.plan = 'avatars' and s.relation = 'public.posts' and avatars.author_column() is null;
   delete from imago.plan_sync s where s.plan = 'avatars' and s.relation = 'public.follows' and avatars.followed_column() is null;
-  insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, statement, creates)
-  select 'avatars', v.position, v.name, v.relation, v.events, array[v.entity_column], v.entity_column, v.statement, v.creates
+  insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, statement, creates, fills, fill)
+  select 'avatars', v.position, v.name, v.relation, v.events, array[v.entity_column], v.entity_column, v.statement, v.creates,
+    case when v.fill is not null then 'avatar_id' end, v.fill
   from (values
     (1, 'new users', 'public.users', '{insert}'::text[], 'id',
-     'select avatars.apply(array(select n.id from new_rows n))', true),
+     'select avatars.apply(array(select n.id from new_rows n))', true, null),
     (2, 'new posts', 'public.posts', '{insert,update}', avatars.author_column(),
-     avatars.sync_query('public.posts', avatars.author_column()), false),
+     avatars.sync_query('public.posts', avatars.author_column()), false, avatars.fill_query(avatars.author_column())),
     (3, 'new follows', 'public.follows', '{insert,update}', avatars.followed_column(),
-     avatars.sync_query('public.follows', avatars.followed_column()), false)
-  ) v(position, name, relation, events, entity_column, statement, creates)
+     avatars.sync_query('public.follows', avatars.followed_column()), false, avatars.fill_query(avatars.followed_column()))
+  ) v(position, name, relation, events, entity_column, statement, creates, fill)
   where v.entity_column is not null
   on conflict (plan, position) do update set
-    columns = excluded.columns, entity_column = excluded.entity_column, statement = excluded.statement
+    columns = excluded.columns, entity_column = excluded.entity_column, statement = excluded.statement, fill = excluded.fill
 $$;
 comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found: new users get their avatar, new posts and follows that of their user.';
 
@@ -331,6 +332,21 @@ as $$
   ) v(column_name, expression, sources)
 $$;
 comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u and the columns in it, by the columns that this app has.';
+
+-- avatars.fill_query
+create or replace function avatars.fill_query(owner_column text)
+returns text
+language sql
+immutable
+strict
+set search_path = ''
+as $$
+  select format(
+    'select source.active_avatar_id
+     from public.users source join public.avatars a on a.id = source.active_avatar_id and a.owner_user_id = source.id
+     where source.id = new.%I', owner_column)
+$$;
+comment on function avatars.fill_query(text) is 'SQL of a sync: the avatar of a new row, which is the active one of its user, if that is theirs. Null where there is no such column.';
 
 -- avatars.first_column
 create or replace function avatars.first_column(relation text, variadic names text[])
@@ -444,11 +460,13 @@ begin
   -- them, may write what they think right. A row whose avatar stays as it was is not looked at.
   foreach event in array array['insert', 'update'] loop
     execute format(
-      'create or replace trigger %1$I after %2$s on %3$s for each row
+      'create or replace trigger %1$I after %2$s %7$s on %3$s for each row
          when (new.%4$I is not null %5$s and pg_catalog.row_security_active(''public.avatars''::pg_catalog.regclass))
          execute function public.expect_own_avatar(%4$L, %6$L)',
       'expect_own_avatar_' || event, event, relation, name,
-      case event when 'update' then format('and new.%1$I is distinct from old.%1$I', name) end, owner_column);
+      case event when 'update' then format('and new.%1$I is distinct from old.%1$I', name) end, owner_column,
+      -- Where a statement does not name the column, its condition is not even prepared.
+      case event when 'update' then format('of %I', name) end);
   end loop;
 end
 $$;
@@ -634,14 +652,28 @@ comment on function avatars.prepare_declaration() is 'Prepare step: declares wha
 
 -- avatars.prepare_default_key
 create or replace function avatars.prepare_default_key()
-returns void
-language sql
+returns boolean
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  create unique index if not exists avatars_migrated_owner_key on public.avatars (owner_user_id) where (metadata @> '{"migrated": true}')
+begin
+  if exists (
+    select from pg_catalog.pg_index i
+    where i.indexrelid = pg_catalog.to_regclass('public.avatars_migrated_owner_key') and i.indisvalid) then
+    return true;
+  end if;
+  -- A table that the app has filled is read once for it, while its writers wait.
+  if not imago.may_hold('public.avatars') then
+    return false;
+  end if;
+  -- What a concurrent build that failed has left behind.
+  drop index if exists public.avatars_migrated_owner_key;
+  create unique index avatars_migrated_owner_key on public.avatars (owner_user_id) where (metadata @> '{"migrated": true}');
+  return true;
+end
 $$;
-comment on function avatars.prepare_default_key() is 'Prepare step: the unique index behind the promise of one default avatar a user.';
+comment on function avatars.prepare_default_key() is 'Direct prepare step: the unique index behind the promise of one default avatar a user. Where writers of avatars do not wait for that, or not long, it is built here and now.';
 
 -- avatars.prepare_follows
 create or replace function avatars.prepare_follows()
@@ -879,7 +911,6 @@ comment on function avatars.validate_users() is 'Direct finalize step: whether t
 -- avatars registration
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
-  ('avatars', 2, 'one default avatar a user', 'prepare_default_key'),
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
@@ -887,6 +918,8 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 7, 'declaration', 'prepare_declaration');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
+  ('avatars', 2, 'one default avatar a user', 'prepare', 'prepare_default_key', true,
+   'create unique index concurrently avatars_migrated_owner_key on public.avatars (owner_user_id) where (metadata @> ''{"migrated": true}'')'),
   ('avatars', 8, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
    'alter table public.users validate constraint users_active_avatar_id_fkey'),
   ('avatars', 9, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,

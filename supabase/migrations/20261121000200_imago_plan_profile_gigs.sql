@@ -117,10 +117,11 @@ begin
     return null;
   end if;
   -- Under the lock the table must not be read for long.
-  if imago.is_large('public."Gigs"') then
-    return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through under a lock: its columns stay'));
+  if not imago.may_hold('public."Gigs"') then
+    return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through while its writers wait: its columns stay'));
   end if;
-  lock table public."Gigs" in access exclusive mode;
+  -- Who reads goes on meanwhile.
+  lock table public."Gigs" in share row exclusive mode;
   execute format('select exists (select from public."Gigs" where %s)', (
     select string_agg(format(case c when 'isProfileGig' then '%I' when 'yearsOfExperience' then '%I <> 0' else '%I is not null' end, c), ' or ')
     from unnest(columns) c)) into holds;
@@ -422,7 +423,7 @@ begin
     return true;
   end if;
   -- Building it blocks writers while the table is read once.
-  if imago.is_large('public."Gigs"') then
+  if not imago.may_hold('public."Gigs"') then
     return false;
   end if;
   drop index if exists public."Gigs_profile_gig_key";
@@ -430,7 +431,7 @@ begin
   return true;
 end
 $$;
-comment on function profile_gigs.index_gigs() is 'Prepare step: the unique index behind the promise of one profile gig a user. Below direct_mb it is built here and now.';
+comment on function profile_gigs.index_gigs() is 'Prepare step: the unique index behind the promise of one profile gig a user. Where its writers do not wait for that, or not long, it is built here and now.';
 
 -- profile_gigs.keep_aside
 create or replace function profile_gigs.keep_aside()

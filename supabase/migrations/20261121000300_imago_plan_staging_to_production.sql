@@ -377,13 +377,13 @@ begin
   if exists (select from pg_catalog.pg_index i where i.indexrelid = pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') and not i.indisvalid) then
     drop index public."Booking_scheduledFor_idx";
   end if;
-  if pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is null and not imago.is_large('public."Booking"') then
+  if pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is null and imago.may_hold('public."Booking"') then
     create index "Booking_scheduledFor_idx" on public."Booking" ("scheduledFor");
   end if;
   return pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is not null;
 end
 $$;
-comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where the table is small.';
+comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where its writers do not wait for that, or not long.';
 
 -- staging_to_production.keep_statuses
 create or replace function staging_to_production.keep_statuses(keys text[])

@@ -8,9 +8,10 @@ import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
 /** The functions that people call. */
 const API = [
   'migrate_users_batch(integer,integer)',
-  'migrate_batch(text,integer,integer,boolean,boolean,text,text,bigint)',
+  'migrate_batch(text,integer,integer,boolean,boolean,text,text,bigint,jsonb)',
   'migrate_user_to_avatar_centric(uuid)',
-  'dry_run_migration(text,text,integer,integer)',
+  'dry_run_migration(text,text,integer,integer,jsonb)',
+  'forecast_migration(text,integer,boolean,jsonb)',
   'get_migration_report(text)',
   'get_migration_statistics(text)',
   'rollback_user_migration(uuid,boolean)',
@@ -28,7 +29,7 @@ const API = [
   'resume_migration(text)',
   'cancel_migration(text)',
   'retry_failed_migrations(text)',
-  'schedule_migration(text,interval,boolean)',
+  'schedule_migration(text,interval,boolean,jsonb)',
   'unschedule_migration(text)',
   'throttle_migration(text,text,integer,text,text[])',
   'finalize_migration(text,boolean,boolean)',
@@ -42,7 +43,7 @@ const API = [
 
 const databases: TestDatabase[] = [];
 
-async function database(app: App, users = 0, avatars?: 'prepared'): Promise<TestDatabase> {
+async function database(app: App, users = 0, avatars?: 'prepared' | 'migrated'): Promise<TestDatabase> {
   const db = await freshDatabase({ app, users, ...(avatars && { avatars }) });
   databases.push(db);
   return db;
@@ -328,8 +329,7 @@ describe('what each call returns', () => {
   });
 
   test('migration_log: steps, changes of state and batches, with what each moved', async () => {
-    const db = await database('sample', 30);
-    await migrateAll(db.sql);
+    const db = await database('sample', 30, 'migrated');
     const columns = await db.sql`select * from public.migration_log`;
     expect(columns.columns.map((column) => column.name)).toEqual([
       'created_at',
@@ -385,8 +385,7 @@ describe('rights on Imago', () => {
   test.each(['anon', 'authenticated'] as const)(
     '%s gets 42501 from every function and sees nothing of Imago',
     async (role) => {
-      const db = await database('sample', 10);
-      await migrateAll(db.sql);
+      const db = await database('sample', 10, 'migrated');
       const outsider = db.connect({ role });
       for (const signature of API) {
         const [, name, types] = /^(\w+)\((.*)\)$/.exec(signature) ?? [];

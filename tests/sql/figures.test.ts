@@ -160,8 +160,7 @@ describe('--stats-only suggests what the run allows', () => {
 
 describe('the rate', () => {
   test('is told while somebody moves, and not ten seconds after the last', async () => {
-    const { sql } = await database({ app: 'sample', users: 40 });
-    await prepareAll(sql);
+    const { sql } = await database({ app: 'sample', users: 40, avatars: 'prepared' });
     await call(sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
     const moving = await progress(sql, 'avatars');
     expect(moving).toMatchObject({ per_minute: expect.any(Number), eta_seconds: expect.any(Number) });

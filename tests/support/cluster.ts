@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import type { Sql } from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { type Cluster, connect, removeCluster, startCluster } from '../../scripts/embedded/cluster.ts';
 import type { PostgresVersion } from '../../scripts/embedded/native.ts';
@@ -58,9 +59,16 @@ export async function provideCluster(
     `postgresql://${role}:${password}@127.0.0.1:${port}/${database}`;
   const sql = connect({ url }, 'postgres', MIGRATED);
   await sql`update imago.signal set slow = null, hold = null where name in ('checkpoints', 'active')`;
+  await neverRest(sql);
   await sql.end();
   project.provide('cluster', { port, password });
   return cluster.remove;
+}
+
+/** Lets runs work all the time beside whoever writes in a test, from their first call. */
+export async function neverRest(sql: Sql): Promise<void> {
+  await sql`update imago.setting set value = case name when 'notice_ms' then '0' else '100' end
+    where name in ('beside_app_percent', 'notice_ms')`;
 }
 
 /** Starts a server in a temporary folder, with both templates; where an earlier run kept one of these, a copy of it. */

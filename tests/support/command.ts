@@ -5,8 +5,8 @@ import { onTestFinished } from 'vitest';
 import type { Cluster } from '../../scripts/embedded/cluster.ts';
 import { openDataApi, serveHttp } from '../../scripts/embedded/data-api.ts';
 import { functionsOnDemand } from '../../scripts/embedded/functions.ts';
-import type { TestServer } from './cluster.ts';
-import { type App, freshDatabase, type TestDatabase } from './database.ts';
+import { type DatabaseOptions, freshDatabase, type TestDatabase } from './database.ts';
+import { cheapStarts } from './starts.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const keys = {
@@ -29,13 +29,7 @@ export interface Project {
 export async function freshProject({
   functionsFolder,
   ...options
-}: {
-  app?: App;
-  users?: number;
-  /** False for a database without Imago. */
-  migrated?: boolean;
-  /** The server to make it on, if not the one that all tests share. */
-  on?: TestServer;
+}: DatabaseOptions & {
   /** The edge functions that are deployed, instead of the project's. */
   functionsFolder?: string;
 } = {}): Promise<Project> {
@@ -102,7 +96,13 @@ export function startCommand(
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(process.execPath, [path.join(root, script), ...args], {
     cwd,
-    env: { PATH, HOME, ...(cwd === root && { IMAGO_ENV_FILE: '/dev/null' }), ...environment },
+    env: {
+      PATH,
+      HOME,
+      ...cheapStarts,
+      ...(cwd === root && { IMAGO_ENV_FILE: '/dev/null' }),
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -144,7 +144,7 @@ export function startOnTerminal(
     .join(' ');
   const child = spawn('script', ['-qefc', `stty cols ${columns} rows 24; exec ${line}`, '/dev/null'], {
     cwd: root,
-    env: { PATH, HOME, TERM: 'xterm', SUPABASE_URL: '', ...environment },
+    env: { PATH, HOME, ...cheapStarts, TERM: 'xterm', SUPABASE_URL: '', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let written = '';

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Finished } from './command.ts';
+import { cheapStarts } from './starts.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -41,7 +42,11 @@ export async function runLine(
     execFile(
       'sh',
       ['-c', line],
-      { cwd: folder, env: { PATH, HOME, IMAGO_ENV_FILE: '/dev/null', ...environment }, maxBuffer: 1 << 24 },
+      {
+        cwd: folder,
+        env: { PATH, HOME, ...cheapStarts, IMAGO_ENV_FILE: '/dev/null', ...environment },
+        maxBuffer: 1 << 24,
+      },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });

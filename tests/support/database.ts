@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import postgres, { type Options, type Sql } from 'postgres';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import { connect as connectTo, type Role } from '../../scripts/embedded/cluster.ts';
 import { createSample } from '../../scripts/embedded/sample.ts';
 import { prepareAll } from './avatars.ts';
@@ -71,6 +71,28 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
         'supabase_admin',
       );
     },
+  };
+}
+
+/**
+ * The name of a database that the first test of a file that wants it makes and fills, and all of them copy as their
+ * template: for tests that begin with the same app in the same state.
+ */
+export function madeOnce(
+  fill: (sql: Sql) => Promise<unknown>,
+  options: DatabaseOptions = {},
+): () => Promise<string> {
+  let made: Promise<TestDatabase> | undefined;
+  afterAll(async () => await (await made)?.drop());
+  const make = async () => {
+    const db = await freshDatabase(options);
+    // Nobody may be connected to a database that is copied.
+    await fill(db.sql).finally(() => db.sql.end());
+    return db;
+  };
+  return async () => {
+    made ??= make();
+    return (await made).name;
   };
 }
 

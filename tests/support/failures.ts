@@ -1,13 +1,11 @@
 import { onTestFinished } from 'vitest';
-import { prepareAll } from './avatars.ts';
 import type { Answer } from './call.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 
 /** The sample app, prepared, with short waits for locks. */
 export async function database(users: number): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users });
+  const db = await freshDatabase({ app: 'sample', users, avatars: 'prepared' });
   onTestFinished(db.drop);
-  await prepareAll(db.sql);
   await db.sql`update imago.setting set value = '40' where name = 'lock_timeout_ms'`;
   return db;
 }

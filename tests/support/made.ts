@@ -9,17 +9,18 @@ export async function faultsOfMade(sql: Sql): Promise<string[]> {
     with roles as (
       select unnest(array['public', 'anon', 'authenticated', 'service_role']) as role
     ), schemas as (
-      select oid, nspname as name from pg_namespace where nspname = any (imago.own_schemas())
+      select oid, nspname as name from pg_namespace where nspname = any ((select imago.own_schemas())::name[])
     ), routines as (
       select p.*, p.oid::regprocedure::text as name, l.lanname
       from pg_proc p join pg_language l on l.oid = p.prolang
-      where p.pronamespace in (select oid from schemas) or p.oid = any (imago.public_functions()) or imago.is_ours(p.oid)
+      where p.pronamespace in (select oid from schemas) or p.oid = any ((select imago.public_functions())::oid[])
+        or p.pronamespace <> 'pg_catalog'::regnamespace and imago.is_ours(p.oid)
     ), relations as (
       select c.*, c.oid::regclass::text as name from pg_class c
       where c.relnamespace in (select oid from schemas) and c.relkind in ('r', 'p', 'v', 'm', 'S')
     ), tables as (
       select c.oid, c.relreplident, c.oid::regclass::text as name from pg_class c
-      where c.relkind in ('r', 'p') and (c.relnamespace in (select oid from schemas)
+      where c.relkind in ('r', 'p') and c.relnamespace <> 'pg_catalog'::regnamespace and (c.relnamespace in (select oid from schemas)
         or exists (select from imago.added_object('pg_class'::regclass, c.oid, 0)))
     )
     select name || ' has no comment' as fault from routines where obj_description(oid, 'pg_proc') is null
@@ -31,7 +32,7 @@ export async function faultsOfMade(sql: Sql): Promise<string[]> {
     union all select format('%s may execute %s', role, name) from routines, roles
       where has_function_privilege(role, oid, 'execute')
         -- service_role calls what is published, and may use what triggers of its own writes rest on.
-        and not (role = 'service_role' and (pronamespace = 'imago'::regnamespace or oid = any (imago.public_functions())))
+        and not (role = 'service_role' and (pronamespace = 'imago'::regnamespace or oid = any ((select imago.public_functions())::oid[])))
     union all select name || ' has no comment' from relations
       where obj_description(oid, 'pg_class') is null and not (relkind = 'S' and exists (
         select from pg_depend d where d.objid = relations.oid and d.deptype = 'i'))

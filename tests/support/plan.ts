@@ -12,6 +12,8 @@ export interface Write {
   entity: string | null;
   stage?: number;
   inserts?: boolean;
+  deletes?: boolean;
+  deleted_entity?: string;
   columns?: readonly string[];
   points_to?: Record<string, string>;
 }
@@ -28,6 +30,9 @@ export interface Sync {
   direction?: 'forward' | 'back';
   strict?: boolean;
   creates?: boolean;
+  /** A column that is filled before rows are written, and the query of its value. */
+  fills?: string;
+  fill?: string;
 }
 
 /** One walk of a plan: a table, and what happens to its rows. */
@@ -87,17 +92,18 @@ export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
     }
     for (const [position, write] of parts.writes.entries()) {
       await tx`
-        insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts, columns, points_to)
+        insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts, columns, points_to, deletes, deleted_entity)
         values (${plan}, ${position + 1}, ${write.stage ?? 1}, ${write.relation}, ${write.entity}, ${write.inserts ?? false},
-                ${[...(write.columns ?? [])]}, ${tx.json(write.points_to ?? {})})`;
+                ${[...(write.columns ?? [])]}, ${tx.json(write.points_to ?? {})}, ${write.deletes ?? false}, ${write.deleted_entity ?? null})`;
     }
     for (const [position, sync] of (parts.syncs ?? []).entries()) {
       await tx`
         insert into imago.plan_sync
-          (plan, stage, position, name, relation, events, columns, entity_column, direction, statement, strict, creates)
+          (plan, stage, position, name, relation, events, columns, entity_column, direction, statement, strict, creates, fills, fill)
         values (${plan}, ${sync.stage ?? 1}, ${position + 1}, ${sync.name}, ${sync.relation},
                 ${sync.events ?? ['insert', 'update']}, ${sync.columns ?? null}, ${sync.entity},
-                ${sync.direction ?? 'forward'}, ${sync.statement}, ${sync.strict ?? false}, ${sync.creates ?? false})`;
+                ${sync.direction ?? 'forward'}, ${sync.statement}, ${sync.strict ?? false}, ${sync.creates ?? false},
+                ${sync.fills ?? null}, ${sync.fill ?? null})`;
     }
   });
 }
@@ -147,7 +153,9 @@ export async function expectOneRowEach(sql: Sql): Promise<void> {
       `select batch, ${columns}, count(*) from imago_undo.${quoted(undo)} group by batch, ${columns} having count(*) > 1`,
     );
     expect([...doubles]).toEqual([]);
-    const unsettled = await sql.unsafe(`select from imago_undo.${quoted(undo)} where op not in ('i', 'u')`);
+    const unsettled = await sql.unsafe(
+      `select from imago_undo.${quoted(undo)} where op not in ('i', 'u', 'd')`,
+    );
     expect(unsettled.length).toBe(0);
   }
 }

@@ -9,6 +9,8 @@ export interface TriedTest {
   /** File, describes and title. */
   name: string;
   retries: number;
+  /** What the tries before the last one failed by, a line each. */
+  reasons: readonly string[];
 }
 
 /** What is said at the end of a run, and whether it fails for it; undefined when nothing was tried again. */
@@ -19,7 +21,10 @@ export function verdict(tests: readonly TriedTest[]): { text: string; fails: boo
   const count = retried.length === 1 ? '1 test was' : `${retried.length} tests were`;
   const lines = [
     `${count} tried again${fails ? `, more than ${MOST_RETRIED}: the run fails` : ''}:`,
-    ...retried.map(({ name, retries }) => `  ${name} (${retries === 1 ? 'once' : `${retries} times`})`),
+    ...retried.flatMap(({ name, retries, reasons }) => [
+      `  ${name} (${retries === 1 ? 'once' : `${retries} times`})`,
+      ...reasons.map((reason) => `    ${reason}`),
+    ]),
   ];
   return { text: lines.join('\n'), fails };
 }
@@ -37,5 +42,8 @@ function tried(test: TestCase): TriedTest {
   return {
     name: `${test.module.relativeModuleId} > ${test.fullName}`,
     retries: test.diagnostic()?.retryCount ?? 0,
+    reasons: (test.result().errors ?? []).map(({ message, diff }) =>
+      `${message}\n${diff ?? ''}`.trim().replaceAll('\n', '\n    '),
+    ),
   };
 }

@@ -32,13 +32,14 @@ export async function migrateAndTakeBack(db: TestDatabase): Promise<void> {
     run: 1,
     direction: 'forward',
     state: 'pending',
+    cohort: null,
   });
-  // One tick, then as many as a job has time for.
+  // One tick, then as many as a job has time for: each begins in a new session, which costs more than this.
   const tickMs = (ms: number) =>
     db.sql`update imago.setting set value = ${String(ms)} where name = 'tick_ms'`;
   await tickMs(1);
   const [first] = await runJobs(db);
-  await tickMs(60);
+  await tickMs(1000);
   expect(first).toMatchObject({
     status: 'succeeded',
     answer: { status: 'preparing', step: 'table avatars' },

@@ -4,7 +4,7 @@ import type { Sql } from 'postgres';
 async function switchSync(sql: Sql, plan: string, how: 'enable' | 'disable'): Promise<void> {
   const triggers = await sql<{ relation: string; name: string }[]>`
     select tgrelid::regclass::text as relation, tgname as name from pg_trigger
-    where starts_with(tgname, ${`~imago_~sync_${plan}_`}) order by tgname`;
+    where tgfoid::regproc::text ~ ${`^imago_undo\\.${plan}_(sync|fill)_[0-9]+$`} and tgparentid = 0 order by tgname`;
   for (const { relation, name } of triggers) {
     await sql.unsafe(`alter table ${relation} ${how} trigger "${name}"`);
   }

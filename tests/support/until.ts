@@ -1,20 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
+import { until } from '../../scripts/plan/conformance/until.ts';
 
-const POLL_MS = 5;
-
-/** Waits until a condition holds, looking again and again; fails after a while. */
-export async function until(
-  what: string,
-  condition: () => Promise<boolean>,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
-    await delay(POLL_MS);
-  }
-}
+export { pidOf, until } from '../../scripts/plan/conformance/until.ts';
 
 /** Waits until a session waits for a lock, as pg_stat_activity tells. */
 export async function untilBlocked(sql: Sql, pid: number): Promise<void> {
@@ -22,10 +9,4 @@ export async function untilBlocked(sql: Sql, pid: number): Promise<void> {
     const rows = await sql`select from pg_stat_activity where pid = ${pid} and wait_event_type = 'Lock'`;
     return rows.length > 0;
   });
-}
-
-/** The process id of a client of one connection. */
-export async function pidOf(sql: Sql): Promise<number> {
-  const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
-  return row?.pid ?? 0;
 }

@@ -264,7 +264,7 @@ describe('an error that the app’s code raises', () => {
 
   test.each(codes)('%s on the way forward: sets the one item aside, named; the others move', async (code) => {
     const db = await items(trigger('before update', 'items', raising(code), 'old.id = 7'));
-    const dry = await call(db.sql, 'dry_run_migration', { plan: PLAN });
+    const dry = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'full', max_ms: 60_000 });
     expect(dry.failures).toEqual([
       expect.objectContaining({
         kind: kindOf(code),

@@ -201,7 +201,7 @@ describe('renames', () => {
     expect(code).toBe('data-loss');
     expect(message).toContain('public.people is dropped with its rows');
     expect(hint).toContain('--rename public.people=public.persons');
-    expect(hint).toMatch(/npm run plan -- new people --source public\.people --key id/);
+    expect(hint).toMatch(/imago plan new people --source public\.people --key id/);
     expect(await project.files('migrations')).toHaveLength(1);
     expect(await project.refusal('migrate', 'rename', '--rename', 'people=nobody')).toMatchObject({
       code: 'bad-rename',
@@ -241,7 +241,7 @@ describe('statements that lose data or rewrite a table', () => {
     }
     // Longer, and nothing else: neither lost nor rewritten.
     expect(message).not.toContain('public.t.v');
-    expect(hint).toContain('npm run plan -- new t_wide --source public.t --key id');
+    expect(hint).toContain('imago plan new t_wide --source public.t --key id');
     expect(hint).toContain('--allow-data-loss');
     expect(await project.files('migrations')).toHaveLength(1);
 
@@ -284,7 +284,7 @@ describe('statements that lose data or rewrite a table', () => {
       'public."Order".mood gets other values of type mood: every row is written anew',
     );
     expect(message).toContain('public.pair.a goes from integer to bigint: every row is written anew');
-    expect(hint).toContain(`npm run plan -- new order_a --source 'public."Order"' --key Key\n`);
+    expect(hint).toContain(`imago plan new order_a --source 'public."Order"' --key Key\n`);
     expect(hint).not.toContain('pair');
     const { data } = await run('migrate', 'second', '--allow-data-loss');
     expect(data?.risks).not.toContainEqual(expect.objectContaining({ kind: 'loses data' }));

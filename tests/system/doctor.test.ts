@@ -44,7 +44,7 @@ describe('the doctor on a sound installation', () => {
       const { functions, relations } = expectation(readParts());
       const present = await db.sql<{ name: string }[]>`
         select n.nspname || '.' || p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where p.oid = any (imago.public_functions()) or n.nspname = any (imago.own_schemas())`;
+        where p.oid = any ((select imago.public_functions())::oid[]) or n.nspname = any ((select imago.own_schemas())::name[])`;
       // Made by the engine for plans that have none of their own.
       const own = present.map(({ name }) => name).filter((name) => !/\.(preflight|statistics)$/.test(name));
       expect([...functions.keys()].filter((name) => !/\.(preflight|statistics)$/.test(name)).sort()).toEqual(
@@ -53,7 +53,7 @@ describe('the doctor on a sound installation', () => {
       expect([...functions.values()].filter(({ comment }) => comment === undefined)).toEqual([]);
       const tables = await db.sql<{ name: string }[]>`
         select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'v') and (n.nspname = any (imago.own_schemas()) or c.relname = 'migration_log')`;
+        where c.relkind in ('r', 'v') and (n.nspname = any ((select imago.own_schemas())::name[]) or c.relname = 'migration_log')`;
       expect([...relations.keys()].sort()).toEqual(tables.map(({ name }) => name).sort());
     } finally {
       await db.drop();
@@ -121,7 +121,7 @@ describe('the doctor on an unsound installation', () => {
         'alter function public.migrate_batch reset all',
         'function_changed',
         'error',
-        'public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint)',
+        'public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint, jsonb)',
       ],
       [
         'a function that runs as its caller',

@@ -111,11 +111,11 @@ describe('a full dry run', () => {
 
   test('ends with IM018 where the caller has too little time', async () => {
     const db = await database({ app: 'none' });
-    await createTally(db.sql, 'integer', [1, 2, 3], { body: 'perform pg_sleep(0.3);' });
+    await createTally(db.sql, 'integer', [1, 2, 3], { body: 'perform pg_sleep(3);' });
     await prepareAll(db.sql, 'tally');
     const before = await everything(db.sql);
     const hurried = db.connect();
-    await hurried`set statement_timeout = '200ms'`;
+    await hurried`set statement_timeout = '1500ms'`;
     expect(await refusal(dryRun(hurried, 'full', 'tally'))).toMatchObject({ code: 'IM018' });
     expect(await everything(db.sql)).toEqual(before);
   });

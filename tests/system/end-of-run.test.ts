@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { prepareAll } from '../support/avatars.ts';
 import { type Answer, call, refusal, value } from '../support/call.ts';
 import { callAtOnce, callUntilDone } from '../support/callers.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -14,8 +13,8 @@ import { checkOf, validated } from '../support/validation.ts';
 let db: TestDatabase;
 afterEach(() => db.drop());
 
-async function start(users = 40): Promise<TestDatabase> {
-  db = await freshDatabase({ app: 'sample', users });
+async function start(users = 40, avatars?: 'prepared' | 'migrated'): Promise<TestDatabase> {
+  db = await freshDatabase({ app: 'sample', users, ...(avatars && { avatars }) });
   return db;
 }
 
@@ -77,8 +76,7 @@ describe('the end of a run', () => {
 
   for (const defect of DEFECTS) {
     test(`knows ${defect.check} as finalize and validate_migration do: ${defect.what}`, async () => {
-      const { sql } = await start();
-      await migrateAll(sql);
+      const { sql } = await start(40, 'migrated');
       await stopSync(sql);
       const keys = await defect.make(sql);
       const { severity, left } = checkOf(await validated(sql), defect.check);
@@ -118,8 +116,7 @@ describe('the end of a run', () => {
   }
 
   test('sees what was written while it ran', async () => {
-    const { sql } = await start(120);
-    await prepareAll(sql);
+    const { sql } = await start(120, 'prepared');
     while ((await value<number>(sql, 'select count(*)::int from posts where avatar_id is not null')) === 0) {
       await call(sql, 'migrate_batch', { max_ms: 1, batch_size: 10 });
     }
@@ -136,8 +133,7 @@ describe('the end of a run', () => {
   });
 
   test('tells users who are set aside, and who are held, apart', async () => {
-    const { sql } = await start();
-    await prepareAll(sql);
+    const { sql } = await start(40, 'prepared');
     const [failing] = await sql<{ id: string }[]>`select id from users order by id offset 3 limit 1`;
     await sql.unsafe(`alter table avatars add constraint sober check (owner_user_id <> '${failing?.id}')`);
     expect(await last()).toMatchObject({
@@ -173,8 +169,7 @@ describe('the end of a run', () => {
   });
 
   test('asks nothing when a rollback ends', async () => {
-    const { sql } = await start();
-    await migrateAll(sql);
+    const { sql } = await start(40, 'migrated');
     await spoilPost();
     const before = await value(sql, 'select count(*) from imago.validation');
     const back = (await rollbackAll(sql, { force: true })).at(-1);
@@ -185,8 +180,7 @@ describe('the end of a run', () => {
   });
 
   test('is the same for windows and for several workers at once', async () => {
-    const { sql } = await start(60);
-    await prepareAll(sql);
+    const { sql } = await start(60, 'prepared');
     let offset: number | null = 0;
     let answer: Answer = {};
     while (offset !== null) {

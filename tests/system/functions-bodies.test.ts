@@ -1,7 +1,6 @@
 /** What is sent to the edge functions and must not get through, and what they answer then: never more than they should. */
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { prepareAll } from '../support/avatars.ts';
 import { type BadBody, badBodies, MARK } from '../support/bodies.ts';
 import { value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -13,7 +12,6 @@ import {
   type Sent,
   startFunctions,
 } from '../support/functions.ts';
-import { migrateAll } from '../support/imago.ts';
 import { answer, oddServer, rawRequest } from '../support/nonsense.ts';
 
 const FUNCTIONS = { migrate: 'POST', rollback: 'POST', validate: 'POST', progress: 'GET' } as const;
@@ -24,9 +22,7 @@ let db: TestDatabase;
 let project: FunctionsProject;
 
 beforeAll(async () => {
-  db = await freshDatabase({ app: 'sample', users: 20 });
-  await prepareAll(db.sql);
-  await migrateAll(db.sql);
+  db = await freshDatabase({ app: 'sample', users: 20, avatars: 'migrated' });
   project = await startFunctions(db);
 });
 

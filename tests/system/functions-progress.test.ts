@@ -107,8 +107,7 @@ describe('the function progress, as JSON', () => {
   });
 
   test('changes nothing and is not logged', async () => {
-    const { sql } = await behind();
-    await migrateAll(sql);
+    const { sql } = await behind({ avatars: 'migrated' });
     const before = await value(sql, 'select count(*)::int from public.migration_log');
     project.asked.length = 0;
     for (const view of Object.keys(VIEWS)) {
@@ -132,8 +131,7 @@ describe('the function progress, for Prometheus', () => {
   });
 
   test('in the middle and after: the figures of the JSON', async () => {
-    const { sql } = await behind();
-    await prepareAll(sql);
+    const { sql } = await behind({ avatars: 'prepared' });
     await call(sql, 'migrate_users_batch', { batch_size: 10, batch_offset: 0 });
     const middle = await scrape();
     expect(figure(middle, 'imago_entities_all', { entities: 'users' })).toBe(40);
@@ -159,8 +157,7 @@ describe('the function progress, for Prometheus', () => {
   });
 
   test('each view alone is of the text format, too, for every caller who may look', async () => {
-    const { sql } = await behind();
-    await migrateAll(sql);
+    await behind({ avatars: 'migrated' });
     for (const caller of ['viewer', 'operator', 'secret key default'] satisfies Caller[]) {
       for (const view of Object.keys(VIEWS)) {
         const seen = await scrape(`&view=${view}`, caller);
@@ -171,8 +168,7 @@ describe('the function progress, for Prometheus', () => {
   });
 
   test('users who were set aside, held or are in conflict are told apart', async () => {
-    const { sql } = await behind();
-    await prepareAll(sql);
+    const { sql } = await behind({ avatars: 'prepared' });
     const users = await sql<{ id: string }[]>`select id from public.users order by id`;
     const [failing, held, edited] = users.map(({ id }) => id);
     await sql.unsafe(

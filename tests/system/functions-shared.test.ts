@@ -8,8 +8,8 @@ import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 
-async function database(users = 50): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users });
+async function database(users = 50, avatars?: 'migrated'): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users, ...(avatars && { avatars }) });
   onTestFinished(() => db.drop());
   return db;
 }
@@ -123,8 +123,7 @@ describe('driving batches for a request', () => {
   });
 
   test('waits for a run that another caller is opening, and does not take it for the rollback before it', async () => {
-    const db = await database();
-    await migrateAll(db.sql);
+    const db = await database(50, 'migrated');
     await rollbackAll(db.sql);
     await db.sql`update imago.setting set value = '50' where name = 'state_lock_timeout_ms'`;
     const other = db.connect();
@@ -138,8 +137,7 @@ describe('driving batches for a request', () => {
   });
 
   test('tells a request for a run that has ended, and opens no other', async () => {
-    const db = await database();
-    await migrateAll(db.sql);
+    const db = await database(50, 'migrated');
     const run = await value<string>(db.sql, 'select id from imago.run');
     expect(await all(driven(db, { run: Number(run) }))).toMatchObject([
       { status: 'done', has_more: false, calls: 1 },
@@ -201,8 +199,7 @@ describe('metrics of a database', () => {
   const line = /^[a-z_]+\{[a-z]+="[^"\\\n]*"(,[a-z]+="(?:[^"\\\n]|\\.)*")*\} -?\d+(\.\d+)?(e-?\d+)?$/;
 
   test('are what the database says, in the format of Prometheus', async () => {
-    const db = await database();
-    await migrateAll(db.sql);
+    const db = await database(50, 'migrated');
     const answers = await Promise.all(
       ['get_detailed_migration_progress', 'get_migration_performance_stats'].map((name) =>
         call(db.sql, name),

@@ -19,6 +19,7 @@ interface Answer {
   migrated: number;
   reason?: string;
   retry_after_ms: number;
+  others_write: boolean | null;
   health: { share: number; reasons: Reason[] };
 }
 
@@ -44,6 +45,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     db = await freshDatabase({ app: 'sample', users, on: server });
     await superuser(`alter system set archive_command = '/bin/true'`, 'select pg_reload_conf()');
     await db.sql`update imago.setting set value = '1' where name in ('look_ms', 'backoff_ms')`;
+    await db.sql`update imago.signal set every_ms = 0 where every_ms is not null`;
     await prepareAll(db.sql);
     expect(await step()).toMatchObject({ status: 'working', health: { share: 1, reasons: [] } });
     return db;
@@ -90,7 +92,10 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     (
       await db.sql<{ event: string }[]>`
         select event from imago.log where event in ('slowed', 'held', 'released') order by id`
-    ).map(({ event }) => event);
+    )
+      .map(({ event }) => event)
+      // Released once from the hold, and once more where it comes back to all of the time before it ends.
+      .filter((event, index, all) => event !== all[index - 1]);
 
   async function superuser(...statements: string[]): Promise<void> {
     const admin = db.connect({ role: 'supabase_admin', max: 1 });
@@ -135,11 +140,15 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await db.sql`select pg_create_logical_replication_slot('etl', 'test_decoding')`;
     await writeWal(160);
     const answers: Answer[] = [];
-    await until('the run is held or done', async () => {
-      const answer = (await call(db.sql, 'migrate_batch')) as unknown as Answer;
-      answers.push(answer);
-      return answer.status !== 'working';
-    });
+    await until(
+      'the run is held or done',
+      async () => {
+        const answer = (await call(db.sql, 'migrate_batch')) as unknown as Answer;
+        answers.push(answer);
+        return answer.status !== 'working';
+      },
+      60_000,
+    );
     const [{ status, kept }] = await db.sql<[{ status: string; kept: number }]>`
       select wal_status as status, (pg_current_wal_insert_lsn() - restart_lsn)::float / 1048576 as kept
       from pg_replication_slots`;
@@ -329,6 +338,63 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     } finally {
       await superuser('grant pg_monitor to postgres');
     }
+  });
+
+  test('after the server was killed is not slowed for what recovery did, nor for its own batch that was lost', async () => {
+    await run(60);
+    // As if none had been asked for before: so many are no more than the new counter has.
+    await db.sql`update imago.governor set checkpoints = -5`;
+    const caller = await db.connect({ max: 1 }).reserve();
+    await caller`begin`;
+    await caller`select public.migrate_batch(batch_size => 20, max_ms => 1)`;
+    await server.crash();
+    await server.restart();
+    const answers: Answer[] = [];
+    await until('it is done', async () => {
+      await db.sql`update imago.health set others_at = null`;
+      answers.push(await step());
+      return answers.at(-1)?.status === 'done';
+    });
+    expect([...new Set(answers.flatMap(seen))]).toEqual([]);
+    expect(answers.filter(({ others_write }) => others_write)).toEqual([]);
+    await expectAllMigrated(db.sql);
+  });
+
+  test.each([
+    ['of the database', 'select pg_stat_reset()'],
+    ['of the server', `select pg_stat_reset_shared('bgwriter')`],
+  ])('whose statistics %s were reset begins to compare anew', async (_what, reset) => {
+    await run();
+    await db.sql`update imago.governor set checkpoints = -5`;
+    await db.sql`update imago.health set others_written = -1000000`;
+    await superuser(reset);
+    const answer = await step();
+    expect([answer.others_write, seen(answer)]).toEqual([null, []]);
+    await goesOn();
+  });
+
+  test('on a server whose write-ahead log or clock is behind what was seen before looks, and goes on', async () => {
+    await run();
+    await db.sql`update imago.setting set value = '1000' where name = 'wal_mb_per_s'`;
+    await db.sql`update imago.setting set value = '60000' where name = 'look_ms'`;
+    await db.sql`
+      update imago.governor set lsn = 'FFFFFFFF/0', looked_at = clock_timestamp() + interval '1 h', share = 0, backoff_ms = 60000,
+        held_since = clock_timestamp() + interval '1 h', held_until = clock_timestamp() + interval '1 h',
+        released_at = clock_timestamp() + interval '1 h', checkpoints_at = clock_timestamp() + interval '1 h'`;
+    await db.sql`update imago.health set others_at = clock_timestamp() + interval '1 h'`;
+    const answer = await step();
+    expect(answer.status).toBe('waiting');
+    expect(answer.others_write).not.toBe(true);
+    expect(
+      await value(
+        db.sql,
+        `select looked_at <= clock_timestamp() and held_until <= clock_timestamp() + interval '1 min' and lsn <= pg_current_wal_insert_lsn()
+           and checkpoints_at <= clock_timestamp() from imago.governor where plan = 'avatars'`,
+      ),
+    ).toBe(true);
+    await db.sql`update imago.setting set value = '1' where name = 'look_ms'`;
+    await db.sql`update imago.governor set held_until = clock_timestamp()`;
+    await goesOn();
   });
 
   test('on its way back is held and released as well', async () => {

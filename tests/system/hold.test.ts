@@ -136,13 +136,24 @@ describe('whether others write the plan’s tables', () => {
     expect((await look()).others_write).toBe(true);
   });
 
-  test('decides how long a call works: hold_ms while they do, what it was given while they do not', async () => {
+  test('is not known until sessions have had time to report: notice_ms after the first look', async () => {
+    const db = await app();
+    await db.sql`update imago.setting set value = '600000' where name = 'notice_ms'`;
+    await prepareAll(db.sql);
+    expect(await others(db)).toBeNull();
+    expect(await others(db)).toBeNull();
+    await post(db);
+    expect(await others(db)).toBe(true);
+  });
+
+  test('decides how long a call works: a third of hold_ms while they do, hold_ms while that is not known, else what it was given', async () => {
     const db = await app();
     await prepareAll(db.sql);
     await others(db);
+    await db.sql`update imago.setting set value = '1500' where name = 'notice_ms'`;
     const budget = (write: boolean | null) =>
       value<number>(db.sql, 'select imago.call_budget(r, 2000, $1) from imago.run r', [write]);
-    expect([await budget(null), await budget(false), await budget(true)]).toEqual([2000, 2000, 100]);
+    expect([await budget(null), await budget(false), await budget(true)]).toEqual([100, 2000, 33]);
   });
 
   test('with several callers one looks, and the others take what it saw', async () => {
@@ -157,6 +168,65 @@ describe('whether others write the plan’s tables', () => {
     expect(await others(db)).toBe(false);
     await holder`rollback`;
     expect(await others(db)).toBe(true);
+  });
+});
+
+describe('beside an app that writes', () => {
+  /** A run of several lanes that has seen the app write. */
+  const besideApp = async () => {
+    const db = await app({ users: 4500 });
+    await db.sql`update imago.setting set value = '50' where name = 'beside_app_percent'`;
+    await db.sql`analyze public.users`;
+    await prepareAll(db.sql);
+    await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+    expect(await value<number>(db.sql, 'select count(*)::int from imago.lane')).toBeGreaterThan(2);
+    await post(db);
+    return db;
+  };
+  const batch = (db: TestDatabase) => call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+  const rested = (db: TestDatabase) =>
+    db.sql`update imago.health set rest_until = clock_timestamp() - interval '1 second'`;
+
+  test('a run rests as long as it has worked: who calls before that is told when, and nothing moves', async () => {
+    const db = await besideApp();
+    const worked = await batch(db);
+    expect(worked).toMatchObject({ others_write: true, status: 'working', migrated: 5 });
+    expect(worked.retry_after_ms).toBeGreaterThan(0);
+    // The longest rest that there is.
+    await db.sql`update imago.health set rest_until = clock_timestamp() + interval '5 s'`;
+    const early = await batch(db);
+    expect(early).toMatchObject({ others_write: true, status: 'busy', migrated: 0, has_more: true });
+    expect(early.retry_after_ms).toBeGreaterThan(50);
+    await db.sql`update imago.health set rest_until = clock_timestamp() + interval '1 hour'`;
+    // It can only be of a clock that was put back since.
+    expect(await batch(db)).toMatchObject({ status: 'working', migrated: 5 });
+    await rested(db);
+    expect(await batch(db)).toMatchObject({ status: 'working', migrated: 5 });
+  });
+
+  test('one caller works at a time: another is told to come back, and nothing moves', async () => {
+    const db = await besideApp();
+    await batch(db);
+    await rested(db);
+    const other = db.connect({ max: 1 });
+    await other`begin`;
+    expect(await call(other, 'migrate_batch', { batch_size: 5, max_ms: 1 })).toMatchObject({ migrated: 5 });
+    expect(await batch(db)).toMatchObject({ status: 'busy', migrated: 0, has_more: true });
+    await other`commit`;
+    await rested(db);
+    expect(await batch(db)).toMatchObject({ status: 'working', migrated: 5 });
+  });
+
+  test('with beside_app_percent at 100 all callers work all the time', async () => {
+    const db = await besideApp();
+    await db.sql`update imago.setting set value = '100' where name = 'beside_app_percent'`;
+    const worked = await batch(db);
+    expect(worked).toMatchObject({ others_write: true, status: 'working', retry_after_ms: 0 });
+    const other = db.connect({ max: 1 });
+    await other`begin`;
+    expect(await call(other, 'migrate_batch', { batch_size: 5, max_ms: 1 })).toMatchObject({ migrated: 5 });
+    expect(await batch(db)).toMatchObject({ status: 'working', migrated: 5 });
+    await other`rollback`;
   });
 });
 

@@ -511,6 +511,28 @@ describe('a change of direction while a batch is in flight', () => {
     expect((await userStates(sql)).get(id)?.written).toEqual(UNTOUCHED);
   });
 
+  test('a user rolled back alone while they are being moved alone goes back after it, or the call says who has them', async () => {
+    for (const waits of ['long', 'short'] as const) {
+      const db = await database('prepared', waits);
+      const { sql } = db;
+      const { id } = await author(sql);
+      await call(sql, 'migrate_user_to_avatar_centric', {
+        user_id: await value(sql, 'select id from public.users where id <> $1 order by id limit 1', [id]),
+      });
+      const holder = await transaction(db);
+      await call(holder, 'migrate_user_to_avatar_centric', { user_id: id });
+      if (waits === 'short') {
+        expect((await refusal(call(sql, 'rollback_user_migration', { user_id: id }))).code).toBe('IM025');
+        await holder`rollback`;
+        continue;
+      }
+      const { answer } = await waiting(db, (one) => call(one, 'rollback_user_migration', { user_id: id }));
+      await holder`commit`;
+      expect(await answer).toMatchObject({ rolled_back: true, conflicts: [] });
+      expect((await userStates(sql)).get(id)?.written).toEqual(UNTOUCHED);
+    }
+  });
+
   test('the end of a rollback waits for a table to be free, in one transaction not for ever', async () => {
     const db = await database('migrated');
     const { sql } = db;

@@ -2,7 +2,7 @@
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { call, refusal, value } from '../support/call.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, madeOnce, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, forward, PLAN, type PlanParts } from '../support/plan.ts';
 import { pidOf, untilBlocked } from '../support/until.ts';
@@ -53,6 +53,27 @@ const plan: PlanParts = {
     { relation: 'public.follows', entity: 'follower', columns: ['avatar_id'] },
   ],
 };
+
+/** The app before anything is moved, for what a change makes of it. */
+const untouched = madeOnce((sql) => sql.unsafe(APP));
+
+const moved = madeOnce(async (sql) => {
+  await sql.unsafe(APP);
+  await createPlan(sql, plan);
+  await forward(sql, 5);
+});
+
+/** The app after a run, and what its rows would be if nobody had migrated and the app had made this change. */
+async function movedApp(change: string): Promise<{ sql: Sql; expectSame: () => Promise<void> }> {
+  const [before, db] = [
+    await freshDatabase({ template: await untouched() }),
+    await freshDatabase({ template: await moved() }),
+  ];
+  databases.push(before, db);
+  await before.sql.unsafe(change);
+  const expected = await contents(before.sql, TABLES);
+  return { sql: db.sql, expectSame: async () => expect(await contents(db.sql, TABLES)).toEqual(expected) };
+}
 
 /** An app with a plan, and what its rows would be if nobody had migrated and the app had made this change. */
 async function app(
@@ -147,16 +168,14 @@ describe('keys that the app changes after a run', () => {
        end $$`,
     ],
   ])('new keys %s: all goes back, each row with its own', async (_, change) => {
-    const { sql, expectSame } = await app(change);
-    await forward(sql, 5);
+    const { sql, expectSame } = await movedApp(change);
     await sql.unsafe(change);
     await back(sql);
     await expectSame();
   });
 
   test('new keys of rows that the plan has inserted: they are removed', async () => {
-    const { sql, expectSame } = await app('');
-    await forward(sql, 5);
+    const { sql, expectSame } = await movedApp('');
     await sql`update public.avatars set id = id + 5000`;
     await back(sql);
     await expectSame();
@@ -264,8 +283,7 @@ describe('keys that the app changes after a run', () => {
 
   test('a new key of a user who is held: they stay held', async () => {
     const change = 'update public.users set id = 50 where id = 5';
-    const { sql, expectSame } = await app(change);
-    await forward(sql, 5);
+    const { sql, expectSame } = await movedApp(change);
     await call(sql, 'rollback_entity', { plan: PLAN, entity: '5' });
     await sql.unsafe(change);
     await migrateAll(sql, { plan: PLAN });

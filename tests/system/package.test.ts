@@ -1,13 +1,13 @@
 /** The package as `npm pack` makes it, used from the node_modules of somebody's project. */
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { packageFolder } from '../../scripts/package.ts';
 import { removeEmbedded } from '../support/embedded.ts';
+import { installPackage } from '../support/packed.ts';
 import { configText, execute, put } from '../support/project.ts';
 import { until } from '../support/until.ts';
 
@@ -16,28 +16,12 @@ let installed: string;
 /** Files of the tarball. */
 let packed: string[];
 
-/** As npm does it, but the packages that it depends on are linked and not downloaded; none that it does not name is there. */
 beforeAll(async () => {
   app = await mkdtemp(path.join(tmpdir(), 'imago-package-'));
   // PostgreSQL's own account passes through when we are root.
   await chmod(app, 0o755);
-  const pack = await execute('npm', ['pack', '--json', '--pack-destination', app], packageFolder);
-  expect(pack.code, pack.stderr).toBe(0);
-  const [tarball = ''] = (await readdir(app)).filter((name) => name.endsWith('.tgz'));
-  const modules = path.join(app, 'node_modules');
-  installed = path.join(modules, 'imago');
-  await mkdir(installed, { recursive: true });
-  await execute('tar', ['-xzf', path.join(app, tarball), '-C', installed, '--strip-components=1'], app);
+  installed = await installPackage(app);
   packed = (await readdir(installed, { recursive: true })).sort();
-
-  const { dependencies, bin } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'));
-  for (const name of Object.keys(dependencies)) {
-    await mkdir(path.dirname(path.join(modules, name)), { recursive: true });
-    await symlink(path.join(packageFolder, 'node_modules', name), path.join(modules, name));
-  }
-  await mkdir(path.join(modules, '.bin'));
-  await chmod(path.join(installed, bin.imago), 0o755);
-  await symlink(path.join(installed, bin.imago), path.join(modules, '.bin', 'imago'));
   await put(app, 'package.json', '{ "name": "shop", "private": true }');
   await put(app, 'supabase/config.toml', configText);
 });
@@ -84,8 +68,7 @@ describe('the files of the npm package', () => {
   test('import nothing but what package.json names as dependencies, and files that are there', async () => {
     const { dependencies } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8'));
     const unknown: string[] = [];
-    // The template of a plan holds the imports of the files that it makes.
-    const modules = packed.filter((name) => /^dist\/.*\.js$/.test(name) && !name.endsWith('/template.js'));
+    const modules = packed.filter((name) => /^dist\/.*\.js$/.test(name));
     for (const file of modules) {
       const text = await readFile(path.join(installed, file), 'utf8');
       const imports = text.matchAll(

@@ -1,17 +1,18 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { buildMigration, readManifest } from '../../scripts/manifest.ts';
 import { checkPlan } from '../../scripts/plan/check.ts';
 import { draftPlan } from '../../scripts/plan/create.ts';
 import type { Finding } from '../../scripts/plan/finding.ts';
-import { sampleApp, unfilled } from '../../scripts/plan/sample.ts';
+import { plansFolder } from '../../scripts/plan/project.ts';
+import { sampleRows, sampleSchema, unfilled } from '../../scripts/plan/sample.ts';
 import { planFiles } from '../../scripts/plan/template.ts';
 import { refusal } from '../support/call.ts';
+import { createApp } from '../support/conformance/app.ts';
 import type { Fixture } from '../support/conformance/fixture.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
-/** What `npm run plan -- check` finds in plans that are right, and in plans with one thing wrong. */
+/** What `imago plan check` finds in plans that are right, and in plans with one thing wrong. */
 
 const databases: TestDatabase[] = [];
 afterEach(async () => {
@@ -26,28 +27,44 @@ async function database(): Promise<TestDatabase> {
 
 const USERS = 'create table public.users (id uuid primary key, username text, bio text not null)';
 
-/** A new plan `trial` on a table, as `new` writes it: the SQL of the plan by file, and the app. */
-async function draft(
-  table = USERS,
-  source = 'public.users',
-  key = 'id',
-): Promise<{ files: Record<string, string>; app: string }> {
+interface Draft {
+  /** The SQL of the plan by file. */
+  files: Record<string, string>;
+  /** The app with what makes its rows. */
+  app: string;
+}
+
+/** The plan on USERS, which most tests change in one place. */
+let onUsers: Promise<Draft> | undefined;
+
+async function draftOnUsers(): Promise<Draft> {
+  onUsers ??= draft(USERS, 'public.users', 'id');
+  const { files, app } = await onUsers;
+  return { files: { ...files }, app };
+}
+
+/** A new plan `trial` on a table, as `new` writes it. */
+async function draft(table: string, source: string, key: string): Promise<Draft> {
   const { sql } = await database();
   await sql.unsafe(table);
   const drafted = await draftPlan(sql, { plan: 'trial', source, key, column: undefined });
   expect(unfilled(drafted.source)).toEqual([]);
-  return { files: planFiles(drafted), app: sampleApp(drafted.source) };
+  const app = `${table};\ncreate schema ${sampleSchema};\n${sampleRows(drafted.source)}`;
+  return { files: planFiles(drafted), app };
 }
 
 /** Checks a plan on a database of its own. */
 async function check(files: Record<string, string>, app: string): Promise<Finding[]> {
   const { sql } = await database();
   const names = ['schema', 'functions/apply', 'functions/prepare', 'registration'];
-  const migration = names.map((name) => files[`sql/plans/trial/${name}.sql`]).join('\n');
+  const migration = names.map((name) => files[`${plansFolder}/trial/${name}.sql`]).join('\n');
   return await checkPlan(sql, {
     plan: 'trial',
     migration: `set local check_function_bodies = off;\n${migration}`,
-    app,
+    makeApp: async (db, entities) => {
+      await db.unsafe(app);
+      await db.unsafe(`select ${sampleSchema}.rows(1, ${entities})`);
+    },
   });
 }
 
@@ -88,8 +105,8 @@ describe('a new plan has nothing wrong with it, for', () => {
 
 /** A plan that is right, changed in one place. */
 async function changed(file: string, from: string | RegExp, to: string): Promise<Finding[]> {
-  const { files, app } = await draft();
-  const path = `sql/plans/trial/${file}.sql`;
+  const { files, app } = await draftOnUsers();
+  const path = `${plansFolder}/trial/${file}.sql`;
   const text = files[path]?.replace(from, () => to) ?? '';
   expect(text).not.toBe(files[path]);
   return await check({ ...files, [path]: text }, `${app}create table public.notes (id uuid);`);
@@ -111,8 +128,8 @@ test('plan check finds nothing in a table that show_as shows: it is as visible a
 });
 
 test('plan check names what a plan does not declare, however the error is worded', async () => {
-  const { files, app } = await draft();
-  const path = 'sql/plans/trial/functions/apply.sql';
+  const { files, app } = await draftOnUsers();
+  const path = `${plansFolder}/trial/functions/apply.sql`;
   files[path] = files[path]?.replace('set trial = s.id::text', "set trial = s.id::text, bio = 'gone'") ?? '';
   const reworded = "update imago.error set message = '%2$s is written by %1$s' where code = 'IM014';";
   expect(await check(files, app + reworded)).toContainEqual(
@@ -351,10 +368,10 @@ describe('plan check names', () => {
   });
 
   test('a cost that grows with what is migrated', async () => {
-    const { files, app } = await draft();
+    const { files, app } = await draftOnUsers();
     const [apply, registration] = [
-      'sql/plans/trial/functions/apply.sql',
-      'sql/plans/trial/registration.sql',
+      `${plansFolder}/trial/functions/apply.sql`,
+      `${plansFolder}/trial/registration.sql`,
     ] as const;
     const findings = await check(
       {
@@ -383,7 +400,7 @@ describe('plan check names', () => {
   });
 
   test('nothing where a trigger of the app changes a column that is not declared: it goes back', async () => {
-    const { files, app } = await draft();
+    const { files, app } = await draftOnUsers();
     const trigger = `
       create function public.shout() returns trigger language plpgsql as $$ begin new.bio := new.bio || '!'; return new; end $$;
       create trigger shout before update on public.users for each row execute function public.shout();`;
@@ -392,7 +409,7 @@ describe('plan check names', () => {
   });
 
   test('rows that are not as they were: a trigger of the app that inserts one when an entity goes back', async () => {
-    const { files, app } = await draft();
+    const { files, app } = await draftOnUsers();
     const trigger = `
       create function public.double() returns trigger language plpgsql as $$
       begin
@@ -423,8 +440,8 @@ describe('the plans of the project have nothing wrong with them', () => {
       select object_id::regprocedure::text as name from imago.added where plan = ${plan} and type = 'function'`;
     for (const routine of published) await sql.unsafe(`drop function ${routine.name}`);
     await sql.unsafe(`drop schema ${plan} cascade; delete from imago.plan where name = '${plan}'`);
-    const app = await readFile(fileURLToPath(new URL(`../../${fixture.app}`, import.meta.url)), 'utf8');
-    const findings = await checkPlan(sql, { plan, migration: buildMigration(entries), app });
+    const makeApp = (db: Sql, entities: number) => createApp(db, fixture.app, entities);
+    const findings = await checkPlan(sql, { plan, migration: buildMigration(entries), makeApp });
     expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
   });
 });

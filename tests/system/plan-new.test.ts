@@ -1,13 +1,18 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { UsageError } from '../../scripts/command/usage.ts';
-import { checkNames, draftPlan, type Wish } from '../../scripts/plan/create.ts';
+import { packageFolder } from '../../scripts/package.ts';
+import { checkNames, draftPlan, expectFree, type Wish } from '../../scripts/plan/create.ts';
 import { nameProblem } from '../../scripts/plan/plan-name.ts';
-import { copyProject, runLine } from '../support/copy.ts';
+import { Problem } from '../../scripts/plan/problem.ts';
+import { readProject } from '../../scripts/plan/project.ts';
+import { type Finished, runCommand } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { contents, projectFolder } from '../support/project.ts';
 
-/** `npm run plan -- new` in a copy of the project, on a table of a database that DATABASE_URL names. */
+/** `imago plan new` in somebody's project, on a table that its migrations make or that a database has. */
+
+const script = 'scripts/plan.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {
@@ -15,84 +20,111 @@ beforeAll(async () => {
   await db.sql.unsafe(`
     create view public.names as select username from public.users;
     create table public.bare (id uuid not null unique);
+    create table public.members (team integer, person uuid, primary key (team, person));
     create schema taken`);
 });
 afterAll(() => db.drop());
 
-const plan = (folder: string, args: string) =>
-  runLine(folder, `node scripts/plan.ts ${args}`, { DATABASE_URL: db.url });
+const plan = (folder: string, args: string, environment: Record<string, string> = {}): Promise<Finished> =>
+  runCommand([...args.split(' '), '--workdir', folder], environment, { script });
 
-/** Every file of the copy that the command could write, with its text. */
-async function files(folder: string): Promise<Record<string, string>> {
-  const texts: Record<string, string> = {};
-  for (const part of ['sql', 'supabase', 'tests']) {
-    const entries = await readdir(path.join(folder, part), { recursive: true, withFileTypes: true });
-    for (const entry of entries.filter((candidate) => candidate.isFile())) {
-      const file = path.join(entry.parentPath, entry.name);
-      texts[path.relative(folder, file)] = await readFile(file, 'utf8');
-    }
+const wish = (parts: Partial<Wish> = {}): Wish => ({
+  plan: 'x',
+  source: 'public.users',
+  key: 'id',
+  column: undefined,
+  ...parts,
+});
+
+/** The code and the words of a refusal. */
+async function refusalOf(work: () => unknown): Promise<Pick<Problem, 'code' | 'message' | 'hint'>> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof Problem) return { code: error.code, message: error.message, hint: error.hint };
+    throw error;
   }
-  return texts;
+  throw new Error('it was not refused');
 }
 
-test('plan new writes a plan that has nothing wrong with it, built, and says so', async () => {
-  const folder = await copyProject();
-  const before = await files(folder);
-  const made = await plan(folder, 'new initials --source public.users --key id --json');
-  expect(made).toMatchObject({ code: 0 });
-  const written = JSON.parse(made.stdout).files as string[];
-  const after = await files(folder);
-  const differing = Object.keys(after).filter((file) => after[file] !== before[file]);
-  expect(differing.toSorted()).toEqual(written.toSorted());
-  expect(differing).toContain('tests/sql/plan-initials.test.ts');
-  expect(await runLine(folder, 'node scripts/build-sql.ts --check')).toMatchObject({ code: 0 });
-  expect((await runLine(folder, 'npx tsc --noEmit')).stdout).not.toContain('initials');
-  expect(await plan(folder, 'check initials')).toMatchObject({
-    code: 0,
-    stdout: '',
-    stderr: expect.stringMatching(/^Running the plan initials .*\nThe plan initials: nothing is wrong\.\n$/),
-  });
+/** Tables as projects on Supabase have them: of a schema of their own, with names in capitals, that refer to auth.users. */
+const SHOP = {
+  'supabase/migrations/20250201000000_shop.sql': `
+    create schema "Shop";
+    create extension if not exists citext with schema extensions;
+    create type "Shop"."Kind" as enum ('plain', 'it''s special');
+    create table public.profiles (
+      id uuid primary key references auth.users on delete cascade,
+      name text not null check (length(name) > 1)
+    );
+    create function public.new_profile() returns trigger language plpgsql security definer set search_path = '' as $$
+    begin
+      insert into public.profiles values (new.id, 'Somebody');
+      return new;
+    end
+    $$;
+    create trigger new_profile after insert on auth.users for each row execute function public.new_profile();
+    create table "Shop"."Orders" (
+      "orderId" bigint generated always as identity primary key,
+      buyer uuid not null references public.profiles,
+      kind "Shop"."Kind" not null,
+      mail extensions.citext not null,
+      note text
+    );`,
+};
 
-  const apply = path.join(folder, 'sql/plans/initials/functions/apply.sql');
-  await writeFile(apply, (await readFile(apply, 'utf8')).replace(/comment on.*/, ''));
-  const wrong = await plan(folder, 'check initials');
-  expect(wrong).toMatchObject({
-    code: 3,
-    stdout: expect.stringContaining('ERROR  function initials.apply(uuid[]) has no comment'),
-  });
-  expect(wrong.stderr).toContain('npm run build:sql');
-  const json = await plan(folder, 'check initials --json');
-  expect(JSON.parse(json.stdout)).toMatchObject({
-    status: 'findings',
-    plan: 'initials',
-    errors: 1,
-    findings: [{ about: 'comment' }],
-  });
+test('plan new writes a plan into the project that has nothing wrong with it, and says what is next', async () => {
+  const folder = await projectFolder(SHOP);
+  const before = await contents(folder);
+  const made = await plan(folder, 'new order_codes --source Shop.Orders --key orderId --json');
+  expect(made, made.stderr).toMatchObject({ code: 0 });
+  const { files, unfilled, next } = made.json();
+  expect(unfilled).toEqual([]);
+  const after = await contents(folder);
+  expect(Object.keys(after).filter((file) => after[file] !== before[file])).toEqual([...files].sort());
+  expect(files).toContain('supabase/imago/plans/order_codes/functions/apply.sql');
+  expect(next[0]).toMatch(/plan\S* check order_codes$/);
+
+  const checked = await plan(folder, 'check order_codes --json');
+  expect(checked.json(), checked.stderr).toMatchObject({ status: 'clean', exit_code: 0, findings: [] });
 });
 
 describe('plan new refuses, and writes nothing,', () => {
-  test.each<[args: Partial<Wish>, message: string]>([
-    [{ plan: 'taken_column', column: 'ctid' }, 'ctid cannot be the name of a column.'],
-    [{ plan: 'taken' }, 'The database has a schema taken already.'],
-    [{ plan: 'avatars' }, 'There is a plan avatars already: sql/plans/avatars/.'],
-    [{ source: 'users' }, '--source: users is not the name of a table.'],
-    [{ source: 'public.a;b' }, '--source: public.a;b is not the name of a table.'],
-    [{ source: 'public.Users' }, 'There is no table public.Users in this database.'],
-    [{ source: 'public.names', key: 'username' }, 'public.names is not a table.'],
-    [{ source: 'public.bare', key: 'id' }, 'public.bare has no primary key.'],
-    [{ key: 'nope' }, 'public.users has no column nope.'],
-    [{ key: 'username' }, 'public.users.username is not unique.'],
-    [{ key: 'created_at' }, 'public.users.created_at has type timestamp with time zone.'],
-    [{ column: 'bio' }, 'public.users has a column bio already.'],
-    [{ column: 'a"b' }, '--column: a"b is not a plain name.'],
-  ])('for %j: %s', async (parts, message) => {
-    const wish = { plan: 'x', source: 'public.users', key: 'id', column: undefined, ...parts };
-    const refused = (async () => {
-      checkNames(wish);
-      return await draftPlan(db.sql, wish);
-    })();
-    await expect(refused).rejects.toThrow(message);
-    await expect(refused).rejects.toBeInstanceOf(UsageError);
+  test.each<[parts: Partial<Wish>, code: string, message: string]>([
+    [{ plan: 'select' }, 'bad-name', 'PostgreSQL reserves the word'],
+    [{ plan: 'Initials' }, 'bad-name', 'It begins with a small letter'],
+    [{ plan: 'a"b' }, 'bad-name', 'only small letters, digits and underscores'],
+    [{ plan: 'auth' }, 'bad-name', 'the name of a schema of Supabase'],
+    [{ plan: 'taken_column', column: 'ctid' }, 'bad-name', 'ctid cannot be the name of a column.'],
+    [{ column: 'a"b' }, 'bad-name', '--column: a"b is not a plain name.'],
+    [{ plan: 'taken' }, 'name-taken', 'The database has a schema taken already.'],
+    [{ column: 'bio' }, 'name-taken', 'public.users has a column bio already.'],
+    [{ source: 'users' }, 'no-table', '--source: users is not the name of a table.'],
+    [{ source: 'public.a;b' }, 'no-table', '--source: public.a;b is not the name of a table.'],
+    [{ source: 'public.Users' }, 'no-table', 'There is no table public.Users.'],
+    [{ source: 'public.names', key: 'username' }, 'unfit-table', 'public.names is not a table.'],
+    [{ source: 'public.bare', key: 'id' }, 'unfit-table', 'public.bare has no primary key.'],
+    [{ source: 'auth.users' }, 'unfit-table', 'auth.users belongs to supabase_auth_admin, and not to you'],
+    [{ key: 'nope' }, 'bad-key', 'public.users has no column nope.'],
+    [{ key: 'username' }, 'bad-key', 'public.users.username is not unique.'],
+    [{ key: 'created_at' }, 'bad-key', 'public.users.created_at has type timestamp with time zone.'],
+    [
+      { source: 'public.members', key: 'person' },
+      'bad-key',
+      'public.members.person is not unique: the primary key is (team, person), and no plan can walk by several columns yet.',
+    ],
+    [
+      { source: 'public.members', key: 'team,person' },
+      'bad-key',
+      'are several columns, and no plan can walk by a composite key yet.',
+    ],
+  ])('for %j: %s, %s', async (parts, code, message) => {
+    const refused = await refusalOf(async () => {
+      checkNames(wish(parts));
+      await draftPlan(db.sql, wish(parts));
+    });
+    expect(refused).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(refused.hint).not.toBe('');
   });
 
   test('for every word that PostgreSQL would have in quotes', async () => {
@@ -103,71 +135,86 @@ describe('plan new refuses, and writes nothing,', () => {
     expect(words.filter(({ word }) => nameProblem(word) === undefined)).toEqual([]);
   });
 
-  test('for files that only capitals tell from those that are there', async () => {
-    const folder = await copyProject();
-    await writeFile(path.join(folder, 'tests/support/Initials.sql'), '');
-    const refused = await plan(folder, 'new initials --source public.users --key id');
-    expect(refused).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('there already: tests/support/Initials.sql'),
+  test('for a name that has a folder, in whatever letters, a migration, or a plan of Imago', async () => {
+    const folder = await projectFolder({
+      'supabase/imago/plans/Initials/schema.sql': '',
+      'supabase/migrations/20250301000000_imago_plan_old.sql': `-- imago plan: old sources:${'0'.repeat(16)} after:- text:${'0'.repeat(64)}\n`,
     });
-  });
-
-  test('for what is there already, or arguments that it cannot understand', async () => {
-    const folder = await copyProject();
-    await writeFile(path.join(folder, 'tests/sql/plan-there.test.ts'), '');
-    const before = await files(folder);
-    const refused: [args: string, message: string][] = [
-      ['new x --source public.users', '--key is missing'],
-      [
-        'new there --source public.users --key id',
-        'These files are there already: tests/sql/plan-there.test.ts',
-      ],
-      ['new avatars --source public.users --key id', 'There is a plan avatars already'],
-      ['check nothing', 'There is no plan nothing'],
-      ['check avatars --key id', 'are for new'],
-    ];
-    for (const [args, message] of refused) {
-      const { code, stdout, stderr } = await plan(folder, args);
-      expect({ args, code, stdout, stderr }).toEqual({
-        args,
-        code: 2,
-        stdout: '',
-        stderr: expect.stringContaining(message),
-      });
+    const project = readProject(folder);
+    for (const name of ['initials', 'old', 'avatars']) {
+      expect(await refusalOf(() => expectFree(project, name))).toMatchObject({ code: 'name-taken' });
     }
-    expect(await files(folder)).toEqual(before);
-    const hidden = await runLine(folder, 'node scripts/plan.ts new x --source public.users --key id', {
-      SUPABASE_URL: 'https://example.supabase.co',
-    });
-    expect(hidden).toMatchObject({ code: 2, stderr: expect.stringContaining('DATABASE_URL is not set') });
+    expectFree(project, 'others');
   });
 
-  test('when it fails half-way', async () => {
-    const folder = await copyProject();
-    // A file where a folder must be: it is met when all of sql/plans/ is written.
-    await rm(path.join(folder, 'tests/support/conformance'), { recursive: true });
-    await writeFile(path.join(folder, 'tests/support/conformance'), '');
-    const before = await files(folder);
-    const failed = await plan(folder, 'new initials --source public.users --key id');
-    expect(failed).toMatchObject({ code: 1, stdout: '' });
-    expect(await files(folder)).toEqual(before);
-    expect(await readdir(path.join(folder, 'sql/plans'))).not.toContain('initials');
-
-    await rm(path.join(folder, 'tests/support/conformance'));
-    await mkdir(path.join(folder, 'tests/support/conformance'));
-    expect(await plan(folder, 'new initials --source public.users --key id')).toMatchObject({ code: 0 });
+  test('outside of a project, in that of Imago itself, and for arguments that it cannot understand', async () => {
+    const folder = await projectFolder();
+    const before = await contents(folder);
+    const cases: [folder: string, args: string, code: string, message: string][] = [
+      ['/', 'new x --source public.users --key id', 'no-project', 'There is no supabase/config.toml'],
+      [packageFolder, 'new x --source public.users --key id', 'own-repository', 'the folder of Imago itself'],
+      [folder, 'new x --source public.users', 'usage', '--key is missing'],
+      [folder, 'check nothing', 'no-such-plan', 'There is no plan nothing'],
+      [folder, 'test ../../x', 'no-such-plan', 'There is no plan ../../x'],
+      [folder, 'check x --key id', 'usage', '--key is for new'],
+    ];
+    for (const [where, args, code, message] of cases) {
+      const refused = await plan(where, `${args} --json`);
+      expect({ args, code: refused.code, ...refused.json().error }).toMatchObject({
+        args,
+        code,
+        message: expect.stringContaining(message),
+      });
+      expect(refused.code).toBe(2);
+    }
+    expect(await contents(folder)).toEqual(before);
   });
 
-  test('when the database cannot be reached', async () => {
-    const folder = await copyProject();
-    const before = await files(folder);
-    const url = db.url.replace(/:\d+\//, ':1/');
-    const failed = await runLine(folder, 'node scripts/plan.ts new x --source public.users --key id', {
-      DATABASE_URL: url,
+  test('where the folder cannot be written, or a file stands in the way', async () => {
+    const folder = await projectFolder();
+    await mkdir(path.join(folder, 'supabase/imago'));
+    await writeFile(path.join(folder, 'supabase/imago/plans'), '');
+    await chmod(path.join(folder, 'supabase/imago'), 0o555);
+    const before = await contents(folder);
+    const failed = await plan(folder, 'new x --source public.things --key id');
+    expect(failed).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('(not-writable)') });
+    expect(await contents(folder)).toEqual(before);
+  });
+
+  test('when a migration of the project fails, or the database cannot be reached', async () => {
+    const folder = await projectFolder({
+      'supabase/migrations/20250201000000_broken.sql':
+        'create table public.more (id integer primary key);\nselect nothing;\n',
     });
-    expect(failed.code).toBe(1);
-    expect(failed.stderr).not.toContain(new URL(db.url).password);
-    expect(await files(folder)).toEqual(before);
+    const before = await contents(folder);
+    const failed = await plan(folder, 'new x --source public.things --key id --json');
+    expect(failed.json()).toMatchObject({
+      status: 'failed',
+      exit_code: 1,
+      error: { code: 'migration-fails' },
+    });
+    expect(failed.stderr).toContain('20250201000000_broken.sql:2');
+    const unreachable = await plan(folder, 'new x --source public.things --key id', {
+      DATABASE_URL: db.url.replace(/:\d+\//, ':1/'),
+    });
+    expect(unreachable.code).toBe(1);
+    expect(unreachable.stderr).not.toContain(new URL(db.url).password);
+    expect(await contents(folder)).toEqual(before);
+  });
+});
+
+test('plan new looks into the database that DATABASE_URL names', async () => {
+  const folder = await projectFolder();
+  const made = await plan(folder, 'new initials --source public.users --key id --json', {
+    DATABASE_URL: db.url,
+  });
+  expect(made.json(), made.stderr).toMatchObject({ status: 'created' });
+  const listed = await plan(folder, 'list --json', { DATABASE_URL: db.url });
+  expect(listed.json()).toMatchObject({
+    database: 'named',
+    plans: expect.arrayContaining([
+      { plan: 'initials', local: 'new', migrations: [], installed: null, title: null },
+      expect.objectContaining({ plan: 'avatars', local: null, installed: 'registered' }),
+    ]),
   });
 });

@@ -556,7 +556,7 @@ describe('profile_gigs in other apps', () => {
 
   test('on a large table the unique index is left to a statement that blocks nobody', async () => {
     const { sql } = await app();
-    await sql`update imago.setting set value = '0' where name = 'direct_mb'`;
+    await sql`update imago.setting set value = '0' where name in ('direct_mb', 'hold_ms')`;
     const error = await refusal(prepareAll(sql, plan));
     expect(error).toMatchObject({ code: 'IM042' });
     expect(error.hint).toContain('create unique index concurrently "Gigs_profile_gig_key"');

@@ -1,11 +1,15 @@
 /** What differs most between the versions of PostgreSQL, on 15; the rest of it is in conformance-15.test.ts. */
+import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { prepare } from '../../scripts/plan/conformance/steps.ts';
+import { value } from '../support/call.ts';
 import { type TestCluster, testCluster } from '../support/cluster.ts';
+import { createApp } from '../support/conformance/app.ts';
 import { installCron } from '../support/cron.ts';
 import { freshDatabase } from '../support/database.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
-import { back, forward, PLAN } from '../support/plan.ts';
+import { back, contents, forward, PLAN } from '../support/plan.ts';
 import { migrateAndTakeBack } from '../support/scheduled.ts';
 import { expectNoTraces } from '../support/state.ts';
 import { failedSyncs } from '../support/sync.ts';
@@ -98,5 +102,23 @@ test('PostgreSQL 15: ticks of pg_cron alone migrate everybody and take everythin
   const db = await freshDatabase({ app: 'sample', users: 300, on: server });
   await installCron(db);
   await migrateAndTakeBack(db);
+  await db.drop();
+});
+
+test('PostgreSQL 15: rows that a plan deletes come back as they were, with what refers to them', async () => {
+  const db = await freshDatabase({ on: server });
+  await db.sql.unsafe(await readFile('tests/fixtures/plans/double_contacts/plan.sql', 'utf8'));
+  await createApp(db.sql, 'tests/fixtures/plans/double_contacts/app.sql', 60);
+  const tables = ['public.orders', 'public.tags', 'public."Contacts"'];
+  await prepare(db.sql, 'double_contacts');
+  const original = await contents(db.sql, tables);
+  expect((await migrateAll(db.sql, { plan: 'double_contacts' })).at(-1)).toMatchObject({
+    state: 'succeeded',
+  });
+  expect(await value(db.sql, 'select count(*)::int from public."Contacts"')).toBe(36);
+  expect((await rollbackAll(db.sql, { plan: 'double_contacts' })).at(-1)).toMatchObject({
+    state: 'succeeded',
+  });
+  expect(await contents(db.sql, tables)).toEqual(original);
   await db.drop();
 });

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
@@ -8,9 +7,8 @@ const SECRET = 'SECRET-7f3a';
 
 /** The sample app, prepared, with words of people that must not turn up anywhere. */
 async function database(): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users: 20 });
+  const db = await freshDatabase({ app: 'sample', users: 20, avatars: 'prepared' });
   onTestFinished(db.drop);
-  await prepareAll(db.sql);
   await db.sql`update public.users set username = ${`${SECRET}-u`}, display_name = ${`${SECRET}-n`}, bio = ${`${SECRET}-b`}`;
   return db;
 }

@@ -93,3 +93,22 @@ test('a job of pg_cron does many short ticks, each a transaction of its own', as
   await runJobsToTheEnd(db);
   await expectAllMigrated(db.sql);
 });
+
+test('a job of pg_cron whose run has a rate keeps to it until shortly before the next job, not for one look only', async () => {
+  db = await freshDatabase({ app: 'sample', users: 200 });
+  await prepareAll(db.sql);
+  await installCron(db);
+  await call(db.sql, 'schedule_migration', { every: '3 seconds' });
+  await call(db.sql, 'throttle_migration', { max_per_second: 20 });
+  const moved = () =>
+    value<number>(db.sql, 'select count(*)::int from public.users where active_avatar_id is not null');
+  const before = await moved();
+  const began = await value<string>(db.sql, 'select clock_timestamp()::text');
+  expect(await runJobs(db)).toMatchObject([{ status: 'succeeded' }]);
+  const after = (await moved()) - before;
+  const seconds = Number(
+    await value(db.sql, 'select extract(epoch from clock_timestamp() - $1::timestamptz)', [began]),
+  );
+  expect(after).toBeGreaterThan(1.2 * 20);
+  expect(after).toBeLessThanOrEqual(20 * (seconds + 1));
+});

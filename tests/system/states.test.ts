@@ -40,7 +40,7 @@ const ALLOWED: Record<string, string> = {
 
 const databases: TestDatabase[] = [];
 
-async function database(users: number, avatars?: 'prepared'): Promise<TestDatabase> {
+async function database(users: number, avatars?: 'prepared' | 'migrated'): Promise<TestDatabase> {
   const db = await freshDatabase({ app: 'sample', users, ...(avatars && { avatars }) });
   databases.push(db);
   return db;
@@ -346,8 +346,7 @@ describe('a run under way', () => {
   );
 
   test('settings of a rollback are fixed, too: a caller who does not say force goes on with it', async () => {
-    const db = await database(50);
-    await migrateAll(db.sql);
+    const db = await database(50, 'migrated');
     await call(db.sql, 'rollback_batch', { max_ms: 1, force: true });
     expect((await refusal(call(db.sql, 'rollback_batch', { force: false }))).code).toBe('IM007');
     expect(await call(db.sql, 'rollback_batch', { plan: 'avatars' })).toMatchObject({ error: null });

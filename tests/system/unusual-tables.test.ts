@@ -102,6 +102,21 @@ describe('the plan avatars on unusual tables', () => {
     expect((before ?? []).length).toBe(60);
   });
 
+  test('works where users have no partition yet, and fills the avatar of new posts once they have', async () => {
+    const { sql } = await database();
+    await app(sql, { users: 'hash' });
+    await sql`create table public.kept as table public.users`;
+    await sql`truncate public.users, public.posts, public.follows`;
+    await sql`drop table public.users_0, public.users_1`;
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    await sql`create table public.users_all partition of public.users for values with (modulus 1, remainder 0)`;
+    await sql`insert into public.users (id, username) select id, username from public.kept`;
+    expect((await migrateAll(sql)).at(-1)).toMatchObject({ status: 'done', state: 'succeeded' });
+    await sql`insert into public.posts (user_id, body) select id, 'new' from public.users`;
+    expect(await value(sql, 'select count(avatar_id)::int from public.posts')).toBe(20);
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+  });
+
   test('works where a partition is attached in the middle, whose rows come along and go back', async () => {
     const { sql } = await database();
     await app(sql, {});

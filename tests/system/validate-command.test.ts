@@ -8,7 +8,6 @@ import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { parseOptions } from '../../scripts/validate/options.ts';
-import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { freshProject, type Project, runCommand, startCommand } from '../support/command.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
@@ -21,9 +20,7 @@ const validate = (args: string[], environment: Record<string, string> = {}) =>
 
 /** A project whose users have been migrated. */
 async function migratedProject(): Promise<Project> {
-  const project = await freshProject();
-  await migrateAll(project.db.sql);
-  return project;
+  return await freshProject({ avatars: 'migrated' });
 }
 
 /** The app writes posts without an avatar: an error that has a fix. */
@@ -65,9 +62,8 @@ describe('npm run validate on a healthy database', () => {
   });
 
   test('half-way, cancelled, with failures and half-way back: says what is pending and failed, and what to do, and ends with 3', async () => {
-    const { db, environment } = await freshProject();
+    const { db, environment } = await freshProject({ avatars: 'prepared' });
     const { sql } = db;
-    await prepareAll(sql);
     const moved = async () => await value<number>(sql, 'select sum(moved)::int from imago.lane');
     const left = async (text: RegExp) => {
       const { code, stdout } = await validate([], environment);
@@ -239,9 +235,7 @@ describe('findings of npm run validate', () => {
 
 describe('npm run validate -- --fix-issues', () => {
   test('with --yes mends, through the journal, and a rollback takes it back to the byte', async () => {
-    const project = await freshProject();
-    const { db, environment } = project;
-    await migrateAll(db.sql);
+    const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
     const before = await checksums(db.sql);
     const finished = await validate(['--fix-issues', '--yes', '--json'], environment);

@@ -352,6 +352,25 @@ describe('a call of validate_migration', () => {
     expect(found(await validated(sql))).toEqual({});
   });
 
+  test('a call whose time was up before it began does something all the same, while fixing too', async () => {
+    await moved('sample', 60);
+    const { sql } = db;
+    await sql`update posts set avatar_id = null where id in (select id from posts order by id limit 3)`;
+    await sql`update imago.setting set value = '1' where name = 'sub_batch_ms'`;
+    await validate(sql, { fix_issues: true, max_ms: 1 });
+    const late = () =>
+      value<string>(
+        sql,
+        `select (imago.work_validation(v, imago.find_plan('avatars'), clock_timestamp() - interval '1 s')).state
+         from imago.validation v order by v.id desc limit 1`,
+      );
+    const states: string[] = [];
+    while (states.at(-1) !== 'done' && states.length < 500) states.push(await late());
+    expect(states).toContain('fixing');
+    expect(states.at(-1)).toBe('done');
+    expect(await value(sql, 'select count(*)::int from posts where avatar_id is null')).toBe(0);
+  });
+
   test('a dry run of fixes in many calls promises each finding once', async () => {
     await moved('sample', 60);
     const { sql } = db;
@@ -626,7 +645,7 @@ describe('a check that does not fit', () => {
       create or replace function public.costly(id integer) returns boolean language plpgsql volatile as
         'begin perform pg_sleep(3600); return false; end'`);
     const client = db.connect();
-    await client`set statement_timeout = 300`;
+    await client`set statement_timeout = 1000`;
     const answer = await validated(client, { plan: 'tally', max_ms: 60_000 });
     expect(checkOf(answer, 'costly').error).toMatchObject({ code: 'IM028' });
     expect(checkOf(answer, 'undo_journal')).toMatchObject({ error: null, found: 0 });

@@ -123,10 +123,10 @@ test('a walking step whose call is killed is gone on with by the next call', asy
 
 test('a walking step walks from the start when finalize begins anew', async () => {
   const db = await walking({
-    body: `insert into public.seen select unnest(keys) on conflict do nothing; perform pg_sleep(0.02 * cardinality(keys));`,
+    body: `insert into public.seen select unnest(keys) on conflict do nothing; perform pg_sleep(0.1 * cardinality(keys));`,
   });
   const caller = db.connect();
-  await caller`set statement_timeout = '300ms'`;
+  await caller`set statement_timeout = '1500ms'`;
   expect((await finalize({ sql: caller })).state).toBe('working');
   await db.sql`insert into items values (0, 'before them all')`;
   await migrateAll(db.sql, { plan: PLAN });

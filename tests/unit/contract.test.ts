@@ -24,7 +24,7 @@ function trespasses(file: string, text: string): string[] {
   ];
 }
 
-/** A new plan as `npm run plan -- new` writes it. */
+/** A new plan as `imago plan new` writes it. */
 function newPlan(): Record<string, string> {
   const key = {
     name: 'id',
@@ -36,6 +36,7 @@ function newPlan(): Record<string, string> {
     generated: false,
     numbered: false,
     default: null,
+    refers: null,
   };
   return planFiles({
     plan: 'initials',
@@ -47,6 +48,7 @@ function newPlan(): Record<string, string> {
       keyType: 'uuid',
       columns: [key],
       primaryKey: ['id'],
+      parents: [],
     },
     column: { quoted: 'initials', name: 'initials' },
   });

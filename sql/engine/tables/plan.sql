@@ -19,6 +19,7 @@ create table imago.plan (
   closed_at timestamptz,
   finalized_at timestamptz,
   cleaned_at timestamptz,
+  bytes_before jsonb not null default '{}',
   created_at timestamptz not null default now(),
   check ((entity_singular is null) = (entity_plural is null))
 );
@@ -43,4 +44,5 @@ comment on column imago.plan.checked_at is 'Kept by the engine: when no check fa
 comment on column imago.plan.closed_at is 'Kept by the engine: when finalize did the first thing that cannot be taken back. No run starts from then on.';
 comment on column imago.plan.finalized_at is 'Kept by the engine: when the last finalize step was done.';
 comment on column imago.plan.cleaned_at is 'Kept by the engine: when the journal was dropped. After finalize, or after everything was taken back.';
+comment on column imago.plan.bytes_before is 'Kept by the engine: bytes of each table of the plan, without indexes, when the last prepare step was done.';
 comment on column imago.plan.created_at is 'Kept by the engine: when the plan was registered.';

@@ -11,6 +11,8 @@ create table imago.reading (
   holds boolean not null default false,
   since timestamptz,
   held_ms bigint not null default 0,
+  read_at timestamptz,
+  took_ms numeric,
   primary key (plan, signal, name)
 );
 comment on table imago.reading is 'What the last look of a plan''s governor has found wrong, and how long each signal has held its runs.';
@@ -21,3 +23,5 @@ comment on column imago.reading.sqlstate is 'The signal could not be read: with 
 comment on column imago.reading.holds is 'It is one of the reasons of the hold that is on; the run is released when all of these are fine.';
 comment on column imago.reading.since is 'Since when it has been wrong without a break; null while it is fine.';
 comment on column imago.reading.held_ms is 'Milliseconds that it has held runs of this plan, all in all.';
+comment on column imago.reading.read_at is 'When it was read, if its signal is dear: later looks take it as it is until it is read again. Else null.';
+comment on column imago.reading.took_ms is 'How long reading it took, if its signal is dear.';

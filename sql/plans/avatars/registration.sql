@@ -1,6 +1,5 @@
 insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 1, 'table avatars', 'prepare_avatars'),
-  ('avatars', 2, 'one default avatar a user', 'prepare_default_key'),
   ('avatars', 3, 'users.active_avatar_id', 'prepare_users'),
   ('avatars', 4, 'posts.avatar_id', 'prepare_posts'),
   ('avatars', 5, 'follows.avatar_id', 'prepare_follows'),
@@ -8,6 +7,8 @@ insert into imago.plan_step (plan, position, name, routine) values
   ('avatars', 7, 'declaration', 'prepare_declaration');
 
 insert into imago.plan_step (plan, position, name, phase, routine, direct, statement) values
+  ('avatars', 2, 'one default avatar a user', 'prepare', 'prepare_default_key', true,
+   'create unique index concurrently avatars_migrated_owner_key on public.avatars (owner_user_id) where (metadata @> ''{"migrated": true}'')'),
   ('avatars', 8, 'foreign key of users.active_avatar_id', 'finalize', 'validate_users', true,
    'alter table public.users validate constraint users_active_avatar_id_fkey'),
   ('avatars', 9, 'foreign key of posts.avatar_id', 'finalize', 'validate_posts', true,

@@ -1,39 +1,7 @@
-import type { ISql, Sql } from 'postgres';
+import type { Fixture as Behaviour } from '../../../scripts/plan/conformance/fixture.ts';
 
-/** Something that the app does while a migration is under way: one statement, or one little transaction. */
-export interface Writer {
-  /** A few words, for the test's title. */
-  name: string;
-  /** The side that it writes: what the app had before the plan, or what the plan has made. */
-  side: 'old' | 'new';
-  /** Writes; `n` grows from call to call, so that entities and values change. It must never fail. */
-  write(sql: ISql, n: number): PromiseLike<unknown>;
-  /** Whether a rollback has to report a conflict for what it wrote, instead of taking it back. False unless told otherwise. */
-  conflicts?: boolean;
-}
-
-/** What the conformance suite has to know of a plan: the app that it is tried on, and what that app does meanwhile. */
-export interface Fixture {
+/** What the conformance suite has to know of a plan of this repository. */
+export interface Fixture extends Behaviour {
   /** SQL that makes the app and its rows, as a path from the root. It reads the setting sample.users: how many entities. */
   app: string;
-  /** How many entities; 60 unless told otherwise. */
-  entities?: number;
-  /** What the app goes on doing, on both sides where the plan has two. */
-  writers: Writer[];
-  /**
-   * SQL that lists, as the column entity, the key of each entity whose two sides differ, row by row; null for a row of the
-   * new side that belongs to nobody. An entity that has yet to be moved may be listed. No row: the sides are equal.
-   */
-  differing: string;
-  /** A condition by table, as SQL writes its name, for the rows that the plan adds to tables which the app had before. */
-  made?: Record<string, string>;
-  /**
-   * Makes one entity impossible to move, given its key as text. Without it a trigger on the first relation that the plan
-   * writes refuses the rows of this entity.
-   */
-  poison?(sql: Sql, key: string, plan: string): PromiseLike<unknown>;
-  /** Takes the poison away; given with poison. */
-  mend?(sql: Sql, key: string, plan: string): PromiseLike<unknown>;
-  /** What must hold when the plan has been finalized, besides what holds for all plans. */
-  finalized?(sql: Sql): Promise<void>;
 }

@@ -31,7 +31,10 @@ begin
         raise;
       end if;
   end;
-  if result.sqlstate = '40IM1' and not careful and not result.by_app then
+  -- A row that comes back may find its place taken, or what it refers to gone.
+  if not careful and (result.sqlstate = '40IM1' and not result.by_app
+     or run.direction = 'rollback' and result.sqlstate in ('23503', '23505', '23P01')
+        and exists (select from imago.plan_write w where w.plan = plan.name and w.deletes)) then
     return imago.attempt_batch(run, plan, keys, path, true);
   end if;
   result.moved := 0;

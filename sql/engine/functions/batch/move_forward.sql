@@ -35,6 +35,7 @@ begin
   returning id into result.batch;
   for write_id in select w.id from imago.plan_write w where w.plan = plan.name loop
     perform set_config('imago.fired_' || write_id, '0', true);
+    perform set_config('imago.gone_' || write_id, '0', true);
   end loop;
   counts := imago.rows_written(plan.name);
   uncaptured := imago.uncaptured_rows(plan.name);
@@ -59,6 +60,7 @@ begin
   if run.backup then
     perform imago.expect_captured(plan.name, uncaptured);
     perform imago.expect_nothing_deleted(plan.name, result.batch, deleted);
+    perform imago.expect_deletes_owned(plan, result.batch, todo.keys);
     perform imago.compact_batch(result.batch, plan, todo.keys);
   end if;
   result.rows := imago.add_counts(imago.rows_written(plan.name), counts, -1);

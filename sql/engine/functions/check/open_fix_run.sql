@@ -10,8 +10,8 @@ declare
 begin
   begin
     perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-    insert into imago.run as r (plan, direction, late_only, validation)
-    values (plan.name, 'forward', true, validation_id)
+    insert into imago.run as r (plan, direction, late_only, validation, cohort)
+    values (plan.name, 'forward', true, validation_id, imago.cohort_json(plan.name))
     on conflict do nothing
     returning r.* into run;
     if run.id is not null then

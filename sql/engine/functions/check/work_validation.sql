@@ -7,6 +7,7 @@ as $$
 declare
   item imago.validation_check;
   before imago.validation_check;
+  worked boolean := false;
 begin
   while validation.state = 'checking' loop
     select i.* into item from imago.validation_check i where i.validation = work_validation.validation.id and not i.done order by i.position limit 1;
@@ -19,9 +20,11 @@ begin
     else
       validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
+    worked := true;
     exit when clock_timestamp() >= deadline or imago.timed_out();
   end loop;
-  if validation.state = 'fixing' and clock_timestamp() < deadline and not imago.timed_out() then
+  -- A call does something even where its time was up before it came here: else no number of calls would do.
+  if validation.state = 'fixing' and (not worked or clock_timestamp() < deadline) and not imago.timed_out() then
     validation.state := imago.work_fixes(validation, plan, deadline);
   end if;
   update imago.validation v set state = validation.state, updated_at = clock_timestamp() where v.id = work_validation.validation.id;

@@ -11,6 +11,8 @@ declare
   since timestamptz;
   freed jsonb := '{}';
   outcome jsonb;
+  held jsonb := '{}';
+  started timestamptz;
 begin
   if older_than is null or dry_run is null then
     perform imago.raise_error('IM004', case when dry_run is null then 'dry_run' else 'older_than' end);
@@ -40,10 +42,12 @@ begin
   step := imago.next_step(plan_name, 'cleanup');
   if step.plan is not null then
     name := step.name;
+    started := clock_timestamp();
     outcome := imago.attempt_step(plan, step, false, false);
     if outcome is null then
       return imago.cleanup_answer(plan_name, name, 'busy');
     end if;
+    held := imago.held_ms(started);
   elsif exists (select from imago.plan_write w where w.plan = plan_name and w.undo_table is not null) then
     name := 'journal';
     freed := imago.attempt_drop(plan);
@@ -58,9 +62,9 @@ begin
       return imago.cleanup_answer(plan_name, null, 'cleaned up');
     end if;
   end if;
-  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed
+  perform imago.write_log(plan_name, null, 'info', 'cleanup', jsonb_build_object('step', name) || freed || held
     || case when outcome -> 'warnings' <> '[]' then jsonb_build_object('warnings', outcome -> 'warnings') else '{}' end);
-  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]'));
+  return imago.cleanup_answer(plan_name, name, 'cleaning up', freed, coalesce(outcome -> 'warnings', '[]')) || held;
 end
 $$;
 comment on function imago.cleanup(text, interval, boolean) is 'One call''s worth of clean-up: the plan''s next step, then the journal, then what the log holds of the migration. Refuses arguments that make no sense (IM004, IM015).';

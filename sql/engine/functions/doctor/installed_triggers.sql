@@ -16,9 +16,12 @@ as $$
       ('guard', true),
       ('update', true),
       ('insert', w.inserts),
+      ('delete', w.deletes),
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       ('note', r.is_declared and w.kept_at is not null),
-      ('keep', r.is_declared and w.kept_at is not null)
+      ('keep', r.is_declared and w.kept_at is not null),
+      ('give', r.is_declared and w.deletes and w.kept_at is not null),
+      ('same', r.is_declared and w.deletes and w.kept_at is not null)
     ) t(kind, wanted)
     where w.captured_at is not null and t.wanted
     union all
@@ -41,6 +44,10 @@ as $$
     ) r
     cross join lateral unnest(s.events) e
     where s.installed_at is not null
+    union all
+    select s.plan, s.relation, imago.trigger_name(s.plan, k, s.position::text)
+    from imago.plan_sync s cross join unnest(array['begin', 'fill']) k
+    where s.installed_at is not null and pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(s.plan, s.position))) is not null
   ), present as (
     select g.tgrelid, g.tgname, g.tgenabled, p.name as plan
     from pg_catalog.pg_trigger g
@@ -61,4 +68,4 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep and sync.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, give, same, sync and fill.';

@@ -9,9 +9,11 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_note', '_keep']) suffix where w.undo_table is not null
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
+    union all
+    select s.plan, imago.fill_function(s.plan, s.position), 'function', false from imago.plan_sync s
     union all
     select p.name, imago.walk_function(p.name, o.stage), 'function', p.prepared_at is not null and p.closed_at is null
     from imago.plan p cross join lateral imago.walked_only(p.name) o

@@ -6,7 +6,8 @@ create or replace function imago.migrate(
   backup boolean default null,
   max_failures text default null,
   on_failure text default null,
-  run_id bigint default null
+  run_id bigint default null,
+  cohort jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -22,7 +23,7 @@ begin
   perform imago.expect_options(backup, max_failures, on_failure, dry_run);
   perform imago.expect_session();
   if dry_run then
-    return imago.dry_run(plan_name, 'sample', batch_size, max_ms);
+    return imago.dry_run(plan_name, 'sample', batch_size, max_ms, cohort => cohort);
   end if;
 
   if plan.closed_at is not null then
@@ -32,7 +33,7 @@ begin
     return imago.waiting_answer(plan_name, 'forward');
   end if;
   begin
-    driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id);
+    driven := imago.forward_run(plan_name, backup, max_failures, on_failure, run_id, cohort);
   exception when sqlstate 'IM016' then
     -- The run that is wanted is not there yet; the last one must not be taken for it.
     return imago.work_answer((imago.last_run(plan_name)).id, 'busy', '{}', '{}', statement_timestamp()) || '{"run": null}';
@@ -47,7 +48,8 @@ begin
     if (imago.find_plan(plan_name)).prepared_at is null then
       result := imago.prepare_step(plan_name, driven.id);
       return imago.work_answer(driven.id, case result ->> 'status' when 'failed' then 'failed' else 'preparing' end, '{}', '{}', statement_timestamp())
-        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms');
+        || jsonb_build_object('step', result -> 'step', 'warnings', result -> 'warnings', 'retry_after_ms', result -> 'retry_after_ms')
+        || jsonb_strip_nulls(jsonb_build_object('held_ms', result -> 'held_ms', 'locks', result -> 'locks'));
     end if;
     perform imago.follow_schema(plan_name);
     begin
@@ -59,4 +61,4 @@ begin
   return imago.work_run(driven.id, max_ms, batch_size);
 end
 $$;
-comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';
+comment on function imago.migrate(text, integer, integer, boolean, boolean, text, text, bigint, jsonb) is 'One call''s worth of a migration: opens the run or finds it, prepares, starts it and works; or rehearses all that.';

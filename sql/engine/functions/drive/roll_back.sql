@@ -24,7 +24,10 @@ begin
   if driven.id is null then
     perform imago.raise_error('IM022', plan_name);
   end if;
-  perform imago.follow_schema(plan_name);
+  if driven.direction <> 'rollback' or driven.state <> 'running' then
+    -- Work on a run that is under way follows by itself.
+    perform imago.follow_schema(plan_name);
+  end if;
   begin
     driven := imago.start_rollback(plan_name, force);
   exception when sqlstate 'IM016' then

@@ -1,4 +1,4 @@
-create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer default null, max_failures text default null)
+create or replace function imago.dry_run(plan_name text, mode text, batch_size integer, max_ms integer default null, max_failures text default null, enough bigint default null, cohort jsonb default null)
 returns jsonb
 language plpgsql
 volatile
@@ -16,6 +16,9 @@ begin
   if coalesce(mode, '') not in ('sample', 'full', 'preflight') then
     perform imago.raise_error('IM015', 'mode', coalesce(mode, 'null'), 'sample, full or preflight');
   end if;
+  if cohort is not null then
+    perform imago.next_cohort(plan, cohort);
+  end if;
   limits := imago.dry_run_limits(plan, max_ms);
   select coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity <> 'notice'), '[]'),
     coalesce(jsonb_agg(to_jsonb(p)) filter (where p.severity = 'notice'), '[]')
@@ -32,7 +35,7 @@ begin
   perform imago.expect_not_held(plan);
 
   begin
-    result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures);
+    result := imago.rehearse(plan_name, mode, batch_size, limits, max_failures, enough, cohort);
     raise exception using errcode = 'IMDRY', message = 'taken back';
   exception
     when sqlstate 'IMDRY' then null;
@@ -51,9 +54,10 @@ begin
     perform imago.raise_error('IM014', plan_name, (select string_agg(u, ', ') from jsonb_array_elements_text(result -> 'undeclared') u));
   end if;
   -- Nothing is locked any more, so it may take its time.
-  stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.pending_figures(plan)));
+  stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.foreseen_pending(plan, cohort)));
   return result - '{found,pending,locked_at}'::text[] || imago.plan_words(plan) || jsonb_build_object(
-    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages));
+    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages),
+    'forecast', imago.forecast(plan, stages));
 end
 $$;
-comment on function imago.dry_run(text, text, integer, integer, text) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';
+comment on function imago.dry_run(text, text, integer, integer, text, bigint, jsonb) is 'Rehearses a plan in a subtransaction and takes it back; leaves no rows (sequence gaps and dead tuples it does leave).';

@@ -17,14 +17,16 @@ begin
     from jsonb_each_text(written) w
     where w.value::bigint > 0
   ), others as (
-    -- Updates of declared tables are looked at column by column; rows inserted there must be declared, deleted ones cannot be.
-    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name) as explained
+    -- Updates of declared tables are looked at column by column; rows inserted or deleted there must be declared.
+    select t.name, sum(t.amount)::bigint as amount, imago.explained_by_trigger(plan.name, t.name)
+      -- A materialized view is written by nothing but its refresh.
+      or exists (select from pg_catalog.pg_class c where c.oid = t.name::pg_catalog.regclass and c.relkind = 'm') as explained
     from written_tables t
     where not exists (
       select from imago.plan_write p
       where p.plan = plan.name
         and p.relation::pg_catalog.regclass = coalesce(pg_catalog.pg_partition_root(t.name::pg_catalog.regclass), t.name::pg_catalog.regclass)
-        and (t.kind = 'update' or t.kind = 'insert' and p.inserts))
+        and (t.kind = 'update' or t.kind = 'insert' and p.inserts or t.kind = 'delete' and p.deletes))
     group by t.name
     union all
     select distinct format('%s.%s', l.detail ->> 'relation', l.detail ->> 'column'), null::bigint,

@@ -1,4 +1,4 @@
-create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, limits jsonb, max_failures text)
+create or replace function imago.rehearse(plan_name text, mode text, batch_size integer, limits jsonb, max_failures text, enough bigint, cohort jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -25,6 +25,9 @@ begin
     run := case when run.state in ('pending', 'running', 'paused') then run end;
   end if;
   perform imago.rehearse_settings();
+  if cohort is not null then
+    perform imago.take_cohort(plan_name, cohort);
+  end if;
   if plan.prepared_at is null then
     locked_at := clock_timestamp();
     perform imago.rehearse_prepare(plan_name, locked_at + make_interval(secs => (limits ->> 'prepare_ms')::integer / 1000.0));
@@ -36,11 +39,11 @@ begin
   run := imago.rehearse_run(plan, run, max_failures);
   before := imago.table_counters();
   lsn := pg_current_wal_insert_lsn();
-  tried := imago.rehearse_stages(run, plan, mode, batch_size, imago.call_deadline(work_ms));
+  tried := imago.rehearse_stages(run, plan, mode, batch_size, imago.call_deadline(work_ms), enough);
   return imago.dry_run_report(plan, run, tried, before, first_log)
     || jsonb_build_object(
       'mode', mode, 'wal_bytes', pg_current_wal_insert_lsn() - lsn, 'locks', imago.locks_held(),
       'stages', tried -> 'stages', 'pending', pending, 'locked_at', locked_at);
 end
 $$;
-comment on function imago.rehearse(text, text, integer, jsonb, text) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';
+comment on function imago.rehearse(text, text, integer, jsonb, text, bigint, jsonb) is 'The body of a dry run: prepares where needed, works like a real run, compares what was written with what was declared. The caller rolls it back.';

@@ -20,8 +20,9 @@ as $$
         when o.outcome in ('complete', 'nothing_pending') then 0 end,
       'rows', (
         select coalesce(jsonb_object_agg(r.key, round(r.value::numeric * o.total / t.moved)), '{}')
-        from jsonb_each_text(t.rows) r where o.is_measured)) order by t.stage)
-  from jsonb_to_recordset(tried) t(stage integer, reason text, moved bigint, failed bigint, locked bigint, unsure bigint, ms numeric, rows jsonb)
+        from jsonb_each_text(t.rows) r where o.is_measured),
+      'cost', case when o.is_measured then t.cost end) order by t.stage)
+  from jsonb_to_recordset(tried) t(stage integer, reason text, moved bigint, failed bigint, locked bigint, unsure bigint, ms numeric, rows jsonb, cost jsonb)
   cross join lateral jsonb_to_record(pending -> t.stage::text) p(pending bigint, is_estimate boolean)
   cross join lateral imago.plan_at_stage(plan, t.stage) s
   cross join lateral imago.entity_words(s) w

@@ -6,8 +6,9 @@ set search_path = ''
 as $$
   select jsonb_build_object(
     'plan', entity_answer.plan.name, 'entity', entity, 'rolled_back', rolled_back,
-    'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|detached)$'), '{}'),
+    'restored', coalesce((select jsonb_object_agg(key, value) from jsonb_each(attempt.rows) where key !~ ':(removed|returned|detached)$'), '{}'),
     'removed', coalesce((select jsonb_object_agg(left(key, -8), value) from jsonb_each(attempt.rows) where key ~ ':removed$'), '{}'),
+    'returned', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':returned$'), '{}'),
     'detached', coalesce((select jsonb_object_agg(left(key, -9), value) from jsonb_each(attempt.rows) where key ~ ':detached$'), '{}'),
     'conflicts', coalesce((
       select jsonb_agg(jsonb_build_object('relation', f.table_name, 'key', f.row_key, 'reason', f.reason) order by f.id)

@@ -12,6 +12,7 @@ declare
   todo text[];
   moves imago.moves;
   ending imago.moves;
+  indexing text;
   next_offset bigint;
   status text := 'working';
   attempts_left integer := imago.setting_number('max_sub_batches');
@@ -37,7 +38,7 @@ begin
     plan.key_column, plan.source)
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
-  from unnest(imago.pending_or_unknown(plan, keys)) with ordinality p(k, n)
+  from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)
   where k not in (select imago.set_aside_keys(plan_name, 'forward', false));
   -- Sub-batches start small: a window keeps no size from call to call, and one that timed out whole would do so again.
   -- No deferrals are left: what is blocked in a window is set aside at once, the others move.
@@ -51,9 +52,15 @@ begin
     status := imago.stop_run(run, case moves.outcome when 'budget' then 'IM020' else moves.error_code end, moves.error_detail);
   elsif next_offset is null then
     perform imago.close_lanes(run.id);
-    while imago.build_indexes(run, 'infinity') = 'built' loop end loop;
+    perform imago.look_around(run);
+    loop
+      indexing := imago.build_indexes(run, 'infinity');
+      exit when indexing <> 'built' or imago.others_seen(run);
+    end loop;
     -- What the checks at the end have found is looked at twice: something may have come meanwhile.
-    for round in 1 .. 3 loop
+    -- Not while others wait for the end of this call.
+    ending.outcome := indexing;
+    for round in 1 .. case indexing when 'built' then 0 else 3 end loop
       ending := imago.finish_run(run, plan, imago.call_deadline(7000), attempts_left - moves.attempts);
       moves.moved := moves.moved + ending.moved;
       moves.rows := imago.add_counts(moves.rows, ending.rows);
@@ -62,7 +69,7 @@ begin
     status := 'done';
     -- Transactions in flight may bring more, or have brought more just now. In all other cases nothing is pending.
     if ending.outcome not in ('done', 'busy', 'incomplete') then
-      status := case ending.outcome when 'deferred' then 'deferred' else 'working' end;
+      status := case when ending.outcome in ('deferred', 'indexing') then 'deferred' else 'working' end;
       next_offset := batch_offset;
     end if;
   end if;

@@ -11,7 +11,7 @@ declare
     'select p.entity::text from %1$I.pending p
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where s.%3$I = p.entity)', plan.name, plan.source, plan.key_column);
+       and exists (select from %2$s s where s.%3$I = p.entity) and %4$s', plan.name, plan.source, plan.key_column, imago.cohort_sql(plan, 'p.entity'));
   boundary text;
 begin
   execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)

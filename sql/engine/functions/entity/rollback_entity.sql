@@ -25,6 +25,8 @@ begin
   run := imago.entity_run(plan, 'rollback');
   run.force := force;
   run.direction := 'rollback';
+  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+  perform imago.await_entity(plan, entity, stage);
   staged := imago.entity_stage(plan, entity, stage, true);
   if exists (
     select from imago.failure f
@@ -36,8 +38,6 @@ begin
     return imago.entity_answer(imago.plan_at_stage(plan, coalesce(stage, 1)), entity, attempt, false, started);
   end if;
   entity := imago.canonical_key(staged, entity);
-
-  perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
   if imago.keep_late_triggers(plan_name) = 'deferred' then
     perform imago.raise_error('IM016', plan_name);
   end if;

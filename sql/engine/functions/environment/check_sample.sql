@@ -37,8 +37,7 @@ begin
       'sampled', moved, 'entities', sample #> '{estimate,total}', 'seconds', sample #> '{estimate,seconds}',
       'unknown_stages', sample #> '{estimate,unknown_stages}',
       'rows', (select sum(r.value::numeric) from jsonb_each_text(sample #> '{estimate,rows}') r),
-      'wal_bytes', case when sample #> '{estimate,unknown_stages}' = '[]' and moved > 0
-        then round((sample ->> 'wal_bytes')::numeric * (sample #>> '{estimate,total}')::numeric / moved) end,
+      'wal_bytes', case when sample #> '{estimate,unknown_stages}' = '[]' and moved > 0 then sample #> '{forecast,wal_bytes}' end,
       'locks_held_ms', sample -> 'locks_held_ms'));
 end
 $$;

@@ -9,6 +9,6 @@ as $$
     and f.direction = set_aside_keys.direction
     and f.stage = set_aside_keys.stage
     and f.entity is not null
-    and (passing_too or f.kind not in ('deferred', 'unreachable') and f.reason_kind is distinct from 'referenced')
+    and (passing_too or f.kind not in ('deferred', 'unreachable') and coalesce(f.reason_kind, '') not in ('referenced', 'orphaned', 'deleted'))
 $$;
-comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by an entity that has gone back since, a row of the source that was missing) only if passing_too.';
+comment on function imago.set_aside_keys(text, text, boolean, integer) is 'Entities of a stage that batches of this direction leave alone. Those whose reason may have passed (a lock, a reference by or to an entity that has gone back since, a row of the source that was missing) only if passing_too.';

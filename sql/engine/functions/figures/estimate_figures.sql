@@ -27,6 +27,11 @@ begin
   if run.id is null then
     migrated := 0;
   elsif run.late_only or run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
+    if run.cohort is not null then
+      -- Whom it concerns is known by whom it has moved; how large a share of all they are is an estimate.
+      migrated := (imago.walked_figures(run, staged, total, source_rows, aside)).migrated;
+      total := migrated + aside;
+    end if;
     migrated := case run.direction when 'forward' then greatest(0, total - aside) else aside end;
   elsif run.direction = 'forward' then
     select w.total, w.migrated into total, migrated from imago.walked_figures(run, staged, total, source_rows, aside) w;

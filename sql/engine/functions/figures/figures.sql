@@ -19,11 +19,11 @@ as $$
     'run', (select r.id from run r), 'direction', (select r.direction from run r), 'state', coalesce((select r.state from run r), 'none'),
     'total', sum(s.total), 'migrated', sum(s.migrated), 'pending', sum(s.pending),
     'remaining', sum(s.remaining), 'percentage', imago.percentage(sum(s.migrated)::bigint, sum(s.pending)::bigint),
-    'total_is_estimate', bool_or(s.is_estimate), 'count_error', (array_agg(s.error order by s.stage) filter (where s.error is not null))[1],
+    'cohort', imago.cohort_json(figures.plan.name), 'outside', sum(s.outside), 'total_is_estimate', bool_or(s.is_estimate), 'count_error', (array_agg(s.error order by s.stage) filter (where s.error is not null))[1],
     'stages', jsonb_agg(jsonb_build_object(
       'stage', s.stage, 'entity_singular', s.singular, 'entity_plural', s.plural,
       'total', s.total, 'migrated', s.migrated, 'pending', s.pending, 'failed', s.failed, 'unreachable', s.unreachable, 'held', s.held,
-      'conflicts', s.conflicts, 'remaining', s.remaining, 'percentage', imago.percentage(s.migrated, s.pending),
+      'conflicts', s.conflicts, 'remaining', s.remaining, 'outside', s.outside, 'percentage', imago.percentage(s.migrated, s.pending),
       'total_is_estimate', s.is_estimate) order by s.stage))
     || (
       -- Rows that several entities share belong to no stage.

@@ -5,8 +5,8 @@ volatile
 set search_path = ''
 as $$
 begin
-  -- Late passes and windows do not come to all rows.
-  if run.direction = 'rollback' or run.late_only or not imago.is_estimated(plan)
+  -- Late passes, windows and runs of a cohort do not come to all rows.
+  if run.direction = 'rollback' or run.late_only or run.cohort is not null or not imago.is_estimated(plan)
      or exists (select from imago.batch b where b.run = note_counted.run.id and b.path = 'window') then
     return;
   end if;

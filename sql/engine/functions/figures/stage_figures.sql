@@ -1,5 +1,5 @@
 create or replace function imago.stage_figures(plan imago.plan, exactly boolean default false)
-returns table (stage integer, total bigint, migrated bigint, pending bigint, is_estimate boolean, error jsonb)
+returns table (stage integer, total bigint, migrated bigint, pending bigint, outside bigint, is_estimate boolean, error jsonb)
 language plpgsql
 stable
 set search_path = ''
@@ -21,10 +21,21 @@ begin
     -- Whom the plan concerns is known when prepare has made its views.
     is_estimate := estimated or plan.closed_at is null and not is_prepared;
     total := null;
+    pending := null;
     error := null;
     begin
-      select c.total, c.source_rows into total, source_rows from imago.count_source(staged, estimated) c;
-      pending := case when plan.closed_at is not null then 0 when not is_prepared then total when not estimated then imago.count_stage(staged) end;
+      select c.total, c.source_rows, c.outside into total, source_rows, outside from imago.count_source(staged, estimated) c;
+      if not run.backup and run.direction = 'forward' and (imago.deleting_write(staged)).id is not null then
+        -- No journal knows whom it has deleted.
+        total := total + imago.moved_by_runs(plan.name, 'forward', stage, null, run.id);
+      end if;
+      if plan.closed_at is not null then
+        pending := 0;
+      elsif not is_prepared then
+        pending := total;
+      elsif not estimated then
+        select c.pending, c.outside into pending, outside from imago.count_stage(staged) c;
+      end if;
     exception when sqlstate 'IM071' then
       if exactly then
         raise;
@@ -35,6 +46,7 @@ begin
       is_estimate := true;
       source_rows := imago.estimated_rows(staged.source);
       total := coalesce(total, source_rows);
+      outside := coalesce(outside, 0);
       pending := null;
     end;
     if pending is null then
@@ -50,4 +62,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.stage_figures(imago.plan, boolean) is 'Entities that each stage of a plan concerns: how many, migrated and pending. The one definition of these figures. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';
+comment on function imago.stage_figures(imago.plan, boolean) is 'Of the entities that runs take: how many each stage of a plan concerns, migrated and pending. outside: those pending besides. The one definition of these figures. Estimated above about 100,000 rows unless they are wanted exactly, and where they cannot be counted (error); before the plan is prepared, all rows of its tables.';

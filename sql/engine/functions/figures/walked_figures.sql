@@ -12,7 +12,7 @@ stable
 set search_path = ''
 as $$
 declare
-  all_rows constant boolean := imago.concerned_rows(staged) = staged.source;
+  all_rows constant boolean := imago.concerned_rows(staged) = staged.source and run.cohort is null;
   taken_back constant bigint := (
     select max(r.id) from imago.run r
     where r.plan = run.plan and r.direction = 'rollback' and r.state = 'succeeded' and r.id < run.id);

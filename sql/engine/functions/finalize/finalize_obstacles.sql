@@ -38,7 +38,7 @@ begin
   if pending <> '{}' then
     return query select 'pending', imago.counted(finalize_obstacles.plan, cardinality(pending)) || case when cardinality(pending) = 1000 then ' or more' else '' end || ' pending'
         || imago.sample_keys_text(pending, cardinality(pending)),
-      'Call migrate_batch until has_more is false.';
+      imago.rest_remedy(plan.name);
   end if;
 end
 $$;

@@ -29,7 +29,7 @@ begin
     if pending <> '{}' then
       return query select format('%s of %s pending%s',
           case cardinality(pending) when 4 then 'some' else cardinality(pending)::text end, staged.source, imago.sample_keys_text(pending, cardinality(pending))),
-        'Call migrate_batch until has_more is false.';
+        imago.rest_remedy(plan.name);
       return;
     end if;
   end loop;

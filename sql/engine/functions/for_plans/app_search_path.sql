@@ -15,13 +15,13 @@ begin
         (select substr(c.entry, length('search_path=') + 1)
          from pg_catalog.pg_db_role_setting d
          cross join unnest(d.setconfig) c(entry)
-         left join pg_catalog.pg_roles r on r.oid = d.setrole
-         where c.entry like 'search\_path=%'
-           and d.setdatabase in (0, (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
-           and (d.setrole = 0 or r.rolname in ('authenticator', 'authenticated', 'service_role', current_user))
-         order by
-           case r.rolname when 'authenticator' then 1 when 'authenticated' then 2 when 'service_role' then 4 else case d.setrole when 0 then 3 else 5 end end,
-           d.setdatabase = 0
+         cross join lateral (
+           select case d.setrole
+             when pg_catalog.to_regrole('authenticator') then 1 when pg_catalog.to_regrole('authenticated') then 2 when 0 then 3
+             when pg_catalog.to_regrole('service_role') then 4 when pg_catalog.to_regrole(quote_ident(current_user)) then 5 end) r(rank)
+         where c.entry like 'search\_path=%' and r.rank is not null
+           and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
+         order by r.rank, d.setdatabase = 0
          limit 1),
         array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
     ) found);

@@ -6,15 +6,19 @@ set search_path = ''
 as $$
 declare
   holds boolean;
+  missing text;
 begin
   if not imago.is_added(plan_name, relation, name) then
     return null;
   end if;
-  -- Under the lock the table must not be read for long: it has to be small, or the column to have an index.
-  if imago.is_large(relation) and exists (select from imago.index_warning(relation, name, 'clean-up')) then
-    return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I has no index: it stays', relation, name)));
+  -- Under the lock the table must not be read for long, or the column has to have an index.
+  select w.hint into missing from imago.index_warning(relation, name, 'clean-up') w limit 1;
+  if missing is not null and not imago.may_hold(relation) then
+    return jsonb_build_object('warnings', jsonb_build_array(
+      format('%s.%I has no index, and writers would wait while it is looked through: it stays. %s', relation, name, missing)));
   end if;
-  execute format('lock table %s in access exclusive mode', relation);
+  -- Who reads goes on meanwhile.
+  execute format('lock table %s in share row exclusive mode', relation);
   execute format('select exists (select from %s where %I is not null)', relation, name) into holds;
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s.%I holds values: it stays', relation, name)));

@@ -10,7 +10,8 @@ begin
   if not imago.is_added(plan_name, relation) then
     return null;
   end if;
-  execute format('lock table %s in access exclusive mode', relation);
+  -- Who reads goes on meanwhile.
+  execute format('lock table %s in share row exclusive mode', relation);
   execute format('select exists (select from %s)', relation) into holds;
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array(format('%s holds rows: it stays', relation)));

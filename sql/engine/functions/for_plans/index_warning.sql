@@ -8,10 +8,10 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select 'warning', 'no_index', format('%s.%I', relation, name), format('has no index; %s reads the whole table for each batch', purpose),
-    format('create index concurrently on %s (%I);', relation, name)
-  from pg_catalog.pg_attribute a
-  where a.attrelid = pg_catalog.to_regclass(relation) and a.attname = name and imago.index_of(relation, name) is null;
+  -- None can be built concurrently on a partitioned table, but on each of its partitions.
+  select 'warning', 'no_index', format('%s.%I', u, name), format('has no index; %s reads the whole table for each batch', purpose),
+    format('create index concurrently on %s (%I);', u, name)
+  from imago.unindexed_tables(relation, name) u;
 end
 $$;
 comment on function imago.index_warning(text, text, text) is 'For plans: a warning of preflight(), with the statement to run, where a column that the plan searches has no index.

@@ -1,4 +1,4 @@
-create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor, entities_left bigint)
+create or replace function imago.bounded_size(size integer, lane imago.lane, governor imago.governor)
 returns integer
 language plpgsql
 volatile
@@ -6,10 +6,7 @@ set search_path = ''
 as $$
 begin
   -- The first write to a page after a checkpoint takes all of it along: an entity may need far more than the last ones did.
-  return greatest(1, least(
-    size,
-    entities_left,
-    governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
+  return greatest(1, least(size, governor.wal_room / greatest(lane.entity_wal, 65536)))::integer;
 end
 $$;
-comment on function imago.bounded_size(integer, imago.lane, imago.governor, bigint) is 'Size of a sub-batch, cut to what may be moved and written before the next look.';
+comment on function imago.bounded_size(integer, imago.lane, imago.governor) is 'Size of a sub-batch, cut to what may be written before the next look.';

@@ -6,15 +6,22 @@ set search_path = ''
 as $$
 declare
   now constant timestamptz := clock_timestamp();
+  reading imago.reading;
   -- Only ending the call frees who waits for it: that is no reason to hold the run.
-  worst constant integer := coalesce((select max(r.level) from unnest(readings) r where r.signal <> 'waiters'), 0);
-  least_share numeric := (
-    select min(s.least_share) from unnest(readings) r join imago.signal s on s.name = r.signal where r.level > 0);
-  is_fine constant boolean := worst < 2 and not exists (
-    select from imago.reading h join unnest(readings) r on r.signal = h.signal and r.name = h.name
-    where h.plan = governor.plan and h.holds and r.slow_looks > 0);
+  worst integer := 0;
+  least_share numeric;
+  is_fine boolean;
 begin
-  governor.level := coalesce((select max(r.level) from unnest(readings) r), 0);
+  governor.level := 0;
+  foreach reading in array readings loop
+    continue when reading.level = 0;
+    governor.level := greatest(governor.level, reading.level);
+    worst := greatest(worst, case when reading.signal <> 'waiters' then reading.level end);
+    least_share := least(least_share, (select s.least_share from imago.signal s where s.name = reading.signal));
+  end loop;
+  is_fine := worst < 2 and (governor.held_since is null or not exists (
+    select from imago.reading h join unnest(readings) r on r.signal = h.signal and r.name = h.name
+    where h.plan = governor.plan and h.holds and r.slow_looks > 0));
   governor.fine_looks := case when is_fine then governor.fine_looks + 1 else 0 end;
   governor.fine_since := case when worst < 2 then coalesce(governor.fine_since, now) end;
   if worst >= 2 then

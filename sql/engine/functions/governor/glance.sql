@@ -1,4 +1,4 @@
-create or replace function imago.glance(plan imago.plan, run imago.run)
+create or replace function imago.glance(plan imago.plan, run imago.run, holds_rows boolean)
 returns imago.governor
 language plpgsql
 volatile
@@ -13,11 +13,14 @@ begin
   governor.share := case when governor.share = 0 and governor.held_until > clock_timestamp() then 0 else 1 end;
   if last_look is null or last_look::timestamptz <= clock_timestamp() - make_interval(secs => imago.setting_number('look_ms') / 1000.0) then
     perform set_config('imago.glanced', clock_timestamp()::text, true);
-    if exists (select from unnest(imago.take_readings(plan, run, governor)) r where r.level >= 2 and r.signal not in ('hours', 'waiters')) then
+    if exists (
+      select from unnest(imago.take_readings(plan, run, imago.rebase_governor(governor), holds_rows)) r
+      where r.level >= 2 and r.signal not in ('hours', 'waiters')
+    ) then
       governor.share := 0;
     end if;
   end if;
   return governor;
 end
 $$;
-comment on function imago.glance(imago.plan, imago.run) is 'A look that writes nothing, for what is taken back: others would wait for its rows to the end.';
+comment on function imago.glance(imago.plan, imago.run, boolean) is 'A look that writes nothing, for what is taken back: others would wait for its rows to the end.';

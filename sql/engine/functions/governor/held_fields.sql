@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  governor imago.governor := imago.look(plan, imago.unfinished_run(plan.name));
+  governor imago.governor := imago.look(plan, imago.unfinished_run(plan.name), holds_rows => false);
 begin
   -- Hours are for what moves entities: who looks, or finalizes, does so by hand.
   if governor.share > 0 or not exists (select from imago.reading r where r.plan = plan.name and r.holds and r.signal <> 'hours') then

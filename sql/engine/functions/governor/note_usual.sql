@@ -5,9 +5,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  entity_ms numeric := (select r.value from unnest(readings) r where r.signal = 'pace');
+  entity_ms constant numeric := (imago.reading_of(readings, 'pace', '')).value;
 begin
-  governor.usual_active := coalesce(governor.usual_active, (select r.value from unnest(readings) r where r.signal = 'active'));
+  governor.usual_active := coalesce(governor.usual_active, (imago.reading_of(readings, 'active', '')).value);
   governor.usual_entity_ms := coalesce(governor.usual_entity_ms + (entity_ms - governor.usual_entity_ms) / 50, entity_ms, governor.usual_entity_ms);
   if governor.checkpoints_at is null or governor.checkpoints_at < clock_timestamp() - interval '5 minutes' then
     governor.checkpoints := imago.requested_checkpoints();

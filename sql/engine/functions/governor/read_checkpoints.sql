@@ -1,11 +1,14 @@
 create or replace function imago.read_checkpoints(governor imago.governor)
-returns table (name text, value numeric, capacity numeric)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  return query select '', (imago.requested_checkpoints() - governor.checkpoints)::numeric, null::numeric where governor.checkpoints is not null;
+  if governor.checkpoints is null then
+    return '{}';
+  end if;
+  return array[row('checkpoints', '', imago.requested_checkpoints() - governor.checkpoints, null)::imago.measurement];
 end
 $$;
 comment on function imago.read_checkpoints(imago.governor) is 'Signal checkpoints: those that were asked for since governor.checkpoints_at.';

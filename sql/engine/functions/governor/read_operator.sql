@@ -1,25 +1,17 @@
-create or replace function imago.read_operator(signal text, throttle imago.throttle)
-returns table (name text, value numeric, capacity numeric)
+create or replace function imago.read_operator(throttle imago.throttle)
+returns imago.measurement[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  held boolean;
+  result imago.measurement[] := array(
+    select row('operator', s.value, 1, null)::imago.measurement from imago.setting s where s.name = 'hold' and s.value <> '');
 begin
-  case signal
-    when 'operator' then
-      return query select s.value, 1::numeric, null::numeric from imago.setting s where s.name = 'hold' and s.value <> '';
-    when 'hours' then
-      if not imago.is_open(throttle, clock_timestamp()) then
-        return query select imago.hours_text(throttle), 1::numeric, null::numeric;
-      end if;
-    when 'query' then
-      if throttle.throttle_query is not null then
-        execute throttle.throttle_query into held;
-        return query select '', 1::numeric, null::numeric where held;
-      end if;
-  end case;
+  if throttle.hours_from is not null and not imago.is_open(throttle, clock_timestamp()) then
+    result := result || row('hours', imago.hours_text(throttle), 1, null)::imago.measurement;
+  end if;
+  return result;
 end
 $$;
-comment on function imago.read_operator(text, imago.throttle) is 'Signals operator, hours and query: a row where what operators have asked for holds the run.';
+comment on function imago.read_operator(imago.throttle) is 'Signals operator and hours: there where what operators have asked for holds the run.';

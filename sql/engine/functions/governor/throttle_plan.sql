@@ -22,6 +22,9 @@ begin
   on conflict (plan) do update set
     hours_from = excluded.hours_from, hours_to = excluded.hours_to, time_zone = excluded.time_zone, max_per_second = excluded.max_per_second,
     throttle_query = excluded.throttle_query, ignored = excluded.ignored, set_by = excluded.set_by, set_at = clock_timestamp();
+  insert into imago.allowance (plan, slot)
+  select plan_name, n from generate_series(1, 32) n where throttle.max_per_second is not null
+  on conflict do nothing;
   select t.* into throttle from imago.throttle t where t.plan = plan_name;
   perform imago.write_log(plan_name, (imago.last_run(plan_name)).id, 'info', 'throttled', imago.throttle_fields(throttle) - 'set_at');
   return imago.throttle_fields(throttle) || jsonb_build_object('plan', plan_name);

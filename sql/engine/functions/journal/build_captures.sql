@@ -13,6 +13,9 @@ begin
     if write.kept_at is not null then
       perform imago.build_note(write);
       perform imago.build_keep(write);
+      if write.deletes then
+        perform imago.build_return(write);
+      end if;
     end if;
   end loop;
   perform imago.build_walk(plan_name, o.stage, o.relation) from imago.walked_only(plan_name) o where o.is_installed;

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   select format(
-    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago.has_app_trigger(tg_relid)) and %s then
+    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago_fires) and %s then
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
      end if;',
     -- Where triggers of the app may be to blame, refuse_new_keys has looked already.

@@ -20,11 +20,12 @@ as $$
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
     from writes w
     cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
-    cross join lateral unnest(array['guard', 'update', 'insert', 'note', 'keep']) k(kind)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'give', 'same']) k(kind)
     where w.oid is not null
       and (k.kind <> 'insert' or w.inserts)
+      and (k.kind not in ('delete', 'give', 'same') or w.deletes)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
-      and (k.kind not in ('note', 'keep') or w.kept_at is not null and t.oid = w.oid)
+      and (k.kind not in ('note', 'keep', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
     union all
     select * from walked
   )
@@ -49,7 +50,7 @@ as $$
   select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
   from (select distinct w.relation, w.kind, w.routine from wanted w) w
   join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
-  where w.kind in ('update', 'insert') and strpos(p.prosrc, '_seen') = 0
+  where w.kind in ('update', 'insert', 'delete') and strpos(p.prosrc, '_seen') = 0
   union all
   select w.relation, 'rule', format('rule %I on %s', r.rulename, w.relation), 'is done instead of, or beside, what batches write: no trigger sees that',
     format('drop rule %I on %s; or alter table %s disable rule %I;', r.rulename, w.relation, w.relation, r.rulename)

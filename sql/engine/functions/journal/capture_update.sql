@@ -11,7 +11,7 @@ begin
   if imago.side_columns(write) = '{}' then
     body := body || coalesce(imago.capture_columns(write, null), '');
   else
-    body := body || format('if imago_kind = ''n'' or imago.has_app_trigger(tg_relid) then %s else %s end if;',
+    body := body || format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;

@@ -20,10 +20,16 @@ begin
     into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
     key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
 
+    if write.deletes then
+      perform imago.compact_deleted(write, key_type, batch, entities);
+    end if;
     if write.inserts then
       perform imago.compact_inserted(write, key_type, batch, entities);
     end if;
     perform imago.compact_updated(write, key_type, batch, entities);
+    if write.deletes then
+      perform imago.fold_deleted(write, key_type, batch, entities);
+    end if;
   end loop;
 end
 $$;

@@ -25,7 +25,7 @@ begin
   using batch, entities;
   execute format(
     'delete from imago_undo.%1$I j using imago_undo.%1$I i
-     where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[])
+     where j.batch = $1 and j.op in (''u'', ''n'') and j.entity = any ($2::%2$s[])
        and i.batch = $1 and i.op = ''i'' and i.entity = j.entity and %3$s',
     write.undo_table, key_type, same_key)
   using batch, entities;

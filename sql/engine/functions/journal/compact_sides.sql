@@ -1,4 +1,4 @@
-create or replace function imago.compact_sides(write imago.plan_write)
+create or replace function imago.compact_sides(write imago.plan_write, key_type text)
 returns text
 language plpgsql
 stable
@@ -28,11 +28,11 @@ begin
        select b.entity, %7$s%8$s, 0, b.side from beside b
        where not exists (select from changed c where b.entity = c.entity and %6$s)
      )',
-    keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.relation,
+    keys, imago.each_column('j.key_%1$s', write.relation, write.key_columns), imago.with_gone(write, format('d.batch = $1 and d.entity = any ($2::%s[])', key_type)),
     imago.each_column('t.%2$I::%4$s = j.key_%1$s', write.relation, write.key_columns, ' and '),
     imago.side_values(write, '(%1$L, t.%1$I::text)'), same_key,
     imago.each_column('b.key_%1$s', write.relation, write.key_columns),
     imago.each_column(', null', write.relation, write.columns, ''));
 end
 $$;
-comment on function imago.compact_sides(imago.plan_write) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';
+comment on function imago.compact_sides(imago.plan_write, text) is 'SQL for compact_updated: undeclared columns of each row, the first image before and the table''s own value after. Rows of which nothing else changed are there, too.';

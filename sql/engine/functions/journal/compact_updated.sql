@@ -23,7 +23,7 @@ begin
   -- often an after as a before, so the first is the one that is once more a before: no order needed.
   execute format(
     'with taken as (
-       delete from imago_undo.%1$I j where j.batch = $1 and j.op <> ''i'' and j.entity = any ($2::%2$s[]) returning j.*
+       delete from imago_undo.%1$I j where j.batch = $1 and j.op in (''u'', ''n'') and j.entity = any ($2::%2$s[]) returning j.*
      ), images as (
        select entity, %3$s%4$s, 1 as weight from taken
        union all
@@ -47,11 +47,11 @@ begin
     imago.each_column(case when has_sides then ', case when j.weight > 0 then j.image_%1$s::%4$s else t.%2$I::%4$s end' else ', j.image_%1$s::%4$s' end,
                       write.relation, write.columns, ''),
     imago.each_column(', t.%2$I::%4$s', write.relation, write.columns, ''),
-    write.relation, key_join,
-    case when has_sides then imago.compact_sides(write) else '' end,
+    imago.with_gone(write, format('d.batch = $1 and d.entity = any ($2::%s[])', key_type)), key_join,
+    case when has_sides then imago.compact_sides(write, key_type) else '' end,
     case when has_sides then 'j.side' else 'null' end,
     case when has_sides then 'changed_or_beside' else 'changed' end)
   using batch, entities;
 end
 $$;
-comment on function imago.compact_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after.';
+comment on function imago.compact_updated(imago.plan_write, text, bigint, text[]) is 'Brings the journal of a batch to one row for each row that it updated: first image before, the table''s own value after. Of a row that it has deleted after that, the value with which it went.';

@@ -15,9 +15,10 @@ begin
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
   end loop;
-  foreach suffix in array array['_insert', '_update', '_note', '_keep'] loop
+  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
+  execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
   execute format('drop table imago_undo.%I', write.undo_table);
   execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
   update imago.plan_write w set points_to = (

@@ -31,7 +31,7 @@ begin
     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
     join pg_catalog.pg_attribute k on k.attrelid = c.confrelid and k.attnum = c.confkey[1]
     where c.contype = 'f' and c.confupdtype = 'c' and c.conparentid = 0 and cardinality(c.conkey) = 1
-      and c.confrelid = pg_catalog.to_regclass(find_identity.relation) and a.attname = any (w.columns || w.inserted_columns));
+      and c.confrelid = pg_catalog.to_regclass(find_identity.relation) and a.attname = any (w.columns || w.inserted_columns || w.deleted_columns));
   result.columns := array(
     select distinct i.name
     from (

@@ -16,6 +16,11 @@ begin
       write.undo_table, imago.entity_type(write.undo_table))
     using was, becomes;
   end loop;
+  if follow_entities.stage = imago.first_walked(imago.find_plan(plan_name)) then
+    update imago.cohort_taken t set keys = array(
+      select coalesce(m.becomes, k.key) from unnest(t.keys) k(key) left join unnest(was, becomes) m(was, becomes) on m.was = k.key order by 1)
+    where t.plan = plan_name and t.keys && was;
+  end if;
   update imago.sync_failure f set entity = m.becomes from unnest(was, becomes) m(was, becomes)
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = m.was;
   update imago.lost_row l set entity = m.becomes from unnest(was, becomes) m(was, becomes)
@@ -32,4 +37,4 @@ begin
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (select chr(1) || b from unnest(becomes) b);
 end
 $$;
-comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, and who is set aside, follow entities whose keys have changed.';
+comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, who is set aside and whom runs take by key follow entities whose keys have changed.';

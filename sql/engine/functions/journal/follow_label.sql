@@ -19,13 +19,13 @@ declare
 begin
   -- All labels at once: two may have changed places.
   foreach image in array array(
-    select i from unnest(array['before_' || place, 'after_' || place, 'key_' || array_position(write.key_columns, name)]) i where i is not null)
+    select i from unnest(array['before_' || place, 'after_' || place, 'key_' || array_position(write.key_columns, name), 'old_' || array_position(write.deleted_columns, name)]) i where i is not null)
   loop
     execute format(
       'update imago_undo.%1$I set %2$I = imago.relabel(%2$I, $1, $2, $3) where imago.relabel(%2$I, $1, $2, $3) <> %2$I', write.undo_table, image)
     using was, becomes, is_array;
   end loop;
-  if image is null then
+  if place is null and not name = any (write.key_columns) then
     execute format(
       'update imago_undo.%I set side = side || jsonb_build_object($4, jsonb_build_array(
          imago.relabel(side -> $4 ->> 0, $1, $2, $3), imago.relabel(side -> $4 ->> 1, $1, $2, $3))) where side ? $4', write.undo_table)

@@ -7,6 +7,7 @@ as $$
 declare
   place integer := array_position(write.columns, name);
   slot integer := case when write.inserts then array_position(write.inserted_columns, name) end;
+  old_image integer := array_position(write.deleted_columns, name);
   kept text := (select c.kept from imago.journal_columns(write.relation, array[name]) c);
 begin
   -- Both what the row held before and what was written name somebody who is called otherwise now.
@@ -17,6 +18,14 @@ begin
          after_%2$s = coalesce((select m.becomes::%3$s from unnest($1::text[], $2::text[]) m(was, becomes) where m.was::%3$s = j.after_%2$s), j.after_%2$s)
        where j.before_%2$s = any ($1::%3$s[]) or j.after_%2$s = any ($1::%3$s[])',
       write.undo_table, place, kept)
+    using was, becomes;
+  end if;
+  if old_image is not null then
+    execute format(
+      'update imago_undo.%1$I j set old_%2$s = m.becomes::%3$s%4$s from unnest($1::text[], $2::text[]) m(was, becomes)
+       where j.op = ''d'' and j.old_%2$s = m.was::%3$s',
+      write.undo_table, old_image, kept,
+      case when name = any (write.key_columns) then format(', key_%s = m.becomes::%s', array_position(write.key_columns, name), kept) else '' end)
     using was, becomes;
   end if;
   if slot is not null then

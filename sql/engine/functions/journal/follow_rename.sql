@@ -28,6 +28,7 @@ begin
     columns = array_replace(w.columns, follow_rename.name, becomes),
     key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
     inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
+    deleted_columns = array_replace(w.deleted_columns, follow_rename.name, becomes),
     left_unindexed = array_replace(w.left_unindexed, follow_rename.name, becomes),
     points_to = case when w.points_to ? follow_rename.name
       then w.points_to - follow_rename.name || jsonb_build_object(becomes, w.points_to -> follow_rename.name) else w.points_to end
@@ -35,6 +36,7 @@ begin
   returning * into write;
   update imago.plan_sync s set
     entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    fills = case s.fills when follow_rename.name then becomes else s.fills end,
     columns = array_replace(s.columns, follow_rename.name, becomes)
   where s.plan = plan_name and s.relation = move_relation;
   if write.undo_table is not null then

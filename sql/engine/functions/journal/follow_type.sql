@@ -20,6 +20,7 @@ begin
     select p from (
       select 'key_' || array_position(write.key_columns, name)
       union all select k || array_position(write.columns, name) from unnest(array['before_', 'after_']) k
+      union all select 'old_' || array_position(write.deleted_columns, name)
     ) u(p) where p is not null)
   loop
     -- What comes out must be what went in: a cast may cut off.

@@ -12,14 +12,20 @@ begin
   perform imago.build_capture(write);
   for written in select w from imago.written_tables(write.relation) w loop
     execute format(
-      'create or replace trigger %I before insert or update on %s for each statement
+      'create or replace trigger %I before insert or update%s on %s for each statement
          when (current_setting(''imago.batch'', true) <> '''') execute function imago.drop_forged_batch()',
-      imago.trigger_name(write.plan, 'guard'), written);
+      imago.trigger_name(write.plan, 'guard'), case when write.deletes then ' or delete' end, written);
     if write.inserts then
       execute format(
         'create or replace trigger %I after insert on %s referencing new table as new_rows for each statement
            when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
         imago.trigger_name(write.plan, 'insert'), written, write.undo_table || '_insert');
+    end if;
+    if write.deletes then
+      execute format(
+        'create or replace trigger %I after delete on %s referencing old table as old_rows for each statement
+           when (current_setting(''imago.batch'', true) <> '''') execute function imago_undo.%I()',
+        imago.trigger_name(write.plan, 'delete'), written, write.undo_table || '_delete');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
     -- each such row, and each would prepare the condition anew, which takes longer than they do.

@@ -24,7 +24,18 @@ begin
     -- On the way there it has nothing to do where there is no updated_at-like column.
     batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
     write.undo_table || '_keep');
+  if write.deletes then
+    perform imago.build_return(write);
+    execute format(
+      'create or replace trigger %I before insert on %s for each row
+         when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'give'), write.relation, batches || ':%:back', write.undo_table || '_give');
+    execute format(
+      'create or replace trigger %I before insert on %s for each row
+         when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
+      imago.trigger_name(write.plan, 'same'), write.relation, batches || ':%:back', write.undo_table || '_same');
+  end if;
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';

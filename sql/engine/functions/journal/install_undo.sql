@@ -10,6 +10,7 @@ declare
   undo text;
   definition text;
   entity_type text;
+  is_used boolean;
 begin
   select w.* into strict write from imago.plan_write w where w.id = write_id;
   select p.* into strict plan from imago.plan p where p.name = write.plan;
@@ -22,11 +23,19 @@ begin
     write.stage := (
       select - count(*) from imago.plan_write o where o.plan = write.plan and o.entity_column is null and o.position > write.position);
   end if;
+  if write.deletes and pg_catalog.to_regclass(format('imago_undo.%I', undo)) is not null then
+    -- Of a run before. The app may have other columns by now.
+    execute format('select exists (select from imago_undo.%I)', undo) into is_used;
+    if not is_used then
+      execute format('drop table imago_undo.%I', undo);
+    end if;
+  end if;
   update imago.plan_write w set
     undo_table = undo,
     stage = write.stage,
     key_columns = imago.primary_key(write.relation),
-    inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end
+    inserted_columns = case when write.inserts then imago.stored_columns(write.relation) else '{}' end,
+    deleted_columns = case when not write.deletes then '{}' when is_used then w.deleted_columns else imago.stored_columns(write.relation) end
   where w.id = write_id
   returning * into write;
 
@@ -35,6 +44,9 @@ begin
   definition := definition || coalesce((
     select ', ' || string_agg(format('before_%1$s %2$s, after_%1$s %2$s', c.ordinal, c.kept), ', ')
     from imago.journal_columns(write.relation, write.columns) c), '');
+  if write.deletes then
+    definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
+  end if;
   plan := imago.plan_at_stage(plan, write.stage);
   select concat_ws(' ', c.kept, c.collated) into entity_type
   from imago.journal_columns(plan.source, array[plan.key_column]) c;
@@ -56,8 +68,8 @@ begin
     write.relation, write.plan));
   execute format('revoke all on imago_undo.%I, imago_undo.%I from public', undo, undo || '_seen');
   execute format('comment on table imago_undo.%I is %L', undo, format(
-    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated. side: undeclared columns that triggers of the app changed, before and after.',
-    write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), 'inserted rows')));
+    'Undo journal of plan %s for %s: before and after of %s. Rows whose op is i were inserted, print being their fingerprint; u were updated, d were deleted and are kept whole. side: undeclared columns that triggers of the app changed, before and after.',
+    write.plan, write.relation, coalesce(nullif(array_to_string(write.columns, ', '), ''), case when write.deletes then 'deleted rows' else 'inserted rows' end)));
 end
 $$;
 comment on function imago.install_undo(integer) is 'Generates the typed undo table of one declared write.';

@@ -4,6 +4,6 @@ language sql
 stable
 set search_path = ''
 as $$
-  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t)) or write.deletes and imago.has_insert_trigger(write.relation)
 $$;
-comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare.';
+comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare, or rows that come back.';

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   select format(
-    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago.has_app_trigger(tg_relid) and %1$s then
+    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago_fires and %1$s then
        raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %2$L, detail = (
          select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
      end if; ',

@@ -47,7 +47,8 @@ begin
   union all
   select c.relation, c.name, c.number, 'label', e.enumlabel, l.value
   from columns c cross join lateral jsonb_each_text(c.labels) l
-  join pg_catalog.pg_enum e on e.enumtypid = imago.enum_behind(c.atttypid) and e.oid = l.key::oid and e.enumlabel <> l.value
+  -- Asked of columns with labels only, whatever the plan of this query.
+  join pg_catalog.pg_enum e on e.enumtypid = case when c.labels is not null then imago.enum_behind(c.atttypid) end and e.oid = l.key::oid and e.enumlabel <> l.value
   where c.by_number
   union all
   select t.relation, a.attname, a.attnum::integer, 'added', null, null

@@ -18,6 +18,8 @@ begin
     write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(
       select case c when '' then '' else imago.name_now(plan_name, write.relation, c) end from unnest(write.inserted_columns) with ordinality u(c, n) order by n);
+    write.deleted_columns := array(
+      select case c when '' then '' else imago.name_now(plan_name, write.relation, c) end from unnest(write.deleted_columns) with ordinality u(c, n) order by n);
     write.relation := imago.name_now(plan_name, write.relation);
     result := result || write;
   end loop;

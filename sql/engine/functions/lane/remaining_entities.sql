@@ -10,10 +10,14 @@ set jit = off
 as $$
 declare
   source text;
+  within text := '';
   result text[];
 begin
   if run.direction = 'forward' then
     source := format('select entity from %s', imago.plan_object(plan, 'pending'));
+    if run.cohort is not null then
+      within := ' and ' || imago.cohort_sql(plan, 'l.entity');
+    end if;
   else
     select coalesce(string_agg(format('select entity from imago_undo.%I', w.undo_table), ' union '), 'select null::text as entity where false')
       into source
@@ -24,11 +28,11 @@ begin
   execute format(
     'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
        select entity from (%s) l
-       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end
-       limit $3) first_ones', source)
+       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end%s
+       limit $3) first_ones', source, within)
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
   return result;
 end
 $$;
-comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Twice what a view lists twice, and null until it is noted. The proof of completeness.';
+comment on function imago.remaining_entities(imago.run, imago.plan, integer) is 'Entities of a stage that are still to be moved anywhere and are not set aside, at most so many. Of a cohort, if the run takes one only. Twice what a view lists twice, and null until it is noted. The proof of completeness.';

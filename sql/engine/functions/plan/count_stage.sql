@@ -1,5 +1,4 @@
-create or replace function imago.count_stage(staged imago.plan)
-returns bigint
+create or replace function imago.count_stage(staged imago.plan, out pending bigint, out outside bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -8,14 +7,18 @@ set work_mem = '128MB'
 set jit = off
 as $$
 declare
-  result bigint;
+  counts jsonb;
 begin
   if pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null then
-    return imago.ask_pending(staged,
-      format('select to_jsonb(count(*)) from (select distinct entity from %s) p', imago.plan_object(staged, 'pending')));
+    counts := imago.ask_pending(staged,
+      format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from (select distinct entity from %s) p',
+        imago.cohort_sql(staged, 'p.entity'), imago.plan_object(staged, 'pending')));
+  else
+    counts := imago.ask_plan(staged.name, 'cohort', format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s p',
+      imago.cohort_sql(staged, 'p.' || quote_ident(staged.key_column)), staged.source));
   end if;
-  execute format('select count(*) from %s', staged.source) into result;
-  return result;
+  pending := counts -> 0;
+  outside := (counts ->> 1)::bigint - pending;
 end
 $$;
-comment on function imago.count_stage(imago.plan) is 'Entities of a stage that are still to be moved, counted; before the plan is prepared, all of them.';
+comment on function imago.count_stage(imago.plan, out bigint, out bigint) is 'Entities of a stage that are still to be moved, counted: those that runs take, and the others (outside). Before the plan is prepared, all of them.';

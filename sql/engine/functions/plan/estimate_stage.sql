@@ -10,10 +10,10 @@ declare
   rows constant bigint := imago.estimated_rows(staged.source);
 begin
   if pg_catalog.to_regclass(pending) is null then
-    return rows;
+    return round(rows * imago.cohort_share(staged));
   end if;
   -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
-  return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))));
+  return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))) * imago.cohort_share(staged));
 end
 $$;
-comment on function imago.estimate_stage(imago.plan) is 'Entities of a stage that are still to be moved, by statistics. Before the plan is prepared, all of them.';
+comment on function imago.estimate_stage(imago.plan) is 'Entities of a stage that are still to be moved and that runs take, by statistics. Before the plan is prepared, all of them.';

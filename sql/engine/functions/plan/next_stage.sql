@@ -15,6 +15,7 @@ as $$
   ) n
   cross join lateral imago.plan_at_stage(next_stage.plan, n.number) s
   where not exists (select from imago.lane l where l.run = next_stage.run.id and l.stage = n.number)
+    and not (run.direction = 'forward' and imago.is_taken_later(s))
   order by case run.direction when 'forward' then n.number else -n.number end
   limit 1
 $$;

@@ -13,7 +13,7 @@ begin
     counted := null;
     if imago.timed_out() is not true and (most is null or imago.estimated_rows(staged.source) <= most) then
       begin
-        counted := imago.count_stage(staged);
+        counted := (imago.count_stage(staged)).pending;
       exception when query_canceled then
         if not imago.timed_out() then
           raise;

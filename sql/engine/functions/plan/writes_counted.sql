@@ -3,6 +3,8 @@ returns bigint
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each call.
 as $$
 declare
@@ -20,9 +22,7 @@ begin
       select coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(t) + pg_catalog.pg_stat_get_xact_tuples_updated(t) + pg_catalog.pg_stat_get_xact_tuples_deleted(t)), 0)
       from unnest(tables) t);
   end if;
-  return (
-    select coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(t) + pg_catalog.pg_stat_get_tuples_updated(t) + pg_catalog.pg_stat_get_tuples_deleted(t)), 0)
-    from unnest(tables) t);
+  return imago.rows_counted(tables);
 end
 $$;
 comment on function imago.writes_counted(text, boolean) is 'Rows written in a plan''s tables as the server counts them: by this transaction (own), or by everybody and ever.';

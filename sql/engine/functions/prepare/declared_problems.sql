@@ -34,6 +34,19 @@ begin
         select from pg_catalog.pg_index i
         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
         where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
+  return query
+    select 'error', 'cascade', c.object, case when c.deletes then 'deletes rows along with those that the plan deletes' else 'changes rows when the plan deletes those that they refer to' end,
+      format('Declare %s in imago.plan_write, %s: what is not declared could not be brought back.', c.relation,
+        case when c.deletes then 'with deletes where such rows may be left' else 'with the columns of this foreign key' end)
+    from imago.undeclared_cascades(declared_problems.plan.name) c;
+  return query
+    select 'error', 'limitation', w.relation, 'is partitioned, and the plan inserts and deletes rows and sets a column that decides about the partition',
+      'PostgreSQL counts a row that changes its partition as deleted and inserted. Set that column in a plan of its own.'
+    from imago.plan_write w
+    join pg_catalog.pg_partitioned_table t on t.partrelid = pg_catalog.to_regclass(w.relation)
+    where w.plan = declared_problems.plan.name and w.inserts and w.deletes and exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = t.partrelid and a.attnum = any (t.partattrs::smallint[]) and a.attname = any (w.columns));
 end
 $$;
 comment on function imago.declared_problems(imago.plan) is 'What keeps tables that a plan writes or follows from being migrated, as far as they are there before its steps.';

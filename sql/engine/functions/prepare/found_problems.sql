@@ -18,6 +18,7 @@ begin
       from pg_catalog.pg_attribute a
       join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+    return query select * from imago.once_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
   return query select * from imago.rule_problems(plan);

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   with written as (
-    select pg_catalog.to_regclass(w.relation) as relation, w.inserts, w.columns
+    select pg_catalog.to_regclass(w.relation) as relation, w.inserts or w.deletes as inserts, w.columns
     from imago.plan_write w
     where w.plan = guard_triggers.plan.name
     union all
@@ -22,7 +22,7 @@ as $$
   join pg_catalog.pg_proc p on p.oid = t.tgfoid
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where not t.tgisinternal and t.tgenabled <> 'D' and not imago.is_ours(t.tgfoid)
-    -- Inserts and, in a rollback, deletes of rows that it inserts; updates of columns that it writes.
+    -- Inserts, and deletes in a rollback, or the other way round; updates of columns that it writes.
     and (w.inserts and t.tgtype & 12 > 0
       or t.tgtype & 16 > 0 and w.columns is distinct from '{}' and (w.columns is null or cardinality(t.tgattr::smallint[]) = 0 or exists (
         select from pg_catalog.pg_attribute a

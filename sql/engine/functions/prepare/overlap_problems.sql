@@ -10,7 +10,8 @@ as $$
     where o.name <> overlap_problems.plan.name and o.closed_at is null
       and (o.prepared_at is not null or exists (select from imago.plan_write w where w.plan = o.name and w.captured_at is not null))
   ), pairs as (
-    select own.relation, own.columns, own.inserts, other.plan as other_plan, other.columns as other_columns, other.inserts as other_inserts
+    select own.relation, own.columns, own.inserts, own.deletes, other.plan as other_plan, other.columns as other_columns, other.inserts as other_inserts,
+      other.deletes as other_deletes
     from imago.plan_write own
     join imago.plan_write other on pg_catalog.to_regclass(other.relation) = pg_catalog.to_regclass(own.relation)
     join others o on o.name = other.plan
@@ -33,6 +34,12 @@ as $$
       else format('gets rows from plan %s: those that this plan updates count as edited when they go back', p.other_plan) end,
     format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
   from pairs p where p.inserts and (p.other_inserts or p.other_columns <> '{}') or p.other_inserts
+  union all
+  select 'warning', 'overlap', p.relation,
+    case when p.deletes then format('is written by plan %s, too: what that one wrote in rows which this plan deletes cannot go back before they are back', p.other_plan)
+      else format('loses rows to plan %s: what this plan wrote in them cannot go back before they are back', p.other_plan) end,
+    format('Let plan %s end first (finalize_migration), or take the two back in the opposite order.', p.other_plan)
+  from pairs p where p.deletes or p.other_deletes
   union all
   -- What a step drops only its text tells.
   select distinct 'warning', 'overlap', w.relation,

@@ -17,6 +17,8 @@ declare
   walk record;
   relation text;
   broken text;
+  started timestamptz;
+  held jsonb;
 begin
   perform imago.find_plan(plan_name);
   perform imago.expect_session();
@@ -43,6 +45,7 @@ begin
     return imago.prepare_answer(plan_name, null, 'busy');
   end;
 
+  started := clock_timestamp();
   begin
     perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
     select s.* into step from imago.plan_step s where s.plan = plan_name and s.phase = 'prepare' and s.done_at is null order by s.position limit 1;
@@ -75,7 +78,10 @@ begin
             perform imago.ensure_statistics(plan_name);
             perform imago.note_schema(plan_name);
             perform imago.build_captures(plan_name);
-            update imago.plan p set prepared_at = clock_timestamp() where p.name = plan_name;
+            update imago.plan p set
+              prepared_at = clock_timestamp(),
+              bytes_before = (select coalesce(jsonb_object_agg(t.relation::text, t.bytes), '{}') from imago.table_states(p) t)
+            where p.name = plan_name;
           end if;
         end if;
       end if;
@@ -93,8 +99,9 @@ begin
     return imago.fail_prepare(plan_name, run_id, name,
       concat_ws(', ', imago.sqlstate_text(sqlstate, raiser.raised_by), nullif(relation, ''), nullif(broken, '')));
   end;
-  perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name));
-  return imago.prepare_answer(plan_name, name, 'preparing');
+  held := imago.held_ms(started);
+  perform imago.write_log(plan_name, null, 'info', 'prepare', jsonb_build_object('step', name) || held);
+  return imago.prepare_answer(plan_name, name, 'preparing') || held;
 end
 $$;
 comment on function imago.prepare_step(text, bigint) is 'Does the next prepare step of a plan. Its own steps in order, then the journal of each write, then its syncs, then what follows keys, then statistics. One relation a call, with a short lock timeout.';

@@ -24,7 +24,8 @@ begin
       progress := progress || jsonb_build_object('count_error', coalesce(
         nullif(progress -> 'count_error', 'null'), jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', hint)));
   end;
-  return jsonb_build_object('plan', plan_name, 'progress', progress, 'performance', performance, 'statistics', statistics);
+  return jsonb_build_object('plan', plan_name, 'progress', progress, 'performance', performance, 'statistics', statistics,
+    'bloat', imago.bloat(plan_name, imago.last_moving_run(plan_name)));
 end
 $$;
 comment on function imago.report(text) is 'All figures of a plan of one moment, each as the function of its name has it. Statistics are null where counting does not fit the statement timeout, or fails: progress then says why (count_error).';

@@ -23,6 +23,7 @@ begin
     )
     select imago.plan_words(imago.find_plan(plan_name)) || jsonb_build_object('plan', plan_name, 'runs', coalesce(jsonb_agg(jsonb_build_object(
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
+      'cohort', (select r.cohort from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
       'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
       'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),

@@ -10,11 +10,11 @@ declare
   own_function text;
 begin
   perform imago.expect_source(plan);
-  select sum(s.total) as total, sum(s.migrated)::bigint as migrated, sum(s.pending)::bigint as pending into entities
+  select sum(s.total) as total, sum(s.migrated)::bigint as migrated, sum(s.pending)::bigint as pending, sum(s.outside)::bigint as outside into entities
   from imago.stage_figures(plan, true) s;
   own_function := format('%I.statistics()', plan.name);
   return imago.ask_plan(plan.name, 'function ' || own_function, 'select ' || own_function) || imago.guide_names(imago.plan_words(plan) || jsonb_build_object(
-    'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending,
+    'plan', plan.name, 'total', entities.total, 'migrated', entities.migrated, 'pending', entities.pending, 'outside', entities.outside, 'cohort', imago.cohort_json(plan.name),
     'percentage', imago.percentage(entities.migrated, entities.pending), 'total_is_estimate', false), 'users_needing_migration');
 end
 $$;

@@ -11,7 +11,8 @@ begin
   select c.relation, sum(c.deleted) over () as deleted into lost
   from (
     select a.key as relation, greatest(0, (a.value ->> 'deleted')::bigint - (before -> a.key ->> 'deleted')::bigint
-      - case when c.relkind = 'p' then greatest(0, (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint) else 0 end) as deleted
+      - case when c.relkind = 'p' then greatest(0, (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint
+          - coalesce((counts ->> (a.key || ':returned'))::bigint, 0)) else 0 end) as deleted
     from jsonb_each(after) a
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(a.key)
   ) c

@@ -20,7 +20,7 @@ begin
   if present = (select coalesce(sum(c.value::bigint), 0) from jsonb_each_text(counts) c where c.key like '%:removed')
      and not exists (
        select from jsonb_each(after) a
-       where (a.value ->> 'inserted')::bigint > (before -> a.key ->> 'inserted')::bigint
+       where (a.value ->> 'inserted')::bigint - (before -> a.key ->> 'inserted')::bigint > coalesce((counts ->> (a.key || ':returned'))::bigint, 0)
           or (a.value ->> 'updated')::bigint - (before -> a.key ->> 'updated')::bigint
              > coalesce((counts ->> a.key)::bigint, 0) + coalesce((counts ->> (a.key || ':detached'))::bigint, 0)) then
     return;

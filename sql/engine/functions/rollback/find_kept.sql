@@ -20,6 +20,8 @@ begin
       union all
       select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
       where write.inserts and removing
+      union all
+      select imago.returning_rows(write, plan), imago.returned_otherwise(write) where write.deletes and removing
     loop
       execute format(
         'select coalesce(jsonb_agg(jsonb_build_object(''entity'', j.entity::text, ''relation'', %1$L, ''row_key'', concat_ws('','', %2$s))), ''[]'')
@@ -33,4 +35,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of these entities that had their turn to go back, and did not: entity, relation, row_key of each. They are still there, or not as they were before our batches. Not removing: inserted rows have their turn later.';
+comment on function imago.find_kept(imago.plan, text[], boolean) is 'Rows of these entities that had their turn to go back, and did not: entity, relation, row_key of each. They are still there, or not as they were before our batches, deleted rows included. Not removing: inserted rows have their turn later.';

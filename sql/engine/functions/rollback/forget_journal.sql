@@ -6,12 +6,9 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
-  amount bigint;
 begin
   for write in select w.* from imago.plan_write w where w.plan = plan.name and w.stage = plan.stage and w.undo_table is not null loop
-    execute format('delete from imago_undo.%I j where j.entity = any %s', write.undo_table, imago.keys_sql(plan)) using keys;
-    get diagnostics amount = row_count;
-    if amount <> (journaled ->> write.relation)::bigint then
+    if (imago.go_back(write, 'forget', keys)).rows <> (journaled ->> write.relation)::bigint then
       perform imago.raise_changed_journal(write.relation);
     end if;
   end loop;

@@ -9,6 +9,7 @@ declare
   plan imago.plan := imago.find_plan(plan_name);
   write imago.plan_write;
   place integer;
+  old_place integer;
   whole boolean;
   lost record;
   result jsonb;
@@ -24,22 +25,30 @@ begin
     perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
   end if;
   place := array_position(write.columns, column_name);
+  old_place := array_position(write.deleted_columns, column_name);
   whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
-    or cardinality(write.columns) = 1 and not write.inserts;
+    or place is not null and cardinality(write.columns) = 1 and not write.inserts and not write.deletes;
   if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
-     or not whole and place is null then
+     or not whole and place is null and old_place is null then
     perform imago.raise_error('IM077', plan_name, concat_ws('.', relation, quote_ident(column_name)));
   end if;
 
   execute format(
     'select count(*) as rows, count(distinct j.entity) as entities, (array_agg(distinct j.entity::text))[:10] as keys
      from imago_undo.%I j where %s', write.undo_table,
-    case when whole then 'true' else format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end)
+    case when whole then 'true' else concat_ws(' or ',
+      case when place is not null then format('j.op = ''u'' and j.before_%1$s::text is distinct from j.after_%1$s::text', place) end,
+      case when old_place is not null then format('j.old_%s is not null', old_place) end) end)
   into lost;
   if whole then
     perform imago.drop_write(write);
   else
-    perform imago.drop_journaled(write, place);
+    if old_place is not null then
+      update imago.plan_write w set deleted_columns[old_place] = '' where w.id = write.id;
+    end if;
+    if place is not null then
+      perform imago.drop_journaled(write, place);
+    end if;
   end if;
   perform imago.rebuild_functions(plan_name);
   result := jsonb_build_object('plan', plan_name, 'relation', relation, 'column', column_name, 'rows', lost.rows, 'entities', lost.entities);

@@ -21,6 +21,7 @@ declare
   after jsonb;
   present bigint;
   write_id integer;
+  has_deletes constant boolean := exists (select from imago.stage_writes(plan) w where w.deletes);
   started timestamptz := clock_timestamp();
   lsn pg_lsn := pg_current_wal_insert_lsn();
 begin
@@ -29,19 +30,19 @@ begin
   perform imago.lock_entities(plan, keys, alone => exists (
     select from imago.plan_sync s where s.plan = plan.name and s.installed_at is not null));
   select l.* into inserted from imago.lock_inserted(plan, keys) l;
-  careful := careful or imago.may_be_lost(plan, keys::text[]);
+  careful := careful or imago.may_be_lost(plan, keys::text[]) or imago.may_be_deleted(plan);
+  insert into imago.batch (run, plan, direction, path, journaled, size)
+  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
+  returning id into result.batch;
   -- Later statements than the locks: they see references that transactions in flight have committed meanwhile.
   if careful then
-    conflicts := imago.find_conflicts(run, plan, keys::text[]);
+    conflicts := imago.find_conflicts(run, plan, result.batch, keys::text[]);
   elsif inserted.is_edited and not run.force then
     raise exception using errcode = '40IM1', message = 'an inserted row was edited';
   end if;
   select coalesce(array_agg(k), '{}') into good from unnest(keys) k
   where k::text not in (select c ->> 'entity' from jsonb_array_elements(conflicts) c);
 
-  insert into imago.batch (run, plan, direction, path, journaled, size)
-  values (run.id, plan.name, 'rollback', path, false, cardinality(keys))
-  returning id into result.batch;
   if conflicts <> '[]' then
     result.bad_keys := imago.record_conflicts(run, conflicts, plan.stage);
   end if;
@@ -56,14 +57,20 @@ begin
     perform set_config('imago.fired_' || write_id, '0', true);
   end loop;
   select jsonb_object_agg(c.relation, to_jsonb(c)) into before from imago.write_counters(relations) c;
-  -- Where nothing of the app's would change other columns, the keeper need not look at each row.
-  perform set_config('imago.batch', format('%s:%s%s', plan.name, result.batch, case when exists (
-    select from unnest(relations) r(relation) cross join lateral imago.written_tables(r.relation) t where imago.has_app_trigger(t)) then ':back' end), true);
-  perform set_config('imago.back', plan.name, true);
-  journaled := imago.count_journaled(plan, good, of_inserts => true);
-  select r.* into restored from imago.restore_rows(run, plan, good, careful) r;
+  perform imago.open_back(plan, result.batch);
+  journaled := imago.count_journaled(plan, good, of_rows => true);
+  if has_deletes then
+    -- First what deleted rows would collide with, then these, then what refers to them.
+    select r.* into restored from imago.restore_rows(run, plan, good, careful, false) r;
+    journaled := restored.journaled || journaled;
+    result.rows := restored.counts;
+    result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful, true));
+    result.rows := imago.add_counts(result.rows, imago.return_rows(plan, good));
+  end if;
+  select r.* into restored from imago.restore_rows(run, plan, good, careful, case when has_deletes then true end) r;
   journaled := restored.journaled || journaled;
-  result.rows := imago.add_counts(restored.counts, imago.remove_rows(plan, good, careful));
+  result.rows := imago.add_counts(result.rows, restored.counts);
+  result.rows := imago.add_counts(result.rows, imago.remove_rows(plan, good, careful, case when has_deletes then false end));
   perform set_config('search_path', imago.app_search_path(), true);
   set constraints all immediate;
   perform pg_catalog.set_config('search_path', '', true);
@@ -74,7 +81,8 @@ begin
   if sides <> '{}' then
     perform imago.restore_sides(plan, result.batch, sides);
   end if;
-  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' then null else present end, before, after, journaled);
+  perform imago.expect_taken_back(plan, good::text[], result.rows, case when careful or sides <> '{}' or has_deletes and exists (
+    select from imago.stage_writes(plan) w where w.deletes and imago.has_insert_trigger(w.relation)) then null else present end, before, after, journaled);
   perform set_config('imago.batch', '', true);
   perform imago.forget_journal(plan, good, journaled);
 
@@ -88,4 +96,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
+comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, returns, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';

@@ -39,7 +39,7 @@ begin
        ) r',
       row_keys, write.undo_table, imago.keys_sql(plan),
       imago.each_column('u.key_%1$s::text', write.relation, write.key_columns),
-      write.relation,
+      imago.with_gone(write, 'd.entity = any ' || imago.keys_sql(plan)),
       imago.each_column('t.%2$I = u.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
       coalesce(imago.side_values(write, '(%1$L, t.%1$I::text)'), '(null, null)'))
     into found_sides using keys;

@@ -16,20 +16,28 @@ as $$
 declare
   run imago.run;
   last imago.run;
+  cohort jsonb;
 begin
+  if direction = 'forward' then
+    perform imago.hold_plan(plan_name);
+    cohort := imago.cohort_json(plan_name);
+  end if;
   loop
     last := imago.last_run(plan_name);
     -- Whoever has created a run and not committed it yet is waited for, a bounded time.
     begin
       perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
-      insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, late_only)
-      values (plan_name, direction, backup, max_failures, on_failure, force, caused_by,
-              coalesce(direction = 'forward' and last.direction = 'forward'
+      insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, cohort, late_only)
+      values (plan_name, direction, backup, max_failures, on_failure, force, caused_by, cohort,
+              coalesce(direction = 'forward' and last.direction = 'forward' and last.cohort is not distinct from cohort
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
+        if current_setting('imago.dry', true) is distinct from 'on' then
+          perform imago.forget_runs(plan_name);
+        end if;
       end if;
     exception when lock_not_available or deadlock_detected then
       perform imago.raise_error('IM016', plan_name);
@@ -42,7 +50,8 @@ begin
     end if;
   end loop;
   perform imago.write_log(plan_name, run.id, 'info', 'run',
-    jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures));
+    jsonb_build_object('direction', direction, 'backup', backup, 'force', force, 'on_failure', on_failure, 'max_failures', max_failures)
+      || case when cohort is null then '{}' else jsonb_build_object('cohort', cohort) end);
   return run;
 end
 $$;

@@ -7,6 +7,7 @@ as $$
 declare
   run imago.run := imago.lock_run(run_id);
   plan imago.plan;
+  dead jsonb;
 begin
   if run.state not in ('pending', 'running') or exists (select from imago.lane l where l.run = run_id) then
     return run.state;
@@ -17,11 +18,14 @@ begin
   insert into imago.run_stage (run, stage, total, source_rows)
   select run_id, s.stage, c.total, c.source_rows
   from imago.plan_stages(plan) s cross join lateral imago.count_source(s, imago.is_estimated(plan)) c;
-  update imago.run r set total = (select sum(s.total) from imago.run_stage s where s.run = run_id) where r.id = run_id;
+  select coalesce(jsonb_object_agg(t.relation::text, t.dead), '{}') into dead from imago.table_states(plan) t;
+  update imago.run r set
+    total = (select sum(s.total) from imago.run_stage s where s.run = run_id), dead_before = dead
+  where r.id = run_id;
   insert into imago.health (run) values (run_id);
   -- What is usual is measured anew for each run.
   insert into imago.governor as g (plan) values (run.plan)
-  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null, moved = null, entity_room = null;
+  on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null;
   -- Paused before it began, and resumed, a run is running already.
   return case run.state when 'pending' then imago.transition_run(run_id, 'start') else run.state end;
 end

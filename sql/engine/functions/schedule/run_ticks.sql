@@ -7,7 +7,7 @@ declare
 begin
   loop
     perform pg_catalog.set_config('search_path', '', true);
-    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.tick_budget(plan_name) / 1000.0));
+    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.ticks_budget(plan_name) / 1000.0));
     answer := imago.tick(plan_name, finalize);
     commit;
     perform pg_catalog.set_config('search_path', '', true);
@@ -18,4 +18,4 @@ begin
   end loop;
 end
 $$;
-comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short.';
+comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';

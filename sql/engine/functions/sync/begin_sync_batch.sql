@@ -7,7 +7,6 @@ as $$
 declare
   sync imago.plan_sync;
   run imago.run;
-  write_id integer;
   batch bigint;
 begin
   select r.* into run from imago.run r
@@ -24,13 +23,12 @@ begin
   insert into imago.batch (run, plan, direction, path, journaled, size)
   values (run.id, plan_name, 'forward', 'sync', run.backup and sync.direction = 'forward', cardinality(entities))
   returning id into batch;
-  for write_id in select w.id from imago.plan_write w where w.plan = plan_name loop
-    -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
-    -- only has more compacted.
-    if coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || write_id, true), '') = '' then
-      perform set_config('imago.fired_' || write_id, '0', true);
-    end if;
-  end loop;
+  -- In a batch of another plan, which may lie in one of this plan: what that one has counted is not forgotten. Too high a count
+  -- only has more compacted.
+  perform set_config('imago.fired_' || w.id, '0', true)
+  from imago.plan_write w
+  where w.plan = plan_name
+    and (coalesce(current_setting('imago.batch', true), '') = '' or coalesce(current_setting('imago.fired_' || w.id, true), '') = '');
   return batch;
 end
 $$;

@@ -8,20 +8,19 @@ declare
   sync imago.plan_sync;
   plan imago.plan;
   write imago.plan_write;
-  fired integer;
-  most integer := 0;
-  elsewhere boolean := false;
+  most integer;
+  elsewhere boolean;
   number bigint := batch;
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if (select b.journaled from imago.batch b where b.id = end_sync_batch.batch) then
     perform imago.expect_captured(plan_name, uncaptured);
   end if;
-  for write in select w.* from imago.plan_write w where w.plan = plan_name loop
-    fired := coalesce(nullif(current_setting('imago.fired_' || write.id, true), ''), '0');
-    most := greatest(most, fired);
-    elsewhere := elsewhere or fired > 0 and write.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass;
-  end loop;
+  select coalesce(max(f.fired), 0), coalesce(bool_or(f.fired > 0 and w.relation::pg_catalog.regclass <> sync.relation::pg_catalog.regclass), false)
+    into most, elsewhere
+  from imago.plan_write w
+  cross join lateral (select coalesce(nullif(current_setting('imago.fired_' || w.id, true), ''), '0')::integer as fired) f
+  where w.plan = plan_name;
   if most = 0 or sync.direction = 'back' then
     delete from imago.batch b where b.id = end_sync_batch.batch;
     return;

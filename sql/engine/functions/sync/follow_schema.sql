@@ -34,6 +34,7 @@ begin
   for move in select m.* from imago.schema_moves(plan_name) m where m.number > 0 and m.kind = 'renamed' loop
     perform imago.follow_rename(plan_name, move.relation, chr(1) || move.number, move.becomes);
   end loop;
+  perform imago.follow_added(plan_name);
   perform imago.follow_values(plan_name);
   perform imago.follow_keys(plan_name);
   perform imago.note_schema(plan_name);

@@ -21,7 +21,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
   end if;
   select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
-  from unnest(sync.entity_column || coalesce(sync.columns, '{}')) c
+  from unnest(array_remove(array[sync.entity_column, sync.fills], null) || coalesce(sync.columns, '{}')) c
   where c <> all (imago.stored_columns(sync.relation));
   if missing is not null then
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
@@ -38,6 +38,9 @@ begin
         routine);
     end loop;
   end loop;
+  if imago.is_fillable(sync) then
+    perform imago.install_fill(sync, plan);
+  end if;
   update imago.plan_sync s set installed_at = clock_timestamp() where s.plan = plan_name and s.position = sync_position;
 end
 $$;

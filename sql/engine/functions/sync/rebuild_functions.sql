@@ -11,6 +11,9 @@ begin
   perform imago.build_captures(plan_name);
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
     begin
+      if pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(plan_name, sync.position))) is not null then
+        perform imago.build_fill(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage));
+      end if;
       perform imago.build_sync(sync, imago.plan_at_stage(imago.find_plan(plan_name), sync.stage), imago.sync_ending(sync));
     exception when others then
       -- Its statement names what is called otherwise now. It fails, and says so, as any sync that fails.

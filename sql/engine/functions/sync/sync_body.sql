@@ -36,14 +36,18 @@ begin
        imago_entities text[];
        imago_batch bigint;
        imago_uncaptured jsonb;
-       imago_outer text := coalesce(current_setting(''imago.batch'', true), '''');
-       imago_depth text := coalesce(current_setting(''imago.sync_depth'', true), '''');
-       imago_began timestamptz := clock_timestamp();
+       imago_outer text;
+       imago_depth text;
+       imago_began timestamptz;
        imago_state text;
        imago_constraint text;
        imago_table text;
        imago_context text;
+       imago_fill text;
      begin
+       %8$s
+       imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
+       imago_began := clock_timestamp();
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
@@ -56,11 +60,13 @@ begin
              end if;
            end if;
            %2$s
+           %9$s
            imago_batch := imago.begin_sync_batch(%3$L, %4$s, imago_entities);
            if imago_batch is null then
              return null;
            end if;
            perform set_config(''lock_timeout'', ''100'', true);
+           imago_depth := coalesce(current_setting(''imago.sync_depth'', true), '''');
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
@@ -92,7 +98,25 @@ begin
          end;
        end loop;
      end',
-    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text);
+    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text,
+    imago.sync_fill(sync) ||
+      -- Most updates change nothing that counts. One that does, and whatever goes wrong, is looked at again.
+      case when 'update' = any (sync.events) then format(
+        'if tg_op = ''UPDATE'' then
+           begin
+             if not (%s) then
+               return null;
+             end if;
+           exception when others or assert_failure then
+             null;
+           end;
+         end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
+    -- Before the first run nobody was moved, and who was not has nothing to fill in.
+    case when sync.fills is not null then format(
+      'if tg_op = ''INSERT'' and not (exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) and (%s)) then
+         return null;
+       end if;',
+      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';

@@ -18,7 +18,7 @@ begin
     'new_rows as (select n.* from %s n where %s%s), old_rows as (select o.* from %s o where %s%s)',
     case event when 'delete' then 'imago_old' else 'imago_new' end,
     case event when 'update' then format('not exists (select from imago_old o where %s)', same)
-      when 'delete' then 'false' else 'true' end,
+      when 'delete' then 'false' else coalesce('n.' || quote_ident(sync.fills) || ' is null', 'true') end,
     imago.sync_not_held(sync, 'n'),
     case event when 'insert' then 'imago_new' else 'imago_old' end,
     case event when 'update' then format('not exists (select from imago_new n where %s)', same)

@@ -20,7 +20,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        (select u.query from imago.undo_rows(write, plan, keys) u), write.relation, key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', plan.key_type)), key_join,
         imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -37,4 +37,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited.';
+comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these entities that no longer hold what Imago wrote: a declared column changed, or an inserted row was edited. Of a row that the plan has deleted since, what it held then counts.';

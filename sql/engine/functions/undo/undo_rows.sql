@@ -1,10 +1,10 @@
-create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint, out journaled bigint)
+create or replace function imago.undo_rows(write imago.plan_write, plan imago.plan, entities anyarray, out query text, out row_count bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  written_again boolean;
+  looked imago.way_back;
   keys text := imago.each_column('key_%1$s', write.relation, write.key_columns);
   source text := format('imago_undo.%I u where u.entity = any %s and u.op = ''u''', write.undo_table, imago.keys_sql(plan));
 begin
@@ -13,12 +13,9 @@ begin
       ' and not exists (select from imago_undo.%I i where i.entity = u.entity and i.op = ''i'' and %s)',
       write.undo_table, imago.each_column('i.key_%1$s = u.key_%1$s', write.relation, write.key_columns, ' and '));
   end if;
-  execute format(
-    'select coalesce(bool_or(e.again), false), coalesce(sum(e.rows), 0)
-     from (select min(u.batch) < max(u.batch) as again, count(*) as rows from %s group by u.entity) e', source)
-  into written_again, row_count using entities;
-  journaled := row_count;
-  if not written_again then
+  looked := imago.go_back(write, 'look', entities);
+  row_count := looked.rows;
+  if not looked.again then
     query := format('select u.entity, %s, %s, %s from %s',
       imago.each_column('u.key_%1$s', write.relation, write.key_columns),
       imago.each_column('u.before_%1$s', write.relation, write.columns),
@@ -43,4 +40,4 @@ begin
   execute format('select count(*) from (%s) j', query) into row_count using entities;
 end
 $$;
-comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. journaled: rows of the journal. Each column has its before of the first batch, and its after of the last one that changed it.';
+comment on function imago.undo_rows(imago.plan_write, imago.plan, anyarray) is 'SQL for the updates of the entities $1, one row for each row written, and how many there are. Each column has its before of the first batch, and its after of the last one that changed it.';

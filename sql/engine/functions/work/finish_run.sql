@@ -8,6 +8,7 @@ declare
   lane imago.lane;
   checks imago.validation;
   remaining record;
+  claim imago.claim;
   most constant integer := 1000;
   patience constant interval := make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0);
   result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
@@ -37,7 +38,7 @@ begin
   end if;
   if run.direction = 'forward' and (imago.next_stage(run, plan)).name is null then
     result.outcome := imago.build_indexes(run, lane.waits_since + 2 * patience);
-    if result.outcome in ('deferred', 'built') then
+    if result.outcome in ('deferred', 'built', 'indexing') then
       return result;
     end if;
     result.outcome := 'working';
@@ -66,7 +67,13 @@ begin
       return result;
     end if;
     if remaining.keys <> '{}' then
-      result := imago.move_keys(run, remaining.staged, remaining.keys, 'finish', 1, deadline, attempts_left, lane.deferrals);
+      claim := imago.claim_allowance(run.plan, cardinality(remaining.keys));
+      if claim.entities = 0 then
+        result.outcome := 'rate';
+        return result;
+      end if;
+      result := imago.move_keys(run, remaining.staged, remaining.keys[1:claim.entities], 'finish', 1, deadline, attempts_left, lane.deferrals);
+      perform imago.spend_allowance(run.plan, claim, result.moved + result.failed);
       update imago.lane l set
         moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.moved,
         deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end, updated_at = clock_timestamp()
@@ -79,4 +86,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';

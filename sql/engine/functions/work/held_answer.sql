@@ -8,7 +8,7 @@ begin
   return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
     'others_write', others_write,
     'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),
-    'retry_after_ms', case governor.share when 0 then imago.wait_ms(governor) else imago.next_look_ms(governor) end,
+    'retry_after_ms', case governor.share when 0 then imago.wait_ms(governor) else greatest(100, imago.rate_wait_ms(run.plan)) end,
     'health', imago.health_json(run.plan));
 end
 $$;

@@ -22,6 +22,9 @@ begin
   if lane.pass = 'late' and run.direction = 'forward' then
     todo := imago.pending_or_unknown(plan, todo);
   end if;
+  if run.direction = 'forward' and run.cohort is not null then
+    todo := imago.in_cohort(plan, todo);
+  end if;
   if exists (select from imago.failure f where f.plan = plan.name) then
     select coalesce(array_agg(k order by n), '{}') into todo
     from unnest(todo) with ordinality t(k, n)
@@ -43,4 +46,4 @@ exception
     outcome := 'stop';
 end
 $$;
-comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';
+comment on function imago.read_lane(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint, out text[], out text, out imago.attempt) is 'What a lane has next, as next_rows says it, and which of the keys are to be moved. Not those outside of the cohort that the run takes, nor those set aside; in the late pass only pending ones. Outcome timeout where looking does not fit a call; stop, with the error, where it is wrong; else null.';

@@ -27,6 +27,8 @@ begin
                   and exists (select from imago.run r where r.caused_by = run.id) then 'rollback' end)
     || case run.direction when 'forward' then jsonb_build_object(
       'checking', case when outcome = 'working' then imago.end_checks_done(run) end,
+      'cohort', run.cohort,
+      'others_pending', case when outcome = 'done' and run.cohort is not null then imago.others_pending(imago.find_plan(run.plan)) end,
       'findings', case when outcome = 'done' then run.findings end)
       else jsonb_build_object('forgotten', (
         select count(*) from imago.failure f where f.plan = run.plan and f.kind = 'forgotten')) end;

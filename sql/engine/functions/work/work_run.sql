@@ -19,6 +19,8 @@ declare
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
   others_write boolean;
+  is_turn boolean;
+  rest_until timestamptz;
   governor imago.governor;
 begin
   begin
@@ -37,10 +39,12 @@ begin
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   if run.state = 'running' then
-    others_write := imago.are_others_writing(run);
-    governor := imago.look(plan, run);
-    if governor.share = 0 or imago.entities_left(run, governor) <= 0 then
+    select a.* into others_write, is_turn, rest_until from imago.look_around(run) a;
+    governor := imago.look(plan, run, holds_rows => false);
+    if governor.share = 0 or imago.rate_wait_ms(run.plan) > 0 then
       return imago.held_answer(run, governor, others_write, started);
+    elsif others_write and imago.setting_number('beside_app_percent') < 100 and (not is_turn or clock_timestamp() < rest_until) then
+      return imago.resting_answer(run, rest_until, started);
     end if;
     deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
   end if;
@@ -53,7 +57,7 @@ begin
     if indexing = 'none' then
       indexing := imago.build_indexes(run, run.started_at + make_interval(secs => imago.setting_number('writer_wait_ms') / 1000.0));
     end if;
-    outcome := case indexing when 'deferred' then 'deferred' else 'working' end;
+    outcome := case indexing when 'deferred' then 'deferred' when 'indexing' then 'waiting' else 'working' end;
     if indexing = 'none' then
       perform imago.expect_indexes(run.plan);
     end if;
@@ -93,7 +97,8 @@ begin
       'moved', moves.moved, 'failed', moves.failed, 'sub_batches', moves.attempts));
     case moves.outcome
       when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
-      when 'timeout', 'yield', 'built' then exit;
+      when 'indexing' then outcome := 'waiting';
+      when 'timeout', 'yield', 'rate', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
         exit;
@@ -103,6 +108,10 @@ begin
     end case;
   end loop;
 
+  if moves.outcome = 'rate' and (totals ->> 'sub_batches')::integer = 0 then
+    -- Other callers hold all that max_per_second allows.
+    return imago.held_answer(run, governor, others_write, started);
+  end if;
   if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
@@ -113,8 +122,8 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || jsonb_build_object('others_write', others_write)
-    || imago.pause_fields(run.plan, outcome, started);
+  return imago.work_answer(run_id, outcome, totals, rows, started) || imago.pause_fields(run, outcome, others_write, started)
+    || case outcome when 'waiting' then imago.indexing_fields(run.plan) else '{}' end;
 end
 $$;
 comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';

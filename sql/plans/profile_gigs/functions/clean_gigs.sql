@@ -17,10 +17,11 @@ begin
     return null;
   end if;
   -- Under the lock the table must not be read for long.
-  if imago.is_large('public."Gigs"') then
-    return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through under a lock: its columns stay'));
+  if not imago.may_hold('public."Gigs"') then
+    return jsonb_build_object('warnings', jsonb_build_array('"Gigs" is too large to be looked through while its writers wait: its columns stay'));
   end if;
-  lock table public."Gigs" in access exclusive mode;
+  -- Who reads goes on meanwhile.
+  lock table public."Gigs" in share row exclusive mode;
   execute format('select exists (select from public."Gigs" where %s)', (
     select string_agg(format(case c when 'isProfileGig' then '%I' when 'yearsOfExperience' then '%I <> 0' else '%I is not null' end, c), ' or ')
     from unnest(columns) c)) into holds;

@@ -12,7 +12,7 @@ begin
     return true;
   end if;
   -- Building it blocks writers while the table is read once.
-  if imago.is_large('public."Gigs"') then
+  if not imago.may_hold('public."Gigs"') then
     return false;
   end if;
   drop index if exists public."Gigs_profile_gig_key";
@@ -20,4 +20,4 @@ begin
   return true;
 end
 $$;
-comment on function profile_gigs.index_gigs() is 'Prepare step: the unique index behind the promise of one profile gig a user. Below direct_mb it is built here and now.';
+comment on function profile_gigs.index_gigs() is 'Prepare step: the unique index behind the promise of one profile gig a user. Where its writers do not wait for that, or not long, it is built here and now.';

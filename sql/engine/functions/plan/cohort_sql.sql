@@ -1,0 +1,38 @@
+create or replace function imago.cohort_sql(staged imago.plan, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  taken imago.cohort_taken;
+  conditions text[] := '{}';
+  first integer;
+begin
+  select t.* into taken from imago.cohort_taken t where t.plan = staged.name;
+  if not found or staged.closed_at is not null then
+    return 'true';
+  end if;
+  first := imago.first_walked(staged);
+  if staged.stage < first then
+    -- What is done once before anybody is moved is done for all.
+    return 'true';
+  end if;
+  if staged.stage = first and taken.percent > 0 then
+    -- The first 32 bits of the hash, below so many of all 2^32: everybody can compute that, in any language.
+    conditions := conditions || format(
+      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s::text, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
+      key, ceil(taken.percent / 100 * 4294967296));
+  end if;
+  if staged.stage = first and taken.keys <> '{}' then
+    conditions := conditions || format('%s = any (%L::%s[])',
+      key, taken.keys, coalesce(staged.key_type, imago.key_type(staged.source, staged.key_column)));
+  end if;
+  return coalesce('(' || nullif(array_to_string(conditions || array(
+    select format(E'exists (select from %s source where source.%I = %s and (%s\n))', staged.source, staged.key_column, key, c.condition)
+    from imago.plan_cohort c
+    where c.plan = staged.name and c.stage = staged.stage and c.name = any (taken.names)
+    order by c.name), ' or '), '') || ')', 'false');
+end
+$$;
+comment on function imago.cohort_sql(imago.plan, text) is 'SQL condition: runs of a plan take the entity of a stage that is named by an expression. true where they take all, false where nobody of the stage.';

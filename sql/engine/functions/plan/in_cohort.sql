@@ -1,0 +1,18 @@
+create or replace function imago.in_cohort(staged imago.plan, keys text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  condition constant text := imago.cohort_sql(staged, 'k.key');
+begin
+  if condition = 'true' or keys = '{}' then
+    return keys;
+  end if;
+  return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
+    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from unnest(%L::%s[]) with ordinality k(key, n) where %s',
+    keys, staged.key_type, condition))));
+end
+$$;
+comment on function imago.in_cohort(imago.plan, text[]) is 'Those of the keys that runs of a plan take, in their order; IM071 where a condition of a cohort cannot be evaluated.';
