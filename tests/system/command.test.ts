@@ -76,7 +76,12 @@ describe('npm run migrate, forward and back', () => {
       progress: { migrated_users: 300, pending_users: 0 },
       statistics: { total_avatars: 300 },
     });
-    expect(finished.stderr).toMatch(/^migrate_batch \d+(\.\d)? m?s done processed 300 migrated 300$/m);
+    // As many calls as the machine needs for them.
+    const calls = finished.stderr.matchAll(
+      /^migrate_batch \d+(?:\.\d)? m?s [a-z]+ processed \d+ migrated (\d+)$/gm,
+    );
+    expect([...calls].reduce((sum, [, moved]) => sum + Number(moved), 0)).toBe(300);
+    expect(finished.stderr).toMatch(/^migrate_batch \d+(\.\d)? m?s done\b/m);
   });
 
   test('with several workers moves each user once', async () => {

@@ -16,9 +16,11 @@ const BIN = { script: 'scripts/imago.ts' };
 const hold = (db: TestDatabase, why: string) =>
   db.sql`update imago.setting set value = ${why} where name = 'hold'`;
 
-/** Looks and holds take a moment. */
-const soon = (db: TestDatabase) =>
-  db.sql`update imago.setting set value = '50' where name in ('look_ms', 'backoff_ms')`;
+/** Looks and holds take a moment, and what else is up on the server holds nobody. */
+async function soon({ sql }: TestDatabase): Promise<void> {
+  await sql`update imago.setting set value = '50' where name in ('look_ms', 'backoff_ms')`;
+  await sql`update imago.signal set slow = null, hold = null where name in ('waiters', 'vacuum', 'checkpoints', 'connections', 'active', 'pace')`;
+}
 
 async function heldProject(avatars: 'prepared' | 'migrated' = 'prepared'): Promise<Project> {
   const project = await freshProject({ users: 60, avatars });
@@ -49,8 +51,11 @@ describe('the command', () => {
     await until('calls have been answered', async () => (await progress(db)).health.waited_ms > 300);
     await hold(db, '');
     const ended = await running.finished;
-    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Going on.') });
-    expect([times(ended.stderr, 'Waiting:'), times(ended.stderr, 'Going on')]).toEqual([1, 1]);
+    expect(ended.code).toBe(0);
+    expect(ended.stderr.match(/^.*(Waiting:|Going on).*$/gm)).toEqual([
+      expect.stringContaining(WAITING),
+      expect.stringContaining('Going on.'),
+    ]);
     const lines = (await watch.finished).stdout.trim().split('\n');
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       type: 'progress',
