@@ -2009,6 +2009,7 @@ begin
     if write.kept_at is not null then
       perform imago.build_note(write);
       perform imago.build_keep(write);
+      perform imago.build_stay(write);
       if write.deletes then
         perform imago.build_return(write);
       end if;
@@ -2149,17 +2150,15 @@ volatile
 set search_path = ''
 as $$
 declare
-  touch text := (
-    select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c where write.columns <> '{}');
   held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
   -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
   restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
   noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, so little is asked: the third part of the setting is empty in a batch that goes forward. Security definer would cost more
-  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
-  -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
+  -- Runs for each row, so little is asked. Security definer would cost more than the body, and is needed on a partitioned table only,
+  -- where writes straight to a partition pass by the guard. What the last pass asks for is asked for by a setting, which a statement
+  -- may set behind the guard: so that pass is proved to be ours.
   execute format(
     'create or replace function imago_undo.%I()
      returns trigger
@@ -2197,13 +2196,13 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(touch, ''), restored is not null));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(imago.stay_assignments(write), ''), restored is not null));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
-    format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+    format('Trigger function: in rollbacks of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
 end
 $$;
-comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row in a rollback. All that it does not restore stays, and its last pass gets what it asks for.';
 
 -- imago.build_note
 create or replace function imago.build_note(write imago.plan_write)
@@ -2278,6 +2277,37 @@ begin
 end
 $$;
 comment on function imago.build_return(imago.plan_write) is 'Generates the trigger functions that see to rows which come back. One notes a row before triggers of the app change it, the other, behind them, gives it back what it was.';
+
+-- imago.build_stay
+create or replace function imago.build_stay(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
+begin
+  -- Writes straight to a partition pass by the guard.
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     %s
+     set search_path = ''''
+     as %L',
+    write.undo_table || '_stay',
+    case when partitioned then 'security definer' else 'security invoker' end,
+    format('begin %s%s return new; end',
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
+      imago.stay_assignments(write)));
+  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_stay',
+    format('Trigger function: in batches of plan %s, leaves updated_at-like columns of %s as they are.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_stay');
+end
+$$;
+comment on function imago.build_stay(imago.plan_write) is 'Generates the trigger function that has the last word on a row on the way there. Batches leave updated_at-like columns as they are.';
 
 -- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -2506,12 +2536,12 @@ as $$
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
     from writes w
     cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
-    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'give', 'same']) k(kind)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'stay', 'give', 'same']) k(kind)
     where w.oid is not null
       and (k.kind <> 'insert' or w.inserts)
       and (k.kind not in ('delete', 'give', 'same') or w.deletes)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
-      and (k.kind not in ('note', 'keep', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
+      and (k.kind not in ('note', 'keep', 'stay', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
     union all
     select * from walked
   )
@@ -4599,7 +4629,7 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
     execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
-    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
+    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
@@ -4632,7 +4662,7 @@ begin
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
   end loop;
-  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
+  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
   execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
@@ -9983,6 +10013,7 @@ begin
   batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
+  perform imago.build_stay(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
@@ -9990,10 +10021,14 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation,
-    -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
-    write.undo_table || '_keep');
+    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:%', write.undo_table || '_keep');
+  -- One of its own for the way there: what runs for each row asks nothing.
+  execute format(
+    'create or replace trigger %I before update on %s for each row when (%s) execute function imago_undo.%I()',
+    imago.trigger_name(write.plan, 'stay'), write.relation,
+    case when imago.stay_assignments(write) is null then 'false'
+      else format('current_setting(''imago.batch'', true) like %L and current_setting(''imago.batch'', true) not like %L', batches || ':%', '%:%:%') end,
+    write.undo_table || '_stay');
   if write.deletes then
     perform imago.build_return(write);
     execute format(
@@ -10008,7 +10043,7 @@ begin
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note, keep and stay triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
 
 -- imago.install_sync
 create or replace function imago.install_sync(plan_name text, sync_position integer)
@@ -10309,6 +10344,7 @@ as $$
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       ('note', r.is_declared and w.kept_at is not null),
       ('keep', r.is_declared and w.kept_at is not null),
+      ('stay', r.is_declared and w.kept_at is not null),
       ('give', r.is_declared and w.deletes and w.kept_at is not null),
       ('same', r.is_declared and w.deletes and w.kept_at is not null)
     ) t(kind, wanted)
@@ -10357,7 +10393,7 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, give, same, sync and fill.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, stay, give, same, sync and fill.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -10371,7 +10407,7 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same', '_back']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
     union all
@@ -15789,7 +15825,7 @@ begin
       from pg_catalog.pg_trigger t
       where t.tgparentid = 0
         and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
-                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same']) suffix)
+                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same']) suffix)
              or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
       order by t.tgrelid, t.tgname
     loop
@@ -17976,6 +18012,19 @@ end
 $$;
 comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
 
+-- imago.stay_assignments
+create or replace function imago.stay_assignments(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ')
+  from unnest(imago.touch_columns(write.relation, write.columns)) c
+  where write.columns <> '{}'
+$$;
+comment on function imago.stay_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
+
 -- imago.still_to_move
 create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
 language plpgsql
@@ -18830,6 +18879,7 @@ as $$
     when 'give' then chr(1) || format('imago_%s_give', plan)
     when 'same' then c.last || format('imago_%s_same', plan)
     when 'keep' then c.last || format('imago_%s_keep', plan)
+    when 'stay' then c.last || format('imago_%s_stay', plan)
     when 'fill' then c.last || format('imago_%s_fill_%s', plan, part)
     -- After those of all plans that journal, or have the journal follow, what the statement has written.
     when 'sync' then format('~imago_~sync_%s_%s', plan, part)
@@ -18837,7 +18887,7 @@ as $$
   end
   from (select repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) as last) c
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, give, same, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, stay, give, same, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])

@@ -5,17 +5,15 @@ volatile
 set search_path = ''
 as $$
 declare
-  touch text := (
-    select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ') from unnest(imago.touch_columns(write.relation, write.columns)) c where write.columns <> '{}');
   held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
   -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
   restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
   noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
   partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, so little is asked: the third part of the setting is empty in a batch that goes forward. Security definer would cost more
-  -- than the body, and is needed on a partitioned table only, where writes straight to a partition pass by the guard. What the last
-  -- pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
+  -- Runs for each row, so little is asked. Security definer would cost more than the body, and is needed on a partitioned table only,
+  -- where writes straight to a partition pass by the guard. What the last pass asks for is asked for by a setting, which a statement
+  -- may set behind the guard: so that pass is proved to be ours.
   execute format(
     'create or replace function imago_undo.%I()
      returns trigger
@@ -53,10 +51,10 @@ begin
          return new;
        end',
       case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(touch, ''), restored is not null));
+      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(imago.stay_assignments(write), ''), restored is not null));
   execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
-    format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+    format('Trigger function: in rollbacks of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
 end
 $$;
-comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row in a rollback. All that it does not restore stays, and its last pass gets what it asks for.';

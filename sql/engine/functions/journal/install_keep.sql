@@ -13,6 +13,7 @@ begin
   batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
+  perform imago.build_stay(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
@@ -20,10 +21,14 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation,
-    -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when write.columns = '{}' or imago.touch_columns(write.relation, write.columns) = '{}' then ':%:%' else ':%' end,
-    write.undo_table || '_keep');
+    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:%', write.undo_table || '_keep');
+  -- One of its own for the way there: what runs for each row asks nothing.
+  execute format(
+    'create or replace trigger %I before update on %s for each row when (%s) execute function imago_undo.%I()',
+    imago.trigger_name(write.plan, 'stay'), write.relation,
+    case when imago.stay_assignments(write) is null then 'false'
+      else format('current_setting(''imago.batch'', true) like %L and current_setting(''imago.batch'', true) not like %L', batches || ':%', '%:%:%') end,
+    write.undo_table || '_stay');
   if write.deletes then
     perform imago.build_return(write);
     execute format(
@@ -38,4 +43,4 @@ begin
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note, keep and stay triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
