@@ -2504,14 +2504,26 @@ language sql
 stable
 set search_path = ''
 as $$
+  -- A row that was journaled has found itself by its key: where all have, none is to be looked at again. Only keys that change places
+  -- in one statement find another row, and these do so only where their uniqueness is looked at later.
   select format(
-    'if (coalesce(current_setting(''imago.back'', true), '''') <> '''' or not imago_fires) and %s then
-       raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %L;
-     end if;',
-    -- Where triggers of the app may be to blame, refuse_new_keys has looked already.
-    imago.identity_changed(write.relation, write.key_columns, false), write.relation)
+    'if %1$s%2$s then
+       if imago_fires and coalesce(current_setting(''imago.back'', true), '''') = '''' then
+         raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %3$L, detail = (
+           select coalesce(jsonb_agg(distinct n.%4$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
+       end if;
+       raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
+     end if; ',
+    case when not k.deferrable and write.columns <> '{}' then 'imago_journaled is distinct from imago_rows and ' end,
+    imago.identity_changed(write.relation, write.key_columns, k.deferrable),
+    write.relation, write.entity_column,
+    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
+  from (
+    select exists (
+      select from pg_catalog.pg_constraint c
+      where c.conrelid = write.relation::pg_catalog.regclass and c.contype = 'p' and c.condeferrable) as deferrable) k
 $$;
-comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a capture function: refuses rows whose primary key a batch, or a trigger of the app, has changed (IM072).';
+comment on function imago.capture_keys(imago.plan_write) is 'PL/pgSQL of a capture function: refuses rows whose primary key has changed, by which the journal knows them. IM068 where triggers of the app may have done so, else IM072.';
 
 -- imago.capture_problems
 create or replace function imago.capture_problems(plan text)
@@ -2591,16 +2603,17 @@ stable
 set search_path = ''
 as $$
 declare
-  body text := imago.refuse_new_keys(write);
+  body text;
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if imago.side_columns(write) = '{}' then
-    body := body || coalesce(imago.capture_columns(write, null), '');
+    body := coalesce(imago.capture_columns(write, null), 'null;');
   else
-    body := body || format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
+    body := format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
+  body := format('%s get diagnostics imago_journaled = row_count; %s', body, imago.capture_keys(write));
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
@@ -3961,6 +3974,7 @@ begin
        declare
          imago_batch bigint;
          imago_rows bigint;
+         imago_journaled bigint;
          imago_kind "char";
          imago_fires boolean;
          imago_moved boolean;
@@ -3970,7 +3984,7 @@ begin
          imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
-           select count(*) into imago_rows from %9$s;
+           select count(*) into imago_rows from %8$s;
            imago_kind := case when %1$s then ''n'' else ''u'' end;
            if current_setting(''imago.back'', true) = %5$L then
              if not %6$s or imago_kind <> ''n'' then
@@ -3981,9 +3995,8 @@ begin
            end if;
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
-             %10$s
+             %9$s
              %2$s
-             %8$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
@@ -3993,7 +4006,7 @@ begin
        end',
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
       case event when 'update' then 'true' else 'false' end, watch,
-      case event when 'update' then imago.capture_keys(write) else '' end, case event when 'delete' then 'old_rows' else 'new_rows' end,
+      case event when 'delete' then 'old_rows' else 'new_rows' end,
       case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
@@ -15243,27 +15256,6 @@ comment on function imago.refuse_data_loss(text, text) is 'For plans: refuses in
 
 Example: select imago.refuse_data_loss(''initials'', ''3 users would lose their initials'')';
 
--- imago.refuse_new_keys
-create or replace function imago.refuse_new_keys(write imago.plan_write)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select format(
-    'if coalesce(current_setting(''imago.back'', true), '''') = '''' and imago_fires and %1$s then
-       raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %2$L, detail = (
-         select coalesce(jsonb_agg(distinct n.%3$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %4$s))::text;
-     end if; ',
-    -- Keys change places in one statement only where their uniqueness is looked at later.
-    imago.identity_changed(write.relation, write.key_columns, exists (
-      select from pg_catalog.pg_constraint c
-      where c.conrelid = write.relation::pg_catalog.regclass and c.contype = 'p' and c.condeferrable)),
-    write.relation, write.entity_column,
-    imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
-$$;
-comment on function imago.refuse_new_keys(imago.plan_write) is 'PL/pgSQL of a capture function: raises IM068 where a trigger of the app has given rows that a batch writes another key. The journal knows rows by it.';
-
 -- imago.rehearsal_error
 create or replace function imago.rehearsal_error(plan imago.plan, error jsonb)
 returns jsonb
@@ -18178,12 +18170,12 @@ begin
        imago_context text;
        imago_fill text;
      begin
-       %8$s
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
-       imago_began := clock_timestamp();
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
+       %8$s
+       imago_began := clock_timestamp();
        loop
          begin
            if imago_entities is null then

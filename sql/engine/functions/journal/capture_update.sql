@@ -5,16 +5,17 @@ stable
 set search_path = ''
 as $$
 declare
-  body text := imago.refuse_new_keys(write);
+  body text;
   variables constant text[] := array['imago_batch', 'imago_kind'];
 begin
   if imago.side_columns(write) = '{}' then
-    body := body || coalesce(imago.capture_columns(write, null), '');
+    body := coalesce(imago.capture_columns(write, null), 'null;');
   else
-    body := body || format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
+    body := format('if imago_kind = ''n'' or imago_fires then %s else %s end if;',
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
+  body := format('%s get diagnostics imago_journaled = row_count; %s', body, imago.capture_keys(write));
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.

@@ -31,6 +31,7 @@ begin
        declare
          imago_batch bigint;
          imago_rows bigint;
+         imago_journaled bigint;
          imago_kind "char";
          imago_fires boolean;
          imago_moved boolean;
@@ -40,7 +41,7 @@ begin
          imago_context text;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
-           select count(*) into imago_rows from %9$s;
+           select count(*) into imago_rows from %8$s;
            imago_kind := case when %1$s then ''n'' else ''u'' end;
            if current_setting(''imago.back'', true) = %5$L then
              if not %6$s or imago_kind <> ''n'' then
@@ -51,9 +52,8 @@ begin
            end if;
            if imago.is_batch_open(%5$L, true) then
              imago_batch := split_part(current_setting(''imago.batch''), '':'', 2);
-             %10$s
+             %9$s
              %2$s
-             %8$s
              perform set_config(%3$L, (coalesce(nullif(current_setting(%3$L, true), ''''), ''0'')::integer
                + case when imago_kind = ''n'' then 2 else 1 end)::text, true);
            end if;
@@ -63,7 +63,7 @@ begin
        end',
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
       case event when 'update' then 'true' else 'false' end, watch,
-      case event when 'update' then imago.capture_keys(write) else '' end, case event when 'delete' then 'old_rows' else 'new_rows' end,
+      case event when 'delete' then 'old_rows' else 'new_rows' end,
       case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));

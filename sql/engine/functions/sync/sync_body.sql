@@ -45,12 +45,12 @@ begin
        imago_context text;
        imago_fill text;
      begin
-       %8$s
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
-       imago_began := clock_timestamp();
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
          return null;
        end if;
+       %8$s
+       imago_began := clock_timestamp();
        loop
          begin
            if imago_entities is null then
