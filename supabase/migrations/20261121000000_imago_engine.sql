@@ -1398,7 +1398,8 @@ begin
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass('imago_undo.' || quote_ident(w.undo_table))
     where w.plan = plan_name and pg_catalog.pg_stat_get_mod_since_analyze(c.oid) >= c.reltuples / 10
   loop
-    execute format('analyze imago_undo.%I', undo);
+    -- What rows are looked up by. The values in them take most of the time, and are asked for nowhere.
+    execute format('analyze imago_undo.%I (batch, entity, op)', undo);
   end loop;
 end
 $$;
@@ -2149,60 +2150,29 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
-  -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
-  restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
-  noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
-  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Runs for each row, so little is asked. Security definer would cost more than the body, and is needed on a partitioned table only,
-  -- where writes straight to a partition pass by the guard. What the last pass asks for is asked for by a setting, which a statement
-  -- may set behind the guard: so that pass is proved to be ours.
-  execute format(
-    'create or replace function imago_undo.%I()
-     returns trigger
-     language plpgsql
-     volatile
-     %s
-     set search_path = ''''
-     as %L',
-    write.undo_table || '_keep',
-    case when partitioned then 'security definer' else 'security invoker' end,
+  -- What the last pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
+  perform imago.create_keeper(write, 'keep', 'declare imago_note text[];',
     format(
-      'declare
-         imago_pass constant text := pg_catalog.split_part(pg_catalog.current_setting(''imago.batch'', true), '':'', 3);
-         imago_note text[];
-       begin
-         %1$s
-         if imago_pass = ''back'' and pg_catalog.pg_trigger_depth() = 1 and %7$L then
-           %4$s
-           return old;
+      '%1$s
+       if pg_catalog.pg_trigger_depth() = 1 then
+         if not imago.is_batch_open(%2$L) then
+           return new;
          end if;
-         %6$s
-         if imago_pass = ''side'' then
-           if pg_catalog.pg_trigger_depth() = 1 then
-             if not imago.is_batch_open(%5$L) then
-               return new;
-             end if;
-             imago_note := pg_catalog.current_setting(''imago.note'', true);
-             if pg_catalog.cardinality(imago_note) > 0 then
-               %2$s
-             end if;
-           else
-             %3$s
-           end if;
+         imago_note := pg_catalog.current_setting(''imago.note'', true);
+         if pg_catalog.cardinality(imago_note) > 0 then
+           %3$s
          end if;
-         return new;
-       end',
-      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      coalesce(noted, 'null;'), coalesce(held, ''), coalesce(restored, 'null;'), write.plan, coalesce(imago.stay_assignments(write), ''), restored is not null));
-  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
-    format('Trigger function: in rollbacks of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
-  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
+       else
+         %4$s
+       end if;',
+      imago.stay_assignments(write), write.plan,
+      coalesce(imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' '), 'null;'),
+      imago.side_values(write, 'new.%4$s := old.%4$s;', ' ')),
+    format('in the last pass of a rollback of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
 end
 $$;
-comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row in a rollback. All that it does not restore stays, and its last pass gets what it asks for.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row in a rollback''s last pass. It gets what it asks for.';
 
 -- imago.build_note
 create or replace function imago.build_note(write imago.plan_write)
@@ -2285,29 +2255,19 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- Writes straight to a partition pass by the guard.
-  execute format(
-    'create or replace function imago_undo.%I()
-     returns trigger
-     language plpgsql
-     volatile
-     %s
-     set search_path = ''''
-     as %L',
-    write.undo_table || '_stay',
-    case when partitioned then 'security definer' else 'security invoker' end,
-    format('begin %s%s return new; end',
-      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if; ', write.plan) else '' end,
-      imago.stay_assignments(write)));
-  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_stay',
-    format('Trigger function: in batches of plan %s, leaves updated_at-like columns of %s as they are.', write.plan, write.relation));
-  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_stay');
+  -- Runs for each row, so little is asked. Of a rollback it is the old row with what is restored: fewer columns to copy than all that
+  -- must stay.
+  perform imago.create_keeper(write, 'stay', '',
+    concat_ws(' ',
+      (select format('if pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' and pg_catalog.pg_trigger_depth() = 1 then %s return old; end if;',
+         string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' '))
+       from unnest(write.columns) c having count(*) > 0),
+      imago.stay_assignments(write)),
+    format('in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
 end
 $$;
-comment on function imago.build_stay(imago.plan_write) is 'Generates the trigger function that has the last word on a row on the way there. Batches leave updated_at-like columns as they are.';
+comment on function imago.build_stay(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore.';
 
 -- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -4014,6 +3974,37 @@ begin
 end
 $$;
 comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts, updates or deletes. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';
+
+-- imago.create_keeper
+create or replace function imago.create_keeper(write imago.plan_write, kind text, declarations text, body text, said text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  routine constant text := write.undo_table || '_' || kind;
+  partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
+begin
+  -- Security definer would cost more than the body, and is needed on a partitioned table only, where writes straight to a partition
+  -- pass by the guard.
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     %s
+     set search_path = ''''
+     as %L',
+    routine,
+    case when partitioned then 'security definer' else 'security invoker' end,
+    format('%s begin %s %s return new; end',
+      declarations, case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if;', write.plan) else '' end, body));
+  execute format('comment on function imago_undo.%I() is %L', routine, 'Trigger function: ' || said);
+  execute format('revoke all on function imago_undo.%I() from public', routine);
+end
+$$;
+comment on function imago.create_keeper(imago.plan_write, text, text, text, text) is 'Creates a trigger function that has the last word on each row that a batch of a plan updates.';
 
 -- imago.create_plan
 create or replace function imago.create_plan(
@@ -10034,13 +10025,14 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:%', write.undo_table || '_keep');
-  -- One of its own for the way there: what runs for each row asks nothing.
+    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:side', write.undo_table || '_keep');
   execute format(
-    'create or replace trigger %I before update on %s for each row when (%s) execute function imago_undo.%I()',
+    'create or replace trigger %I before update on %s for each row
+       when (current_setting(''imago.batch'', true) like %L%s) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'stay'), write.relation,
-    case when imago.stay_assignments(write) is null then 'false'
-      else format('current_setting(''imago.batch'', true) like %L and current_setting(''imago.batch'', true) not like %L', batches || ':%', '%:%:%') end,
+    -- On the way there it has nothing to do where there is no updated_at-like column.
+    batches || case when imago.stay_assignments(write) is null then ':%:back' else ':%' end,
+    case when imago.stay_assignments(write) is null then '' else format(' and current_setting(''imago.batch'', true) not like %L', '%:side') end,
     write.undo_table || '_stay');
   if write.deletes then
     perform imago.build_return(write);

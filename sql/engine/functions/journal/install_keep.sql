@@ -21,13 +21,14 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:%', write.undo_table || '_keep');
-  -- One of its own for the way there: what runs for each row asks nothing.
+    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:side', write.undo_table || '_keep');
   execute format(
-    'create or replace trigger %I before update on %s for each row when (%s) execute function imago_undo.%I()',
+    'create or replace trigger %I before update on %s for each row
+       when (current_setting(''imago.batch'', true) like %L%s) execute function imago_undo.%I()',
     imago.trigger_name(write.plan, 'stay'), write.relation,
-    case when imago.stay_assignments(write) is null then 'false'
-      else format('current_setting(''imago.batch'', true) like %L and current_setting(''imago.batch'', true) not like %L', batches || ':%', '%:%:%') end,
+    -- On the way there it has nothing to do where there is no updated_at-like column.
+    batches || case when imago.stay_assignments(write) is null then ':%:back' else ':%' end,
+    case when imago.stay_assignments(write) is null then '' else format(' and current_setting(''imago.batch'', true) not like %L', '%:side') end,
     write.undo_table || '_stay');
   if write.deletes then
     perform imago.build_return(write);
