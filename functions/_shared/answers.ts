@@ -238,6 +238,8 @@ const firedTrigger = z.looseObject({
   /** Null where too little was tried. */
   estimate: number,
   calls: z.array(z.string()),
+  /** Its function asks imago.in_batch(): it may keep quiet. */
+  asks_in_batch: z.boolean().nullish(),
 });
 
 /** `dry_run_migration`, of each mode. */

@@ -109,14 +109,14 @@ export function triggersText({ triggers }: DryRunAnswer): string {
 
 /** `notify on public.users: 300 calls so far, about 20,000 for the run`. */
 function foreseen(one: FiredTrigger, what: string): string {
-  const { object, trigger, event, level, fired, is_most, estimate } = one;
+  const { object, trigger, event, level, fired, is_most, estimate, asks_in_batch } = one;
   // A run writes with fewer and larger statements than what was tried.
   const most = is_most || level === 'statement';
   const all =
     typeof estimate === 'number'
       ? `${most ? 'at most' : 'about'} ${whole(estimate)} for the run`
       : 'for the run not known: too little was tried';
-  return `${trigger} on ${object} (${event}): ${is_most ? 'at most ' : ''}${counted(fired, what)} so far, ${all}`;
+  return `${trigger} on ${object} (${event}): ${is_most ? 'at most ' : ''}${counted(fired, what)} so far, ${all}${asks_in_batch ? ' (its function asks imago.in_batch(), and may do nothing then)' : ''}`;
 }
 
 /** How it ends: exit code 0 only where everything that was tried has worked. */

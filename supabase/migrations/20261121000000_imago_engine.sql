@@ -166,7 +166,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
   ('IM066', 'plan %1$s is not done: %2$s', '%3$s', 'expect_done was asked, usually by a migration of the app, before the plan was done. That migration has changed nothing.'),
   ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.'),
-  ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (coalesce(current_setting(''imago.batch'', true), '''') = ''''), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
+  ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (not imago.in_batch()), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
   ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
@@ -7520,10 +7520,12 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'object', t.tgrelid::pg_catalog.regclass, 'trigger', t.tgname, 'routine', t.tgfoid::pg_catalog.regproc,
     'event', f.event, 'level', case when t.tgtype & 1 = 1 then 'row' else 'statement' end,
-    'fired', f.fired, 'is_most', f.is_most, 'calls', to_jsonb(o.calls)) order by t.tgrelid::pg_catalog.regclass::text, t.tgname, f.event), '[]')
+    'fired', f.fired, 'is_most', f.is_most, 'calls', to_jsonb(o.calls), 'asks_in_batch', o.asks) order by t.tgrelid::pg_catalog.regclass::text, t.tgname, f.event), '[]')
   from fired f
   join pg_catalog.pg_trigger t on t.oid = f.id
-  cross join lateral (select imago.outside_calls(t.tgfoid) as calls offset 0) o
+  cross join lateral (
+    select imago.outside_calls(t.tgfoid) as calls,
+      exists (select from imago.reached_functions(t.tgfoid) r where r.source ~* '\mimago"?\s*\.\s*"?in_batch\M') as asks offset 0) o
   where f.fired > 0
 $$;
 comment on function imago.fired_triggers(text, jsonb) is 'Which triggers of the app a stage of a rehearsal has fired, and how often; and by what they call to the outside.';
@@ -9882,6 +9884,31 @@ as $$
   select least(cost.images * current_setting('block_size')::numeric, greatest(0, cost.wal_bytes - 50 * cost.records))
 $$;
 comment on function imago.image_bytes(imago.cost) is 'Of the write-ahead log of a cost, what images of whole pages take at most.';
+
+-- imago.in_batch
+create or replace function imago.in_batch()
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  -- What a sync of the app's own write has opened is none; around one within a batch is that batch.
+  named bigint[];
+begin
+  if coalesce(current_setting('imago.batch', true), '') = '' then
+    return false;
+  end if;
+  named := array[
+    substring(current_setting('imago.batch', true) from '^[a-z0-9_]+:([0-9]{1,18})(?::back|:side)?$'),
+    substring(current_setting('imago.outer', true) from '^[a-z0-9_]+:([0-9]{1,18})(?::back|:side)?$')];
+  return exists (
+    select from imago.batch b
+    where b.id = any (named) and b.path <> 'sync' and b.xid = pg_current_xact_id_if_assigned() and b.ms is null);
+end
+$$;
+comment on function imago.in_batch() is 'For triggers of the app: whether Imago is writing: a batch forward or back, or a fix, of this very transaction. Any role may ask, and none can make it true or false: the row of a batch proves it. False in what a sync does for the app''s own write.';
 
 -- imago.in_cohort
 create or replace function imago.in_cohort(staged imago.plan, keys text[])
@@ -18330,6 +18357,7 @@ begin
        imago_batch bigint;
        imago_uncaptured jsonb;
        imago_outer text;
+       imago_outermost text;
        imago_depth text;
        imago_began timestamptz;
        imago_state text;
@@ -18362,11 +18390,15 @@ begin
            imago_depth := coalesce(current_setting(''imago.sync_depth'', true), '''');
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
+           -- Within a batch of another plan imago.in_batch() stays true.
+           imago_outermost := coalesce(current_setting(''imago.outer'', true), '''');
+           perform set_config(''imago.outer'', coalesce(nullif(imago_outermost, ''''), imago_outer), true);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
            perform set_config(''search_path'', imago.app_search_path(), true);
            case tg_op %5$s end case;
            perform pg_catalog.set_config(''search_path'', '''', true);
            perform set_config(''imago.batch'', imago_outer, true);
+           perform set_config(''imago.outer'', imago_outermost, true);
            perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
            perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities, imago_uncaptured);
@@ -19083,7 +19115,7 @@ as $$
       when s.seconds = 0 then f.fired end as estimate
     from jsonb_to_recordset(tried) t(stage integer, triggers jsonb)
     join jsonb_to_recordset(stages) s(stage integer, pending bigint, tried bigint, moved bigint, per_second numeric, seconds numeric) on s.stage = t.stage
-    cross join lateral jsonb_to_recordset(t.triggers) f(object text, trigger text, routine text, event text, level text, fired numeric, is_most boolean, calls jsonb)
+    cross join lateral jsonb_to_recordset(t.triggers) f(object text, trigger text, routine text, event text, level text, fired numeric, is_most boolean, calls jsonb, asks_in_batch boolean)
   )
   select coalesce(jsonb_agg(to_jsonb(r) order by r.object, r.trigger, r.event), '[]')
   from (
@@ -19091,9 +19123,9 @@ as $$
     select c.object, c.trigger, c.routine, c.event, c.level, sum(c.fired) as fired, bool_or(c.is_most) as is_most,
       case when bool_and(c.estimate is not null) and not exists (select from jsonb_to_recordset(stages) s(seconds numeric) where s.seconds is null)
         then round(sum(c.estimate)) end as estimate,
-      c.calls
+      c.calls, c.asks_in_batch
     from counted c
-    group by c.object, c.trigger, c.routine, c.event, c.level, c.calls
+    group by c.object, c.trigger, c.routine, c.event, c.level, c.calls, c.asks_in_batch
   ) r
 $$;
 comment on function imago.trigger_reports(jsonb, jsonb) is 'How often each trigger of the app has fired in a dry run, and would in the whole run. Without an estimate where a stage was not tried.';
@@ -21402,9 +21434,25 @@ Example: call imago.run(''avatars'')';
 do $$
 declare
   routine regprocedure;
+  other record;
 begin
   for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
     execute format('revoke all on routine %s from public, anon, authenticated', routine);
+  end loop;
+  -- Everybody may use the schema, for imago.in_batch(). So nobody may have got more in it by the default privileges of the project.
+  for other in
+    select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end as role
+    from (
+      select c.relowner as owner, c.relacl as acl from pg_class c where c.relnamespace = 'imago'::regnamespace
+      union all
+      select p.proowner, p.proacl from pg_proc p where p.pronamespace = 'imago'::regnamespace
+    ) made
+    cross join lateral aclexplode(made.acl) a
+    where a.grantee <> made.owner and a.grantee <> 'service_role'::regrole
+  loop
+    execute format('revoke all on all tables in schema imago from %s', other.role);
+    execute format('revoke all on all sequences in schema imago from %s', other.role);
+    execute format('revoke all on all routines in schema imago from %s', other.role);
   end loop;
   -- install_check has seen to it that nobody else has functions of these names.
   for routine in
@@ -21428,4 +21476,7 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
+-- Triggers of the app ask it as whoever writes.
+grant usage on schema imago to public;
+grant execute on function imago.in_batch() to public;
 grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

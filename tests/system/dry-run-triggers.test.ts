@@ -33,7 +33,11 @@ beforeAll(async () => {
       end $$;
     create function public."Send"(text) returns void language sql as $$ select pg_notify('items', $1) $$;
     create function public.tell() returns trigger language plpgsql as $$
-      begin perform public."Send"(new.id::text); return null; end $$;
+      begin
+        if imago.in_batch() then return null; end if;
+        perform public."Send"(new.id::text);
+        return null;
+      end $$;
     create function public.note() returns trigger language plpgsql as $$
       begin insert into public.audit (what) select 'row ' || k from generate_series(1, 3) k; return null; end $$;
     create trigger webhook after update on public.items for each row
@@ -80,8 +84,14 @@ test('names each trigger that fired, how often, and by what it calls to the outs
     is_most: false,
     estimate: ITEMS,
     calls: ['supabase_functions.http_request'],
+    asks_in_batch: false,
   });
-  expect(of('even')).toMatchObject({ fired: ITEMS / 2, is_most: false, calls: ['pg_notify'] });
+  expect(of('even')).toMatchObject({
+    fired: ITEMS / 2,
+    is_most: false,
+    calls: ['pg_notify'],
+    asks_in_batch: true,
+  });
   expect(of('finished')).toMatchObject({ fired: ITEMS, is_most: true, calls: [] });
   expect(of('swept')).toMatchObject({ level: 'statement', is_most: false });
   expect(of('noted')).toMatchObject({ object: 'public.audit', event: 'insert', is_most: true });
@@ -113,7 +123,16 @@ test('foresees the whole run from what was tried, and nothing where a stage was 
   const tried = [
     {
       stage: 1,
-      triggers: [{ ...fired, level: 'row', fired: 300, is_most: false, calls: ['net.http_post'] }],
+      triggers: [
+        {
+          ...fired,
+          level: 'row',
+          fired: 300,
+          is_most: false,
+          calls: ['net.http_post'],
+          asks_in_batch: false,
+        },
+      ],
     },
     { stage: 2, triggers: [] },
   ];
@@ -124,7 +143,15 @@ test('foresees the whole run from what was tried, and nothing where a stage was 
   const reports = async (last: Answer) =>
     value<Answer[]>(db.sql, 'select imago.trigger_reports($1, $2)', [tried, [stages[0], last]]);
   expect(await reports(stages[1] as Answer)).toEqual([
-    { ...fired, level: 'row', fired: 300, is_most: false, estimate: 20_000, calls: ['net.http_post'] },
+    {
+      ...fired,
+      level: 'row',
+      fired: 300,
+      is_most: false,
+      estimate: 20_000,
+      calls: ['net.http_post'],
+      asks_in_batch: false,
+    },
   ]);
   expect(await reports({ ...stages[1], tried: 0, moved: 0, per_second: null, seconds: null })).toMatchObject([
     { fired: 300, estimate: null },

@@ -190,6 +190,10 @@ describe('triggers of the app', () => {
       'webhook notify on public.users (update): at most 300 calls so far, for the run not known: too little was tried',
     ],
     [
+      { asks_in_batch: true },
+      'webhook notify on public.users (update): 300 calls so far, about 20,000 for the run (its function asks imago.in_batch(), and may do nothing then)',
+    ],
+    [
       { level: 'statement', fired: 1, calls: ['pg_notify'] },
       'pg_notify notify on public.users (update): 1 call so far, at most 20,000 for the run',
     ],

@@ -34,10 +34,12 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'object', t.tgrelid::pg_catalog.regclass, 'trigger', t.tgname, 'routine', t.tgfoid::pg_catalog.regproc,
     'event', f.event, 'level', case when t.tgtype & 1 = 1 then 'row' else 'statement' end,
-    'fired', f.fired, 'is_most', f.is_most, 'calls', to_jsonb(o.calls)) order by t.tgrelid::pg_catalog.regclass::text, t.tgname, f.event), '[]')
+    'fired', f.fired, 'is_most', f.is_most, 'calls', to_jsonb(o.calls), 'asks_in_batch', o.asks) order by t.tgrelid::pg_catalog.regclass::text, t.tgname, f.event), '[]')
   from fired f
   join pg_catalog.pg_trigger t on t.oid = f.id
-  cross join lateral (select imago.outside_calls(t.tgfoid) as calls offset 0) o
+  cross join lateral (
+    select imago.outside_calls(t.tgfoid) as calls,
+      exists (select from imago.reached_functions(t.tgfoid) r where r.source ~* '\mimago"?\s*\.\s*"?in_batch\M') as asks offset 0) o
   where f.fired > 0
 $$;
 comment on function imago.fired_triggers(text, jsonb) is 'Which triggers of the app a stage of a rehearsal has fired, and how often; and by what they call to the outside.';
