@@ -89,22 +89,18 @@ export function estimateText({ estimate, stages, ...words }: DryRunAnswer): stri
 }
 
 /** A line for each trigger of the app that calls to the outside. */
-export function callsText({ triggers }: DryRunAnswer): string {
+export function callLines({ triggers }: DryRunAnswer): string[] {
   return (triggers ?? [])
     .filter(({ calls }) => calls.length > 0)
     .map(
       (one) =>
         `${one.calls.some((name) => name.includes('http')) ? 'webhook' : one.calls.join(', ')} ${foreseen(one, 'call')}`,
-    )
-    .join(lineBreak);
+    );
 }
 
 /** A line for each of the others that fired. */
-export function triggersText({ triggers }: DryRunAnswer): string {
-  return (triggers ?? [])
-    .filter(({ calls }) => calls.length === 0)
-    .map((one) => foreseen(one, 'time'))
-    .join(lineBreak);
+export function triggerLines({ triggers }: DryRunAnswer): string[] {
+  return (triggers ?? []).filter(({ calls }) => calls.length === 0).map((one) => foreseen(one, 'time'));
 }
 
 /** `notify on public.users: 300 calls so far, about 20,000 for the run`. */

@@ -53,6 +53,9 @@ beforeAll(async () => {
     create trigger counted_statements after update on public.items for each statement execute function public.count_it();
     create trigger off after update on public.items for each row execute function public.tell();
     alter table public.items disable trigger off;
+    create function public.broadcast() returns trigger language plpgsql as $$
+      begin perform realtime.send('{}', 'done', 'items', false); return null; end $$;
+    create trigger broadcast after update on public.items for each row execute function public.broadcast();
     create trigger on_all after insert on public.made for each row execute function public.tell();
     create trigger on_low after insert on public.made_low for each row execute function public.tell();
     create trigger noted after insert on public.audit for each row execute function public.count_it();`);
@@ -65,6 +68,7 @@ test('names each trigger that fired, how often, and by what it calls to the outs
   const of = (trigger: string) => dry.triggers.find((one: Answer) => one.trigger === trigger);
   expect(dry.triggers.map(({ trigger }: Answer) => trigger)).toEqual([
     'noted',
+    'broadcast',
     'counted_even',
     'counted_statements',
     'even',
@@ -92,6 +96,7 @@ test('names each trigger that fired, how often, and by what it calls to the outs
     calls: ['pg_notify'],
     asks_in_batch: true,
   });
+  expect(of('broadcast')).toMatchObject({ fired: ITEMS, calls: ['realtime.send'] });
   expect(of('finished')).toMatchObject({ fired: ITEMS, is_most: true, calls: [] });
   expect(of('swept')).toMatchObject({ level: 'statement', is_most: false });
   expect(of('noted')).toMatchObject({ object: 'public.audit', event: 'insert', is_most: true });

@@ -3,10 +3,10 @@ import { dryRunAnswer } from '../../functions/_shared/answers.ts';
 import { plain } from '../../scripts/command/printable.ts';
 import {
   announcement,
-  callsText,
+  callLines,
   estimateText,
   stageLines,
-  triggersText,
+  triggerLines,
   untriedText,
   verdict,
 } from '../../scripts/migrate/dry-run-words.ts';
@@ -199,14 +199,14 @@ describe('triggers of the app', () => {
     ],
   ])('that call out are told as calls', (fields, expected) => {
     const dry = answer({ triggers: [{ ...one, calls: ['net.http_post'], ...fields }] });
-    expect([callsText(dry), triggersText(dry)]).toEqual([expected, '']);
+    expect([callLines(dry), triggerLines(dry)]).toEqual([[expected], []]);
   });
 
   test('that do not are told apart', () => {
     const dry = answer({ triggers: [{ ...one, calls: [] }] });
-    expect([callsText(dry), triggersText(dry)]).toEqual([
-      '',
-      'notify on public.users (update): 300 times so far, about 20,000 for the run',
+    expect([callLines(dry), triggerLines(dry)]).toEqual([
+      [],
+      ['notify on public.users (update): 300 times so far, about 20,000 for the run'],
     ]);
   });
 });
