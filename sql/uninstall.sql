@@ -91,6 +91,16 @@ begin
     perform imago.raise_error('IM055', found);
   end if;
 
+  -- The source of a function is text, on which PostgreSQL keeps no account. One that asks whether there is such a function may stay.
+  select string_agg('function ' || p.oid::pg_catalog.regprocedure::text, ', ' order by p.oid::pg_catalog.regprocedure::text) into found
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  cross join lateral (select regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') as source) s
+  where n.nspname <> all (own_schemas) and s.source ~* '\mimago"?\s*\.\s*"?in_batch\M' and s.source !~* '\mto_regproc(edure)?\M';
+  if found is not null then
+    perform imago.raise_error('IM055', found);
+  end if;
+
   for item in select p.name from imago.plan p loop
     perform imago.unschedule(item.name, 'Imago is removed');
   end loop;

@@ -227,6 +227,21 @@ export const prepareAnswer = z.looseObject({
 /** A table and the lock that is held on it, as PostgreSQL names it. */
 const tableLock = z.looseObject({ object: z.string(), mode: z.string() });
 
+/** How often a trigger of the app fires; `calls`: functions by which it calls to the outside. */
+const firedTrigger = z.looseObject({
+  object: z.string(),
+  trigger: z.string(),
+  event: z.string(),
+  level: z.string(),
+  fired: count,
+  is_most: z.boolean().nullish(),
+  /** Null where too little was tried. */
+  estimate: number,
+  calls: z.array(z.string()),
+  /** Its function asks imago.in_batch(): it may keep quiet. */
+  asks_in_batch: z.boolean().nullish(),
+});
+
 /** `dry_run_migration`, of each mode. */
 export const dryRunAnswer = z.looseObject({
   ...words,
@@ -240,6 +255,7 @@ export const dryRunAnswer = z.looseObject({
   failures: z.array(z.looseObject({})).nullish(),
   rows: rowCounts,
   side_effects: z.array(z.unknown()).nullish(),
+  triggers: z.array(firedTrigger).nullish(),
   undeclared: z.array(z.unknown()).nullish(),
   wal_bytes: number,
   rows_per_second: number,
@@ -312,5 +328,6 @@ export type PerformanceAnswer = z.output<typeof performanceAnswer>;
 export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
 export type DryRunAnswer = z.output<typeof dryRunAnswer>;
 export type DryRunStage = z.output<typeof dryRunStage>;
+export type FiredTrigger = z.output<typeof firedTrigger>;
 export type Finding = z.output<typeof finding>;
 export type Problem = z.output<typeof problem>;

@@ -163,9 +163,22 @@ function isMadeByEngine(name: string, plans: ReadonlySet<string>): boolean {
   return plans.has(schemaOf(name)) && /\.(preflight|statistics)$/.test(name);
 }
 
+/** What everybody may call, as whoever writes a table of the app does by its triggers; so everybody may use its schema. */
+const forEverybody = { schema: 'imago', routine: 'imago.in_batch()' };
+
 function checkRights(object: string, ours: Installed, owner: string | undefined): Finding[] {
   const findings: Finding[] = [];
-  if (ours.open_to.length > 0) {
+  if (object === forEverybody.routine) {
+    if (!ours.open_to.includes('public')) {
+      findings.push({
+        severity: 'error',
+        code: 'function_closed',
+        object,
+        message: `The function ${object} may not be called by everybody, as triggers of the app do.`,
+        remedy: `grant usage on schema ${forEverybody.schema} to public; grant execute on function ${object} to public;`,
+      });
+    }
+  } else if (ours.open_to.length > 0) {
     findings.push({
       severity: 'error',
       code: 'function_open',
@@ -244,7 +257,7 @@ function checkRelations(installation: Installation, all: readonly Part[]): Findi
 
 function checkSchemas({ schemas }: Installation): Finding[] {
   return schemas
-    .filter(({ open_to }) => open_to.length > 0)
+    .filter(({ name, open_to }) => name !== forEverybody.schema && open_to.length > 0)
     .map(({ name, open_to }) => ({
       severity: 'error',
       code: 'schema_open',

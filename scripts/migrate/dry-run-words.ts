@@ -1,5 +1,5 @@
 /** What people read of a dry run: before it starts, at its end, and of each stage. */
-import type { DryRunAnswer, DryRunStage } from '../../functions/_shared/answers.ts';
+import type { DryRunAnswer, DryRunStage, FiredTrigger } from '../../functions/_shared/answers.ts';
 import { counted, countedEntities, duration, whole } from '../command/figures.ts';
 import { lineBreak } from '../command/printable.ts';
 import type { Ending } from './ending.ts';
@@ -86,6 +86,33 @@ export function estimateText({ estimate, stages, ...words }: DryRunAnswer): stri
   if (estimate.total === 0) return undefined;
   const all = `${estimate.is_estimate ? 'about ' : ''}${countedEntities(estimate.total, words)}`;
   return `${all} in about ${duration(Number(estimate.seconds) * 1000)}, by one worker`;
+}
+
+/** A line for each trigger of the app that calls to the outside. */
+export function callLines({ triggers }: DryRunAnswer): string[] {
+  return (triggers ?? [])
+    .filter(({ calls }) => calls.length > 0)
+    .map(
+      (one) =>
+        `${one.calls.some((name) => name.includes('http')) ? 'webhook' : one.calls.join(', ')} ${foreseen(one, 'call')}`,
+    );
+}
+
+/** A line for each of the others that fired. */
+export function triggerLines({ triggers }: DryRunAnswer): string[] {
+  return (triggers ?? []).filter(({ calls }) => calls.length === 0).map((one) => foreseen(one, 'time'));
+}
+
+/** `notify on public.users: 300 calls so far, about 20,000 for the run`. */
+function foreseen(one: FiredTrigger, what: string): string {
+  const { object, trigger, event, level, fired, is_most, estimate, asks_in_batch } = one;
+  // A run writes with fewer and larger statements than what was tried.
+  const most = is_most || level === 'statement';
+  const all =
+    typeof estimate === 'number'
+      ? `${most ? 'at most' : 'about'} ${whole(estimate)} for the run`
+      : 'for the run not known: too little was tried';
+  return `${trigger} on ${object} (${event}): ${is_most ? 'at most ' : ''}${counted(fired, what)} so far, ${all}${asks_in_batch ? ' (its function asks imago.in_batch(), and may do nothing then)' : ''}`;
 }
 
 /** How it ends: exit code 0 only where everything that was tried has worked. */

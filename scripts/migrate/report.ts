@@ -36,7 +36,7 @@ import { colours } from '../command/terminal.ts';
 import type { Part } from '../command/wrap.ts';
 import type { Action } from './actions.ts';
 import type { Tally } from './drive.ts';
-import { estimateText, stageLines, untriedText } from './dry-run-words.ts';
+import { callLines, estimateText, stageLines, triggerLines, untriedText } from './dry-run-words.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { findingsText } from './findings.ts';
 import { forecastText, problemText } from './forecast-words.ts';
@@ -182,6 +182,8 @@ function addDryRun(add: Add, dry: DryRunAnswer): void {
     add('Forecast', [forecastText(dry.forecast), ...dry.forecast.problems.map(problemText)].join(lineBreak));
   }
   add('Failures', listText(dry.failures));
+  add('Calls outside', listText(callLines(dry)));
+  add('Triggers', listText(triggerLines(dry)));
   add('Side effects', listText(dry.side_effects));
   add('Undeclared', listText(dry.undeclared));
   const problems = (dry.problems ?? []).map(({ severity, object, message, hint }) =>

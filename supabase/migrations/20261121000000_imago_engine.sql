@@ -166,7 +166,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM065', 'the run of plan %1$s does not get on: %2$s calls have resolved nothing, and nothing is locked. Seen: %3$s', 'Look at what the views and apply of the plan do for these; then call retry_failed_migrations(%1$L), or roll back.', 'So many calls in a row (setting idle_calls) have left everything as it was, though nobody held what they needed.'),
   ('IM066', 'plan %1$s is not done: %2$s', '%3$s', 'expect_done was asked, usually by a migration of the app, before the plan was done. That migration has changed nothing.'),
   ('IM067', 'the view %2$s of plan %1$s lists entities as %3$s, and the key of %4$s is %5$s', 'Cast the key in the view: entity::%5$s. Then call again.', 'Keys of these types are never equal, so that no entity would be found pending.'),
-  ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (coalesce(current_setting(''imago.batch'', true), '''') = ''''), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
+  ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (not imago.in_batch()), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
   ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
@@ -2617,7 +2617,7 @@ as $$
     select t.tgrelid::pg_catalog.regclass::text as relation, t.tgname,
       concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end, case when d.deletes and t.tgtype & 8 > 0 then 'delete' end) as events,
       case when t.tgtype & 1 > 0 then 'each row' else 'each statement' end as level,
-      t.tgfoid::pg_catalog.regproc::text as routine,
+      t.tgfoid::pg_catalog.regproc::text as routine, imago.outside_calls(t.tgfoid) as calls,
       exists (select from imago.guard_triggers(plan) g where g.object = format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass)) as guards,
       -- A trigger before the write that only sets columns of its own row does nothing else; updated_at is kept as it was.
       t.tgtype & 3 = 3 and t.tgtype & 8 = 0 and p.prolang in (select l.oid from pg_catalog.pg_language l where l.lanname = 'plpgsql')
@@ -2634,9 +2634,10 @@ as $$
   select jsonb_build_object(
     'findings', coalesce(jsonb_agg(jsonb_build_object(
       'object', format('trigger %I on %s', tgname, relation),
-      'message', format('calls %s for %s on %s', routine, level, events),
+      'message', format('calls %s for %s on %s%s', routine, level, events,
+        case when calls not in ('{}', array[routine]) then format(', and by it to the outside: %s', array_to_string(calls, ', ')) end),
       'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
-        || 'Side effects stay after a rollback; see side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
+        || 'Side effects stay after a rollback; see triggers and side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
     'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only),
       'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))
   from triggers
@@ -3942,10 +3943,19 @@ begin
          imago_relation text;
          imago_identity imago.identity;
          imago_context text;
+         imago_query text;
+         imago_counts jsonb;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from %8$s;
            imago_kind := case when %1$s then ''n'' else ''u'' end;
+           if current_setting(''imago.dry'', true) = ''on'' then
+             imago_query := imago.fires_query(tg_relid, tg_op, %10$L, %11$L);
+             if imago_query is not null then
+               execute imago_query into imago_counts;
+               perform set_config(%12$L, imago.add_counts(nullif(current_setting(%12$L, true), '''')::jsonb, imago_counts)::text, true);
+             end if;
+           end if;
            if current_setting(''imago.back'', true) = %5$L then
              if not %6$s or imago_kind <> ''n'' then
                return null;
@@ -3967,7 +3977,8 @@ begin
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
       case event when 'update' then 'true' else 'false' end, watch,
       case event when 'delete' then 'old_rows' else 'new_rows' end,
-      case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end));
+      case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end,
+      write.key_columns, write.columns, 'imago.fires_' || write.id));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);
@@ -4747,7 +4758,7 @@ begin
   -- Nothing is locked any more, so it may take its time.
   stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.foreseen_pending(plan, cohort)));
   return result - '{found,pending,locked_at}'::text[] || imago.plan_words(plan) || jsonb_build_object(
-    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages),
+    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'triggers', imago.trigger_reports(result -> 'stages', stages), 'estimate', imago.whole_estimate(stages),
     'forecast', imago.forecast(plan, stages));
 end
 $$;
@@ -6326,9 +6337,9 @@ as $$
     select c.oid
     from reached r
     join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
-    join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    join pg_catalog.pg_class c on c.relkind in ('r', 'p') and p.prosrc ~* ('\m' || regexp_replace(c.relname, '\W', '.', 'g') || '\M')
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema|imago)'
+    cross join lateral imago.named_words(t.tgfoid) n(word)
+    join pg_catalog.pg_class c on c.relkind in ('r', 'p') and lower(c.relname) = n.word
+    join pg_catalog.pg_namespace s on s.oid = c.relnamespace and s.nspname !~ '^(pg_|information_schema|imago)'
   )
   select exists (
     select from reached r
@@ -6338,10 +6349,13 @@ as $$
            and exists (select from pg_catalog.pg_constraint c where c.oid = t.tgconstraint and c.conrelid = relation::pg_catalog.regclass
                        and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('c', 'n', 'd'))))
        or (not t.tgisinternal and (
-             p.prosrc ~* ('\m' || regexp_replace((select c.relname from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass), '\W', '.', 'g') || '\M')
-               and column_name is null
+             column_name is null and exists (
+               -- A partition is written under the name of its table.
+               select from imago.named_words(p.oid) n(word)
+               join pg_catalog.pg_class c on lower(c.relname) = n.word
+               where c.oid in (relation::pg_catalog.regclass, pg_catalog.pg_partition_root(relation::pg_catalog.regclass)))
              or column_name is not null and r.oid in (select t from imago.written_tables(relation) t)
-               and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
+               and lower(column_name) in (select imago.named_words(p.oid))
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';
@@ -7472,6 +7486,88 @@ begin
 end
 $$;
 comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+
+-- imago.fired_triggers
+create or replace function imago.fired_triggers(plan_name text, written jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  with counted as (
+    -- In declared relations the capture triggers have asked for each statement what it fires.
+    select split_part(c.key, ' ', 1)::oid as id, split_part(c.key, ' ', 2) as event, sum(c.value::bigint) as fired
+    from imago.plan_write w
+    cross join lateral jsonb_each_text(nullif(current_setting('imago.fires_' || w.id, true), '')::jsonb) c
+    where w.plan = plan_name
+    group by 1, 2
+  ), written_rows as (
+    select split_part(w.key, ' ', 1) as event, substr(w.key, strpos(w.key, ' ') + 1)::pg_catalog.regclass as relation, w.value::bigint as amount
+    from jsonb_each_text(written) w
+    where w.value::bigint > 0
+  ), fired as (
+    select t.oid as id, c.event, c.fired, t.tgattr::text <> '' and c.event = 'update' as is_most
+    from counted c
+    join pg_catalog.pg_trigger t on t.oid = c.id
+    union all
+    -- Elsewhere only rows are counted, those of what was tried and taken back included.
+    select t.oid, r.event, r.amount, true
+    from written_rows r
+    join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgtype & (case r.event when 'insert' then 4 when 'update' then 16 else 8 end) > 0
+    where not t.tgisinternal and t.tgenabled in ('O', 'A') and not imago.is_ours(t.tgfoid)
+      and not exists (
+        select from counted c
+        join pg_catalog.pg_trigger o on o.oid = c.id
+        where c.event = r.event
+          and (o.oid = t.oid or t.tgparentid <> 0 and o.tgname = t.tgname and o.tgrelid = pg_catalog.pg_partition_root(t.tgrelid)))
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'object', t.tgrelid::pg_catalog.regclass, 'trigger', t.tgname, 'routine', t.tgfoid::pg_catalog.regproc,
+    'event', f.event, 'level', case when t.tgtype & 1 = 1 then 'row' else 'statement' end,
+    'fired', f.fired, 'is_most', f.is_most, 'calls', to_jsonb(o.calls), 'asks_in_batch', o.asks) order by t.tgrelid::pg_catalog.regclass::text, t.tgname, f.event), '[]')
+  from fired f
+  join pg_catalog.pg_trigger t on t.oid = f.id
+  cross join lateral (
+    select imago.outside_calls(t.tgfoid) as calls,
+      exists (select from imago.reached_functions(t.tgfoid) r where r.source ~* '\mimago"?\s*\.\s*"?in_batch\M') as asks offset 0) o
+  where f.fired > 0
+$$;
+comment on function imago.fired_triggers(text, jsonb) is 'Which triggers of the app a stage of a rehearsal has fired, and how often; and by what they call to the outside.';
+
+-- imago.fires_query
+create or replace function imago.fires_query(relation oid, event text, keys text[], declared text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- Of an update of certain columns the list of the statement counts, which nobody tells. So: one that the plan declares, or a change.
+  select 'select jsonb_build_object(' || string_agg(format('%L, (select count(*) from %s where %s and %s)',
+    t.oid || ' ' || lower(event),
+    case when t.tgtype & 1 = 1 then rows.list else '(select) one' end,
+    -- Here it is one trigger deeper than where the condition is asked.
+    coalesce(replace(substring(pg_catalog.pg_get_triggerdef(t.oid) from ' WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) '),
+      'pg_trigger_depth()', '(pg_trigger_depth() - 1)'), 'true'),
+    case
+      when watched.changed is null then 'true'
+      when t.tgtype & 1 = 1 then watched.changed
+      else format('exists (select from %s where %s)', rows.list, watched.changed) end), ', ' order by t.oid) || ')'
+  from pg_catalog.pg_trigger t
+  cross join lateral (
+    select case event
+      when 'INSERT' then 'new_rows new'
+      when 'DELETE' then 'old_rows old'
+      else 'old_rows old join new_rows new on ' || (select string_agg(format('old.%1$I = new.%1$I', k), ' and ') from unnest(keys) k) end as list) rows
+  cross join lateral (
+    select case when event = 'UPDATE' and count(*) > 0 and not bool_or(a.attname::text = any (declared))
+      then format('not (row(%s)::record operator(pg_catalog.*=) row(%s)::record)',
+        string_agg(format('old.%I', a.attname), ', ' order by a.attnum), string_agg(format('new.%I', a.attname), ', ' order by a.attnum)) end as changed
+    from pg_catalog.pg_attribute a
+    where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) watched
+  where t.tgrelid = relation and not t.tgisinternal and t.tgenabled in ('O', 'A') and not imago.is_ours(t.tgfoid)
+    and t.tgtype & (case event when 'INSERT' then 4 when 'UPDATE' then 16 else 8 end) > 0
+$$;
+comment on function imago.fires_query(oid, text, text[], text[]) is 'SQL: how often each trigger of the app fires for a statement of which old_rows and new_rows are left. Null where there is none.';
 
 -- imago.first_size
 create or replace function imago.first_size(lane imago.lane, out batch_size integer, out entity_ms numeric, out entity_wal numeric)
@@ -9792,6 +9888,31 @@ as $$
   select least(cost.images * current_setting('block_size')::numeric, greatest(0, cost.wal_bytes - 50 * cost.records))
 $$;
 comment on function imago.image_bytes(imago.cost) is 'Of the write-ahead log of a cost, what images of whole pages take at most.';
+
+-- imago.in_batch
+create or replace function imago.in_batch()
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  -- What a sync of the app's own write has opened is none; around one within a batch is that batch.
+  named bigint[];
+begin
+  if coalesce(current_setting('imago.batch', true), '') = '' then
+    return false;
+  end if;
+  named := array[
+    substring(current_setting('imago.batch', true) from '^[a-z0-9_]+:([0-9]{1,18})(?::back|:side)?$'),
+    substring(current_setting('imago.outer', true) from '^[a-z0-9_]+:([0-9]{1,18})(?::back|:side)?$')];
+  return exists (
+    select from imago.batch b
+    where b.id = any (named) and b.path <> 'sync' and b.xid = pg_current_xact_id_if_assigned() and b.ms is null);
+end
+$$;
+comment on function imago.in_batch() is 'For triggers of the app: whether Imago is writing: a batch forward or back, or a fix, of this very transaction. Any role may ask, and none can make it true or false: the row of a batch proves it. False in what a sync does for the app''s own write.';
 
 -- imago.in_cohort
 create or replace function imago.in_cohort(staged imago.plan, keys text[])
@@ -12583,6 +12704,19 @@ as $$
 $$;
 comment on function imago.named_schemas(imago.plan) is 'The schemas of the tables that a plan walks, writes and follows.';
 
+-- imago.named_words
+create or replace function imago.named_words(routine oid)
+returns setof text
+language sql
+stable
+set search_path = ''
+as $$
+  select distinct lower(coalesce(m[1], m[2]))
+  from imago.reached_functions(routine) r
+  cross join lateral regexp_matches(r.source, '"([^"]+)"|([[:alpha:]_][\w$]*)', 'g') m
+$$;
+comment on function imago.named_words(oid) is 'What may be a name in a function and those that it calls, in lower case: words, and whatever stands in quotes.';
+
 -- imago.needs_keep
 create or replace function imago.needs_keep(write imago.plan_write)
 returns boolean
@@ -13365,6 +13499,33 @@ as $$
       and h.others_at > clock_timestamp() - make_interval(secs => imago.setting_number('quiet_ms') / 1000.0))
 $$;
 comment on function imago.others_seen(imago.run) is 'Whether calls of a plan''s runs have seen others write its tables in the last quiet_ms.';
+
+-- imago.outside_calls
+create or replace function imago.outside_calls(routine oid)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  -- What calls out on behalf of the app is named itself, and not by what it calls in turn.
+  with reached as (
+    select r.id, r.name, r.source, n.nspname in ('net', 'realtime', 'supabase_functions') as is_platform
+    from imago.reached_functions(routine) r
+    join pg_catalog.pg_proc p on p.oid = r.id
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  ), calls as (
+    select name from reached where is_platform and id = routine
+    union
+    select lower(m[1])
+    from reached
+    cross join lateral regexp_matches(source,
+      '\m((?:net\.|extensions\.|http\.)?http(?:_get|_post|_put|_patch|_delete|_head)?(?=\s*\()|supabase_functions\.http_request(?=\s*\()'
+      || '|realtime\.(?:send|broadcast_changes)(?=\s*\()|(?:pg_catalog\.)?pg_notify(?=\s*\()|notify(?=\s+\w)|dblink\w*(?=\s*\())', 'gi') m
+    where not is_platform
+  )
+  select coalesce(array_agg(name order by name), '{}') from calls
+$$;
+comment on function imago.outside_calls(oid) is 'By which functions a trigger of the app calls to the outside. As its source has them: web requests, broadcasts, notifications.';
 
 -- imago.over_budget
 create or replace function imago.over_budget(run imago.run)
@@ -14352,6 +14513,29 @@ begin
 end
 $$;
 comment on function imago.raw_level(imago.signal, numeric, numeric) is 'What a value says by itself, whatever was seen before: 0 fine, 1 slow, 2 hold.';
+
+-- imago.reached_functions
+create or replace function imago.reached_functions(routine oid)
+returns table (id oid, name text, source text)
+language sql
+stable
+set search_path = ''
+as $$
+  -- The source of a function is text, so what it calls is told by names alone: rather one too many than one too few.
+  with recursive reached as (
+    select p.oid, coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) as source from pg_catalog.pg_proc p where p.oid = routine
+    union
+    select p.oid, coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)
+    from reached r
+    cross join lateral regexp_matches(r.source, '(?:"([^"]+)"|([[:alpha:]_][\w$]*))\s*\(', 'g') called
+    join pg_catalog.pg_proc p on p.proname = coalesce(called[1], lower(called[2]))
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    join pg_catalog.pg_language l on l.oid = p.prolang
+    where l.lanname in ('plpgsql', 'sql') and n.nspname !~ '^(pg_|information_schema$|imago)'
+  )
+  select r.oid, r.oid::pg_catalog.regproc::text, r.source from reached r
+$$;
+comment on function imago.reached_functions(oid) is 'A function, and those of the app that it names, and that these name.';
 
 -- imago.read_activity
 create or replace function imago.read_activity(run imago.run, governor imago.governor)
@@ -15514,8 +15698,10 @@ begin
       where l.run = rehearse_stages.run.id and l.stage = staged.stage;
       select jsonb_object_agg(s.relation, s.bytes) into sizes from imago.relation_sizes(plan) s;
       written := imago.table_counters();
+      perform set_config('imago.fires_' || w.id, '', true) from imago.plan_write w where w.plan = plan.name;
       step := imago.rehearse_stage(run.id, staged.stage, batch_size,
         case mode when 'full' then ends_at else clock_timestamp() + (ends_at - clock_timestamp()) / left_over end, enough);
+      written := imago.add_counts(imago.table_counters(), written, -1);
       reason := step ->> 'reason';
       answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
     elsif reason in ('complete', 'locked') then
@@ -15527,7 +15713,8 @@ begin
       'stage', staged.stage, 'reason', reason, 'moved', coalesce((step #>> '{answer,migrated}')::bigint, 0),
       'failed', case when is_short then 0 else aside.failed end, 'unsure', case when is_short then aside.failed else 0 end,
       'locked', aside.locked, 'ms', coalesce((step #>> '{answer,duration_ms}')::numeric, 0), 'rows', coalesce(step #> '{answer,rows}', '{}'),
-      'cost', nullif(step -> 'cost', 'null') || imago.entity_growth(plan, sizes, imago.add_counts(imago.table_counters(), written, -1), (step #>> '{answer,migrated}')::bigint));
+      'cost', nullif(step -> 'cost', 'null') || imago.entity_growth(plan, sizes, written, (step #>> '{answer,migrated}')::bigint),
+      'triggers', case when step is null then '[]' else imago.fired_triggers(plan.name, written) end);
     if reason <> 'complete' and not is_short then
       is_short := true;
       -- Those who need what this stage has not moved fail now, whatever is wrong with them.
@@ -18154,6 +18341,7 @@ begin
        imago_batch bigint;
        imago_uncaptured jsonb;
        imago_outer text;
+       imago_outermost text;
        imago_depth text;
        imago_began timestamptz;
        imago_state text;
@@ -18186,11 +18374,15 @@ begin
            imago_depth := coalesce(current_setting(''imago.sync_depth'', true), '''');
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
+           -- Within a batch of another plan imago.in_batch() stays true.
+           imago_outermost := coalesce(current_setting(''imago.outer'', true), '''');
+           perform set_config(''imago.outer'', coalesce(nullif(imago_outermost, ''''), imago_outer), true);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
            perform set_config(''search_path'', imago.app_search_path(), true);
            case tg_op %5$s end case;
            perform pg_catalog.set_config(''search_path'', '''', true);
            perform set_config(''imago.batch'', imago_outer, true);
+           perform set_config(''imago.outer'', imago_outermost, true);
            perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
            perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities, imago_uncaptured);
@@ -18893,6 +19085,34 @@ begin
 end
 $$;
 comment on function imago.trigger_query(text, text[], text, text[]) is 'PL/pgSQL of a trigger: runs a query over its rows, with a plan that is kept if they are few, else with one of its own. In the template come the variables first (at most two), then the parts. It ends with an into clause, nothing, or, with rows, answers rows that nobody reads.';
+
+-- imago.trigger_reports
+create or replace function imago.trigger_reports(tried jsonb, stages jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  with counted as (
+    select f.*, case
+      when s.per_second is not null then f.fired * greatest(s.pending, s.tried) / s.moved
+      when s.seconds = 0 then f.fired end as estimate
+    from jsonb_to_recordset(tried) t(stage integer, triggers jsonb)
+    join jsonb_to_recordset(stages) s(stage integer, pending bigint, tried bigint, moved bigint, per_second numeric, seconds numeric) on s.stage = t.stage
+    cross join lateral jsonb_to_recordset(t.triggers) f(object text, trigger text, routine text, event text, level text, fired numeric, is_most boolean, calls jsonb, asks_in_batch boolean)
+  )
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.object, r.trigger, r.event), '[]')
+  from (
+    -- A stage of which too little was tried may fire any of them.
+    select c.object, c.trigger, c.routine, c.event, c.level, sum(c.fired) as fired, bool_or(c.is_most) as is_most,
+      case when bool_and(c.estimate is not null) and not exists (select from jsonb_to_recordset(stages) s(seconds numeric) where s.seconds is null)
+        then round(sum(c.estimate)) end as estimate,
+      c.calls, c.asks_in_batch
+    from counted c
+    group by c.object, c.trigger, c.routine, c.event, c.level, c.calls, c.asks_in_batch
+  ) r
+$$;
+comment on function imago.trigger_reports(jsonb, jsonb) is 'How often each trigger of the app has fired in a dry run, and would in the whole run. Without an estimate where a stage was not tried.';
 
 -- imago.triggers_of
 create or replace function imago.triggers_of(routine oid)
@@ -21198,9 +21418,25 @@ Example: call imago.run(''avatars'')';
 do $$
 declare
   routine regprocedure;
+  other record;
 begin
   for routine in select p.oid from pg_proc p where p.pronamespace = 'imago'::regnamespace loop
     execute format('revoke all on routine %s from public, anon, authenticated', routine);
+  end loop;
+  -- Everybody may use the schema, for imago.in_batch(). So nobody may have got more in it by the default privileges of the project.
+  for other in
+    select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end as role
+    from (
+      select c.relowner as owner, c.relacl as acl from pg_class c where c.relnamespace = 'imago'::regnamespace
+      union all
+      select p.proowner, p.proacl from pg_proc p where p.pronamespace = 'imago'::regnamespace
+    ) made
+    cross join lateral aclexplode(made.acl) a
+    where a.grantee <> made.owner and a.grantee <> 'service_role'::regrole
+  loop
+    execute format('revoke all on all tables in schema imago from %s', other.role);
+    execute format('revoke all on all sequences in schema imago from %s', other.role);
+    execute format('revoke all on all routines in schema imago from %s', other.role);
   end loop;
   -- install_check has seen to it that nobody else has functions of these names.
   for routine in
@@ -21224,4 +21460,7 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
+-- Triggers of the app ask it as whoever writes.
+grant usage on schema imago to public;
+grant execute on function imago.in_batch() to public;
 grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

@@ -412,11 +412,12 @@ describe('rights on Imago', () => {
       for (const { relname } of undo) {
         expect((await refusal(outsider.unsafe(`select * from imago_undo.${relname}`))).code).toBe('42501');
       }
-      // Nor may they execute anything inside.
+      // Nor may they execute anything inside, but for what triggers of the app ask.
       const open = await db.sql`
-      select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname in ('imago', 'avatars', 'imago_undo') and has_schema_privilege(${role}, n.oid, 'usage')`;
-      expect(open).toHaveLength(0);
+      select p.oid::regprocedure::text as routine from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname in ('imago', 'avatars', 'imago_undo') and has_schema_privilege(${role}, n.oid, 'usage')
+        and has_function_privilege(${role}, p.oid, 'execute')`;
+      expect([...open]).toEqual([{ routine: 'imago.in_batch()' }]);
     },
   );
 

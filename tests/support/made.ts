@@ -32,6 +32,8 @@ export async function faultsOfMade(sql: Sql): Promise<string[]> {
     union all select format('%s may execute %s', role, name) from routines, roles
       where has_function_privilege(role, oid, 'execute')
         -- service_role calls what is published, and may use what triggers of its own writes rest on.
+        -- Everybody may ask in_batch, and so use its schema.
+        and oid <> 'imago.in_batch()'::regprocedure
         and not (role = 'service_role' and (pronamespace = 'imago'::regnamespace or oid = any ((select imago.public_functions())::oid[])))
     union all select name || ' has no comment' from relations
       where obj_description(oid, 'pg_class') is null and not (relkind = 'S' and exists (
@@ -42,7 +44,7 @@ export async function faultsOfMade(sql: Sql): Promise<string[]> {
     union all select name || ' has neither primary key nor replica identity' from tables t
       where t.relreplident <> 'f' and not exists (select from pg_index i where i.indrelid = t.oid and (i.indisprimary or i.indisreplident))
     union all select format('%s may use schema %s', role, name) from schemas, roles
-      where has_schema_privilege(role, oid, 'usage') and not (role = 'service_role' and name = 'imago')
+      where has_schema_privilege(role, oid, 'usage') and name <> 'imago'
     order by 1`;
   return rows.map(({ fault }) => fault);
 }

@@ -158,6 +158,13 @@ describe('the doctor on an unsound installation', () => {
         'error',
         'public.validate_migration(text, boolean, boolean, integer, boolean)',
       ],
+      [
+        'a function that triggers of the app may not call',
+        'revoke execute on function imago.in_batch from public',
+        'function_closed',
+        'error',
+        'imago.in_batch()',
+      ],
       ['a table dropped', 'drop table imago.transition', 'relation_missing', 'error', 'imago.transition'],
       ['a table open to all', 'grant select on imago.log to public', 'relation_open', 'error', 'imago.log'],
       [

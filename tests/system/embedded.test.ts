@@ -157,9 +157,10 @@ describe('the embedded Supabase', () => {
         select
           has_table_privilege('anon', 'public.users', 'select') as reads,
           has_table_privilege('anon', 'public.users', 'insert') as writes,
-          has_schema_privilege('anon', 'imago', 'usage') as imago`,
+          has_schema_privilege('anon', 'imago_undo', 'usage') as journal,
+          has_table_privilege('anon', 'imago.log', 'select') as log`,
       );
-      expect(rights).toEqual([{ reads: true, writes: false, imago: false }]);
+      expect(rights).toEqual([{ reads: true, writes: false, journal: false, log: false }]);
     });
 
     test('hears of new tables by itself', async () => {

@@ -3,8 +3,10 @@ import { dryRunAnswer } from '../../functions/_shared/answers.ts';
 import { plain } from '../../scripts/command/printable.ts';
 import {
   announcement,
+  callLines,
   estimateText,
   stageLines,
+  triggerLines,
   untriedText,
   verdict,
 } from '../../scripts/migrate/dry-run-words.ts';
@@ -169,5 +171,42 @@ describe('before it starts', () => {
 
   test('nothing, where it will be refused', () => {
     expect(announcement('full', looked('ROW EXCLUSIVE', { problems: [{ severity: 'error' }] }))).toEqual([]);
+  });
+});
+
+describe('triggers of the app', () => {
+  const one = {
+    object: 'public.users',
+    trigger: 'notify',
+    event: 'update',
+    level: 'row',
+    fired: 300,
+    estimate: 20_000,
+  };
+  test.each([
+    [{}, 'webhook notify on public.users (update): 300 calls so far, about 20,000 for the run'],
+    [
+      { is_most: true, estimate: null },
+      'webhook notify on public.users (update): at most 300 calls so far, for the run not known: too little was tried',
+    ],
+    [
+      { asks_in_batch: true },
+      'webhook notify on public.users (update): 300 calls so far, about 20,000 for the run (its function asks imago.in_batch(), and may do nothing then)',
+    ],
+    [
+      { level: 'statement', fired: 1, calls: ['pg_notify'] },
+      'pg_notify notify on public.users (update): 1 call so far, at most 20,000 for the run',
+    ],
+  ])('that call out are told as calls', (fields, expected) => {
+    const dry = answer({ triggers: [{ ...one, calls: ['net.http_post'], ...fields }] });
+    expect([callLines(dry), triggerLines(dry)]).toEqual([[expected], []]);
+  });
+
+  test('that do not are told apart', () => {
+    const dry = answer({ triggers: [{ ...one, calls: [] }] });
+    expect([callLines(dry), triggerLines(dry)]).toEqual([
+      [],
+      ['notify on public.users (update): 300 times so far, about 20,000 for the run'],
+    ]);
   });
 });

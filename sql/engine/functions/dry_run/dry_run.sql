@@ -56,7 +56,7 @@ begin
   -- Nothing is locked any more, so it may take its time.
   stages := imago.stage_reports(plan, result -> 'stages', coalesce(nullif(result -> 'pending', 'null'), imago.foreseen_pending(plan, cohort)));
   return result - '{found,pending,locked_at}'::text[] || imago.plan_words(plan) || jsonb_build_object(
-    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'estimate', imago.whole_estimate(stages),
+    'problems', problems || (result -> 'found'), 'notices', notices, 'limits', limits, 'stages', stages, 'triggers', imago.trigger_reports(result -> 'stages', stages), 'estimate', imago.whole_estimate(stages),
     'forecast', imago.forecast(plan, stages));
 end
 $$;

@@ -11,9 +11,9 @@ as $$
     select c.oid
     from reached r
     join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and not imago.is_ours(t.tgfoid)
-    join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    join pg_catalog.pg_class c on c.relkind in ('r', 'p') and p.prosrc ~* ('\m' || regexp_replace(c.relname, '\W', '.', 'g') || '\M')
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema|imago)'
+    cross join lateral imago.named_words(t.tgfoid) n(word)
+    join pg_catalog.pg_class c on c.relkind in ('r', 'p') and lower(c.relname) = n.word
+    join pg_catalog.pg_namespace s on s.oid = c.relnamespace and s.nspname !~ '^(pg_|information_schema|imago)'
   )
   select exists (
     select from reached r
@@ -23,10 +23,13 @@ as $$
            and exists (select from pg_catalog.pg_constraint c where c.oid = t.tgconstraint and c.conrelid = relation::pg_catalog.regclass
                        and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('c', 'n', 'd'))))
        or (not t.tgisinternal and (
-             p.prosrc ~* ('\m' || regexp_replace((select c.relname from pg_catalog.pg_class c where c.oid = relation::pg_catalog.regclass), '\W', '.', 'g') || '\M')
-               and column_name is null
+             column_name is null and exists (
+               -- A partition is written under the name of its table.
+               select from imago.named_words(p.oid) n(word)
+               join pg_catalog.pg_class c on lower(c.relname) = n.word
+               where c.oid in (relation::pg_catalog.regclass, pg_catalog.pg_partition_root(relation::pg_catalog.regclass)))
              or column_name is not null and r.oid in (select t from imago.written_tables(relation) t)
-               and p.prosrc ~* ('\m' || regexp_replace(column_name, '\W', '.', 'g') || '\M')
+               and lower(column_name) in (select imago.named_words(p.oid))
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';

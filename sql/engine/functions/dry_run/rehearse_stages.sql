@@ -33,8 +33,10 @@ begin
       where l.run = rehearse_stages.run.id and l.stage = staged.stage;
       select jsonb_object_agg(s.relation, s.bytes) into sizes from imago.relation_sizes(plan) s;
       written := imago.table_counters();
+      perform set_config('imago.fires_' || w.id, '', true) from imago.plan_write w where w.plan = plan.name;
       step := imago.rehearse_stage(run.id, staged.stage, batch_size,
         case mode when 'full' then ends_at else clock_timestamp() + (ends_at - clock_timestamp()) / left_over end, enough);
+      written := imago.add_counts(imago.table_counters(), written, -1);
       reason := step ->> 'reason';
       answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
     elsif reason in ('complete', 'locked') then
@@ -46,7 +48,8 @@ begin
       'stage', staged.stage, 'reason', reason, 'moved', coalesce((step #>> '{answer,migrated}')::bigint, 0),
       'failed', case when is_short then 0 else aside.failed end, 'unsure', case when is_short then aside.failed else 0 end,
       'locked', aside.locked, 'ms', coalesce((step #>> '{answer,duration_ms}')::numeric, 0), 'rows', coalesce(step #> '{answer,rows}', '{}'),
-      'cost', nullif(step -> 'cost', 'null') || imago.entity_growth(plan, sizes, imago.add_counts(imago.table_counters(), written, -1), (step #>> '{answer,migrated}')::bigint));
+      'cost', nullif(step -> 'cost', 'null') || imago.entity_growth(plan, sizes, written, (step #>> '{answer,migrated}')::bigint),
+      'triggers', case when step is null then '[]' else imago.fired_triggers(plan.name, written) end);
     if reason <> 'complete' and not is_short then
       is_short := true;
       -- Those who need what this stage has not moved fail now, whatever is wrong with them.

@@ -39,10 +39,19 @@ begin
          imago_relation text;
          imago_identity imago.identity;
          imago_context text;
+         imago_query text;
+         imago_counts jsonb;
        begin
          if current_setting(''imago.batch'', true) <> '''' and current_setting(%3$L, true) <> '''' then
            select count(*) into imago_rows from %8$s;
            imago_kind := case when %1$s then ''n'' else ''u'' end;
+           if current_setting(''imago.dry'', true) = ''on'' then
+             imago_query := imago.fires_query(tg_relid, tg_op, %10$L, %11$L);
+             if imago_query is not null then
+               execute imago_query into imago_counts;
+               perform set_config(%12$L, imago.add_counts(nullif(current_setting(%12$L, true), '''')::jsonb, imago_counts)::text, true);
+             end if;
+           end if;
            if current_setting(''imago.back'', true) = %5$L then
              if not %6$s or imago_kind <> ''n'' then
                return null;
@@ -64,7 +73,8 @@ begin
       nested, body, 'imago.fired_' || write.id, format('imago_undo.%I', write.undo_table || '_seen'), write.plan,
       case event when 'update' then 'true' else 'false' end, watch,
       case event when 'delete' then 'old_rows' else 'new_rows' end,
-      case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end));
+      case event when 'update' then 'imago_fires := imago.has_app_trigger(tg_relid);' else '' end,
+      write.key_columns, write.columns, 'imago.fires_' || write.id));
   execute format('comment on function imago_undo.%I() is %L', routine,
     format('Trigger function: writes the undo journal of plan %s when a batch of it %ss rows of %s.', write.plan, event, write.relation));
   execute format('revoke all on function imago_undo.%I() from public', routine);

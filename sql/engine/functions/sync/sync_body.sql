@@ -37,6 +37,7 @@ begin
        imago_batch bigint;
        imago_uncaptured jsonb;
        imago_outer text;
+       imago_outermost text;
        imago_depth text;
        imago_began timestamptz;
        imago_state text;
@@ -69,11 +70,15 @@ begin
            imago_depth := coalesce(current_setting(''imago.sync_depth'', true), '''');
            perform set_config(''imago.sync_depth'', pg_trigger_depth()::text, true);
            imago_uncaptured := imago.uncaptured_rows(%3$L);
+           -- Within a batch of another plan imago.in_batch() stays true.
+           imago_outermost := coalesce(current_setting(''imago.outer'', true), '''');
+           perform set_config(''imago.outer'', coalesce(nullif(imago_outermost, ''''), imago_outer), true);
            perform set_config(''imago.batch'', %3$L || '':'' || imago_batch, true);
            perform set_config(''search_path'', imago.app_search_path(), true);
            case tg_op %5$s end case;
            perform pg_catalog.set_config(''search_path'', '''', true);
            perform set_config(''imago.batch'', imago_outer, true);
+           perform set_config(''imago.outer'', imago_outermost, true);
            perform set_config(''imago.sync_depth'', imago_depth, true);
            %6$s
            perform imago.end_sync_batch(imago_batch, %3$L, %4$s, imago_entities, imago_uncaptured);
