@@ -10,6 +10,9 @@ begin
     return '';
   end if;
   return format(
+    case when imago.is_owned(plan.source) then '' else 'if not imago.may_lock(%2$L) then
+       perform imago.hold_source(%2$L);
+     els' end ||
     'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
      else
