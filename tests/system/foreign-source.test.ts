@@ -206,6 +206,15 @@ test('where rows may only be read, one call moves at a time, the late pass finds
     conflicts: 0,
   });
   expect(await value(db.sql, 'select count(*)::int from public.profiles')).toBe(0);
+
+  // With triggers, and no locks of rows: what the app writes in the table itself keeps batches away, too.
+  await admin.unsafe('grant trigger on theirs.people to postgres');
+  await migrateAll(db.sql, { plan: PLAN });
+  await admin.begin(async (tx) => {
+    await tx.unsafe(`insert into theirs.people values (md5('later')::uuid)`);
+    expect(await value(other, `select pg_try_advisory_xact_lock(${key})`)).toBe(false);
+  });
+  expect(await missing(db.sql, 'theirs.people')).toBe(0);
 });
 
 test('Imago goes whole from a project whose auth.users it follows', async () => {
