@@ -43,10 +43,20 @@ begin
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = any (own_schemas) and not t.tgisinternal and t.tgparentid = 0
+    where n.nspname = any (own_schemas) and not t.tgisinternal and t.tgparentid = 0 and imago.is_owned(t.tgrelid::pg_catalog.regclass::text)
     order by t.tgrelid, t.tgname
   loop
     execute format('drop trigger %I on %s', item.tgname, item.relation);
+  end loop;
+  -- Those on tables of others go with what they call.
+  for item in
+    select distinct p.oid::pg_catalog.regprocedure as routine
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = any (own_schemas) and not t.tgisinternal and t.tgparentid = 0
+  loop
+    perform imago.drop_trigger_function(item.routine);
   end loop;
 
   -- Dropping the schemas cascades, so whatever of the app stands on them is looked for first.

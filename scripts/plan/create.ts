@@ -2,6 +2,7 @@
 import type { Sql } from 'postgres';
 import { apply, expectWritable } from '../install/changes.ts';
 import { readParts } from '../install/parts.ts';
+import { type Beside, besideFiles } from './beside.ts';
 import { kinds } from './kinds/index.ts';
 import type { KindOptions } from './kinds/kind.ts';
 import { mirrorFiles } from './kinds/mirror.ts';
@@ -107,14 +108,16 @@ export async function createPlan(sql: Sql, project: Project, wish: Wish): Promis
   return { files: Object.keys(files), unfilled: unfilled(source) };
 }
 
-async function filesOf(sql: Sql, wish: Wish): Promise<{ source: Source; files: Files }> {
-  if (wish.kind === undefined) {
-    const draft = await draftPlan(sql, wish);
-    return { source: draft.source, files: { ...planFiles(draft), ...testFiles(draft) } };
-  }
-  const { name, options } = wish.kind;
+/** Reads the table and refuses what no plan can be made of. */
+export async function filesOf(sql: Sql, wish: Wish): Promise<{ source: Source; files: Files }> {
   const source = await readSource(sql, wish.source, wish.key);
   await expectFreeSchema(sql, wish.plan);
+  if (source.foreign) return { source, files: besideFiles(await draftBeside(sql, wish, source)) };
+  if (wish.kind === undefined) {
+    const draft = await draftPlan(sql, wish, source);
+    return { source, files: { ...planFiles(draft), ...testFiles(draft) } };
+  }
+  const { name, options } = wish.kind;
   const kind = kinds[name];
   if (!kind) throw new Error(`no kind ${name}`);
   const given = { plan: wish.plan, source, options, sql };
@@ -133,11 +136,32 @@ async function expectFreeSchema(sql: Sql, plan: string): Promise<void> {
   }
 }
 
-/** Reads the table and refuses names that the database has already. */
-export async function draftPlan(sql: Sql, wish: Wish): Promise<Draft> {
-  const source = await readSource(sql, wish.source, wish.key);
+/** A table of somebody else gets no column: the plan makes a table beside it. */
+async function draftBeside(sql: Sql, wish: Wish, source: Source): Promise<Beside> {
+  const { plan, kind, column } = wish;
+  if (kind !== undefined || column !== undefined) {
+    throw new Problem(
+      'unfit-table',
+      `${wish.source} belongs to ${source.foreign?.owner}, and ${kind ? `--kind ${kind.name} changes the table that it walks` : 'gets no column of yours'}.`,
+      `Leave ${kind ? '--kind' : '--column'} away: the plan then has a table of its own, with a row for each row of ${wish.source}.`,
+    );
+  }
+  const made = `public.${plan}`;
+  const [taken] = await sql<[{ there: boolean }]>`
+    select to_regclass(${made}) is not null or to_regtype(${made}) is not null as there`;
+  if (taken.there) {
+    throw new Problem(
+      'name-taken',
+      `There is ${made} already.`,
+      'The new plan makes a table of its name, which you may exchange for yours in its files: take another name.',
+    );
+  }
+  return { plan, source, made };
+}
+
+/** A new column of the table: refuses a name that it has already. */
+async function draftPlan(sql: Sql, wish: Wish, source: Source): Promise<Draft> {
   const name = wish.column ?? wish.plan;
-  await expectFreeSchema(sql, wish.plan);
   const [identifier] = await sql<{ column: string }[]>`select quote_ident(${name}) as column`;
   if (source.columns.some((column) => column.name === name)) {
     throw new Problem(

@@ -4,20 +4,32 @@ import type { Column, Parent, Source } from './source.ts';
 /** The schema of what makes rows: it is there in scratch databases alone, and none of the app's. */
 export const sampleSchema = 'imago_sample';
 
+/** What the app's own triggers on a table of Supabase usually read. */
+const platform: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'auth.users': {
+    email: "'user' || i || '@example.com'",
+    raw_user_meta_data: "jsonb_build_object('full_name', 'User ' || i)",
+  },
+};
+
 /**
  * The function imago_sample.rows(first, last), which adds rows to the table and to those that it must refer to. given is SQL
  * of values by number i, for columns of the table that are not to be made up by their type; more, statements after these.
  */
 export function sampleRows(
   source: Source,
-  given: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string>> = platform[source.relation] ?? {},
   more: readonly string[] = [],
 ): string {
   const tables = [
     ...source.parents.map((parent) => ({ relation: parent.relation, columns: neededOf(parent, source) })),
     {
       relation: source.relation,
-      columns: source.columns.filter(({ generated, numbered }) => !generated && !numbered),
+      columns: source.columns.filter((column) =>
+        source.foreign
+          ? column.name === source.key.name || column.name in given || isNeeded(column)
+          : !column.generated && !column.numbered,
+      ),
     },
   ];
   const statements = tables.map(

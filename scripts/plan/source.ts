@@ -38,6 +38,14 @@ export interface Source {
   primaryKey: string[];
   /** Tables in which there must be rows first, those of others before them. */
   parents: Parent[];
+  /** Of a table of somebody else, which no plan writes. */
+  foreign?: {
+    owner: string;
+    /** May foreign keys refer to it? */
+    mayRefer: boolean;
+    /** May it have triggers of ours? */
+    mayFollow: boolean;
+  };
 }
 
 /** A table that rows of the source, or of another parent, must refer to. */
@@ -76,10 +84,20 @@ export async function readSource(sql: Sql, name: string, keyName: string): Promi
 async function describe(sql: ISql, name: string, keyName: string): Promise<Source> {
   const { schema, table } = tableName(name);
   const [found] = await sql<
-    { oid: number; relation: string; kind: string; partition: boolean; owner: string; ours: boolean }[]
+    {
+      oid: number;
+      relation: string;
+      kind: string;
+      partition: boolean;
+      mayRead: boolean;
+      role: string;
+      foreign: Source['foreign'] | null;
+    }[]
   >`
     select c.oid::int8::int4 as oid, format('%I.%I', n.nspname, c.relname) as relation, c.relkind as kind, c.relispartition as partition,
-      c.relowner::regrole::text as owner, pg_has_role(c.relowner, 'usage') as ours
+      has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as "mayRead", quote_ident(current_user) as role,
+      case when not pg_has_role(c.relowner, 'usage') then jsonb_build_object('owner', c.relowner::regrole::text,
+        'mayRefer', has_table_privilege(c.oid, 'references'), 'mayFollow', has_table_privilege(c.oid, 'trigger')) end as foreign
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${table}`;
   if (!found) throw await missing(sql, schema, table);
@@ -90,11 +108,12 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
       'Views and single partitions cannot be walked; name the table.',
     );
   }
-  if (!found.ours) {
+  const { foreign } = found;
+  if (foreign && !found.mayRead) {
     throw new Problem(
       'unfit-table',
-      `${name} belongs to ${found.owner}, and not to you: a plan adds columns and triggers to the table that it walks.`,
-      'Walk a table of yours that refers to it.',
+      `${name} belongs to ${foreign.owner}, and you may not read it.`,
+      `Walk a table of yours that refers to it; or, as ${foreign.owner}: grant select on ${found.relation} to ${found.role};`,
     );
   }
   const columns = await readColumns(sql, found.oid);
@@ -126,7 +145,17 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
     throw new Problem('unfit-table', `${name} has no primary key.`, 'Add one: the journal names rows by it.');
   }
   const parents = await readParents(sql, found.oid, columns);
-  return { schema, table, relation: found.relation, key, keyType, columns, primaryKey, parents };
+  return {
+    schema,
+    table,
+    relation: found.relation,
+    key,
+    keyType,
+    columns,
+    primaryKey,
+    parents,
+    ...(foreign && { foreign }),
+  };
 }
 
 /** A column of another table, as a foreign key names it. */

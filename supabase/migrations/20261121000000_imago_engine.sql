@@ -1052,7 +1052,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, foreign_source, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
 
 create type imago.identity_walk as (
   stage integer,
@@ -1627,8 +1627,7 @@ declare
 begin
   for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(await_entity.stage, s.stage) loop
     begin
-      execute format('select from %s s where s.%I = $1::%s for no key update', staged.source, staged.key_column, staged.key_type)
-      using entity;
+      execute format('select imago.lock_entities($1, array[$2::%s])', staged.key_type) using staged, entity;
     exception
       when data_exception then
         -- No key of this stage looks so.
@@ -2745,14 +2744,19 @@ as $$
     'object', format('schema %I', s.name), 'message', format('role %s may not %s there', current_user, r.name),
     'hint', imago.schema_remedy(n.oid, r.name)) order by s.name, r.name), '[]'))
   from (
-    select plan.source_schema as name
-    union
-    select n.nspname from imago.plan_relations(plan) t
-    join pg_catalog.pg_class c on c.oid = t
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    select o.name, bool_or(o.is_owned) as is_owned
+    from (
+      select plan.source_schema as name, imago.is_owned(plan.source) is not false as is_owned
+      union
+      select n.nspname, pg_catalog.pg_has_role(c.relowner, 'usage') from imago.plan_relations(plan) t
+      join pg_catalog.pg_class c on c.oid = t
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    ) o
+    group by o.name
   ) s
   join pg_catalog.pg_namespace n on n.nspname = s.name
-  cross join unnest(array['create', 'usage']) r(name)
+  -- Beside tables of others nothing is made.
+  cross join unnest(case when s.is_owned then array['create', 'usage'] else array['usage'] end) r(name)
   where not pg_catalog.has_schema_privilege(n.oid, r.name)
 $$;
 comment on function imago.check_rights(imago.plan) is 'Check: rights on the schemas of the plan''s tables. Who does not own a table cannot prepare it either; the preflight names that.';
@@ -3015,6 +3019,27 @@ begin
 end
 $$;
 comment on function imago.claim_lane(bigint) is 'The least advanced free lane of the stage and pass that are on, its row lock being the lease. Late lanes only when every main lane of their stage is done. Null when others hold all that is left.';
+
+-- imago.claim_source
+create or replace function imago.claim_source(plan imago.plan)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if imago.may_lock(plan.source) is not false then
+    return true;
+  end if;
+  begin
+    perform pg_catalog.pg_advisory_xact_lock(imago.source_lock_key(plan.source));
+    return true;
+  exception when lock_not_available or deadlock_detected then
+    return false;
+  end;
+end
+$$;
+comment on function imago.claim_source(imago.plan) is 'Whether this call may move entities. Where rows of the walked table cannot be locked one call at a time may, first come, first served, for as long as lock_timeout allows; where they can, any number.';
 
 -- imago.claim_validation
 create or replace function imago.claim_validation(
@@ -4219,13 +4244,14 @@ declare
   has_steps boolean := exists (select from imago.plan_step s where s.plan = declared_problems.plan.name and s.phase = 'prepare');
 begin
   return query
-    select p.*
+    select d.severity, d.kind, d.object, d.message, d.hint
     from (
-      select w.relation, w.position from imago.plan_write w where w.plan = declared_problems.plan.name
+      select w.position, p.* from imago.plan_write w cross join lateral imago.relation_problems(w.relation, not has_steps) p
+      where w.plan = declared_problems.plan.name
       union all
-      select s.relation, 1000 + s.position from imago.plan_sync s where s.plan = declared_problems.plan.name
+      select 1000 + s.position, p.* from imago.plan_sync s cross join lateral imago.reading_problems(s.relation, not has_steps) p
+      where s.plan = declared_problems.plan.name
     ) d
-    cross join lateral imago.relation_problems(d.relation, not has_steps) p
     order by d.position;
   return query
     select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
@@ -4627,6 +4653,32 @@ as $$
     'bytes_freed', (select coalesce(sum(bytes), 0) from (select bytes from lines union all select bytes from batches) both_kinds))
 $$;
 comment on function imago.drop_old_rows(text, timestamptz) is 'Deletes lines of the log and batches of a plan up to a moment, so many a call; says how many and how much they held.';
+
+-- imago.drop_trigger_function
+create or replace function imago.drop_trigger_function(routine regprocedure)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set client_min_messages = 'warning'
+as $$
+declare
+  own record;
+begin
+  -- Wherever they are: a partition may have been detached since.
+  for own in
+    select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
+    where t.tgfoid = routine and t.tgparentid = 0 and imago.is_owned(t.tgrelid::pg_catalog.regclass::text)
+    order by t.tgrelid, t.tgname
+  loop
+    execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
+  end loop;
+  if routine is not null then
+    execute format('drop function %s cascade', routine);
+  end if;
+end
+$$;
+comment on function imago.drop_trigger_function(regprocedure) is 'Drops a trigger function of ours with all of its triggers. Those on tables of others, too: only the owner of a table may drop a trigger on it, but whoever owns a function may drop what depends on that. Waits for the tables as long as lock_timeout allows.';
 
 -- imago.drop_undo
 create or replace function imago.drop_undo(plan_name text)
@@ -5076,6 +5128,8 @@ begin
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      -- Those of others autovacuum analyzes.
+      continue when not imago.is_owned(plan.source);
       execute 'analyze ' || plan.source;
     end if;
   end loop;
@@ -8565,6 +8619,50 @@ end
 $$;
 comment on function imago.forecast_plan(text, integer, boolean, jsonb) is 'Rehearses for a moment, and says what a whole run will write, in how long, and what does not fit that.';
 
+-- imago.foreign_notes
+create or replace function imago.foreign_notes(plan imago.plan)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  found record;
+begin
+  for found in
+    select r.relation, bool_or(r.is_walked) as is_walked, bool_or(r.is_synced) as is_synced, bool_or(r.finds_new) as finds_new,
+      imago.may_follow(r.relation) as may_follow, imago.may_lock(r.relation) as may_lock, c.relowner::pg_catalog.regrole::text as owner
+    from (
+      select s.source as relation, true as is_walked, false as is_synced, false as finds_new from imago.plan_stages(plan) s
+      union all
+      select s.relation, false, true, s.creates and 'insert' = any (s.events) from imago.plan_sync s where s.plan = foreign_notes.plan.name
+    ) r
+    join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(r.relation) and not pg_catalog.pg_has_role(c.relowner, 'usage')
+    group by r.relation, c.relowner
+    order by r.relation
+  loop
+    return query select 'notice', 'foreign_source', found.relation,
+      format('belongs to %s: it is read and never written%s', found.owner, case
+        when found.is_walked then case when found.finds_new and found.may_follow then '; new rows are found at once, by a trigger'
+          else '; new rows are found by the late pass, and after the run by the next one' end else '' end),
+      case when found.may_follow then 'Triggers that the plan has there go when it is rolled back or finalized.'
+        else 'It gets no trigger. Where a key of it changes, a rollback does not find what belongs to it.' end;
+    if found.is_synced and not found.may_follow then
+      return query select 'warning', 'limitation', found.relation, format('gets no trigger: %s has no right to', current_user),
+        format('What is written there waits for the next run; finalize refuses while anything is pending. Or, as %s: grant trigger on %s to %I;',
+          found.owner, found.relation, current_user);
+    end if;
+    if found.is_walked and not found.may_lock then
+      return query select 'warning', 'limitation', found.relation, format('cannot be locked row by row: %s has no right to update it', current_user),
+        format('One call at a time moves something, however many workers there are; and of rows that are deleted meanwhile only foreign keys know. Or, as %s: grant update on %s to %I;',
+          found.owner, found.relation, current_user);
+    end if;
+  end loop;
+end
+$$;
+comment on function imago.foreign_notes(imago.plan) is 'What holds for tables that a plan walks or follows and that are not ours: what finds new rows, and what we may not do.';
+
 -- imago.foreseen_pending
 create or replace function imago.foreseen_pending(plan imago.plan, cohort jsonb)
 returns jsonb
@@ -8939,10 +9037,16 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
+  -- A plan may declare its writes only when it is prepared: until then any of its tables may be one that it writes.
+  declares constant boolean := exists (select from imago.plan_write w where w.plan = plan.name);
   own_function constant text := format('%I.preflight()', plan.name);
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
-    return query select * from imago.relation_problems(staged.source);
+    if declares then
+      return query select * from imago.reading_problems(staged.source);
+    else
+      return query select * from imago.relation_problems(staged.source);
+    end if;
     return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
     return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
     return query
@@ -8954,6 +9058,7 @@ begin
     return query select * from imago.once_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
+  return query select * from imago.foreign_notes(plan);
   return query select * from imago.rule_problems(plan);
   return query
     select 'error', 'hidden_rows', h::text, format('row level security hides rows of it from %s', current_user),
@@ -9778,6 +9883,19 @@ as $$
 $$;
 comment on function imago.hold_reason(text) is 'Why the runs of a plan are held, in words; null where they are not.';
 
+-- imago.hold_source
+create or replace function imago.hold_source(relation text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform pg_catalog.pg_advisory_xact_lock_shared(imago.source_lock_key(relation));
+end
+$$;
+comment on function imago.hold_source(text) is 'Has a sync hold a walked table whose rows cannot be locked, so that no batch moves any of its entities meanwhile.';
+
 -- imago.hours_ahead
 create or replace function imago.hours_ahead(throttle imago.throttle, seconds numeric, at timestamptz, out windows integer, out ends_at timestamptz)
 language plpgsql
@@ -10202,7 +10320,8 @@ begin
   end if;
 
   routine := imago.build_sync(sync, plan, imago.sync_ending(sync));
-  for written in select w from imago.written_tables(sync.relation) w loop
+  -- Where we may put none, what the app writes is found by the late pass and the next run.
+  for written in select w from imago.written_tables(sync.relation) w where imago.may_follow(w::text) loop
     foreach event in array sync.events loop
       execute format(
         'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',
@@ -10494,7 +10613,7 @@ as $$
       select p::text from imago.written_tables(s.relation) p where p <> pg_catalog.to_regclass(s.relation)
     ) r
     cross join lateral unnest(s.events) e
-    where s.installed_at is not null
+    where s.installed_at is not null and imago.may_follow(r.relation) is not false
     union all
     select s.plan, s.relation, imago.trigger_name(s.plan, k, s.position::text)
     from imago.plan_sync s cross join unnest(array['begin', 'fill']) k
@@ -10711,6 +10830,8 @@ stable
 set search_path = ''
 as $$
   select sync.fills is not null
+    -- What is filled in is read under a lock.
+    and imago.may_lock((imago.plan_at_stage(imago.find_plan(sync.plan), sync.stage)).source)
     -- A statement may name a partition or its parent: other triggers stand around it than around its rows.
     and exists (
       select from pg_catalog.pg_class c
@@ -10897,6 +11018,19 @@ begin
 end
 $$;
 comment on function imago.is_ours(oid) is 'Whether a trigger''s function is the engine''s or a plan''s, or one that a plan has left to the app. What a trigger calls tells whose it is, not its name.';
+
+-- imago.is_owned
+create or replace function imago.is_owned(relation text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (select pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation));
+end
+$$;
+comment on function imago.is_owned(text) is 'Whether a table belongs to the current user or to a role that it is a member of; null where there is no such table.';
 
 -- imago.is_reading_due
 create or replace function imago.is_reading_due(reading imago.reading, every_ms integer)
@@ -11504,18 +11638,26 @@ volatile
 set search_path = ''
 as $$
 declare
+  locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
   result text[];
 begin
+  if imago.may_lock(plan.source) is false then
+    locking := '';
+    if not skip_locked then
+      perform pg_catalog.pg_advisory_xact_lock(imago.source_lock_key(plan.source));
+    elsif not pg_catalog.pg_try_advisory_xact_lock(imago.source_lock_key(plan.source)) then
+      return '{}';
+    end if;
+  end if;
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I for %4$s %5$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan),
-    case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
+       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
+    plan.key_column, plan.source, imago.keys_sql(plan), locking)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go. Of a table whose rows may not be locked all are, by one advisory lock.';
 
 -- imago.lock_inserted
 create or replace function imago.lock_inserted(plan imago.plan, keys anyarray, out is_edited boolean, out present bigint)
@@ -11642,7 +11784,8 @@ as $$
     union
     select pg_catalog.to_regclass(y.relation) from imago.plan_sync y where y.plan = locks_ahead.plan.name
   ) t
-  where t.relation is not null
+  -- Of others' tables without a trigger of ours nobody is kept.
+  where imago.may_follow(t.relation::text)
 $$;
 comment on function imago.locks_ahead(imago.plan) is 'The tables that a dry run locks, each with the strongest mode that it may need. Preparing may take any of them for itself, what is prepared is locked row by row.';
 
@@ -12033,6 +12176,19 @@ end
 $$;
 comment on function imago.may_fill(oid, text, oid[]) is 'Whether nothing could refuse a row because a sync has filled a column of it. By what the catalogue says depends on the column: a sync fails no write of the app.';
 
+-- imago.may_follow
+create or replace function imago.may_follow(relation text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return pg_catalog.has_table_privilege(pg_catalog.to_regclass(relation), 'trigger');
+end
+$$;
+comment on function imago.may_follow(text) is 'Whether the current user may put triggers on a table, for which it need not own it; null where there is no such table.';
+
 -- imago.may_grant_role
 create or replace function imago.may_grant_role(role oid)
 returns boolean
@@ -12071,6 +12227,19 @@ $$;
 comment on function imago.may_hold(text) is 'For plans: whether a table may be read as a whole, or get an index, while its writers wait. They are expected to wait for at most hold_ms, or it is below direct_mb and nobody writes it. Looks for a second at who writes, where that decides. A direct step that answers false is run beside the app.
 
 Example: select imago.may_hold(''public.posts'')';
+
+-- imago.may_lock
+create or replace function imago.may_lock(relation text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return pg_catalog.has_any_column_privilege(pg_catalog.to_regclass(relation), 'update');
+end
+$$;
+comment on function imago.may_lock(text) is 'Whether the current user may lock rows of a table: each way to do so asks for the right to update a column.';
 
 -- imago.measured_call
 create or replace function imago.measured_call(run_id bigint, call_ms integer, size integer, out answer jsonb, out cost imago.cost)
@@ -13624,7 +13793,7 @@ as $$
   select case
     when imago.may_grant_role(r.oid) then format('grant %I to %I;', r.rolname, current_user)
     when r.rolsuper or r.rolname ~ '^(supabase_|pg_)' or r.rolname in ('authenticator', 'dashboard_user', 'pgbouncer') then
-      'Only a superuser could change that, and Supabase gives you none. Keep what the plan needs in a table of your own that refers to this one, filled by a trigger on it, and have the plan walk yours.'
+      'Only a superuser could change that, and Supabase gives you none. Keep what the plan writes in a table of your own that refers to this one; a plan may walk a table that it does not write.'
     else format('Have a role that may grant %1$I do it: grant %1$I to %2$I;', r.rolname, current_user) end
   from pg_catalog.pg_roles r where r.oid = owner_remedy.owner
 $$;
@@ -15179,6 +15348,27 @@ end
 $$;
 comment on function imago.reading_of(imago.reading[], text, text) is 'The reading of that signal and name; null if there is none.';
 
+-- imago.reading_problems
+create or replace function imago.reading_problems(relation text, must_exist boolean default true)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if imago.is_owned(relation) is not false then
+    return query select * from imago.relation_problems(relation, must_exist);
+    return;
+  end if;
+  return query select p.* from imago.relation_problems(relation, must_exist) p where p.kind not in ('foreign_owner', 'no_right');
+  return query
+    select 'error', 'no_right', relation, format('%s has no right to select', current_user), imago.owner_remedy(c.relowner)
+    from pg_catalog.pg_class c
+    where c.oid = pg_catalog.to_regclass(relation) and c.relkind in ('r', 'p') and not pg_catalog.has_table_privilege(c.oid, 'select');
+end
+$$;
+comment on function imago.reading_problems(text, boolean) is 'What keeps a table from being walked or followed. It need not be ours for that: what we may not do there, foreign_notes says.';
+
 -- imago.reading_text
 create or replace function imago.reading_text(reading imago.reading)
 returns text
@@ -15955,21 +16145,10 @@ set search_path = ''
 as $$
 declare
   sync imago.plan_sync;
-  own record;
 begin
   for sync in select s.* from imago.plan_sync s where s.plan = plan_name and s.installed_at is not null order by s.position loop
-    -- Wherever they are: a partition may have been detached since.
-    for own in
-      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
-      where t.tgparentid = 0
-        and t.tgfoid in (pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position))),
-                         pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(sync.plan, sync.position))))
-      order by t.tgrelid, t.tgname
-    loop
-      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
-    end loop;
-    execute format('drop function if exists imago_undo.%I()', imago.sync_function(sync.plan, sync.position));
-    execute format('drop function if exists imago_undo.%I()', imago.fill_function(sync.plan, sync.position));
+    perform imago.drop_trigger_function(pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position))));
+    perform imago.drop_trigger_function(pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.fill_function(sync.plan, sync.position))));
     update imago.plan_sync s set installed_at = null where s.plan = plan_name and s.position = sync.position;
   end loop;
 end
@@ -16005,13 +16184,7 @@ begin
     update imago.plan_write w set captured_at = null, kept_at = null where w.id = write.id;
   end loop;
   for walk in select imago.walk_function(plan.name, o.stage) as routine from imago.walked_only(plan.name) o where o.is_installed loop
-    for own in
-      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
-      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', walk.routine)) order by t.tgrelid
-    loop
-      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
-    end loop;
-    execute format('drop function if exists imago_undo.%I()', walk.routine);
+    perform imago.drop_trigger_function(pg_catalog.to_regprocedure(format('imago_undo.%I()', walk.routine)));
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in
@@ -17824,6 +17997,17 @@ end
 $$;
 comment on function imago.sort_error(imago.attempt, text, text, text) is 'What follows from an error of a sub-batch, by its SQLSTATE and by who raised it. What the app''s code raises is the fault of its entity, whatever it is; only what ours raises stops a run. Codes of Imago are its own, and their details read, only where its functions raised them.';
 
+-- imago.source_lock_key
+create or replace function imago.source_lock_key(relation text)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select pg_catalog.hashtextextended('imago source ' || pg_catalog.to_regclass(relation)::oid, 0)
+$$;
+comment on function imago.source_lock_key(text) is 'Key of the advisory lock that stands for all rows of a walked table which cannot be locked one by one.';
+
 -- imago.source_policy
 create or replace function imago.source_policy()
 returns text
@@ -18591,18 +18775,21 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-begin
+declare
   -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass = plan.source::pg_catalog.regclass then
-    return '';
-  end if;
-  return format(
+  locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
      end if;',
-    sync.plan, plan.source, plan.key_column, plan.key_type);
+    sync.plan, plan.source, plan.key_column, plan.key_type) else '' end;
+begin
+  if imago.is_owned(plan.source) then
+    return locking;
+  end if;
+  -- Where batches lock no rows, holding one keeps nobody away.
+  return format('if not imago.may_lock(%1$L) then perform imago.hold_source(%1$L);%2$s end if;', plan.source, ' else ' || nullif(locking, ''));
 end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';
@@ -20130,17 +20317,21 @@ language sql
 stable
 set search_path = ''
 as $$
-  select min(s.stage), s.source, exists (
-    select from pg_catalog.pg_trigger t
-    where t.tgrelid = pg_catalog.to_regclass(s.source)
-      and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.walk_function(plan_name, min(s.stage)))))
-  from imago.plan p cross join lateral imago.plan_stages(p) s
-  where p.name = plan_name
-    and not exists (select from imago.plan_write w where w.plan = plan_name and w.relation = s.source)
-  group by s.source
+  select o.stage, o.source, o.is_installed
+  from (
+    select min(s.stage) as stage, s.source, exists (
+      select from pg_catalog.pg_trigger t
+      where t.tgrelid = pg_catalog.to_regclass(s.source)
+        and t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', imago.walk_function(plan_name, min(s.stage))))) as is_installed
+    from imago.plan p cross join lateral imago.plan_stages(p) s
+    where p.name = plan_name
+      and not exists (select from imago.plan_write w where w.plan = plan_name and w.relation = s.source)
+    group by s.source
+  ) o
+  where o.is_installed or imago.may_follow(o.source) is not false
   order by 1
 $$;
-comment on function imago.walked_only(text) is 'Tables that a plan walks and does not write, each with its first stage, and whether it has its trigger.';
+comment on function imago.walked_only(text) is 'Tables that a plan walks and does not write, each with its first stage, and whether it has its trigger. Not those on which nobody lets us put one.';
 
 -- imago.walked_rows
 create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
@@ -20623,7 +20814,10 @@ begin
     if imago.close_needless_late_lanes(run, staged, lane) then
       continue;
     end if;
-    if lane.run is not null then
+    if lane.run is not null and not imago.claim_source(staged) then
+      outcome := 'busy';
+      exit;
+    elsif lane.run is not null then
       moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size, is_quiet => not others_write);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';

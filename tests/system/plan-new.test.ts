@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFolder } from '../../scripts/package.ts';
-import { checkNames, draftPlan, expectFree, type Wish } from '../../scripts/plan/create.ts';
+import { checkNames, expectFree, filesOf, type Wish } from '../../scripts/plan/create.ts';
 import { nameProblem } from '../../scripts/plan/plan-name.ts';
 import { Problem } from '../../scripts/plan/problem.ts';
 import { readProject } from '../../scripts/plan/project.ts';
@@ -104,7 +104,22 @@ describe('plan new refuses, and writes nothing,', () => {
     [{ source: 'public.Users' }, 'no-table', 'There is no table public.Users.'],
     [{ source: 'public.names', key: 'username' }, 'unfit-table', 'public.names is not a table.'],
     [{ source: 'public.bare', key: 'id' }, 'unfit-table', 'public.bare has no primary key.'],
-    [{ source: 'auth.users' }, 'unfit-table', 'auth.users belongs to supabase_auth_admin, and not to you'],
+    [
+      { source: 'auth.users', column: 'nick' },
+      'unfit-table',
+      'auth.users belongs to supabase_auth_admin, and gets no column of yours.',
+    ],
+    [
+      { source: 'auth.users', kind: { name: 'not-null', options: { column: 'email' } } },
+      'unfit-table',
+      'and --kind not-null changes the table that it walks.',
+    ],
+    [{ source: 'auth.users', plan: 'members' }, 'name-taken', 'There is public.members already.'],
+    [
+      { source: 'auth.schema_migrations', key: 'version' },
+      'unfit-table',
+      'auth.schema_migrations belongs to supabase_auth_admin, and you may not read it.',
+    ],
     [{ key: 'nope' }, 'bad-key', 'public.users has no column nope.'],
     [{ key: 'username' }, 'bad-key', 'public.users.username is not unique.'],
     [{ key: 'created_at' }, 'bad-key', 'public.users.created_at has type timestamp with time zone.'],
@@ -121,7 +136,7 @@ describe('plan new refuses, and writes nothing,', () => {
   ])('for %j: %s, %s', async (parts, code, message) => {
     const refused = await refusalOf(async () => {
       checkNames(wish(parts));
-      await draftPlan(db.sql, wish(parts));
+      await filesOf(db.sql, wish(parts));
     });
     expect(refused).toMatchObject({ code, message: expect.stringContaining(message) });
     expect(refused.hint).not.toBe('');

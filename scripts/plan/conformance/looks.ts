@@ -44,6 +44,14 @@ export async function pendingQuery(sql: Sql, plan: string): Promise<string> {
   );
 }
 
+/** Whether all tables that a plan walks are there. */
+export async function hasSources(sql: Sql, plan: string): Promise<boolean> {
+  return await value(
+    sql,
+    `select bool_and(to_regclass(s.source) is not null) from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = '${plan}'`,
+  );
+}
+
 /** How many entities are still to be moved. */
 export async function pendingOf(sql: Sql, plan: string): Promise<number> {
   return await value(sql, `select count(*)::int from (${await pendingQuery(sql, plan)}) left_over`);

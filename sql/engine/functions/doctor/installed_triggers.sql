@@ -44,7 +44,7 @@ as $$
       select p::text from imago.written_tables(s.relation) p where p <> pg_catalog.to_regclass(s.relation)
     ) r
     cross join lateral unnest(s.events) e
-    where s.installed_at is not null
+    where s.installed_at is not null and imago.may_follow(r.relation) is not false
     union all
     select s.plan, s.relation, imago.trigger_name(s.plan, k, s.position::text)
     from imago.plan_sync s cross join unnest(array['begin', 'fill']) k

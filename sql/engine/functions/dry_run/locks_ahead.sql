@@ -12,6 +12,7 @@ as $$
     union
     select pg_catalog.to_regclass(y.relation) from imago.plan_sync y where y.plan = locks_ahead.plan.name
   ) t
-  where t.relation is not null
+  -- Of others' tables without a trigger of ours nobody is kept.
+  where imago.may_follow(t.relation::text)
 $$;
 comment on function imago.locks_ahead(imago.plan) is 'The tables that a dry run locks, each with the strongest mode that it may need. Preparing may take any of them for itself, what is prepared is locked row by row.';

@@ -9,8 +9,7 @@ declare
 begin
   for staged in select s.* from imago.plan_stages(plan) s where s.stage = coalesce(await_entity.stage, s.stage) loop
     begin
-      execute format('select from %s s where s.%I = $1::%s for no key update', staged.source, staged.key_column, staged.key_type)
-      using entity;
+      execute format('select imago.lock_entities($1, array[$2::%s])', staged.key_type) using staged, entity;
     exception
       when data_exception then
         -- No key of this stage looks so.

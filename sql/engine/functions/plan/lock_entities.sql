@@ -5,15 +5,23 @@ volatile
 set search_path = ''
 as $$
 declare
+  locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
   result text[];
 begin
+  if imago.may_lock(plan.source) is false then
+    locking := '';
+    if not skip_locked then
+      perform pg_catalog.pg_advisory_xact_lock(imago.source_lock_key(plan.source));
+    elsif not pg_catalog.pg_try_advisory_xact_lock(imago.source_lock_key(plan.source)) then
+      return '{}';
+    end if;
+  end if;
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I for %4$s %5$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan),
-    case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' else '' end)
+       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
+    plan.key_column, plan.source, imago.keys_sql(plan), locking)
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go.';
+comment on function imago.lock_entities(imago.plan, anyarray, boolean, boolean) is 'The entity lock: locks the entities in key order and returns the keys of those that exist. With skip_locked, of those that are free. Alone, it waits for transactions that refer to an entity, too: syncs that may have read what is to go. Of a table whose rows may not be locked all are, by one advisory lock.';

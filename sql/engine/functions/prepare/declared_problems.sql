@@ -9,13 +9,14 @@ declare
   has_steps boolean := exists (select from imago.plan_step s where s.plan = declared_problems.plan.name and s.phase = 'prepare');
 begin
   return query
-    select p.*
+    select d.severity, d.kind, d.object, d.message, d.hint
     from (
-      select w.relation, w.position from imago.plan_write w where w.plan = declared_problems.plan.name
+      select w.position, p.* from imago.plan_write w cross join lateral imago.relation_problems(w.relation, not has_steps) p
+      where w.plan = declared_problems.plan.name
       union all
-      select s.relation, 1000 + s.position from imago.plan_sync s where s.plan = declared_problems.plan.name
+      select 1000 + s.position, p.* from imago.plan_sync s cross join lateral imago.reading_problems(s.relation, not has_steps) p
+      where s.plan = declared_problems.plan.name
     ) d
-    cross join lateral imago.relation_problems(d.relation, not has_steps) p
     order by d.position;
   return query
     select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'

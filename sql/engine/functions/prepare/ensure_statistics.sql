@@ -15,6 +15,8 @@ begin
     if not exists (
       select from pg_catalog.pg_stats s
       where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      -- Those of others autovacuum analyzes.
+      continue when not imago.is_owned(plan.source);
       execute 'analyze ' || plan.source;
     end if;
   end loop;

@@ -6,10 +6,16 @@ set search_path = ''
 as $$
 declare
   staged imago.plan;
+  -- A plan may declare its writes only when it is prepared: until then any of its tables may be one that it writes.
+  declares constant boolean := exists (select from imago.plan_write w where w.plan = plan.name);
   own_function constant text := format('%I.preflight()', plan.name);
 begin
   for staged in select s.* from imago.plan_stages(plan) s loop
-    return query select * from imago.relation_problems(staged.source);
+    if declares then
+      return query select * from imago.reading_problems(staged.source);
+    else
+      return query select * from imago.relation_problems(staged.source);
+    end if;
     return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
     return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
     return query
@@ -21,6 +27,7 @@ begin
     return query select * from imago.once_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
+  return query select * from imago.foreign_notes(plan);
   return query select * from imago.rule_problems(plan);
   return query
     select 'error', 'hidden_rows', h::text, format('row level security hides rows of it from %s', current_user),

@@ -26,13 +26,7 @@ begin
     update imago.plan_write w set captured_at = null, kept_at = null where w.id = write.id;
   end loop;
   for walk in select imago.walk_function(plan.name, o.stage) as routine from imago.walked_only(plan.name) o where o.is_installed loop
-    for own in
-      select t.tgname, t.tgrelid::pg_catalog.regclass as relation from pg_catalog.pg_trigger t
-      where t.tgfoid = pg_catalog.to_regprocedure(format('imago_undo.%I()', walk.routine)) order by t.tgrelid
-    loop
-      execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
-    end loop;
-    execute format('drop function if exists imago_undo.%I()', walk.routine);
+    perform imago.drop_trigger_function(pg_catalog.to_regprocedure(format('imago_undo.%I()', walk.routine)));
   end loop;
   -- Those that steps of the plan have put up by themselves, to follow what is written while they copy.
   for own in

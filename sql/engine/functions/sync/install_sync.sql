@@ -28,7 +28,8 @@ begin
   end if;
 
   routine := imago.build_sync(sync, plan, imago.sync_ending(sync));
-  for written in select w from imago.written_tables(sync.relation) w loop
+  -- Where we may put none, what the app writes is found by the late pass and the next run.
+  for written in select w from imago.written_tables(sync.relation) w where imago.may_follow(w::text) loop
     foreach event in array sync.events loop
       execute format(
         'create or replace trigger %I after %s on %s referencing %s for each statement execute function imago_undo.%I()',

@@ -5,6 +5,8 @@ stable
 set search_path = ''
 as $$
   select sync.fills is not null
+    -- What is filled in is read under a lock.
+    and imago.may_lock((imago.plan_at_stage(imago.find_plan(sync.plan), sync.stage)).source)
     -- A statement may name a partition or its parent: other triggers stand around it than around its rows.
     and exists (
       select from pg_catalog.pg_class c

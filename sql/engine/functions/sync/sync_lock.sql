@@ -4,18 +4,21 @@ language plpgsql
 stable
 set search_path = ''
 as $$
-begin
+declare
   -- Whoever writes the source holds its row already.
-  if sync.relation::pg_catalog.regclass = plan.source::pg_catalog.regclass then
-    return '';
-  end if;
-  return format(
+  locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
      else
        perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
      end if;',
-    sync.plan, plan.source, plan.key_column, plan.key_type);
+    sync.plan, plan.source, plan.key_column, plan.key_type) else '' end;
+begin
+  if imago.is_owned(plan.source) then
+    return locking;
+  end if;
+  -- Where batches lock no rows, holding one keeps nobody away.
+  return format('if not imago.may_lock(%1$L) then perform imago.hold_source(%1$L);%2$s end if;', plan.source, ' else ' || nullif(locking, ''));
 end
 $$;
 comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';

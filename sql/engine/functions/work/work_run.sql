@@ -78,7 +78,10 @@ begin
     if imago.close_needless_late_lanes(run, staged, lane) then
       continue;
     end if;
-    if lane.run is not null then
+    if lane.run is not null and not imago.claim_source(staged) then
+      outcome := 'busy';
+      exit;
+    elsif lane.run is not null then
       moves := imago.work_lane(run, staged, lane, deadline, attempts_left, fixed_size, is_quiet => not others_write);
     elsif exists (select from imago.lane l where l.run = run.id and not l.done) then
       outcome := 'busy';
