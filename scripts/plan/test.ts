@@ -32,7 +32,11 @@ export async function* testPlan(
   await makeRows(app.sql, entities);
   await runPlan(app.sql, plan);
   await app.sql.end();
-  const place = { bare: () => scratch.database(bare.name), app: () => scratch.database(app.name) };
+  const place = {
+    bare: () => scratch.database(bare.name),
+    app: () => scratch.database(app.name),
+    copy: (name: string) => scratch.database(name),
+  };
   for (const { title, run } of checksOf(plan.name, fixture, place)) {
     const message = await run().then(
       () => undefined,

@@ -12,8 +12,12 @@ import { expectSameFigures } from './figures.ts';
  */
 export function conform(plan: string, fixture: Fixture, server?: () => TestServer): void {
   describe(`the plan ${plan}`, () => {
-    const make = (options: DatabaseOptions = {}) =>
-      freshDatabase({ ...options, ...(server && { on: server() }) });
+    const made: TestDatabase[] = [];
+    const make = async (options: DatabaseOptions = {}) => {
+      const db = await freshDatabase({ ...options, ...(server && { on: server() }) });
+      made.push(db);
+      return db;
+    };
     let template: TestDatabase;
 
     beforeAll(async () => {
@@ -22,11 +26,12 @@ export function conform(plan: string, fixture: Fixture, server?: () => TestServe
       // Nobody may be connected to a database that is copied.
       await template.sql.end();
     });
-    afterAll(() => template.drop());
+    afterAll(() => Promise.all(made.map((db) => db.drop())));
 
     const place = {
       bare: () => make(),
       app: () => make({ template: template.name }),
+      copy: (name: string) => make({ template: name }),
       figures: expectSameFigures,
     };
     for (const { title, onceIsEnough, run } of checksOf(plan, fixture, place)) {

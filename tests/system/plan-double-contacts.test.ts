@@ -49,17 +49,24 @@ async function withPlan(db: TestDatabase): Promise<TestDatabase> {
 
 describe(`the plan ${PLAN}`, () => {
   let template: TestDatabase;
+  const copies: TestDatabase[] = [];
+  const copy = async (name: string) => {
+    const db = await freshDatabase({ template: name });
+    copies.push(db);
+    return db;
+  };
   beforeAll(async () => {
     template = await withPlan(await freshDatabase());
     await createApp(template.sql, APP, 60);
     // Nobody may be connected to a database that is copied.
     await template.sql.end();
   });
-  afterAll(() => template.drop());
+  afterAll(() => Promise.all([template, ...copies].map((db) => db.drop())));
 
   const place = {
     bare: async () => await withPlan(await freshDatabase()),
-    app: () => freshDatabase({ template: template.name }),
+    app: () => copy(template.name),
+    copy,
   };
   // The others differ least from plan to plan, and are tried with those that come with Imago.
   const titles = /^(forward and back|each address|a caller that is killed|one entity that cannot|once moved)/;

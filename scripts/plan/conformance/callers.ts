@@ -8,6 +8,7 @@ const ROUNDS = 10_000;
 
 /** Databases are the tester's to make and to drop. */
 export interface Database {
+  name: string;
   sql: Sql;
   /** Another session, independent of sql; drop() ends it. */
   connect(options?: { fetch_types?: boolean }): Sql;

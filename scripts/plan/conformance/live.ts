@@ -4,7 +4,7 @@ import type { Database } from './callers.ts';
 import type { Writer } from './fixture.ts';
 
 /** So often a writer writes at most: an app that never rests would keep a small machine from everything else. */
-const MOST = 300;
+const MOST = 120;
 /** So often at least, however soon the work is done. */
 const LEAST = 15;
 

@@ -48,20 +48,26 @@ export interface Place {
   bare(): Promise<Database>;
   /** The app with its rows as well; nobody has migrated it. */
   app(): Promise<Database>;
+  /** Another one of them as it is, which nobody is connected to. */
+  copy(name: string): Promise<Database>;
   /** What else must hold of the figures that people are shown. */
   figures?(sql: Sql, plan: string): Promise<unknown>;
 }
 
-/** An app with the plan prepared, and what it holds then. */
-interface Prepared {
-  db: Database;
-  sql: Sql;
+/** What an app holds once the plan is prepared. */
+interface Held {
   columns: Columns;
   rows: Rows;
   /** What prepare has added, with what stands in it: columns by table, and tables. */
   added: Columns;
   blank: Rows;
   pending: number;
+}
+
+/** An app with the plan prepared. */
+interface Prepared extends Held {
+  db: Database;
+  sql: Sql;
 }
 
 /** Small batches, so that there are many. */
@@ -73,6 +79,7 @@ export function checksOf(plan: string, fixture: Fixture, place: Place): Check[] 
   const disputing = fixture.writers.filter(({ conflicts }) => conflicts);
   const made: Database[] = [];
   let origin: Promise<{ columns: Columns; rows: Rows }> | undefined;
+  let model: Promise<{ name: string; held: Held }> | undefined;
 
   async function keep(making: Promise<Database>): Promise<Database> {
     const db = await making;
@@ -89,10 +96,23 @@ export function checksOf(plan: string, fixture: Fixture, place: Place): Check[] 
     return await origin;
   }
 
+  /** A copy of the one that is prepared, which takes far longer. */
   async function prepared(): Promise<Prepared> {
+    model ??= prepareModel();
+    const { name, held } = await model;
+    const db = await keep(place.copy(name));
+    return { ...held, db, sql: db.sql };
+  }
+
+  async function prepareModel(): Promise<{ name: string; held: Held }> {
     const app = await original();
-    const db = await keep(place.app());
-    const { sql } = db;
+    const { name, sql } = await place.app();
+    const held = await prepareApp(sql, app);
+    await sql.end();
+    return { name, held };
+  }
+
+  async function prepareApp(sql: Sql, app: { columns: Columns; rows: Rows }): Promise<Held> {
     await prepare(sql, plan);
     assert.deepEqual(await rowsOf(sql, app.columns), app.rows, 'preparing leaves every row as it was');
     const columns = await appColumns(sql);
@@ -101,8 +121,6 @@ export function checksOf(plan: string, fixture: Fixture, place: Place): Check[] 
     assert.ok(pending > 0, 'rows are pending');
     await expectProgress(sql, 0, pending);
     return {
-      db,
-      sql,
       columns,
       rows: await rowsOf(sql, columns),
       added,
