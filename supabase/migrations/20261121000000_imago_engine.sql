@@ -223,7 +223,7 @@ comment on column imago.plan.key_type is 'Kept by the engine: type of the key, f
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
-comment on column imago.plan.external is 'A function of yours outside of the database does the first stage: read(keys) gives it rows, apply(keys, results) writes what it returns.';
+comment on column imago.plan.external is 'The first stage is done outside of the database, by a function of yours. read(keys) gives it rows, apply(keys, results) writes what it returns.';
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
@@ -262,7 +262,7 @@ comment on column imago.plan_stage.key_column is 'Unique column of the table tha
 comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
-comment on column imago.plan_stage.external is 'A function of yours outside of the database does the stage: read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';
+comment on column imago.plan_stage.external is 'The stage is done outside of the database, by a function of yours. read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';
 
 -- imago.plan_step
 create table imago.plan_step (
@@ -3160,7 +3160,7 @@ begin
     else '{}' end;
 end
 $$;
-comment on function imago.claim_entities(text, integer, integer, bigint) is 'Hands out entities of the external stage that a run has come to: first what has to be handed out again, then what the next lane has.';
+comment on function imago.claim_entities(text, integer, integer, bigint) is 'Hands out entities of the external stage that a run has come to. First those that are handed out again, then those of the next lane.';
 
 -- imago.claim_keys
 create or replace function imago.claim_keys(run imago.run, plan imago.plan, keys text[], lane imago.lane, token uuid, expires_at timestamptz)
@@ -3330,7 +3330,7 @@ begin
     from imago.claimed_entity c where c.run = claims_left.run.id);
 end
 $$;
-comment on function imago.claims_left(imago.run) is 'Whether a run waits for what was handed out: external where some of it is to be handed out again, claimed where others have it, else null.';
+comment on function imago.claims_left(imago.run) is 'Whether a run waits for what was handed out. external where some of it is to be handed out again, claimed where others have it, else null.';
 
 -- imago.cleanup
 create or replace function imago.cleanup(plan_name text, older_than interval, dry_run boolean)
@@ -9421,7 +9421,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.free_claims(imago.run, imago.plan, integer, out imago.plan, out text[], out imago.lane) is 'Entities that were handed out and are to be handed out again: the claim has expired, was given back, or the row has changed. Forgets those that are not pending any more, and sets aside those that never come back (external_claims).';
+comment on function imago.free_claims(imago.run, imago.plan, integer, out imago.plan, out text[], out imago.lane) is 'Entities that are to be handed out again. Their claim has expired, was given back, or the row has changed. Forgets those that are not pending any more, and sets aside those that never come back (external_claims).';
 
 -- imago.give_app_path
 create or replace function imago.give_app_path(plan_name text)
@@ -21692,7 +21692,7 @@ begin
   return imago.claim_entities(plan, batch_size, lease_ms, run);
 end
 $$;
-comment on function public.claim_entities(text, integer, integer, bigint) is 'Imago: hands out entities of the external stage that a run has come to (migrate_batch: status external), each with its key and the row that read gives. Locks nothing of the app. Until lease_ms are over they are the caller''s; then, and when their row has changed, they are handed out again: at least once outside, once inside. status: claimed, or as migrate_batch, which to call then. Bring what your function makes of them to return_entities.';
+comment on function public.claim_entities(text, integer, integer, bigint) is 'Imago: hands out entities of the external stage that a run has come to (status external of migrate_batch). Each with its key and the row that read gives. Locks nothing of the app. Until lease_ms are over they are the caller''s; then, and when their row has changed, they are handed out again: at least once outside, once inside. status: claimed, or as migrate_batch, which to call then. Bring what your function makes of them to return_entities.';
 
 -- public.cleanup_migration
 create or replace function public.cleanup_migration(

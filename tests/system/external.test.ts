@@ -1,7 +1,12 @@
 /** Stages that are done outside: claimed, handed out, written once they are back, through the journal. */
+import { createClient } from '@supabase/supabase-js';
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { ExternalStage } from '../../functions/_shared/external.ts';
+import { driveExternal } from '../../functions/_shared/external-driving.ts';
 import { type Answer, call, refusal, value } from '../support/call.ts';
+import { freshProject } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { createExternalPlan, EXTERNAL } from '../support/external.ts';
 import { rollbackAll } from '../support/imago.ts';
@@ -217,5 +222,61 @@ describe('an external stage', () => {
       expect((await refusal(answer())).code).toBe(code);
     await rollbackAll(sql, { plan });
     expect((await refusal(claim(sql, 1))).code).toBe('IM017');
+  });
+
+  test('that lacks one of its functions is refused by name before anything is made', async () => {
+    const { sql } = await database(1);
+    await sql.unsafe(`drop function ${plan}.read(uuid[])`);
+    const refused = await refusal(call(sql, 'migrate_batch', { plan }));
+    expect([refused.code, refused.message]).toEqual([
+      'IM006',
+      expect.stringContaining(`${plan}.read(uuid[]) is missing`),
+    ]);
+  });
+
+  test('behind one of SQL is driven request by request, and goes back with it', async () => {
+    const { db, url, secretKey } = await freshProject({ app: 'none' });
+    const { sql } = db;
+    await createExternalPlan(sql, 100, 2);
+    const before = await contents(sql, ['public.people', 'public.teams']);
+    const database = createClient(url, secretKey) as never;
+    let calls = 0;
+    const stage: ExternalStage<{ name: string }, { hash: string }> = {
+      row: z.object({ name: z.string() }),
+      result: z.object({ hash: z.string() }),
+      options: { batchSize: 20 },
+      async apply(rows) {
+        calls += 1;
+        // As a whole the first call fails each time: it is halved down to whom it cannot do.
+        if (rows.some(({ name }) => name === 'Person 8'))
+          throw Object.assign(new Error('Person 8'), { code: 'NOT_HIM' });
+        return rows.map(({ name }) =>
+          name === 'Person 9' ? new TypeError('Person 9') : { hash: `#${name}` },
+        );
+      },
+    };
+    const drive = () =>
+      driveExternal(database, {
+        plan,
+        stages: { 2: { ...stage, options: { ...stage.options, retries: 1 } } },
+        maxRows: 40,
+        signal: new AbortController().signal,
+      });
+    const first = await drive();
+    expect(first).toMatchObject({ has_more: true, state: 'running' });
+    expect(first.migrated).toBeLessThanOrEqual(50);
+    let last = first;
+    for (let requests = 0; last.has_more && requests < 50; requests += 1) last = await drive();
+    expect(last).toMatchObject({ status: 'done', failures_left: 2 });
+    expect(calls).toBeGreaterThan(5);
+    expect([...(await sql`select stage, reason, sqlstate from imago.failure order by reason`)]).toEqual([
+      { stage: 2, reason: 'outside: NOT_HIM', sqlstate: null },
+      { stage: 2, reason: 'outside: TypeError', sqlstate: null },
+    ]);
+    expect(await wrong(sql)).toBe(2);
+    expect(JSON.stringify(await sql`select * from imago.log`)).not.toContain('Person');
+
+    await rollbackAll(sql, { plan });
+    expect(await contents(sql, ['public.people', 'public.teams'])).toEqual(before);
   });
 });

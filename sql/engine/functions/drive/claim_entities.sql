@@ -86,4 +86,4 @@ begin
     else '{}' end;
 end
 $$;
-comment on function imago.claim_entities(text, integer, integer, bigint) is 'Hands out entities of the external stage that a run has come to: first what has to be handed out again, then what the next lane has.';
+comment on function imago.claim_entities(text, integer, integer, bigint) is 'Hands out entities of the external stage that a run has come to. First those that are handed out again, then those of the next lane.';

@@ -10,4 +10,4 @@ begin
     from imago.claimed_entity c where c.run = claims_left.run.id);
 end
 $$;
-comment on function imago.claims_left(imago.run) is 'Whether a run waits for what was handed out: external where some of it is to be handed out again, claimed where others have it, else null.';
+comment on function imago.claims_left(imago.run) is 'Whether a run waits for what was handed out. external where some of it is to be handed out again, claimed where others have it, else null.';

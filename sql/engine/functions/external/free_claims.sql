@@ -35,4 +35,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.free_claims(imago.run, imago.plan, integer, out imago.plan, out text[], out imago.lane) is 'Entities that were handed out and are to be handed out again: the claim has expired, was given back, or the row has changed. Forgets those that are not pending any more, and sets aside those that never come back (external_claims).';
+comment on function imago.free_claims(imago.run, imago.plan, integer, out imago.plan, out text[], out imago.lane) is 'Entities that are to be handed out again. Their claim has expired, was given back, or the row has changed. Forgets those that are not pending any more, and sets aside those that never come back (external_claims).';
