@@ -14,7 +14,7 @@ import {
 import { counted } from '../command/figures.ts';
 import { pause } from '../command/retry.ts';
 import { UsageError } from '../command/usage.ts';
-import { findProject } from '../db/project.ts';
+import { findProject, typedIn } from '../db/project.ts';
 import type { Context } from './context.ts';
 
 /** The functions of a plan by their stages, each with its file. */
@@ -48,7 +48,7 @@ export function externalFile(stage: number): string {
 
 /** Loads what the plan has outside; refuses what cannot be called, before anything is done. */
 export async function loadExternals({ options: { plan } }: Context): Promise<Externals> {
-  const project = findProject(process.env.INIT_CWD ?? '.');
+  const project = findProject(typedIn());
   const folder = project && path.join(project, 'supabase', 'imago', 'plans', plan);
   const found = new Map<number, { stage: ExternalStage; file: string }>();
   if (folder === undefined || !existsSync(folder)) return found;

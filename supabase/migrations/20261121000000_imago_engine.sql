@@ -15511,8 +15511,10 @@ begin
         error.sqlstate = returned_sqlstate, error.constraint_name = constraint_name, error.table_name = table_name,
         error.column_name = column_name, context = pg_exception_context;
       error := imago.sort_error(error, null, context, plan.name);
-      if error.outcome in ('stop', 'blocked') then
+      if error.outcome = 'blocked' then
         raise;
+      elsif error.outcome = 'stop' then
+        perform imago.raise_error('IM071', 'function ' || imago.plan_object(plan, 'read'), plan.name, imago.sqlstate_text(error.sqlstate, error.raised_by));
       elsif first < last then
         ends := ends || first + (last - first) / 2;
       else
@@ -21469,12 +21471,20 @@ declare
   started timestamptz;
   lsn pg_lsn;
 begin
-  select l.* into lane
-  from imago.claimed_entity c
-  join imago.lane l on l.run = c.run and l.stage = c.stage and l.pass = c.lane_pass and l.number = c.lane_number
-  where c.token = returned.token and c.run = write_returned.run.id
-  limit 1;
-  if not found then
+  begin
+    -- The lane before the entities, as any call that moves them. Who hands out of it just now is waited for, with nothing else locked.
+    select l.* into lane
+    from imago.lane l
+    where l.run = write_returned.run.id and (l.stage, l.pass, l.number) = (
+      select c.stage, c.lane_pass, c.lane_number from imago.claimed_entity c
+      where c.token = returned.token and c.run = write_returned.run.id
+      limit 1)
+    for no key update;
+  exception when lock_not_available or deadlock_detected then
+    result.outcome := 'busy';
+    return result;
+  end;
+  if lane.run is null then
     return result;
   end if;
   staged := imago.plan_at_stage(plan, lane.stage);

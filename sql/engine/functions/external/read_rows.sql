@@ -28,8 +28,10 @@ begin
         error.sqlstate = returned_sqlstate, error.constraint_name = constraint_name, error.table_name = table_name,
         error.column_name = column_name, context = pg_exception_context;
       error := imago.sort_error(error, null, context, plan.name);
-      if error.outcome in ('stop', 'blocked') then
+      if error.outcome = 'blocked' then
         raise;
+      elsif error.outcome = 'stop' then
+        perform imago.raise_error('IM071', 'function ' || imago.plan_object(plan, 'read'), plan.name, imago.sqlstate_text(error.sqlstate, error.raised_by));
       elsif first < last then
         ends := ends || first + (last - first) / 2;
       else
