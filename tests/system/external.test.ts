@@ -84,10 +84,12 @@ describe('an external stage', () => {
       migrated: 0,
       stages: [{ outcome: 'not_tried', reason: 'external', pending: 40 }],
     });
+    expect(await call(sql, 'forecast_migration', { plan })).toMatchObject({ plan });
     const told = await migrateUntilExternal(sql);
     expect(told).toMatchObject({ status: 'external', state: 'running', has_more: true, stage: 1 });
     expect(told.hint).toContain('claim_entities');
-    // What drives by itself ends there.
+    // What drives by itself ends there, or leaves it for the next tick.
+    expect(await value(sql, `select imago.tick('${plan}') ->> 'status'`)).toBe('external');
     expect((await sql`call imago.run(${plan})`)[0]?.answer.status).toBe('external');
     const key = await value<string>(sql, 'select id::text from public.people limit 1');
     for (const alone of [
@@ -226,11 +228,14 @@ describe('an external stage', () => {
 
   test('that lacks one of its functions is refused by name before anything is made', async () => {
     const { sql } = await database(1);
-    await sql.unsafe(`drop function ${plan}.read(uuid[])`);
+    await sql.unsafe(`
+      drop function ${plan}.read(uuid[]);
+      insert into imago.plan_check (plan, position, name, severity, phase, source, query, fix, meaning, remedy)
+        values ('${plan}', 1, 'left', 'error', 'after', 'public.people', 'select id as key, id as entity from public.people where hash is null', 'apply', '-', '-')`);
     const refused = await refusal(call(sql, 'migrate_batch', { plan }));
     expect([refused.code, refused.message]).toEqual([
       'IM006',
-      expect.stringContaining(`${plan}.read(uuid[]) is missing`),
+      expect.stringContaining(`${plan}.read(uuid[]) is missing; ${plan}.apply(uuid[]) is missing`),
     ]);
   });
 
