@@ -21492,6 +21492,10 @@ begin
     return result;
   end if;
   staged := imago.plan_at_stage(plan, lane.stage);
+  if not imago.claim_source(staged) then
+    result.outcome := 'busy';
+    return result;
+  end if;
   -- Given back as it was: that counts for nothing.
   update imago.claimed_entity c set token = null, claims = c.claims - 1
   where c.token = returned.token and not named ? c.entity;
