@@ -1,4 +1,5 @@
 /** Stages that are done outside: claimed, handed out, written once they are back, through the journal. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@supabase/supabase-js';
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -224,6 +225,39 @@ describe('an external stage', () => {
       expect((await refusal(answer())).code).toBe(code);
     await rollbackAll(sql, { plan });
     expect((await refusal(claim(sql, 1))).code).toBe('IM017');
+  });
+
+  test('by many drivers at once hands each row to one of them, and writes it once', async () => {
+    const db = await database(200);
+    await migrateUntilExternal(db.sql);
+    const drivers = Array.from({ length: 8 }, () => db.connect());
+    const handed: string[] = [];
+    let moved = 0;
+    const last = await Promise.all(
+      drivers.map(async (driver) => {
+        for (;;) {
+          const claimed = await claim(driver, 7);
+          handed.push(...keysOf({ entities: [], ...claimed }));
+          if (claimed.status === 'claimed') {
+            const { migrated } = await giveBack(driver, claimed, hashes(claimed));
+            moved += migrated;
+          } else await delay(claimed.retry_after_ms);
+          if (claimed.status === 'done') return claimed;
+          if (claimed.status !== 'working') continue;
+          const answer = await call(driver, 'migrate_batch', { plan, run: claimed.run });
+          if (answer.status === 'done') return answer;
+          await delay(answer.retry_after_ms && 10);
+        }
+      }),
+    );
+    expect(last.map(({ state }) => state)).toEqual(last.map(() => 'succeeded'));
+    expect([handed.length, new Set(handed).size, moved]).toEqual([200, 200, 200]);
+    expect(await wrong(db.sql)).toBe(0);
+    expect((await rollbackAll(db.sql, { plan })).at(-1)).toMatchObject({
+      rolled_back: expect.any(Number),
+      conflicts: 0,
+    });
+    expect(await value(db.sql, 'select count(*)::int from public.people where hash is null')).toBe(200);
   });
 
   test('that lacks one of its functions is refused by name before anything is made', async () => {
