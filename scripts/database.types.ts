@@ -23,6 +23,9 @@ export type Database = {
             "cancel_migration":
 { Args: { "plan"?: string }; Returns: Json
                            },
+"claim_entities":
+{ Args: { "batch_size"?: number,"lease_ms"?: number,"plan"?: string,"run"?: number }; Returns: Json
+                           },
 "cleanup_migration":
 { Args: { "dry_run"?: boolean,"older_than"?: string,"plan"?: string }; Returns: Json
                            },
@@ -97,6 +100,9 @@ export type Database = {
                            },
 "retry_failed_migrations":
 { Args: { "plan"?: string }; Returns: Json
+                           },
+"return_entities":
+{ Args: { "failures"?: Json,"max_ms"?: number,"plan"?: string,"results": Json,"run"?: number,"token": string }; Returns: Json
                            },
 "rollback_all_migrations":
 { Args: { "force"?: boolean,"plan"?: string }; Returns: Json

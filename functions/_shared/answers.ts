@@ -54,6 +54,8 @@ export const batchStatus = z.enum([
   'busy',
   'deferred',
   'waiting',
+  'external',
+  'claimed',
   'failed',
   'cancelled',
 ]);
@@ -93,7 +95,20 @@ export const batchAnswer = z.looseObject({
   cohort,
   /** Of a run of a cohort that is done: whether others are pending. */
   others_pending: z.boolean().nullish(),
+  /** Of external: the stage that is done outside, and what to do. */
+  stage: number,
+  hint: text,
 });
+
+/** `claim_entities`. */
+export const claimAnswer = batchAnswer.extend({
+  /** Of claimed, like the rows. */
+  token: text,
+  entities: z.array(z.object({ key: z.string(), row: z.unknown() })).default([]),
+});
+
+/** `return_entities`; `left`: what has yet to be written of what was brought. */
+export const returnAnswer = batchAnswer.extend({ left: count });
 
 /** `get_detailed_migration_progress`. */
 export const progressAnswer = z.looseObject({
@@ -202,7 +217,9 @@ export const dryRunStage = z.looseObject({
   stage: z.number(),
   outcome: z.enum(['complete', 'part', 'not_tried', 'nothing_pending']),
   /** Why not all of it was tried. */
-  reason: z.enum(['time', 'waiters', 'held', 'locked', 'failures', 'error', 'earlier_stage']).nullish(),
+  reason: z
+    .enum(['time', 'waiters', 'held', 'locked', 'failures', 'error', 'earlier_stage', 'external'])
+    .nullish(),
   pending: count,
   pending_is_estimate: z.boolean().nullish(),
   tried: count,
@@ -297,6 +314,8 @@ export const gigsAnswer = z.array(z.looseObject({ id: z.number() }));
 export const answers = {
   migrate_batch: batchAnswer,
   rollback_batch: batchAnswer,
+  claim_entities: claimAnswer,
+  return_entities: returnAnswer,
   get_detailed_migration_progress: progressAnswer,
   get_migration_statistics: statisticsAnswer,
   get_migration_performance_stats: performanceAnswer,
@@ -322,6 +341,8 @@ export const answers = {
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;
+export type ClaimAnswer = z.output<typeof claimAnswer>;
+export type ReturnAnswer = z.output<typeof returnAnswer>;
 export type ProgressAnswer = z.output<typeof progressAnswer>;
 export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
 export type PerformanceAnswer = z.output<typeof performanceAnswer>;

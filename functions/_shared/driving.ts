@@ -31,6 +31,9 @@ export interface Totals {
   others_pending?: BatchAnswer['others_pending'];
   /** Of waiting: what is waited for, in words. */
   reason?: string;
+  /** Of external: the stage that is done outside, and what to do. */
+  stage?: number;
+  hint?: string;
   /** What to wait before the next request. */
   retry_after_ms?: number;
   health?: BatchAnswer['health'];
@@ -76,11 +79,11 @@ function hasTurned({ direction, run, next }: BatchAnswer): boolean {
   return next === 'rollback' || (direction === 'rollback' && run != null);
 }
 
-/** Whether this request can do no more: all is done, somebody has to decide, nothing can be written, the run is held, or pg_cron builds an index. */
+/** Whether this request can do no more: all is done, the next stage is done outside, somebody has to decide, nothing can be written, the run is held, or pg_cron builds an index. */
 function isOver({ status, has_more, health, index }: BatchAnswer): boolean {
   // A rate that is used up is there again in a moment.
   if (status === 'waiting') return !!index || !health?.share;
-  return !has_more || ['failed', 'paused', 'cancelled'].includes(status);
+  return !has_more || ['failed', 'paused', 'cancelled', 'external'].includes(status);
 }
 
 /** A run that ends with everything taken back has failed, though the way back is done. */
@@ -119,6 +122,7 @@ function add(before: Totals | undefined, answer: BatchAnswer, plan: string, dura
     ...(answer.findings && { findings: answer.findings }),
     ...(answer.cohort && { cohort: answer.cohort, others_pending: answer.others_pending }),
     ...(answer.reason && { reason: answer.reason }),
+    ...(answer.status === 'external' && { stage: answer.stage ?? 1, hint: answer.hint ?? '' }),
     ...(answer.retry_after_ms && { retry_after_ms: answer.retry_after_ms }),
     ...(answer.health && { health: answer.health }),
   };

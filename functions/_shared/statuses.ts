@@ -60,6 +60,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM077',
       'IM079',
       'IM085',
+      'IM094',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',

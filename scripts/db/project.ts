@@ -38,6 +38,11 @@ export const folders = {
   models: path.join('supabase', 'schemas'),
 };
 
+/** The folder in which a command was typed: npm run starts scripts in the package's folder, and the user is elsewhere. */
+export function typedIn(): string {
+  return process.env.npm_command === 'run-script' ? (process.env.INIT_CWD ?? '.') : '.';
+}
+
 /** The project's folder: the nearest one upward that has supabase/config.toml, as the CLI looks for it. */
 export function findProject(from: string): string | undefined {
   for (let at = path.resolve(from); ; at = path.dirname(at)) {

@@ -24,6 +24,8 @@ export type Verdict =
   /** Somebody gave the run up, or it was taken over by a run in the other direction. */
   | { outcome: 'cancelled' }
   | { outcome: 'interrupted' }
+  /** The next stage is done outside, and nobody here can. */
+  | { outcome: 'external'; stage: number }
   /** Somebody holds what the batches need, for longer than is worth waiting. */
   | { outcome: 'stalled' }
   /** SQL stopped the run; with `thenRollback` it has turned into a rollback that wants to be driven. */
@@ -144,6 +146,8 @@ function conclusion(answer: BatchAnswer, direction: Drive['direction']): Verdict
       return { outcome: 'paused' };
     case 'cancelled':
       return { outcome: 'cancelled' };
+    case 'external':
+      return { outcome: 'external', stage: answer.stage ?? 1 };
     case 'failed':
       return {
         outcome: 'stopped',

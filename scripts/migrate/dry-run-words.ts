@@ -35,6 +35,7 @@ const reasons: Record<NonNullable<DryRunStage['reason']>, string> = {
   locked: 'others hold them',
   failures: 'too many failures',
   error: 'an error',
+  external: 'done outside of the database',
   earlier_stage: 'they need what an earlier stage moves',
 };
 

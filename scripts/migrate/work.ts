@@ -10,6 +10,7 @@ import { nextCommand } from './context.ts';
 import { notConnected, pastDirect } from './direct.ts';
 import { type Driven, drive, newTally, type Tally } from './drive.ts';
 import type { Ending } from './ending.ts';
+import { ExternalDriver, type Externals, externalFile, loadExternals } from './external.ts';
 import { isWrong, seeFindings, wrongAtEnd } from './findings.ts';
 import { Follower } from './follow.ts';
 import { forecastBefore, refusal } from './forecast.ts';
@@ -29,6 +30,7 @@ export function workersFor(context: Context): number {
 export async function work(context: Context, direction: Direction): Promise<Ending> {
   const { options, terminal } = context;
   const workers = workersFor(context);
+  const externals = direction === 'forward' ? await loadExternals(context) : new Map();
   const before = await firstLook(context);
   const forecast = direction === 'forward' ? await forecastBefore(context, before, workers) : undefined;
   const refused = forecast && refusal(context, forecast);
@@ -44,7 +46,7 @@ export async function work(context: Context, direction: Direction): Promise<Endi
   const startedAt = performance.now();
   const takeBack = offerConnection(context);
   try {
-    const ending = await workOffered(context, direction, workers, before, startedAt);
+    const ending = await workOffered(context, direction, workers, externals, before, startedAt);
     return { ...ending, ...(forecast && { forecast }) };
   } finally {
     await takeBack();
@@ -55,12 +57,13 @@ async function workOffered(
   context: Context,
   direction: Direction,
   workers: number,
+  externals: Externals,
   before: ProgressAnswer,
   startedAt: number,
 ): Promise<Ending> {
   const { caller, options, terminal, signal } = context;
   const plan = options.plan;
-  let driven = await driveShown(context, direction, workers, before);
+  let driven = await driveShown(context, direction, workers, before, externals);
   let tally = driven.tally;
   let turned: Driven | undefined;
   if (driven.outcome === 'stopped' && driven.thenRollback) {
@@ -132,12 +135,13 @@ async function driveShown(
   direction: Direction,
   workers: number,
   before: ProgressAnswer,
+  externals: Externals = new Map(),
 ): Promise<Driven> {
   const follower = new Follower(context, before, workers);
   try {
     return await drive({
       direction,
-      batch: batchCall(context, direction),
+      batch: batchCall(context, direction, new ExternalDriver(context, externals, workers)),
       workers,
       signal: context.signal,
       onAnswer: (answer) => follower.answered(answer),
@@ -148,10 +152,10 @@ async function driveShown(
 }
 
 /**
- * One batch, past the direct steps that stand before it. Only what was typed is passed: what holds for a run is fixed when it is created, and SQL refuses a call
+ * One batch, past the direct steps that stand before it and the stages that are done outside. Only what was typed is passed: what holds for a run is fixed when it is created, and SQL refuses a call
  * that contradicts it.
  */
-function batchCall(context: Context, direction: Direction) {
+function batchCall(context: Context, direction: Direction, external: ExternalDriver) {
   const { caller, options } = context;
   const { plan, maxMs, batchSize, maxFailures, onFailure, cohort } = options;
   const budget = { plan, ...(maxMs !== undefined && { max_ms: maxMs }) };
@@ -170,10 +174,12 @@ function batchCall(context: Context, direction: Direction) {
     ...(onFailure !== undefined && { on_failure: onFailure }),
     ...(cohort && { cohort }),
   };
-  return (signal: AbortSignal, run: number | undefined) =>
-    pastDirect(context, 'prepare', () =>
+  return async (signal: AbortSignal, run: number | undefined) => {
+    const answer = await pastDirect(context, 'prepare', () =>
       caller.call('migrate_batch', { ...args, ...(run !== undefined && { run }) }, signal),
     );
+    return answer && (await external.past(answer));
+  };
 }
 
 function conclude(context: Context, direction: Direction, driven: Driven): Ending {
@@ -195,6 +201,15 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
         status: 'interrupted',
         message: 'Stopped. The running batches have ended; nothing is lost.',
         next: [`Go on: ${again}`],
+      };
+    case 'external':
+      return {
+        status: 'left',
+        message: `Stage ${driven.stage} is done outside of the database, and its function was not found.`,
+        next: [
+          `It is supabase/imago/plans/${context.options.plan}/${externalFile(driven.stage)}, looked for from this folder upward.`,
+          `In the folder of the project, go on: ${again}`,
+        ],
       };
     case 'stalled':
       return {

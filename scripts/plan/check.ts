@@ -5,6 +5,7 @@ import { carelessness } from './catalog.ts';
 import { concernedFindings } from './concerned.ts';
 import { otherSchemas } from './conformance/rows.ts';
 import { applyFindings } from './cost.ts';
+import { externalStages, notTried } from './external.ts';
 import { error, type Finding, reason, warning } from './finding.ts';
 import { pathFindings } from './path.ts';
 import { trespasses } from './promised.ts';
@@ -49,7 +50,7 @@ export async function checkPlan(
     ['Comments and rights', (db, { plan }) => carelessness(db, plan)],
     ['The app’s code that it fires', (db, { plan }) => pathFindings(db, plan)],
     ['What it uses of the engine', (db, { plan }) => trespasses(db, plan)],
-    ['Applying it in small batches', (db, { plan }) => applyFindings(db, plan)],
+    ['Applying it in small batches', apply],
     ['Migrating, validating, rolling back', runWhole],
   ];
   for (const [text, part] of parts) {
@@ -213,8 +214,14 @@ async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   return findings;
 }
 
+async function apply(sql: Sql, { plan }: Subject): Promise<Finding[]> {
+  const external = await externalStages(sql, plan);
+  return external.length > 0 ? [notTried(external)] : await applyFindings(sql, plan);
+}
+
 /** Forward, its checks, and back to where it was. */
 async function runWhole(sql: Sql, { plan }: Subject): Promise<Finding[]> {
+  if ((await externalStages(sql, plan)).length > 0) return [];
   const findings: Finding[] = [];
   const before = await tableSums(sql);
   const moved = await callOut(sql, 'migrate_batch', { plan });

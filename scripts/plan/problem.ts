@@ -23,6 +23,10 @@ export const problems = {
   'no-such-plan': { exit: 2, cause: 'There is no folder of this name in `supabase/imago/plans/`.' },
   'bad-plan': { exit: 2, cause: 'A file of the plan is missing, or stands where nothing is read.' },
   'bad-test': { exit: 2, cause: '`test/conformance.toml` or `test/rows.sql` cannot be read.' },
+  'external-stage': {
+    exit: 2,
+    cause: 'A stage is done outside of the database, and `test` does not call its function.',
+  },
   'not-writable': { exit: 2, cause: 'A file or folder of the project cannot be written.' },
   'migration-fails': {
     exit: 1,

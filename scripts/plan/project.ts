@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { findProject } from '../db/project.ts';
+import { findProject, typedIn } from '../db/project.ts';
 import { readMigration, uninstallName } from '../install/parts.ts';
 import { type Project as Installation, readProject as readInstallation } from '../install/project.ts';
 import { packageFolder } from '../package.ts';
@@ -52,9 +52,7 @@ export type Project = Installation;
 
 /** The project that is meant: the nearest folder upward from here that is one. */
 export function readProject(workdir: string | undefined): Project {
-  // npm run starts scripts in the package's folder, and the user is elsewhere.
-  const from = process.env.npm_command === 'run-script' ? (process.env.INIT_CWD ?? '.') : '.';
-  const start = path.resolve(from, workdir ?? '.');
+  const start = path.resolve(typedIn(), workdir ?? '.');
   const folder = findProject(start);
   if (folder === undefined) {
     throw new Problem(

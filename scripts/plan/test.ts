@@ -3,6 +3,7 @@
 import type { Sql } from 'postgres';
 import type { Behaviour } from './behaviour.ts';
 import { checksOf } from './conformance/suite.ts';
+import { expectNoExternal } from './external.ts';
 import type { Plan, Project } from './project.ts';
 import { appMigrations, engineOf, runAll, runPlan } from './schema.ts';
 import type { Scratch } from './scratch.ts';
@@ -25,6 +26,7 @@ export async function* testPlan(
   await runAll(bare.sql, engineOf(project));
   await quieten(bare.sql);
   await runPlan(bare.sql, plan);
+  await expectNoExternal(bare.sql, plan.name);
   await bare.sql.end();
   const app = await scratch.database();
   await runAll(app.sql, [...engineOf(project), ...appMigrations(project, plan)]);

@@ -38,6 +38,8 @@ busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
 incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
+external: the stage is done outside, by a driver that claims its entities.
+claimed: others have claimed all that is left of an external stage.
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
 stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
@@ -49,6 +51,13 @@ create type imago.way_back as (
   moved boolean
 );
 comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+
+create type imago.returned as (
+  token uuid,
+  results jsonb,
+  failures jsonb
+);
+comment on type imago.returned is 'What comes back of a claim: by key, what the function outside gave, and why it gave nothing.';
 
 create type imago.measurement as (
   signal text,

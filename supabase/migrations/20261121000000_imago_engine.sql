@@ -20,7 +20,7 @@ begin
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration',
         'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -81,6 +81,7 @@ insert into imago.setting (name, value, note) values
   ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
+  ('external_claims', '10', 'how often an entity of an external stage is handed out, at most, without anything that could be written: then it is set aside'),
   ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('dry_run_ms', '60000', 'longest work of a full dry run, unless max_ms says otherwise'),
@@ -181,7 +182,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
   ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Whom it has been opened to does not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
-  ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.');
+  ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
+  ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.');
 
 -- imago.plan
 create table imago.plan (
@@ -195,6 +197,7 @@ create table imago.plan (
   entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   stage integer not null default 1 check (stage = 1),
+  external boolean not null default false,
   prepared_at timestamptz,
   finalizing_at timestamptz,
   checking_since timestamptz,
@@ -220,6 +223,7 @@ comment on column imago.plan.key_type is 'Kept by the engine: type of the key, f
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
+comment on column imago.plan.external is 'The first stage is done outside of the database, by a function of yours. read(keys) gives it rows, apply(keys, results) writes what it returns.';
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
@@ -244,6 +248,7 @@ create table imago.plan_stage (
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  external boolean not null default false,
   primary key (plan, number),
   check ((entity_singular is null) = (entity_plural is null))
 );
@@ -257,6 +262,7 @@ comment on column imago.plan_stage.key_column is 'Unique column of the table tha
 comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
+comment on column imago.plan_stage.external is 'The stage is done outside of the database, by a function of yours. read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';
 
 -- imago.plan_step
 create table imago.plan_step (
@@ -754,6 +760,28 @@ comment on column imago.reading.held_ms is 'Milliseconds that it has held runs o
 comment on column imago.reading.read_at is 'When it was read, if its signal is dear: later looks take it as it is until it is read again. Else null.';
 comment on column imago.reading.took_ms is 'How long reading it took, if its signal is dear.';
 
+-- imago.claimed_entity
+create table imago.claimed_entity (
+  plan text not null references imago.plan on delete cascade,
+  stage integer not null,
+  entity text not null,
+  run bigint not null references imago.run on delete cascade,
+  lane_pass text not null,
+  lane_number integer not null,
+  token uuid,
+  row_hash text not null,
+  claims integer not null default 1,
+  expires_at timestamptz not null,
+  primary key (plan, stage, entity)
+);
+comment on table imago.claimed_entity is 'Entities of external stages that somebody has been handed and that are not written yet. Keys and hashes only; a row goes with what is written.';
+comment on column imago.claimed_entity.lane_pass is 'With lane_number: the lane that the entity was read from.';
+comment on column imago.claimed_entity.token is 'Of the claim that it was handed out by; null: it is to be handed out again.';
+comment on column imago.claimed_entity.row_hash is 'Of the row as it was handed out: where that has changed since, what comes back is not written.';
+comment on column imago.claimed_entity.claims is 'How often it was handed out.';
+comment on column imago.claimed_entity.expires_at is 'From then on it is handed out to whoever asks.';
+create index claimed_entity_token_idx on imago.claimed_entity (token);
+
 -- imago.batch
 create table imago.batch (
   id bigint generated always as identity primary key,
@@ -774,7 +802,7 @@ create table imago.batch (
 comment on table imago.batch is 'One row per sub-batch, written in its own transaction: what journal and statistics refer to. Its xid proves that the setting imago.batch was not forged.';
 comment on column imago.batch.plan is 'Plan of the run. The setting imago.batch names it, so that triggers of other plans know that the batch is not theirs.';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
-comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, sync, or fix.';
+comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, external, sync, or fix.';
 comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);
 create index batch_window_idx on imago.batch (run) where path = 'window';
@@ -1018,6 +1046,8 @@ busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
 incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
+external: the stage is done outside, by a driver that claims its entities.
+claimed: others have claimed all that is left of an external stage.
 built: an index was built, and writers of its table wait for the end of the call.
 budget: more entities have failed than max_failures allows.
 stop: the server is in trouble, or the schema does not fit (see sqlstate; error_code and error_detail are what the run ends with).';
@@ -1029,6 +1059,13 @@ create type imago.way_back as (
   moved boolean
 );
 comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+
+create type imago.returned as (
+  token uuid,
+  results jsonb,
+  failures jsonb
+);
+comment on type imago.returned is 'What comes back of a claim: by key, what the function outside gave, and why it gave nothing.';
 
 create type imago.measurement as (
   signal text,
@@ -1499,7 +1536,7 @@ $$;
 comment on function imago.ask_throttle_query(text) is 'Asks the query of an operator, which can write nothing and waits for no lock. Raises where it does not answer one boolean.';
 
 -- imago.attempt_batch
-create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null, results jsonb default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -1513,7 +1550,7 @@ begin
   begin
     set constraints all deferred;
     if run.direction = 'forward' then
-      result := imago.move_forward(run, plan, keys, path, fixed);
+      result := imago.move_forward(run, plan, keys, path, fixed, results);
     else
       -- Of the key's own type once for all that it does.
       execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
@@ -1543,7 +1580,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check, jsonb) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
 
 -- imago.attempt_drop
 create or replace function imago.attempt_drop(plan imago.plan)
@@ -2955,6 +2992,48 @@ as $$
 $$;
 comment on function imago.checked_lately(imago.plan) is 'Whether the checks were gone through lately, and no step has been done since.';
 
+-- imago.claim_ahead
+create or replace function imago.claim_ahead(run imago.run, plan imago.plan, inout lane imago.lane, size integer, deadline timestamptz, out keys text[])
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  ahead record;
+  last integer;
+  passed integer;
+  total imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
+  -- In the late pass nearly all have been moved.
+  span constant integer := case when lane.pass = 'late' then greatest(size, lane.batch_size) when lane.batch_size < 100 then least(size, lane.batch_size) else size end;
+  portion imago.lane;
+begin
+  keys := '{}';
+  while not lane.done and keys = '{}' and clock_timestamp() < deadline loop
+    portion := lane;
+    portion.batch_size := span;
+    ahead := imago.read_lane(run, plan, portion);
+    if ahead.outcome = 'stop' then
+      perform imago.stop_run(run, (ahead.error).error_code, (ahead.error).error_detail);
+      return;
+    end if;
+    lane.done := ahead.outcome is null and ahead.keys is null;
+    if ahead.outcome = 'timeout' then
+      lane.batch_size := imago.size_after_timeout(span);
+    end if;
+    exit when ahead.outcome = 'timeout' or lane.done;
+    select coalesce(array_agg(k order by n), '{}') into keys
+    from unnest(imago.pending_or_unknown(plan, ahead.todo)) with ordinality p(k, n)
+    where k not in (select c.entity from imago.claimed_entity c where c.run = claim_ahead.run.id and c.stage = claim_ahead.plan.stage);
+    keys := array(select k from unnest(ahead.keys) with ordinality a(k, n) where k = any (keys) order by n limit size);
+    last := case when cardinality(keys) < size then cardinality(ahead.keys) else array_position(ahead.keys, keys[size]) end;
+    lane.cursor_key := ahead.places[last];
+    lane.processed := lane.processed + last - cardinality(keys);
+  end loop;
+  perform imago.save_lane(lane, run.plan, total);
+end
+$$;
+comment on function imago.claim_ahead(imago.run, imago.plan, imago.lane, integer, timestamptz, out text[]) is 'What is pending and free of the next keys of a lane, whose row the caller holds; the cursor goes past it. What does not come back is found by the late pass.';
+
 -- imago.claim_allowance
 create or replace function imago.claim_allowance(plan text, wanted integer)
 returns imago.claim
@@ -2991,6 +3070,132 @@ begin
 end
 $$;
 comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: whoever else calls finds the rest.';
+
+-- imago.claim_entities
+create or replace function imago.claim_entities(plan_name text, size integer, lease_ms integer, run_id bigint)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '400ms'
+as $$
+declare
+  plan imago.plan := imago.find_plan(plan_name);
+  run imago.run;
+  staged imago.plan;
+  keys text[];
+  lane imago.lane;
+  next record;
+  governor imago.governor;
+  claim imago.claim;
+  claimed jsonb := '[]';
+  outcome text := 'working';
+  token constant uuid := gen_random_uuid();
+  started constant timestamptz := clock_timestamp();
+  expires_at timestamptz;
+  deadline constant timestamptz := imago.call_deadline(2000);
+begin
+  if size is null or lease_ms is null then
+    perform imago.raise_error('IM004', case when size is null then 'batch_size' else 'lease_ms' end);
+  elsif lease_ms not between 1000 and 3600000 then
+    perform imago.raise_error('IM015', 'lease_ms', lease_ms::text, '1000 to 3600000 milliseconds');
+  end if;
+  perform imago.expect_size(size);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'forward');
+  end if;
+  run := case when run_id is null then coalesce(imago.unfinished_run(plan_name), imago.last_run(plan_name)) else imago.expect_run(plan_name, 'forward', run_id) end;
+  if run.id is null then
+    perform imago.raise_error('IM022', plan_name);
+  elsif run.direction = 'rollback' then
+    perform imago.raise_error('IM017', plan_name, plan_name);
+  end if;
+  begin
+    run := imago.lock_run(run.id, shared => true, wait_ms => imago.setting_number('lock_timeout_ms'));
+    perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
+    if run.state = 'running' then
+      perform imago.expect_visible(plan_name);
+      perform imago.follow_schema(plan_name);
+    end if;
+  exception when sqlstate 'IM016' or lock_not_available or deadlock_detected then
+    return imago.work_answer(run.id, 'busy', '{}', '{}', started);
+  end;
+  if run.state <> 'running' then
+    return imago.work_answer(run.id, case run.state when 'pending' then 'working' else imago.end_status(run) end, '{}', '{}', started);
+  end if;
+  select p.* into plan from imago.plan p where p.name = plan_name;
+  governor := imago.look(plan, run, holds_rows => false);
+  claim := imago.claim_allowance(plan_name, size);
+  if governor.share = 0 or claim.entities = 0 then
+    return imago.held_answer(run, governor, null, started);
+  end if;
+
+  next := imago.free_claims(run, plan, claim.entities);
+  staged := next.staged;
+  keys := next.keys;
+  lane := next.lane;
+  if keys = '{}' and not imago.over_budget(run) then
+    lane := imago.claim_lane(run.id);
+    if lane.run is null then
+      outcome := case when exists (select from imago.lane l where l.run = run.id and not l.done) then 'busy' else 'working' end;
+    else
+      staged := imago.plan_at_stage(plan, lane.stage);
+    end if;
+    if staged.external then
+      next := imago.claim_ahead(run, staged, lane, claim.entities, deadline);
+      keys := next.keys;
+      lane := next.lane;
+    end if;
+  end if;
+  if keys <> '{}' then
+    expires_at := clock_timestamp() + make_interval(secs => lease_ms / 1000.0);
+    claimed := imago.claim_keys(run, staged, keys, lane, token, expires_at);
+    perform imago.spend_allowance(plan_name, claim, jsonb_array_length(claimed));
+    outcome := case claimed when '[]' then 'working' else 'claimed' end;
+  end if;
+  perform imago.expect_visible(plan_name);
+  return imago.work_answer(run.id, outcome, '{}', '{}', started) || case outcome
+    when 'claimed' then jsonb_build_object('stage', staged.stage, 'token', token, 'expires_at', expires_at, 'entities', claimed)
+    else '{}' end;
+end
+$$;
+comment on function imago.claim_entities(text, integer, integer, bigint) is 'Hands out entities of the external stage that a run has come to. First those that are handed out again, then those of the next lane.';
+
+-- imago.claim_keys
+create or replace function imago.claim_keys(run imago.run, plan imago.plan, keys text[], lane imago.lane, token uuid, expires_at timestamptz)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  rows constant jsonb := imago.read_rows(run, plan, keys);
+  result jsonb;
+begin
+  -- Else they would be asked for again and again.
+  perform imago.set_aside(run, k, 'failed', reason => 'read gives no row for it', stage => plan.stage)
+  from unnest(keys) k
+  where not rows ? k and k not in (select imago.set_aside_keys(plan.name, 'forward', true, plan.stage));
+  delete from imago.claimed_entity c
+  where c.plan = claim_keys.plan.name and c.stage = claim_keys.plan.stage and c.entity = any (keys) and not rows ? c.entity;
+  with claimed as (
+    insert into imago.claimed_entity as c (plan, stage, entity, run, lane_pass, lane_number, token, row_hash, expires_at)
+    select claim_keys.plan.name, claim_keys.plan.stage, k, claim_keys.run.id, claim_keys.lane.pass, claim_keys.lane.number, claim_keys.token,
+      imago.row_hash(rows -> k), claim_keys.expires_at
+    from unnest(keys) k where rows ? k
+    on conflict (plan, stage, entity) do update set
+      token = excluded.token, row_hash = excluded.row_hash, expires_at = excluded.expires_at, claims = c.claims + 1
+    where c.token is null or c.expires_at <= clock_timestamp()
+    returning entity
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('key', k.key, 'row', rows -> k.key) order by k.n), '[]') into result
+  from unnest(keys) with ordinality k(key, n) join claimed c on c.entity = k.key;
+  return result;
+end
+$$;
+comment on function imago.claim_keys(imago.run, imago.plan, text[], imago.lane, uuid, timestamptz) is 'Hands out entities of an external stage that are free: notes the claim, and gives key and row of each. Locks nothing of the app.';
 
 -- imago.claim_lane
 create or replace function imago.claim_lane(run_id bigint)
@@ -3096,6 +3301,36 @@ begin
 end
 $$;
 comment on function imago.claim_validation(imago.plan, boolean, boolean, timestamptz, bigint, out imago.validation) is 'The unfinished validation with these options, held alone, or a new one; null while another caller holds it. One of another phase, or that nobody has worked on for an hour, is given up. run_id: the end of this run asks, or finalize after it, for the checks that must not fail.';
+
+-- imago.claimed_fields
+create or replace function imago.claimed_fields(run imago.run)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'reason', format('what was handed out of an external stage has yet to come back: %s, of which the first is free again in %s s',
+      imago.counted(imago.find_plan(run.plan), count(*)), greatest(0, ceil(extract(epoch from min(c.expires_at) - clock_timestamp())))),
+    'retry_after_ms', greatest(200, least(2000, ceil(1000 * extract(epoch from min(c.expires_at) - clock_timestamp()))))::integer)
+  from imago.claimed_entity c where c.run = claimed_fields.run.id
+$$;
+comment on function imago.claimed_fields(imago.run) is 'Fields of the answer of a call that waits for what others have claimed.';
+
+-- imago.claims_left
+create or replace function imago.claims_left(run imago.run)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select case when bool_or(c.token is null or c.expires_at <= clock_timestamp()) then 'external' when count(*) > 0 then 'claimed' end
+    from imago.claimed_entity c where c.run = claims_left.run.id);
+end
+$$;
+comment on function imago.claims_left(imago.run) is 'Whether a run waits for what was handed out. external where some of it is to be handed out again, claimed where others have it, else null.';
 
 -- imago.cleanup
 create or replace function imago.cleanup(plan_name text, older_than interval, dry_run boolean)
@@ -5874,6 +6109,21 @@ end
 $$;
 comment on function imago.expect_indexes(text) is 'Refuses (IM057) where a rollback would read all of a table that is not small for each entity. Nobody could build the index on it.';
 
+-- imago.expect_internal
+create or replace function imago.expect_internal(staged imago.plan)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if staged.external then
+    perform imago.raise_error('IM094', staged.name, staged.stage::text);
+  end if;
+end
+$$;
+comment on function imago.expect_internal(imago.plan) is 'Refuses to have SQL move entities of a stage that is done outside (IM094).';
+
 -- imago.expect_journal
 create or replace function imago.expect_journal(plan_name text)
 returns void
@@ -6413,6 +6663,40 @@ as $$
              or p.prolang not in (select l.oid from pg_catalog.pg_language l where l.lanname in ('plpgsql', 'sql')))))
 $$;
 comment on function imago.explained_by_trigger(text, text, text) is 'Whether a trigger of the app names this table (or column), or cannot be read. Triggers are those reached from the tables that the plan writes.';
+
+-- imago.external_fields
+create or replace function imago.external_fields(run imago.run, staged imago.plan)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'stage', staged.stage, 'retry_after_ms', 1000,
+    'hint', format('Stage %s of plan %s is done outside of the database. A driver that has its function goes on: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.',
+      staged.stage, run.plan))
+$$;
+comment on function imago.external_fields(imago.run, imago.plan) is 'Fields of the answer of a call that has come to an external stage, which SQL cannot do.';
+
+-- imago.external_problems
+create or replace function imago.external_problems(staged imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  select 'error', 'missing_function', f.name, 'is missing', f.hint
+  from (select imago.key_type(staged.source, staged.key_column) as type) k
+  cross join lateral (
+    select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
+    union all
+    select format('%s(%s[], jsonb)', imago.plan_object(staged, 'apply'), k.type), 'It writes what comes back: the keys, and by key what the function outside gave.'
+    union all
+    select format('%I.%I(%s[])', staged.name, c.fix, k.type), format('It is the fix of check %s, which SQL does alone: leave it out (null), or write it.', c.name)
+    from imago.plan_check c where c.plan = staged.name and c.stage = staged.stage and c.fix is not null) f(name, hint)
+  where staged.external and k.type is not null and pg_catalog.to_regprocedure(f.name) is null
+$$;
+comment on function imago.external_problems(imago.plan) is 'What speaks against an external stage: one of its two functions is missing, or the fix of a check.';
 
 -- imago.fail_prepare
 create or replace function imago.fail_prepare(plan_name text, run_id bigint, step text, failure text)
@@ -7479,6 +7763,11 @@ begin
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
+  result.outcome := case when run.direction = 'forward' then imago.claims_left(run) end;
+  if result.outcome is not null then
+    return result;
+  end if;
+  result.outcome := 'working';
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
@@ -7519,6 +7808,11 @@ begin
       result.error_detail := (remaining.error).error_detail;
       return result;
     end if;
+    if remaining.keys <> '{}' and (remaining.staged).external and run.direction = 'forward' then
+      -- They are handed out by a walk.
+      result.outcome := 'incomplete';
+      return result;
+    end if;
     if remaining.keys <> '{}' then
       claim := imago.claim_allowance(run.plan, cardinality(remaining.keys));
       if claim.entities = 0 then
@@ -7539,7 +7833,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
 
 -- imago.fired_triggers
 create or replace function imago.fired_triggers(plan_name text, written jsonb)
@@ -8784,6 +9078,7 @@ begin
   end if;
   update imago.cohort_taken t set keys = array_remove(t.keys, forget_entity.entity)
   where t.plan = plan_name and staged.stage = imago.first_walked(staged) and forget_entity.entity = any (t.keys);
+  delete from imago.claimed_entity c where c.plan = plan_name and c.stage = staged.stage and c.entity = forget_entity.entity;
   delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
   delete from imago.lost_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
   delete from imago.stray_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
@@ -9056,6 +9351,7 @@ begin
       join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
     return query select * from imago.once_problems(staged);
+    return query select * from imago.external_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
   return query select * from imago.foreign_notes(plan);
@@ -9090,6 +9386,46 @@ begin
 end
 $$;
 comment on function imago.found_problems(imago.plan) is 'What speaks against starting, as it is found: some of it twice.';
+
+-- imago.free_claims
+create or replace function imago.free_claims(run imago.run, plan imago.plan, size integer, out staged imago.plan, out keys text[], out lane imago.lane)
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  most constant integer := imago.setting_number('external_claims');
+  found text[];
+  worn text[];
+begin
+  keys := '{}';
+  loop
+    select c.stage, c.lane_pass, c.lane_number into lane.stage, lane.pass, lane.number
+    from imago.claimed_entity c
+    where c.run = free_claims.run.id and (c.token is null or c.expires_at <= clock_timestamp())
+    order by c.stage, c.entity limit 1;
+    exit when lane.stage is null;
+    select array_agg(f.entity order by f.entity), coalesce(array_agg(f.entity) filter (where f.claims >= most), '{}') into found, worn
+    from (
+      select c.entity, c.claims from imago.claimed_entity c
+      where c.run = free_claims.run.id and c.stage = free_claims.lane.stage and (c.token is null or c.expires_at <= clock_timestamp())
+      order by c.entity limit size
+      for update skip locked) f;
+    exit when found is null;
+    staged := imago.plan_at_stage(plan, lane.stage);
+    select coalesce(array_agg(k order by n), '{}') into keys
+    from unnest(imago.pending_or_unknown(staged, found)) with ordinality p(k, n)
+    where k not in (select imago.set_aside_keys(plan.name, 'forward', true, staged.stage));
+    perform imago.set_aside(run, k, 'deferred', reason => format('handed out %s times, and nothing came back that could be written', most), stage => staged.stage)
+    from unnest(keys) k where k = any (worn);
+    select coalesce(array_agg(k order by n), '{}') into keys from unnest(keys) with ordinality p(k, n) where k <> all (worn);
+    delete from imago.claimed_entity c
+    where c.run = free_claims.run.id and c.stage = staged.stage and c.entity = any (found) and c.entity <> all (keys);
+    exit when keys <> '{}';
+  end loop;
+end
+$$;
+comment on function imago.free_claims(imago.run, imago.plan, integer, out imago.plan, out text[], out imago.lane) is 'Entities that are to be handed out again. Their claim has expired, was given back, or the row has changed. Forgets those that are not pending any more, and sets aside those that never come back (external_claims).';
 
 -- imago.give_app_path
 create or replace function imago.give_app_path(plan_name text)
@@ -12355,6 +12691,7 @@ begin
   if plan.name is null then
     perform imago.raise_error('IM013', plan_name, imago.plan_words(imago.find_plan(plan_name)) ->> 'entity_singular');
   end if;
+  perform imago.expect_internal(plan);
   perform imago.expect_begun(plan);
   entity := imago.canonical_key(plan, entity);
   delete from imago.failure f
@@ -12501,7 +12838,7 @@ $$;
 comment on function imago.move_back(imago.run, imago.plan, anyarray, text, boolean) is 'Takes entities back, inside the caller''s subtransaction, each whole or not at all. Locks, looks for conflicts, returns, restores, detaches, removes, forgets the journal. Not careful, it expects none and raises 40IM1 at the first sign of one.';
 
 -- imago.move_forward
-create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
+create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null, results jsonb default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -12549,7 +12886,12 @@ begin
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
     perform set_config('search_path', imago.app_search_path(), true);
-    execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
+    if results is null then
+      execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
+    else
+      execute format('select %s($1::%s[], $2)', apply, plan.key_type)
+      using still.keys, (select jsonb_object_agg(k, results -> k) from unnest(still.keys) k);
+    end if;
     set constraints all immediate;
     perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
@@ -12577,7 +12919,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check found of them, inside the caller''s subtransaction. Locks, looks again, applies, proves that nothing is left (else IM010, IM026) and settles the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check, jsonb) is 'Moves exactly these entities, or fixes what a check found of them, inside the caller''s subtransaction. Locks, looks again, applies, proves that nothing is left (else IM010, IM026) and settles the journal. results: of an external stage, by key, what its function gave.';
 
 -- imago.move_keys
 create or replace function imago.move_keys(
@@ -12589,7 +12931,8 @@ create or replace function imago.move_keys(
   deadline timestamptz,
   attempts_left integer,
   deferrals integer,
-  fixed imago.plan_check default null
+  fixed imago.plan_check default null,
+  results jsonb default null
 )
 returns imago.moves
 language plpgsql
@@ -12632,7 +12975,7 @@ begin
     again := false;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
-    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
+    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed, results => results);
     if attempt.outcome = 'moved' then
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
@@ -12668,7 +13011,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is. Halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check, jsonb) is 'Moves a list of entities in its order until it is done or the call''s budget is. Halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
 
 -- imago.move_window
 create or replace function imago.move_window(plan_name text, batch_size integer, batch_offset integer)
@@ -12698,6 +13041,7 @@ begin
   if batch_offset < 0 then
     perform imago.raise_error('IM003', batch_offset::text);
   end if;
+  perform imago.expect_internal(s) from imago.plan_stages(plan) s;
   perform imago.expect_session();
   if imago.read_only_reason() is not null then
     return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('next_offset', batch_offset);
@@ -14050,17 +14394,17 @@ begin
   if number = plan.stage then
     return plan;
   end if;
-  select s.source_schema, s.source_table, s.source, s.key_column, s.key_type, s.entity_singular, s.entity_plural
-    into staged.source_schema, staged.source_table, staged.source, staged.key_column, staged.key_type, staged.entity_singular, staged.entity_plural
+  select s.source_schema, s.source_table, s.source, s.key_column, s.key_type, s.entity_singular, s.entity_plural, s.external
+    into staged.source_schema, staged.source_table, staged.source, staged.key_column, staged.key_type, staged.entity_singular, staged.entity_plural, staged.external
   from (
-    select 1 as number, p.source_schema, p.source_table, p.source, p.key_column, p.key_type, p.entity_singular, p.entity_plural
+    select 1 as number, p.source_schema, p.source_table, p.source, p.key_column, p.key_type, p.entity_singular, p.entity_plural, p.external
     from imago.plan p where p.name = plan.name
     union all
-    select t.number, t.source_schema, t.source_table, t.source, t.key_column, t.key_type, t.entity_singular, t.entity_plural
+    select t.number, t.source_schema, t.source_table, t.source, t.key_column, t.key_type, t.entity_singular, t.entity_plural, t.external
     from imago.plan_stage t where t.plan = plan.name
     union all
     -- Rows that several entities share are entities of their own when they go back.
-    select w.stage, n.nspname, c.relname, r.source, w.key_columns[1], imago.key_type(r.source, w.key_columns[1]), null, null
+    select w.stage, n.nspname, c.relname, r.source, w.key_columns[1], imago.key_type(r.source, w.key_columns[1]), null, null, false
     from imago.plan_write w
     join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(w.relation)
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -15114,6 +15458,84 @@ end
 $$;
 comment on function imago.read_replicas() is 'Signals replica and replica_delay: bytes that each streaming replica has not replayed, and seconds that it is late.';
 
+-- imago.read_returned
+create or replace function imago.read_returned(name text, given jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Some clients send an object as its text.
+  if jsonb_typeof(given) = 'string' then
+    begin
+      given := (given #>> '{}')::jsonb;
+    exception when data_exception then
+      null;
+    end;
+  end if;
+  if given is null then
+    perform imago.raise_error('IM004', name);
+  elsif jsonb_typeof(given) <> 'object' then
+    perform imago.raise_error('IM015', name, jsonb_typeof(given), 'an object, with an entry for each key');
+  end if;
+  return given;
+end
+$$;
+comment on function imago.read_returned(text, jsonb) is 'Results or failures that a driver brings back, or IM004, IM015.';
+
+-- imago.read_rows
+create or replace function imago.read_rows(run imago.run, plan imago.plan, keys text[])
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- Ends of the segments still to be read, nearest last: one that fails is cut in two, down to the key.
+  ends integer[] := array[cardinality(keys)];
+  first integer := 1;
+  last integer;
+  part jsonb;
+  error imago.attempt;
+  context text;
+  result jsonb := '{}';
+begin
+  while first <= cardinality(keys) loop
+    last := ends[cardinality(ends)];
+    begin
+      perform set_config('search_path', imago.app_search_path(), true);
+      execute format('select %s($1::%s[])', imago.plan_object(plan, 'read'), plan.key_type) into part using keys[first:last];
+      perform pg_catalog.set_config('search_path', '', true);
+      result := result || coalesce(part, '{}');
+      first := last + 1;
+    exception when others or assert_failure then
+      error := null;
+      get stacked diagnostics
+        error.sqlstate = returned_sqlstate, error.constraint_name = constraint_name, error.table_name = table_name,
+        error.column_name = column_name, context = pg_exception_context;
+      error := imago.sort_error(error, null, context, plan.name);
+      if error.outcome = 'blocked' then
+        raise;
+      elsif error.outcome = 'stop' then
+        perform imago.raise_error('IM071', 'function ' || imago.plan_object(plan, 'read'), plan.name, imago.sqlstate_text(error.sqlstate, error.raised_by));
+      elsif first < last then
+        ends := ends || first + (last - first) / 2;
+      else
+        perform imago.set_aside(run, keys[first], 'failed', error.sqlstate, error.constraint_name, error.table_name, error.column_name,
+          stage => plan.stage, raised_by => error.raised_by);
+        first := last + 1;
+      end if;
+    end;
+    if first > last then
+      ends := trim_array(ends, 1);
+    end if;
+  end loop;
+  return result;
+end
+$$;
+comment on function imago.read_rows(imago.run, imago.plan, text[]) is 'What read of an external stage gives for these keys, by key. A key over which it stumbles is set aside.';
+
 -- imago.read_sides
 create or replace function imago.read_sides(plan imago.plan, keys anyarray)
 returns jsonb
@@ -15878,7 +16300,9 @@ begin
     if imago.is_taken_later(staged) then
       -- It waits until a run takes all.
       reason := 'complete';
-    elsif answer is null or reason in ('complete', 'time', 'locked') and (mode = 'sample' or clock_timestamp() < ends_at) then
+    elsif staged.external then
+      reason := 'external';
+    elsif answer is null or reason in ('complete', 'time', 'locked', 'external') and (mode = 'sample' or clock_timestamp() < ends_at) then
       -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
       delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
       if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
@@ -15894,7 +16318,7 @@ begin
       written := imago.add_counts(imago.table_counters(), written, -1);
       reason := step ->> 'reason';
       answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
-    elsif reason in ('complete', 'locked') then
+    elsif reason in ('complete', 'locked', 'external') then
       reason := 'time';
     end if;
     select count(*) filter (where f.kind <> 'deferred') as failed, count(*) filter (where f.kind = 'deferred') as locked into aside
@@ -15912,7 +16336,7 @@ begin
     end if;
     left_over := left_over - 1;
   end loop;
-  return jsonb_build_object('answer', answer, 'stages', stages);
+  return jsonb_build_object('answer', coalesce(answer, imago.work_answer(run.id, 'working', '{}', '{}', clock_timestamp())), 'stages', stages);
 end
 $$;
 comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz, bigint) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';
@@ -16608,6 +17032,38 @@ end
 $$;
 comment on function imago.retry_failed(text) is 'Forgets failures of the newest run and reopens its late pass.';
 
+-- imago.return_entities
+create or replace function imago.return_entities(plan_name text, token uuid, results jsonb, failures jsonb, max_ms integer, run_id bigint)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  driven imago.run;
+begin
+  perform imago.find_plan(plan_name);
+  perform imago.expect_size(null, max_ms);
+  if token is null then
+    perform imago.raise_error('IM004', 'token');
+  end if;
+  results := imago.read_returned('results', results);
+  failures := imago.read_returned('failures', failures);
+  perform imago.expect_session();
+  if imago.read_only_reason() is not null then
+    return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('left', null);
+  end if;
+  driven := case when run_id is null then imago.last_run(plan_name) else imago.expect_run(plan_name, 'forward', run_id) end;
+  if driven.id is null then
+    perform imago.raise_error('IM022', plan_name);
+  elsif driven.direction = 'rollback' then
+    perform imago.raise_error('IM017', plan_name, plan_name);
+  end if;
+  return imago.work_run(driven.id, max_ms, returned => row(token, results, failures)::imago.returned);
+end
+$$;
+comment on function imago.return_entities(text, uuid, jsonb, jsonb, integer, bigint) is 'Writes what a driver brings back of a claim, as a call of its run.';
+
 -- imago.return_query
 create or replace function imago.return_query(plan imago.plan, keys anyarray, trial boolean)
 returns text
@@ -16681,6 +17137,17 @@ begin
 end
 $$;
 comment on function imago.return_rows(imago.plan, anyarray) is 'Inserts the deleted rows of these entities again, with their keys and all that they held; counts by relation. Raises IM061 where a trigger of the app keeps one away.';
+
+-- imago.returned_fields
+create or replace function imago.returned_fields(returned imago.returned)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('left', count(*)) from imago.claimed_entity c where c.token = returned.token
+$$;
+comment on function imago.returned_fields(imago.returned) is 'Of what came back, how much has yet to be written: the same call again goes on with it.';
 
 -- imago.returned_otherwise
 create or replace function imago.returned_otherwise(write imago.plan_write)
@@ -16881,6 +17348,19 @@ begin
 end
 $$;
 comment on function imago.rollback_entity(text, text, boolean, integer) is 'Takes one entity back through the journal and holds it.';
+
+-- imago.row_hash
+create or replace function imago.row_hash(handed jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return encode(sha256(convert_to(handed::text, 'UTF8')), 'hex');
+end
+$$;
+comment on function imago.row_hash(jsonb) is 'By what a row that was handed out is compared with what it is when something comes back; null for none.';
 
 -- imago.row_key
 create or replace function imago.row_key(row_name text, relation text)
@@ -18326,6 +18806,8 @@ begin
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.give_app_path(run.plan);
+  -- What was handed out of a run before is not waited for.
+  delete from imago.claimed_entity c where c.plan = run.plan;
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   insert into imago.run_stage (run, stage, total, source_rows)
   select run_id, s.stage, c.total, c.source_rows
@@ -20734,7 +21216,7 @@ $$;
 comment on function imago.work_lane(imago.run, imago.plan, imago.lane, timestamptz, integer, integer, boolean) is 'Works one lane, whose row the caller holds, until its end or the end of the call''s budget, and moves its cursor.';
 
 -- imago.work_run
-create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null)
+create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null, returned imago.returned default null)
 returns jsonb
 language plpgsql
 volatile
@@ -20809,12 +21291,19 @@ begin
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
   while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (totals = '{}' or imago.is_time_left(started, deadline)) loop
-    lane := imago.claim_lane(run.id);
+    if returned.token is null then
+      lane := imago.claim_lane(run.id);
+    end if;
     staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
     if imago.close_needless_late_lanes(run, staged, lane) then
       continue;
     end if;
-    if lane.run is not null and not imago.claim_source(staged) then
+    if returned.token is not null then
+      moves := imago.write_returned(run, plan, returned, deadline, attempts_left, is_quiet => not others_write, governor => governor);
+    elsif lane.run is not null and staged.external and run.direction = 'forward' then
+      outcome := 'external';
+      exit;
+    elsif lane.run is not null and not imago.claim_source(staged) then
       outcome := 'busy';
       exit;
     elsif lane.run is not null then
@@ -20837,6 +21326,7 @@ begin
     case moves.outcome
       when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
       when 'indexing' then outcome := 'waiting';
+      when 'claimed', 'external' then outcome := moves.outcome;
       when 'timeout', 'yield', 'rate', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
@@ -20845,13 +21335,14 @@ begin
       when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;
+    exit when returned.token is not null;
   end loop;
 
   if moves.outcome = 'rate' and (totals ->> 'sub_batches')::integer = 0 then
     -- Other callers hold all that max_per_second allows.
     return imago.held_answer(run, governor, others_write, started);
   end if;
-  if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
+  if outcome = 'working' and run.state = 'running' and returned.token is null and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
   end if;
@@ -20861,11 +21352,17 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || imago.pause_fields(run, outcome, others_write, started)
-    || case outcome when 'waiting' then imago.indexing_fields(run.plan) else '{}' end;
+  return imago.work_answer(run_id, case outcome when 'claimed' then 'waiting' else outcome end, totals, rows, started)
+    || imago.pause_fields(run, outcome, others_write, started)
+    || case outcome
+      when 'waiting' then imago.indexing_fields(run.plan)
+      when 'claimed' then imago.claimed_fields(run)
+      when 'external' then imago.external_fields(run, staged)
+      else '{}' end
+    || case when returned.token is null then '{}' else imago.returned_fields(returned) end;
 end
 $$;
-comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
+comment on function imago.work_run(bigint, integer, integer, imago.returned) is 'One call''s worth of work on a run: takes free lanes and moves their entities, or writes what came back of a claim. Ends when the time budget is used, nothing is left, or the next stage is done outside.';
 
 -- imago.work_validation
 create or replace function imago.work_validation(validation imago.validation, plan imago.plan, deadline timestamptz, may_step boolean default true)
@@ -20947,6 +21444,119 @@ as $$
   values (plan, run, level, event, coalesce(detail, '{}'), entity, sqlstate)
 $$;
 comment on function imago.write_log(text, bigint, text, text, jsonb, text, text) is 'Adds a line to imago.log. Detail holds names, codes and counts, never values of rows.';
+
+-- imago.write_returned
+create or replace function imago.write_returned(
+  run imago.run,
+  plan imago.plan,
+  returned imago.returned,
+  deadline timestamptz,
+  attempts_left integer,
+  is_quiet boolean,
+  governor imago.governor
+)
+returns imago.moves
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  named constant jsonb := returned.results || returned.failures;
+  result imago.moves := row('working', 0, 0, 0, 0, 0, null, '{}', null, null);
+  lane imago.lane;
+  staged imago.plan;
+  given text[];
+  unchanged text[];
+  aside text[];
+  todo text[];
+  rows jsonb;
+  again bigint;
+  written_before bigint;
+  started timestamptz;
+  lsn pg_lsn;
+begin
+  begin
+    -- The lane before the entities, as any call that moves them. Who hands out of it just now is waited for, with nothing else locked.
+    select l.* into lane
+    from imago.lane l
+    where l.run = write_returned.run.id and (l.stage, l.pass, l.number) = (
+      select c.stage, c.lane_pass, c.lane_number from imago.claimed_entity c
+      where c.token = returned.token and c.run = write_returned.run.id
+      limit 1)
+    for no key update;
+  exception when lock_not_available or deadlock_detected then
+    result.outcome := 'busy';
+    return result;
+  end;
+  if lane.run is null then
+    return result;
+  end if;
+  staged := imago.plan_at_stage(plan, lane.stage);
+  if not imago.claim_source(staged) then
+    result.outcome := 'busy';
+    return result;
+  end if;
+  -- Given back as it was: that counts for nothing.
+  update imago.claimed_entity c set token = null, claims = c.claims - 1
+  where c.token = returned.token and not named ? c.entity;
+  -- Whom another driver is being handed just now, that has locked.
+  select coalesce(array_agg(c.entity order by c.entity), '{}') into given
+  from (select l.entity from imago.claimed_entity l where l.token = returned.token for update skip locked) c;
+
+  begin
+    rows := imago.read_rows(run, staged, imago.lock_entities(staged, given));
+  exception when lock_not_available or deadlock_detected then
+    -- Whom somebody holds is handed out again: it may be another row by then.
+    rows := imago.read_rows(run, staged, imago.lock_entities(staged, given, true));
+  end;
+  select coalesce(array_agg(c.entity order by c.entity), '{}') into unchanged
+  from imago.claimed_entity c
+  where c.token = returned.token and c.entity = any (given) and c.row_hash = imago.row_hash(rows -> c.entity);
+  update imago.claimed_entity c set token = null
+  where c.token = returned.token and c.entity = any (given) and c.entity <> all (unchanged);
+  get diagnostics again = row_count;
+  if again > 0 then
+    perform imago.write_log(run.plan, run.id, 'info', 'changed_meanwhile', jsonb_build_object('count', again) || imago.stage_label(staged.stage));
+  end if;
+
+  select coalesce(array_agg(k) filter (where returned.failures ? k), '{}'), coalesce(array_agg(k order by n) filter (where not returned.failures ? k), '{}')
+    into aside, todo
+  from unnest(unchanged) with ordinality u(k, n);
+  -- Codes and names only, whatever the function outside says.
+  perform imago.set_aside(run, k, 'failed',
+    column_name => substring(returned.failures #>> array[k, 'field'] from '^[A-Za-z0-9_.-]{1,100}$'),
+    reason => 'outside: ' || coalesce(substring(returned.failures #>> array[k, 'code'] from '^[A-Za-z0-9_.-]{1,60}$'), 'error'),
+    stage => staged.stage)
+  from unnest(aside) k;
+  delete from imago.claimed_entity c where c.token = returned.token and c.entity = any (aside);
+
+  written_before := imago.writes_counted(run.plan, own => true);
+  started := clock_timestamp();
+  lsn := pg_current_wal_insert_lsn();
+  if todo <> '{}' then
+    result := imago.move_keys(run, staged, todo, 'external', imago.bounded_size(imago.fitting_size(lane, deadline, is_quiet), lane, governor),
+      deadline, attempts_left, lane.deferrals, results => returned.results);
+    delete from imago.claimed_entity c where c.token = returned.token and c.entity = any (todo[1:result.resolved]);
+    if result.outcome = 'done' then
+      result.outcome := 'working';
+      lane.entity_ms := (coalesce(lane.entity_ms, taken.ms) + taken.ms) / 2 from imago.entity_ms(clock_timestamp() - started, cardinality(todo)) taken(ms);
+      lane.entity_wal := greatest((pg_current_wal_insert_lsn() - lsn) / cardinality(todo), lane.entity_wal / 2);
+    end if;
+  end if;
+  result.failed := result.failed + cardinality(aside);
+  update imago.lane l set
+    moved = l.moved + result.moved, failed = l.failed + result.failed, processed = l.processed + result.resolved + cardinality(aside),
+    deferrals = case result.outcome when 'deferred' then l.deferrals + 1 else 0 end,
+    entity_ms = lane.entity_ms, entity_wal = lane.entity_wal, written = l.written + imago.writes_counted(run.plan, own => true) - written_before,
+    updated_at = clock_timestamp()
+  where l.run = lane.run and l.stage = lane.stage and l.pass = lane.pass and l.number = lane.number;
+  if result.outcome in ('working', 'time') and imago.over_budget(run) then
+    result.outcome := 'budget';
+  end if;
+  return result;
+end
+$$;
+comment on function imago.write_returned(imago.run, imago.plan, imago.returned, timestamptz, integer, boolean, imago.governor) is 'Writes what came back of a claim, as any batch is written: journaled, proved, halved down to what fails. Locks the entities first. Whose row is not the one that was handed out, whom somebody holds, and what was not named, is handed out again. Entities that failed outside are set aside, by code and field.';
 
 -- imago.writers_in_flight
 create or replace function imago.writers_in_flight(plan imago.plan)
@@ -21082,6 +21692,25 @@ begin
 end
 $$;
 comment on function public.cancel_migration(text) is 'Imago: gives the run up. What was moved stays moved and can still be rolled back.';
+
+-- public.claim_entities
+create or replace function public.claim_entities(
+  plan text default 'avatars',
+  batch_size integer default 50,
+  lease_ms integer default 60000,
+  run bigint default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.claim_entities(plan, batch_size, lease_ms, run);
+end
+$$;
+comment on function public.claim_entities(text, integer, integer, bigint) is 'Imago: hands out entities of the external stage that a run has come to (status external of migrate_batch). Each with its key and the row that read gives. Locks nothing of the app. Until lease_ms are over they are the caller''s; then, and when their row has changed, they are handed out again: at least once outside, once inside. status: claimed, or as migrate_batch, which to call then. Bring what your function makes of them to return_entities.';
 
 -- public.cleanup_migration
 create or replace function public.cleanup_migration(
@@ -21430,6 +22059,27 @@ end
 $$;
 comment on function public.retry_failed_migrations(text) is 'Imago: forgets that entities failed, were blocked or too large, and lets the run try them again. migrate_batch (or rollback_batch) does the work. Held entities stay held.';
 
+-- public.return_entities
+create or replace function public.return_entities(
+  token uuid,
+  results jsonb,
+  failures jsonb default '{}',
+  plan text default 'avatars',
+  max_ms integer default 2000,
+  run bigint default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.return_entities(plan, token, results, failures, max_ms, run);
+end
+$$;
+comment on function public.return_entities(uuid, jsonb, jsonb, text, integer, bigint) is 'Imago: writes what comes back of a claim, in one transaction and through the journal, as migrate_batch would. results: by key, what apply gets. failures: by key, code and field; they are set aside. What is named in neither is handed out again, and so is whose row has changed since. Call it again with the same until left is 0 or the status is one that ends a run; busy, deferred and waiting ask for retry_after_ms.';
+
 -- public.rollback_all_migrations
 create or replace function public.rollback_all_migrations(plan text default 'avatars', force boolean default null)
 returns jsonb
@@ -21595,7 +22245,7 @@ begin
       else imago.roll_back(plan, 2000, force) end;
     commit;
     perform pg_catalog.set_config('search_path', '', true);
-    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled') or clock_timestamp() >= ends;
+    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends;
     -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
     perform pg_catalog.pg_sleep(least(
       (answer ->> 'retry_after_ms')::integer / 1000.0, greatest(0, coalesce(extract(epoch from ends - clock_timestamp()), 3600))));
@@ -21637,12 +22287,12 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        'cancel_migration', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
+        'cancel_migration', 'claim_entities', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
         'give_up_column',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
-        'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'rollback_all_migrations',
+        'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'return_entities', 'rollback_all_migrations',
         'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'throttle_migration', 'unschedule_migration',
         'validate_migration'
       )

@@ -29,6 +29,8 @@ const API = [
   'resume_migration(text)',
   'cancel_migration(text)',
   'retry_failed_migrations(text)',
+  'claim_entities(text,integer,integer,bigint)',
+  'return_entities(uuid,jsonb,jsonb,text,integer,bigint)',
   'schedule_migration(text,interval,boolean,jsonb)',
   'unschedule_migration(text)',
   'throttle_migration(text,text,integer,text,text[])',

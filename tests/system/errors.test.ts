@@ -506,6 +506,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'schema-moves.test.ts': ['IM069', 'IM070'],
   'hidden-rows.test.ts': ['IM078'],
   'throttle.test.ts': ['IM087', 'IM088'],
+  'external.test.ts': ['IM094'],
 };
 
 /** What a hint has typed, and what comes before where it says so. */
@@ -608,6 +609,7 @@ const NOT_TYPED: Record<string, string> = {
   IM085: 'says to leave an argument out; cohorts.test.ts goes on so',
   IM087: 'typed by throttle.test.ts',
   IM088: 'the argument is typed by governor.test.ts',
+  IM094: 'the command is typed by external-command.test.ts',
 };
 
 /** Something that is typed: SQL, one of our functions, an argument by its name, a command or an option of one. */

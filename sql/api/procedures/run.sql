@@ -26,7 +26,7 @@ begin
       else imago.roll_back(plan, 2000, force) end;
     commit;
     perform pg_catalog.set_config('search_path', '', true);
-    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled') or clock_timestamp() >= ends;
+    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends;
     -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
     perform pg_catalog.pg_sleep(least(
       (answer ->> 'retry_after_ms')::integer / 1000.0, greatest(0, coalesce(extract(epoch from ends - clock_timestamp()), 3600))));

@@ -9,6 +9,7 @@ create table imago.plan (
   entity_plural text check (entity_plural <> ''),
   key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
   stage integer not null default 1 check (stage = 1),
+  external boolean not null default false,
   prepared_at timestamptz,
   finalizing_at timestamptz,
   checking_since timestamptz,
@@ -34,6 +35,7 @@ comment on column imago.plan.key_type is 'Kept by the engine: type of the key, f
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
+comment on column imago.plan.external is 'The first stage is done outside of the database, by a function of yours. read(keys) gives it rows, apply(keys, results) writes what it returns.';
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';

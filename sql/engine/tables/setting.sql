@@ -32,6 +32,7 @@ insert into imago.setting (name, value, note) values
   ('block_walk_percent', '50', 'plans whose tables are so many percent of shared_buffers or more together are walked in the order of the disk, where that of the keys has nothing to do with it'),
   ('long_transaction_ms', '300000', 'age from which validate_migration warns of an open transaction'),
   ('read_only_wait_ms', '15000', 'what calls are told to wait while the database is read-only'),
+  ('external_claims', '10', 'how often an entity of an external stage is handed out, at most, without anything that could be written: then it is set aside'),
   ('idle_calls', '50', 'calls in a row that may leave everything as it was, though nothing is locked, before the run is stopped'),
   ('tick_ms', '5000', 'longest work of a scheduled tick, which is one transaction; at most 80 % of the interval, too'),
   ('dry_run_ms', '60000', 'longest work of a full dry run, unless max_ms says otherwise'),

@@ -1,4 +1,4 @@
-create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null)
+create or replace function imago.attempt_batch(run imago.run, plan imago.plan, keys text[], path text, careful boolean default false, fixed imago.plan_check default null, results jsonb default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -12,7 +12,7 @@ begin
   begin
     set constraints all deferred;
     if run.direction = 'forward' then
-      result := imago.move_forward(run, plan, keys, path, fixed);
+      result := imago.move_forward(run, plan, keys, path, fixed, results);
     else
       -- Of the key's own type once for all that it does.
       execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
@@ -42,4 +42,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';
+comment on function imago.attempt_batch(imago.run, imago.plan, text[], text, boolean, imago.plan_check, jsonb) is 'One sub-batch in a subtransaction: what goes wrong is rolled back and sorted (sort_error). A person''s cancel is raised again. A rollback looks for conflicts, row by row, only when there is a sign of one (40IM1).';

@@ -1,4 +1,4 @@
-create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null)
+create or replace function imago.move_forward(run imago.run, plan imago.plan, keys text[], path text, fixed imago.plan_check default null, results jsonb default null)
 returns imago.attempt
 language plpgsql
 volatile
@@ -46,7 +46,12 @@ begin
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
     perform set_config('search_path', imago.app_search_path(), true);
-    execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
+    if results is null then
+      execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
+    else
+      execute format('select %s($1::%s[], $2)', apply, plan.key_type)
+      using still.keys, (select jsonb_object_agg(k, results -> k) from unnest(still.keys) k);
+    end if;
     set constraints all immediate;
     perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
@@ -74,4 +79,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check) is 'Moves exactly these entities, or fixes what a check found of them, inside the caller''s subtransaction. Locks, looks again, applies, proves that nothing is left (else IM010, IM026) and settles the journal.';
+comment on function imago.move_forward(imago.run, imago.plan, text[], text, imago.plan_check, jsonb) is 'Moves exactly these entities, or fixes what a check found of them, inside the caller''s subtransaction. Locks, looks again, applies, proves that nothing is left (else IM010, IM026) and settles the journal. results: of an external stage, by key, what its function gave.';

@@ -7,7 +7,8 @@ create or replace function imago.move_keys(
   deadline timestamptz,
   attempts_left integer,
   deferrals integer,
-  fixed imago.plan_check default null
+  fixed imago.plan_check default null,
+  results jsonb default null
 )
 returns imago.moves
 language plpgsql
@@ -50,7 +51,7 @@ begin
     again := false;
     started := clock_timestamp();
     result.attempts := result.attempts + 1;
-    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed);
+    attempt := imago.attempt_batch(run, plan, segment, path, fixed => fixed, results => results);
     if attempt.outcome = 'moved' then
       result.moved := result.moved + attempt.moved;
       result.failed := result.failed + coalesce(cardinality(attempt.bad_keys), 0);
@@ -86,4 +87,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check) is 'Moves a list of entities in its order until it is done or the call''s budget is. Halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';
+comment on function imago.move_keys(imago.run, imago.plan, text[], text, integer, timestamptz, integer, integer, imago.plan_check, jsonb) is 'Moves a list of entities in its order until it is done or the call''s budget is. Halves down to bad entities, sets them aside, keeps the rest. Starts with sub-batches of size and lets them grow.';

@@ -23,7 +23,9 @@ begin
     if imago.is_taken_later(staged) then
       -- It waits until a run takes all.
       reason := 'complete';
-    elsif answer is null or reason in ('complete', 'time', 'locked') and (mode = 'sample' or clock_timestamp() < ends_at) then
+    elsif staged.external then
+      reason := 'external';
+    elsif answer is null or reason in ('complete', 'time', 'locked', 'external') and (mode = 'sample' or clock_timestamp() < ends_at) then
       -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
       delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
       if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
@@ -39,7 +41,7 @@ begin
       written := imago.add_counts(imago.table_counters(), written, -1);
       reason := step ->> 'reason';
       answer := case when answer is null then step -> 'answer' else imago.add_answers(answer, step -> 'answer') end;
-    elsif reason in ('complete', 'locked') then
+    elsif reason in ('complete', 'locked', 'external') then
       reason := 'time';
     end if;
     select count(*) filter (where f.kind <> 'deferred') as failed, count(*) filter (where f.kind = 'deferred') as locked into aside
@@ -57,7 +59,7 @@ begin
     end if;
     left_over := left_over - 1;
   end loop;
-  return jsonb_build_object('answer', answer, 'stages', stages);
+  return jsonb_build_object('answer', coalesce(answer, imago.work_answer(run.id, 'working', '{}', '{}', clock_timestamp())), 'stages', stages);
 end
 $$;
 comment on function imago.rehearse_stages(imago.run, imago.plan, text, integer, timestamptz, bigint) is 'Works on the stages of a rehearsal, each for its share of the time. Says of each what it came to and, added up, what migrate_batch would answer.';

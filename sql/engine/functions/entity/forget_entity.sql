@@ -51,6 +51,7 @@ begin
   end if;
   update imago.cohort_taken t set keys = array_remove(t.keys, forget_entity.entity)
   where t.plan = plan_name and staged.stage = imago.first_walked(staged) and forget_entity.entity = any (t.keys);
+  delete from imago.claimed_entity c where c.plan = plan_name and c.stage = staged.stage and c.entity = forget_entity.entity;
   delete from imago.sync_failure f where f.plan = plan_name and f.stage = staged.stage and f.entity = forget_entity.entity;
   delete from imago.lost_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;
   delete from imago.stray_row l where l.plan = plan_name and l.stage = staged.stage and l.entity = forget_entity.entity;

@@ -23,6 +23,7 @@ begin
   if plan.name is null then
     perform imago.raise_error('IM013', plan_name, imago.plan_words(imago.find_plan(plan_name)) ->> 'entity_singular');
   end if;
+  perform imago.expect_internal(plan);
   perform imago.expect_begun(plan);
   entity := imago.canonical_key(plan, entity);
   delete from imago.failure f

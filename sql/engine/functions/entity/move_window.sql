@@ -25,6 +25,7 @@ begin
   if batch_offset < 0 then
     perform imago.raise_error('IM003', batch_offset::text);
   end if;
+  perform imago.expect_internal(s) from imago.plan_stages(plan) s;
   perform imago.expect_session();
   if imago.read_only_reason() is not null then
     return imago.waiting_answer(plan_name, 'forward') || jsonb_build_object('next_offset', batch_offset);

@@ -25,6 +25,7 @@ begin
       join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
       where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
     return query select * from imago.once_problems(staged);
+    return query select * from imago.external_problems(staged);
   end loop;
   return query select * from imago.declared_problems(plan);
   return query select * from imago.foreign_notes(plan);

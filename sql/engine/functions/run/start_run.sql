@@ -14,6 +14,8 @@ begin
   end if;
   select p.* into plan from imago.plan p where p.name = run.plan;
   perform imago.give_app_path(run.plan);
+  -- What was handed out of a run before is not waited for.
+  delete from imago.claimed_entity c where c.plan = run.plan;
   perform imago.cut_lanes(run, imago.next_stage(run, plan), size);
   insert into imago.run_stage (run, stage, total, source_rows)
   select run_id, s.stage, c.total, c.source_rows

@@ -26,6 +26,11 @@ begin
     -- Another caller has begun the next stage, or had the lanes walked once more, since we saw that all were done.
     return result;
   end if;
+  result.outcome := case when run.direction = 'forward' then imago.claims_left(run) end;
+  if result.outcome is not null then
+    return result;
+  end if;
+  result.outcome := 'working';
   if lane.waits_for is null then
     lane.waits_for := imago.writers_in_flight(plan);
     lane.waits_since := clock_timestamp();
@@ -66,6 +71,11 @@ begin
       result.error_detail := (remaining.error).error_detail;
       return result;
     end if;
+    if remaining.keys <> '{}' and (remaining.staged).external and run.direction = 'forward' then
+      -- They are handed out by a walk.
+      result.outcome := 'incomplete';
+      return result;
+    end if;
     if remaining.keys <> '{}' then
       claim := imago.claim_allowance(run.plan, cardinality(remaining.keys));
       if claim.entities = 0 then
@@ -86,4 +96,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';

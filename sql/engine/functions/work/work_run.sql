@@ -1,4 +1,4 @@
-create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null)
+create or replace function imago.work_run(run_id bigint, max_ms integer, fixed_size integer default null, returned imago.returned default null)
 returns jsonb
 language plpgsql
 volatile
@@ -73,12 +73,19 @@ begin
   -- Writers wait for what a rollback has built: they should not wait for what it takes back, too.
   while indexing = 'none' and outcome = 'working' and run.state = 'running' and attempts_left > 0
         and (totals = '{}' or imago.is_time_left(started, deadline)) loop
-    lane := imago.claim_lane(run.id);
+    if returned.token is null then
+      lane := imago.claim_lane(run.id);
+    end if;
     staged := imago.plan_at_stage(plan, coalesce(lane.stage, 1));
     if imago.close_needless_late_lanes(run, staged, lane) then
       continue;
     end if;
-    if lane.run is not null and not imago.claim_source(staged) then
+    if returned.token is not null then
+      moves := imago.write_returned(run, plan, returned, deadline, attempts_left, is_quiet => not others_write, governor => governor);
+    elsif lane.run is not null and staged.external and run.direction = 'forward' then
+      outcome := 'external';
+      exit;
+    elsif lane.run is not null and not imago.claim_source(staged) then
       outcome := 'busy';
       exit;
     elsif lane.run is not null then
@@ -101,6 +108,7 @@ begin
     case moves.outcome
       when 'busy', 'deferred', 'done', 'failed' then outcome := moves.outcome;
       when 'indexing' then outcome := 'waiting';
+      when 'claimed', 'external' then outcome := moves.outcome;
       when 'timeout', 'yield', 'rate', 'built' then exit;
       when 'incomplete' then
         perform imago.reopen_late_lanes(run.id);
@@ -109,13 +117,14 @@ begin
       when 'budget' then outcome := imago.stop_run(run, 'IM020');
       else null;
     end case;
+    exit when returned.token is not null;
   end loop;
 
   if moves.outcome = 'rate' and (totals ->> 'sub_batches')::integer = 0 then
     -- Other callers hold all that max_per_second allows.
     return imago.held_answer(run, governor, others_write, started);
   end if;
-  if outcome = 'working' and run.state = 'running' and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
+  if outcome = 'working' and run.state = 'running' and returned.token is null and coalesce((totals ->> 'moved')::bigint + (totals ->> 'failed')::bigint, 0) = 0
      and indexing = 'none' and imago.stands_still(run) then
     outcome := imago.stop_run(run, 'IM065', array[run.plan, imago.setting_number('idle_calls')::text, imago.standstill_text(run, plan)]);
   end if;
@@ -125,8 +134,14 @@ begin
   end if;
   -- The next call is to know by then what this one has written.
   perform pg_catalog.pg_stat_force_next_flush();
-  return imago.work_answer(run_id, outcome, totals, rows, started) || imago.pause_fields(run, outcome, others_write, started)
-    || case outcome when 'waiting' then imago.indexing_fields(run.plan) else '{}' end;
+  return imago.work_answer(run_id, case outcome when 'claimed' then 'waiting' else outcome end, totals, rows, started)
+    || imago.pause_fields(run, outcome, others_write, started)
+    || case outcome
+      when 'waiting' then imago.indexing_fields(run.plan)
+      when 'claimed' then imago.claimed_fields(run)
+      when 'external' then imago.external_fields(run, staged)
+      else '{}' end
+    || case when returned.token is null then '{}' else imago.returned_fields(returned) end;
 end
 $$;
-comment on function imago.work_run(bigint, integer, integer) is 'One call''s worth of work on a run: takes free lanes and moves their entities. Ends when the time budget is used or nothing is left.';
+comment on function imago.work_run(bigint, integer, integer, imago.returned) is 'One call''s worth of work on a run: takes free lanes and moves their entities, or writes what came back of a claim. Ends when the time budget is used, nothing is left, or the next stage is done outside.';
