@@ -62,8 +62,9 @@ describe('a statement timeout', () => {
 
   test('in a window keeps what was moved, and the window after it goes on', async () => {
     const db = await database(60);
-    await trigger(db, 'users', 'update', 'perform pg_sleep(0.05);');
-    const client = hasty(db, 1000);
+    await trigger(db, 'users', 'update', 'perform pg_sleep(0.1);');
+    // Time that a slow machine needs besides, too.
+    const client = hasty(db, 2500);
     const answers: Answer[] = [];
     do {
       answers.push(
