@@ -23,7 +23,7 @@ const columnSchema = z.object({
 
 export type Column = z.output<typeof columnSchema>;
 
-const keyTypes = ['uuid', 'integer', 'bigint', 'text'] as const;
+export const keyTypes = ['uuid', 'integer', 'bigint', 'text'] as const;
 
 /** A table that a plan can walk. */
 export interface Source {

@@ -3,6 +3,7 @@ import { backfill } from './backfill.ts';
 import { dedupe } from './dedupe.ts';
 import { extractTable } from './extract-table.ts';
 import { fkAdd } from './fk-add.ts';
+import { intToBigint } from './int-to-bigint.ts';
 import { jsonToColumns } from './json-to-columns.ts';
 import type { Kind } from './kind.ts';
 import { notNull } from './not-null.ts';
@@ -17,6 +18,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'rename-column': renameColumn,
   'type-change': typeChange,
   'text-to-enum': textToEnum,
+  'int-to-bigint': intToBigint,
   'split-column': splitColumn,
   'merge-columns': mergeColumns,
   'json-to-columns': jsonToColumns,
