@@ -37,7 +37,7 @@ async function make(sql: Sql, source = 'shop.Orders', column = 'Id'): Promise<vo
 const shop = `
   create schema shop;
   create table shop."Orders" (
-    "Id" serial primary key check ("Id" <> 13),
+    "Id" serial primary key check ("Id" > 0),
     parent integer references shop."Orders" on delete set null,
     owner text not null default 'anna',
     total numeric not null default 0
@@ -49,7 +49,7 @@ const shop = `
   create table public.items (
     id integer generated always as identity (sequence name public.item_numbers start 1000 increment 5) primary key,
     order_id integer not null references shop."Orders" on update cascade on delete cascade deferrable initially deferred,
-    moved_to integer references shop."Orders",
+    moved_to integer references shop."Orders" on update cascade on delete set null,
     unique (order_id, id)
   );
   create table public.tags (
@@ -59,7 +59,7 @@ const shop = `
   );
   create table public.bills (order_id integer primary key references shop."Orders" on update cascade, no text);
   create table public.letters (id uuid primary key default gen_random_uuid(), bill integer references public.bills on update cascade);
-  create table public.audit (id bigint primary key, order_id bigint references shop."Orders" on update cascade);
+  create table public.audit (id bigint primary key, order_id bigint references shop."Orders" on update cascade on delete cascade);
   create statistics shop.bound (dependencies) on "Id", parent from shop."Orders";
   create view shop.open_orders with (security_invoker = true) as select * from shop."Orders" where total = 0;
   create view shop.open_items as select o."Id", i.id as item from shop.open_orders o join public.items i on i.order_id = o."Id";
@@ -80,7 +80,7 @@ const shop = `
   insert into public.items (order_id, moved_to) select 1 + i % 12, case when i % 4 = 0 then 1 + i % 7 end from generate_series(0, 39) i;
   insert into public.tags select o."Id", t from shop."Orders" o, unnest(array['a', 'b']) t where o."Id" % 2 = 0;
   insert into public.bills select "Id", 'no' || "Id" from shop."Orders" where "Id" % 3 = 0;
-  insert into public.letters (bill) select case when i % 2 = 0 then 3 end from generate_series(1, 6) i;
+  insert into public.letters select md5(i::text)::uuid, case when i % 2 = 0 then 3 end from generate_series(1, 6) i;
   insert into public.audit select "Id", "Id" from shop."Orders";`;
 
 const tables = [orders, 'public.items', 'public.tags', 'public.bills', 'public.letters', 'public.audit'];
@@ -92,8 +92,8 @@ async function contents(sql: Sql): Promise<string[]> {
     rows.push(
       await value<string>(
         sql,
-        `select string_agg((to_jsonb(t) - array(
-           select k from jsonb_object_keys(to_jsonb(t)) k where k ~ '_(new|before)$'))::text, ' ' order by t::text) from ${table} t`,
+        `select string_agg(line, ' ' order by line) from (
+           select (to_jsonb(t) - array(select k from jsonb_object_keys(to_jsonb(t)) k where k ~ '_(new|before)$'))::text as line from ${table} t) l`,
       ),
     );
   }
@@ -140,6 +140,13 @@ const types = async (sql: Sql) =>
     [tables],
   );
 
+/** Finalizes up to the step that closes the way back. */
+async function beforeSwap(sql: Sql): Promise<void> {
+  const next = `select name from imago.plan_step where plan = '${plan}' and phase = 'finalize' and done_at is null order by position limit 1`;
+  while ((await value(sql, next)) !== 'twins take the old names')
+    await call(sql, 'finalize_migration', { plan });
+}
+
 describe('int-to-bigint', () => {
   test('there and back, and to its end, with all that stands on the key', async () => {
     const { sql } = await app(shop);
@@ -166,5 +173,59 @@ describe('int-to-bigint', () => {
     await sql.unsafe(`insert into public.items (order_id) values (3000000000)`);
     await cleanUpAll(sql, { plan, older_than: '0 s' });
     expect(await types(sql)).not.toMatch(/integer|_before|_new/);
+  });
+
+  /** What the app does with keys: it changes some, takes references away, and makes rows by one statement. */
+  const doings = (n: number) => `
+    update ${orders} set "Id" = ${400 + n} where "Id" = ${n + 3};
+    update public.items set order_id = 2, moved_to = null where id = ${1000 + 5 * n};
+    update public.tags set order_id = 2, tag = 'moved ${n}' where tag = 'b' and order_id = ${6 + 2 * n};
+    with made as (insert into ${orders} (owner) values ('new ${n}') returning "Id")
+    insert into public.items (order_id) select "Id" from made;
+    insert into public.tags (order_id, tag) values (${400 + n}, 'c');
+    insert into public.bills (order_id, no) values (${[2, 8, 10, 1][n]}, 'b${n}');
+    delete from ${orders} where "Id" = ${[11, 12, 7, 21][n]} and not exists (select from public.bills b where b.order_id = "Id");`;
+
+  const sidesDiffer = (sql: Sql) =>
+    value<number>(
+      sql,
+      `select (select count(*) from ${orders} where "Id_new" is distinct from "Id" or parent_new is distinct from parent)::int
+         + (select count(*) from public.items where order_id_new is distinct from order_id or moved_to_new is distinct from moved_to)::int
+         + (select count(*) from public.tags where order_id_new is distinct from order_id)::int
+         + (select count(*) from public.bills where order_id_new is distinct from order_id)::int
+         + (select count(*) from public.letters where bill_new is distinct from bill)::int`,
+    );
+
+  test('keys that the app changes are changed on both sides, whenever it does, and go back', async () => {
+    const [{ sql }, { sql: untouched }] = [await app(shop), await app(shop)];
+    await make(sql);
+    await call(sql, 'migrate_batch', { plan, batch_size: 2, max_ms: 1 });
+    for (const db of [sql, untouched]) await db.unsafe(doings(0));
+    await migrateAll(sql, { plan });
+    expect(await sidesDiffer(sql)).toBe(0);
+    for (const db of [sql, untouched]) await db.unsafe(doings(1));
+    expect(await sidesDiffer(sql)).toBe(0);
+    expect(await contents(sql)).toEqual(await contents(untouched));
+    expect((await rollbackAll(sql, { plan })).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await contents(sql)).toEqual(await contents(untouched));
+
+    // Once finalize has begun, up to the step that closes the way back.
+    await migrateAll(sql, { plan });
+    await beforeSwap(sql);
+    for (const db of [sql, untouched]) await db.unsafe(doings(2));
+    expect(await sidesDiffer(sql)).toBe(0);
+    // One row alone has no way back from here: the table holds both sides equal.
+    expect((await refusal(call(sql, 'rollback_entity', { plan, entity: '10', stage: 1 }))).message).toContain(
+      '23514',
+    );
+    expect(await contents(sql)).toEqual(await contents(untouched));
+    // Rows whose own key was changed, which the journal cannot tell from an edit.
+    expect((await rollbackAll(sql, { plan })).at(-1)).toMatchObject({ state: 'failed', conflicts: 2 });
+    expect((await rollbackAll(sql, { plan, force: true })).at(-1)).toMatchObject({ state: 'succeeded' });
+    expect(await contents(sql)).toEqual(await contents(untouched));
+    await migrateAll(sql, { plan });
+    await finalizeAll(sql, { plan });
+    for (const db of [sql, untouched]) await db.unsafe(doings(3));
+    expect(await contents(sql)).toEqual(await contents(untouched));
   });
 });

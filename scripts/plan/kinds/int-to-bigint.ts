@@ -95,17 +95,15 @@ function filesOf(widening: Widening): Files {
   const schema = `select imago.create_plan(${[plan, title, source.schema, source.table, source.key.name].map(literal).join(', ')});
 select imago.add_once('${plan}', ${last}, 'equality by the tables');
 `;
-  const perTable = Object.assign(
-    {},
-    ...tables.map((table, n) => tableFunctions(widening, table, n + 1)),
-  ) as Record<string, string>;
   return planFolder(plan, {
     schema,
     functions: {
-      ...known(widening),
-      ...dependents(widening),
-      ...swap(widening),
-      ...perTable,
+      known: known(widening).join('\n'),
+      dependents: dependents(widening).join('\n'),
+      swap: swap(widening).join('\n'),
+      ...Object.fromEntries(
+        tables.map((table, n) => [`table_${n + 1}`, tableFunctions(widening, table, n + 1).join('\n')]),
+      ),
       ...Object.fromEntries(
         walked.map(({ table, stage, keyType }) => [
           `apply${suffix(stage)}`,
@@ -150,17 +148,18 @@ end`,
           'stable',
         ),
       }),
-      ...Object.fromEntries(
-        proved(widening).map(({ relation, name }, n) => [
-          `is_valid_${n + 1}`,
-          routine(
-            `${plan}.is_valid_${n + 1}()`,
-            'boolean',
-            `Direct step: whether ${name} of ${relation} is valid again.`,
-            `  select imago.validate_constraint(${literal(relation)}, ${literal(name)})`,
-          ),
-        ]),
-      ),
+      ...(proved(widening).length > 0 && {
+        valid: proved(widening)
+          .map(({ relation, name }, n) =>
+            routine(
+              `${plan}.is_valid_${n + 1}()`,
+              'boolean',
+              `Direct step: whether ${name} of ${relation} is valid again.`,
+              `  select imago.validate_constraint(${literal(relation)}, ${literal(name)})`,
+            ),
+          )
+          .join('\n'),
+      }),
       preflight: preflight(plan, problems(widening)),
     },
     registration: registration(widening, steps(widening)),
@@ -234,7 +233,7 @@ end`,
 }
 
 /** What is done with one table, number n. */
-function tableFunctions(widening: Widening, table: WidenedTable, n: number): Record<string, string> {
+function tableFunctions(widening: Widening, table: WidenedTable, n: number): string[] {
   const { plan } = widening;
   const { relation, widened, indexes } = table;
   const check = equality(plan);
@@ -255,8 +254,8 @@ function tableFunctions(widening: Widening, table: WidenedTable, n: number): Rec
   end if;`,
     )
     .join('\n');
-  return {
-    [`columns_${n}`]: routine(
+  return [
+    routine(
       `${plan}.columns_${n}()`,
       'void',
       `Prepare step: ${names(({ twin }) => twin.quoted)} of ${relation}, nullable, so that no row is written.`,
@@ -275,7 +274,7 @@ ${widened
 end`,
       'plpgsql',
     ),
-    [`equal_${n}`]: routine(
+    routine(
       `${plan}.equal_${n}()`,
       'trigger',
       `Trigger: what is written to either side of a row of ${relation} is on both, from finalize to the swap.`,
@@ -285,7 +284,7 @@ ${follow}
 end`,
       'plpgsql',
     ),
-    [`hold_${n}`]: routine(
+    routine(
       `${plan}.hold_${n}()`,
       'void',
       `Finalize step: each row of ${relation} that is written has both sides equal, or is refused.`,
@@ -294,13 +293,13 @@ end`,
   alter table ${relation} drop constraint if exists ${check};
   alter table ${relation} add constraint ${check} check (${equal.join(' and ')}) not valid;`,
     ),
-    [`is_equal_${n}`]: routine(
+    routine(
       `${plan}.is_equal_${n}()`,
       'boolean',
       `Direct step: whether all rows of ${relation} are proved to have both sides equal.`,
       `  select imago.validate_constraint(${literal(relation)}, '${check}')`,
     ),
-    [`is_known_${n}`]: routine(
+    routine(
       `${plan}.is_known_${n}()`,
       'boolean',
       `Direct step: whether the planner knows the twins of ${relation} as well as what they stand for.`,
@@ -310,7 +309,8 @@ end`,
     join ${plan}.twins() t on t.relation = ${literal(relation)} and t.former = a.attname
     join pg_catalog.pg_attribute b on b.attrelid = a.attrelid and b.attname = t.twin
     join pg_catalog.pg_class c on c.oid = a.attrelid
-    join pg_catalog.pg_stats f on f.schemaname = c.relnamespace::pg_catalog.regnamespace::text and f.tablename = c.relname and f.attname = a.attname
+    join pg_catalog.pg_namespace o on o.oid = c.relnamespace
+    join pg_catalog.pg_stats f on f.schemaname = o.nspname and f.tablename = c.relname and f.attname = a.attname
     left join pg_catalog.pg_stats s on s.schemaname = f.schemaname and s.tablename = f.tablename and s.attname = b.attname
     where a.attrelid = ${literal(relation)}::pg_catalog.regclass and (s.null_frac > f.null_frac + 0.05 or s.null_frac is null)) then
     return true;
@@ -323,14 +323,12 @@ end`,
 end`,
       'plpgsql',
     ),
-    ...Object.fromEntries(
-      indexes.map(({ full, twin, isUnique, tail }) => [
-        indexRoutine(plan, twin.name),
-        routine(
-          `${plan}.${indexRoutine(plan, twin.name)}()`,
-          'boolean',
-          `Direct step: what ${full} is, on the twins.`,
-          `begin
+    ...indexes.map(({ full, twin, isUnique, tail }) =>
+      routine(
+        `${plan}.${indexRoutine(plan, twin.name)}()`,
+        'boolean',
+        `Direct step: what ${full} is, on the twins.`,
+        `begin
   if exists (select from pg_catalog.pg_index i where i.indexrelid = pg_catalog.to_regclass(${literal(twin.full)}) and i.indisvalid) then
     return true;
   end if;
@@ -343,11 +341,10 @@ end`,
   create ${isUnique ? 'unique ' : ''}index ${twin.name} on ${relation} ${tail};
   return true;
 end`,
-          'plpgsql',
-        ),
-      ]),
+        'plpgsql',
+      ),
     ),
-    [`drop_former_${n}`]: routine(
+    routine(
       `${plan}.drop_former_${n}()`,
       'void',
       `Clean-up step after finalize: drops ${names(({ aside }) => aside.quoted)} of ${relation}.`,
@@ -355,14 +352,14 @@ end`,
   select ${plan}.clean();
   alter table ${relation} ${widened.map(({ aside }) => `drop column if exists ${aside.quoted}`).join(', ')};`,
     ),
-    [`drop_twins_${n}`]: routine(
+    routine(
       `${plan}.drop_twins_${n}()`,
       'jsonb',
       `Clean-up step after a complete rollback: drops ${names(({ twin }) => twin.quoted)} of ${relation}, where prepare added them and nobody has written them since.`,
       dropTwins(widening, table),
       'plpgsql',
     ),
-  };
+  ];
 }
 
 const indexRoutine = (plan: string, name: string): string => `has_${name.slice(plan.length + 1)}`;
@@ -638,8 +635,14 @@ function sample({ source, tables }: Widening): string {
 function conformance(widening: Widening): string {
   const { plan, source, tables } = widening;
   const { key, relation } = source;
-  const referring = tables.find(({ relation: other, walk }) => other !== relation && walk);
-  const [column] = referring?.widened ?? [];
+  // A reference that may be any key: in no unique index.
+  const [reference] = tables
+    .filter((table) => table.relation !== relation && table.walk)
+    .flatMap(({ indexes, widened, ...table }) =>
+      widened
+        .filter(({ twin }) => !indexes.some(({ isUnique, tail }) => isUnique && tail.includes(twin.quoted)))
+        .map((one) => ({ ...table, ...one })),
+    );
   const other = `(select k.${key.quoted} from ${relation} k order by k.${key.quoted} offset :n % 7 limit 1)`;
   return `# What imago plan test ${plan} tries, besides what holds for every plan.
 
@@ -661,16 +664,18 @@ where a.atttypid <> 'bigint'::regtype
 # app had before the plan, or new, what the plan has made.
 ${[
   writer('new rows', 'old', `select ${sampleSchema}.rows(1000000 + :n, 1000000 + :n)`).trimStart(),
-  ...(referring && column
+  ...(reference
     ? [
-        ['references', 'old', column.column.quoted] as const,
-        ['references, by their twins', 'new', column.twin.quoted] as const,
+        ['references', 'old', reference.column.quoted] as const,
+        ['references, by their twins', 'new', reference.twin.quoted] as const,
       ].map(([name, side, written]) =>
         writer(
           name,
           side,
-          `update ${referring.relation} s set ${written} = ${other}
-where s.${referring.entity.quoted} = (select r.${referring.entity.quoted} from ${referring.relation} r where r.${column.twin.quoted} is not null order by r.${referring.entity.quoted} offset :n % 11 limit 1)`,
+          `update ${reference.relation} s set ${written} = ${other}
+where s.${reference.entity.quoted} = (
+  select r.${reference.entity.quoted} from ${reference.relation} r where r.${reference.twin.quoted} is not null
+  order by r.${reference.entity.quoted} offset :n % 11 limit 1)`,
         ),
       )
     : []),

@@ -13,9 +13,9 @@ const values = (rows: readonly string[], columns: number): string =>
 const tuple = (texts: readonly string[]): string => `(${texts.map(literal).join(', ')})`;
 
 /** What the plan was written for, as functions. */
-export function known({ plan, tables, constraints }: Widening): Record<string, string> {
-  return {
-    twins: routine(
+export function known({ plan, tables, constraints }: Widening): string[] {
+  return [
+    routine(
       `${plan}.twins()`,
       'table (relation text, former text, twin text, aside text)',
       'Columns that become bigint: each with its twin, and with the name that it has from the swap to clean-up.',
@@ -28,7 +28,7 @@ export function known({ plan, tables, constraints }: Widening): Record<string, s
       'sql',
       'stable',
     ),
-    indexes: routine(
+    routine(
       `${plan}.indexes()`,
       'table (relation text, index text, definition text, twin text)',
       'Indexes in which these columns are, as they were when the plan was written, and what the same index on the twins is called.',
@@ -41,7 +41,7 @@ export function known({ plan, tables, constraints }: Widening): Record<string, s
       'sql',
       'stable',
     ),
-    constraints: routine(
+    routine(
       `${plan}.constraints()`,
       'table (relation text, name text, definition text)',
       'Checks and foreign keys in which these columns are, as they were when the plan was written.',
@@ -52,7 +52,7 @@ export function known({ plan, tables, constraints }: Widening): Record<string, s
       'sql',
       'stable',
     ),
-  };
+  ];
 }
 
 /** Views that stand on these columns, and on each other. */
@@ -75,11 +75,11 @@ const views = (plan: string): string => `widened as (
   )`;
 
 /** What would be lost, or keep the twins from taking the old names: for preflight, a check, and the swap itself. */
-export function dependents({ plan }: Widening): Record<string, string> {
+export function dependents({ plan }: Widening): string[] {
   const later = 'Drop it, and make it again once the plan is finalized.';
   const anew = 'Take the plan back, and write it anew: it looks at the tables as they are.';
-  return {
-    dependents: routine(
+  return [
+    routine(
       `${plan}.dependents()`,
       'setof imago.problem',
       'What stands on these columns and would not come along when the twins take their names.',
@@ -156,7 +156,7 @@ export function dependents({ plan }: Widening): Record<string, string> {
       'sql',
       'stable',
     ),
-    check_dependents: routine(
+    routine(
       `${plan}.check_dependents(plan imago.plan)`,
       'jsonb',
       'Check: what would not come along when the twins take the old names.',
@@ -166,13 +166,13 @@ export function dependents({ plan }: Widening): Record<string, string> {
       'sql',
       'stable',
     ),
-  };
+  ];
 }
 
 /** The step that closes the way back: catalogue alone, all tables at once, so that nobody sees one without the other. */
-export function swap({ plan }: Widening): Record<string, string> {
-  return {
-    restore_grants: routine(
+export function swap({ plan }: Widening): string[] {
+  return [
+    routine(
       `${plan}.restore_grants(relation regclass, grants aclitem[])`,
       'void',
       'Gives a view or sequence that was made again the grants that it had, and no others.',
@@ -200,12 +200,12 @@ begin
 end`,
       'plpgsql',
     ),
-    swap_views: swapViews(plan),
-    swap_rules: swapRules(plan),
-    swap_constraints: swapConstraints(plan),
-    swap_indexes: swapIndexes(plan),
-    swap_columns: swapColumns(plan),
-    swap: routine(
+    swapViews(plan),
+    swapRules(plan),
+    swapConstraints(plan),
+    swapIndexes(plan),
+    swapColumns(plan),
+    routine(
       `${plan}.swap()`,
       'void',
       'Finalize step that closes the way back: the twins take the old names, in all tables at once. No row is read or written.',
@@ -217,6 +217,16 @@ begin
   for own in select p.object from ${plan}.dependents() p limit 1 loop
     raise exception using errcode = 'dependent_objects_still_exist', table = own.object, message = 'something would not come along';
   end loop;
+  if exists (
+      select from ${plan}.twins() t
+      where not exists (
+        select from pg_catalog.pg_constraint c
+        where c.conrelid = t.relation::pg_catalog.regclass and c.conname = '${equality(plan)}' and c.convalidated))
+    or exists (
+      select from ${plan}.indexes() i
+      where not exists (select from pg_catalog.pg_index x where x.indexrelid = pg_catalog.to_regclass(i.twin) and x.indisvalid)) then
+    raise exception using errcode = 'object_not_in_prerequisite_state', message = 'not all is proved and built';
+  end if;
   for own in select distinct t.relation from ${plan}.twins() t order by 1 loop
     execute format('lock table only %s in access exclusive mode', own.relation);
   end loop;
@@ -232,7 +242,7 @@ begin
 end`,
       'plpgsql',
     ),
-  };
+  ];
 }
 
 function swapViews(plan: string): string {
