@@ -228,4 +228,40 @@ describe('int-to-bigint', () => {
     for (const db of [sql, untouched]) await db.unsafe(doings(3));
     expect(await contents(sql)).toEqual(await contents(untouched));
   });
+
+  test('what the app writes to the twins is on the old side, or fails', async () => {
+    const { sql } = await app(shop);
+    await make(sql);
+    const refused = async (write: string) =>
+      await sql.unsafe(write).then(
+        () => 'written',
+        ({ code }) => code,
+      );
+    await call(sql, 'prepare_migration', { plan });
+    await migrateAll(sql, { plan });
+    // What refers to it would not follow.
+    expect(await refused(`update ${orders} set "Id_new" = 70 where "Id" = 7`)).toBe('0A000');
+    for (const n of [0, 1]) {
+      if (n === 1) await beforeSwap(sql);
+      await sql.unsafe(`
+        update public.items set order_id_new = 5, moved_to = 6 where id = ${1005 + 5 * n};
+        update public.tags set order_id_new = 5 where tag = 'b' and order_id = ${2 + 2 * n};
+        insert into ${orders} ("Id_new") values (${80 + n});
+        insert into public.items (order_id, order_id_new) values (1, ${80 + n});`);
+      expect(await sidesDiffer(sql)).toBe(0);
+      expect([
+        await value(
+          sql,
+          `select count(*)::int from public.items where id = ${1005 + 5 * n} and (order_id, moved_to) = (5, 6)`,
+        ),
+        await value(sql, `select count(*)::int from public.tags where order_id = 5`),
+        await value(sql, `select count(*)::int from public.items where order_id = ${80 + n}`),
+      ]).toEqual([1, 1, 1]);
+      await sql`delete from public.tags where order_id = 5`;
+      expect(await refused(`update public.items set moved_to_new = 3000000000 where id = 1000`)).toBe(
+        '22003',
+      );
+    }
+    expect((await rollbackAll(sql, { plan, force: true })).at(-1)).toMatchObject({ state: 'succeeded' });
+  });
 });

@@ -111,6 +111,17 @@ select imago.add_once('${plan}', ${last}, 'equality by the tables');
         ]),
       ),
       prepare: views(widening),
+      ...(tables.some(({ widened }) => widened.some(({ isReferred }) => isReferred)) && {
+        refuse_twin: routine(
+          `${plan}.refuse_twin()`,
+          'boolean',
+          'Refuses that a key to which others refer is changed by its twin: theirs would not follow.',
+          `begin
+  raise exception using errcode = 'feature_not_supported', message = 'a key is changed by its own column until the plan is finalized';
+end`,
+          'plpgsql',
+        ),
+      }),
       [`do_${last}`]: routine(
         `${plan}.do_${last}()`,
         'void',
@@ -559,6 +570,25 @@ function syncsOf(plan: string, table: WidenedTable, stage: number, rides: boolea
       direction === 'back',
       `\n   ${literal(statement)}`,
     ].join(', ');
+  // Where the row's own key was changed as well, its former state is not found: the old side counts then.
+  const written = `new_rows n left join old_rows o on ${keyOf(table)
+    .map(({ quoted }) => `o.${quoted} = n.${quoted}`)
+    .join(' and ')}`;
+  const found = `o.${keyOf(table)[0]?.quoted} is not null`;
+  const isKept = ({ twin }: Widened) =>
+    `(not (${found}) or n.${twin.quoted} is not distinct from o.${twin.quoted})`;
+  const isWritten = ({ twin }: Widened) => `${found} and n.${twin.quoted} is distinct from o.${twin.quoted}`;
+  const ahead = widened.map((one) => `${isKept(one)} and (${differ([one], 's')})`);
+  const behind = widened.map((one) =>
+    one.isReferred
+      ? `${isWritten(one)} and (${differ([one], 'n')}) and ${plan}.refuse_twin()`
+      : `${isWritten(one)} and (${differ([one], 's')})`,
+  );
+  const free = widened.filter(({ isReferred }) => !isReferred);
+  const takenOver = free.map(
+    (one) =>
+      `${one.column.quoted} = case when ${isWritten(one)} then ${narrowed(one, 's')} else s.${one.column.quoted} end`,
+  );
   return [
     row(
       'new rows',
@@ -573,15 +603,18 @@ function syncsOf(plan: string, table: WidenedTable, stage: number, rides: boolea
       'update',
       widened.map(({ column }) => column.name),
       'forward',
-      `update ${relation} s set ${forward(widened, 's')} from new_rows n where ${same} and (${differ(widened, 's')})${moved}`,
+      `update ${relation} s set ${widened.map((one) => `${one.twin.quoted} = case when ${isKept(one)} then s.${one.column.quoted} else s.${one.twin.quoted} end`).join(', ')}
+    from ${written} where ${same} and (${ahead.join(' or ')})${moved}`,
     ),
     row(
       'twins',
       'update',
       widened.map(({ twin }) => twin.name),
       'back',
-      `update ${relation} s set ${widened.map((one) => `${one.column.quoted} = ${narrowed(one, 's')}`).join(', ')}
-    from new_rows n where ${same} and (${differ(widened, 's')})`,
+      takenOver.length > 0
+        ? `update ${relation} s set ${takenOver.join(', ')}
+    from ${written} where ${same} and (${behind.join(' or ')})`
+        : `select from ${written} where ${behind.join(' or ')}`,
     ),
     row(
       'new rows with twins',

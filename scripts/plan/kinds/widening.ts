@@ -17,6 +17,8 @@ export interface Widened {
   column: Column;
   twin: { name: string; quoted: string };
   aside: { name: string; quoted: string };
+  /** Whether other columns that become bigint refer to it. */
+  isReferred: boolean;
 }
 
 /** An index that holds such a column, and the same on the twin. */
@@ -99,8 +101,11 @@ async function readAll(sql: Sql, plan: string, source: Source): Promise<Widening
   ]);
   // What refers to a column that refers to the key holds keys as well.
   const left = [{ oid: own?.oid ?? 0, name: source.key.name }];
+  const referred: typeof left = [];
   for (let next = left.shift(); next; next = left.shift()) {
-    for (const reference of await readReferences(sql, next.oid, next.name)) {
+    const references = await readReferences(sql, next.oid, next.name);
+    if (!references.every(isWide)) referred.push(next);
+    for (const reference of references) {
       const [name = ''] = reference.columns;
       const table = found.get(reference.oid) ?? { relation: reference.relation, names: [] };
       if (isWide(reference) || table.names.includes(name)) continue;
@@ -117,7 +122,8 @@ async function readAll(sql: Sql, plan: string, source: Source): Promise<Widening
         oid,
         relation,
         names,
-        from: tables.flatMap((t) => t.indexes).length,
+        referred: referred.filter((one) => one.oid === oid).map(({ name }) => name),
+        from: tables.flatMap(({ indexes }) => indexes).length,
       }),
     );
   }
@@ -166,8 +172,17 @@ async function readTable(
     oid,
     relation,
     names,
+    referred,
     from,
-  }: { plan: string; source: Source; oid: number; relation: string; names: string[]; from: number },
+  }: {
+    plan: string;
+    source: Source;
+    oid: number;
+    relation: string;
+    names: string[];
+    referred: string[];
+    from: number;
+  },
 ): Promise<WidenedTable> {
   const { schema, table } = await readOrdinary(sql, oid, relation);
   const columns = await readColumns(sql, oid);
@@ -191,6 +206,7 @@ async function readTable(
       column,
       twin: { name: twin, quoted: row.twin },
       aside: { name: aside, quoted: row.aside },
+      isReferred: referred.includes(column.name),
     });
   }
   const isSource = relation === source.relation;
