@@ -7,6 +7,7 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { cleanUpAll, finalizeAll } from '../support/finalize.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { projectFolder } from '../support/project.ts';
+import { until } from '../support/until.ts';
 
 /** The ready-made plan `int-to-bigint`, on keys that everything stands on that can stand on a key. */
 
@@ -237,7 +238,12 @@ describe('int-to-bigint', () => {
         () => 'written',
         ({ code }) => code,
       );
-    await call(sql, 'prepare_migration', { plan });
+    while ((await call(sql, 'prepare_migration', { plan })).has_more);
+    // A row that is still to be moved.
+    await sql`update public.items set moved_to_new = 6 where id = 1100`;
+    expect(await value(sql, `select (order_id, moved_to)::text from public.items where id = 1100`)).toBe(
+      '(9,6)',
+    );
     await migrateAll(sql, { plan });
     // What refers to it would not follow.
     expect(await refused(`update ${orders} set "Id_new" = 70 where "Id" = 7`)).toBe('0A000');
@@ -263,5 +269,187 @@ describe('int-to-bigint', () => {
       );
     }
     expect((await rollbackAll(sql, { plan, force: true })).at(-1)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('beside an app that goes on writing, and that holds a table for a while', async () => {
+    const db = await app(shop);
+    const { sql } = db;
+    await make(sql);
+    let isDone = false;
+    let written = 0;
+    const writing = [0, 1].map(async (writer) => {
+      const client = db.connect();
+      for (let n = writer; !isDone; n += 2) {
+        // The app knows the columns by their names, and has numbers that fit either type.
+        await client.begin(async (tx) => {
+          await tx.unsafe(`
+            with made as (insert into ${orders} (owner, parent) values ('w${n}', 2) returning "Id")
+            insert into public.items (order_id, moved_to) select "Id", 4 from made`);
+          await tx.unsafe(`insert into public.tags (order_id, tag) values (2, 'w${n}')`);
+          await tx.unsafe(`update public.items set order_id = 6 where id = ${1000 + 5 * (n % 40)}`);
+        });
+        written++;
+      }
+    });
+    const during = async (work: () => Promise<unknown>) => {
+      const before = written;
+      await work();
+      await until('the app has written', async () => written > before + 5);
+    };
+    const finish = (async () => {
+      await during(() => migrateAll(sql, { plan, batch_size: 5 }));
+      await during(() => beforeSwap(sql));
+      const reader = db.connect();
+      await reader.begin(async (tx) => {
+        await tx`select from public.bills`;
+        await until(
+          'the swap waits',
+          async () => (await call(sql, 'finalize_migration', { plan })).state === 'busy',
+        );
+      });
+      expect(
+        await value(
+          sql,
+          `select count(*)::int from ${plan}.twins() t join pg_attribute a on a.attrelid = t.relation::regclass and a.attname = t.twin`,
+        ),
+      ).toBe(7);
+      await during(() => finalizeAll(sql, { plan }));
+    })().finally(() => {
+      isDone = true;
+    });
+    await Promise.all([finish, ...writing]);
+    expect(
+      await value(
+        sql,
+        `select count(*)::int from ${orders} o left join public.items i on i.order_id = o."Id" where o.owner ~ '^w' and i.id is null`,
+      ),
+    ).toBe(0);
+    expect(await types(sql)).toMatch(/Orders"\.Id bigint/);
+  });
+
+  test('an identity goes on at its number, with all that its sequence and its index are', async () => {
+    const { sql } = await app(`
+      alter default privileges in schema public grant all on sequences to anon;
+      create table public.nodes (
+        id integer generated always as identity (sequence name public.node_numbers start 7 increment 3),
+        up integer not null default 7 constraint above references public.nodes match full deferrable,
+        constraint nodes_key primary key (id) include (up)
+      );
+      create unique index nodes_up on public.nodes (id, up) with (fillfactor = 80);
+      alter table public.nodes alter column up set statistics 77, alter column up set (n_distinct = 5);
+      alter table public.nodes replica identity using index nodes_up, cluster on nodes_key;
+      revoke all on sequence public.node_numbers from anon;
+      grant usage on sequence public.node_numbers to authenticated;
+      comment on sequence public.node_numbers is 'By threes.';
+      insert into public.nodes default values;
+      insert into public.nodes default values;`);
+    await make(sql, 'public.nodes', 'id');
+    const what = (text: string) => value<string>(sql, text);
+    const state = async () => [
+      await what(
+        `select string_agg(concat_ws(' ', pg_get_indexdef(indexrelid), indisprimary, indisreplident, indisclustered), ', ' order by 1) from (select * from pg_index order by indexrelid::regclass::text) i where indrelid = 'public.nodes'::regclass`,
+      ),
+      await what(
+        `select concat_ws(' ', attnotnull, attstattarget, attoptions) from pg_attribute where attrelid = 'public.nodes'::regclass and attname = 'up'`,
+      ),
+      await what(
+        `select concat_ws(' ', pg_get_serial_sequence('public.nodes', 'id'), s.seqstart, s.seqincrement, s.seqcache, c.relacl, obj_description(c.oid)) from pg_sequence s join pg_class c on c.oid = s.seqrelid where c.relname = 'node_numbers'`,
+      ),
+      await what(
+        `select pg_get_constraintdef(oid) || convalidated from pg_constraint where conname = 'above'`,
+      ),
+      await what(`select last_value || is_called::text from public.node_numbers`),
+    ];
+    const before = await state();
+    await migrateAll(sql, { plan });
+    await finalizeAll(sql, { plan });
+    expect(await state()).toEqual(before);
+    const maximum = `select seqtypid::regtype || ' ' || seqmax from pg_sequence where seqrelid = 'public.node_numbers'::regclass`;
+    expect(await what(maximum)).toBe('bigint 9223372036854775807');
+    expect(await what(`insert into public.nodes default values returning id::text`)).toBe('13');
+    await expect(sql`insert into public.nodes (id) values (1)`).rejects.toMatchObject({ code: '428C9' });
+  });
+
+  describe('refuses', () => {
+    test.each([
+      [
+        'a foreign key of several columns',
+        `alter table public.items add column o integer, add column p integer; alter table shop."Orders" add unique ("Id", parent); alter table public.items add constraint both_fkey foreign key (o, p) references shop."Orders" ("Id", parent)`,
+        'both_fkey',
+      ],
+      [
+        'a reference of another type',
+        `create domain public.number as integer; create table public.dear (id integer primary key, order_id public.number references shop."Orders")`,
+        'public.dear.order_id',
+      ],
+      [
+        'a table that is partitioned',
+        `create table public.parts (id integer, order_id integer references shop."Orders", primary key (id)) partition by range (id)`,
+        'public.parts',
+      ],
+      [
+        'a table that no one can walk',
+        `create table public.pairs (a text, b text, order_id integer references shop."Orders", primary key (a, b))`,
+        'walk_id',
+      ],
+      [
+        'a table without a primary key',
+        `create table public.loose (order_id integer references shop."Orders")`,
+        'public.loose',
+      ],
+      ['a name that is taken', `alter table public.items add column order_id_new integer`, 'order_id_new'],
+      [
+        'a deferrable constraint',
+        `alter table public.items add constraint once unique (moved_to, id) deferrable`,
+        'once',
+      ],
+      [
+        'an exclusion constraint',
+        `alter table public.items add constraint apart exclude using btree (moved_to with =, id with =)`,
+        'apart',
+      ],
+    ])('when it is written: %s', async (_, statement, named) => {
+      const { sql } = await app(shop);
+      await sql.unsafe(statement);
+      const raised = await make(sql).then(
+        () => undefined,
+        (error: { code: string; message: string; hint: string }) => error,
+      );
+      expect(`${raised?.message} ${raised?.hint}`).toContain(named);
+    });
+
+    test('by its preflight and before it closes the way back, what would not come along', async () => {
+      const { sql } = await app(shop);
+      await make(sql);
+      const statements: Record<string, string> = {
+        'materialized view public.known': `create materialized view public.known as select "Id" from ${orders}`,
+        'column doubled': `alter table ${orders} add column doubled integer generated always as ("Id" * 2) stored`,
+        everything: `alter publication everything set table ${orders} ("Id", owner), public.items`,
+        'function public.first_order': `create function public.first_order() returns integer language sql begin atomic select min("Id") from ${orders}; end`,
+        'public.late': `create table public.late (order_id integer primary key references ${orders})`,
+        'index public.late_index': `create index late_index on public.items (moved_to, id)`,
+        'public.bills_pkey': `alter index public.bills_pkey rename to bills_key`,
+        'shop.open_items': `create trigger instead instead of insert on shop.open_items for each row execute function public.noted()`,
+      };
+      for (const statement of Object.values(statements)) await sql.unsafe(statement);
+      const { problems } = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' });
+      const said = problems.map(({ object }: { object: string }) => object).join('\n');
+      for (const named of Object.keys(statements)) expect(said).toContain(named);
+      expect((await refusal(call(sql, 'migrate_batch', { plan }))).code).toBe('IM006');
+    });
+
+    test('at finalize, what has come since', async () => {
+      const { sql } = await app(shop);
+      await make(sql);
+      await migrateAll(sql, { plan });
+      await sql.unsafe(`create table public.late (order_id integer primary key references ${orders})`);
+      expect((await refusal(finalizeAll(sql, { plan }))).message).toContain('dependents');
+      await sql`drop table public.late`;
+      await beforeSwap(sql);
+      await sql.unsafe(`create table public.late (order_id integer primary key references ${orders})`);
+      expect((await refusal(finalizeAll(sql, { plan }))).code).toMatch(/IM038|IM041/);
+      expect(await types(sql)).toContain('"Orders".Id integer');
+      await rollbackAll(sql, { plan });
+    });
   });
 });

@@ -18,11 +18,11 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'rename-column': renameColumn,
   'type-change': typeChange,
   'text-to-enum': textToEnum,
-  'int-to-bigint': intToBigint,
   'split-column': splitColumn,
   'merge-columns': mergeColumns,
   'json-to-columns': jsonToColumns,
   'fk-add': fkAdd,
   'extract-table': extractTable,
   dedupe,
+  'int-to-bigint': intToBigint,
 };

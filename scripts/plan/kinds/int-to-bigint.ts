@@ -81,6 +81,9 @@ const differ = (widened: readonly Widened[], alias: string): string =>
     .map(({ column, twin }) => `${alias}.${twin.quoted} is distinct from ${alias}.${column.quoted}`)
     .join(' or ');
 
+/** Whether it is changed by itself alone. */
+const isOwn = ({ isReferred, isAlways }: Widened): boolean => isReferred || isAlways;
+
 const forward = (widened: readonly Widened[], alias: string): string =>
   widened.map(({ column, twin }) => `${twin.quoted} = ${alias}.${column.quoted}`).join(', ');
 
@@ -111,11 +114,11 @@ select imago.add_once('${plan}', ${last}, 'equality by the tables');
         ]),
       ),
       prepare: views(widening),
-      ...(tables.some(({ widened }) => widened.some(({ isReferred }) => isReferred)) && {
+      ...(tables.some(({ widened }) => widened.some((one) => isOwn(one))) && {
         refuse_twin: routine(
           `${plan}.refuse_twin()`,
           'boolean',
-          'Refuses that a key to which others refer is changed by its twin: theirs would not follow.',
+          'Refuses that a key is changed by its twin: what refers to it would not follow, or it is always generated.',
           `begin
   raise exception using errcode = 'feature_not_supported', message = 'a key is changed by its own column until the plan is finalized';
 end`,
@@ -545,10 +548,10 @@ function syncsOf(plan: string, table: WidenedTable, stage: number, rides: boolea
   const empty = widened.map(
     ({ column, twin }) => `s.${twin.quoted} is null and s.${column.quoted} is not null`,
   );
-  const given = widened.map(
-    (one) =>
-      `s.${one.twin.quoted} is not null and s.${one.twin.quoted} is distinct from s.${one.column.quoted}`,
-  );
+  const given = widened.map((one) => {
+    const apart = `n.${one.twin.quoted} is not null and n.${one.twin.quoted} is distinct from n.${one.column.quoted}`;
+    return one.isAlways ? `${apart} and ${plan}.refuse_twin()` : apart;
+  });
   // Who is not moved yet is moved by the run, with all that goes along.
   const moved = rides ? ` and ${plan}.is_moved(s.${entity.quoted})` : '';
   const row = (
@@ -580,11 +583,12 @@ function syncsOf(plan: string, table: WidenedTable, stage: number, rides: boolea
   const isWritten = ({ twin }: Widened) => `${found} and n.${twin.quoted} is distinct from o.${twin.quoted}`;
   const ahead = widened.map((one) => `${isKept(one)} and (${differ([one], 's')})`);
   const behind = widened.map((one) =>
-    one.isReferred
+    isOwn(one)
       ? `${isWritten(one)} and (${differ([one], 'n')}) and ${plan}.refuse_twin()`
       : `${isWritten(one)} and (${differ([one], 's')})`,
   );
-  const free = widened.filter(({ isReferred }) => !isReferred);
+  const free = widened.filter((one) => !isOwn(one));
+  const settable = widened.filter(({ isAlways }) => !isAlways);
   const takenOver = free.map(
     (one) =>
       `${one.column.quoted} = case when ${isWritten(one)} then ${narrowed(one, 's')} else s.${one.column.quoted} end`,
@@ -621,8 +625,10 @@ function syncsOf(plan: string, table: WidenedTable, stage: number, rides: boolea
       'insert',
       undefined,
       'back',
-      `update ${relation} s set ${widened.map((one) => `${one.column.quoted} = coalesce(${narrowed(one, 's')}, s.${one.column.quoted})`).join(', ')}
-    from new_rows n where ${same} and (${given.join(' or ')})`,
+      settable.length > 0
+        ? `update ${relation} s set ${settable.map((one) => `${one.column.quoted} = coalesce(${narrowed(one, 's')}, s.${one.column.quoted})`).join(', ')}
+    from new_rows n where ${same} and (${given.join(' or ')})`
+        : `select from new_rows n where ${given.join(' or ')}`,
     ),
   ];
 }

@@ -214,9 +214,6 @@ end`,
   later text[];
   statement text;
 begin
-  for own in select p.object from ${plan}.dependents() p limit 1 loop
-    raise exception using errcode = 'dependent_objects_still_exist', table = own.object, message = 'something would not come along';
-  end loop;
   if exists (
       select from ${plan}.twins() t
       where not exists (
@@ -229,6 +226,10 @@ begin
   end if;
   for own in select distinct t.relation from ${plan}.twins() t order by 1 loop
     execute format('lock table only %s in access exclusive mode', own.relation);
+  end loop;
+  -- Nothing can come any more.
+  for own in select p.object from ${plan}.dependents() p limit 1 loop
+    raise exception using errcode = 'dependent_objects_still_exist', table = own.object, message = 'something would not come along';
   end loop;
   -- Each drops what is in the way, and returns what makes it again under the same names.
   later := ${plan}.swap_views();

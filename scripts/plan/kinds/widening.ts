@@ -19,6 +19,8 @@ export interface Widened {
   aside: { name: string; quoted: string };
   /** Whether other columns that become bigint refer to it. */
   isReferred: boolean;
+  /** Whether it is generated always as identity: no update can set it. */
+  isAlways: boolean;
 }
 
 /** An index that holds such a column, and the same on the twin. */
@@ -200,13 +202,15 @@ async function readTable(
   for (const column of columns.filter(({ name }) => names.includes(name))) {
     const [twin, aside] = [`${column.name}_new`, `${column.name}_before`];
     expectNew({ ...source, relation, columns }, '--column', twin, aside);
-    const [row] = await sql<[{ twin: string; aside: string }]>`
-      select quote_ident(${twin}) as twin, quote_ident(${aside}) as aside`;
+    const [row] = await sql<[{ twin: string; aside: string; isAlways: boolean }]>`
+      select quote_ident(${twin}) as twin, quote_ident(${aside}) as aside, a.attidentity = 'a' as "isAlways"
+      from pg_attribute a where a.attrelid = ${oid} and a.attname = ${column.name}`;
     widened.push({
       column,
       twin: { name: twin, quoted: row.twin },
       aside: { name: aside, quoted: row.aside },
       isReferred: referred.includes(column.name),
+      isAlways: row.isAlways,
     });
   }
   const isSource = relation === source.relation;
