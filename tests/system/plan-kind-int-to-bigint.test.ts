@@ -1,7 +1,10 @@
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
+import { readBehaviour } from '../../scripts/plan/behaviour.ts';
+import { checkPlan } from '../../scripts/plan/check.ts';
+import { checksOf } from '../../scripts/plan/conformance/suite.ts';
 import { createPlan } from '../../scripts/plan/create.ts';
-import { readPlan, readProject, wholeText } from '../../scripts/plan/project.ts';
+import { type Project, readPlan, readProject, wholeText } from '../../scripts/plan/project.ts';
 import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { cleanUpAll, finalizeAll } from '../support/finalize.ts';
@@ -26,13 +29,21 @@ async function app(tables: string): Promise<TestDatabase> {
   return db;
 }
 
-async function make(sql: Sql, source = 'shop.Orders', column = 'Id'): Promise<void> {
+/** Writes the plan into a project, and runs its migration. */
+async function make(sql: Sql, source = 'shop.Orders', column = 'Id'): Promise<Project> {
   const project = readProject(await projectFolder());
   const kind = { name: 'int-to-bigint', options: { column } };
   await createPlan(sql, project, { plan, source, key: column, column, kind });
-  const { sources } = readPlan(project, plan);
-  await sql.begin((tx) => tx.unsafe(`set local check_function_bodies = off;\n${wholeText(sources)}`));
+  await push(sql, project);
+  return project;
 }
+
+async function push(sql: Sql, project: Project): Promise<void> {
+  await sql.begin((tx) => tx.unsafe(migrationOf(project)));
+}
+
+const migrationOf = (project: Project) =>
+  `set local check_function_bodies = off;\n${wholeText(readPlan(project, plan).sources)}`;
 
 /** Everything that can stand on a key, in two schemas. */
 const shop = `
@@ -238,7 +249,7 @@ describe('int-to-bigint', () => {
         () => 'written',
         ({ code }) => code,
       );
-    while ((await call(sql, 'prepare_migration', { plan })).has_more);
+    while ((await call(sql, 'migrate_batch', { plan, batch_size: 2, max_ms: 1 })).migrated === 0);
     // A row that is still to be moved.
     await sql`update public.items set moved_to_new = 6 where id = 1100`;
     expect(await value(sql, `select (order_id, moved_to)::text from public.items where id = 1100`)).toBe(
@@ -277,9 +288,9 @@ describe('int-to-bigint', () => {
     await make(sql);
     let isDone = false;
     let written = 0;
-    const writing = [0, 1].map(async (writer) => {
+    const writing = (async () => {
       const client = db.connect();
-      for (let n = writer; !isDone; n += 2) {
+      for (let n = 0; !isDone; n++) {
         // The app knows the columns by their names, and has numbers that fit either type.
         await client.begin(async (tx) => {
           await tx.unsafe(`
@@ -290,7 +301,7 @@ describe('int-to-bigint', () => {
         });
         written++;
       }
-    });
+    })();
     const during = async (work: () => Promise<unknown>) => {
       const before = written;
       await work();
@@ -317,7 +328,7 @@ describe('int-to-bigint', () => {
     })().finally(() => {
       isDone = true;
     });
-    await Promise.all([finish, ...writing]);
+    await Promise.all([finish, writing]);
     expect(
       await value(
         sql,
@@ -368,6 +379,43 @@ describe('int-to-bigint', () => {
     expect(await what(maximum)).toBe('bigint 9223372036854775807');
     expect(await what(`insert into public.nodes default values returning id::text`)).toBe('13');
     await expect(sql`insert into public.nodes (id) values (1)`).rejects.toMatchObject({ code: '428C9' });
+  });
+
+  test('has nothing wrong with it, and keeps what every plan has to keep', async () => {
+    const tables = `
+      create table public.orders (id serial primary key, parent integer references public.orders, note text);
+      create table public.items (id uuid primary key, order_id integer not null references public.orders on delete cascade, moved_to integer references public.orders);
+      create table public.tags (order_id integer references public.orders on delete cascade, tag text, primary key (order_id, tag));`;
+    const { sql } = await app(tables);
+    const project = await make(sql, 'public.orders', 'id');
+    const { fixture, makeRows } = readBehaviour(project, plan);
+    const made = async (before: string, rows: number) => {
+      const db = await app(before);
+      if (rows > 0) await makeRows(db.sql, rows);
+      await push(db.sql, project);
+      return db;
+    };
+    const template = await made(tables, 20);
+    await template.sql.end();
+    const place = {
+      bare: () => made('select', 0),
+      app: async () => {
+        const db = await freshDatabase({ template: template.name });
+        databases.push(db);
+        return db;
+      },
+    };
+    // The others differ least from plan to plan.
+    const titles =
+      /^(a dry run|forward and back|half-way|one entity|once moved|the app goes on|finalize|says what)/;
+    for (const { title, run } of checksOf(plan, fixture, place)) if (titles.test(title)) await run();
+
+    const bare = await app('select');
+    const makeApp = async (db: Sql, entities: number) => {
+      await db.unsafe(tables);
+      await makeRows(db, entities);
+    };
+    expect(await checkPlan(bare.sql, { plan, migration: migrationOf(project), makeApp })).toEqual([]);
   });
 
   describe('refuses', () => {

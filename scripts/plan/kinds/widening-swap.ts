@@ -17,13 +17,16 @@ export function known({ plan, tables, constraints }: Widening): string[] {
   return [
     routine(
       `${plan}.twins()`,
-      'table (relation text, former text, twin text, aside text)',
+      'table (relation text, former text, twin text, aside text, required boolean)',
       'Columns that become bigint: each with its twin, and with the name that it has from the swap to clean-up.',
       values(
         tables.flatMap(({ relation, widened }) =>
-          widened.map(({ column, twin, aside }) => tuple([relation, column.name, twin.name, aside.name])),
+          widened.map(
+            ({ column, twin, aside }) =>
+              `(${[relation, column.name, twin.name, aside.name].map(literal).join(', ')}, ${column.notNull})`,
+          ),
         ),
-        4,
+        5,
       ),
       'sql',
       'stable',
@@ -57,7 +60,7 @@ export function known({ plan, tables, constraints }: Widening): string[] {
 
 /** Views that stand on these columns, and on each other. */
 const views = (plan: string): string => `widened as (
-    select t.relation, t.former, t.twin, t.aside, a.attrelid as oid, a.attnum
+    select t.relation, t.former, t.twin, t.aside, t.required <> a.attnotnull as has_changed, a.attrelid as oid, a.attnum
     from ${plan}.twins() t
     join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(t.relation) and a.attname = t.former and not a.attisdropped
   ), views (oid, depth) as (
@@ -148,6 +151,9 @@ export function dependents({ plan }: Widening): string[] {
   ) k
   where pg_catalog.to_regclass(k.relation) is not null and not k.same
   union all
+  select 'error', 'dependent', format('%s.%I', w.relation, w.former), 'may be null, and may not have been when the plan was written, or the other way round', ${literal(anew)}
+  from widened w where w.has_changed
+  union all
   select distinct 'error', 'other_plan', o.name, format('is another plan that is under way, and has rows of %s in its journal, by their keys', w.relation),
     'Finalize it first, or take it back and clean it up.'
   from widened w
@@ -213,6 +219,7 @@ end`,
   own record;
   later text[];
   statement text;
+  started constant timestamptz := clock_timestamp();
 begin
   if exists (
       select from ${plan}.twins() t
@@ -225,6 +232,9 @@ begin
     raise exception using errcode = 'object_not_in_prerequisite_state', message = 'not all is proved and built';
   end if;
   for own in select distinct t.relation from ${plan}.twins() t order by 1 loop
+    -- Whoever waits behind one of them waits for all others, too.
+    perform set_config('lock_timeout', greatest(20, imago.setting_number('ddl_lock_timeout_ms')
+      - (1000 * extract(epoch from clock_timestamp() - started))::integer)::text, true);
     execute format('lock table only %s in access exclusive mode', own.relation);
   end loop;
   -- Nothing can come any more.

@@ -69,6 +69,9 @@ export interface Widening {
   constraints: Constraint[];
 }
 
+/** A plan has 99 syncs, and a table takes four. */
+const MOST_TABLES = 24;
+
 interface Reference {
   name: string;
   oid: number;
@@ -114,6 +117,13 @@ async function readAll(sql: Sql, plan: string, source: Source): Promise<Widening
       found.set(reference.oid, { ...table, names: [...table.names, name] });
       left.push({ oid: reference.oid, name });
     }
+  }
+  if (found.size > MOST_TABLES) {
+    throw new Problem(
+      'unfit-table',
+      `${found.size - 1} tables hold keys of ${source.relation}, and a plan keeps ${MOST_TABLES - 1} equal at most.`,
+      'Drop foreign keys of some of them first, and change their columns by type-change.',
+    );
   }
   const tables: WidenedTable[] = [];
   for (const [oid, { relation, names }] of found) {
