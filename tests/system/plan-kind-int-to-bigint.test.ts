@@ -27,6 +27,7 @@ describe('int-to-bigint', () => {
     await migrateAll(sql, { plan });
     const steps = await finalizeAll(sql, { plan });
     expect(steps.at(-1)).toMatchObject({ state: 'finalized' });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     expect(await contents(sql)).toEqual(rows);
     // The same by another type of number.
     expect((await shape(sql)).replaceAll('(10)::bigint', '10')).toBe(before);

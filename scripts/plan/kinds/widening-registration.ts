@@ -1,24 +1,49 @@
 /** The registration of a plan that widens keys: stages, steps, writes, checks, and syncs both ways. */
-import { literal, type Step, stepRows } from './pieces.ts';
+import { literal, routine, type Step, stepRows } from './pieces.ts';
 import type { Widened, WidenedTable, Widening } from './widening.ts';
 import { differ, isOwn, keyOf, layoutOf, narrowed, suffix } from './widening-layout.ts';
+
+/** All tables, each with the stage whose entities its rows belong to. */
+function stagedOf(widening: Widening): { table: WidenedTable; stage: number }[] {
+  const { walked, riding } = layoutOf(widening);
+  return [...walked, ...riding.map((table) => ({ table, stage: 1 }))];
+}
+
+const checkName = (n: number): string => `sides_differ${suffix(n + 1)}`;
+
+/** The queries of the checks: none once the twins have taken the old names. */
+export function checkQuery(widening: Widening): string {
+  const { plan } = widening;
+  const queries = stagedOf(widening).map(({ table }, n) => {
+    const { relation, entity, widened } = table;
+    const key = keyOf(table)[0] ?? entity;
+    return `    when '${checkName(n)}' then
+      ${literal(`select s.${key.quoted} as key, s.${entity.quoted} as entity from ${relation} s where ${differ(widened, 's')}`)}`;
+  });
+  return routine(
+    `${plan}.check_query(name text)`,
+    'text',
+    'What a check looks for; nothing once the twins have taken the old names.',
+    `  select case check_query.name
+${queries.join('\n')}
+  end
+  from imago.plan p where p.name = '${plan}' and p.closed_at is null`,
+    'sql',
+    'stable',
+  );
+}
 
 export function registration(widening: Widening, finish: readonly Step[]): string {
   const { plan, tables } = widening;
   const { walked, riding } = layoutOf(widening);
-  const staged = [
-    ...walked,
-    ...riding.map((table) => ({ table, stage: 1, keyType: widening.source.keyType })),
-  ];
+  const staged = stagedOf(widening);
   const further = walked.filter(({ stage }) => stage > 1);
   const list = (names: readonly string[]) => `array[${names.map(literal).join(', ')}]`;
   const syncs = staged.flatMap(({ table, stage }) => syncsOf(plan, table, stage, riding.includes(table)));
   const checks = staged.map(({ table, stage }, n) => {
-    const { relation, entity, widened } = table;
+    const { relation, entity } = table;
     const key = keyOf(table)[0] ?? entity;
-    const query = `select s.${key.quoted} as key, s.${entity.quoted} as entity from ${relation} s where ${differ(widened, 's')}`;
-    return `  ('${plan}', ${stage}, ${n + 1}, 'sides_differ${n > 0 ? `_${n + 1}` : ''}', 'error', 'after', ${literal(relation)}, ${literal(key.name)},
-   ${literal(query)},
+    return `  ('${plan}', ${stage}, ${n + 1}, '${checkName(n)}', 'error', 'after', ${literal(relation)}, ${literal(key.name)},
    'apply${suffix(stage)}', null,
    ${literal(`A row of ${relation} has another key in a twin: it came later, failed, or is held.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.')`;
@@ -40,9 +65,9 @@ ${staged.map(({ table: { relation, entity, widened }, stage }, n) => `  ('${plan
 insert into imago.plan_sync (plan, position, stage, name, relation, events, columns, entity_column, direction, creates, strict, statement) values
 ${syncs.map((values, n) => `  ('${plan}', ${n + 1}, ${values})`).join(',\n')};
 
-insert into imago.plan_check (plan, stage, position, name, severity, phase, source, key_column, query, fix, routine, meaning, remedy) values
+insert into imago.plan_check (plan, stage, position, name, severity, phase, source, key_column, fix, routine, meaning, remedy) values
 ${checks.join(',\n')},
-  ('${plan}', 1, ${checks.length + 1}, 'dependents', 'error', 'after', null, null, null, null, '${plan}.check_dependents',
+  ('${plan}', 1, ${checks.length + 1}, 'dependents', 'error', 'after', null, null, null, '${plan}.check_dependents',
    'Something stands on a column whose place its twin takes, and would not come along.',
    'Do what each finding says.');
 
