@@ -20,7 +20,7 @@ describe('int-to-bigint', () => {
     const tables = `
       create table public.orders (id serial primary key, parent integer references public.orders, note text);
       create table public.items (id uuid primary key, order_id integer not null references public.orders on delete cascade, moved_to integer references public.orders);
-      create table public.tags (order_id integer references public.orders on delete cascade, tag text, primary key (order_id, tag));`;
+      create table public.links ("from" integer references public.orders on delete cascade, "to" integer references public.orders, primary key ("from", "to"));`;
     const { sql } = await app(tables);
     const project = await make(sql, 'public.orders', 'id');
     const { fixture, makeRows } = readBehaviour(project, plan);

@@ -19,7 +19,9 @@ export function tableFunctions(widening: Widening, table: WidenedTable, n: numbe
     .map(
       ({ column, twin }) => `  if new.${twin.quoted} is not distinct from new.${column.quoted} then
     null;
-  elsif tg_op = 'INSERT' and new.${twin.quoted} is null or tg_op = 'UPDATE' and new.${column.quoted} is distinct from old.${column.quoted} then
+  elsif tg_op = 'INSERT' and new.${twin.quoted} is null or tg_op = 'UPDATE'
+    and (new.${column.quoted} is distinct from old.${column.quoted} or new.${twin.quoted} is not distinct from old.${twin.quoted}) then
+    -- Or a row that a sync has not reached.
     new.${twin.quoted} := new.${column.quoted};
   elsif new.${twin.quoted} is not null then
     new.${column.quoted} := new.${twin.quoted};
