@@ -5,7 +5,7 @@ import { checkPlan } from '../../scripts/plan/check.ts';
 import { checksOf } from '../../scripts/plan/conformance/suite.ts';
 import { createPlan } from '../../scripts/plan/create.ts';
 import { readAction } from '../../scripts/plan/options.ts';
-import { readProject } from '../../scripts/plan/project.ts';
+import { readPlan, readProject, wholeText } from '../../scripts/plan/project.ts';
 import { call, refusal } from '../support/call.ts';
 import { freshDatabase } from '../support/database.ts';
 import { finalizeAll } from '../support/finalize.ts';
@@ -133,9 +133,21 @@ describe('int-to-bigint', () => {
         'shop.open_items': `create trigger instead instead of insert on shop.open_items for each row execute function public.noted()`,
       };
       for (const statement of Object.values(statements)) await sql.unsafe(statement);
+      // A plan that is under way has their keys in its journal.
+      const other = readProject(await projectFolder());
+      const kind = { name: 'backfill', options: { column: 'label', value: 's.no' } };
+      await createPlan(sql, other, {
+        plan: 'labels',
+        source: 'public.bills',
+        key: 'order_id',
+        column: 'label',
+        kind,
+      });
+      await sql.begin((tx) => tx.unsafe(wholeText(readPlan(other, 'labels').sources)));
+      while ((await call(sql, 'prepare_migration', { plan: 'labels' })).has_more);
       const { problems } = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' });
       const said = problems.map(({ object }: { object: string }) => object).join('\n');
-      for (const named of Object.keys(statements)) expect(said).toContain(named);
+      for (const named of [...Object.keys(statements), 'labels']) expect(said).toContain(named);
       expect((await refusal(call(sql, 'migrate_batch', { plan }))).code).toBe('IM006');
     });
 

@@ -10,7 +10,6 @@ import {
   readPrimaryKey,
   type Source,
 } from '../source.ts';
-import { expectNew } from './kind.ts';
 
 /** A column that becomes bigint. Its twin takes its name at the end; it then has the name aside until clean-up. */
 export interface Widened {
@@ -211,7 +210,7 @@ async function readTable(
   const widened: Widened[] = [];
   for (const column of columns.filter(({ name }) => names.includes(name))) {
     const [twin, aside] = [`${column.name}_new`, `${column.name}_before`];
-    expectNew({ ...source, relation, columns }, '--column', twin, aside);
+    for (const name of [twin, aside]) expectFree(relation, columns, name);
     const [row] = await sql<[{ twin: string; aside: string; isAlways: boolean }]>`
       select quote_ident(${twin}) as twin, quote_ident(${aside}) as aside, a.attidentity = 'a' as "isAlways"
       from pg_attribute a where a.attrelid = ${oid} and a.attname = ${column.name}`;
@@ -236,6 +235,23 @@ async function readTable(
   const indexes = await readIndexes(sql, { plan, oid, relation, widened, from });
   const parents = await readParents(sql, oid, columns);
   return { oid, schema, table, relation, columns, parents, widened, indexes, walk, entity, primaryKey };
+}
+
+function expectFree(relation: string, columns: readonly Column[], name: string): void {
+  if (Buffer.byteLength(name) > 63) {
+    throw new Problem(
+      'bad-name',
+      `${relation} cannot have a column ${name}: the name is longer than 63 bytes.`,
+      'The plan needs it for a while: give the column without the ending a shorter name first.',
+    );
+  }
+  if (columns.some((column) => column.name === name)) {
+    throw new Problem(
+      'name-taken',
+      `${relation} has a column ${name} already.`,
+      'The plan needs this name for a while: rename that column first.',
+    );
+  }
 }
 
 async function readOrdinary(
@@ -315,10 +331,12 @@ async function readIndexes(
         select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
           and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid and d.refobjsubid = a.attnum)))
     order by i.indisprimary desc, 1`;
-  // A copy of the table, empty, whose columns are the twins: what an index says of them PostgreSQL writes itself.
-  const [copied, other] = [`imago_copy_${oid}`, 'bigint'];
-  await sql.unsafe(`create temporary table ${copied} (like ${relation});
-    ${widened.map(({ column }) => `alter table pg_temp.${copied} alter column ${column.quoted} type ${other};`).join('\n')}`);
+  // An empty copy of the table, whose columns become the twins: what an index says of them PostgreSQL writes itself.
+  const copied = `imago_copy_${oid}`;
+  await sql.unsafe(`create temporary table ${copied} (like ${relation})`);
+  for (const { column } of widened) {
+    await sql.unsafe(`alter table pg_temp.${copied} alter column ${column.quoted} type bigint`);
+  }
   const indexes: Index[] = [];
   for (const [n, { full, schema, definition, prefix, isUnique, obstacle }] of rows.entries()) {
     if (obstacle !== null || !definition.startsWith(prefix)) {
