@@ -94,18 +94,16 @@ end`,
         `declare
   own record;
 begin
-  -- Only where there is something: looking for it by if exists would lock the tables.
-  for own in
-    select distinct t.relation, g.tgname as name from ${plan}.twins() t
-    join pg_catalog.pg_trigger g on g.tgrelid = t.relation::pg_catalog.regclass and g.tgname = '~imago_${equality(plan)}'
-  loop
-    execute format('drop trigger %I on %s', own.name, own.relation);
-  end loop;
-  for own in
-    select distinct t.relation, c.conname as name from ${plan}.twins() t
-    join pg_catalog.pg_constraint c on c.conrelid = t.relation::pg_catalog.regclass and c.conname = '${equality(plan)}'
-  loop
-    execute format('alter table %s drop constraint %I', own.relation, own.name);
+  -- Only where there is something: all of them have to be held for it.
+  if not exists (
+      select from ${plan}.twins() t
+      join pg_catalog.pg_constraint c on c.conrelid = t.relation::pg_catalog.regclass and c.conname = '${equality(plan)}') then
+    return;
+  end if;
+  perform ${plan}.lock_tables();
+  for own in select distinct t.relation from ${plan}.twins() t loop
+    execute format('drop trigger if exists "~imago_${equality(plan)}" on %s', own.relation);
+    execute format('alter table %s drop constraint if exists ${equality(plan)}', own.relation);
   end loop;
 end`,
         'plpgsql',

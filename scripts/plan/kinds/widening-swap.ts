@@ -206,6 +206,33 @@ begin
 end`,
       'plpgsql',
     ),
+    routine(
+      `${plan}.lock_tables()`,
+      'void',
+      'Holds all tables alone, or fails with 55P03 after ddl_lock_timeout_ms.',
+      `declare
+  patience constant text := current_setting('lock_timeout');
+  started constant timestamptz := clock_timestamp();
+  own record;
+begin
+  loop
+    -- By short waits, after each of which all are let go: who holds one of them may be waiting for another.
+    begin
+      perform set_config('lock_timeout', '50ms', true);
+      for own in select distinct t.relation from ${plan}.twins() t order by 1 loop
+        execute format('lock table only %s in access exclusive mode', own.relation);
+      end loop;
+      perform set_config('lock_timeout', patience, true);
+      return;
+    exception when lock_not_available then
+      if clock_timestamp() - started > imago.setting_number('ddl_lock_timeout_ms') * interval '1 ms' then
+        raise;
+      end if;
+    end;
+  end loop;
+end`,
+      'plpgsql',
+    ),
     swapViews(plan),
     swapRules(plan),
     swapConstraints(plan),
@@ -219,7 +246,6 @@ end`,
   own record;
   later text[];
   statement text;
-  started constant timestamptz := clock_timestamp();
 begin
   if exists (
       select from ${plan}.twins() t
@@ -231,12 +257,7 @@ begin
       where not exists (select from pg_catalog.pg_index x where x.indexrelid = pg_catalog.to_regclass(i.twin) and x.indisvalid)) then
     raise exception using errcode = 'object_not_in_prerequisite_state', message = 'not all is proved and built';
   end if;
-  for own in select distinct t.relation from ${plan}.twins() t order by 1 loop
-    -- Whoever waits behind one of them waits for all others, too.
-    perform set_config('lock_timeout', greatest(20, imago.setting_number('ddl_lock_timeout_ms')
-      - (1000 * extract(epoch from clock_timestamp() - started))::integer)::text, true);
-    execute format('lock table only %s in access exclusive mode', own.relation);
-  end loop;
+  perform ${plan}.lock_tables();
   -- Nothing can come any more.
   for own in select p.object from ${plan}.dependents() p limit 1 loop
     raise exception using errcode = 'dependent_objects_still_exist', table = own.object, message = 'something would not come along';
