@@ -155,14 +155,15 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
     .option('--keep <which>', 'of dedupe: the row that stays: oldest or newest')
     .option('--by <column>', 'of dedupe: by which column; ties by key')
     .action((plan: string, typed: Typed) => {
-      const { source, key, column } = typed;
+      const { source, column } = typed;
+      const made = readyMadeOf(typed);
+      const key = typed.key ?? (made && readyMade[made.name]?.walksByColumn ? column : undefined);
       if (source === undefined || key === undefined) {
         throw new UsageError(
           `${source === undefined ? '--source' : '--key'} is missing.`,
           'Say which table the plan walks, and by which column: --source public.users --key id',
         );
       }
-      const made = readyMadeOf(typed);
       choose({
         kind: 'new',
         ...common(typed),

@@ -12,7 +12,7 @@ export const problems = {
   'unfit-table': {
     exit: 2,
     cause:
-      'No plan can walk it: a view, a table that you may not read, no primary key. Or a kind would change a table of somebody else, or cannot repoint what refers to it.',
+      'No plan can walk it: a view, a table that you may not read, no primary key. Or a kind would change a table of somebody else, or cannot repoint what refers to it, or carry over what stands on it.',
   },
   'bad-key': { exit: 2, cause: 'No plan can walk by it: several columns, not unique, another type.' },
   'no-column': { exit: 2, cause: 'The table has no such column, or it is a key or generated.' },

@@ -23,7 +23,7 @@ const columnSchema = z.object({
 
 export type Column = z.output<typeof columnSchema>;
 
-const keyTypes = ['uuid', 'integer', 'bigint', 'text'] as const;
+export const keyTypes = ['uuid', 'integer', 'bigint', 'text'] as const;
 
 /** A table that a plan can walk. */
 export interface Source {
@@ -275,6 +275,6 @@ export async function readPrimaryKey(sql: ISql, relation: number): Promise<strin
     select quote_ident(a.attname) as name
     from pg_index i cross join lateral unnest(i.indkey) with ordinality k(attnum, place)
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where i.indrelid = ${relation} and i.indisprimary order by k.place`;
+    where i.indrelid = ${relation} and i.indisprimary and k.place <= i.indnkeyatts order by k.place`;
   return rows.map(({ name }) => name);
 }

@@ -3,6 +3,7 @@ import { backfill } from './backfill.ts';
 import { dedupe } from './dedupe.ts';
 import { extractTable } from './extract-table.ts';
 import { fkAdd } from './fk-add.ts';
+import { intToBigint } from './int-to-bigint.ts';
 import { jsonToColumns } from './json-to-columns.ts';
 import type { Kind } from './kind.ts';
 import { notNull } from './not-null.ts';
@@ -23,4 +24,5 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'fk-add': fkAdd,
   'extract-table': extractTable,
   dedupe,
+  'int-to-bigint': intToBigint,
 };

@@ -50,6 +50,8 @@ export type Kind = Making & {
   about: string;
   needs: readonly OptionName[];
   may?: readonly OptionName[];
+  /** --column is the key as well: --key may be left out. */
+  walksByColumn?: true;
 };
 
 /** An option that the command line has been seen to have. */

@@ -84,12 +84,12 @@ export const missingColumn = (relation: string, { name, type }: { name: string; 
   `select * from imago.column_problems(${literal(relation)}, ${literal(name)}, array[${literal(type)}]) c where c.kind = 'missing_column'`;
 
 /** Registers steps; they come after those that prepare. */
-export function stepRows(plan: string, steps: readonly Step[]): string {
+export function stepRows(plan: string, steps: readonly Step[], first = 20): string {
   if (steps.length === 0) return '';
   const rows = steps.map(({ name, phase, routine: called, isReversible, statement, onlyAfter }, n) => {
     const values = [
       literal(plan),
-      20 + n,
+      first + n,
       literal(name),
       literal(phase),
       literal(called),
