@@ -2046,7 +2046,6 @@ begin
     if write.kept_at is not null then
       perform imago.build_note(write);
       perform imago.build_keep(write);
-      perform imago.build_stay(write);
       if write.deletes then
         perform imago.build_return(write);
       end if;
@@ -2186,29 +2185,58 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  held text := imago.side_values(write, 'new.%4$s := old.%4$s;', ' ');
+  -- The old row with what the rollback restores: fewer columns to copy than all that must stay.
+  restored text := (select string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' ') from unnest(write.columns) c);
+  noted text := imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' ');
+  partitioned boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
 begin
-  -- What the last pass asks for is asked for by a setting, which a statement may set behind the guard: so that pass is proved to be ours.
-  perform imago.create_keeper(write, 'keep', 'declare imago_note text[];',
+  -- Runs for each row, so little is asked, and of a rollback first. Security definer would cost more than the body, and is needed on a
+  -- partitioned table only, where writes straight to a partition pass by the guard. What the last pass asks for is asked for by a
+  -- setting, which a statement may set behind the guard: so that pass is proved to be ours.
+  execute format(
+    'create or replace function imago_undo.%I()
+     returns trigger
+     language plpgsql
+     volatile
+     %s
+     set search_path = ''''
+     as %L',
+    write.undo_table || '_keep',
+    case when partitioned then 'security definer' else 'security invoker' end,
     format(
-      '%1$s
-       if pg_catalog.pg_trigger_depth() = 1 then
-         if not imago.is_batch_open(%2$L) then
-           return new;
+      'declare
+         imago_note text[];
+       begin
+         %1$s
+         %2$s
+         %3$s
+         if pg_catalog.current_setting(''imago.batch'', true) like ''%%:side'' then
+           if pg_catalog.pg_trigger_depth() = 1 then
+             if not imago.is_batch_open(%4$L) then
+               return new;
+             end if;
+             imago_note := pg_catalog.current_setting(''imago.note'', true);
+             if pg_catalog.cardinality(imago_note) > 0 then
+               %5$s
+             end if;
+           else
+             %6$s
+           end if;
          end if;
-         imago_note := pg_catalog.current_setting(''imago.note'', true);
-         if pg_catalog.cardinality(imago_note) > 0 then
-           %3$s
-         end if;
-       else
-         %4$s
-       end if;',
-      imago.stay_assignments(write), write.plan,
-      coalesce(imago.side_values(write, 'new.%4$s := imago_note[%3$s]::%2$s;', ' '), 'null;'),
-      imago.side_values(write, 'new.%4$s := old.%4$s;', ' ')),
-    format('in the last pass of a rollback of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+         return new;
+       end',
+      case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if;', write.plan) else '' end,
+      case when restored is null then '' else format(
+        'if pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' and pg_catalog.pg_trigger_depth() = 1 then %s return old; end if;', restored) end,
+      imago.kept_assignments(write), write.plan, coalesce(noted, 'null;'), coalesce(held, '')));
+  execute format('comment on function imago_undo.%I() is %L', write.undo_table || '_keep',
+    format('Trigger function: in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I() from public', write.undo_table || '_keep');
 end
 $$;
-comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row in a rollback''s last pass. It gets what it asks for.';
+comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';
 
 -- imago.build_note
 create or replace function imago.build_note(write imago.plan_write)
@@ -2283,27 +2311,6 @@ begin
 end
 $$;
 comment on function imago.build_return(imago.plan_write) is 'Generates the trigger functions that see to rows which come back. One notes a row before triggers of the app change it, the other, behind them, gives it back what it was.';
-
--- imago.build_stay
-create or replace function imago.build_stay(write imago.plan_write)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  -- Runs for each row, so little is asked. Of a rollback it is the old row with what is restored: fewer columns to copy than all that
-  -- must stay.
-  perform imago.create_keeper(write, 'stay', '',
-    concat_ws(' ',
-      (select format('if pg_catalog.current_setting(''imago.batch'', true) like ''%%:back'' and pg_catalog.pg_trigger_depth() = 1 then %s return old; end if;',
-         string_agg(format('old.%1$s := new.%1$s;', imago.quoted_name(c)), ' '))
-       from unnest(write.columns) c having count(*) > 0),
-      imago.stay_assignments(write)),
-    format('in batches of plan %s, keeps what triggers of the app must not move in %s.', write.plan, write.relation));
-end
-$$;
-comment on function imago.build_stay(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore.';
 
 -- imago.build_sync
 create or replace function imago.build_sync(sync imago.plan_sync, plan imago.plan, ending text)
@@ -2544,12 +2551,12 @@ as $$
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
     from writes w
     cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
-    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'stay', 'give', 'same']) k(kind)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'give', 'same']) k(kind)
     where w.oid is not null
       and (k.kind <> 'insert' or w.inserts)
       and (k.kind not in ('delete', 'give', 'same') or w.deletes)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
-      and (k.kind not in ('note', 'keep', 'stay', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
+      and (k.kind not in ('note', 'keep', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
     union all
     select * from walked
   )
@@ -4246,37 +4253,6 @@ end
 $$;
 comment on function imago.create_capture(imago.plan_write, text, text, text) is 'Creates the trigger function that captures one declared write, for inserts, updates or deletes. For a batch of this plan it captures, counts the rows that it has seen, and how often it fired; for anybody else''s write it does no more than watch says.';
 
--- imago.create_keeper
-create or replace function imago.create_keeper(write imago.plan_write, kind text, declarations text, body text, said text)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  routine constant text := write.undo_table || '_' || kind;
-  partitioned constant boolean := (select c.relkind = 'p' from pg_catalog.pg_class c where c.oid = write.relation::pg_catalog.regclass);
-begin
-  -- Security definer would cost more than the body, and is needed on a partitioned table only, where writes straight to a partition
-  -- pass by the guard.
-  execute format(
-    'create or replace function imago_undo.%I()
-     returns trigger
-     language plpgsql
-     volatile
-     %s
-     set search_path = ''''
-     as %L',
-    routine,
-    case when partitioned then 'security definer' else 'security invoker' end,
-    format('%s begin %s %s return new; end',
-      declarations, case when partitioned then format('if not imago.is_batch_open(%L) then return new; end if;', write.plan) else '' end, body));
-  execute format('comment on function imago_undo.%I() is %L', routine, 'Trigger function: ' || said);
-  execute format('revoke all on function imago_undo.%I() from public', routine);
-end
-$$;
-comment on function imago.create_keeper(imago.plan_write, text, text, text, text) is 'Creates a trigger function that has the last word on each row that a batch of a plan updates.';
-
 -- imago.create_plan
 create or replace function imago.create_plan(
   name text,
@@ -4931,7 +4907,7 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
     execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
-    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
+    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
@@ -4964,7 +4940,7 @@ begin
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
   end loop;
-  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
+  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
   execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
@@ -10592,7 +10568,6 @@ begin
   batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
-  perform imago.build_stay(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
@@ -10600,15 +10575,10 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:side', write.undo_table || '_keep');
-  execute format(
-    'create or replace trigger %I before update on %s for each row
-       when (current_setting(''imago.batch'', true) like %L%s) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'stay'), write.relation,
+    imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when imago.stay_assignments(write) is null then ':%:back' else ':%' end,
-    case when imago.stay_assignments(write) is null then '' else format(' and current_setting(''imago.batch'', true) not like %L', '%:side') end,
-    write.undo_table || '_stay');
+    batches || case when imago.kept_assignments(write) is null then ':%:%' else ':%' end,
+    write.undo_table || '_keep');
   if write.deletes then
     perform imago.build_return(write);
     execute format(
@@ -10623,7 +10593,7 @@ begin
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note, keep and stay triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
 
 -- imago.install_sync
 create or replace function imago.install_sync(plan_name text, sync_position integer)
@@ -10925,7 +10895,6 @@ as $$
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       ('note', r.is_declared and w.kept_at is not null),
       ('keep', r.is_declared and w.kept_at is not null),
-      ('stay', r.is_declared and w.kept_at is not null),
       ('give', r.is_declared and w.deletes and w.kept_at is not null),
       ('same', r.is_declared and w.deletes and w.kept_at is not null)
     ) t(kind, wanted)
@@ -10974,7 +10943,7 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, stay, give, same, sync and fill.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, give, same, sync and fill.';
 
 -- imago.installed_undo
 create or replace function imago.installed_undo()
@@ -10988,7 +10957,7 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same', '_back']) suffix where w.undo_table is not null
+    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
     union all
@@ -11756,6 +11725,19 @@ $$;
 comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public, and notes it. Nobody may call it, and triggers that do are not taken for the app''s. Finalizing and uninstalling leave both to the app.
 
 Example: select imago.keep_trigger_function(''avatars'', ''public.expect_own_avatar()'')';
+
+-- imago.kept_assignments
+create or replace function imago.kept_assignments(write imago.plan_write)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ')
+  from unnest(imago.touch_columns(write.relation, write.columns)) c
+  where write.columns <> '{}'
+$$;
+comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
 
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
@@ -16599,7 +16581,7 @@ begin
       from pg_catalog.pg_trigger t
       where t.tgparentid = 0
         and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
-                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same']) suffix)
+                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same']) suffix)
              or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
       order by t.tgrelid, t.tgname
     loop
@@ -18849,19 +18831,6 @@ end
 $$;
 comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
 
--- imago.stay_assignments
-create or replace function imago.stay_assignments(write imago.plan_write)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(format('new.%1$s := old.%1$s;', imago.quoted_name(c)), ' ')
-  from unnest(imago.touch_columns(write.relation, write.columns)) c
-  where write.columns <> '{}'
-$$;
-comment on function imago.stay_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
-
 -- imago.still_to_move
 create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
 language plpgsql
@@ -19724,7 +19693,6 @@ as $$
     when 'give' then chr(1) || format('imago_%s_give', plan)
     when 'same' then c.last || format('imago_%s_same', plan)
     when 'keep' then c.last || format('imago_%s_keep', plan)
-    when 'stay' then c.last || format('imago_%s_stay', plan)
     when 'fill' then c.last || format('imago_%s_fill_%s', plan, part)
     -- After those of all plans that journal, or have the journal follow, what the statement has written.
     when 'sync' then format('~imago_~sync_%s_%s', plan, part)
@@ -19732,7 +19700,7 @@ as $$
   end
   from (select repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) as last) c
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, stay, give, same, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, give, same, or sync. Of a sync, its position and its event are the part.';
 
 -- imago.trigger_query
 create or replace function imago.trigger_query(template text, variables text[], ending text, variadic parts text[])

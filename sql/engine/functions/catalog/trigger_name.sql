@@ -14,7 +14,6 @@ as $$
     when 'give' then chr(1) || format('imago_%s_give', plan)
     when 'same' then c.last || format('imago_%s_same', plan)
     when 'keep' then c.last || format('imago_%s_keep', plan)
-    when 'stay' then c.last || format('imago_%s_stay', plan)
     when 'fill' then c.last || format('imago_%s_fill_%s', plan, part)
     -- After those of all plans that journal, or have the journal follow, what the statement has written.
     when 'sync' then format('~imago_~sync_%s_%s', plan, part)
@@ -22,4 +21,4 @@ as $$
   end
   from (select repeat(case when pg_catalog.getdatabaseencoding() = 'UTF8' then chr(1114111) else '~' end, 3) as last) c
 $$;
-comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, stay, give, same, or sync. Of a sync, its position and its event are the part.';
+comment on function imago.trigger_name(text, text, text) is 'Name of a plan''s trigger of a kind: guard, note, insert, update, delete, walk, keep, give, same, or sync. Of a sync, its position and its event are the part.';

@@ -20,7 +20,6 @@ as $$
       -- Row triggers: PostgreSQL has the partitions follow by itself.
       ('note', r.is_declared and w.kept_at is not null),
       ('keep', r.is_declared and w.kept_at is not null),
-      ('stay', r.is_declared and w.kept_at is not null),
       ('give', r.is_declared and w.deletes and w.kept_at is not null),
       ('same', r.is_declared and w.deletes and w.kept_at is not null)
     ) t(kind, wanted)
@@ -69,4 +68,4 @@ as $$
   from expected e
   full join present g on g.tgrelid = pg_catalog.to_regclass(e.relation) and g.tgname = e.name
 $$;
-comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, stay, give, same, sync and fill.';
+comment on function imago.installed_triggers() is 'Our triggers on the app''s tables: sound, missing, disabled, or orphaned where no plan knows them any more. These are guard, capture, walk, note, keep, give, same, sync and fill.';

@@ -13,7 +13,6 @@ begin
     if write.kept_at is not null then
       perform imago.build_note(write);
       perform imago.build_keep(write);
-      perform imago.build_stay(write);
       if write.deletes then
         perform imago.build_return(write);
       end if;

@@ -20,12 +20,12 @@ as $$
       case k.kind when 'guard' then 'imago.drop_forged_batch()' else format('imago_undo.%I()', w.undo_table || '_' || k.kind) end as routine
     from writes w
     cross join lateral (select w.oid union select o from imago.written_tables(w.relation) o) t(oid)
-    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'stay', 'give', 'same']) k(kind)
+    cross join lateral unnest(array['guard', 'update', 'insert', 'delete', 'note', 'keep', 'give', 'same']) k(kind)
     where w.oid is not null
       and (k.kind <> 'insert' or w.inserts)
       and (k.kind not in ('delete', 'give', 'same') or w.deletes)
       -- Row triggers: PostgreSQL has the partitions follow by itself.
-      and (k.kind not in ('note', 'keep', 'stay', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
+      and (k.kind not in ('note', 'keep', 'give', 'same') or w.kept_at is not null and t.oid = w.oid)
     union all
     select * from walked
   )

@@ -13,7 +13,7 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
     execute format('drop table if exists imago_undo.%I', write.undo_table);
     execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
-    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
+    foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');

@@ -15,7 +15,7 @@ begin
   loop
     execute format('drop trigger if exists %I on %s', own.tgname, own.relation);
   end loop;
-  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same'] loop
+  foreach suffix in array array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same'] loop
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
   execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');

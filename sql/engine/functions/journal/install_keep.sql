@@ -13,7 +13,6 @@ begin
   batches := replace(write.plan, '_', '\_');
   perform imago.build_note(write);
   perform imago.build_keep(write);
-  perform imago.build_stay(write);
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
@@ -21,15 +20,10 @@ begin
   execute format(
     'create or replace trigger %I before update on %s for each row
        when (current_setting(''imago.batch'', true) like %L) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'keep'), write.relation, batches || ':%:side', write.undo_table || '_keep');
-  execute format(
-    'create or replace trigger %I before update on %s for each row
-       when (current_setting(''imago.batch'', true) like %L%s) execute function imago_undo.%I()',
-    imago.trigger_name(write.plan, 'stay'), write.relation,
+    imago.trigger_name(write.plan, 'keep'), write.relation,
     -- On the way there it has nothing to do where there is no updated_at-like column.
-    batches || case when imago.stay_assignments(write) is null then ':%:back' else ':%' end,
-    case when imago.stay_assignments(write) is null then '' else format(' and current_setting(''imago.batch'', true) not like %L', '%:side') end,
-    write.undo_table || '_stay');
+    batches || case when imago.kept_assignments(write) is null then ':%:%' else ':%' end,
+    write.undo_table || '_keep');
   if write.deletes then
     perform imago.build_return(write);
     execute format(
@@ -44,4 +38,4 @@ begin
   update imago.plan_write w set kept_at = clock_timestamp() where w.id = write_id;
 end
 $$;
-comment on function imago.install_keep(integer) is 'Installs the note, keep and stay triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';
+comment on function imago.install_keep(integer) is 'Installs the note and keep triggers of one declared write, and those that see to rows which come back. Only where triggers of the app fire: a row trigger has each row locked once more before it is updated.';

@@ -17,7 +17,7 @@ begin
       from pg_catalog.pg_trigger t
       where t.tgparentid = 0
         and (t.tgfoid in (select pg_catalog.to_regprocedure(format('imago_undo.%I()', write.undo_table || suffix))
-                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_stay', '_give', '_same']) suffix)
+                          from unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same']) suffix)
              or t.tgfoid = 'imago.drop_forged_batch()'::pg_catalog.regprocedure and t.tgname = imago.trigger_name(plan.name, 'guard'))
       order by t.tgrelid, t.tgname
     loop

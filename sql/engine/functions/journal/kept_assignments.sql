@@ -1,4 +1,4 @@
-create or replace function imago.stay_assignments(write imago.plan_write)
+create or replace function imago.kept_assignments(write imago.plan_write)
 returns text
 language sql
 stable
@@ -8,4 +8,4 @@ as $$
   from unnest(imago.touch_columns(write.relation, write.columns)) c
   where write.columns <> '{}'
 $$;
-comment on function imago.stay_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
+comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
