@@ -11,7 +11,6 @@ import type { Sql } from 'postgres';
 import { connect } from '../scripts/embedded/cluster.ts';
 import { pushMigrations } from '../scripts/embedded/push.ts';
 import { call } from '../scripts/plan/act.ts';
-import { callUntilDone } from '../scripts/plan/conformance/callers.ts';
 import { finalize } from '../scripts/plan/conformance/steps.ts';
 import { createPlan } from '../scripts/plan/create.ts';
 import { readPlan, readProject, wholeText } from '../scripts/plan/project.ts';
@@ -98,6 +97,16 @@ async function register(sql: Sql): Promise<void> {
   }
 }
 
+/** Beside the app that takes as many short calls as it takes. */
+async function migrate(sql: Sql): Promise<void> {
+  for (;;) {
+    const answer = await call(sql, 'migrate_batch', { plan });
+    if (answer.status === 'failed') throw new Error(answer.error?.message);
+    if (!answer.has_more) return;
+    await delay(answer.retry_after_ms ?? 0);
+  }
+}
+
 const server = await startServer();
 try {
   const lines: Line[] = [];
@@ -116,7 +125,7 @@ try {
   await register(sql);
   const step = async (what: string, work: () => Promise<unknown>) =>
     lines.push(await measured(server, 'widened', what, work));
-  await step('int-to-bigint, the run', () => callUntilDone(sql, 'migrate_batch', { plan }));
+  await step('int-to-bigint, the run', () => migrate(sql));
   let swapped: unknown;
   await step('int-to-bigint, finalize', async () => {
     const answers = await finalize(sql, plan);
