@@ -77,6 +77,8 @@ const cases: {
   /** What the app writes on each side, of row 7, and a condition for that row then. */
   old?: [set: string, right: string];
   fresh?: [set: string, right: string];
+  /** What empties the old side of row 6, and a condition for that row then. */
+  emptied?: [set: string, right: string];
   /** A condition for all rows, and the table's columns, once the plan is finalized and cleaned up. */
   end?: [right: string, columns: string];
 }[] = [
@@ -100,6 +102,7 @@ const cases: {
     right: '"Re mark" is not distinct from note',
     old: ["note = 'o'", '"Re mark" = \'o\''],
     fresh: ['"Re mark" = null', 'note is null'],
+    emptied: ['note = null', '"Re mark" is null'],
     end: ['true', '"Re mark" character varying(40)'],
   },
   {
@@ -118,6 +121,7 @@ const cases: {
     right: 'status_new::text = status',
     old: ["status = 'old one'", "status_new = 'old one'"],
     fresh: ["status_new = 'draft'", "status = 'draft'"],
+    emptied: ['status = null', 'status_new is null'],
     end: ["status::text ~ '^(draft|old one)$'", 'status "Status" default'],
   },
   {
@@ -135,6 +139,7 @@ const cases: {
     old: ["full_name = 'Cher'", "given = 'Cher' and family is null"],
     // Does not come back by the way forward, and stays.
     fresh: ["given = 'Mary Ann'", "full_name like 'Mary Ann%' and given = 'Mary Ann'"],
+    emptied: ['full_name = null', 'given is null and family is null'],
   },
   {
     kind: 'merge-columns',
@@ -149,6 +154,7 @@ const cases: {
     right: "name is not distinct from nullif(concat_ws('|', first_name, last_name), '')",
     old: ["last_name = 'New'", "name = 'F7|New'"],
     fresh: ["name = 'A|B'", "first_name = 'A' and last_name = 'B'"],
+    emptied: ['first_name = null, last_name = null', 'name is null'],
   },
   {
     kind: 'json-to-columns',
@@ -157,6 +163,7 @@ const cases: {
     right: "city is not distinct from data ->> 'city' and zip is not distinct from (data ->> 'zip')::integer",
     old: ['data = data || \'{"zip": 99}\'', 'zip = 99'],
     fresh: ["city = 'Rome'", "data ->> 'city' = 'Rome' and data -> 'more' = 'true'"],
+    emptied: ['data = null', 'city is null and zip is null'],
   },
 ];
 
@@ -195,6 +202,11 @@ describe('a ready-made plan', () => {
     for (const [set, right] of [made.old, made.fresh].filter((side) => side !== undefined)) {
       await sql.unsafe(`update ${table} set ${set} where id = 7`);
       expect(await rows(sql, `id = 7 and (${right})`), set).toBe('1');
+    }
+    if (made.emptied) {
+      const [set, right] = made.emptied;
+      await sql.unsafe(`update ${table} set ${set} where id = 6`);
+      expect(await rows(sql, `id = 6 and (${right})`), set).toBe('1');
     }
     await sql.unsafe(
       `insert into ${table} (id, full_name, first_name, data) values (30, 'Late One', 'Late', '{"city": "L"}')`,
@@ -236,6 +248,14 @@ test('type-change converts the default as it converts values, and counts no row 
   await finalizeAll(sql, { plan });
   await sql.unsafe(`insert into ${table} (id) values (50)`);
   expect(await value(sql, `select "Price"::text from ${table} where id = 50`)).toBe('250');
+});
+
+test('an app that empties the old side and fills the new one in one statement keeps what it has filled in', async () => {
+  const sql = await app();
+  await make(sql, 'rename-column', { column: 'note', to: 'remark' });
+  await migrateAll(sql, { plan });
+  await sql.unsafe(`update ${table} set note = null, remark = 'mine' where id in (6, 7)`);
+  expect(await rows(sql, `id in (6, 7) and note = 'mine' and remark = 'mine'`)).toBe('2');
 });
 
 test('backfill leaves a row alone for which there is no value, and does not count it', async () => {

@@ -189,7 +189,8 @@ function registration(mirror: Mirror): string {
   const { plan, source, targets, origins } = mirror;
   const { relation, key } = source;
   const names = (filled: readonly Filled[]) => `array[${filled.map(({ name }) => literal(name)).join(', ')}]`;
-  const applied = literal(`select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`);
+  const applying = `select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`;
+  const applied = literal(applying);
   const syncs = [
     `  ('${plan}', 1, 'new rows', ${literal(relation)}, '{insert}', null, ${literal(key.name)}, 'forward', true, false,
    ${applied})`,
@@ -198,9 +199,18 @@ function registration(mirror: Mirror): string {
     const sets = origins.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ');
     const back = `update ${relation} s set ${sets} from new_rows n
     where s.${key.quoted} = n.${key.quoted} and ${differ(targets)} and ${differ(origins)}`;
+    const values = (of: string) =>
+      row(targets.map(({ quoted, type }) => comparable(`${of}.${quoted}`, type)));
+    // An old side that is empty is left alone by apply, for it may yet follow from the new one: here it has just been emptied.
+    const emptied = `with emptied as (
+      update ${relation} s set ${targets.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ')}
+      from new_rows n join old_rows o on o.${key.quoted} = n.${key.quoted}
+      where s.${key.quoted} = n.${key.quoted} and ${allNull(origins)} and (${anyValue(targets)})
+        and ${values('n')} is not distinct from ${values('o')})
+    ${applying}`;
     syncs.push(
       `  ('${plan}', 2, 'changes of the old side', ${literal(relation)}, '{update}', ${names(origins)}, ${literal(key.name)}, 'forward', true, false,
-   ${applied})`,
+   ${literal(emptied)})`,
       `  ('${plan}', 3, 'changes of the new side', ${literal(relation)}, '{update}', ${names(targets)}, ${literal(key.name)}, 'back', false, true,
    ${literal(back)})`,
       // A row that the app makes as before has nothing on the new side yet, which is no wish to empty the old one.
