@@ -215,7 +215,9 @@ describe('a ready-made plan', () => {
     expect(await value(sql, `select count(*)::int from ${plan}.pending`)).toBe(0);
 
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     await cleanUpAll(sql, { plan, older_than: '0 s' });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     if (made.end) {
       expect(await rows(sql, `not (${made.end[0]})`)).toBe('0');
       expect(await columns(sql)).toContain(made.end[1]);

@@ -91,6 +91,7 @@ export function mirrorFiles(mirror: Mirror): Files {
     functions: {
       apply: apply(mirror),
       ...cleaning(mirror),
+      check_query: checkQuery(mirror),
       prepare: prepare(mirror),
       ...(mirror.preflight && { preflight: preflight(mirror.plan, mirror.preflight) }),
       ...mirror.functions,
@@ -227,10 +228,8 @@ insert into imago.plan_write (plan, position, relation, entity_column, columns) 
 insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, direction, creates, strict, statement) values
 ${syncs.join(',\n')};
 
-insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, query, fix, meaning, remedy) values
-  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(key.name)},
-   ${literal(`select s.${key.quoted} as key, s.${key.quoted} as entity from ${relation} s where ${pending(mirror)}`)},
-   'apply',
+insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, fix, meaning, remedy) values
+  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(key.name)}, 'apply',
    ${literal(`A row has not got ${targets.map(({ name }) => name).join(', ')}: it came later, failed, or is held.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.')${unfitCheck(mirror)};
 
@@ -241,11 +240,30 @@ select imago.revoke_plan_functions('${plan}');
 function unfitCheck({ plan, source: { relation, key }, unfit }: Mirror): string {
   if (unfit === undefined) return '';
   return `,
-  ('${plan}', 2, 'unfit_values', 'error', 'before', ${literal(relation)}, ${literal(key.name)},
-   ${literal(`select s.${key.quoted} as key, s.${key.quoted} as entity from ${relation} s where ${unfit}`)},
-   null,
+  ('${plan}', 2, 'unfit_values', 'error', 'before', ${literal(relation)}, ${literal(key.name)}, null,
    'A row holds a value that the new side cannot have.',
    'Change the value. A run would set the row aside.')`;
+}
+
+/** The queries of the checks: none once the way back is closed, after which columns take the places of others. */
+function checkQuery(mirror: Mirror): string {
+  const { plan, source, unfit } = mirror;
+  const found = (condition: string) =>
+    literal(
+      `select s.${source.key.quoted} as key, s.${source.key.quoted} as entity from ${source.relation} s where ${condition}`,
+    );
+  return routine(
+    `${plan}.check_query(name text)`,
+    'text',
+    'What a check looks for; nothing once the way back is closed.',
+    `  select case check_query.name
+    when 'sides_differ' then
+      ${found(pending(mirror))}${unfit === undefined ? '' : `\n    when 'unfit_values' then\n      ${found(unfit)}`}
+  end
+  from imago.plan p where p.name = '${plan}' and p.closed_at is null`,
+    'sql',
+    'stable',
+  );
 }
 
 function conformance(mirror: Mirror): string {
