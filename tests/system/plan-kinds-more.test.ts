@@ -101,6 +101,7 @@ describe('fk-add', () => {
 
     await migrateAll(sql, { plan });
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     await cleanUpAll(sql, { plan, older_than: '0 s' });
     expect(await keys(sql)).toBe(clause);
     await sql.unsafe(`delete from public."Owners" where "Id" = 3`);
@@ -153,6 +154,7 @@ describe('fk-add', () => {
     expect(await keys(sql)).toBeNull();
     await migrateAll(sql, { plan });
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     expect(await keys(sql)).not.toContain('NOT VALID');
   });
 
@@ -278,6 +280,7 @@ describe('extract-table', () => {
     // A row that must have a value cannot lose it by the back door.
     expect(await sqlstate(sql.unsafe(`delete from ${profiles} where "Id" = 8`))).toBe('23502');
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     await cleanUpAll(sql, { plan, older_than: '0 s' });
     expect(
       await value(
@@ -395,6 +398,7 @@ describe('dedupe', () => {
     await migrateAll(sql, { plan });
     expect(await value(sql, `select "Id"::int from ${contacts} where "e-mail" = 'e1'`)).toBe(13);
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     await cleanUpAll(sql, { plan, older_than: '0 s' });
     expect(await sqlstate(sql.unsafe(`insert into ${contacts} ("e-mail", tenant) values ('e1', 1)`))).toBe(
       '23505',
@@ -484,6 +488,7 @@ describe('dedupe', () => {
     expect(await contents(sql, 'public.people')).toBe(before);
     await migrateAll(sql, { plan });
     await finalizeAll(sql, { plan });
+    expect((await call(sql, 'validate_migration', { plan })).healthy).toBe(true);
     expect(await sqlstate(sql`insert into public.people values ('d', 'Z')`)).toBe('23505');
   });
 

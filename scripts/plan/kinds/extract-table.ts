@@ -9,6 +9,7 @@ import type { Files } from '../template.ts';
 import { columnsOf, type Given, type Kind, option } from './kind.ts';
 import { comparable, row } from './mirror.ts';
 import {
+  checkQuery,
   literal,
   missingColumn,
   planFolder,
@@ -120,6 +121,9 @@ function filesOf(extraction: Extraction): Files {
   select s.${key.quoted}, ${list(columns, 's')} from ${relation} s where s.${key.quoted} = any (keys)
   on conflict (${key.quoted}) do nothing`,
       ),
+      check_query: checkQuery(plan, {
+        sides_differ: `select s.${source.key.quoted} as key, s.${source.key.quoted} as entity from ${pending(extraction)}`,
+      }),
       prepare: prepare(extraction),
       drop_columns: routine(
         `${plan}.drop_columns()`,
@@ -237,10 +241,8 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
   ('${plan}', 4, 'rows that go on the new side', ${literal(made)}, '{delete}', null, ${literal(key.name)}, 'back', false, true,
    ${emptied});
 
-insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, query, fix, meaning, remedy) values
-  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(key.name)},
-   ${literal(`select s.${key.quoted} as key, s.${key.quoted} as entity from ${pending(extraction)}`)},
-   'apply',
+insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, fix, meaning, remedy) values
+  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(key.name)}, 'apply',
    ${literal(`A row has no row of ${made}, or another one: it came later, failed, is held, or the app has deleted it there.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.');
 

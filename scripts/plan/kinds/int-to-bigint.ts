@@ -6,10 +6,10 @@ import { Problem } from '../problem.ts';
 import type { Source } from '../source.ts';
 import type { Files } from '../template.ts';
 import { type Given, type Kind, option } from './kind.ts';
-import { literal, missingColumn, planFolder, preflight, routine } from './pieces.ts';
+import { checkQuery, literal, missingColumn, planFolder, preflight, routine } from './pieces.ts';
 import { readWidening, type WidenedTable, type Widening } from './widening.ts';
 import { differ, forward, isOwn, layoutOf, proved, suffix } from './widening-layout.ts';
-import { checkQuery, registration } from './widening-registration.ts';
+import { checkQueries, registration } from './widening-registration.ts';
 import { dependents, equality, known, swap } from './widening-swap.ts';
 import { steps, tableFunctions } from './widening-tables.ts';
 import { conformance, sample } from './widening-trial.ts';
@@ -68,7 +68,7 @@ select imago.add_once('${plan}', ${last}, 'equality by the tables');
           apply(plan, table, keyType, stage, stage === 1 ? riding : []),
         ]),
       ),
-      check_query: checkQuery(widening),
+      check_query: checkQuery(widening.plan, checkQueries(widening)),
       prepare: views(widening),
       ...(tables.some(({ widened }) => widened.some((one) => isOwn(one))) && {
         refuse_twin: routine(

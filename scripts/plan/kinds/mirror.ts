@@ -6,7 +6,16 @@
 import { sampleRows, sampleSchema } from '../sample.ts';
 import type { Column, Source } from '../source.ts';
 import type { Files } from '../template.ts';
-import { literal, planFolder, preflight, routine, type Step, stepRows, writer } from './pieces.ts';
+import {
+  checkQuery,
+  literal,
+  planFolder,
+  preflight,
+  routine,
+  type Step,
+  stepRows,
+  writer,
+} from './pieces.ts';
 
 /** A column and what it gets. */
 export interface Filled {
@@ -91,7 +100,10 @@ export function mirrorFiles(mirror: Mirror): Files {
     functions: {
       apply: apply(mirror),
       ...cleaning(mirror),
-      check_query: checkQuery(mirror),
+      check_query: checkQuery(mirror.plan, {
+        sides_differ: found(mirror, pending(mirror)),
+        ...(mirror.unfit !== undefined && { unfit_values: found(mirror, mirror.unfit) }),
+      }),
       prepare: prepare(mirror),
       ...(mirror.preflight && { preflight: preflight(mirror.plan, mirror.preflight) }),
       ...mirror.functions,
@@ -101,6 +113,10 @@ export function mirrorFiles(mirror: Mirror): Files {
     conformance: conformance(mirror),
   });
 }
+
+/** SQL of a check for rows s of which a condition is true. */
+const found = ({ source: { relation, key } }: Mirror, condition: string): string =>
+  `select s.${key.quoted} as key, s.${key.quoted} as entity from ${relation} s where ${condition}`;
 
 function schema({ plan, title, source }: Mirror): string {
   const args = [plan, title, source.schema, source.table, source.key.name];
@@ -243,27 +259,6 @@ function unfitCheck({ plan, source: { relation, key }, unfit }: Mirror): string 
   ('${plan}', 2, 'unfit_values', 'error', 'before', ${literal(relation)}, ${literal(key.name)}, null,
    'A row holds a value that the new side cannot have.',
    'Change the value. A run would set the row aside.')`;
-}
-
-/** The queries of the checks: none once the way back is closed, after which columns take the places of others. */
-function checkQuery(mirror: Mirror): string {
-  const { plan, source, unfit } = mirror;
-  const found = (condition: string) =>
-    literal(
-      `select s.${source.key.quoted} as key, s.${source.key.quoted} as entity from ${source.relation} s where ${condition}`,
-    );
-  return routine(
-    `${plan}.check_query(name text)`,
-    'text',
-    'What a check looks for; nothing once the way back is closed.',
-    `  select case check_query.name
-    when 'sides_differ' then
-      ${found(pending(mirror))}${unfit === undefined ? '' : `\n    when 'unfit_values' then\n      ${found(unfit)}`}
-  end
-  from imago.plan p where p.name = '${plan}' and p.closed_at is null`,
-    'sql',
-    'stable',
-  );
 }
 
 function conformance(mirror: Mirror): string {

@@ -115,3 +115,20 @@ ${more}sql = '''
 ${sql}
 '''
 `;
+
+/** The queries of a plan's checks, by check: none once the way back is closed, after which columns take the places of others. */
+export function checkQuery(plan: string, queries: Readonly<Record<string, string>>): string {
+  const cases = Object.entries(queries).map(
+    ([check, query]) => `    when '${check}' then\n      ${literal(query)}\n`,
+  );
+  return routine(
+    `${plan}.check_query(name text)`,
+    'text',
+    'What a check looks for; nothing once the way back is closed.',
+    `  select case check_query.name
+${cases.join('')}  end
+  from imago.plan p where p.name = '${plan}' and p.closed_at is null`,
+    'sql',
+    'stable',
+  );
+}

@@ -1,5 +1,5 @@
 /** The registration of a plan that widens keys: stages, steps, writes, checks, and syncs both ways. */
-import { literal, routine, type Step, stepRows } from './pieces.ts';
+import { literal, type Step, stepRows } from './pieces.ts';
 import type { Widened, WidenedTable, Widening } from './widening.ts';
 import { differ, isOwn, keyOf, layoutOf, narrowed, suffix } from './widening-layout.ts';
 
@@ -11,25 +11,15 @@ function stagedOf(widening: Widening): { table: WidenedTable; stage: number }[] 
 
 const checkName = (n: number): string => `sides_differ${suffix(n + 1)}`;
 
-/** The queries of the checks: none once the twins have taken the old names. */
-export function checkQuery(widening: Widening): string {
-  const { plan } = widening;
-  const queries = stagedOf(widening).map(({ table }, n) => {
-    const { relation, entity, widened } = table;
-    const key = keyOf(table)[0] ?? entity;
-    return `    when '${checkName(n)}' then
-      ${literal(`select s.${key.quoted} as key, s.${entity.quoted} as entity from ${relation} s where ${differ(widened, 's')}`)}`;
-  });
-  return routine(
-    `${plan}.check_query(name text)`,
-    'text',
-    'What a check looks for; nothing once the twins have taken the old names.',
-    `  select case check_query.name
-${queries.join('\n')}
-  end
-  from imago.plan p where p.name = '${plan}' and p.closed_at is null`,
-    'sql',
-    'stable',
+/** The queries of the checks, by check. */
+export function checkQueries(widening: Widening): Record<string, string> {
+  return Object.fromEntries(
+    stagedOf(widening).map(({ table }, n) => {
+      const { relation, entity, widened } = table;
+      const key = keyOf(table)[0] ?? entity;
+      const query = `select s.${key.quoted} as key, s.${entity.quoted} as entity from ${relation} s where ${differ(widened, 's')}`;
+      return [checkName(n), query];
+    }),
   );
 }
 
