@@ -4479,7 +4479,7 @@ begin
       -- By name, and not to_regclass, which raises where the schema may not be used.
       and exists (
         select from pg_catalog.pg_index i
-        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey[0:i.indnkeyatts - 1])
         where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
   return query
     select 'error', 'cascade', c.object, case when c.deletes then 'deletes rows along with those that the plan deletes' else 'changes rows when the plan deletes those that they refer to' end,
@@ -14708,7 +14708,8 @@ begin
     from pg_catalog.pg_index i
     cross join lateral unnest(i.indkey::smallint[]) with ordinality k(attnum, position)
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where i.indrelid = pg_catalog.to_regclass(relation) and i.indisprimary);
+    -- Columns that the index only includes are no part of it.
+    where i.indrelid = pg_catalog.to_regclass(relation) and i.indisprimary and k.position <= i.indnkeyatts);
 end
 $$;
 comment on function imago.primary_key(text) is 'For plans: the columns of a table''s primary key in order; null where it has none, or is not there.

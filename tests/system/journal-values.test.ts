@@ -174,6 +174,30 @@ describe('a value of every type', () => {
 });
 
 describe('the journal takes back rows of', () => {
+  test('a primary key that includes other columns, which plan and app change', async () => {
+    const { sql } = await database();
+    await sql.unsafe(`${ITEMS}
+      alter table public.items drop constraint items_pkey, add primary key (id) include (stage, label);`);
+    await createPlan(sql, {
+      ...items,
+      pending: 's.stage is distinct from 10',
+      apply: 'update public.items set stage = 10 where id = any (keys);',
+      writes: [{ relation: 'public.items', entity: 'id', columns: ['stage'] }],
+    });
+    await forward(sql);
+    await sql`update public.items set label = 'mine' where id = 2`;
+    expect((await rollbackAll(sql, { plan: PLAN })).at(-1)).toMatchObject({
+      state: 'succeeded',
+      conflicts: 0,
+    });
+    expect(
+      await value(
+        sql,
+        `select string_agg(coalesce(stage, 0) || label, ',' order by id) from public.items where id < 4`,
+      ),
+    ).toBe('1item 1,2mine,0item 3');
+  });
+
   test('composite primary keys', async () => {
     const { sql } = await database();
     await sql.unsafe(`${ITEMS}

@@ -33,7 +33,7 @@ begin
       -- By name, and not to_regclass, which raises where the schema may not be used.
       and exists (
         select from pg_catalog.pg_index i
-        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey[0:i.indnkeyatts - 1])
         where i.indisprimary and a.attname = c and imago.name_of(i.indrelid) = w.relation);
   return query
     select 'error', 'cascade', c.object, case when c.deletes then 'deletes rows along with those that the plan deletes' else 'changes rows when the plan deletes those that they refer to' end,
