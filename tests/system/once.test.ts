@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { call, refusal, value } from '../support/call.ts';
 import { callAtOnce } from '../support/callers.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { finalizeAll } from '../support/finalize.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { contents } from '../support/plan.ts';
 import { pidOf, untilBlocked } from '../support/until.ts';
@@ -224,4 +225,12 @@ describe('a stage that is done once', () => {
     expect(undeclared.code).toBe('IM014');
     expect(undeclared.message).toContain('public.facts');
   });
+});
+
+test('finalized, its own triggers are no orphans', async () => {
+  const { sql } = await database();
+  await migrateAll(sql, { plan: PLAN });
+  await finalizeAll(sql, { plan: PLAN });
+  const unsound = `select string_agg(t ->> 'name', ',') from jsonb_array_elements(imago.installed_triggers()) t where t ->> 'state' <> 'sound'`;
+  expect(await value(sql, unsound)).toBeNull();
 });

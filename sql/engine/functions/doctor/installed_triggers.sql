@@ -52,8 +52,9 @@ as $$
     select g.tgrelid, g.tgname, g.tgenabled, p.name as plan
     from pg_catalog.pg_trigger g
     join pg_catalog.pg_proc f on f.oid = g.tgfoid
-    -- A step of a plan may have put up triggers of its own; they go with the plan's.
-    left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and p.closed_at is null
+    join pg_catalog.pg_class c on c.oid = g.tgrelid
+    -- A step of a plan may have put up triggers of its own; they go with the plan's. Those on its own tables stay with it.
+    left join imago.plan p on f.pronamespace = pg_catalog.to_regnamespace(quote_ident(p.name)) and (p.closed_at is null or c.relnamespace = f.pronamespace)
     where not g.tgisinternal and g.tgparentid = 0 and imago.is_ours(f.oid) and f.pronamespace <> 'public'::pg_catalog.regnamespace
   )
   select coalesce(jsonb_agg(jsonb_build_object(
