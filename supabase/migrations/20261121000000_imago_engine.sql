@@ -2517,7 +2517,7 @@ as $$
        end if;
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
      end if; ',
-    case when not k.deferrable and write.columns <> '{}' then 'imago_journaled is distinct from imago_rows and ' end,
+    case when not k.deferrable and write.columns <> '{}' then '(imago_journaled is distinct from imago_rows) and ' end,
     imago.identity_changed(write.relation, write.key_columns, k.deferrable),
     write.relation, write.entity_column,
     imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
@@ -2616,7 +2616,7 @@ begin
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
-  body := format('%s get diagnostics imago_journaled = row_count; %s', body, imago.capture_keys(write));
+  body := format('%s get diagnostics imago_journaled := row_count; %s', body, imago.capture_keys(write));
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.

@@ -18,6 +18,7 @@ const codes = new Set([
   ' is not null',
   'client backend',
   'Plan Rows',
+  ' WHEN \\((.*)\\) EXECUTE (?:FUNCTION|PROCEDURE) ',
   'ISO, YMD',
   'YYYY-MM-DD HH24:MI',
   'YYYY-MM-DD "at" HH24:MI',

@@ -19,7 +19,10 @@ async function functionNames(): Promise<string[]> {
     .sort();
 }
 
-/** Every file below the functions folder, as the CLI names it. */
+/** What functions of a project's own import. */
+const forOthers = ['functions/_shared/external-driving.ts', 'functions/_shared/external.ts'];
+
+/** Every other file below the functions folder, as the CLI names it. */
 async function functionFiles(): Promise<string[]> {
   const entries = await readdir(path.join(projectFolder, 'functions'), {
     recursive: true,
@@ -28,6 +31,7 @@ async function functionFiles(): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(projectFolder, path.join(entry.parentPath, entry.name)))
+    .filter((file) => !forOthers.includes(file))
     .sort();
 }
 

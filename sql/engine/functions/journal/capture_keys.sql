@@ -14,7 +14,7 @@ as $$
        end if;
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
      end if; ',
-    case when not k.deferrable and write.columns <> '{}' then 'imago_journaled is distinct from imago_rows and ' end,
+    case when not k.deferrable and write.columns <> '{}' then '(imago_journaled is distinct from imago_rows) and ' end,
     imago.identity_changed(write.relation, write.key_columns, k.deferrable),
     write.relation, write.entity_column,
     imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))

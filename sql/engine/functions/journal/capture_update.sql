@@ -15,7 +15,7 @@ begin
       imago.capture_columns(write, imago.side_changed(write)),
       coalesce(imago.capture_columns(write, null), 'null;'));
   end if;
-  body := format('%s get diagnostics imago_journaled = row_count; %s', body, imago.capture_keys(write));
+  body := format('%s get diagnostics imago_journaled := row_count; %s', body, imago.capture_keys(write));
   if write.inserts then
     -- A later write of ours, or of a trigger within our batch, is not somebody's edit: the fingerprint moves along. That of a row
     -- which somebody edited before stays and says so.
