@@ -260,6 +260,14 @@ test('an app that empties the old side and fills the new one in one statement ke
   expect(await rows(sql, `id in (6, 7) and note = 'mine' and remark = 'mine'`)).toBe('2');
 });
 
+test('what the app makes on the new side stays as it made it, though the old one has a default', async () => {
+  const sql = await app();
+  await make(sql, 'text-to-enum', { column: 'status', enum: 'public.Status', labels: 'draft,old one' });
+  await migrateAll(sql, { plan });
+  await sql.unsafe(`insert into ${table} (id, status_new) values (31, 'old one')`);
+  expect(await rows(sql, `id = 31 and status = 'old one' and status_new = 'old one'`)).toBe('1');
+});
+
 test('backfill leaves a row alone for which there is no value, and does not count it', async () => {
   const sql = await app();
   await make(sql, 'backfill', { column: 'label', value: 'upper(s.note)' });

@@ -202,39 +202,52 @@ function steps({ targets, steps: own = [], lastSteps = [] }: Mirror): Step[] {
   return [...own, ...cleaned, ...lastSteps];
 }
 
+/**
+ * SQL to put before a statement of a sync. A value of the new side beside an old side without any is left alone by apply; where
+ * the old side has just been emptied, and the new one was not written, it follows.
+ */
+function emptying({ source: { relation, key }, targets, origins }: Mirror): string {
+  const values = (of: string) => row(targets.map(({ quoted, type }) => comparable(`${of}.${quoted}`, type)));
+  return `with emptied as (
+      update ${relation} s set ${targets.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ')}
+      from new_rows n join old_rows o on o.${key.quoted} = n.${key.quoted}
+      where s.${key.quoted} = n.${key.quoted} and ${allNull(origins)} and (${anyValue(targets)})
+        and ${values('n')} is not distinct from ${values('o')})`;
+}
+
 function registration(mirror: Mirror): string {
   const { plan, source, targets, origins } = mirror;
   const { relation, key } = source;
   const names = (filled: readonly Filled[]) => `array[${filled.map(({ name }) => literal(name)).join(', ')}]`;
   const applying = `select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`;
-  const applied = literal(applying);
-  const syncs = [
-    `  ('${plan}', 1, 'new rows', ${literal(relation)}, '{insert}', null, ${literal(key.name)}, 'forward', true, false,
-   ${applied})`,
-  ];
+  const sync = (
+    name: string,
+    event: 'insert' | 'update',
+    direction: 'forward' | 'back',
+    statement: string,
+  ): string => {
+    const columns = event === 'insert' ? 'null' : names(direction === 'back' ? targets : origins);
+    const flags = direction === 'back' ? 'false, true' : 'true, false';
+    return `${literal(name)}, ${literal(relation)}, '{${event}}', ${columns}, ${literal(key.name)}, '${direction}', ${flags},
+   ${literal(statement)})`;
+  };
+  const forward = [sync('new rows', 'insert', 'forward', applying)];
+  const back: string[] = [];
   if (origins.length > 0) {
     const sets = origins.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ');
-    const back = `update ${relation} s set ${sets} from new_rows n
+    const goingBack = `update ${relation} s set ${sets} from new_rows n
     where s.${key.quoted} = n.${key.quoted} and ${differ(targets)} and ${differ(origins)}`;
-    const values = (of: string) =>
-      row(targets.map(({ quoted, type }) => comparable(`${of}.${quoted}`, type)));
-    // An old side that is empty is left alone by apply, for it may yet follow from the new one: here it has just been emptied.
-    const emptied = `with emptied as (
-      update ${relation} s set ${targets.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ')}
-      from new_rows n join old_rows o on o.${key.quoted} = n.${key.quoted}
-      where s.${key.quoted} = n.${key.quoted} and ${allNull(origins)} and (${anyValue(targets)})
-        and ${values('n')} is not distinct from ${values('o')})
-    ${applying}`;
-    syncs.push(
-      `  ('${plan}', 2, 'changes of the old side', ${literal(relation)}, '{update}', ${names(origins)}, ${literal(key.name)}, 'forward', true, false,
-   ${literal(emptied)})`,
-      `  ('${plan}', 3, 'changes of the new side', ${literal(relation)}, '{update}', ${names(targets)}, ${literal(key.name)}, 'back', false, true,
-   ${literal(back)})`,
+    forward.push(
+      sync('changes of the old side', 'update', 'forward', `${emptying(mirror)}\n    ${applying}`),
+    );
+    back.push(
+      sync('changes of the new side', 'update', 'back', goingBack),
       // A row that the app makes as before has nothing on the new side yet, which is no wish to empty the old one.
-      `  ('${plan}', 4, 'new rows of the new side', ${literal(relation)}, '{insert}', null, ${literal(key.name)}, 'back', false, true,
-   ${literal(`${back} and (${anyValue(targets)})`)})`,
+      sync('new rows of the new side', 'insert', 'back', `${goingBack} and (${anyValue(targets)})`),
     );
   }
+  // The new side first: nobody fills a column that the plan has added but an app that means it, and the old one may hold a default.
+  const syncs = [...back, ...forward].map((row, n) => `  ('${plan}', ${n + 1}, ${row}`);
   return `insert into imago.plan_step (plan, position, name, routine) values
   ('${plan}', 1, 'columns, views', 'prepare');
 ${stepRows(plan, steps(mirror))}
