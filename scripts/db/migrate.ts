@@ -2,8 +2,7 @@
 
 import { printable } from '../command/printable.ts';
 import { type Statement, splitStatements } from '../sql/statements.ts';
-import type { Catalog } from './catalog.ts';
-import { compareCatalogs, type Difference, essential } from './catalog.ts';
+import { type Catalog, compareCatalogs, type Difference, describeDifference, essential } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
 import { dropsOfDependents } from './dependents.ts';
 import { diffDatabases } from './diff.ts';
@@ -14,6 +13,7 @@ import { type Candidate, type Renamed, renameDerived, renameIn } from './renames
 import { isRefused, type Risk, risksOf } from './risks.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
+import { firstSteps, supplement, takeSteps } from './supplement.ts';
 import { type Marked, oneLine, versionText, wayBackText, withLateNotNull } from './writing.ts';
 
 /** A version as it will be written. */
@@ -61,7 +61,7 @@ export async function migrate(context: Context): Promise<Ending> {
     for (const shadow of made) await shadow.rest();
     const [forward, back] = await Promise.all([ahead(), backward()]);
     const saw = [...renames.map(sawRename), ...essential(compareCatalogs(before, after)).map(sawDifference)];
-    if (forward.length === 0 && renames.length === 0 && derived.length === 0) return nothing(project, saw);
+    if (forward.length + renames.length + derived.length + saw.length === 0) return nothing(project);
 
     const steps = [...renames, ...derived];
     const first = splitStatements(steps.map(({ up }) => up).join(';\n'));
@@ -116,11 +116,12 @@ interface Proof {
 /** What gives the statements from one database to the other, once nobody is connected to them. */
 async function between(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<() => Promise<Statement[]>> {
   const drops = await dropsOfDependents(from.sql, to.sql);
-  if (drops.length === 0) return () => diffDatabases(from.url, to.url);
+  const steps = firstSteps(await from.catalog(), await to.catalog());
+  if (drops.length + steps.length === 0) return () => diffDatabases(from.url, to.url);
   const copy = keep(await from.copy());
   for (const statement of drops) await copy.sql.unsafe(statement);
+  const first = splitStatements([...drops, ...(await takeSteps(copy.sql, steps))].join(';\n'));
   await copy.rest();
-  const first = splitStatements(drops.join(';\n'));
   return async () => [...first, ...(await diffDatabases(copy.url, to.url))];
 }
 
@@ -137,6 +138,9 @@ async function prove(proof: Proof): Promise<Draft[]> {
     left = left.slice(count);
     if (left.length > 0) states.push(keep(await shadow.copy()));
   }
+  const rest = await measureRest(shadow, modelled, 'the version');
+  const more = rest.map(({ text }) => ({ text, risks: [] }));
+  if (more.length > 0) ups.push([...(ups.pop() ?? []), ...more]);
   expectEqual(await shadow.catalog(), await modelled.catalog(), 'the models');
 
   const drafts: Draft[] = [];
@@ -144,10 +148,18 @@ async function prove(proof: Proof): Promise<Draft[]> {
     const back = await wayBack(proof, states, index);
     const { statements, net } = await measure(shadow, 'the way back', back, { each: false });
     const before = states[index - 1] ?? migrated;
+    const rest = await measureRest(shadow, before, 'the way back');
     expectEqual(await shadow.catalog(), await before.catalog(), 'the version before');
-    drafts.unshift({ up, down: statements.map(({ statement }) => statement), undone: net });
+    drafts.unshift({ up, down: [...statements.map(({ statement }) => statement), ...rest], undone: net });
   }
   return drafts;
+}
+
+/** Runs, and gives, what is left to do when all has been done that `supabase db diff` writes. */
+async function measureRest(shadow: Shadow, goal: Shadow, file: string): Promise<Statement[]> {
+  const rest = splitStatements(supplement(await shadow.catalog(), await goal.catalog()).join(';\n'));
+  if (rest.length > 0) await measure(shadow, file, rest, { each: false });
+  return rest;
 }
 
 /** From the state after a part to the one before it. */
@@ -214,17 +226,24 @@ async function measure(
     if (!(error instanceof Problem)) throw error;
     throw new Problem(
       'not-proven',
-      `What supabase db diff gives cannot be run. ${error.message}`,
+      `What supabase db diff gives cannot be run: ${failed(error)}`,
       'Nothing was written. Write this version by hand: migrate --empty "message".',
       { cause: error },
     );
   }
 }
 
+/** The file in which it failed is not written: the statement tells more than its line. */
+function failed(problem: Problem): string {
+  const { query } = (problem.cause ?? {}) as { query?: string };
+  const said = problem.message.replace(/^[^:]*:\d+: /, '');
+  return query === undefined ? said : `${oneLine(query).slice(0, 100)}: ${said}`;
+}
+
 function expectEqual(is: Catalog, should: Catalog, what: string): void {
   const wrong = compareCatalogs(is, should);
   if (wrong.length === 0) return;
-  const objects = wrong.slice(0, 10).map(({ object }) => object);
+  const objects = wrong.slice(0, 10).map(describeDifference);
   throw new Problem(
     'not-proven',
     `The statements do not lead to ${what}: ${objects.join(', ')}${wrong.length > 10 ? ', …' : ''}.`,
@@ -317,17 +336,17 @@ function sawRename({ kind, from, to }: Renamed): string {
   return `renamed ${kind} ${readable(...from)} to ${readable(...to)}`;
 }
 
-function sawDifference({ change, object }: Difference): string {
-  return `${change} ${object}`;
+function sawDifference(difference: Difference): string {
+  return `${difference.change} ${describeDifference(difference)}`;
 }
 
-function nothing(project: Project, saw: string[]): Ending {
+function nothing(project: Project): Ending {
   const files = project.models.map(({ file }) => file);
   return {
     status: 'done',
     message: 'The models say what the versions say: nothing was written.',
-    lines: [`Read: ${files.join(', ')}.`, ...saw],
-    data: { files: [], saw, read: files },
+    lines: [`Read: ${files.join(', ')}.`],
+    data: { files: [], saw: [], read: files },
   };
 }
 
