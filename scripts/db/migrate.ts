@@ -11,9 +11,10 @@ import { Problem, sqlState } from './problem.ts';
 import { folders, nextVersion, type Project, readProject, slug, writeVersion } from './project.ts';
 import { type Candidate, type Renamed, renameDerived, renameIn } from './renames.ts';
 import { isRefused, type Risk, risksOf } from './risks.ts';
+import { describeFailure } from './running.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
-import { firstSteps, supplement, takeSteps } from './supplement.ts';
+import { firstSteps, runWoven, supplement, takeSteps } from './supplement.ts';
 import { type Marked, oneLine, versionText, wayBackText, withLateNotNull } from './writing.ts';
 
 /** A version as it will be written. */
@@ -120,9 +121,21 @@ async function between(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<(
   if (drops.length + steps.length === 0) return () => diffDatabases(from.url, to.url);
   const copy = keep(await from.copy());
   for (const statement of drops) await copy.sql.unsafe(statement);
-  const first = splitStatements([...drops, ...(await takeSteps(copy.sql, steps))].join(';\n'));
+  const { taken, left } = await takeSteps(copy.sql, steps);
+  const first = [...splitStatements(drops.join(';\n')), ...taken];
   await copy.rest();
-  return async () => [...first, ...(await diffDatabases(copy.url, to.url))];
+  return async () => {
+    const statements = await diffDatabases(copy.url, to.url);
+    return [...first, ...(left.length === 0 ? statements : await woven(copy, statements, left))];
+  };
+}
+
+/** With the steps where they are waited for. Where that is not why a statement fails, the proof will say why. */
+async function woven(copy: Shadow, statements: Statement[], steps: string[][]): Promise<Statement[]> {
+  const failed = (error: unknown) => {
+    throw error;
+  };
+  return await runWoven(copy.sql, statements, steps, failed).catch(() => statements);
 }
 
 /** Runs forward and back on a copy, measures each statement, and compares what comes out. */
@@ -226,18 +239,11 @@ async function measure(
     if (!(error instanceof Problem)) throw error;
     throw new Problem(
       'not-proven',
-      `What supabase db diff gives cannot be run: ${failed(error)}`,
+      `What supabase db diff gives cannot be run: ${describeFailure(error)}`,
       'Nothing was written. Write this version by hand: migrate --empty "message".',
       { cause: error },
     );
   }
-}
-
-/** The file in which it failed is not written: the statement tells more than its line. */
-function failed(problem: Problem): string {
-  const { query } = (problem.cause ?? {}) as { query?: string };
-  const said = problem.message.replace(/^[^:]*:\d+: /, '');
-  return query === undefined ? said : `${oneLine(query).slice(0, 100)}: ${said}`;
 }
 
 function expectEqual(is: Catalog, should: Catalog, what: string): void {

@@ -7,17 +7,18 @@ with roles as (
   where r.rolname = current_user
     or not r.rolsuper and r.rolname !~ '^(supabase_|pg_|dashboard_user$|pgbouncer$)' and pg_catalog.pg_has_role(r.oid, 'usage')
 ),
+members as materialized (
+  select d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'
+),
 schemas as (
   select n.oid, n.nspname, n.nspowner, n.nspacl
   from pg_catalog.pg_namespace n
   where n.nspname !~ '^pg_'
     and n.nspname <> all ('{
       information_schema,auth,storage,realtime,extensions,graphql,graphql_public,vault,pgbouncer,pgsodium,
-      pgsodium_masks,supabase_functions,supabase_migrations,_realtime,_analytics,_supavisor,net,cron,
-      imago,imago_undo,imago_attic}')
-),
-members as materialized (
-  select d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'
+      pgsodium_masks,supabase_functions,supabase_migrations,_realtime,_analytics,_supavisor,net,cron,pgmq,pgmq_public,
+      pgtle,etl,imago,imago_undo,imago_attic}')
+    and not exists (select from members m where m.classid = 'pg_catalog.pg_namespace'::regclass and m.objid = n.oid)
 ),
 relations as (
   select c.*, pg_catalog.format('%I.%I', s.nspname, c.relname) as name,
