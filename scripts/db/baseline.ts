@@ -1,7 +1,7 @@
 /** What a database has, written as the statements that make it: the baseline of a database, the models of versions. */
 import type { Statement } from '../sql/statements.ts';
-import { type Catalog, compareCatalogs, describeDifference, essential } from './catalog.ts';
-import { diffDatabases } from './diff.ts';
+import { compareCatalogs, describeDifference, essential } from './catalog.ts';
+import { diffKnown, type Known } from './diff.ts';
 import { Problem } from './problem.ts';
 import { describeFailure, explain } from './running.ts';
 import type { Shadow } from './shadow.ts';
@@ -16,14 +16,12 @@ export interface Baseline {
 }
 
 /** Makes on a shadow what a database has and the shadow has not, and writes down how. */
-export async function writeBaseline(
-  shadow: Shadow,
-  database: { url: string; catalog: Catalog },
-): Promise<Baseline> {
-  const { url, catalog } = database;
-  const first = await takeSteps(shadow.sql, firstSteps(await shadow.catalog(), catalog));
+export async function writeBaseline(shadow: Shadow, database: Known): Promise<Baseline> {
+  const { catalog } = database;
+  const empty = await shadow.catalog();
+  const first = await takeSteps(shadow.sql, firstSteps(empty, catalog));
   await shadow.rest();
-  const diff = await diffDatabases(shadow.url, url);
+  const diff = await diffKnown({ url: shadow.url, catalog: empty }, database);
   const statements = await runWoven(shadow.sql, diff, first.left, expectNotAllowed);
   const rest = await takeSteps(shadow.sql, stepsBetween(await shadow.catalog(), catalog));
   const all = [...first.taken, ...statements, ...rest.taken];

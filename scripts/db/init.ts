@@ -136,5 +136,8 @@ async function platformParts(sql: Sql, catalog: Catalog): Promise<string[]> {
     union all
     select 'publication ' || quote_ident(pubname) from pg_publication
     order by name`;
-  return parts.map(({ name }) => name).filter((name) => !catalog.has(name));
+  const names = parts.map(({ name }) => name).filter((name) => !catalog.has(name));
+  // Rows, though many write them by migrations.
+  const [{ jobs }] = await sql<[{ jobs: string | null }]>`select to_regclass('cron.job')::text as jobs`;
+  return jobs === null ? names : [...names, 'jobs of pg_cron'];
 }

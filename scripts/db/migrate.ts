@@ -5,7 +5,7 @@ import { type Statement, splitStatements } from '../sql/statements.ts';
 import { type Catalog, compareCatalogs, type Difference, describeDifference, essential } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
 import { dropsOfDependents } from './dependents.ts';
-import { diffDatabases } from './diff.ts';
+import { diffKnown } from './diff.ts';
 import { readable } from './names.ts';
 import { Problem, sqlState } from './problem.ts';
 import { folders, nextVersion, type Project, readProject, slug, writeVersion } from './project.ts';
@@ -117,15 +117,17 @@ interface Proof {
 /** What gives the statements from one database to the other, once nobody is connected to them. */
 async function between(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<() => Promise<Statement[]>> {
   const drops = await dropsOfDependents(from.sql, to.sql);
-  const steps = firstSteps(await from.catalog(), await to.catalog());
-  if (drops.length + steps.length === 0) return () => diffDatabases(from.url, to.url);
+  const [before, after] = [await from.catalog(), await to.catalog()];
+  const diff = (url: string) => diffKnown({ url, catalog: before }, { url: to.url, catalog: after });
+  const steps = firstSteps(before, after);
+  if (drops.length + steps.length === 0) return () => diff(from.url);
   const copy = keep(await from.copy());
   for (const statement of drops) await copy.sql.unsafe(statement);
   const { taken, left } = await takeSteps(copy.sql, steps);
   const first = [...splitStatements(drops.join(';\n')), ...taken];
   await copy.rest();
   return async () => {
-    const statements = await diffDatabases(copy.url, to.url);
+    const statements = await diff(copy.url);
     return [...first, ...(left.length === 0 ? statements : await woven(copy, statements, left))];
   };
 }

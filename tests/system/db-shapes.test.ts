@@ -1,11 +1,18 @@
 /** Twelve shapes of apps on Supabase, in one project as it is: adopted, changed, up, down and up again, and beside Imago. */
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readCatalog } from '../../scripts/db/catalog.ts';
-import { rowsOf, versionedProject } from '../support/versions.ts';
+import { diagnose } from '../../scripts/doctor/diagnose.ts';
+import { installationAnswer } from '../../scripts/doctor/installation.ts';
+import { readParts } from '../../scripts/install/parts.ts';
+import { call } from '../support/call.ts';
+import { install } from '../support/project.ts';
+import { cliPush, rowsOf, versionedProject } from '../support/versions.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/shapes/', import.meta.url));
+const starters = fileURLToPath(new URL('../fixtures/starters/', import.meta.url));
 
 /** What is there, rows of it, what the models add, and rows of that. Users come first. */
 async function readShapes() {
@@ -49,4 +56,31 @@ test('twelve shapes of apps are adopted whole, change, and go down and up again'
   await run('upgrade');
   expect(await rows()).toEqual(full);
   expect(await readCatalog(sql)).toEqual(catalog);
+
+  // Imago comes and goes, by the real CLI.
+  expect(await install(project.folder)).toMatchObject({ status: 'done' });
+  await cliPush(project);
+  expect(diagnose(installationAnswer.parse(await call(sql, 'inspect_installation')), readParts())).toEqual(
+    [],
+  );
+  expect(await run('check')).toMatchObject({ status: 'done' });
+  expect(await install(project.folder, '--uninstall')).toMatchObject({ status: 'done' });
+  await cliPush(project);
+  expect(await readCatalog(sql)).toEqual(catalog);
+  expect(await rows()).toEqual(full);
+});
+
+test('a project with versions and no models gets its models from the versions', async () => {
+  const project = await versionedProject();
+  await cp(`${starters}payments/supabase/migrations`, path.join(project.folder, 'supabase/migrations'), {
+    recursive: true,
+  });
+  expect((await project.run('init')).data).toMatchObject({
+    files: ['supabase/schemas/baseline.sql'],
+    missed: [],
+  });
+  await project.run('upgrade');
+  expect(await project.run('check')).toMatchObject({ status: 'done' });
+  expect((await project.run('migrate', 'nothing')).data?.files).toEqual([]);
+  expect((await project.run('init')).data?.files).toEqual([]);
 });

@@ -133,7 +133,8 @@ select 'pg_catalog.pg_extension'::regclass, e.oid, 0, 'extension', quote_ident(e
   -- The others have one of their own.
   case when e.extrelocatable then 'in ' || quote_ident(n.nspname) else '' end, null, null
 from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
-where e.extname <> 'plpgsql'
+-- Those that the platform brings, here or there.
+where e.extname <> all ('{plpgsql,pg_graphql,pg_stat_statements,pgsodium,supabase_vault}')
 
 union all
 select 'pg_catalog.pg_event_trigger'::regclass, e.oid, 0, 'event trigger', quote_ident(e.evtname), null, null, x.aspect, x.value, null, null
