@@ -11,6 +11,7 @@ import {
   addToHistory,
   compareHistory,
   ensureHistory,
+  isInHistory,
   lockHistory,
   readHistory,
   removeFromHistory,
@@ -170,8 +171,7 @@ async function expectStanding(
   { version }: Version,
   applied: boolean,
 ): Promise<void> {
-  const there = (await readHistory(tx)).some((row) => row.version === version);
-  if (there === applied) return;
+  if ((await isInHistory(tx, version)) === applied) return;
   throw new Problem(
     'changed-meanwhile',
     `Somebody else has ${applied ? 'taken back' : 'applied'} version ${version} meanwhile.`,
@@ -188,15 +188,22 @@ async function inTransaction<T>(
   return await retrying(context, file, () =>
     onConnection(context, url, async (sql) => {
       // Not begin() of the driver: it would roll back on a connection that has ended, which ends the process.
-      const tx = (await sql.reserve()) as unknown as TransactionSql;
+      const reserved = await sql.reserve();
+      const tx = reserved as unknown as TransactionSql;
+      // Who ends the connection waits for what is reserved.
+      const release = () => reserved.release();
       await tx.unsafe('begin');
       try {
         await tx`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, true)`;
         const result = await work(tx);
         await tx.unsafe('commit');
+        release();
         return result;
       } catch (error) {
-        if (!isLost(error)) await tx.unsafe('rollback');
+        if (!isLost(error)) {
+          await tx.unsafe('rollback');
+          release();
+        }
         throw error;
       }
     }),

@@ -11,9 +11,10 @@ export function supplement(from: Catalog, to: Catalog): string[] {
   return stepsBetween(from, to).flat();
 }
 
-/** What comes before all else, where it can: others may stand on it, or tables would be made anew. */
+/** What comes before all else, where it can: others may stand on it, or tables would be dropped for it. */
 export function firstSteps(from: Catalog, to: Catalog): Step[] {
-  return stepsBetween(from, to, (aspect) => isWhole(aspect) || aspect.startsWith('inherits '));
+  const isFirst = (aspect: string) => isWhole(aspect) || /^(owned by$|inherits )/.test(aspect);
+  return stepsBetween(from, to, isFirst);
 }
 
 /** Takes these steps as far as they can be taken yet: others stand on what comes later. Gives both. */

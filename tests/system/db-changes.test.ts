@@ -1,14 +1,19 @@
 /** Whatever two databases can differ in: `check` sees it, and `migrate` writes it, there and back, or says what it cannot write. */
-import type { TransactionSql } from 'postgres';
+import type { Sql } from 'postgres';
 import { expect, test } from 'vitest';
-import { type Catalog, catalogIn, compareCatalogs, essential } from '../../scripts/db/catalog.ts';
+import {
+  type Catalog,
+  catalogIn,
+  compareCatalogs,
+  type Difference,
+  essential,
+} from '../../scripts/db/catalog.ts';
 import type { Change } from '../support/changes/change.ts';
-import { changesOfOthers } from '../support/changes/others.ts';
+import { changesOfOthers, changesOfSuperusers } from '../support/changes/others.ts';
 import { changesOfTables } from '../support/changes/tables.ts';
 import { versionedProject } from '../support/versions.ts';
 
 const changes = [...changesOfTables, ...changesOfOthers];
-const before = changes.map((change) => change.before).join('\n');
 
 function said(from: Catalog, to: Catalog): string[] {
   return essential(compareCatalogs(from, to)).map(({ change, object, aspects }) =>
@@ -16,33 +21,37 @@ function said(from: Catalog, to: Catalog): string[] {
   );
 }
 
+/** What is said of each change, made by itself after all that was there before. */
+async function seen(sql: Sql, list: readonly Change[]): Promise<string[]> {
+  const found: string[] = [];
+  const takenBack = await sql
+    .begin(async (tx) => {
+      await tx.unsafe(list.map((change) => change.before).join('\n'));
+      const base = await catalogIn(tx);
+      for (const change of list) {
+        await tx.unsafe(`savepoint change; ${change.sql}`);
+        const after = await catalogIn(tx);
+        expect(compareCatalogs(after, base)).toEqual(compareCatalogs(base, after).map(turned));
+        found.push(said(base, after).join(' and '));
+        await tx.unsafe('rollback to savepoint change');
+      }
+      await tx`select 1 / 0`;
+    })
+    .catch((error: { code?: string }) => error.code);
+  expect(takenBack).toBe('22012');
+  return found;
+}
+
+function turned(difference: Difference): Difference {
+  const change = { added: 'removed', removed: 'added', changed: 'changed' } as const;
+  return { ...difference, change: change[difference.change] };
+}
+
 test('each change is seen, and nothing else with it, in both directions', async () => {
-  const { sql } = await versionedProject();
-  const made = async (tx: TransactionSql, change: Change, base: Catalog) => {
-    let found: string[] = [];
-    await tx
-      .savepoint(async (nested) => {
-        await nested.unsafe(change.sql);
-        const after = await catalogIn(nested);
-        found = said(base, after);
-        const turned = { added: 'removed', removed: 'added', changed: 'changed' };
-        expect(compareCatalogs(after, base)).toEqual(
-          compareCatalogs(base, after).map((item) => ({ ...item, change: turned[item.change] })),
-        );
-        await nested`select 1 / 0`;
-      })
-      .catch((error: { code?: string }) => {
-        if (error.code !== '22012') throw error;
-      });
-    return found;
-  };
-  await sql.begin(async (tx) => {
-    await tx.unsafe(before);
-    const base = await catalogIn(tx);
-    const seen = [];
-    for (const change of changes) seen.push((await made(tx, change, base)).join(' and '));
-    expect(seen).toEqual(changes.map(({ says }) => says));
-  });
+  const { db, sql } = await versionedProject();
+  expect(await seen(sql, changes)).toEqual(changes.map(({ says }) => says));
+  const admin = db.connect({ role: 'supabase_admin' });
+  expect(await seen(admin, changesOfSuperusers)).toEqual(changesOfSuperusers.map(({ says }) => says));
 });
 
 test('all changes together become a version that makes them, and a way back that takes them back', async () => {

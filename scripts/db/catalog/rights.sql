@@ -55,10 +55,10 @@ where a.acl is not null and u.grantee = a.holder
   and not exists (select from aclexplode(a.acl) e where e.grantee = a.holder and e.privilege_type = u.privilege_type)
 group by a.kind, a.name, a.owner
 
--- Those of a platform's role are its own.
 union all
-select n.kind, n.name, n.owner, 'owned by', quote_ident(r.rolname), null, null
-from (select classid, objid, part, kind, name, owner from named where part = 0) n
+select n.kind, n.name, n.owner, 'owned by', quote_ident(r.rolname), format('alter %s %s owner to %I', n.called, n.name, r.rolname),
+  format('alter %s %s owner to %I', n.called, n.name, current_user)
+from named n
 join (
   select 'pg_catalog.pg_class'::regclass as classid, oid, relowner as holder from relations
   union all
@@ -69,5 +69,5 @@ join (
   select 'pg_catalog.pg_namespace'::regclass, oid, nspowner from schemas
 ) o on o.classid = n.classid and o.oid = n.objid
 join pg_catalog.pg_roles r on r.oid = o.holder
-where r.rolname <> current_user
+where n.part = 0 and r.rolname <> current_user
 order by 1, 2, 4

@@ -9,7 +9,9 @@ union all
 select 'pg_catalog.pg_class'::regclass, r.oid, 0, r.kind, r.name, r.called, null, a.aspect, a.value, a.put, a.take
 from relations r
 cross join lateral (values
-  ('definition', concat_ws(E'\n', 'partition by ' || pg_get_partkeydef(r.oid), 'of ' || nullif(r.reloftype, 0)::regtype::text), null, null),
+  ('definition', coalesce('partition by ' || pg_get_partkeydef(r.oid), ''), null, null),
+  ('of a type', nullif(r.reloftype, 0)::regtype::text,
+    format('alter table %s of %s', r.name, r.reloftype::regtype), format('alter table %s not of', r.name)),
   ('unlogged', case r.relpersistence when 'u' then '' end, null, null),
   ('row level security', case when r.relrowsecurity then '' end, null, null),
   ('forced row level security', case when r.relforcerowsecurity then '' end, null, null),
@@ -150,7 +152,7 @@ cross join lateral (values
   ('cache', nullif(s.seqcache, 1)::text, format('alter sequence %s cache %s', r.name, s.seqcache), format('alter sequence %s cache 1', r.name)),
   ('unlogged', case r.relpersistence when 'u' then '' end,
     format('alter sequence %s set unlogged', r.name), format('alter sequence %s set logged', r.name)),
-  ('owned by', (select format('%s.%I', d.refobjid::regclass, a.attname)
+  ('owned by column', (select format('%s.%I', d.refobjid::regclass, a.attname)
     from pg_catalog.pg_depend d
     join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = r.oid and d.deptype in ('a', 'i')), null, null)

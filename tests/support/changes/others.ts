@@ -178,6 +178,12 @@ export const changesOfOthers: Change[] = [
     'create schema w02;',
     'grant usage on schema w02 to authenticated',
   ),
+  changed(
+    'table w04.t',
+    'owned by',
+    'create schema w04; grant create on schema w04 to service_role; create table w04.t (id int);',
+    'alter table w04.t owner to service_role',
+  ),
   changed('schema w03', 'comment', 'create schema w03;', `comment on schema w03 is 'one'`),
   added('extension citext', '', 'create extension citext with schema extensions'),
   {
@@ -247,4 +253,36 @@ export const changesOfOthers: Change[] = [
     ),
     unwritten: 'column public.b08.id (foreign options)',
   },
+];
+
+/** What only a superuser can change here; on hosted Supabase `postgres` can change some of it. */
+export const changesOfSuperusers: Change[] = [
+  added(
+    'event trigger a01',
+    'create function public.a01() returns event_trigger language plpgsql as $$ begin end $$;',
+    `create event trigger a01 on ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function public.a01()`,
+  ),
+  changed(
+    'event trigger a02',
+    'state',
+    'create event trigger a02 on sql_drop execute function public.a01();',
+    'alter event trigger a02 disable',
+  ),
+  added(
+    'operator class public.a03 using btree',
+    '',
+    'create operator class public.a03 for type int using btree as operator 1 <, operator 3 =, function 1 btint4cmp(int, int)',
+  ),
+  added('foreign data wrapper a04', '', 'create foreign data wrapper a04'),
+  added(
+    'published schema public in a05',
+    'create publication a05;',
+    'alter publication a05 add tables in schema public',
+  ),
+  changed(
+    'publication a06',
+    'definition',
+    'create publication a06 for all tables;',
+    'drop publication a06; create publication a06',
+  ),
 ];

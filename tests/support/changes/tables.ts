@@ -85,6 +85,11 @@ export const changesOfTables: Change[] = [
     '',
     'create table public.t16 (id int, b text default random()::text, primary key (id))',
   ),
+  added(
+    'table public.t17',
+    'create type public.t17_row as (id int, a text);',
+    'create table public.t17 of public.t17_row (primary key (id))',
+  ),
   // Columns.
   changed('column public.c01.a', 'comment', table('c01'), `comment on column public.c01.a is 'one'`),
   changed(
@@ -219,7 +224,7 @@ export const changesOfTables: Change[] = [
   ),
   changed(
     'sequence public.s04',
-    'owned by',
+    'owned by column',
     `create sequence public.s04; ${table('s04_t')}`,
     'alter sequence public.s04 owned by public.s04_t.id',
   ),
