@@ -1369,16 +1369,19 @@ comment on function imago.allowed_events(text) is 'What people may ask of a run 
 -- imago.allowed_failures
 create or replace function imago.allowed_failures(run imago.run)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select case
+begin
+  return case
     when run.direction = 'rollback' then 9223372036854775807
     when run.max_failures is null then greatest(100, floor(coalesce(run.total, 0) * 0.01))::bigint
     when run.max_failures ~ '%$' then floor(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
     else run.max_failures::bigint
-  end
+  end;
+end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
 
@@ -1448,28 +1451,28 @@ returns text
 language plpgsql
 stable
 set search_path = ''
+-- PL/pgSQL in small steps, since each sub-batch asks several times.
 as $$
+declare
+  path text := (select nullif(s.value, '') from imago.setting s where s.name = 'app_search_path');
 begin
+  if path is null then
+    select substr(c.entry, length('search_path=') + 1) into path
+    from pg_catalog.pg_db_role_setting d
+    cross join unnest(d.setconfig) c(entry)
+    left join pg_catalog.pg_roles r on r.oid = d.setrole
+    cross join lateral (
+      select case
+        when d.setrole = 0 then 3 when r.rolname = 'authenticator' then 1 when r.rolname = 'authenticated' then 2
+        when r.rolname = 'service_role' then 4 when r.rolname = current_user then 5 end) k(rank)
+    where c.entry like 'search\_path=%' and k.rank is not null
+      and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
+    order by k.rank, d.setdatabase = 0
+    limit 1;
+  end if;
+  path := coalesce(path, array_to_string(array['"$user"', 'public', 'extensions'], ', '));
   -- Temporary tables come last: whoever makes one named like a table of the app would otherwise be read and written in its place.
-  -- PL/pgSQL, since each sub-batch asks several times: its plan is kept.
-  return (
-    select found.path || case when found.path ~ '\mpg_temp\M' then '' else ', pg_temp' end
-    from (
-      select coalesce(
-        (select nullif(s.value, '') from imago.setting s where s.name = 'app_search_path'),
-        (select substr(c.entry, length('search_path=') + 1)
-         from pg_catalog.pg_db_role_setting d
-         cross join unnest(d.setconfig) c(entry)
-         cross join lateral (
-           select case d.setrole
-             when pg_catalog.to_regrole('authenticator') then 1 when pg_catalog.to_regrole('authenticated') then 2 when 0 then 3
-             when pg_catalog.to_regrole('service_role') then 4 when pg_catalog.to_regrole(quote_ident(current_user)) then 5 end) r(rank)
-         where c.entry like 'search\_path=%' and r.rank is not null
-           and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
-         order by r.rank, d.setdatabase = 0
-         limit 1),
-        array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
-    ) found);
+  return path || case when path ~ '\mpg_temp\M' then '' else ', pg_temp' end;
 end
 $$;
 comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database, of service_role or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
@@ -3952,11 +3955,15 @@ comment on function imago.count_callers(imago.run, integer[]) is 'How many of th
 -- imago.count_failed
 create or replace function imago.count_failed(run_id bigint)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large')
+begin
+  return (
+    select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large'));
+end
 $$;
 comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';
 
@@ -4043,10 +4050,12 @@ create or replace function imago.count_set_aside(
   out conflicts bigint,
   out unmoved bigint
 )
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+begin
   with aside as (
     select f.stage, f.entity, f.kind, coalesce(f.direction = count_set_aside.direction, true) as of_direction
     from imago.failure f
@@ -4058,7 +4067,9 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
     count(distinct (a.stage, a.entity)) filter (where a.kind not in ('held', 'forgotten') and a.of_direction)
-  from aside a
+  into failed, unreachable, held, conflicts, unmoved
+  from aside a;
+end
 $$;
 comment on function imago.count_set_aside(text, text, integer, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind, of all stages or one. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
@@ -5162,13 +5173,17 @@ comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these enti
 -- imago.end_checks_done
 create or replace function imago.end_checks_done(run imago.run)
 returns numeric
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
-  from imago.validation v
-  where v.plan = run.plan and v.run = end_checks_done.run.id and v.state <> 'done' and run.state = 'running' and run.direction = 'forward'
+begin
+  return (
+    select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
+    from imago.validation v
+    where v.plan = run.plan and v.run = end_checks_done.run.id and v.state <> 'done' and run.state = 'running' and run.direction = 'forward');
+end
 $$;
 comment on function imago.end_checks_done(imago.run) is 'How far the checks at the end of a run are, in percent; null when none are under way.';
 
@@ -6577,8 +6592,13 @@ stable
 set search_path = ''
 as $$
 declare
-  hidden text := (select string_agg(h::text, ', ' order by h::text) from imago.hidden_relations(imago.find_plan(plan_name)) h);
+  hidden text;
 begin
+  -- Two looks at each call: the role is asked for less than each of its tables.
+  if exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper)) then
+    return;
+  end if;
+  hidden := (select string_agg(h::text, ', ' order by h::text) from imago.hidden_relations(imago.find_plan(plan_name)) h);
   if hidden is not null then
     perform imago.raise_error('IM078', hidden, quote_ident(current_user));
   end if;
@@ -9625,16 +9645,20 @@ comment on function imago.gone_entities(imago.plan, boolean) is 'Entities of a s
 -- imago.governor_reasons
 create or replace function imago.governor_reasons(plan text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-    'signal', r.signal, 'name', nullif(r.name, ''), 'level', r.level,
-    'value', round(r.value), 'limit', round(r.capacity), 'sqlstate', r.sqlstate, 'since', r.since, 'reason', imago.reading_text(r)))
-    order by r.holds desc, r.level desc, s.position), '[]')
-  from imago.reading r join imago.signal s on s.name = r.signal
-  where r.plan = governor_reasons.plan and r.since is not null
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'signal', r.signal, 'name', nullif(r.name, ''), 'level', r.level,
+      'value', round(r.value), 'limit', round(r.capacity), 'sqlstate', r.sqlstate, 'since', r.since, 'reason', imago.reading_text(r)))
+      order by r.holds desc, r.level desc, s.position), '[]')
+    from imago.reading r join imago.signal s on s.name = r.signal
+    where r.plan = governor_reasons.plan and r.since is not null);
+end
 $$;
 comment on function imago.governor_reasons(text) is 'What slows or holds the runs of a plan, or is only told, worst first.';
 
@@ -9906,16 +9930,15 @@ set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 declare
+  tables oid[] := array[relation];
   written oid;
-  plain boolean := exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind <> 'p');
 begin
   -- A partition may have triggers of its own, which fire for statements that name its parent. One after the other: joined, the
   -- planner would rather ask of every trigger there is whose it is.
-  for written in
-    select has_app_trigger.relation
-    union all
-    select p.relid from pg_catalog.pg_partition_tree(case when not plain then has_app_trigger.relation end) p where p.level > 0
-  loop
+  if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'p') then
+    tables := array(select p.relid from pg_catalog.pg_partition_tree(relation) p);
+  end if;
+  foreach written in array tables loop
     if exists (
       select from pg_catalog.pg_trigger t
       join pg_catalog.pg_proc p on p.oid = t.tgfoid
@@ -10048,14 +10071,18 @@ comment on function imago.hash_of(text, text, text) is 'SQL: the hash of a colum
 -- imago.health_json
 create or replace function imago.health_json(plan text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select jsonb_build_object(
-    'share', g.share, 'held_since', g.held_since, 'waited_ms', floor(1000 * extract(epoch from clock_timestamp() - g.held_since)),
-    'reasons', imago.governor_reasons(g.plan))
-  from imago.governor g where g.plan = health_json.plan
+begin
+  return (
+    select jsonb_build_object(
+      'share', g.share, 'held_since', g.held_since, 'waited_ms', floor(1000 * extract(epoch from clock_timestamp() - g.held_since)),
+      'reasons', imago.governor_reasons(g.plan))
+    from imago.governor g where g.plan = health_json.plan);
+end
 $$;
 comment on function imago.health_json(text) is 'The field health of answers: the share of the time that runs of a plan work, and why it is not all of it.';
 
@@ -12833,6 +12860,7 @@ set jit = off
 as $$
 declare
   apply text := case when fixed.id is null then imago.plan_object(plan, 'apply') else format('%I.%I', plan.name, fixed.fix) end;
+  app_path constant text := imago.app_search_path();
   result imago.attempt;
   todo record;
   still record;
@@ -12847,7 +12875,7 @@ begin
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  select * into todo from imago.still_to_move(plan, fixed, keys);
+  select * into todo from imago.still_to_move(plan, fixed, keys, app_path);
   if todo.amount = 0 then
     return result;
   end if;
@@ -12868,7 +12896,7 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
-    perform set_config('search_path', imago.app_search_path(), true);
+    perform set_config('search_path', app_path, true);
     if results is null then
       execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     else
@@ -12878,7 +12906,7 @@ begin
     set constraints all immediate;
     perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
-    select * into still from imago.still_to_move(plan, fixed, todo.keys);
+    select * into still from imago.still_to_move(plan, fixed, todo.keys, app_path);
     exit when still.amount = 0;
   end loop;
   if still.amount > 0 then
@@ -13216,11 +13244,15 @@ comment on function imago.named_words(oid) is 'What may be a name in a function 
 -- imago.needs_keep
 create or replace function imago.needs_keep(write imago.plan_write)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t)) or write.deletes and imago.has_insert_trigger(write.relation)
+begin
+  return exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+    or write.deletes and imago.has_insert_trigger(write.relation);
+end
 $$;
 comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare, or rows that come back.';
 
@@ -13317,23 +13349,24 @@ comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[
 -- imago.next_size
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
 returns integer
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+declare
   -- A quarter of a short statement timeout at most: call_deadline begins no sub-batch that could not end in time.
-  with target as (
-    select least(
-      imago.setting_number('sub_batch_ms'),
-      250 * nullif(extract(epoch from current_setting('statement_timeout')::interval), 0)) as ms
-  )
-  select case
+  target_ms constant numeric := least(
+    imago.setting_number('sub_batch_ms'),
+    250 * nullif(extract(epoch from current_setting('statement_timeout')::interval), 0));
+begin
+  return case
     when size >= fixed_size then fixed_size
     else greatest(1, least(
       coalesce(fixed_size, 10000),
-      size * least(4.0, greatest(0.25, t.ms / greatest(1.0, extract(epoch from took) * 1000)))))::integer
-  end
-  from target t
+      size * least(4.0, greatest(0.25, target_ms / greatest(1.0, extract(epoch from took) * 1000)))))::integer
+  end;
+end
 $$;
 comment on function imago.next_size(integer, interval, integer) is 'Size of the next sub-batch: towards sub_batch_ms, at most four times as large, at once as small as needed. A size that the caller has fixed is only reached again in the same way after a timeout.';
 
@@ -13946,6 +13979,8 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each call.
 as $$
 begin
@@ -14226,7 +14261,7 @@ $$;
 comment on function imago.pending_figures(imago.plan, bigint) is 'By stage: entities still to be moved, counted or estimated. Estimated where the table has more rows than most, or counting does not fit the call.';
 
 -- imago.pending_keys
-create or replace function imago.pending_keys(plan imago.plan, keys text[])
+create or replace function imago.pending_keys(plan imago.plan, keys text[], path text default imago.app_search_path())
 returns text[]
 language plpgsql
 stable
@@ -14236,7 +14271,7 @@ declare
   result text[];
 begin
   -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
+  perform set_config('search_path', path, true);
   execute format(
     'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
      from (select distinct entity from %s where entity = any ($1::%s[])) p',
@@ -14245,7 +14280,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
+comment on function imago.pending_keys(imago.plan, text[], text) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
 
 -- imago.pending_or_unknown
 create or replace function imago.pending_or_unknown(plan imago.plan, keys text[])
@@ -14434,11 +14469,14 @@ comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
+begin
+  return format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end);
+end
 $$;
 comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
@@ -17565,11 +17603,14 @@ comment on function imago.run_history(text, integer) is 'The last 50 runs of a p
 -- imago.run_lock_key
 create or replace function imago.run_lock_key(run_id bigint)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select pg_catalog.hashtextextended('imago run ' || run_id, 0)
+begin
+  return pg_catalog.hashtextextended('imago run ' || run_id, 0);
+end
 $$;
 comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row. Batches take it shared, transitions exclusive, first come, first served.';
 
@@ -18834,17 +18875,17 @@ $$;
 comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
 
 -- imago.still_to_move
-create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
+create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], path text default imago.app_search_path(), out keys text[], out amount bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   if fixed.id is null then
-    keys := imago.pending_keys(plan, entities);
+    keys := imago.pending_keys(plan, entities, path);
     amount := cardinality(keys);
   else
-    perform set_config('search_path', imago.app_search_path(), true);
+    perform set_config('search_path', path, true);
     execute format(
       'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
       imago.check_sql(fixed), plan.key_type)
@@ -18852,7 +18893,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
+comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], text, out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
 
 -- imago.stop_run
 create or replace function imago.stop_run(run imago.run, code text, detail text[] default null)
@@ -20045,12 +20086,18 @@ comment on function imago.unfilled_keys(text, text) is 'The rows that note_unfil
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
 returns imago.run
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select r.* from imago.run r
-  where r.plan = unfinished_run.plan and r.state in ('pending', 'running', 'paused')
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r
+  where r.plan = unfinished_run.plan and r.state in ('pending', 'running', 'paused');
+  return case when found then run end;
+end
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
@@ -21376,6 +21423,8 @@ returns table (relation text, inserted bigint, updated bigint, deleted bigint)
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 #variable_conflict use_column

@@ -1,4 +1,4 @@
-create or replace function imago.pending_keys(plan imago.plan, keys text[])
+create or replace function imago.pending_keys(plan imago.plan, keys text[], path text default imago.app_search_path())
 returns text[]
 language plpgsql
 stable
@@ -8,7 +8,7 @@ declare
   result text[];
 begin
   -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
+  perform set_config('search_path', path, true);
   execute format(
     'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
      from (select distinct entity from %s where entity = any ($1::%s[])) p',
@@ -17,4 +17,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
+comment on function imago.pending_keys(imago.plan, text[], text) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
