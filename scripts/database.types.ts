@@ -89,6 +89,9 @@ export type Database = {
 "migrate_users_batch":
 { Args: { "batch_offset"?: number,"batch_size"?: number }; Returns: Json
                            },
+"notify_migrations":
+{ Args: { "ways"?: string }; Returns: Json
+                           },
 "pause_migration":
 { Args: { "plan"?: string }; Returns: Json
                            },
@@ -118,6 +121,12 @@ export type Database = {
                            },
 "schedule_migration":
 { Args: { "cohort"?: Json,"every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
+                           },
+"settle_notices":
+{ Args: { "failed"?: (number)[],"outcome"?: string,"sent"?: (number)[] }; Returns: Json
+                           },
+"take_notices":
+{ Args: { "most"?: number }; Returns: Json
                            },
 "throttle_migration":
 { Args: { "hours"?: string,"ignore"?: (string)[],"max_per_second"?: number,"plan"?: string,"throttle_query"?: string }; Returns: Json

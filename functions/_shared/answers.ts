@@ -9,6 +9,7 @@ import { cohort, figures } from './figures.ts';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
 import { forecast, forecastAnswer } from './forecasting.ts';
 import { health, throttle, throttleAnswer } from './health.ts';
+import { noticesAnswer, notifyAnswer, settledAnswer } from './notices.ts';
 import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
 import { words } from './words.ts';
@@ -338,6 +339,9 @@ export const answers = {
   schedule_migration: scheduleAnswer,
   unschedule_migration: unscheduleAnswer,
   throttle_migration: throttleAnswer,
+  notify_migrations: notifyAnswer,
+  take_notices: noticesAnswer,
+  settle_notices: settledAnswer,
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;

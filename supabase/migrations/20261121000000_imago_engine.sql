@@ -18,7 +18,7 @@ begin
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
-        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration',
+        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration', 'notify_migrations', 'take_notices', 'settle_notices',
         'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
         'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
       )
@@ -94,6 +94,8 @@ insert into imago.setting (name, value, note) values
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
   ('kept_runs', '50', 'runs of a plan that are kept, with their batches and lines of the log, when a new one begins; older ones are dropped'),
   ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
+  ('notify', '', 'how people are told of what happens to runs: net, driver, realtime, or several of these; empty: not at all. notify_migrations sets it'),
+  ('notify_held_s', '60', 'people are told of a run that has been held for so many seconds'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
 
 -- imago.error
@@ -180,6 +182,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
+  ('IM081', 'people cannot be told by way of %1$s: this database lacks %2$s', 'Nothing was changed. Create what is missing, as docs/notify.md shows, then call select notify_migrations(%1$L) again; or let the command tell them: select notify_migrations(''driver'').', 'A way that does not work would be noticed only when nobody is told.'),
   ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Whom it has been opened to does not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
@@ -902,6 +905,32 @@ create table imago.log (
 );
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
+
+-- imago.notice
+create table imago.notice (
+  id bigint generated always as identity primary key,
+  plan text references imago.plan on delete cascade,
+  run bigint references imago.run on delete cascade,
+  event text not null check (event in ('state', 'held', 'failure', 'test')),
+  way text not null check (way in ('net', 'driver', 'realtime')),
+  detail jsonb not null default '{}',
+  created_at timestamptz not null default clock_timestamp(),
+  due_at timestamptz not null default clock_timestamp(),
+  attempts integer not null default 0,
+  request bigint,
+  outcome text,
+  sent_at timestamptz,
+  given_up_at timestamptz
+);
+comment on table imago.notice is 'A word to people about a run, one row for each way that it goes. It is written with what it tells of, and sent at least once.';
+comment on column imago.notice.event is 'A run came into another state, was held for long, or set its first entity aside; or somebody tries the way.';
+comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by whoever drives the run. realtime: a message of Supabase Realtime.';
+comment on column imago.notice.detail is 'Names, codes and counts; never keys or values of rows.';
+comment on column imago.notice.due_at is 'Not sent again before; while a driver has it, it is nobody else''s.';
+comment on column imago.notice.request is 'Of the way net: the number that pg_net gave the last request.';
+comment on column imago.notice.outcome is 'Of the last try: the HTTP status, an SQLSTATE, or timeout.';
+create index notice_due_idx on imago.notice (way, due_at) where sent_at is null and given_up_at is null;
+create index notice_run_idx on imago.notice (run, event);
 
 -- imago.added
 create table imago.added (
@@ -10094,6 +10123,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform imago.notify_held(run, governor);
   return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
     'others_write', others_write,
     'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),
@@ -12746,6 +12776,35 @@ end
 $$;
 comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. ms: how long its writers would wait for a call that builds it. The statement builds one beside writers; of a partitioned table one for each partition (piece) that lacks it, bytes and ms being those of all of these. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
+-- imago.missing_way
+create or replace function imago.missing_way(way text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  url text;
+begin
+  if way = 'driver' then
+    return null;
+  elsif way = 'realtime' then
+    return case when pg_catalog.to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then 'the function realtime.send' end;
+  elsif way <> 'net' then
+    return 'a way of that name (net, driver or realtime)';
+  elsif pg_catalog.to_regproc('net.http_post') is null then
+    return 'the extension pg_net';
+  elsif pg_catalog.to_regclass('vault.decrypted_secrets') is null then
+    return 'the extension supabase_vault';
+  end if;
+  execute 'select s.decrypted_secret from vault.decrypted_secrets s where s.name = ''imago_notify_url''' into url;
+  return case
+    when url is null then 'the secret imago_notify_url in the Vault'
+    when url !~ '^https://[^/]' then 'an address that begins with https:// in the secret imago_notify_url' end;
+end
+$$;
+comment on function imago.missing_way(text) is 'What a way of telling people lacks in this database; null where it can be used.';
+
 -- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
@@ -13697,6 +13756,148 @@ end
 $$;
 comment on function imago.note_usual(imago.governor, imago.reading[]) is 'Keeps what later looks compare with: usual activity, usual pace, checkpoints of five minutes ago.';
 
+-- imago.notice_json
+create or replace function imago.notice_json(notice imago.notice)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r where r.id = notice.run;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', notice.id, 'event', notice.event, 'plan', notice.plan, 'run', notice.run, 'direction', run.direction,
+    'at', notice.created_at, 'text', imago.notice_text(notice, run.direction))) || notice.detail;
+end
+$$;
+comment on function imago.notice_json(imago.notice) is 'What is sent of a notice: what happened to which run, codes and counts, and a text for people.';
+
+-- imago.notice_outcome
+create or replace function imago.notice_outcome(request bigint)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  outcome text;
+begin
+  execute 'select coalesce(r.status_code::text, case when r.timed_out then ''timeout'' else ''error'' end) from net._http_response r where r.id = $1'
+  into outcome using request;
+  return outcome;
+exception when insufficient_privilege or undefined_table then
+  -- Nobody may ask what has become of it: handed over is all that can be known.
+  return '202';
+end
+$$;
+comment on function imago.notice_outcome(bigint) is 'What has become of a request of pg_net: an HTTP status, timeout or error; null while it is under way.';
+
+-- imago.notice_text
+create or replace function imago.notice_text(notice imago.notice, direction text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  detail constant jsonb := notice.detail;
+  subject constant text := format('Imago, %s, %s %s', notice.plan, case direction when 'rollback' then 'rollback' else 'migration' end, notice.run);
+begin
+  return case notice.event
+    when 'state' then concat_ws(', ',
+      format('%s: %s', subject, detail ->> 'state') || coalesce(' (' || (detail ->> 'code') || ')', ''),
+      (detail ->> 'moved') || case direction when 'rollback' then ' taken back' else ' moved' end,
+      nullif(detail ->> 'failed', '0') || ' set aside',
+      nullif(detail ->> 'conflicts', '0') || ' conflicts')
+    when 'held' then format('%s: it has been waiting for more than a minute (%s)', subject, detail ->> 'signals')
+    when 'failure' then format('%s: the first entity was set aside (%s)', subject,
+      concat_ws(', ', detail ->> 'kind', detail ->> 'sqlstate', detail ->> 'table', detail ->> 'constraint'))
+    else 'Imago: this is a test, messages arrive'
+  end;
+end
+$$;
+comment on function imago.notice_text(imago.notice, text) is 'A notice as a line for people.';
+
+-- imago.notify
+create or replace function imago.notify(run imago.run, event text, detail jsonb default '{}', once_since timestamptz default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  ways constant text[] := imago.notify_ways();
+begin
+  if ways = '{}' or current_setting('imago.dry', true) = 'on' or exists (
+    select from imago.notice n where n.run = notify.run.id and n.event = notify.event and n.created_at >= once_since) then
+    return;
+  end if;
+  insert into imago.notice (plan, run, event, way, detail)
+  select run.plan, run.id, notify.event, w, jsonb_strip_nulls(detail) from unnest(ways) w;
+  perform imago.send_notices();
+exception when others or assert_failure then
+  -- A word is never in the way of what it tells of.
+  perform imago.write_log(run.plan, run.id, 'warning', 'notice_failed', jsonb_build_object('event', event), null, sqlstate);
+end
+$$;
+comment on function imago.notify(imago.run, text, jsonb, timestamptz) is 'Tells people of a run, by the ways that are on. once_since: not again for what has been told since then. Never raises.';
+
+-- imago.notify_held
+create or replace function imago.notify_held(run imago.run, governor imago.governor)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if governor.share > 0 or governor.held_since > clock_timestamp() - make_interval(secs => imago.setting_number('notify_held_s')) then
+    return;
+  end if;
+  perform imago.notify(run, 'held', jsonb_build_object('held_since', governor.held_since, 'signals', (
+    select string_agg(concat_ws(' ', r.signal, nullif(r.name, '')), ', ' order by r.signal) from imago.reading r where r.plan = run.plan and r.holds)),
+    governor.held_since);
+end
+$$;
+comment on function imago.notify_held(imago.run, imago.governor) is 'Tells people, once, that a run has been held for longer than notify_held_s.';
+
+-- imago.notify_state
+create or replace function imago.notify_state(run imago.run)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  aside record;
+begin
+  if imago.notify_ways() = '{}' then
+    return;
+  end if;
+  select * into aside from imago.count_set_aside(run.plan, run.direction);
+  perform imago.notify(run, 'state', jsonb_build_object(
+    'state', run.state, 'code', run.error_code,
+    'moved', (select sum(l.moved) from imago.lane l where l.run = notify_state.run.id),
+    'failed', aside.failed, 'conflicts', aside.conflicts));
+end
+$$;
+comment on function imago.notify_state(imago.run) is 'Tells people that a run has come into another state.';
+
+-- imago.notify_ways
+create or replace function imago.notify_ways()
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return (select string_to_array(s.value, ',') from imago.setting s where s.name = 'notify');
+end
+$$;
+comment on function imago.notify_ways() is 'How people are told of what happens to runs; none where nobody has asked for it.';
+
 -- imago.object_address
 create or replace function imago.object_address(object text, column_name text, out class oid, out id oid, out column_number integer)
 language sql
@@ -14578,6 +14779,31 @@ begin
 end
 $$;
 comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
+
+-- imago.post_notice
+create or replace function imago.post_notice(notice imago.notice)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  url text;
+  body constant jsonb := imago.notice_json(notice);
+  request bigint;
+begin
+  execute 'select s.decrypted_secret from vault.decrypted_secrets s where s.name = ''imago_notify_url''' into strict url;
+  if url !~ '^https://' then
+    raise exception using errcode = '08P01', message = 'a webhook that is not TLS';
+  end if;
+  execute 'select net.http_post(url => $1, body => $2, headers => $3, timeout_milliseconds => 10000)'
+  into request
+  using url, case when url like 'https://hooks.slack.com/%' then jsonb_build_object('text', body -> 'text') else body end,
+    jsonb_build_object('content-type', 'application/json');
+  return request;
+end
+$$;
+comment on function imago.post_notice(imago.notice) is 'Hands a notice to pg_net, which sends it once this transaction is committed. The address is a secret of the Vault, imago_notify_url.';
 
 -- imago.preflight
 create or replace function imago.preflight(plan imago.plan)
@@ -18035,6 +18261,79 @@ as $$
 $$;
 comment on function imago.schema_remedy(oid, text) is 'What to do where the current user lacks rights on a schema: grant them, where it may, else as owner_remedy. Several are separated by commas.';
 
+-- imago.send_notice
+create or replace function imago.send_notice(notice imago.notice)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- 30 seconds, then twice as long each time, for about an hour in all.
+  most_attempts constant integer := 7;
+  answer text;
+  asked bigint;
+begin
+  if notice.way = 'net' and notice.request is not null then
+    answer := imago.notice_outcome(notice.request);
+    if answer is null and notice.created_at > clock_timestamp() - interval '5 minutes' then
+      update imago.notice n set due_at = clock_timestamp() + interval '30 seconds' where n.id = notice.id;
+      return;
+    elsif answer ~ '^2\d\d$' then
+      update imago.notice n set sent_at = clock_timestamp(), outcome = answer where n.id = notice.id;
+      return;
+    end if;
+  end if;
+  if notice.attempts >= most_attempts then
+    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id;
+    perform imago.write_log(notice.plan, notice.run, 'warning', 'notice_given_up',
+      jsonb_strip_nulls(jsonb_build_object('event', notice.event, 'way', notice.way, 'outcome', coalesce(answer, notice.outcome))));
+    return;
+  end if;
+  begin
+    if notice.way = 'net' then
+      asked := imago.post_notice(notice);
+    else
+      execute 'select realtime.send($1, $2, $3, true)' using imago.notice_json(notice), notice.event, 'imago:' || coalesce(notice.plan, 'test');
+    end if;
+  exception when others or assert_failure then
+    answer := sqlstate;
+  end;
+  update imago.notice n set
+    attempts = n.attempts + 1,
+    request = asked,
+    outcome = coalesce(answer, n.outcome),
+    sent_at = case when notice.way = 'realtime' and answer is null then clock_timestamp() end,
+    due_at = clock_timestamp() + interval '30 seconds' * 2 ^ n.attempts
+  where n.id = notice.id;
+end
+$$;
+comment on function imago.send_notice(imago.notice) is 'One try of one notice. What pg_net was given counts as sent once the other side has answered 2xx; else it is given again, and at last given up.';
+
+-- imago.send_notices
+create or replace function imago.send_notices()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+declare
+  notice imago.notice;
+begin
+  for notice in
+    select n.* from imago.notice n
+    where n.sent_at is null and n.given_up_at is null and n.way in ('net', 'realtime') and n.due_at <= clock_timestamp()
+    order by n.id
+    limit 20
+    for update skip locked
+  loop
+    perform imago.send_notice(notice);
+  end loop;
+end
+$$;
+comment on function imago.send_notices() is 'Sends what is due by pg_net or Realtime, and sees whether what was sent has arrived.';
+
 -- imago.sequence_findings
 create or replace function imago.sequence_findings(plan imago.plan)
 returns jsonb
@@ -18098,6 +18397,10 @@ begin
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
                                          'column', nullif(column_name, ''), 'reason', reason, 'raised_by', set_aside.raised_by)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
+  if kind in ('failed', 'too_large', 'unreachable') then
+    perform imago.notify(run, 'failure', jsonb_build_object(
+      'kind', kind, 'sqlstate', sqlstate, 'table', nullif(table_name, ''), 'constraint', nullif(constraint_name, '')), coalesce(run.created_at, '-infinity'));
+  end if;
 end
 $$;
 comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer, text) is 'Records an entity that could not be moved, or must not be, and logs it.';
@@ -18142,6 +18445,45 @@ begin
 end
 $$;
 comment on function imago.set_hours(imago.throttle, text) is 'Reads hours as 22:00-06:00 Europe/Berlin; null leaves them, an empty text takes them back (IM015).';
+
+-- imago.set_notify
+create or replace function imago.set_notify(ways text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  wanted text[];
+  way text;
+  missing text;
+begin
+  if ways is not null then
+    select coalesce(array_agg(distinct w), '{}') into wanted
+    from (select btrim(u) as w from unnest(string_to_array(ways, ',')) u) t where w <> '';
+    foreach way in array wanted loop
+      missing := imago.missing_way(way);
+      if missing is not null then
+        perform imago.raise_error('IM081', way, missing);
+      end if;
+    end loop;
+    update imago.setting s set value = array_to_string(wanted, ',') where s.name = 'notify';
+    delete from imago.notice n where n.event = 'test' or n.sent_at is null and n.way <> all (wanted);
+    insert into imago.notice (event, way) select 'test', w from unnest(wanted) w;
+    perform imago.send_notices();
+  end if;
+  return (
+    select jsonb_build_object(
+      'ways', imago.notify_ways(),
+      'waiting', count(*) filter (where n.sent_at is null and n.given_up_at is null),
+      'given_up', count(*) filter (where n.given_up_at is not null),
+      'sent', count(*) filter (where n.sent_at is not null),
+      'last_sent_at', max(n.sent_at),
+      'outcome', (array_agg(n.outcome order by n.id desc) filter (where n.outcome is not null))[1])
+    from imago.notice n);
+end
+$$;
+comment on function imago.set_notify(text) is 'Sets how people are told, tries each way once, and says what became of the last notices.';
 
 -- imago.set_unreachable_aside
 create or replace function imago.set_unreachable_aside(run imago.run, plan imago.plan, keys text[])
@@ -18192,6 +18534,28 @@ begin
 end
 $$;
 comment on function imago.setting_size(text) is 'A setting that may be left empty, as a number; null where it is.';
+
+-- imago.settle_notices
+create or replace function imago.settle_notices(sent bigint[], failed bigint[], outcome text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  settled integer;
+begin
+  update imago.notice n set sent_at = clock_timestamp() where n.way = 'driver' and n.sent_at is null and n.id = any (sent);
+  get diagnostics settled = row_count;
+  update imago.notice n set
+    outcome = left(settle_notices.outcome, 40),
+    due_at = clock_timestamp() + interval '5 seconds' * 2 ^ least(n.attempts, 8),
+    given_up_at = case when n.attempts >= 10 then clock_timestamp() end
+  where n.way = 'driver' and n.sent_at is null and n.id = any (failed);
+  return jsonb_build_object('settled', settled);
+end
+$$;
+comment on function imago.settle_notices(bigint[], bigint[], text) is 'A driver says which of the notices that it has taken were sent, and which were not; these come again later.';
 
 -- imago.should_walk_by_block
 create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
@@ -19439,6 +19803,34 @@ end
 $$;
 comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides whom they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
 
+-- imago.take_notices
+create or replace function imago.take_notices(most integer)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  taken jsonb;
+begin
+  with due as (
+    select n.id from imago.notice n
+    where n.way = 'driver' and n.sent_at is null and n.given_up_at is null and n.due_at <= clock_timestamp()
+    order by n.id
+    limit most
+    for update skip locked
+  ), held as (
+    -- Who is killed with them keeps them from others for a minute.
+    update imago.notice n set attempts = n.attempts + 1, due_at = clock_timestamp() + interval '1 minute'
+    from due where n.id = due.id
+    returning n as notice
+  )
+  select coalesce(jsonb_agg(imago.notice_json(h.notice) order by (h.notice).id), '[]') into taken from held h;
+  return jsonb_build_object('notices', taken);
+end
+$$;
+comment on function imago.take_notices(integer) is 'Notices for whoever drives runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
+
 -- imago.take_readings
 create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor, holds_rows boolean)
 returns imago.reading[]
@@ -19587,6 +19979,7 @@ begin
       perform imago.write_log(plan_name, run.id, 'error', 'tick', detail, null, failed_with);
     end if;
   end if;
+  perform imago.send_notices();
   perform imago.unschedule_ended(plan_name, finalize, failed_with);
   return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
 end
@@ -19714,6 +20107,7 @@ begin
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
     jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));
+  perform imago.notify_state(r) from imago.run r where r.id = run_id;
   return next_state;
 end
 $$;
@@ -20289,6 +20683,10 @@ begin
   if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
     perform imago.unschedule(plan_name, 'finalized');
   elsif not finalize and (imago.unfinished_run(plan_name)).id is null then
+    if exists (select from imago.notice n where n.plan = plan_name and n.way <> 'driver' and n.sent_at is null and n.given_up_at is null) then
+      -- People are still to be told how it ended.
+      return;
+    end if;
     last := imago.last_run(plan_name);
     perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
       case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
@@ -20977,6 +21375,7 @@ declare
   failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
   aside record;
 begin
+  perform imago.send_notices();
   select r.* into run from imago.run r where r.id = run_id;
   select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
@@ -22022,6 +22421,22 @@ end
 $$;
 comment on function public.migrate_users_batch(integer, integer) is 'Imago: moves the users of one window over all users in key order. So (100,0), (100,100), … works whatever was moved before. next_offset leads to work that is left; has_more false means that none is.';
 
+-- public.notify_migrations
+create or replace function public.notify_migrations(ways text default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.set_notify(ways);
+end
+$$;
+comment on function public.notify_migrations(text) is 'Imago: says how people are told when a run changes its state, is held for a minute or sets its first entity aside. Each way is tried once. Without an argument nothing changes, and you see what became of the last messages.
+
+ways: net (a webhook by pg_net; its address is the secret imago_notify_url of the Vault), driver (one by npm run migrate, from IMAGO_NOTIFY_URL), realtime (a private channel imago:<plan>), or several with commas; an empty text turns it off.';
+
 -- public.pause_migration
 create or replace function public.pause_migration(plan text default 'avatars')
 returns jsonb
@@ -22179,6 +22594,38 @@ end
 $$;
 comment on function public.schedule_migration(text, interval, boolean, jsonb) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. cohort: as of migrate_batch. Call again to change the interval. The job removes itself when nothing is left to do.';
 
+-- public.settle_notices
+create or replace function public.settle_notices(
+  sent bigint[] default '{}',
+  failed bigint[] default '{}',
+  outcome text default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.settle_notices(sent, failed, outcome);
+end
+$$;
+comment on function public.settle_notices(bigint[], bigint[], text) is 'Imago: says which of the messages that a driver has taken were sent, and which failed and with what. These come again later.';
+
+-- public.take_notices
+create or replace function public.take_notices(most integer default 20)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.take_notices(most);
+end
+$$;
+comment on function public.take_notices(integer) is 'Imago: messages that a driver is to send, taken for a minute. npm run migrate does so by itself.';
+
 -- public.throttle_migration
 create or replace function public.throttle_migration(
   plan text default 'avatars',
@@ -22310,9 +22757,10 @@ begin
         'give_up_column',
         'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
-        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
+        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'notify_migrations', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'return_entities', 'rollback_all_migrations',
-        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'throttle_migration', 'unschedule_migration',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'settle_notices', 'take_notices', 'throttle_migration',
+        'unschedule_migration',
         'validate_migration'
       )
   loop

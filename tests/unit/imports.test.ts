@@ -69,11 +69,12 @@ test('only one module opens databases of others, and so decides on TLS; the rest
   ]);
 });
 
-test('only one module asks other servers, and so decides on redirects; one hands requests on within this machine, one sends those of pg_net', async () => {
+test('only one module asks other servers, and so decides on redirects; one hands requests on within this machine, one sends those of pg_net, one tells a webhook', async () => {
   expect(await modulesWith(/(^|[^.\w])fetch\(/m)).toEqual([
     'functions/_shared/fetching.ts',
     'scripts/embedded/functions.ts',
     'scripts/embedded/requests.ts',
+    'scripts/migrate/notices.ts',
   ]);
   expect(await modulesWith(/global: \{ fetch: fetchJson \}/)).toEqual([
     'functions/_shared/access.ts',
