@@ -31,7 +31,8 @@ export function served(
   work: Work,
 ): { fetch: (request: Request) => Promise<Response> } {
   const handler = authorised(
-    async (request, { supabaseAdmin, ...context }) => await work(request, supabaseAdmin, callerOf(context, least)),
+    async (request, { supabaseAdmin, ...context }) =>
+      await work(request, supabaseAdmin, callerOf(context, least)),
   );
   return { fetch: answering(method, handler) };
 }

@@ -110,12 +110,34 @@ export const claimAnswer = batchAnswer.extend({
 /** `return_entities`; `left`: what has yet to be written of what was brought. */
 export const returnAnswer = batchAnswer.extend({ left: count });
 
+/** A range of the walk. */
+const lane = z.looseObject({
+  stage: number,
+  pass: z.string(),
+  number: z.number(),
+  processed: count,
+  moved: count,
+  failed: count,
+  batch_size: number,
+  done: z.boolean(),
+});
+
 /** `get_detailed_migration_progress`. */
 export const progressAnswer = z.looseObject({
   ...words,
   plan: z.string(),
   ...figures,
+  run: number,
   phase: text,
+  /** Why the run has failed, in words. */
+  reason: text,
+  lanes: z
+    .array(lane)
+    .nullish()
+    .transform((lanes) => lanes ?? []),
+  /** How often pg_cron drives it, in words. */
+  scheduled: text,
+  finalize: z.looseObject({ closed: z.boolean().nullish() }).nullish(),
   /** Entities a minute; null while nothing moves. */
   per_minute: number,
   eta_seconds: number,
@@ -157,6 +179,8 @@ export const performanceAnswer = z.looseObject({
   per_minute_average: number,
   batches: count,
   batch_ms: z.record(z.string(), z.number().nullable()).nullish(),
+  /** For how long calls held rows: p50, p99, max. */
+  held_ms: z.record(z.string(), z.number().nullable()).nullish(),
   errors_by_sqlstate: rowCounts,
   errors_by_raiser: rowCounts,
   deferred_batches: count,
@@ -171,6 +195,8 @@ export const performanceAnswer = z.looseObject({
 export const bloated = z.looseObject({
   relation: z.string(),
   dead_rows: z.number(),
+  /** Without indexes. */
+  bytes: number,
   /** Of all rows. */
   dead_percent: z.number(),
   /** Since the plan was prepared, without indexes. */

@@ -76,9 +76,17 @@ export const migrateRequest = z
       refuse(context, ['every_seconds', 'finalize'], 'goes with action schedule only');
     if (request.action !== 'finalize') refuse(context, ['confirm'], 'goes with action finalize only');
     if (request.action === 'finalize') {
-      refuse(context, ['max_seconds', 'batch_size', ...ofTheRun, 'cohort', 'run'], 'goes with action run only');
+      refuse(
+        context,
+        ['max_seconds', 'batch_size', ...ofTheRun, 'cohort', 'run'],
+        'goes with action run only',
+      );
       if (typeof request.dry_run === 'string')
-        context.addIssue({ code: 'custom', path: ['dry_run'], message: 'true or false with action finalize' });
+        context.addIssue({
+          code: 'custom',
+          path: ['dry_run'],
+          message: 'true or false with action finalize',
+        });
     } else if (request.action !== 'run')
       refuse(
         context,
