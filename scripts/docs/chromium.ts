@@ -23,7 +23,7 @@ export async function startChromium(): Promise<Browser> {
 }
 
 /** For a machine that does much else. */
-const patienceMs = 240_000;
+const patienceMs = 120_000;
 
 export interface Look {
   width: number;
@@ -38,6 +38,20 @@ export async function lookAt(page: Page, { width, height, scheme }: Look): Promi
     { name: 'prefers-color-scheme', value: scheme },
     { name: 'prefers-reduced-motion', value: 'reduce' },
   ]);
+}
+
+/** Asks for an action of the plan, once it can be done, and confirms it. */
+export async function act(page: Page, name: string, fields: Record<string, string> = {}): Promise<void> {
+  await ask(page, name);
+  for (const [field, text] of Object.entries(fields)) {
+    await page.locator(`dialog [name=${field}]`).setTimeout(patienceMs).fill(text);
+  }
+  await page.locator('dialog button[type=submit]').setTimeout(patienceMs).click();
+}
+
+/** Opens the dialog of an action, once it can be done. */
+export async function ask(page: Page, name: string): Promise<void> {
+  await page.locator(`[data-action=${name}][aria-disabled=false]`).setTimeout(patienceMs).click();
 }
 
 /** Clicks the button of this name, once it is there and can be clicked. */

@@ -10,7 +10,7 @@ import type { Page } from 'puppeteer-core';
 import { openDashboard } from '../dashboard/server.ts';
 import { ensureEmbedded } from '../embedded/supabase.ts';
 import { root } from '../manifest.ts';
-import { drawn, type Look, lookAt, openTab, press, says, startChromium, until } from './chromium.ts';
+import { act, drawn, type Look, lookAt, openTab, press, says, startChromium, until } from './chromium.ts';
 
 const to = process.argv[2] ?? path.join(root, 'docs', 'images');
 const wide = { width: 1120, height: 900 };
@@ -40,12 +40,10 @@ try {
   await sql`alter table public.posts add constraint odd_posts_stay check (shape = 'sound' or avatar_id is null) not valid`.catch(
     () => {},
   );
-  await press(page, 'Start …');
-  await press(page, 'Start');
+  await act(page, 'start');
   await openTab(page, 'run');
   await until(page, "Number.parseFloat(document.querySelector('.percent').textContent) > 30");
-  await press(page, 'Pause');
-  await page.locator('dialog button[type=submit]').click();
+  await act(page, 'pause');
   await says(page, 'Paused: nothing moves');
   await pictures(page, 'run', everyLook);
 } finally {

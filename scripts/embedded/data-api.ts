@@ -68,7 +68,7 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
   return {
     async answer(request, peerAddress) {
       const response = await app.fetch(await credentials.inward(request), { peerAddress });
-      return await credentials.outward(request, response);
+      return readableByBrowsers(request, await credentials.outward(request, response));
     },
     reload: schema.reload,
     close: async () => {
@@ -76,6 +76,20 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
       await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
     },
   };
+}
+
+/**
+ * What a browser has to be told before it shows an app the answer. Auth of @supabase/lite leaves out which headers a request may
+ * have, and says of no error who may read it: an app on another port could not sign in, as it can on hosted Supabase.
+ */
+function readableByBrowsers(request: Request, response: Response): Response {
+  if (!request.headers.has('origin')) return response;
+  const headers = new Headers(response.headers);
+  const wanted = request.method === 'OPTIONS' && request.headers.get('access-control-request-headers');
+  if (!headers.has('access-control-allow-origin')) headers.set('access-control-allow-origin', '*');
+  if (wanted && !headers.has('access-control-allow-headers'))
+    headers.set('access-control-allow-headers', wanted);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
 /**
