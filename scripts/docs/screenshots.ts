@@ -13,7 +13,7 @@ import { root } from '../manifest.ts';
 import { act, drawn, type Look, lookAt, openTab, press, says, startChromium, until } from './chromium.ts';
 
 const to = process.argv[2] ?? path.join(root, 'docs', 'images');
-const wide = { width: 1120, height: 900 };
+const wide = { width: 1040, height: 780 };
 const narrow = { width: 360, height: 740 };
 const everyLook: Look[] = [wide, narrow].flatMap((size) =>
   (['light', 'dark'] as const).map((scheme) => ({ ...size, scheme })),
@@ -34,18 +34,25 @@ try {
   await says(page, 'The whole run');
   await pictures(page, 'before', everyLook.slice(0, 1));
 
-  // Some cannot be moved, and one is changed once it was.
-  await sql`alter table public.posts add column shape text not null default 'sound'`;
-  await sql`update public.posts set shape = 'odd' where id in (select id from public.posts order by id limit 9)`;
-  await sql`alter table public.posts add constraint odd_posts_stay check (shape = 'sound' or avatar_id is null) not valid`.catch(
-    () => {},
-  );
+  // One cannot be moved, and another one is changed once it was.
+  const [odd, edited] = await sql`select id from public.users order by id offset 900 limit 2`;
+  await sql`update public.users set display_name = 'odd' where id = ${odd?.id}`;
   await act(page, 'start');
   await openTab(page, 'run');
-  await until(page, "Number.parseFloat(document.querySelector('.percent').textContent) > 30");
+  await until(page, 'Number.parseFloat(document.querySelector(".percent").textContent) > 2');
+  await sql`alter table public.avatars add constraint names_are_sound check (name <> 'odd') not valid`;
+  await until(page, 'Number.parseFloat(document.querySelector(".percent").textContent) > 30');
   await act(page, 'pause');
   await says(page, 'Paused: nothing moves');
   await pictures(page, 'run', everyLook);
+  await act(page, 'resume');
+  await says(page, 'All done');
+  await sql`update public.avatars set name = 'edited' where owner_user_id = ${edited?.id}`;
+  await act(page, 'rollback_all', { confirm: 'avatars' });
+  await says(page, 'in conflict:');
+  await openTab(page, 'aside');
+  await says(page, 'Roll back with force');
+  await pictures(page, 'aside', everyLook.slice(1, 3));
 } finally {
   await sql.end();
   await browser.close();

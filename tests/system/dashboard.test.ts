@@ -151,7 +151,7 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await says(page, 'All taken back.');
   expect(await checksums(sql)).toEqual(before);
   await openTab(page, 'history');
-  await says(page, '199 users moved');
+  await says(page, '199 users taken back');
 
   expect([...asked]).toEqual([new URL(url).origin]);
   expect(faults).toEqual([]);

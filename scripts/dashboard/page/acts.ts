@@ -4,7 +4,7 @@ import { rollbackUserAnswer, transitionAnswer } from '../../../functions/_shared
 import { finalizeAnswer } from '../../../functions/_shared/finalizing.ts';
 import { scheduleAnswer, unscheduleAnswer } from '../../../functions/_shared/scheduling.ts';
 import { breakdown, whole } from '../../command/figures.ts';
-import { fix } from './checking.ts';
+import { fix, fixes } from './checking.ts';
 import { ask } from './connection.ts';
 import { begin, letGo, notice } from './drive.ts';
 import { lookAtFinalize } from './ending.ts';
@@ -17,7 +17,6 @@ export interface Filled {
   force: boolean;
   entity: string;
   seconds: number;
-  finalize: boolean;
 }
 
 export interface Act {
@@ -56,7 +55,7 @@ export const acts: Record<ActionName, Act> = {
           ]
         : [
             `Moves ${words().entity_plural} in batches, beside your app: each batch is one short transaction, and what it writes is kept in the journal, so that all of it can go back.`,
-            'A plan that is not prepared is prepared first: only additions, each under a short lock. A look before (Before you start) takes no locks at all.',
+            'A plan that is not prepared is prepared first: only additions, each under a short lock. A look before (Rehearsal) takes no locks at all.',
             'This page does the work while it is open. Pause stops it for everybody; closing the page only stops this page.',
           ],
     fields: ['callers'],
@@ -152,7 +151,10 @@ export const acts: Record<ActionName, Act> = {
   fix: {
     title: 'Fix what the checks found',
     says: () => [
-      'Mends what can be mended, through the journal: a rollback takes the fixes back, too. What each would do is listed under Checks.',
+      ...(fixes.value.length > 0
+        ? fixes.value
+        : ['Nothing of it can be mended by itself: each check says what to do.']),
+      'All of it goes through the journal: a rollback takes the fixes back, too.',
     ],
     fields: [],
     button: 'Fix',

@@ -66,8 +66,9 @@ export async function ask<Schema extends z.ZodType>(
   name: Name,
   sent: Sent,
   schema: Schema,
+  signal?: AbortSignal,
 ): Promise<z.output<Schema>> {
-  const response = await send(name, sent);
+  const response = await send(name, sent, signal);
   const text = await response.text().catch(() => '');
   const json = parsed(text);
   if (!response.ok) {
@@ -94,7 +95,7 @@ export async function ask<Schema extends z.ZodType>(
   });
 }
 
-async function send(name: Name, sent: Sent): Promise<Response> {
+async function send(name: Name, sent: Sent, signal: AbortSignal | undefined): Promise<Response> {
   const base = target === undefined ? (signedIn.value?.url ?? '') : location.origin;
   const bearer = target === undefined ? await accessToken() : token;
   const query = 'query' in sent ? `?${new URLSearchParams(sent.query)}` : '';
@@ -106,6 +107,7 @@ async function send(name: Name, sent: Sent): Promise<Response> {
         ...('body' in sent && { 'content-type': 'application/json' }),
       },
       ...('body' in sent && { body: JSON.stringify(sent.body) }),
+      ...(signal && { signal }),
       cache: 'no-store',
       credentials: 'omit',
       referrerPolicy: 'no-referrer',
@@ -113,6 +115,8 @@ async function send(name: Name, sent: Sent): Promise<Response> {
     isOffline.value = false;
     return response;
   } catch {
+    // Whoever has hung up wants no answer.
+    if (signal?.aborted) throw new Trouble({ code: 'hung up', message: 'Hung up.' });
     isOffline.value = true;
     throw new Trouble({
       code: 'offline',

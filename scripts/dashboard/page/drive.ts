@@ -1,7 +1,7 @@
 /** Has batches done, one after the other, for as long as this page is open. Whoever else works on the run does it at the same time. */
 import { computed, signal } from '@preact/signals';
 import { type BatchAnswer, batchAnswer } from '../../../functions/_shared/answers.ts';
-import { countedEntities, whole } from '../../command/figures.ts';
+import { countedEntities } from '../../command/figures.ts';
 import { ask } from './connection.ts';
 import { asTrouble, look, plan, planName } from './state.ts';
 
@@ -12,10 +12,8 @@ interface Drive {
   direction: Direction;
   force?: boolean;
   callers: number;
-  /** So many of this page's callers are at work. */
-  active: number;
-  /** By this page. */
-  moved: number;
+  /** Hangs up on what is under way. */
+  calls: AbortController;
 }
 
 export const drive = signal<Drive | undefined>(undefined);
@@ -34,21 +32,23 @@ export function tell(error: unknown): void {
   notice.value = { kind: 'bad', text: `${message} (${code})`, hint };
 }
 
-/** So long a request works, in seconds: as often there is news, and so long a pause may take. */
-const requestSeconds = 3;
+/** So long a request works, in seconds. Each is a line in the log; a pause ends it at once. */
+const requestSeconds = 20;
 /** Tries in a row without an answer that bring it on. */
 const patience = 30;
 
 /** Begins, with so many callers. Ends by itself when there is nothing more to do, or somebody has to decide. */
-export function begin(wanted: Pick<Drive, 'plan' | 'direction' | 'force' | 'callers'>): void {
+export function begin(wanted: Omit<Drive, 'calls'>): void {
   if (drive.value) return;
   notice.value = undefined;
-  drive.value = { ...wanted, active: wanted.callers, moved: 0 };
-  for (let i = 0; i < wanted.callers; i += 1) void work(wanted);
+  const mine = { ...wanted, calls: new AbortController() };
+  drive.value = mine;
+  for (let i = 0; i < wanted.callers; i += 1) void work(mine);
 }
 
-/** Ends when the requests under way have been answered. The run stays as it is. */
+/** Hangs up: the batches that are running are the last. The run stays as it is. */
 export function letGo(): void {
+  drive.value?.calls.abort();
   drive.value = undefined;
 }
 
@@ -56,27 +56,22 @@ window.addEventListener('beforeunload', (event) => {
   if (drive.value) event.preventDefault();
 });
 
-async function work({
-  plan: name,
-  direction,
-  force,
-}: Pick<Drive, 'plan' | 'direction' | 'force'>): Promise<void> {
-  const mine = drive.value;
-  const isOn = (): boolean => drive.value !== undefined && drive.value.plan === mine?.plan;
+async function work(mine: Drive): Promise<void> {
+  const isOn = (): boolean => drive.value === mine;
   let run: number | undefined;
   let failedTries = 0;
   while (isOn()) {
     try {
-      const answer = await once(name, direction, force, run);
+      const answer = await once(mine, run);
       failedTries = 0;
       // A busy answer may name none.
       run = answer.run == null ? run : Number(answer.run);
-      count(answer);
       look();
-      const end = endOf(answer, direction);
-      if (end) return finish(end);
+      const end = endOf(answer, mine.direction);
+      if (end && isOn()) return finish(end);
       await delay(answer.retry_after_ms ?? 0);
     } catch (error) {
+      if (!isOn()) return;
       const met = asTrouble(error);
       failedTries += 1;
       if (!met.passes || failedTries > patience) {
@@ -88,25 +83,17 @@ async function work({
 }
 
 async function once(
-  name: string,
-  direction: Direction,
-  force: boolean | undefined,
+  { plan: name, direction, force, calls }: Drive,
   run: number | undefined,
 ): Promise<BatchAnswer> {
   const body = { plan: name, max_seconds: requestSeconds, ...(run !== undefined && { run }) };
-  if (direction === 'forward') return await ask('migrate', { body }, batchAnswer);
+  if (direction === 'forward') return await ask('migrate', { body }, batchAnswer, calls.signal);
   const all = { ...body, all: true, confirm: name, ...(force && { force }) };
-  return await ask('rollback', { body: all }, batchAnswer);
-}
-
-function count({ migrated, rolled_back }: BatchAnswer): void {
-  const now = drive.value;
-  if (now) drive.value = { ...now, moved: now.moved + migrated + rolled_back };
+  return await ask('rollback', { body: all }, batchAnswer, calls.signal);
 }
 
 /** The first caller that ends says why, and the others end after what they are at. */
 function finish(end: Notice): void {
-  if (!drive.value) return;
   drive.value = undefined;
   notice.value = end;
   look();
@@ -121,8 +108,7 @@ function endOf(answer: BatchAnswer, direction: Direction): Notice | undefined {
       direction === 'forward'
         ? answer.failures_left > 0 &&
           `${countedEntities(answer.failures_left, words)} set aside: see Set aside.`
-        : answer.conflicts > 0 &&
-          `${whole(answer.conflicts)} in conflict keep what was changed since: see Set aside.`;
+        : answer.conflicts > 0 && `${countedEntities(answer.conflicts, words)} in conflict: see Set aside.`;
     const all = direction === 'forward' ? 'All done.' : 'All taken back.';
     return left ? { kind: 'told', text: `${all.slice(0, -1)}, except ${left}` } : { kind: 'good', text: all };
   }

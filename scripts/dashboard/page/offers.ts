@@ -62,6 +62,8 @@ const reasons: Record<ActionName, (state: string, now: Now) => string | undefine
       return role.value === 'key' ? undefined : roleNeeded.key;
     }
     if (state === 'failed') return 'The run was stopped: mend the cause, then Retry.';
+    if (state === 'succeeded' && now.direction === 'forward' && now.pending + now.outside === 0)
+      return closed(now) ?? 'Nothing is pending.';
     return closed(now) ?? (now.phase === 'finalize' ? 'It is being finalized.' : undefined);
   },
   pause: (state) => (state === 'running' || state === 'pending' ? undefined : 'No run is running.'),

@@ -100,39 +100,46 @@ async function lookOnce(): Promise<void> {
   if (!canAsk() || isResting.value) return;
   try {
     const seen = await ask('progress', { query: { view: 'plans' } }, plansAnswer);
-    plans.value = seen;
-    planName.value ??= (
-      seen.plans.find(({ state }) => state === 'running') ??
-      seen.plans.find(({ source_exists }) => source_exists) ??
-      seen.plans[0]
-    )?.plan;
-    if (plan.value?.source_exists) await lookAtPlan(plan.value.plan);
-    trouble.value = undefined;
+    const name = planName.value ?? firstOf(seen)?.plan;
+    const isHere = seen.plans.some(({ plan: one, source_exists }) => one === name && source_exists);
+    const now = name !== undefined && isHere ? await lookAtPlan(name) : undefined;
+    // What belongs together is shown together.
+    batch(() => {
+      plans.value = seen;
+      planName.value ??= name;
+      if (now && planName.value === name) {
+        progress.value = now;
+        takeSample(now);
+      }
+      trouble.value = undefined;
+    });
   } catch (error) {
     trouble.value = asTrouble(error);
   }
 }
 
-async function lookAtPlan(name: string): Promise<void> {
+/** The plan that is shown first: one that runs, else one that this app has the tables for. */
+function firstOf({ plans: all }: Plans): Plan | undefined {
+  return all.find(({ state }) => state === 'running') ?? all.find((one) => one.source_exists) ?? all[0];
+}
+
+async function lookAtPlan(name: string): Promise<Progress> {
   const query = (view: string, more = {}): { query: Record<string, string> } => ({
     query: { plan: name, view, ...more },
   });
   const level = logLevel.value;
+  const knowsRun = history.value?.runs.some(({ run }) => Number(run) === Number(progress.value?.run));
   const [seen] = await Promise.all([
     ask('progress', query('progress'), progressAnswer),
     keep(performance, name, ask('progress', query('performance'), performanceAnswer)),
     // The picture of a run begins before this page did.
-    (tab.value === 'history' || !history.value) &&
+    (tab.value === 'history' || !knowsRun) &&
       keep(history, name, ask('progress', query('history'), runHistoryAnswer)),
     tab.value === 'aside' && keep(failures, name, ask('progress', query('failures'), failuresAnswer)),
     tab.value === 'log' && keep(log, name, ask('progress', query('log', { level }), logAnswer)),
     tab.value === 'ending' && !report.value && lookAtSizes(),
   ]);
-  if (planName.value !== name) return;
-  batch(() => {
-    progress.value = seen;
-    takeSample(seen);
-  });
+  return seen;
 }
 
 /** Counting reads whole tables, so this is asked for once, and by hand. */
@@ -149,7 +156,7 @@ async function keep<Value>(
   answer: Promise<Value>,
 ): Promise<void> {
   const value = await answer;
-  if (planName.value === name) into.value = value;
+  if (planName.value === undefined || planName.value === name) into.value = value;
 }
 
 let samplesOf: unknown;

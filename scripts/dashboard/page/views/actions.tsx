@@ -1,5 +1,5 @@
 /** The buttons: always the same, in the same place; what cannot be done now says why. */
-import { isDriving, letGo } from '../drive.ts';
+import { isDriving, letGo, tell } from '../drive.ts';
 import { type ActionName, whyNot } from '../offers.ts';
 import { progress } from '../state.ts';
 import { openDialog } from './dialog.tsx';
@@ -31,13 +31,14 @@ export function Act({
   label,
   primary = false,
   danger = false,
-  keyed,
+  before,
 }: {
   name: ActionName;
   label: string;
   primary?: boolean;
   danger?: boolean;
-  keyed?: string;
+  /** Finds out what the dialog then says. */
+  before?: () => Promise<void>;
 }) {
   const reason = whyNot(name);
   const id = `why-${name}`;
@@ -51,7 +52,7 @@ export function Act({
         title={reason}
         data-action={name}
         onClick={() => {
-          if (reason === undefined) openDialog(name, keyed);
+          if (reason === undefined) openAfter(name, before);
         }}
       >
         {label}
@@ -63,4 +64,9 @@ export function Act({
       )}
     </>
   );
+}
+
+function openAfter(name: ActionName, before: (() => Promise<void>) | undefined): void {
+  if (!before) openDialog(name);
+  else before().then(() => openDialog(name), tell);
 }

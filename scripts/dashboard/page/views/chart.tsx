@@ -95,7 +95,7 @@ function optionsFor(element: HTMLElement): uPlot.Options {
       size: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, grid: { show: false }, space: 80, size: 30, values: (_, ticks) => ticks.map(clock) },
       { ...axis, scale: 'rate', size: 48, values: (_, ticks) => ticks.map(short) },
       {
         ...axis,

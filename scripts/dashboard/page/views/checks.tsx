@@ -1,7 +1,7 @@
 /** The checks: what each has found, what that means, and what mends it. */
 import { useState } from 'preact/hooks';
 import { breakdown, counted, whole } from '../../../command/figures.ts';
-import { check, isChecking, validation } from '../checking.ts';
+import { check, isChecking, previewFixes, validation } from '../checking.ts';
 import { tell } from '../drive.ts';
 import { planName } from '../state.ts';
 import { Act } from './actions.tsx';
@@ -20,7 +20,9 @@ export function ChecksPanel() {
         <button type="button" class="primary" disabled={isChecking.value} onClick={() => check().catch(tell)}>
           {isChecking.value ? 'Checking …' : 'Check now'}
         </button>
-        {checks.some(({ fixable, left }) => fixable && left > 0) && <Act name="fix" label="Fix …" />}
+        {checks.some(({ fixable, left }) => fixable && left > 0) && (
+          <Act name="fix" label="Fix …" before={previewFixes} />
+        )}
       </div>
       <p class="muted">
         Checking changes nothing. It reads in pieces, and each fits a call; a large table takes a while.

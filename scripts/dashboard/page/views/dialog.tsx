@@ -25,7 +25,6 @@ function Opened({ name, entity }: { name: ActionName; entity: string }) {
     force: false,
     entity,
     seconds: 10,
-    finalize: false,
   });
   const [confirmed, setConfirmed] = useState('');
   const [isBusy, setBusy] = useState(false);

@@ -69,7 +69,7 @@ function Finalize() {
                 {closes && <span class="chip failed">no way back from here</span>}
                 {direct && (
                   <p class="muted">
-                    Runs over DATABASE_URL only: npm run migrate -- --finalize does it.{' '}
+                    Where its table is large it runs over DATABASE_URL, by npm run migrate -- --finalize.{' '}
                     {statement && <code>{statement}</code>}
                   </p>
                 )}

@@ -18,10 +18,10 @@ const names: Record<Tab, string> = {
   run: 'Run',
   aside: 'Set aside',
   checks: 'Checks',
-  rehearsal: 'Before you start',
+  rehearsal: 'Rehearsal',
   history: 'History',
   log: 'Log',
-  ending: 'Schedule and ending',
+  ending: 'Schedule, end',
 };
 
 const panels: Record<Tab, () => JSX.Element> = {

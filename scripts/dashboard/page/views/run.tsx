@@ -201,7 +201,7 @@ function Measured() {
       'Trouble',
       `${whole(seen.deferred_batches)} deferred · ${whole(seen.halved_batches)} halved · ${whole(seen.timed_out_batches)} timed out`,
     ],
-    ['The governor held it', list(waited_ms_by_signal, duration)],
+    ['Held by the governor', list(waited_ms_by_signal, duration)],
     ['Errors', list(errors_by_sqlstate, whole)],
     ['Journal', bytes(plan.value?.journal_bytes ?? 0)],
   ];
@@ -221,9 +221,6 @@ function Measured() {
 }
 
 function list(values: Record<string, number>, text: (value: number) => string): string {
-  return (
-    Object.entries(values)
-      .map(([name, value]) => `${name} ${text(value)}`)
-      .join(' · ') || 'none'
-  );
+  const some = Object.entries(values).filter(([, value]) => value > 0);
+  return some.map(([name, value]) => `${name} ${text(value)}`).join(' · ') || 'none';
 }
