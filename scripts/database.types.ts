@@ -50,8 +50,14 @@ export type Database = {
 "get_engine_version":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
+"get_migration_failures":
+{ Args: { "keys"?: number,"plan"?: string }; Returns: Json
+                           },
 "get_migration_performance_stats":
 { Args: { "plan"?: string }; Returns: Json
+                           },
+"get_migration_plans":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "get_migration_report":
 { Args: { "plan"?: string }; Returns: Json

@@ -20,7 +20,7 @@ begin
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
         'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration', 'notify_migrations', 'take_notices', 'settle_notices',
         'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'get_migration_plans', 'get_migration_failures', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -6760,6 +6760,37 @@ as $$
   where i.validation = validation_id and c.severity = 'error' and (i.found > 0 or i.error is not null)
 $$;
 comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated. Names, counts and some keys; of a check that looks, objects and hints. held: what is found of entities that somebody has taken back alone, on purpose.';
+
+-- imago.failure_groups
+create or replace function imago.failure_groups(plan_name text, keys integer)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan constant imago.plan := imago.find_plan(plan_name);
+begin
+  if keys is null or keys not between 0 and 100 then
+    perform imago.raise_error('IM015', 'keys', coalesce(keys::text, 'null'), '0 to 100');
+  end if;
+  return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'groups', coalesce((
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'kind', g.kind, 'direction', g.direction, 'stage', g.stage, 'sqlstate', g.sqlstate, 'constraint', g.constraint_name,
+        'relation', g.table_name, 'column', g.column_name, 'reason_kind', g.reason_kind, 'referenced_by', g.referenced_by,
+        'reason', g.reason, 'raised_by', g.raised_by, 'found', g.found, 'newest_at', g.newest_at))
+      || jsonb_build_object('keys', coalesce(to_jsonb(g.entities[1:failure_groups.keys]), '[]')) order by g.found desc, g.newest_at desc)
+    from (
+      select f.kind, f.direction, f.stage, f.sqlstate, f.constraint_name, f.table_name, f.column_name, f.reason_kind, f.referenced_by, f.raised_by,
+        min(f.reason) as reason, count(distinct coalesce(f.entity, '')) as found, max(f.created_at) as newest_at,
+        array_agg(distinct f.entity order by f.entity) filter (where f.entity is not null) as entities
+      from imago.failure f
+      where f.plan = plan_name and f.kind <> 'forgotten'
+      group by f.kind, f.direction, f.stage, f.sqlstate, f.constraint_name, f.table_name, f.column_name, f.reason_kind, f.referenced_by, f.raised_by
+    ) g), '[]'));
+end
+$$;
+comment on function imago.failure_groups(text, integer) is 'Who is set aside, grouped by reason, the largest group first, each with so many keys at most.';
 
 -- imago.figures
 create or replace function imago.figures(plan imago.plan)
@@ -14656,6 +14687,37 @@ as $$
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
+-- imago.plan_list
+create or replace function imago.plan_list()
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object('plans', coalesce((
+    select jsonb_agg(imago.plan_words(p) || jsonb_build_object(
+      'plan', p.name,
+      'title', p.title,
+      'source', p.source,
+      'source_exists', pg_catalog.to_regclass(p.source) is not null,
+      'phase', imago.plan_phase(p, r),
+      'state', coalesce(r.state, 'none'),
+      'direction', r.direction,
+      'run', r.id,
+      'started_at', r.started_at,
+      'finished_at', r.finished_at,
+      'failed', a.failed,
+      'held', a.held,
+      'conflicts', a.conflicts,
+      'journal_bytes', (select coalesce(sum(u.bytes), 0) from imago.undo_bytes(p.name) u)) order by p.created_at, p.name)
+    from imago.plan p
+    cross join lateral imago.last_run(p.name) r
+    cross join lateral imago.count_set_aside(p.name, r.direction) a), '[]'));
+end
+$$;
+comment on function imago.plan_list() is 'Every plan with its phase, the state of its newest run, who is set aside, and how large its journal is.';
+
 -- imago.plan_lock_key
 create or replace function imago.plan_lock_key(plan_name text, purpose text)
 returns bigint
@@ -22259,6 +22321,20 @@ as $$
 $$;
 comment on function public.get_engine_version() is 'Imago: the version of the engine. Commands and edge functions ask for it and refuse one that is newer than they know. Changes nothing.';
 
+-- public.get_migration_failures
+create or replace function public.get_migration_failures(plan text default 'avatars', keys integer default 10)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.failure_groups(plan, keys);
+end
+$$;
+comment on function public.get_migration_failures(text, integer) is 'Imago: who is set aside, grouped by reason, each group with so many keys. Keys and codes only. Changes nothing.';
+
 -- public.get_migration_performance_stats
 create or replace function public.get_migration_performance_stats(plan text default 'avatars')
 returns jsonb
@@ -22272,6 +22348,20 @@ begin
 end
 $$;
 comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times and sizes, errors, rows and WAL of the newest run that migrates or rolls back. Times are p50, p95, p99 and max; the server''s connections and cache hits are there, too. Fixes of validate_migration have runs of their own. WAL is server-wide while a batch ran.';
+
+-- public.get_migration_plans
+create or replace function public.get_migration_plans()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.plan_list();
+end
+$$;
+comment on function public.get_migration_plans() is 'Imago: every plan with its phase, the state of its newest run, who is set aside, and how large its journal is.';
 
 -- public.get_migration_report
 create or replace function public.get_migration_report(plan text default 'avatars')
@@ -22755,7 +22845,7 @@ begin
       and p.proname in (
         'cancel_migration', 'claim_entities', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
         'give_up_column',
-        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
+        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_failures', 'get_migration_performance_stats', 'get_migration_plans',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
         'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'notify_migrations', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'return_entities', 'rollback_all_migrations',

@@ -42,6 +42,8 @@ const API = [
   'validate_migration(text,boolean,boolean,integer,boolean)',
   'get_run_history(text,integer)',
   'log_request(text,text,text)',
+  'get_migration_plans()',
+  'get_migration_failures(text,integer)',
   'get_engine_version()',
   'inspect_installation()',
 ];
@@ -378,7 +380,9 @@ describe('rights on Imago', () => {
     ).toEqual([
       'get_detailed_migration_progress(text)',
       'get_engine_version()',
+      'get_migration_failures(text,integer)',
       'get_migration_performance_stats(text)',
+      'get_migration_plans()',
       'get_migration_report(text)',
       'get_migration_statistics(text)',
       'get_run_history(text,integer)',

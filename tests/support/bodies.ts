@@ -89,6 +89,8 @@ const contradictions: Record<BadBody['name'], object[]> = {
     { dry_run: true, run: 1 },
     { dry_run: true, max_failures: '3' },
     { action: 'resume', on_failure: 'stop' },
+    { action: 'pause', confirm: 'avatars' },
+    { action: 'finalize', run: 1 },
   ],
   rollback: [
     { user_id: USER, all: true },
@@ -96,6 +98,8 @@ const contradictions: Record<BadBody['name'], object[]> = {
     { user_id: USER, all: undefined, max_seconds: 5 },
     { user_id: USER, all: undefined, run: 1 },
     { user_id: USER, all: undefined, confirm: undefined, plan: 'tally' },
+    { all: undefined, user_id: USER, entity: '1' },
+    { all: true, user_id: undefined, entity: undefined, stage: 1 },
     { user_id: undefined, all: undefined },
   ],
   validate: [{ action: 'run' }, { confirm: 'avatars' }],

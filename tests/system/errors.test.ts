@@ -79,6 +79,7 @@ const OF_A_PLAN = [
   'retry_failed_migrations',
   'validate_migration',
   'get_run_history',
+  'get_migration_failures',
 ];
 
 const canary = async (db: TestDatabase) =>
