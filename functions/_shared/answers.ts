@@ -442,6 +442,7 @@ export const answers = {
 export type BatchAnswer = z.output<typeof batchAnswer>;
 export type ClaimAnswer = z.output<typeof claimAnswer>;
 export type ReturnAnswer = z.output<typeof returnAnswer>;
+export type Lane = z.output<typeof lane>;
 export type ProgressAnswer = z.output<typeof progressAnswer>;
 export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
 export type PerformanceAnswer = z.output<typeof performanceAnswer>;
