@@ -10847,7 +10847,8 @@ as $$
     'triggers', imago.installed_triggers(),
     'undo', imago.installed_undo(),
     'cron', imago.installed_jobs(),
-    'governor', imago.installed_governor())
+    'governor', imago.installed_governor(),
+    'notices', imago.installed_notices())
 $$;
 comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';
 
@@ -10924,6 +10925,22 @@ begin
 end
 $$;
 comment on function imago.installed_jobs() is 'Whether pg_cron can be used, and the jobs that drive plans: sound, or orphaned where no plan is of that name.';
+
+-- imago.installed_notices
+create or replace function imago.installed_notices()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'ways', imago.notify_ways(),
+    'missing', (
+      select coalesce(jsonb_agg(jsonb_build_object('way', w, 'lacks', imago.missing_way(w))), '[]')
+      from unnest(imago.notify_ways()) w where imago.missing_way(w) is not null),
+    'given_up', (select count(*) from imago.notice n where n.given_up_at is not null))
+$$;
+comment on function imago.installed_notices() is 'By which ways people are told of runs, which of them cannot work, and how many messages never arrived.';
 
 -- imago.installed_relations
 create or replace function imago.installed_relations()
@@ -18530,7 +18547,7 @@ begin
       end if;
     end loop;
     update imago.setting s set value = array_to_string(wanted, ',') where s.name = 'notify';
-    delete from imago.notice n where n.event = 'test' or n.sent_at is null and n.way <> all (wanted);
+    delete from imago.notice n where n.event = 'test' or n.given_up_at is not null or n.sent_at is null and n.way <> all (wanted);
     insert into imago.notice (event, way) select 'test', w from unnest(wanted) w;
     perform imago.send_notices();
   end if;

@@ -19,7 +19,7 @@ begin
       end if;
     end loop;
     update imago.setting s set value = array_to_string(wanted, ',') where s.name = 'notify';
-    delete from imago.notice n where n.event = 'test' or n.sent_at is null and n.way <> all (wanted);
+    delete from imago.notice n where n.event = 'test' or n.given_up_at is not null or n.sent_at is null and n.way <> all (wanted);
     insert into imago.notice (event, way) select 'test', w from unnest(wanted) w;
     perform imago.send_notices();
   end if;
