@@ -10,8 +10,8 @@ begin
   else
     perform set_config('search_path', imago.app_search_path(), true);
     execute format(
-      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-      imago.check_sql(fixed), plan.key_type)
+      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where %s',
+      imago.check_sql(fixed), imago.keys_match(imago.key_parts(plan.key_type, 'f.entity'), plan.key_type, format('($1::%s[])', plan.key_type)))
     into keys, amount using entities;
   end if;
 end

@@ -14,9 +14,9 @@ as $$
        or exists (
          select from imago.plan_write w
          where w.plan = plan_name and w.relation = m.relation
-           and (m.name = any (w.columns || w.key_columns) or m.name = w.entity_column))
+           and (m.name = any (w.columns || w.key_columns) or m.name = any (imago.key_names(w.entity_column))))
        or exists (
          select from imago.plan p cross join lateral imago.plan_stages(p) s
-         where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
+         where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
 $$;
 comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';

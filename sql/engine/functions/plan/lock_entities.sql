@@ -6,6 +6,7 @@ set search_path = ''
 as $$
 declare
   locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
+  listed constant text := imago.key_list(plan.key_column, 's');
   result text[];
 begin
   if imago.may_lock(plan.source) is false then
@@ -18,8 +19,8 @@ begin
   end if;
   execute format(
     'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan), locking)
+       select %1$s as k from %2$s s where %3$s order by %4$s %5$s) locked',
+    imago.key_of(plan, 's'), plan.source, imago.keys_match(listed, plan.key_type, imago.keys_sql(plan)), listed, locking)
   into result using keys;
   return result;
 end

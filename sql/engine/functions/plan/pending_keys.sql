@@ -11,8 +11,9 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
-     from (select distinct entity from %s where entity = any ($1::%s[])) p',
-    imago.plan_object(plan, 'pending'), plan.key_type)
+     from (select distinct l.entity from %s l where %s) p',
+    imago.plan_object(plan, 'pending'),
+    imago.keys_match(imago.key_parts(plan.key_type, 'l.entity'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using keys;
   return result;
 end

@@ -16,11 +16,11 @@ begin
       if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
-          'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
+          'select from imago_undo.%I o where o.entity = %s and %s', (reference.pointing).undo_table, imago.entity_sql(reference.pointing, 'r'),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
-          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          then format('(%s <> all ($1::%s[]) and exists (%s))', imago.entity_sql(reference.pointing, 'r'), plan.key_type, journal)
           else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
