@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
-import { call, value } from '../support/call.ts';
+import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, forward, PLAN } from '../support/plan.ts';
@@ -114,5 +114,210 @@ describe('a key of several columns', () => {
       expect(await contents(sql, TABLES)).toEqual(before);
     }
     await expectNoTraces(sql, PLAN);
+  });
+
+  test('is one text in answers, failures, cohorts and windows', async () => {
+    const sql = await shops(40);
+    const [keys] = await sql<{ list: string[] }[]>`
+      select array_agg(row(country, code)::text order by country, code) as list from public.shops`;
+    const [first = '', second = '', third = '', fourth = ''] = keys?.list.slice(8) ?? [];
+    const label = (key: string) =>
+      value<string | null>(sql, `select label from public.shops where row(country, code)::text = $1`, [key]);
+
+    // One of a cohort of two cannot be moved.
+    await sql.unsafe(`create function public.refuse() returns trigger language plpgsql as $$
+      begin if row(new.country, new.code)::text = tg_argv[0] then raise check_violation; end if; return new; end $$`);
+    await sql.unsafe(
+      `create trigger refuse before update on public.shops for each row execute function public.refuse('${first.replaceAll("'", "''")}')`,
+    );
+    await call(sql, 'migrate_batch', { plan: PLAN, batch_size: 1, cohort: { keys: [first, second] } });
+    await migrateAll(sql, { plan: PLAN });
+    const failures = () => sql`select entity, kind from imago.failure where plan = ${PLAN}`;
+    expect([...(await failures())]).toEqual([{ entity: first, kind: 'failed' }]);
+    expect(await value(sql, 'select count(*)::int from public.shops where label is not null')).toBe(1);
+    expect(await label(second)).not.toBeNull();
+    await sql.unsafe('drop trigger refuse on public.shops');
+    await call(sql, 'retry_failed_migrations', { plan: PLAN });
+    await call(sql, 'migrate_batch', { plan: PLAN, cohort: { percent: 100 } });
+    await migrateAll(sql, { plan: PLAN });
+    expect(await faults(sql)).toBe(0);
+
+    // One goes back alone, is held, and comes again; what somebody has changed is a conflict.
+    expect(await call(sql, 'rollback_entity', { plan: PLAN, entity: first })).toMatchObject({
+      rolled_back: true,
+      entity: first,
+    });
+    expect(await label(first)).toBeNull();
+    expect(await call(sql, 'migrate_entity', { plan: PLAN, entity: first })).toMatchObject({
+      migrated: true,
+    });
+    await sql`update public.shops set label = 'own' where row(country, code)::text = ${second}`;
+    expect(await call(sql, 'rollback_entity', { plan: PLAN, entity: second })).toMatchObject({
+      rolled_back: false,
+      conflicts: [{ relation: 'public.shops', reason: 'changed' }],
+    });
+    expect(await call(sql, 'forget_entity', { plan: PLAN, entity: third, still_there: true })).toMatchObject({
+      entity: third,
+    });
+    await rollbackAll(sql, { plan: PLAN });
+    expect((await failures()).map(({ entity, kind }) => [entity, kind])).toEqual(
+      [
+        [second, 'conflict'],
+        [third, 'forgotten'],
+      ].toSorted(),
+    );
+    expect(await label(fourth)).toBeNull();
+    await rollbackAll(sql, { plan: PLAN, force: true });
+    // All but the one that was forgotten.
+    expect(await value(sql, 'select count(*)::int from public.signs')).toBe(1);
+  });
+
+  test('is followed when the app changes it, or what its columns are called', async () => {
+    const sql = await shops(20);
+    const before = await contents(sql, TABLES);
+    await forward(sql);
+    const moved = "update public.shops set code = code || ' moved'";
+    await sql.unsafe(`${moved} where country = ''`);
+    await sql.unsafe(
+      `update public.shops set country = code, code = country || '; elsewhere' where country <> '' and code in ('', ',')`,
+    );
+    expect(await value(sql, "select count(*)::int from imago.log where event = 'keys_lost'")).toBe(0);
+    await sql.unsafe(`alter table public.shops rename code to number`);
+    const [key] = await sql<
+      { text: string }[]
+    >`select row(country, number)::text as text from public.shops where number like '% moved' limit 1`;
+    expect(await call(sql, 'rollback_entity', { plan: PLAN, entity: key?.text })).toMatchObject({
+      rolled_back: true,
+    });
+    await back(sql);
+    expect(await value(sql, 'select count(*)::int from public.shops where label is not null')).toBe(0);
+    expect(await value(sql, 'select count(*)::int from public.sales where label is not null')).toBe(0);
+    expect(await contents(sql, ['public.signs'])).toEqual({ 'public.signs': before['public.signs'] });
+  });
+
+  test('is looked up by its index at each step: no call reads more of a large table than its batch', async () => {
+    const sql = await shops(1);
+    await sql`insert into public.shops select 'c ' || n % 5, 'code ' || n, 'shop' from generate_series(1, 6000) n`;
+    await sql`analyze public.shops`;
+    /** Rows that a call reads for each entity that it goes through. */
+    const readByEach = (query: string) =>
+      sql.begin(async (tx) => {
+        const [row] = await tx.unsafe<{ answer: { status: string; processed?: number } }[]>(
+          `select ${query} as answer`,
+        );
+        const [read] = await tx<{ rows: number }[]>`
+          select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int as rows from pg_stat_xact_user_tables
+          where relname in ('shops', 'sales', 'signs') or schemaname = 'imago_undo'`;
+        return { status: row?.answer.status, rows: (read?.rows ?? 0) / (row?.answer.processed ?? 1) };
+      });
+    const read: number[] = [];
+    const steps = [
+      `public.migrate_batch('${PLAN}', max_ms => 1)`,
+      `public.rollback_batch('${PLAN}', max_ms => 1)`,
+    ];
+    for (const step of steps) {
+      // A run begins with counting.
+      while ((await readByEach(step)).status === 'preparing');
+      for (let n = 0; n < 3; n++) {
+        const call = await readByEach(step);
+        expect(call.status).toBe('working');
+        read.push(call.rows);
+      }
+      if (step === steps[0]) await migrateAll(sql, { plan: PLAN });
+    }
+    expect(Math.max(...read)).toBeLessThan(30);
+  });
+
+  test('may be one of two of a partitioned table, each for a plan of its own', async () => {
+    const db = await freshDatabase({});
+    databases.push(db);
+    const { sql } = db;
+    await sql.unsafe(`
+      create table public.tickets (
+        tenant smallint, "is open" boolean, number bigint, code varchar(20) collate "C" not null, first text, second text,
+        primary key (tenant, "is open", number), unique (code, tenant)
+      ) partition by list (tenant);
+      create table public.tickets_1 partition of public.tickets for values in (1);
+      create table public.tickets_2 partition of public.tickets default;
+      insert into public.tickets select n % 3, n % 2 = 0, n, 'No. ' || n from generate_series(1, 60) n`);
+    const before = await contents(sql, ['public.tickets']);
+    const set = (column: string, match: string) =>
+      `update public.tickets t set ${column} = 'set' from unnest(keys) k where ${match} and t.${column} is null;`;
+    const plans = [
+      {
+        name: PLAN,
+        key: '{tenant,"is open",number}',
+        fields: { tenant: 'smallint', 'is open': 'boolean', number: 'bigint' },
+        pending: 's.first is null',
+        apply: set('first', 't.tenant = k.tenant and t."is open" = k."is open" and t.number = k.number'),
+        column: 'first',
+      },
+      {
+        name: 'other',
+        key: '{code,tenant}',
+        fields: { code: 'text collate "C"', tenant: 'smallint' },
+        pending: 's.second is null',
+        apply: set('second', 't.code = k.code and t.tenant = k.tenant'),
+        column: 'second',
+      },
+    ];
+    for (const { column, ...plan } of plans) {
+      const writes = [{ relation: 'public.tickets', entity: plan.key, columns: [column] }];
+      await createPlan(sql, { table: 'tickets', keyType: 'record', ...plan, writes });
+    }
+    for (const plan of [PLAN, 'other']) {
+      expect((await migrateAll(sql, { plan, batch_size: 7 })).at(-1)).toMatchObject({
+        status: 'done',
+        state: 'succeeded',
+      });
+    }
+    expect(await value(sql, 'select count(first)::int + count(second)::int from public.tickets')).toBe(120);
+    // A row that comes to another partition, which changes its key, goes back with the others.
+    await sql`update public.tickets set tenant = 1 where number = 2`;
+    // A column of another type on the way: nothing is moved until the type of the key has it, too.
+    const pending = (await value<string>(sql, `select pg_get_viewdef('${PLAN}.pending')`)).replace(/;$/, '');
+    await sql.unsafe(
+      `drop view ${PLAN}.pending; alter table public.tickets alter column number type text using number::text`,
+    );
+    const remedy = `alter type ${PLAN}.key alter attribute number type text`;
+    const refused = await refusal(call(sql, 'rollback_batch', { plan: PLAN }));
+    expect(refused).toMatchObject({
+      code: 'IM076',
+      message: expect.stringContaining(`${remedy}; then create the view ${PLAN}.pending anew`),
+    });
+    await sql.unsafe(`${remedy}; create view ${PLAN}.pending as ${pending}`);
+    for (const plan of [PLAN, 'other']) {
+      expect((await rollbackAll(sql, { plan })).at(-1)).toMatchObject({ status: 'done', conflicts: 0 });
+    }
+    await sql`update public.tickets set tenant = 2 where number = '2'`;
+    expect(await contents(sql, ['public.tickets'])).toEqual(before);
+  });
+
+  test('is refused by the preflight where it is not unique, nullable or of other types, and where its type is missing', async () => {
+    const sql = await shops(2);
+    const problems = async () =>
+      (
+        await sql<{ kind: string; hint: string }[]>`
+        select p.kind, p.hint from imago.plan t cross join lateral imago.key_problems(t) p where t.name = ${PLAN} order by 1`
+      ).map((row) => ({
+        ...row,
+      }));
+    expect(await problems()).toEqual([]);
+    await sql`update imago.plan set key_column = '{code,country}'`;
+    expect((await problems()).map(({ kind }) => kind)).toEqual(['not_unique']);
+    await sql`update imago.plan set key_column = '{country,label,code}'`;
+    expect(await problems()).toMatchObject([
+      { kind: 'key_type', hint: `create type ${PLAN}.key as (country text, label text, code text);` },
+      { kind: 'not_unique' },
+      { kind: 'nullable' },
+    ]);
+    await sql`update imago.plan set key_column = '{country,code}'`;
+    await sql.unsafe('alter table public.shops add primary_at timestamptz not null default now()');
+    await sql`update imago.plan set key_column = '{country,primary_at}'`;
+    expect(await problems()).toMatchObject([
+      { kind: 'key_type' },
+      { kind: 'not_unique' },
+      { kind: 'wrong_type' },
+    ]);
   });
 });

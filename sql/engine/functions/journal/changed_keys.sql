@@ -1,4 +1,4 @@
-create or replace function imago.changed_keys(moves jsonb, names text[], key_column text, key_type text, out was text[], out becomes text[])
+create or replace function imago.changed_keys(moves jsonb, names text[], key_column text, record_type text default null, out was text[], out becomes text[])
 language plpgsql
 stable
 set search_path = ''
@@ -10,7 +10,7 @@ begin
     'select coalesce(array_agg(c.was), ''{}''), coalesce(array_agg(c.becomes), ''{}'')
      from (select distinct %s as was, %s as becomes from jsonb_array_elements($1) m) c
      where c.was <> c.becomes',
-    imago.moved_key(names, key_column, key_type, 'm -> 0'), imago.moved_key(names, key_column, key_type, 'm -> 1'))
+    imago.moved_key(names, key_column, record_type, 'm -> 0'), imago.moved_key(names, key_column, record_type, 'm -> 1'))
   into was, becomes using moves;
 end
 $$;

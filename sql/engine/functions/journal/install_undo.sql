@@ -48,7 +48,7 @@ begin
     definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
   end if;
   plan := imago.plan_at_stage(plan, write.stage);
-  select case cardinality(imago.key_names(plan.key_column)) when 1 then concat_ws(' ', c.kept, c.collated) else plan.key_type end into entity_type
+  select case cardinality(imago.key_names(plan.key_column)) when 1 then concat_ws(' ', c.kept, c.collated) else 'text collate "C"' end into entity_type
   from imago.journal_columns(plan.source, imago.key_names(plan.key_column)) c limit 1;
 
   execute format(

@@ -11,7 +11,7 @@ set bytea_output = 'hex'
 as $$
 declare
   owner constant text := coalesce(write.entity_column, write.key_columns[1]);
-  kept constant text := imago.entity_type(write.undo_table);
+  record_type constant text := imago.record_type(write.plan, write.stage);
   key text := (select format('array[%s]', string_agg(format('m %%1$s ->> %s', array_position(names, c) - 1), ', ' order by n))
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
@@ -42,8 +42,8 @@ begin
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
-    format(key, '-> 0'), format(key, '-> 1'), imago.moved_key(names, owner, kept, 'm -> 0'), format(is_there, 'w.new_key'), format(is_there, 'e.new_key'),
-    imago.moved_key(names, owner, kept, 'm -> 1'))
+    format(key, '-> 0'), format(key, '-> 1'), imago.moved_key(names, owner, record_type, 'm -> 0'), format(is_there, 'w.new_key'), format(is_there, 'e.new_key'),
+    imago.moved_key(names, owner, record_type, 'm -> 1'))
   into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end

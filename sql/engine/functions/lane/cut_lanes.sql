@@ -35,7 +35,8 @@ begin
       'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
        where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
     -- Statistics know each column by itself: some blocks of the table are read instead.
-    else format('(select %s as b from %s s tablesample system ($5)) keys', imago.key_of(plan, 's'), plan.source) end)
+    else format('(select (%s)%s as b from %s s tablesample system ($5)) keys', imago.key_of(plan, 's'),
+      case run.direction when 'rollback' then '::text collate "C"' end, plan.source) end)
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
     least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 

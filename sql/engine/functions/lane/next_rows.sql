@@ -6,19 +6,20 @@ as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := plan.source;
+  kept constant text := imago.kept_type(plan);
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
         string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
-        format('select null::%s as entity where false', plan.key_type)))
+          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
-      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
+      case run.direction when 'forward' then plan.key_type else kept end, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;

@@ -16,7 +16,7 @@ begin
   end if;
   execute format(
     'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where %s)',
-    write.undo_table, staged.source, imago.same_key(staged, 's', 'd.entity'))
+    write.undo_table, staged.source, imago.same_key(staged, 's', 'd.entity::' || staged.key_type))
   into amount;
   return amount;
 end

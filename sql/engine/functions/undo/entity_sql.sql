@@ -4,8 +4,13 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
 begin
-  return imago.key_sql(coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table), row_name);
+  if cardinality(imago.key_names(owner)) = 1 then
+    return imago.key_list(owner, row_name);
+  end if;
+  return imago.key_sql(owner, imago.record_type(write.plan, write.stage), row_name) || '::text';
 end
 $$;
 comment on function imago.entity_sql(imago.plan_write, text) is 'SQL: the entity that a row of a declared write names, as its journal keeps it.';

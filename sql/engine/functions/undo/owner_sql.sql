@@ -5,13 +5,13 @@ stable
 set search_path = ''
 as $$
 declare
-  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  owner constant text[] := imago.key_names(coalesce(write.entity_column, write.key_columns[1]));
   kept constant text := imago.entity_type(write.undo_table);
-  entity constant text := imago.key_sql(owner, kept, row_name);
+  entity constant text := imago.entity_sql(write, row_name);
   nullable text;
 begin
   select string_agg(format('%s.%I is null', row_name, c.name), ' or ' order by c.ordinal) into nullable
-  from imago.journal_columns(write.relation, imago.key_names(owner)) c where c.nullable;
+  from imago.journal_columns(write.relation, owner) c where c.nullable;
   if nullable is null then
     return entity;
   end if;
