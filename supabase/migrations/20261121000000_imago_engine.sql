@@ -421,7 +421,7 @@ comment on column imago.plan_check.meaning is 'What it means when the check find
 comment on column imago.plan_check.remedy is 'What to do then.';
 comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
-comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
+comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
 comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
@@ -2744,6 +2744,23 @@ begin
 end
 $$;
 comment on function imago.check_end_of_run(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
+
+-- imago.check_key
+create or replace function imago.check_key(plan_check imago.plan_check, out key_column text, out type text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if cardinality(imago.key_names(plan_check.key_column)) > 1 then
+    key_column := plan_check.key_column;
+    type := imago.record_type(plan_check.plan, plan_check.stage);
+  else
+    select k.name, k.type into key_column, type from imago.walked_key(plan_check.source, plan_check.key_column) k;
+  end if;
+end
+$$;
+comment on function imago.check_key(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
 
 -- imago.check_limitations
 create or replace function imago.check_limitations(plan imago.plan)
@@ -8179,7 +8196,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  key record := imago.check_key(plan_check);
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
@@ -14597,12 +14614,14 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
-  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
+  key constant record := imago.check_key(plan_check);
+  listed constant text := imago.key_list(key.key_column, 's');
+  rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
+      'select (%s)::text from %s s where %s order by %s offset $2 limit 1',
+      imago.key_sql(key.key_column, key.type, 's'), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -14623,8 +14642,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select imago.walk_range('f.key', k.type, cursor_key, last_key)
-  from imago.walked_key(plan_check.source, plan_check.key_column) k
+  select imago.walk_range(imago.key_parts(k.type, 'f.key'), k.type, cursor_key, last_key, cardinality(imago.key_names(k.key_column)) > 1)
+  from imago.check_key(plan_check) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
 
