@@ -2745,23 +2745,6 @@ end
 $$;
 comment on function imago.check_end_of_run(imago.run, imago.plan, imago.validation, timestamptz, timestamptz) is 'What the checks at the end of a run have found, or null: call again, having proved once more that nothing is left. What was found before something was moved is counted again.';
 
--- imago.check_key
-create or replace function imago.check_key(plan_check imago.plan_check, out key_column text, out type text)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if cardinality(imago.key_names(plan_check.key_column)) > 1 then
-    key_column := plan_check.key_column;
-    type := imago.record_type(plan_check.plan, plan_check.stage);
-  else
-    select k.name, k.type into key_column, type from imago.walked_key(plan_check.source, plan_check.key_column) k;
-  end if;
-end
-$$;
-comment on function imago.check_key(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
-
 -- imago.check_limitations
 create or replace function imago.check_limitations(plan imago.plan)
 returns jsonb
@@ -8196,7 +8179,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.check_key(plan_check);
+  key record := imago.key_of_check(plan_check);
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
@@ -11882,6 +11865,23 @@ end
 $$;
 comment on function imago.key_of(imago.plan, text) is 'SQL: the key of a row of the table that a stage walks.';
 
+-- imago.key_of_check
+create or replace function imago.key_of_check(plan_check imago.plan_check, out key_column text, out type text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if cardinality(imago.key_names(plan_check.key_column)) > 1 then
+    key_column := plan_check.key_column;
+    type := imago.record_type(plan_check.plan, plan_check.stage);
+  else
+    select k.name, k.type into key_column, type from imago.walked_key(plan_check.source, plan_check.key_column) k;
+  end if;
+end
+$$;
+comment on function imago.key_of_check(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
+
 -- imago.key_parts
 create or replace function imago.key_parts(key_type text, key text)
 returns text
@@ -14614,7 +14614,7 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key constant record := imago.check_key(plan_check);
+  key constant record := imago.key_of_check(plan_check);
   listed constant text := imago.key_list(key.key_column, 's');
   rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin
@@ -14643,7 +14643,7 @@ stable
 set search_path = ''
 as $$
   select imago.walk_range(imago.key_parts(k.type, 'f.key'), k.type, cursor_key, last_key, cardinality(imago.key_names(k.key_column)) > 1)
-  from imago.check_key(plan_check) k
+  from imago.key_of_check(plan_check) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
 

@@ -7,7 +7,7 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key constant record := imago.check_key(plan_check);
+  key constant record := imago.key_of_check(plan_check);
   listed constant text := imago.key_list(key.key_column, 's');
   rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin

@@ -1,4 +1,4 @@
-create or replace function imago.check_key(plan_check imago.plan_check, out key_column text, out type text)
+create or replace function imago.key_of_check(plan_check imago.plan_check, out key_column text, out type text)
 language plpgsql
 stable
 set search_path = ''
@@ -12,4 +12,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.check_key(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
+comment on function imago.key_of_check(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
