@@ -198,7 +198,7 @@ create table imago.plan (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   stage integer not null default 1 check (stage = 1),
   external boolean not null default false,
   prepared_at timestamptz,
@@ -221,8 +221,8 @@ comment on column imago.plan.title is 'What it does, in one line, for people.';
 comment on column imago.plan.source_schema is 'Schema of the table that the plan walks.';
 comment on column imago.plan.source_table is 'The table that the plan walks: its rows are the entities.';
 comment on column imago.plan.source is 'Computed: the quoted name of the table that the plan walks.';
-comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it.';
-comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it. Of a key of several columns all of them, as an array is written: {organization_id,user_id}.';
+comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
@@ -250,7 +250,7 @@ create table imago.plan_stage (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   external boolean not null default false,
   primary key (plan, number),
   check ((entity_singular is null) = (entity_plural is null))
@@ -261,8 +261,8 @@ comment on column imago.plan_stage.number is 'A run goes from stage 1, the plan'
 comment on column imago.plan_stage.source_schema is 'Schema of the table that the stage walks.';
 comment on column imago.plan_stage.source_table is 'The table that the stage walks: its rows are the stage''s entities.';
 comment on column imago.plan_stage.source is 'Computed: the quoted name of the table that the stage walks.';
-comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity.';
-comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity; of a key of several columns all of them: {organization_id,user_id}.';
+comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema, key_<number>.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
 comment on column imago.plan_stage.external is 'The stage is done outside of the database, by a function of yours. read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';
@@ -336,7 +336,7 @@ comment on column imago.plan_write.plan is 'The plan that writes.';
 comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last. Deleted rows are back before what refers to them.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
 comment on column imago.plan_write.relation is 'The table that is written, as SQL writes it: public."Gigs".';
-comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}. Null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.inserts is 'The plan inserts rows into the relation; a rollback removes them.';
 comment on column imago.plan_write.columns is 'Columns that the plan sets in rows of the app; a rollback gives them back what they held.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
@@ -382,7 +382,7 @@ comment on column imago.plan_sync.name is 'What people read of the sync: in the 
 comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
 comment on column imago.plan_sync.events is 'Kinds of the app''s statements that the sync follows.';
 comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
-comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
+comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}.';
 comment on column imago.plan_sync.direction is 'forward: from the old side to the new, journaled. back: from the new side to the old. A rollback takes what forward wrote back; what back writes is the app''s own and stays, and the journal of the new side moves along.';
 comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
@@ -424,7 +424,7 @@ comment on column imago.plan_check.meaning is 'What it means when the check find
 comment on column imago.plan_check.remedy is 'What to do then.';
 comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
-comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
+comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
 comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
@@ -1198,11 +1198,11 @@ begin
   execute format(
     'update imago_undo.%1$I j set print = %2$s
      from %3$s t join (%4$s) f on %5$s
-     where j.entity = t.%6$I::%7$s and j.op = ''i'' and %8$s
+     where j.entity = (%6$s)::%7$s and j.op = ''i'' and %8$s
        and %10$s = array[%9$s]::integer[]',
     write.undo_table, imago.fingerprint('t', write.inserted_columns), relation, former,
     imago.each_column('f.%2$I = t.%2$I', relation, write.key_columns, ' and '),
-    coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table),
+    imago.entity_sql(write, 't'), imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s::%3$s = t.%2$I', relation, write.key_columns, ' and '),
     -- With the former values put in, a row that nobody has edited otherwise has the print of the journal.
     (select string_agg(imago.fingerprint_part(case when c = any (columns) then 'f' else 't' end, c), ', ' order by n)
@@ -1585,7 +1585,7 @@ begin
       result := imago.move_forward(run, plan, keys, path, fixed, results);
     else
       -- Of the key's own type once for all that it does.
-      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
+      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', imago.kept_type(plan))
       into result using run, plan, keys, path, careful;
     end if;
     result.outcome := 'moved';
@@ -1752,9 +1752,9 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$s
-     where %1$I = any ($1::%3$s[]) and %1$I::text <> all ($2)',
-    plan.key_column, plan.source, plan.key_type)
+    'select coalesce(array_agg(k.key::text order by k.key), ''{}'') from (select %s as key from %s s where %s) k where k.key::text <> all ($2)',
+    imago.key_of(plan, 's'), plan.source,
+    imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using segment, free;
   return result;
 end
@@ -1966,7 +1966,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  key_type constant text := (imago.plan_at_stage(imago.find_plan(write.plan), write.stage)).key_type;
+  key_type constant text := imago.kept_type(imago.plan_at_stage(imago.find_plan(write.plan), write.stage));
   undo constant text := format('imago_undo.%I', write.undo_table);
   -- By way of a subquery, as in keys_sql.
   mine constant text := format('= any ((select imago_keys::%1$s[])::%1$s[])', key_type);
@@ -2545,13 +2545,13 @@ as $$
     'if %1$s%2$s then
        if imago_fires and coalesce(current_setting(''imago.back'', true), '''') = '''' then
          raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %3$L, detail = (
-           select coalesce(jsonb_agg(distinct n.%4$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
+           select coalesce(jsonb_agg(distinct (%4$s)::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
        end if;
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
      end if; ',
     case when not k.deferrable and write.columns <> '{}' then '(imago_journaled is distinct from imago_rows) and ' end,
     imago.identity_changed(write.relation, write.key_columns, k.deferrable),
-    write.relation, write.entity_column,
+    write.relation, imago.entity_sql(write, 'n'),
     imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
   from (
     select exists (
@@ -2666,20 +2666,24 @@ end
 $$;
 comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along. Where triggers of the app may have changed other columns, these are journaled, too.';
 
--- imago.changed_values
-create or replace function imago.changed_values(moves jsonb, place integer, out was text[], out becomes text[])
-language sql
-immutable
+-- imago.changed_keys
+create or replace function imago.changed_keys(moves jsonb, names text[], key_column text, record_type text default null, out was text[], out becomes text[])
+language plpgsql
+stable
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
-  select coalesce(array_agg(c.was), '{}'), coalesce(array_agg(c.becomes), '{}')
-  from (
-    select distinct m -> 0 ->> (place - 1) as was, m -> 1 ->> (place - 1) as becomes
-    from jsonb_array_elements(moves) m
-  ) c
-  where c.was <> c.becomes
+begin
+  execute format(
+    'select coalesce(array_agg(c.was), ''{}''), coalesce(array_agg(c.becomes), ''{}'')
+     from (select distinct %s as was, %s as becomes from jsonb_array_elements($1) m) c
+     where c.was <> c.becomes',
+    imago.moved_key(names, key_column, record_type, 'm -> 0'), imago.moved_key(names, key_column, record_type, 'm -> 1'))
+  into was, becomes using moves;
+end
 $$;
-comment on function imago.changed_values(jsonb, integer, out text[], out text[]) is 'Of rows whose identity has changed: the values of one column that did, before and after.';
+comment on function imago.changed_keys(jsonb, text[], text, text, out text[], out text[]) is 'Of rows that moves_query has found: keys that have changed, each once, with what they have become. names: of the columns that it looked at.';
 
 -- imago.check_app_triggers
 create or replace function imago.check_app_triggers(plan imago.plan)
@@ -3595,7 +3599,7 @@ stable
 set search_path = ''
 as $$
 declare
-  condition constant text := imago.cohort_sql(staged, 'source.' || quote_ident(staged.key_column));
+  condition constant text := imago.cohort_sql(staged, imago.key_of(staged, 'source'));
   rows constant bigint := greatest(1, imago.estimated_rows(staged.source));
   share numeric := 0;
   taken imago.cohort_taken;
@@ -3628,6 +3632,7 @@ stable
 set search_path = ''
 as $$
 declare
+  key_type constant text := coalesce(staged.key_type, imago.found_key_type(staged));
   taken imago.cohort_taken;
   conditions text[] := '{}';
   first integer;
@@ -3648,11 +3653,10 @@ begin
       key, ceil(taken.percent / 100 * 4294967296));
   end if;
   if staged.stage = first and taken.keys <> '{}' then
-    conditions := conditions || format('%s = any (%L::%s[])',
-      key, taken.keys, coalesce(staged.key_type, imago.key_type(staged.source, staged.key_column)));
+    conditions := conditions || imago.keys_match(imago.key_parts(key_type, key), key_type, format('(%L::%s[])', taken.keys, key_type));
   end if;
   return coalesce('(' || nullif(array_to_string(conditions || array(
-    select format(E'exists (select from %s source where source.%I = %s and (%s\n))', staged.source, staged.key_column, key, c.condition)
+    select format(E'exists (select from %s source where %s and (%s\n))', staged.source, imago.same_key(staged, 'source', key), c.condition)
     from imago.plan_cohort c
     where c.plan = staged.name and c.stage = staged.stage and c.name = any (taken.names)
     order by c.name), ' or '), '') || ')', 'false');
@@ -3739,7 +3743,7 @@ begin
       'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
       write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
     into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
-    key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
+    key_type := imago.kept_type(imago.plan_at_stage(plan, write.stage));
 
     if write.deletes then
       perform imago.compact_deleted(write, key_type, batch, entities);
@@ -4112,7 +4116,7 @@ as $$
 declare
   concerned constant text := imago.concerned_rows(staged);
   is_whole constant boolean := concerned = staged.source;
-  within constant text := imago.cohort_sql(staged, case when is_whole then 'c.' || quote_ident(staged.key_column) else 'c.entity' end);
+  within constant text := imago.cohort_sql(staged, case when is_whole then imago.key_of(staged, 'c') else 'c.entity' end);
   counts jsonb;
   noted imago.run_stage;
 begin
@@ -4167,7 +4171,7 @@ begin
         imago.cohort_sql(staged, 'p.entity'), imago.plan_object(staged, 'pending')));
   else
     counts := imago.ask_plan(staged.name, 'cohort', format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s p',
-      imago.cohort_sql(staged, 'p.' || quote_ident(staged.key_column)), staged.source));
+      imago.cohort_sql(staged, imago.key_of(staged, 'p')), staged.source));
   end if;
   pending := counts -> 0;
   outside := (counts ->> 1)::bigint - pending;
@@ -4408,16 +4412,18 @@ begin
     'select array_agg(b::text order by b)
      from (
        select distinct on (part) b
-       from (
-         select b, ntile($4) over (order by b) as part
-         from pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
-         where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited
-       ) parts
+       from (select b, ntile($4) over (order by b) as part from %s) parts
        where part < $4
        order by part, b desc
      ) cuts',
-    coalesce(plan.key_type, 'text'))
-  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
+    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
+      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
+    -- Statistics know each column by itself: some blocks of the table are read instead.
+    else format('(select (%s)%s as b from %s s tablesample system ($5)) keys', imago.key_of(plan, 's'),
+      case run.direction when 'rollback' then '::text collate "C"' end, plan.source) end)
+  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
+    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
@@ -4506,7 +4512,7 @@ begin
     order by d.position;
   return query
     select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
-    from imago.plan_write w cross join unnest(w.columns || w.entity_column) c
+    from imago.plan_write w cross join unnest(w.columns || imago.key_names(w.entity_column)) c
     where w.plan = declared_problems.plan.name and not has_steps and c is not null and pg_catalog.to_regclass(w.relation) is not null
       and not exists (
         select from pg_catalog.pg_attribute a
@@ -4592,12 +4598,12 @@ begin
          select m.entity, %6$L::text, concat_ws('','', %7$s), ''deleted''::text, %8$L::text
          from missing m
          where exists (select from imago_undo.%9$I d where d.op = ''d'' and %10$s%11$s)',
-        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, plan.key_type, write.relation,
+        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, imago.kept_type(plan), write.relation,
         imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
         write.relation, imago.each_column('m.key_%1$s', write.relation, write.key_columns), other.plan, other.undo_table,
         imago.each_column('d.key_%1$s = m.key_%1$s', write.relation, write.key_columns, ' and '),
         -- Those of the same entities come back now.
-        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', plan.key_type) else '' end)
+        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', imago.kept_type(plan)) else '' end)
       using keys;
     end loop;
   end loop;
@@ -4614,7 +4620,7 @@ set search_path = ''
 as $$
   select w from imago.plan_write w
   where w.plan = staged.name and w.stage = staged.stage and w.deletes and w.deleted_entity is null and w.undo_table is not null
-    and w.entity_column = staged.key_column and pg_catalog.to_regclass(w.relation) = pg_catalog.to_regclass(staged.source)
+    and imago.key_names(w.entity_column) = imago.key_names(staged.key_column) and pg_catalog.to_regclass(w.relation) = pg_catalog.to_regclass(staged.source)
 $$;
 comment on function imago.deleting_write(imago.plan) is 'The declared write by which a stage deletes its own entities; null where it does not.';
 
@@ -5180,7 +5186,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', plan.key_type)), key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', imago.kept_type(plan))), key_join,
         imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -5191,7 +5197,7 @@ begin
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and %8$s is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
+        write.undo_table, write.relation, key_join, imago.kept_type(plan), imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
       using keys;
     end if;
   end loop;
@@ -5353,7 +5359,7 @@ begin
     for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
       execute format(
         'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
-        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
+        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', imago.kept_type(plan)) else '' end)
       using number, batch, entities;
     end loop;
   end if;
@@ -5382,7 +5388,7 @@ begin
   for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
-      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = any (imago.key_names(plan.key_column))) then
       -- Those of others autovacuum analyzes.
       continue when not imago.is_owned(plan.source);
       execute 'analyze ' || plan.source;
@@ -5400,7 +5406,7 @@ stable
 set search_path = ''
 as $$
   select format('select coalesce(array_agg(distinct r.k), ''{}'') from (%s) r where r.k is not null', (
-    select string_agg(format('select t.%I::text as k from %s t', imago.name_now(s.plan, s.relation, s.entity_column), t), ' union all ')
+    select string_agg(format('select (%s)::text as k from %s t', imago.sync_entity(s, 't', imago.key_now(s.plan, s.relation, s.entity_column)), t), ' union all ')
     from unnest(case event when 'INSERT' then '{imago_new}' when 'DELETE' then '{imago_old}' else '{imago_old,imago_new}' end::text[]) t))
   from imago.plan_sync s where s.plan = plan_name and s.position = sync_position
 $$;
@@ -5468,7 +5474,7 @@ as $$
 declare
   result boolean;
 begin
-  execute format('select exists (select from %s where %I = $1::%s)', plan.source, plan.key_column, plan.key_type)
+  execute format('select exists (select from %s s where %s)', plan.source, imago.same_key(plan, 's', '$1::' || plan.key_type))
     into result using entity;
   return result;
 end
@@ -5569,6 +5575,24 @@ begin
 end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
+
+-- imago.entity_sql
+create or replace function imago.entity_sql(write imago.plan_write, row_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+begin
+  if cardinality(imago.key_names(owner)) = 1 then
+    return imago.key_list(owner, row_name);
+  end if;
+  return imago.key_sql(owner, imago.record_type(write.plan, write.stage), row_name) || '::text';
+end
+$$;
+comment on function imago.entity_sql(imago.plan_write, text) is 'SQL: the entity that a row of a declared write names, as its journal keeps it.';
 
 -- imago.entity_stage
 create or replace function imago.entity_stage(plan imago.plan, entity text, stage integer, journaled boolean)
@@ -5979,9 +6003,11 @@ begin
     from pg_catalog.pg_attribute a
     where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity';
     -- 5.0 equals 5, and is no integer when it is read as one.
-    fits := staged.key_type <> all (integers) or entity.base = any (integers);
+    fits := case
+      when imago.key_fields(staged.key_type) is not null then entity.type = staged.key_type
+      else staged.key_type <> all (integers) or entity.base = any (integers) end;
     begin
-      perform imago.pending_keys(staged, '{}');
+      perform imago.pending_keys(staged, '{}') where fits;
     exception when undefined_function or datatype_mismatch then
       fits := false;
     end;
@@ -6442,7 +6468,7 @@ begin
   join imago.plan_write w on w.plan = plan_name and w.undo_table is not null and imago.is_large(format('imago_undo.%I', w.undo_table))
   where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns || w.deleted_columns))
     -- The entities of all tables of a stage have the type of its key.
-    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and s.key_column = m.name);
+    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column)));
   if large is not null then
     perform imago.raise_error('IM069', plan_name, large);
   end if;
@@ -6711,7 +6737,7 @@ stable
 set search_path = ''
 as $$
   select 'error', 'missing_function', f.name, 'is missing', f.hint
-  from (select imago.key_type(staged.source, staged.key_column) as type) k
+  from (select imago.found_key_type(staged) as type) k
   cross join lateral (
     select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
     union all
@@ -7335,7 +7361,7 @@ begin
     ) w
     cross join lateral (
       select w.stage, case when renamed then imago.name_now(plan_name, w.source) else w.source end as source,
-        case when renamed then imago.name_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
+        case when renamed then imago.key_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
     where v.source = find_identity.relation
     union all
     select row(w.stage, w.key_columns[1])::imago.identity_walk
@@ -7351,9 +7377,9 @@ begin
   result.columns := array(
     select distinct i.name
     from (
-      select unnest(w.key_columns || w.entity_column) as name from unnest(result.writes) w where w.relation = find_identity.relation
+      select unnest(w.key_columns || imago.key_names(w.entity_column)) as name from unnest(result.writes) w where w.relation = find_identity.relation
       union all
-      select w.key_column from unnest(result.walks) w
+      select unnest(imago.key_names(w.key_column)) from unnest(result.walks) w
       union all
       select f.referenced from unnest(result.refs) f
     ) i
@@ -7401,7 +7427,7 @@ begin
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ') as condition
       where write.columns <> '{}'
       union all
-      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
+      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, imago.kept_type(plan)), 'true'
       where write.inserts and removing
       union all
       select imago.returning_rows(write, plan), imago.returned_otherwise(write) where write.deletes and removing
@@ -7704,8 +7730,8 @@ begin
       from jsonb_array_elements_text(imago.ask_pending(staged, format(
         'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
            select p.entity from (select distinct entity from %s) p
-           where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit %s) u',
-        imago.plan_object(staged, 'pending'), staged.source, staged.key_column, most))) with ordinality u(entity, n)
+           where not exists (select from %s s where %s) order by p.entity nulls first limit %s) u',
+        imago.plan_object(staged, 'pending'), staged.source, imago.same_key(staged, 's', 'p.entity'), most))) with ordinality u(entity, n)
       order by u.n;
   end loop;
 end
@@ -8233,7 +8259,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  key record := imago.key_of_check(plan_check);
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
@@ -8388,7 +8414,7 @@ declare
   wanted text;
 begin
   for staged in select s.* from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name loop
-    wanted := imago.key_type(staged.source, staged.key_column);
+    wanted := imago.found_key_type(staged);
     continue when wanted = staged.key_type;
     for write in select w.* from imago.stage_writes(staged) w loop
       execute format('alter table imago_undo.%I alter column entity type %s using entity::text::%s', write.undo_table, wanted, wanted);
@@ -8475,7 +8501,7 @@ begin
     return;
   end if;
   foreach walk in array identity.walks loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, walk.key_column)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, walk.key_column, imago.record_type(plan_name, walk.stage)) c;
     if changed.was <> '{}' then
       perform imago.follow_entities(plan_name, walk.stage, changed.was, changed.becomes);
       for write in
@@ -8489,7 +8515,7 @@ begin
     end if;
   end loop;
   foreach reference in array identity.refs loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, reference.referenced)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, reference.referenced) c;
     if changed.was <> '{}' then
       select w.* into write from unnest(identity.writes) w where w.id = reference.write_id;
       perform imago.follow_references(write, reference.name, changed.was, changed.becomes);
@@ -8571,10 +8597,10 @@ begin
     update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
     return;
   end if;
-  update imago.plan p set key_column = becomes where p.name = plan_name and p.source = move_relation and p.key_column = follow_rename.name;
-  update imago.plan_stage t set key_column = becomes where t.plan = plan_name and t.source = move_relation and t.key_column = follow_rename.name;
+  update imago.plan p set key_column = imago.renamed_key(p.key_column, follow_rename.name, becomes) where p.name = plan_name and p.source = move_relation;
+  update imago.plan_stage t set key_column = imago.renamed_key(t.key_column, follow_rename.name, becomes) where t.plan = plan_name and t.source = move_relation;
   update imago.plan_write w set
-    entity_column = case w.entity_column when follow_rename.name then becomes else w.entity_column end,
+    entity_column = imago.renamed_key(w.entity_column, follow_rename.name, becomes),
     columns = array_replace(w.columns, follow_rename.name, becomes),
     key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
     inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
@@ -8585,7 +8611,7 @@ begin
   where w.plan = plan_name and w.relation = move_relation
   returning * into write;
   update imago.plan_sync s set
-    entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    entity_column = imago.renamed_key(s.entity_column, follow_rename.name, becomes),
     fills = case s.fills when follow_rename.name then becomes else s.fills end,
     columns = array_replace(s.columns, follow_rename.name, becomes)
   where s.plan = plan_name and s.relation = move_relation;
@@ -9310,11 +9336,11 @@ begin
     if write.inserts and pg_catalog.to_regclass(write.relation) is not null then
       execute format(
         'select count(*) from imago_undo.%I j join %s t on %s where j.entity = $1::%s and j.op = ''i''',
-        write.undo_table, write.relation, imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type)
+        write.undo_table, write.relation, imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.kept_type(plan))
       into amount using entity;
       left_rows := left_rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
     end if;
-    execute format('delete from imago_undo.%I j where j.entity = $1::%s', write.undo_table, plan.key_type) using entity;
+    execute format('delete from imago_undo.%I j where j.entity = $1::%s', write.undo_table, imago.kept_type(plan)) using entity;
     get diagnostics amount = row_count;
     rows := rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
   end loop;
@@ -9379,6 +9405,21 @@ end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint, jsonb) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one. It takes the cohort that the call asks for, too.';
 
+-- imago.found_key_type
+create or replace function imago.found_key_type(staged imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case cardinality(imago.key_names(staged.key_column))
+    when 1 then imago.key_type(staged.source, staged.key_column)
+    else imago.record_type(staged.name, staged.stage) end;
+end
+$$;
+comment on function imago.found_key_type(imago.plan) is 'The type of a stage''s keys as the app has it now. That of the column; of several columns the type key of the plan''s schema, key_<number> of a further stage.';
+
 -- imago.found_problems
 create or replace function imago.found_problems(plan imago.plan)
 returns setof imago.problem
@@ -9398,14 +9439,7 @@ begin
     else
       return query select * from imago.relation_problems(staged.source);
     end if;
-    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
-    return query
-      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
-      from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+    return query select * from imago.key_problems(staged);
     return query select * from imago.once_problems(staged);
     return query select * from imago.external_problems(staged);
   end loop;
@@ -9537,7 +9571,7 @@ begin
   end if;
   place := array_position(write.columns, column_name);
   old_place := array_position(write.deleted_columns, column_name);
-  whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
+  whole := column_name is null or column_name = any (write.key_columns) or coalesce(column_name = any (imago.key_names(write.entity_column)), false)
     or place is not null and cardinality(write.columns) = 1 and not write.inserts and not write.deletes;
   if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
      or not whole and place is null and old_place is null then
@@ -9644,7 +9678,7 @@ as $$
     where s.plan = write.plan and s.installed_at is not null and 'update' = any (s.events)
       and imago.name_now(s.plan, s.relation) = write.relation
       and (s.columns is null
-           or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = write.entity_column)))
+           or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = any (imago.key_names(write.entity_column)))))
 $$;
 comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
 
@@ -9694,8 +9728,8 @@ begin
     return round(imago.planned_rows(format('imago_undo.%I d where d.op = ''d''', write.undo_table)));
   end if;
   execute format(
-    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where s.%I = d.entity)',
-    write.undo_table, staged.source, staged.key_column)
+    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where %s)',
+    write.undo_table, staged.source, imago.same_key(staged, 's', 'd.entity::' || staged.key_type))
   into amount;
   return amount;
 end
@@ -10042,7 +10076,7 @@ declare
   found_one boolean := false;
 begin
   for write in select w.* from imago.stage_writes(plan) w loop
-    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
+    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, imago.kept_type(plan))
       into found_one using entity;
     exit when found_one;
   end loop;
@@ -10446,7 +10480,7 @@ begin
     return keys;
   end if;
   return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
-    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from unnest(%L::%s[]) with ordinality k(key, n) where %s',
+    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from (select u.key::%2$s as key, u.n from unnest(%1$L::text[]) with ordinality u(key, n)) k where %3$s',
     keys, staged.key_type, condition))));
 end
 $$;
@@ -10707,7 +10741,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
   end if;
   select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
-  from unnest(array_remove(array[sync.entity_column, sync.fills], null) || coalesce(sync.columns, '{}')) c
+  from unnest(array_remove(imago.key_names(sync.entity_column) || sync.fills, null) || coalesce(sync.columns, '{}')) c
   where c <> all (imago.stored_columns(sync.relation));
   if missing is not null then
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
@@ -10784,8 +10818,8 @@ begin
     definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
   end if;
   plan := imago.plan_at_stage(plan, write.stage);
-  select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.journal_columns(plan.source, array[plan.key_column]) c;
+  select case cardinality(imago.key_names(plan.key_column)) when 1 then concat_ws(' ', c.kept, c.collated) else 'text collate "C"' end into entity_type
+  from imago.journal_columns(plan.source, imago.key_names(plan.key_column)) c limit 1;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print integer[], side jsonb)',
@@ -11251,6 +11285,8 @@ as $$
       select from imago.plan_write w
       where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = pg_catalog.to_regclass(sync.relation)
         and sync.fills = any (w.columns) and w.entity_column = sync.entity_column)
+    -- A record is brought to its entity by the statement of the sync.
+    and cardinality(imago.key_names(sync.entity_column)) = 1
     -- Their text is the same in whatever formats.
     and (select bool_and(k.type in ('uuid', 'smallint', 'integer', 'bigint', 'text'))
          from imago.journal_columns(sync.relation, imago.primary_key(sync.relation)) k)
@@ -11845,6 +11881,192 @@ as $$
 $$;
 comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
 
+-- imago.kept_type
+create or replace function imago.kept_type(plan imago.plan)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- As text a record is found in a fifth of the time, and written in half of it; and the journal does not hold on to its type.
+  return case when cardinality(imago.key_names(plan.key_column)) > 1 then 'text' else plan.key_type end;
+end
+$$;
+comment on function imago.kept_type(imago.plan) is 'The type by which the journal keeps the entities of a stage: that of the key, text for one of several columns.';
+
+-- imago.key_fields
+create or replace function imago.key_fields(key_type text)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  -- A plain type is of PostgreSQL itself, and named without a schema.
+  if strpos(key_type, '.') = 0 then
+    return null;
+  end if;
+  return (
+    select array_agg(a.attname::text order by a.attnum)
+    from pg_catalog.pg_type t
+    join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+    where t.oid = pg_catalog.to_regtype(key_type) and t.typtype = 'c');
+end
+$$;
+comment on function imago.key_fields(text) is 'The fields of a key that is a record, in order; null for a key of one column.';
+
+-- imago.key_list
+create or replace function imago.key_list(key_column text, row_name text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (select string_agg(format('%s.%I', row_name, c), ', ' order by n) from unnest(imago.key_names(key_column)) with ordinality u(c, n));
+end
+$$;
+comment on function imago.key_list(text, text) is 'SQL: the columns of a row by which it is found and sorted, each by itself. A record made of them would be looked up by no index.';
+
+-- imago.key_names
+create or replace function imago.key_names(key_column text)
+returns text[]
+language plpgsql
+immutable
+strict
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return case when key_column like '{%}' then key_column::text[] else array[key_column] end;
+end
+$$;
+comment on function imago.key_names(text) is 'The columns of a key or of what names an entity, in order. One column is written by its name, several as an array is: {organization_id,user_id}.';
+
+-- imago.key_now
+create or replace function imago.key_now(plan text, relation text, key_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select imago.key_text(array(
+    select imago.name_now(key_now.plan, key_now.relation, c) from unnest(imago.key_names(key_now.key_column)) with ordinality u(c, n) order by n))
+$$;
+comment on function imago.key_now(text, text, text) is 'What the columns of a key, or of what names an entity, are called now.';
+
+-- imago.key_of
+create or replace function imago.key_of(staged imago.plan, row_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return imago.key_sql(staged.key_column, coalesce(staged.key_type, imago.found_key_type(staged)), row_name);
+end
+$$;
+comment on function imago.key_of(imago.plan, text) is 'SQL: the key of a row of the table that a stage walks.';
+
+-- imago.key_of_check
+create or replace function imago.key_of_check(plan_check imago.plan_check, out key_column text, out type text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if cardinality(imago.key_names(plan_check.key_column)) > 1 then
+    key_column := plan_check.key_column;
+    type := imago.record_type(plan_check.plan, plan_check.stage);
+  else
+    select k.name, k.type into key_column, type from imago.walked_key(plan_check.source, plan_check.key_column) k;
+  end if;
+end
+$$;
+comment on function imago.key_of_check(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
+
+-- imago.key_parts
+create or replace function imago.key_parts(key_type text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce((
+    select string_agg(format('(%s).%I', key, f), ', ' order by n) from unnest(imago.key_fields(key_type)) with ordinality u(f, n)), key);
+end
+$$;
+comment on function imago.key_parts(text, text) is 'SQL: a key, field by field where it is a record. PostgreSQL sees the columns through the record that a view makes of them, and finds their index.';
+
+-- imago.key_problems
+create or replace function imago.key_problems(staged imago.plan)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  names constant text[] := imago.key_names(staged.key_column);
+  purpose constant text := 'The walk needs a unique index on the key.';
+  name text;
+begin
+  foreach name in array names loop
+    return query select * from imago.column_problems(staged.source, name, case cardinality(names)
+      when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
+      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean'] end);
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = name and not a.attnotnull;
+  end loop;
+  if cardinality(names) = 1 then
+    return query select * from imago.unique_problems(staged.source, names[1], purpose);
+    return;
+  end if;
+  return query
+    select 'error', 'not_unique', format('%s (%s)', staged.source, (select string_agg(quote_ident(n), ', ') from unnest(names) n)),
+      'has no unique index on these columns, in this order', purpose
+    from pg_catalog.pg_class c
+    where c.oid = pg_catalog.to_regclass(staged.source) and not exists (
+      select from pg_catalog.pg_index i
+      where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = cardinality(names)
+        and names = array(
+          select a.attname::text from generate_series(0, i.indnkeyatts - 1) k
+          join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[k] order by k));
+  return query select * from imago.record_problems(staged);
+end
+$$;
+comment on function imago.key_problems(imago.plan) is 'What keeps a stage from being walked by its key. A column is missing, of another type or nullable, nothing makes it unique, or a key of several columns has no type.';
+
+-- imago.key_sql
+create or replace function imago.key_sql(key_column text, key_type text, row_name text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return format(case when key_column like '{%}' then 'row(%s)::%s' else '%s' end, imago.key_list(key_column, row_name), key_type);
+end
+$$;
+comment on function imago.key_sql(text, text, text) is 'SQL: the key of a row, or what its columns name an entity by: one value, of several columns a record.';
+
+-- imago.key_text
+create or replace function imago.key_text(names text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case cardinality(names) when 1 then names[1] else names::text end
+$$;
+comment on function imago.key_text(text[]) is 'What key_names has read, written as it was.';
+
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
 returns text
@@ -11856,6 +12078,24 @@ as $$
   from imago.journal_columns(relation, array[key_column]) c
 $$;
 comment on function imago.key_type(text, text) is 'The type by which the rows of a table are keyed.';
+
+-- imago.keys_match
+create or replace function imago.keys_match(parts text, key_type text, keys text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  fields constant text[] := imago.key_fields(key_type);
+begin
+  if fields is null then
+    return format('%s = any %s', parts, keys);
+  end if;
+  return format('(%s) in (select %s from unnest%s k)', parts, (select string_agg(format('k.%I', f), ', ' order by n) from unnest(fields) with ordinality u(f, n)), keys);
+end
+$$;
+comment on function imago.keys_match(text, text, text) is 'SQL: whether key_list or key_parts are those of one of several keys, an array in parentheses.';
 
 -- imago.keys_sql
 create or replace function imago.keys_sql(plan imago.plan)
@@ -11869,7 +12109,7 @@ begin
   return (
     -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
     -- statement of a batch.
-    select format('((select $1::%1$s[])::%1$s[])', plan.key_type));
+    select format('((select $1::%1$s[])::%1$s[])', imago.kept_type(plan)));
 end
 $$;
 comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
@@ -12030,7 +12270,7 @@ begin
   loop
     select w.* into strict write from imago.stage_writes(plan) w where w.relation = gone.relation;
     execute format('delete from imago_undo.%I j where j.entity = $1::%s and j.op = ''d'' and concat_ws('','', %s) = $2',
-      write.undo_table, plan.key_type, imago.each_column('j.key_%1$s', write.relation, write.key_columns))
+      write.undo_table, imago.kept_type(plan), imago.each_column('j.key_%1$s', write.relation, write.key_columns))
     using gone.entity, gone.row_key;
     perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', gone.relation, 'row_key', gone.row_key), gone.entity);
   end loop;
@@ -12062,7 +12302,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
+  by_record constant boolean := cardinality(imago.key_names(plan.key_column)) > 1;
+  listed constant text := imago.key_list(plan.key_column, 's');
+  locking text := format('for %s of s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
   result text[];
 begin
   if imago.may_lock(plan.source) is false then
@@ -12074,9 +12316,9 @@ begin
     end if;
   end if;
   execute format(
-    'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan), locking)
+    'select coalesce(array_agg(locked.key::text), ''{}'') from (select %s order by %s %s) locked',
+    case when by_record then format('k.key from %s k join %s s on %s', imago.records_sql(plan), plan.source, imago.same_key(plan, 's', 'k.record'))
+      else format('%1$s as key from %2$s s where %1$s = any %3$s', listed, plan.source, imago.keys_sql(plan)) end, listed, locking)
   into result using keys;
   return result;
 end
@@ -12498,10 +12740,15 @@ as $$
        or exists (
          select from imago.plan_write w
          where w.plan = plan_name and w.relation = m.relation
-           and (m.name = any (w.columns || w.key_columns) or m.name = w.entity_column))
+           and (m.name = any (w.columns || w.key_columns) or m.name = any (imago.key_names(w.entity_column))))
        or exists (
          select from imago.plan p cross join lateral imago.plan_stages(p) s
-         where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
+         where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
+  union all
+  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s anew',
+    f.type, f.field, s.key_type, f.field_type, imago.plan_object(s, 'pending'))
+  from imago.plan p cross join lateral imago.plan_stages(p) s cross join lateral imago.unlike_fields(s) f
+  where p.name = plan_name
 $$;
 comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';
 
@@ -12525,7 +12772,7 @@ begin
            where l.plan = %5$L and l.relation = %1$L and (l.entity is null or l.entity = j.entity::text))
          and not exists (select from %6$s t where %7$s)',
       write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-      write.undo_table, plan.key_type, write.plan, write.relation,
+      write.undo_table, imago.kept_type(plan), write.plan, write.relation,
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
     using keys;
   end loop;
@@ -13169,8 +13416,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
   execute format(
-    'select coalesce(array_agg(k::text order by k), ''{}'') from (select %1$I as k from %2$s order by %1$I limit $1 offset $2) window_keys',
-    plan.key_column, plan.source)
+    'select array(select (%s)::text from %s s order by %s limit $1 offset $2)',
+    imago.key_of(plan, 's'), plan.source, imago.key_list(plan.key_column, 's'))
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)
@@ -13268,6 +13515,30 @@ as $$
     ~* ('\mnew\."?' || regexp_replace(a.attname, '\W', '\\\&', 'g') || '"?\s*:?=[^=]')
 $$;
 comment on function imago.moved_columns(imago.plan) is 'Columns that the plan does not declare and that triggers of the app set in rows which it writes, by their text.';
+
+-- imago.moved_key
+create or replace function imago.moved_key(names text[], key_column text, record_type text, image text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  columns constant text[] := imago.key_names(key_column);
+  fields text[];
+begin
+  if cardinality(columns) = 1 then
+    return format('%s ->> %s', image, array_position(names, key_column) - 1);
+  end if;
+  fields := imago.key_fields(record_type);
+  return (
+    select format('case when num_nulls(%s) = 0 then pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s))::text end',
+      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '), record_type,
+      string_agg(format('%L, %s -> %s', fields[n], image, array_position(names, c) - 1), ', '))
+    from unnest(columns) with ordinality u(c, n));
+end
+$$;
+comment on function imago.moved_key(text[], text, text, text) is 'SQL: the text of a key from a list of values in JSON, whose columns are these; null where one of its columns is.';
 
 -- imago.moves_query
 create or replace function imago.moves_query(columns text[])
@@ -13422,19 +13693,20 @@ as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := plan.source;
+  kept constant text := imago.kept_type(plan);
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
         string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
-        format('select null::%s as entity where false', plan.key_type)))
+          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
-      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
+      case run.direction when 'forward' then plan.key_type else kept end, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;
@@ -13444,9 +13716,9 @@ begin
     select format(
       'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
          select r.k, max(r.place) as place, count(*) as rows from (
-           select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) r
+           select %1$s as k, t.ctid as place from %2$I.%3$I t where t.ctid > $1::tid and t.ctid <= $2::tid order by t.ctid limit $3) r
          group by r.k) n',
-      w.key_column, w.relation_schema, w.relation_name)
+      imago.key_sql(w.key_column, plan.key_type, 't'), w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
@@ -13542,21 +13814,22 @@ declare
     'select p.entity::text from %1$I.pending p
      where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where s.%3$I = p.entity) and %4$s', plan.name, plan.source, plan.key_column, imago.cohort_sql(plan, 'p.entity'));
+       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'));
+  own constant text := imago.key_parts(plan.key_type, 'p.entity');
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
+  execute format('select (%s)::text from %s s order by %s limit 1 offset $1', imago.key_of(plan, 's'), plan.source, imago.key_list(plan.key_column, 's'))
     into boundary using batch_offset + size;
   if boundary is not null then
-    execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
+    execute pending || format(' and (%1$s) >= (%2$s) order by %1$s limit 1', own, imago.key_parts(plan.key_type, '$2::' || plan.key_type)) into first_key using plan.name, boundary;
   end if;
   if first_key is null then
-    execute pending || ' order by p.entity limit 1' into first_key using plan.name;
+    execute pending || format(' order by %s limit 1', own) into first_key using plan.name;
   end if;
   if first_key is null then
     return null;
   end if;
-  execute format('select count(*) from %s where %I < $1::%s', plan.source, plan.key_column, plan.key_type) into result using first_key;
+  execute format('select count(*) from %s s where (%s) < (%s)', plan.source, imago.key_list(plan.key_column, 's'), imago.key_parts(plan.key_type, '$1::' || plan.key_type)) into result using first_key;
   return result;
 exception when query_canceled then
   -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.
@@ -14418,16 +14691,19 @@ stable
 set search_path = ''
 as $$
 declare
-  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  owner constant text[] := imago.key_names(coalesce(write.entity_column, write.key_columns[1]));
   kept constant text := imago.entity_type(write.undo_table);
+  entity constant text := imago.entity_sql(write, row_name);
+  nullable text;
 begin
-  if not exists (
-    select from imago.journal_columns(write.relation, array[owner]) c where c.nullable) then
-    return format('%I.%I', row_name, owner);
+  select string_agg(format('%s.%I is null', row_name, c.name), ' or ' order by c.ordinal) into nullable
+  from imago.journal_columns(write.relation, owner) c where c.nullable;
+  if nullable is null then
+    return entity;
   end if;
   -- A trigger of the app may write rows that belong to nobody. They are kept under a key that nobody has, for one entity must have all
   -- that became of a row.
-  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, imago.nobody(write.undo_table));
+  return format('case when %s then %L::%s else %4$s::%3$s end', nullable, imago.nobody(write.undo_table), kept, entity);
 end
 $$;
 comment on function imago.owner_sql(imago.plan_write, text) is 'SQL: the entity under which the journal has a row (its name in the query) of a declared relation. Where its entity column is null, a key that nobody has.';
@@ -14521,10 +14797,15 @@ declare
 begin
   -- The view may call functions of the app.
   perform set_config('search_path', path, true);
-  execute format(
-    'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
-     from (select distinct entity from %s where entity = any ($1::%s[])) p',
-    imago.plan_object(plan, 'pending'), plan.key_type)
+  execute case
+    -- One look-up for each key, whatever the view is made of: a union of several tables would be read whole to be joined.
+    when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+      'select coalesce(array_agg(k.key order by k.n), ''{}'') from %s k where exists (select from %s l where (%s) = (%s) offset 0)',
+      imago.records_sql(plan), imago.plan_object(plan, 'pending'), imago.key_parts(plan.key_type, 'l.entity'), imago.key_parts(plan.key_type, 'k.record'))
+    else format(
+      'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
+       from (select distinct entity from %s where entity = any ($1::%s[])) p',
+      imago.plan_object(plan, 'pending'), plan.key_type) end
   into result using keys;
   return result;
 end
@@ -14617,12 +14898,14 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
-  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
+  key constant record := imago.key_of_check(plan_check);
+  listed constant text := imago.key_list(key.key_column, 's');
+  rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
+      'select (%s)::text from %s s where %s order by %s offset $2 limit 1',
+      imago.key_sql(key.key_column, key.type, 's'), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -14643,8 +14926,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select imago.walk_range('f.key', k.type, cursor_key, last_key)
-  from imago.walked_key(plan_check.source, plan_check.key_column) k
+  select imago.walk_range(imago.key_parts(k.type, 'f.key'), k.type, cursor_key, last_key, cardinality(imago.key_names(k.key_column)) > 1)
+  from imago.key_of_check(plan_check) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
 
@@ -14970,8 +15253,8 @@ begin
       perform imago.expect_no_problems(plan_name, problems);
       perform imago.write_log(plan_name, null, case p ->> 'severity' when 'notice' then 'info' else 'warning' end, 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
-      update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
-      update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;
+      update imago.plan p set key_type = imago.found_key_type(p) where p.name = plan_name;
+      update imago.plan_stage t set key_type = (select imago.found_key_type(imago.plan_at_stage(p, t.number)) from imago.plan p where p.name = plan_name) where t.plan = plan_name;
     end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
@@ -15472,7 +15755,7 @@ as $$
 declare
   wanted imago.cohort_taken;
   walked constant imago.plan := imago.plan_at_stage(plan, imago.first_walked(plan));
-  key_type constant text := coalesce(walked.key_type, imago.key_type(walked.source, walked.key_column));
+  key_type constant text := coalesce(walked.key_type, imago.found_key_type(walked));
   most constant integer := 10000;
 begin
   -- Some clients send an object as its text.
@@ -16249,6 +16532,63 @@ end
 $$;
 comment on function imago.record_conflicts(imago.run, jsonb, integer) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
 
+-- imago.record_problems
+create or replace function imago.record_problems(staged imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  with wanted as (
+    select k.n, k.name, case when c.kept like 'character varying%' then 'text' else c.kept end as type,
+      case when a.attcollation <> t.typcollation then format(' collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname) else '' end as collated,
+      a.attcollation as collation
+    from unnest(imago.key_names(staged.key_column)) with ordinality k(name, n)
+    cross join lateral imago.journal_columns(staged.source, array[k.name]) c
+    join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = k.name
+    join pg_catalog.pg_type t on t.oid = a.atttypid
+    left join pg_catalog.pg_collation l on l.oid = a.attcollation
+    where pg_catalog.to_regclass(staged.source) is not null
+  ), made as (
+    select row_number() over (order by a.attnum) as n, pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attcollation as collation
+    from pg_catalog.pg_type t
+    join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+    where t.oid = pg_catalog.to_regtype(imago.found_key_type(staged)) and t.typtype = 'c'
+  )
+  select 'error', 'key_type', imago.found_key_type(staged),
+    case when exists (select from made) then 'does not have the columns of the key as its fields' else 'is missing: a key of several columns needs a type' end,
+    -- Functions that take such keys hold on to it.
+    format('create type %s as (%s);', imago.found_key_type(staged), (select string_agg(format('%I %s%s', w.name, w.type, w.collated), ', ' order by w.n) from wanted w))
+  where exists (select from wanted)
+    and (select array_agg(row(w.type, w.collation) order by w.n) from wanted w) is distinct from (select array_agg(row(m.type, m.collation) order by m.n) from made m)
+$$;
+comment on function imago.record_problems(imago.plan) is 'An error where a key of several columns lacks its type, or that has other fields. The hint is the statement that makes it.';
+
+-- imago.record_type
+create or replace function imago.record_type(plan_name text, stage integer)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%I.%I', plan_name, 'key' || case when stage > 1 then '_' || stage else '' end)
+$$;
+comment on function imago.record_type(text, integer) is 'The type of a stage''s keys where they have several columns; the plan makes it.';
+
+-- imago.records_sql
+create or replace function imago.records_sql(plan imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- With an offset, so that a text is read once, and not for each field.
+  return format('(select u.key, u.key::%s as record, u.n from unnest($1::text[]) with ordinality u(key, n) offset 0)', plan.key_type);
+end
+$$;
+comment on function imago.records_sql(imago.plan) is 'SQL: the keys $1 of several columns: key, the text, with record, what it says, and n, its place.';
+
 -- imago.referenced_rows
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
 returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
@@ -16268,11 +16608,11 @@ begin
       if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
-          'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
+          'select from imago_undo.%I o where o.entity = %s and %s', (reference.pointing).undo_table, imago.entity_sql(reference.pointing, 'r'),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
-          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          then format('(%s <> all ($1::%s[]) and exists (%s))', imago.entity_sql(reference.pointing, 'r'), imago.kept_type(plan), journal)
           else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
@@ -16285,7 +16625,7 @@ begin
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(
           'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
-          other.undo_table, plan.key_type,
+          other.undo_table, imago.kept_type(plan),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
@@ -16303,7 +16643,7 @@ begin
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
-        plan.key_type, condition,
+        imago.kept_type(plan), condition,
         -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
         imago.each_column('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
@@ -16950,6 +17290,17 @@ end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
 
+-- imago.renamed_key
+create or replace function imago.renamed_key(key_column text, name text, becomes text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select imago.key_text(array_replace(imago.key_names(key_column), name, becomes))
+$$;
+comment on function imago.renamed_key(text, text, text) is 'A key, or what names an entity, with one of its columns renamed.';
+
 -- imago.renames
 create or replace function imago.renames(plan_name text)
 returns text
@@ -17093,7 +17444,8 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
-  entity integer := array_position(names, coalesce(write.entity_column, write.key_columns[1])) - 1;
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  record_type constant text := imago.record_type(write.plan, write.stage);
   key text := (select format('array[%s]', string_agg(format('m %%1$s ->> %s', array_position(names, c) - 1), ', ' order by n))
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
@@ -17106,7 +17458,7 @@ begin
   -- was given, it was given something else after that.
   execute format(
     'with recursive moved as materialized (
-       select n, %1$s as old_key, %2$s as new_key, m -> 0 ->> %3$s as old_entity, m -> 1 ->> %3$s as new_entity
+       select n, %1$s as old_key, %2$s as new_key, %3$s as old_entity, %6$s as new_entity
        from jsonb_array_elements($1) with ordinality x(m, n)
      ), walk as (
        select n, n as last, old_key, new_key, old_entity, new_entity from moved
@@ -17124,7 +17476,8 @@ begin
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
-    format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
+    format(key, '-> 0'), format(key, '-> 1'), imago.moved_key(names, owner, record_type, 'm -> 0'), format(is_there, 'w.new_key'), format(is_there, 'e.new_key'),
+    imago.moved_key(names, owner, record_type, 'm -> 1'))
   into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end
@@ -18027,6 +18380,19 @@ end
 $$;
 comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';
 
+-- imago.same_key
+create or replace function imago.same_key(staged imago.plan, row_name text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return format('(%s) = (%s)', imago.key_list(staged.key_column, row_name), imago.key_parts(coalesce(staged.key_type, imago.found_key_type(staged)), key));
+end
+$$;
+comment on function imago.same_key(imago.plan, text, text) is 'SQL: whether a row of the table that a stage walks has this key.';
+
 -- imago.sample_keys_text
 create or replace function imago.sample_keys_text(keys text[], amount bigint)
 returns text
@@ -18648,7 +19014,7 @@ as $$
     and exists (
       select from imago.walked_rows(run, plan) w
       join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
-      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
+      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = (imago.key_names(w.key_column))[1] and not s.inherited
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
@@ -18790,7 +19156,7 @@ begin
   return (
     select coalesce(array_agg(c order by n), '{}')
     from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
-    where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column);
+    where c <> all (write.columns || write.key_columns || imago.key_names(write.entity_column)));
 end
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';
@@ -19329,9 +19695,14 @@ begin
     amount := cardinality(keys);
   else
     perform set_config('search_path', path, true);
-    execute format(
-      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-      imago.check_sql(fixed), plan.key_type)
+    execute case
+      -- One look-up for each key, as in pending_keys.
+      when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+        'select coalesce(array_agg(distinct k.key), ''{}''), count(*) from %s k cross join lateral (select from (%s) f where (%s) = (%s) offset 0) f',
+        imago.records_sql(plan), imago.check_sql(fixed), imago.key_parts(plan.key_type, 'f.entity'), imago.key_parts(plan.key_type, 'k.record'))
+      else format(
+        'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+        imago.check_sql(fixed), plan.key_type) end
     into keys, amount using entities;
   end if;
 end
@@ -19432,7 +19803,7 @@ as $$
 declare
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
-       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+       select (%1$s)::text as k from new_rows n union all select (%2$s)::text from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
   event text;
@@ -19442,7 +19813,7 @@ begin
   foreach event in array sync.events loop
     looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
       case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, sync.entity_column))));
+      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, imago.sync_entity(sync, 'n', sync.entity_column), imago.sync_entity(sync, 'o', sync.entity_column)))));
     calls := calls || format(' when %L then %s', upper(event),
       imago.trigger_query('%s', '{}', ending, imago.sync_query(sync, event, sync.statement)));
   end loop;
@@ -19580,6 +19951,25 @@ end
 $$;
 comment on function imago.sync_ending(imago.plan_sync) is 'How the statement of a sync ends in its function: rows, if it answers any. Fails where it does not fit the tables, or writes what is not declared (IM036).';
 
+-- imago.sync_entity
+create or replace function imago.sync_entity(sync imago.plan_sync, row_name text, entity_column text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  key_type constant text := (imago.plan_at_stage(imago.find_plan(sync.plan), sync.stage)).key_type;
+  named constant text := imago.key_sql(entity_column, key_type, row_name);
+begin
+  if cardinality(imago.key_names(entity_column)) = 1 then
+    return named;
+  end if;
+  return format('case when num_nulls(%s) = 0 then %s end', imago.key_list(entity_column, row_name), named);
+end
+$$;
+comment on function imago.sync_entity(imago.plan_sync, text, text) is 'SQL: the entity that a row of a sync''s relation names; null where one of its columns is.';
+
 -- imago.sync_fill
 create or replace function imago.sync_fill(sync imago.plan_sync)
 returns text
@@ -19667,7 +20057,6 @@ begin
   if not found or sync.direction = 'forward' then
     return queries;
   end if;
-  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
   journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
 
@@ -19685,9 +20074,9 @@ begin
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity in (o.%4$I, n.%4$I) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
-      imago.journaled_print(write, 'j')));
+       where j.entity in (%8$s, %4$s) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+      write.undo_table, prints, same_key, imago.entity_sql(write, 'n'), journaled, imago.fingerprint('o', write.inserted_columns),
+      imago.journaled_print(write, 'j'), imago.entity_sql(write, 'o')));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
@@ -19697,8 +20086,8 @@ begin
   if afters is not null then
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set %2$s from old_rows o join new_rows n on %3$s
-       where j.entity = n.%4$I and j.op = ''u'' and %5$s',
-      write.undo_table, afters, same_key, write.entity_column, journaled));
+       where j.entity = %4$s and j.op = ''u'' and %5$s',
+      write.undo_table, afters, same_key, imago.entity_sql(write, 'n'), journaled));
   end if;
   return queries;
 end
@@ -19716,11 +20105,12 @@ declare
   -- Whoever writes the source holds its row already.
   locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
      else
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for share) locked;
      end if;',
-    sync.plan, plan.source, plan.key_column, plan.key_type) else '' end;
+    sync.plan, plan.source, imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
+    imago.key_list(plan.key_column, 's')) else '' end;
 begin
   if imago.is_owned(plan.source) then
     return locking;
@@ -19735,13 +20125,13 @@ comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL th
 create or replace function imago.sync_not_held(sync imago.plan_sync, alias text)
 returns text
 language sql
-immutable
+stable
 set search_path = ''
 as $$
   select case when sync.creates then format(
-    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = %3$I.%4$I::text)
-      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$I.%4$I::text))',
-    sync.plan, sync.stage, alias, sync.entity_column) else '' end
+    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = (%3$s)::text)
+      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, (%3$s)::text))',
+    sync.plan, sync.stage, imago.sync_entity(sync, alias, sync.entity_column)) else '' end
 $$;
 comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, nor outside of whom runs take, where the sync would move it.';
 
@@ -20396,7 +20786,7 @@ as $$
      select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
      from (
        select to_jsonb(o.*) as before, to_jsonb(n.*) as after from old_rows o join new_rows n on %3$s
-       where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
+       where not exists (select from imago_undo.%4$I j where j.entity = %5$s and j.op = ''i'' and %6$s)
        limit 1000
      ) changed
      cross join lateral jsonb_each(changed.before) b join lateral jsonb_each(changed.after) a on a.key = b.key
@@ -20404,7 +20794,7 @@ as $$
      group by a.key;',
     write.plan, write.relation,
     (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(write.key_columns) c),
-    write.undo_table, write.entity_column,
+    write.undo_table, imago.entity_sql(write, 'n'),
     imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
     write.columns || array(
       select a.attname::text from pg_catalog.pg_attribute a
@@ -20618,6 +21008,24 @@ comment on function imago.unique_problems(text, text, text) is 'For plans: an er
 
 Example: select * from imago.unique_problems(''public.avatars'', ''id'', ''Users refer to it.'')';
 
+-- imago.unlike_fields
+create or replace function imago.unlike_fields(staged imago.plan)
+returns table (name text, type text, field text, field_type text)
+language sql
+stable
+set search_path = ''
+as $$
+  select k.name, case when c.kept like 'character varying%' then 'text' else c.kept end, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
+  from unnest(imago.key_names(staged.key_column)) with ordinality k(name, n)
+  cross join lateral imago.journal_columns(staged.source, array[k.name]) c
+  join unnest(imago.key_fields(staged.key_type)) with ordinality f(name, n) on f.n = k.n
+  join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(staged.key_type)
+  join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attname = f.name
+  where pg_catalog.to_regclass(staged.source) is not null
+    and case when c.kept like 'character varying%' then 'text' else c.kept end <> pg_catalog.format_type(a.atttypid, a.atttypmod)
+$$;
+comment on function imago.unlike_fields(imago.plan) is 'Columns of a key of several whose type is another one by now than that of their field.';
+
 -- imago.unprepare_plan
 create or replace function imago.unprepare_plan(run imago.run, plan imago.plan)
 returns text
@@ -20691,8 +21099,8 @@ as $$
 declare
   absent_sql constant text := format(
     'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
-     where not exists (select from %s s where s.%I = k.key::%s)',
-    plan.source, plan.key_column, plan.key_type);
+     where not exists (select from %s s where %s)',
+    plan.source, imago.same_key(plan, 's', 'k.key::' || plan.key_type));
   no_keys text[];
   absent text[];
 begin
@@ -21118,18 +21526,20 @@ $$;
 comment on function imago.walk_function(text, integer) is 'Name of the trigger function of a table that a plan walks and does not write, in schema imago_undo.';
 
 -- imago.walk_keys
-create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
+create or replace function imago.walk_keys(relation text, key_column text, key_type text, cursor_key text, upper_key text, size integer)
 returns text[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  listed constant text := imago.key_list(key_column, 's');
+  is_record constant boolean := cardinality(imago.key_names(key_column)) > 1;
   keys text[];
 begin
   execute format(
-    'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $3) next',
-    key_name, relation, imago.walk_range(format('s.%I', key_name), key_type, cursor_key, upper_key))
+    'select nullif(array(select (%1$s)::text from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
+    imago.key_sql(key_column, key_type, 's'), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
   into keys using cursor_key, upper_key, size;
   return keys;
 end
@@ -21137,21 +21547,23 @@ $$;
 comment on function imago.walk_keys(text, text, text, text, text, integer) is 'The next keys of a walk by keyset, at most size of them, in order; null at its end. relation is SQL: a table, or a query in brackets.';
 
 -- imago.walk_range
-create or replace function imago.walk_range(key_name text, key_type text, cursor_key text, upper_key text)
+create or replace function imago.walk_range(key_name text, key_type text, cursor_key text, upper_key text, is_record boolean default false)
 returns text
 language plpgsql
-immutable
+stable
 set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+declare
+  template constant text := case when is_record then '(%s) %s (%s)' else '%s %s %s' end;
 begin
   -- A bound that is null drops out of the text, so that the planner sees one plain index range.
   return coalesce(nullif(concat_ws(' and ',
-    case when cursor_key is not null then format('%s > $1::%s', key_name, key_type) end,
-    case when upper_key is not null then format('%s <= $2::%s', key_name, key_type) end), ''), 'true');
+    case when cursor_key is not null then format(template, key_name, '>', case when is_record then imago.key_parts(key_type, '$1::' || key_type) else '$1::' || key_type end) end,
+    case when upper_key is not null then format(template, key_name, '<=', case when is_record then imago.key_parts(key_type, '$2::' || key_type) else '$2::' || key_type end) end), ''), 'true');
 end
 $$;
-comment on function imago.walk_range(text, text, text, text) is 'SQL condition: a key lies behind the cursor $1 and not behind the upper bound $2, each if there is one. key_name is SQL.';
+comment on function imago.walk_range(text, text, text, text, boolean) is 'SQL condition: a key lies behind the cursor $1 and not behind the upper bound $2, each if there is one. key_name is SQL; is_record: it is a key_list of several columns.';
 
 -- imago.walk_size
 create or replace function imago.walk_size(size integer, time_left interval)
@@ -22119,7 +22531,7 @@ begin
     return writes;
   end if;
   foreach write in array writes loop
-    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, write.relation, write.entity_column) end;
+    write.entity_column := case when write.entity_column is not null then imago.key_now(plan_name, write.relation, write.entity_column) end;
     write.key_columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
     write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(

@@ -9,9 +9,14 @@ begin
     amount := cardinality(keys);
   else
     perform set_config('search_path', path, true);
-    execute format(
-      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-      imago.check_sql(fixed), plan.key_type)
+    execute case
+      -- One look-up for each key, as in pending_keys.
+      when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+        'select coalesce(array_agg(distinct k.key), ''{}''), count(*) from %s k cross join lateral (select from (%s) f where (%s) = (%s) offset 0) f',
+        imago.records_sql(plan), imago.check_sql(fixed), imago.key_parts(plan.key_type, 'f.entity'), imago.key_parts(plan.key_type, 'k.record'))
+      else format(
+        'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+        imago.check_sql(fixed), plan.key_type) end
     into keys, amount using entities;
   end if;
 end

@@ -16,7 +16,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  key record := imago.key_of_check(plan_check);
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(

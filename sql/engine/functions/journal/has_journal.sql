@@ -9,7 +9,7 @@ declare
   found_one boolean := false;
 begin
   for write in select w.* from imago.stage_writes(plan) w loop
-    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
+    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, imago.kept_type(plan))
       into found_one using entity;
     exit when found_one;
   end loop;

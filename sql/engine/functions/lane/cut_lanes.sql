@@ -27,16 +27,18 @@ begin
     'select array_agg(b::text order by b)
      from (
        select distinct on (part) b
-       from (
-         select b, ntile($4) over (order by b) as part
-         from pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
-         where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited
-       ) parts
+       from (select b, ntile($4) over (order by b) as part from %s) parts
        where part < $4
        order by part, b desc
      ) cuts',
-    coalesce(plan.key_type, 'text'))
-  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
+    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
+      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
+    -- Statistics know each column by itself: some blocks of the table are read instead.
+    else format('(select (%s)%s as b from %s s tablesample system ($5)) keys', imago.key_of(plan, 's'),
+      case run.direction when 'rollback' then '::text collate "C"' end, plan.source) end)
+  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
+    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)

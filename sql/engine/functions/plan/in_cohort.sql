@@ -11,7 +11,7 @@ begin
     return keys;
   end if;
   return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
-    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from unnest(%L::%s[]) with ordinality k(key, n) where %s',
+    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from (select u.key::%2$s as key, u.n from unnest(%1$L::text[]) with ordinality u(key, n)) k where %3$s',
     keys, staged.key_type, condition))));
 end
 $$;

@@ -7,7 +7,7 @@ as $$
 declare
   wanted imago.cohort_taken;
   walked constant imago.plan := imago.plan_at_stage(plan, imago.first_walked(plan));
-  key_type constant text := coalesce(walked.key_type, imago.key_type(walked.source, walked.key_column));
+  key_type constant text := coalesce(walked.key_type, imago.found_key_type(walked));
   most constant integer := 10000;
 begin
   -- Some clients send an object as its text.
