@@ -5,8 +5,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
+import { openDatabase } from '../connection/open.ts';
 import { openDashboard } from '../dashboard/server.ts';
 import { ensureEmbedded } from '../embedded/supabase.ts';
 import { root } from '../manifest.ts';
@@ -24,7 +24,7 @@ mkdirSync(to, { recursive: true });
 const embedded = await ensureEmbedded({ folder, sample: 20_000, onStep: console.error });
 const dashboard = await openDashboard(embedded);
 const browser = await startChromium();
-const sql = postgres(embedded.databaseUrl, { max: 1, onnotice: () => {} });
+const sql = openDatabase(embedded.databaseUrl, { warn: console.error });
 try {
   const page = await browser.newPage();
   await lookAt(page, everyLook[0] as Look);

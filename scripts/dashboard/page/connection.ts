@@ -110,6 +110,7 @@ async function send(name: Name, sent: Sent, signal: AbortSignal | undefined): Pr
       ...(signal && { signal }),
       cache: 'no-store',
       credentials: 'omit',
+      redirect: 'error',
       referrerPolicy: 'no-referrer',
     });
     isOffline.value = false;
