@@ -35,8 +35,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     }),
     act: async ({ target, options }, { terminal, signal, atEnd }) => {
       sayTarget(terminal, target);
-      const { url, secretKey, release } = await reach(target, terminal);
-      atEnd(release);
+      const reached = await reach(target, terminal);
+      atEnd(() => reached.release());
+      const { url, secretKey } = reached;
       // What would meet every click is said here.
       await call(connect(url, secretKey), 'get_migration_plans', undefined as never);
       const dashboard = await openDashboard({ url, secretKey, port: options.port });

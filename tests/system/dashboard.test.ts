@@ -39,6 +39,13 @@ async function startDashboard({ environment }: Project) {
   return { command, url: command.stdout().trim() };
 }
 
+/** How much has moved under the reader's eyes by itself, as browsers measure it. */
+const countShifts = `
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const { hadRecentInput, value } of list.getEntries()) if (!hadRecentInput) window.shifted += value;
+  }).observe({ type: 'layout-shift' });`;
+
 /** A tab of its own, with what it asked for and what went wrong in it. */
 async function openPage(url: string) {
   const context = await browser.createBrowserContext();
@@ -51,6 +58,7 @@ async function openPage(url: string) {
   page.on('console', (message) => {
     if (/Content.Security.Policy|Uncaught/.test(message.text())) faults.push(message.text());
   });
+  await page.evaluateOnNewDocument(countShifts);
   await lookAt(page, WIDE);
   await page.goto(url);
   return { page, asked, faults };
@@ -92,6 +100,7 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await until(page, "Number.parseFloat(document.querySelector('.percent')?.textContent) > 0");
   await act(page, 'pause');
   await says(page, 'Paused: nothing moves');
+  expect(await page.evaluate('window.shifted')).toBeLessThan(0.02);
   expect(await state(sql)).toBe('paused');
   await lookAt(page, { ...WIDE, scheme: 'dark' });
   expect(await flaws(page)).toEqual([]);
@@ -102,6 +111,7 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await call(sql, 'throttle_migration', { max_per_second: 0 });
   await act(page, 'resume');
   await says(page, 'All done, except 1 user set aside');
+  expect(await page.evaluate('window.shifted')).toBeLessThan(0.02);
   await openTab(page, 'aside');
   await says(page, `Failed · 23514`);
   await says(page, id);

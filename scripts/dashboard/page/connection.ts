@@ -38,6 +38,9 @@ function readToken(): string | undefined {
   return sessionStorage.getItem(tokenName) ?? undefined;
 }
 
+// Another start of the command at the same port: only what is behind the # differs, and nothing would be loaded.
+addEventListener('hashchange', () => location.reload());
+
 const token = target === undefined ? undefined : readToken();
 
 /** Whether there is somebody to ask. */
@@ -110,6 +113,7 @@ async function send(name: Name, sent: Sent, signal: AbortSignal | undefined): Pr
       ...(signal && { signal }),
       cache: 'no-store',
       credentials: 'omit',
+      redirect: 'error',
       referrerPolicy: 'no-referrer',
     });
     isOffline.value = false;

@@ -68,14 +68,14 @@ async function work(mine: Drive): Promise<void> {
       run = answer.run == null ? run : Number(answer.run);
       look();
       const end = endOf(answer, mine.direction);
-      if (end && isOn()) return finish(end);
+      if (end) return finish(mine, end);
       await delay(answer.retry_after_ms ?? 0);
     } catch (error) {
       if (!isOn()) return;
       const met = asTrouble(error);
       failedTries += 1;
       if (!met.passes || failedTries > patience) {
-        return finish({ kind: 'bad', text: `${met.message} (${met.code})`, hint: met.hint });
+        return finish(mine, { kind: 'bad', text: `${met.message} (${met.code})`, hint: met.hint });
       }
       await delay(Math.min(10_000, 500 * 2 ** failedTries));
     }
@@ -92,9 +92,10 @@ async function once(
   return await ask('rollback', { body: all }, batchAnswer, calls.signal);
 }
 
-/** The first caller that ends says why, and the others end after what they are at. */
-function finish(end: Notice): void {
-  drive.value = undefined;
+/** The first caller that ends says why, and the batches of the others are their last. */
+function finish(mine: Drive, end: Notice): void {
+  if (drive.value !== mine) return;
+  letGo();
   notice.value = end;
   look();
 }

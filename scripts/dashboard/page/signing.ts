@@ -90,6 +90,7 @@ async function grant(
       headers: { apikey: key, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       credentials: 'omit',
+      redirect: 'error',
       referrerPolicy: 'no-referrer',
     });
   } catch {

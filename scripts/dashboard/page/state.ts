@@ -131,7 +131,7 @@ async function lookAtPlan(name: string): Promise<Progress> {
   const knowsRun = history.value?.runs.some(({ run }) => Number(run) === Number(progress.value?.run));
   const [seen] = await Promise.all([
     ask('progress', query('progress'), progressAnswer),
-    keep(performance, name, ask('progress', query('performance'), performanceAnswer)),
+    tab.value === 'run' && keep(performance, name, ask('progress', query('performance'), performanceAnswer)),
     // The picture of a run begins before this page did.
     (tab.value === 'history' || !knowsRun) &&
       keep(history, name, ask('progress', query('history'), runHistoryAnswer)),

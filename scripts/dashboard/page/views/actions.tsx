@@ -11,7 +11,7 @@ export function Actions() {
     <section class="actions" aria-label="What to do">
       {isDriving.value ? (
         <button type="button" onClick={letGo} title="The run goes on when somebody works on it again.">
-          Stop working here
+          Stop here
         </button>
       ) : (
         <Act name="start" primary label={isUnderWay ? 'Go on …' : 'Start …'} />

@@ -12,9 +12,9 @@ const roles = { viewer: 'viewer', operator: 'operator', key: 'secret key' } as c
 export function App() {
   return (
     <>
-      <a class="skip" href="#main">
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to the plan
-      </a>
+      </button>
       <header class="top">
         <strong class="brand">Imago</strong>
         {canAsk() && (
@@ -41,7 +41,11 @@ export function App() {
 function Shown() {
   const met = trouble.value;
   if (!plans.value) {
-    return <main id="main">{met ? <Met /> : <Loading />}</main>;
+    return (
+      <main id="main" tabIndex={-1}>
+        {met ? <Met /> : <Loading />}
+      </main>
+    );
   }
   if (plans.value.plans.length === 0) return <NoPlans />;
   return (
@@ -104,7 +108,7 @@ function Loading() {
 
 function NoPlans() {
   return (
-    <main id="main" class="empty">
+    <main id="main" class="empty" tabIndex={-1}>
       <h1>No plan yet</h1>
       <p>Imago is installed, and there is no migration plan in this database.</p>
       <p>
@@ -117,7 +121,7 @@ function NoPlans() {
 
 function NoToken() {
   return (
-    <main id="main" class="empty">
+    <main id="main" class="empty" tabIndex={-1}>
       <h1>This address lacks its token</h1>
       <p>
         Open the whole address that the command has printed: it ends with # and the token. Each start has

@@ -20,7 +20,7 @@ export function SignIn() {
   };
 
   return (
-    <main id="main" class="sign-in">
+    <main id="main" class="sign-in" tabIndex={-1}>
       <h1>Sign in to your project</h1>
       <p class="muted">
         As a user of your app who is a viewer or an operator (<code>imago_role</code> in{' '}
