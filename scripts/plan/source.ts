@@ -28,7 +28,13 @@ export type Column = z.output<typeof columnSchema>;
 export const keyTypes = ['uuid', 'smallint', 'integer', 'bigint', 'text'] as const;
 
 /** Of one of several columns of a key. */
-const fieldTypes: readonly string[] = [...keyTypes, 'boolean'];
+const fieldTypes: readonly string[] = [
+  ...keyTypes,
+  'boolean',
+  'date',
+  'timestamp with time zone',
+  'timestamp without time zone',
+];
 
 /** A table that a plan can walk. */
 export interface Source {
@@ -184,7 +190,8 @@ const columnsOf = (names: readonly string[]): string => names.map((name) => name
 /** `id`, or `organization_id,user_id`. */
 export const keyNames = (list: string): string[] => list.split(',').map((name) => name.trim());
 
-const plainType = (type = ''): string => type.replace(/^character varying.*/, 'text');
+const plainType = (type = ''): string =>
+  type.replace(/^character varying.*/, 'text').replace(/^timestamp\(\d\)/, 'timestamp');
 
 function keyColumn(table: string, columns: readonly Column[], name: string): Column {
   const found = columns.find((column) => column.name === name);

@@ -1118,7 +1118,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, foreign_source, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, foreign_source, no_primary_key, missing_column, key_column, key_type, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
 
 create type imago.identity_walk as (
   stage integer,
@@ -1752,8 +1752,8 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(k.key::text order by k.key), ''{}'') from (select %s as key from %s s where %s) k where k.key::text <> all ($2)',
-    imago.key_of(plan, 's'), plan.source,
+    'select coalesce(array_agg(k.text order by k.key), ''{}'') from (select %s as key, %s as text from %s s where %s) k where k.text <> all ($2)',
+    imago.key_of(plan, 's'), imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source,
     imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using segment, free;
   return result;
@@ -2494,7 +2494,7 @@ as $$
 declare
   result text;
 begin
-  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  execute format('select %s', imago.text_of_key(plan.key_type, '$1::' || plan.key_type)) into result using entity;
   return result;
 end
 $$;
@@ -3649,8 +3649,8 @@ begin
   if staged.stage = first and taken.percent > 0 then
     -- The first 32 bits of the hash, below so many of all 2^32: everybody can compute that, in any language.
     conditions := conditions || format(
-      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s::text, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
-      key, ceil(taken.percent / 100 * 4294967296));
+      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
+      imago.text_of_key(key_type, key), ceil(taken.percent / 100 * 4294967296));
   end if;
   if staged.stage = first and taken.keys <> '{}' then
     conditions := conditions || imago.keys_match(imago.key_parts(key_type, key), key_type, format('(%L::%s[])', taken.keys, key_type));
@@ -4409,10 +4409,10 @@ begin
     cross join generate_series(1, lanes) n;
   end if;
   execute format(
-    'select array_agg(b::text order by b)
+    'select array_agg(%2$s order by b)
      from (
        select distinct on (part) b
-       from (select b, ntile($4) over (order by b) as part from %s) parts
+       from (select b, ntile($4) over (order by b) as part from %1$s) parts
        where part < $4
        order by part, b desc
      ) cuts',
@@ -4420,8 +4420,9 @@ begin
       'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
        where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
     -- Statistics know each column by itself: some blocks of the table are read instead.
-    else format('(select (%s)%s as b from %s s tablesample system ($5)) keys', imago.key_of(plan, 's'),
-      case run.direction when 'rollback' then '::text collate "C"' end, plan.source) end)
+    else format('(select %s as b from %s s tablesample system ($5)) keys', case run.direction
+      when 'rollback' then imago.text_of_key(plan.key_type, imago.key_of(plan, 's')) || ' collate "C"' else imago.key_of(plan, 's') end, plan.source) end,
+    imago.text_of_key(case run.direction when 'rollback' then 'text' else coalesce(plan.key_type, 'text') end, 'b'))
   into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
     least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
@@ -5406,7 +5407,7 @@ stable
 set search_path = ''
 as $$
   select format('select coalesce(array_agg(distinct r.k), ''{}'') from (%s) r where r.k is not null', (
-    select string_agg(format('select (%s)::text as k from %s t', imago.sync_entity(s, 't', imago.key_now(s.plan, s.relation, s.entity_column)), t), ' union all ')
+    select string_agg(format('select %s as k from %s t', imago.sync_entity(s, 't', imago.key_now(s.plan, s.relation, s.entity_column)), t), ' union all ')
     from unnest(case event when 'INSERT' then '{imago_new}' when 'DELETE' then '{imago_old}' else '{imago_old,imago_new}' end::text[]) t))
   from imago.plan_sync s where s.plan = plan_name and s.position = sync_position
 $$;
@@ -5585,11 +5586,12 @@ set search_path = ''
 as $$
 declare
   owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  record_type constant text := imago.record_type(write.plan, write.stage);
 begin
   if cardinality(imago.key_names(owner)) = 1 then
     return imago.key_list(owner, row_name);
   end if;
-  return imago.key_sql(owner, imago.record_type(write.plan, write.stage), row_name) || '::text';
+  return imago.text_of_key(record_type, imago.key_sql(owner, record_type, row_name));
 end
 $$;
 comment on function imago.entity_sql(imago.plan_write, text) is 'SQL: the entity that a row of a declared write names, as its journal keeps it.';
@@ -7728,10 +7730,10 @@ begin
     return query
       select staged.stage, staged.source, u.entity
       from jsonb_array_elements_text(imago.ask_pending(staged, format(
-        'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
+        'select coalesce(jsonb_agg(%s order by u.entity nulls first), ''[]'') from (
            select p.entity from (select distinct entity from %s) p
            where not exists (select from %s s where %s) order by p.entity nulls first limit %s) u',
-        imago.plan_object(staged, 'pending'), staged.source, imago.same_key(staged, 's', 'p.entity'), most))) with ordinality u(entity, n)
+        imago.text_of_key(staged.key_type, 'u.entity'), imago.plan_object(staged, 'pending'), staged.source, imago.same_key(staged, 's', 'p.entity'), most))) with ordinality u(entity, n)
       order by u.n;
   end loop;
 end
@@ -8263,14 +8265,15 @@ declare
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
+    'select coalesce(array_agg(%4$s order by e.key), ''{}''), coalesce(array_agg(%5$s order by e.key), ''{}'')
      from (
        select distinct on (f.entity) f.entity, f.key from (%1$s) f where %2$s and f.entity is not null order by f.entity, f.key
      ) e
-     where e.entity::text not in (select imago.set_aside_keys($3, ''forward'', stage => $4)) %3$s',
+     where %4$s not in (select imago.set_aside_keys($3, ''forward'', stage => $4)) %3$s',
     query, imago.piece_range(plan_check, cursor_key, last_key),
     case when first_time_only and cursor_key is not null then format(
-      'and not exists (select from (%s) p where p.entity = e.entity and p.key <= $1::%s)', query, key.type) end)
+      'and not exists (select from (%s) p where p.entity = e.entity and p.key <= $1::%s)', query, key.type) end,
+    imago.text_of_key(plan.key_type, 'e.entity'), imago.text_of_key(key.type, 'e.key'))
   into entities, first_keys using cursor_key, last_key, plan.name, plan.stage;
 end
 $$;
@@ -10073,11 +10076,13 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  -- However it was typed.
+  key constant text := imago.canonical_key(plan, entity);
   found_one boolean := false;
 begin
   for write in select w.* from imago.stage_writes(plan) w loop
     execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, imago.kept_type(plan))
-      into found_one using entity;
+      into found_one using key;
     exit when found_one;
   end loop;
   return found_one;
@@ -10480,8 +10485,8 @@ begin
     return keys;
   end if;
   return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
-    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from (select u.key::%2$s as key, u.n from unnest(%1$L::text[]) with ordinality u(key, n)) k where %3$s',
-    keys, staged.key_type, condition))));
+    'select coalesce(jsonb_agg(%4$s order by k.n), ''[]'') from (select u.key::%2$s as key, u.n from unnest(%1$L::text[]) with ordinality u(key, n)) k where %3$s',
+    keys, staged.key_type, condition, imago.text_of_key(staged.key_type, 'k.key')))));
 end
 $$;
 comment on function imago.in_cohort(imago.plan, text[]) is 'Those of the keys that runs of a plan take, in their order; IM071 where a condition of a cohort cannot be evaluated.';
@@ -12016,7 +12021,8 @@ begin
   foreach name in array names loop
     return query select * from imago.column_problems(staged.source, name, case cardinality(names)
       when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
-      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean'] end);
+      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date',
+        'timestamp with time zone', 'timestamp without time zone'] end);
     return query
       select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
         format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
@@ -13416,8 +13422,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
   execute format(
-    'select array(select (%s)::text from %s s order by %s limit $1 offset $2)',
-    imago.key_of(plan, 's'), plan.source, imago.key_list(plan.key_column, 's'))
+    'select array(select %s from %s s order by %s limit $1 offset $2)',
+    imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)
@@ -13714,11 +13720,12 @@ begin
   -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
   execute (
     select format(
-      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+      'select array_agg(n.k order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
          select r.k, max(r.place) as place, count(*) as rows from (
            select %1$s as k, t.ctid as place from %2$I.%3$I t where t.ctid > $1::tid and t.ctid <= $2::tid order by t.ctid limit $3) r
          group by r.k) n',
-      imago.key_sql(w.key_column, plan.key_type, 't'), w.relation_schema, w.relation_name)
+      case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
+      w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
@@ -13811,14 +13818,15 @@ declare
   first_key text;
   result bigint;
   pending constant text := format(
-    'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+    'select %5$s from %1$I.pending p
+     where %5$s not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'));
+       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'),
+    imago.text_of_key(plan.key_type, 'p.entity'));
   own constant text := imago.key_parts(plan.key_type, 'p.entity');
   boundary text;
 begin
-  execute format('select (%s)::text from %s s order by %s limit 1 offset $1', imago.key_of(plan, 's'), plan.source, imago.key_list(plan.key_column, 's'))
+  execute format('select %s from %s s order by %s limit 1 offset $1', imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
     into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and (%1$s) >= (%2$s) order by %1$s limit 1', own, imago.key_parts(plan.key_type, '$2::' || plan.key_type)) into first_key using plan.name, boundary;
@@ -14904,8 +14912,8 @@ declare
 begin
   if size is not null then
     execute format(
-      'select (%s)::text from %s s where %s order by %s offset $2 limit 1',
-      imago.key_sql(key.key_column, key.type, 's'), plan_check.source, rest, listed)
+      'select %s from %s s where %s order by %s offset $2 limit 1',
+      imago.text_of_key(key.type, imago.key_sql(key.key_column, key.type, 's')), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -15790,7 +15798,7 @@ begin
   wanted.keys := array(select distinct jsonb_array_elements_text(cohort -> 'keys') order by 1);
   if wanted.keys <> '{}' and key_type is not null then
     begin
-      execute format('select array_agg(k order by k) from (select distinct k::%s::text from unnest($1) k) c(k)', key_type)
+      execute format('select array_agg(k order by k) from (select distinct %s from unnest($1) k) c(k)', imago.text_of_key(key_type, 'k::' || key_type))
       into wanted.keys using wanted.keys;
     exception when data_exception then
       perform imago.raise_error('IM015', 'keys', left(cohort ->> 'keys', 60), 'keys of the type ' || key_type);
@@ -17171,10 +17179,11 @@ begin
   -- The view may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l
-       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end%s
-       limit $3) first_ones', source, within)
+    'select coalesce(array_agg(%3$s order by entity), ''{}'') from (
+       select entity from (%1$s) l
+       where case when entity is null then not $5 else %3$s not in (select imago.set_aside_keys($1, $2, stage => $4)) end%2$s
+       limit $3) first_ones', source, within,
+    imago.text_of_key(case run.direction when 'forward' then plan.key_type else 'text' end, 'entity'))
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
   return result;
@@ -19803,7 +19812,7 @@ as $$
 declare
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
-       select (%1$s)::text as k from new_rows n union all select (%2$s)::text from old_rows o) named where k is not null';
+       select %1$s as k from new_rows n union all select %2$s from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
   event text;
@@ -19963,12 +19972,12 @@ declare
   named constant text := imago.key_sql(entity_column, key_type, row_name);
 begin
   if cardinality(imago.key_names(entity_column)) = 1 then
-    return named;
+    return imago.text_of_key(key_type, named);
   end if;
-  return format('case when num_nulls(%s) = 0 then %s end', imago.key_list(entity_column, row_name), named);
+  return format('case when num_nulls(%s) = 0 then %s end', imago.key_list(entity_column, row_name), imago.text_of_key(key_type, named));
 end
 $$;
-comment on function imago.sync_entity(imago.plan_sync, text, text) is 'SQL: the entity that a row of a sync''s relation names; null where one of its columns is.';
+comment on function imago.sync_entity(imago.plan_sync, text, text) is 'SQL: the entity that a row of a sync''s relation names, as text; null where one of its columns is.';
 
 -- imago.sync_fill
 create or replace function imago.sync_fill(sync imago.plan_sync)
@@ -20129,8 +20138,8 @@ stable
 set search_path = ''
 as $$
   select case when sync.creates then format(
-    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = (%3$s)::text)
-      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, (%3$s)::text))',
+    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = %3$s)
+      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$s))',
     sync.plan, sync.stage, imago.sync_entity(sync, alias, sync.entity_column)) else '' end
 $$;
 comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, nor outside of whom runs take, where the sync would move it.';
@@ -20339,6 +20348,39 @@ begin
 end
 $$;
 comment on function imago.take_readings(imago.plan, imago.run, imago.governor, boolean) is 'Reads all signals that have thresholds and are not ignored; dear ones only when they are due. Changes nothing.';
+
+-- imago.text_of_key
+create or replace function imago.text_of_key(key_type text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  parts text;
+  has_times boolean;
+begin
+  if imago.key_fields(key_type) is not null then
+    -- What a date or a moment is written like is up to the session; in JSON it is not.
+    select string_agg(case
+        when f.type like 'timestamp%with time zone' then format('(replace(pg_catalog.to_jsonb(%1$s at time zone ''UTC'') #>> ''{}'', ''T'', '' '') || case when isfinite(%1$s) then ''+00'' else '''' end)', f.value)
+        when f.is_time then format('replace(pg_catalog.to_jsonb(%s) #>> ''{}'', ''T'', '' '')', f.value)
+        else f.value end, ', ' order by f.attnum), bool_or(f.is_time)
+      into parts, has_times
+    from (
+      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, format('(%s).%I', key, a.attname) as value
+      from pg_catalog.pg_type t
+      join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      cross join lateral (select pg_catalog.format_type(a.atttypid, a.atttypmod) as type) y
+      where t.oid = pg_catalog.to_regtype(key_type)) f;
+    if has_times then
+      return format('case when (%1$s) is not null then row(%2$s)::text else (%1$s)::text end', key, parts);
+    end if;
+  end if;
+  return format('(%s)::text', key);
+end
+$$;
+comment on function imago.text_of_key(text, text) is 'SQL: the text of a key, the same in every session: moments are in UTC.';
 
 -- imago.throttle_fields
 create or replace function imago.throttle_fields(throttle imago.throttle)
@@ -21538,8 +21580,8 @@ declare
   keys text[];
 begin
   execute format(
-    'select nullif(array(select (%1$s)::text from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
-    imago.key_sql(key_column, key_type, 's'), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
+    'select nullif(array(select %1$s from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
+    imago.text_of_key(key_type, imago.key_sql(key_column, key_type, 's')), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
   into keys using cursor_key, upper_key, size;
   return keys;
 end

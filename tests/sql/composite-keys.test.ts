@@ -4,6 +4,7 @@ import { call, refusal, value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { back, contents, createPlan, forward, PLAN } from '../support/plan.ts';
+import { createShops, hostile, TABLES } from '../support/shops.ts';
 import { expectNoTraces } from '../support/state.ts';
 import { failedSyncs } from '../support/sync.ts';
 
@@ -13,80 +14,11 @@ afterEach(async () => {
   await Promise.all(databases.splice(0).map((db) => db.drop()));
 });
 
-/** Texts that a record, an array, a log or JSON could take apart at the wrong place. */
-const hostile = [
-  '',
-  ' ',
-  ',',
-  '(',
-  ')',
-  '"',
-  "'",
-  '\\',
-  '{}',
-  'null',
-  'a,b',
-  '("a,b")',
-  'Ä é 𝄞',
-  '%s $1',
-  'x'.repeat(300),
-];
-
-const TABLES = ['public.shops', 'public.sales', 'public.signs'];
-
-/** Shops by country and code; the plan gives each a label, a sign of its own, and its sales the label. */
 async function shops(rows: number): Promise<Sql> {
   const db = await freshDatabase({});
   databases.push(db);
-  const { sql } = db;
-  await sql.unsafe(`
-    create table public.shops (country text, code text, name text, label text, primary key (country, code));
-    create table public.sales (
-      id integer primary key, country text not null, code text not null, label text,
-      foreign key (country, code) references public.shops on update cascade on delete cascade);
-    create index on public.sales (country, code);
-    create table public.signs (
-      country text, code text, label text, primary key (country, code),
-      foreign key (country, code) references public.shops on update cascade on delete cascade)`);
-  await sql`
-    insert into public.shops select c, d, 'shop' from unnest(${hostile}::text[]) c, unnest(${hostile}::text[]) d
-    order by 1, 2 limit ${rows}`;
-  await sql`insert into public.sales select row_number() over (), country, code from public.shops, generate_series(1, 2)`;
-  await createPlan(sql, {
-    table: 'shops',
-    key: '{country,code}',
-    keyType: 'record',
-    fields: { country: 'text', code: 'text' },
-    pending:
-      's.label is null or exists (select from public.sales l where l.country = s.country and l.code = s.code and l.label is null)',
-    apply: `
-      insert into public.signs (country, code, label) select k.country, k.code, 'sign' from unnest(keys) k on conflict do nothing;
-      update public.shops s set label = s.country || s.code where (s.country, s.code) in (select k.country, k.code from unnest(keys) k) and s.label is null;
-      update public.sales l set label = l.country || l.code where (l.country, l.code) in (select k.country, k.code from unnest(keys) k) and l.label is null;`,
-    writes: [
-      { relation: 'public.signs', entity: '{country,code}', inserts: true },
-      { relation: 'public.shops', entity: '{country,code}', columns: ['label'] },
-      { relation: 'public.sales', entity: '{country,code}', columns: ['label'] },
-    ],
-    syncs: [
-      {
-        name: 'new shops',
-        relation: 'public.shops',
-        entity: '{country,code}',
-        events: ['insert'],
-        creates: true,
-        statement: `select ${PLAN}.apply(array(select row(n.country, n.code)::${PLAN}.key from new_rows n))`,
-      },
-      {
-        name: 'new sales',
-        relation: 'public.sales',
-        entity: '{country,code}',
-        events: ['insert'],
-        statement: `update public.sales l set label = l.country || l.code from new_rows n where l.id = n.id`,
-      },
-    ],
-  });
-  return sql;
+  await createShops(db.sql, rows);
+  return db.sql;
 }
 
 const faults = (sql: Sql) =>
@@ -362,6 +294,78 @@ describe('a key of several columns', () => {
     expect(await contents(sql, tables)).toEqual(before);
   });
 
+  test('may hold dates and moments, whatever a session writes them like', async () => {
+    const db = await freshDatabase({});
+    databases.push(db);
+    const { sql } = db;
+    await sql.unsafe(`
+      create table public.readings (sensor integer, at timestamptz(3), day date, value integer, doubled integer, primary key (sensor, at, day)) partition by range (at);
+      create table public.early partition of public.readings for values from (minvalue) to ('2024-03-31 01:00:00+00');
+      create table public.late partition of public.readings default;
+      insert into public.readings select n % 3, '2024-03-31 00:00:00+00'::timestamptz + n * interval '7.001 min', date '2024-03-01' + n, n from generate_series(1, 30) n`);
+    const before = await contents(sql, ['public.readings']);
+    const pending = 's.doubled is distinct from s.value * 2';
+    await createPlan(sql, {
+      table: 'readings',
+      key: '{sensor,at,day}',
+      keyType: 'record',
+      fields: { sensor: 'integer', at: 'timestamptz(3)', day: 'date' },
+      pending,
+      apply: `update public.readings s set doubled = s.value * 2 from unnest(keys) k where s.sensor = k.sensor and s.at = k.at and s.day = k.day and ${pending};`,
+      writes: [{ relation: 'public.readings', entity: '{sensor,at,day}', columns: ['doubled'] }],
+      syncs: [
+        {
+          name: 'values',
+          relation: 'public.readings',
+          entity: '{sensor,at,day}',
+          columns: ['value'],
+          creates: true,
+          statement: `select ${PLAN}.apply(array(select row(n.sensor, n.at, n.day)::${PLAN}.key from new_rows n))`,
+        },
+      ],
+    });
+    const sessions = await Promise.all(
+      [
+        ['Asia/Kolkata', 'German'],
+        ['America/New_York', 'SQL, MDY'],
+        ['UTC', 'ISO'],
+      ].map(async ([zone, style]) => {
+        const session = db.connect({ max: 1 });
+        await session.unsafe(`set timezone = '${zone}'; set datestyle = '${style}'`);
+        return session;
+      }),
+    );
+    const [kolkata, york, utc] = sessions as [Sql, Sql, Sql];
+    const key = '(1,"2024-03-31 00:07:00.06+00",2024-03-02)';
+    await value(kolkata, `select public.prepare_migration('${PLAN}') from generate_series(1, 9)`);
+    await migrateAll(kolkata, { plan: PLAN, batch_size: 4 });
+    expect(await value(sql, 'select count(*)::int from public.readings where doubled = 2 * value')).toBe(30);
+    expect(
+      await call(york, 'rollback_entity', {
+        plan: PLAN,
+        entity: '(1,"03/30/2024 20:07:00.06 EDT",03/02/2024)',
+      }),
+    ).toMatchObject({
+      entity: key,
+      rolled_back: true,
+    });
+    // Held, in the words of any session: no write of the app moves it, nor a run.
+    await york.unsafe("update public.readings set value = value where sensor = 1 and day = '2024-03-02'");
+    await migrateAll(utc, { plan: PLAN });
+    const held = () => value(sql, `select string_agg(entity, ' ') from imago.failure where kind = 'held'`);
+    expect(await held()).toBe(key);
+    expect(await value(sql, 'select count(*)::int from public.readings where doubled is null')).toBe(1);
+    expect(await call(kolkata, 'migrate_entity', { plan: PLAN, entity: key })).toMatchObject({
+      entity: key,
+      migrated: true,
+    });
+    await york.unsafe("update public.readings set at = at + interval '1 hour' where sensor = 2");
+    await rollbackAll(york, { plan: PLAN });
+    expect([...(await sql`select entity, reason from imago.failure`)]).toEqual([]);
+    await sql.unsafe("update public.readings set at = at - interval '1 hour' where sensor = 2");
+    expect(await contents(sql, ['public.readings'])).toEqual(before);
+  });
+
   test('is refused by the preflight where it is not unique, nullable or of other types, and where its type is missing', async () => {
     const sql = await shops(2);
     const problems = async () =>
@@ -381,8 +385,8 @@ describe('a key of several columns', () => {
       { kind: 'nullable' },
     ]);
     await sql`update imago.plan set key_column = '{country,code}'`;
-    await sql.unsafe('alter table public.shops add primary_at timestamptz not null default now()');
-    await sql`update imago.plan set key_column = '{country,primary_at}'`;
+    await sql.unsafe('alter table public.shops add price numeric not null default 0');
+    await sql`update imago.plan set key_column = '{country,price}'`;
     expect(await problems()).toMatchObject([
       { kind: 'key_type' },
       { kind: 'not_unique' },

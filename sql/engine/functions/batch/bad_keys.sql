@@ -19,8 +19,8 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(k.key::text order by k.key), ''{}'') from (select %s as key from %s s where %s) k where k.key::text <> all ($2)',
-    imago.key_of(plan, 's'), plan.source,
+    'select coalesce(array_agg(k.text order by k.key), ''{}'') from (select %s as key, %s as text from %s s where %s) k where k.text <> all ($2)',
+    imago.key_of(plan, 's'), imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source,
     imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using segment, free;
   return result;

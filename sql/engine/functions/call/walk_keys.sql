@@ -10,8 +10,8 @@ declare
   keys text[];
 begin
   execute format(
-    'select nullif(array(select (%1$s)::text from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
-    imago.key_sql(key_column, key_type, 's'), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
+    'select nullif(array(select %1$s from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
+    imago.text_of_key(key_type, imago.key_sql(key_column, key_type, 's')), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
   into keys using cursor_key, upper_key, size;
   return keys;
 end

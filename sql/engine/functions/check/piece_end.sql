@@ -13,8 +13,8 @@ declare
 begin
   if size is not null then
     execute format(
-      'select (%s)::text from %s s where %s order by %s offset $2 limit 1',
-      imago.key_sql(key.key_column, key.type, 's'), plan_check.source, rest, listed)
+      'select %s from %s s where %s order by %s offset $2 limit 1',
+      imago.text_of_key(key.type, imago.key_sql(key.key_column, key.type, 's')), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;

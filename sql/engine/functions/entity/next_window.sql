@@ -8,14 +8,15 @@ declare
   first_key text;
   result bigint;
   pending constant text := format(
-    'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+    'select %5$s from %1$I.pending p
+     where %5$s not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'));
+       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'),
+    imago.text_of_key(plan.key_type, 'p.entity'));
   own constant text := imago.key_parts(plan.key_type, 'p.entity');
   boundary text;
 begin
-  execute format('select (%s)::text from %s s order by %s limit 1 offset $1', imago.key_of(plan, 's'), plan.source, imago.key_list(plan.key_column, 's'))
+  execute format('select %s from %s s order by %s limit 1 offset $1', imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
     into boundary using batch_offset + size;
   if boundary is not null then
     execute pending || format(' and (%1$s) >= (%2$s) order by %1$s limit 1', own, imago.key_parts(plan.key_type, '$2::' || plan.key_type)) into first_key using plan.name, boundary;

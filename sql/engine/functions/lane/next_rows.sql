@@ -27,11 +27,12 @@ begin
   -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
   execute (
     select format(
-      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+      'select array_agg(n.k order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
          select r.k, max(r.place) as place, count(*) as rows from (
            select %1$s as k, t.ctid as place from %2$I.%3$I t where t.ctid > $1::tid and t.ctid <= $2::tid order by t.ctid limit $3) r
          group by r.k) n',
-      imago.key_sql(w.key_column, plan.key_type, 't'), w.relation_schema, w.relation_name)
+      case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
+      w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end

@@ -22,8 +22,8 @@ begin
   if staged.stage = first and taken.percent > 0 then
     -- The first 32 bits of the hash, below so many of all 2^32: everybody can compute that, in any language.
     conditions := conditions || format(
-      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s::text, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
-      key, ceil(taken.percent / 100 * 4294967296));
+      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
+      imago.text_of_key(key_type, key), ceil(taken.percent / 100 * 4294967296));
   end if;
   if staged.stage = first and taken.keys <> '{}' then
     conditions := conditions || imago.keys_match(imago.key_parts(key_type, key), key_type, format('(%L::%s[])', taken.keys, key_type));

@@ -7,7 +7,7 @@ as $$
 declare
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
-       select (%1$s)::text as k from new_rows n union all select (%2$s)::text from old_rows o) named where k is not null';
+       select %1$s as k from new_rows n union all select %2$s from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
   event text;
