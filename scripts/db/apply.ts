@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql, TransactionSql } from 'postgres';
 import { CallError } from '../client.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
+import { mayBringRows } from '../sql/kinds.ts';
 import { findIndex, type IndexThere, runAlone } from './alone.ts';
 import { type MovedAside, moveAside } from './aside.ts';
-import { type PutBack, Return } from './back.ts';
+import { Return, type Returned } from './back.ts';
 import type { Context } from './context.ts';
 import {
   addToHistory,
@@ -23,34 +24,37 @@ import { openTarget, unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 
+/** What came back of a version, and the materialized views that were computed anew for it. */
+export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
+
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
-export async function applyVersion(context: Context, url: string, version: Version): Promise<PutBack[]> {
+export async function applyVersion(context: Context, url: string, version: Version): Promise<Back> {
   const script = readScript(version);
   if (!script.inTransaction) {
     await outsideTransaction(context, url, version, script, { back: false });
-    return [];
+    return { putBack: [], refreshed: [] };
   }
-  const { putBack, isPostponed } = await inTransaction(context, url, version.file, async (tx) => {
+  const returned = await inTransaction(context, url, version.file, async (tx) => {
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
-    const back = await Return.prepare(tx, version.version);
-    await runStatements(tx, script, () => back.afterStatement());
+    const back = await Return.prepare(tx, version.version, context.options);
+    await back.run(script);
     // What the file has set must not change how rows are put back.
     await tx.unsafe('reset role; set local search_path to default');
-    const returned = await back.finish();
+    const finished = await back.finish();
     await addToHistory(tx, version);
-    return returned;
+    return finished;
   });
-  return isPostponed ? [...putBack, ...(await putBackPostponed(context, url, version.version))] : putBack;
+  return returned.isPostponed ? await putBackPostponed(context, url, version.version) : returned;
 }
 
 /** Puts back, of a version that is applied, what had to wait for its commit. */
-export async function putBackPostponed(context: Context, url: string, version: string): Promise<PutBack[]> {
+export async function putBackPostponed(context: Context, url: string, version: string): Promise<Back> {
   try {
     return await inTransaction(context, url, `version ${version}`, async (tx) => {
       await lockHistory(tx);
-      return await Return.resume(tx, version);
+      return await Return.resume(tx, version, context.options);
     });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -81,7 +85,9 @@ export async function takeBack(
     await expectStanding(tx, version, true);
     await Return.resume(tx, version.version);
     const allowLoss = context.options.allowDataLoss;
-    const settle = await moveAside(tx, version.version, effects, { allowLoss });
+    const forward = readScript(version);
+    const brings = forward.inTransaction && forward.statements.some(mayBringRows);
+    const settle = await moveAside(tx, version.version, effects, { allowLoss, brings });
     await runWayBack(tx, script, effects);
     await tx.unsafe('reset role; set local search_path to default');
     const moved = await settle();
@@ -231,7 +237,7 @@ function problemOf(error: unknown, file: string): Problem {
   if (error instanceof CallError) return unreachable(error);
   if (error instanceof Problem || !(/^[0-9A-Z]{5}$/.test(code) || CONNECTION_LOST.test(code)))
     return error as Problem;
-  return explain(error, file, { text: '', line: 1 });
+  return explain(error, file);
 }
 
 /** A connection of its own, so that no setting of one file is there for the next. */

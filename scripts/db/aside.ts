@@ -4,6 +4,8 @@ import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from 
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
 import { nameOf } from './risks.ts';
+import { ownRows, sameKey } from './rows.ts';
+import { positionOf } from './sequences.ts';
 import {
   type Column,
   compareStructures,
@@ -36,13 +38,14 @@ interface Counted {
 
 /**
  * Copies into the attic what will be lost, and gives what is to be called when the way back has run: that makes sure
- * that nothing else is gone. Which things will be lost was found out on a shadow of the same version.
+ * that nothing else is gone. Which things will be lost was found out on a shadow of the same version. `brings`: whether
+ * the version fills tables and columns by itself.
  */
 export async function moveAside(
   tx: TransactionSql,
   version: string,
   effects: readonly Effect[],
-  { allowLoss }: { allowLoss: boolean },
+  { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<() => Promise<MovedAside[]>> {
   const losses = effects.filter(isLoss);
   if (losses.length > 0) {
@@ -56,7 +59,7 @@ export async function moveAside(
   for (const loss of losses) {
     const relation = named(before, loss.relation);
     // What the shadow has and the database has not, the way back will miss by itself.
-    const item = relation && (await keep(tx, version, loss, relation, losses, allowLoss));
+    const item = relation && (await keep(tx, version, loss, relation, losses, { allowLoss, brings }));
     if (item) 'tally' in item ? counted.push(item) : items.push(item);
   }
   return async () => {
@@ -95,7 +98,7 @@ async function keep(
   loss: Effect,
   relation: Relation,
   losses: readonly Effect[],
-  allowLoss: boolean,
+  { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<Item | Counted | undefined> {
   switch (loss.kind) {
     case 'sequence-lost':
@@ -113,7 +116,7 @@ async function keep(
         other.kind === 'column-lost' && other.relation.oid === loss.relation.oid ? [other.column.name] : [],
       );
       const key = await keyOf(tx, relation, gone);
-      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key);
+      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
       if (allowLoss) return undefined;
       // Without a key only the same values as before will do.
       if (loss.kind === 'type-changed' && column.labels)
@@ -138,12 +141,10 @@ function isWithParent(loss: Effect, losses: readonly Effect[]): boolean {
 }
 
 async function keepPosition(tx: TransactionSql, version: string, relation: Relation): Promise<undefined> {
-  const [position] = await tx.unsafe<{ last: string; called: boolean }[]>(
-    `select last_value::text as last, is_called as called from ${qualified(relation.schema, relation.name)}`,
-  );
-  if (!position?.called) return;
-  const details = { oid: relation.oid, last: position.last };
-  const { schema, name } = relation;
+  const position = await positionOf(tx, relation);
+  if (!position) return;
+  const { schema, name, oid } = relation;
+  const details = { oid, ...position };
   await remember(tx, version, { kind: 'sequence', schema, relation: name, column: null, details });
 }
 
@@ -159,9 +160,7 @@ async function keepTable(tx: TransactionSql, version: string, relation: Relation
   };
   const id = await remember(tx, version, entry);
   const list = columns.map((column) => `${storable(column)} as ${quote(column.name)}`).join(', ');
-  await tx.unsafe(
-    `create table ${atticTable(id)} as select ${list} from ${qualified(relation.schema, relation.name)}`,
-  );
+  await tx.unsafe(`create table ${atticTable(id)} as select ${list} from ${ownRows(relation)}`);
   return { id, object: objectOf(entry) };
 }
 
@@ -172,7 +171,10 @@ async function keepColumn(
   relation: Relation,
   column: Column,
   key: Column[],
+  brings: boolean,
 ): Promise<Item> {
+  // That there is no value says something where the version gives one.
+  const complete = loss === 'column-lost' && (column.filled || brings);
   const entry = {
     kind: loss === 'column-lost' ? ('column' as const) : ('values' as const),
     schema: relation.schema,
@@ -182,7 +184,7 @@ async function keepColumn(
       oid: relation.oid,
       number: column.number,
       columns: key.map(({ number, name }) => ({ number, name })),
-      required: column.notNull && !column.filled,
+      complete,
     },
   };
   const id = await remember(tx, version, entry);
@@ -192,7 +194,7 @@ async function keepColumn(
   ];
   await tx.unsafe(`
     create table ${atticTable(id)} as select ${list.join(', ')}
-    from ${qualified(relation.schema, relation.name)} where ${quote(column.name)} is not null`);
+    from ${ownRows(relation)} ${complete ? '' : `where ${quote(column.name)} is not null`}`);
   const changed = { relation, column, key };
   return { id, object: objectOf(entry), ...(loss === 'type-changed' && { changed }) };
 }
@@ -201,7 +203,7 @@ async function keepColumn(
 async function tally(tx: TransactionSql, relation: Relation, column: Column): Promise<Counted['tally']> {
   const rows = await tx.unsafe<{ value: string | null; rows: string }[]>(`
     select ${quote(column.name)}::text as value, count(*) as rows
-    from ${qualified(relation.schema, relation.name)} group by 1`);
+    from ${ownRows(relation)} group by 1`);
   return new Map(rows.map(({ value, rows }) => [value, Number(rows)]));
 }
 
@@ -240,20 +242,8 @@ async function keepChanged(
   await tx.unsafe(`
     alter table ${atticTable(id)} add column written text;
     update ${atticTable(id)} a set written = t.${quote(written.name)}::text
-    from ${qualified(now.schema, now.name)} t where ${sameKey(key, now)};
+    from ${ownRows(now)} t where ${sameKey(key, now)};
     delete from ${atticTable(id)} where written is not distinct from value::text`);
-}
-
-/** Joins an attic's table `a` with its table `t`, whose key may have got other names and types meanwhile. */
-export function sameKey(key: readonly { number: number; name: string }[], relation: Relation): string {
-  return key
-    .map(({ number, name }, index) => {
-      const column =
-        relation.columns.find((other) => other.number === number) ??
-        relation.columns.find((other) => other.name === name);
-      return `t.${quote(column?.name ?? name)} = a.key_${index}${column ? `::${column.type}` : ''}`;
-    })
-    .join(' and ');
 }
 
 /** Types that a version may drop are kept as text, which they can be read from again. */

@@ -24,10 +24,11 @@ const keptSchema = z.object({
     columns: z.array(partSchema).default([]),
     /** The number of a column whose values were kept. */
     number: z.number().optional(),
-    /** Whether the column must have a value. */
-    required: z.boolean().default(false),
-    /** Where a sequence was. */
+    /** Whether every row is there, also those without a value. */
+    complete: z.boolean().default(false),
+    /** Where a sequence was, and whether that was given out. */
     last: z.string().optional(),
+    called: z.boolean().default(true),
     /** Waits for a commit: it holds an enum value that the version itself has added. */
     postponed: z.boolean().default(false),
     /** Values that somebody has changed since, found before it was postponed. */
@@ -65,6 +66,11 @@ export async function retire(tx: TransactionSql, version: string): Promise<void>
 /** The table with the rows or values. */
 export function atticTable(id: string): string {
   return `imago_attic.kept_${id}`;
+}
+
+/** What the version had brought by itself into a table or column when it was taken back. */
+export function broughtTable(id: string): string {
+  return `imago_attic.brought_${id}`;
 }
 
 export async function remember(
@@ -111,7 +117,9 @@ export async function settleRows(tx: TransactionSql, id: string): Promise<number
 }
 
 export async function forget(tx: TransactionSql, id: string): Promise<void> {
-  await tx.unsafe(`drop table if exists ${atticTable(id)}; delete from imago_attic.kept where id = ${id}`);
+  await tx.unsafe(
+    `drop table if exists ${atticTable(id)}, ${broughtTable(id)}; delete from imago_attic.kept where id = ${id}`,
+  );
 }
 
 /** Removes the schema when nothing is in it any more. */
