@@ -3,9 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql, TransactionSql } from 'postgres';
 import { CallError } from '../client.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
-import { mayBringRows } from '../sql/kinds.ts';
 import { findIndex, type IndexThere, runAlone } from './alone.ts';
-import { type MovedAside, moveAside } from './aside.ts';
+import type { MovedAside } from './aside.ts';
 import { Return, type Returned } from './back.ts';
 import type { Context } from './context.ts';
 import {
@@ -16,13 +15,13 @@ import {
   readHistory,
   removeFromHistory,
 } from './history.ts';
-import { replaceLostValues } from './lost-values.ts';
-import { Problem, sqlState } from './problem.ts';
+import { Problem } from './problem.ts';
 import { readProject, type Version } from './project.ts';
-import { explain, readScript, runStatements, type Script } from './running.ts';
+import { explain, readScript, type Script } from './running.ts';
 import { openTarget, unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
+import { walkBack, walkForward } from './walking.ts';
 
 /** What came back of a version, and the materialized views that were computed anew for it. */
 export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
@@ -38,11 +37,7 @@ export async function applyVersion(context: Context, url: string, version: Versi
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
-    const back = await Return.prepare(tx, version.version, context.options);
-    await back.run(script);
-    // What the file has set must not change how rows are put back.
-    await tx.unsafe('reset role; set local search_path to default');
-    const finished = await back.finish();
+    const finished = await walkForward(tx, version.version, script, context.options);
     await addToHistory(tx, version);
     return finished;
   });
@@ -84,35 +79,12 @@ export async function takeBack(
     await lockHistory(tx);
     await expectStanding(tx, version, true);
     await Return.resume(tx, version.version);
+    const scripts = { forward: readScript(version), back: script };
     const allowLoss = context.options.allowDataLoss;
-    const forward = readScript(version);
-    const brings = forward.inTransaction && forward.statements.some(mayBringRows);
-    const settle = await moveAside(tx, version.version, effects, { allowLoss, brings });
-    await runWayBack(tx, script, effects);
-    await tx.unsafe('reset role; set local search_path to default');
-    const moved = await settle();
+    const moved = await walkBack(tx, version.version, scripts, effects, { allowLoss });
     await removeFromHistory(tx, version.version);
     return moved;
   });
-}
-
-/** A value is none of the enum. */
-const INVALID_TEXT = '22P02';
-
-/**
- * Where the way back says itself what becomes of an enum value that goes, that is done. Where it does not, it fails on
- * the first row that holds one: then these rows get another value first.
- */
-async function runWayBack(tx: TransactionSql, script: Script, effects: readonly Effect[]): Promise<void> {
-  await tx.unsafe('savepoint way_back');
-  try {
-    await runStatements(tx, script);
-  } catch (error) {
-    if (!(error instanceof Problem) || sqlState(error) !== INVALID_TEXT) throw error;
-    await tx.unsafe('rollback to savepoint way_back');
-    if (!(await replaceLostValues(tx, effects))) throw error;
-    await runStatements(tx, script);
-  }
 }
 
 /** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */

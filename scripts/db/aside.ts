@@ -25,6 +25,7 @@ export interface MovedAside {
 interface Item {
   id: string;
   object: string;
+  isTable?: boolean;
   /** Of a changed type: which values the other type did not hold is known only afterwards. */
   changed?: { relation: Relation; column: Column; key: Column[] };
 }
@@ -67,9 +68,10 @@ export async function moveAside(
     expectNothingElse(before, after, losses);
     for (const item of counted) await expectSameValues(tx, item, after);
     const moved: MovedAside[] = [];
-    for (const { id, object, changed } of items) {
+    for (const { id, object, isTable, changed } of items) {
       if (changed) await keepChanged(tx, id, changed, after);
-      const rows = await settleRows(tx, id);
+      // That a table had no rows says something where the version brings some.
+      const rows = await settleRows(tx, id, { isAnswer: brings && isTable === true });
       if (rows > 0) moved.push({ object, rows });
     }
     return moved;
@@ -141,10 +143,8 @@ function isWithParent(loss: Effect, losses: readonly Effect[]): boolean {
 }
 
 async function keepPosition(tx: TransactionSql, version: string, relation: Relation): Promise<undefined> {
-  const position = await positionOf(tx, relation);
-  if (!position) return;
   const { schema, name, oid } = relation;
-  const details = { oid, ...position };
+  const details = { oid, ...(await positionOf(tx, relation)) };
   await remember(tx, version, { kind: 'sequence', schema, relation: name, column: null, details });
 }
 
@@ -161,7 +161,7 @@ async function keepTable(tx: TransactionSql, version: string, relation: Relation
   const id = await remember(tx, version, entry);
   const list = columns.map((column) => `${storable(column)} as ${quote(column.name)}`).join(', ');
   await tx.unsafe(`create table ${atticTable(id)} as select ${list} from ${ownRows(relation)}`);
-  return { id, object: objectOf(entry) };
+  return { id, object: objectOf(entry), isTable: true };
 }
 
 async function keepColumn(

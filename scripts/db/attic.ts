@@ -106,13 +106,17 @@ export async function postponedVersions(sql: Sql): Promise<string[]> {
   return rows.map(({ version }) => version);
 }
 
-/** Writes down how many rows are in an attic's table; drops it, and forgets it, when there is none. */
-export async function settleRows(tx: TransactionSql, id: string): Promise<number> {
+/** Writes down how many rows are in an attic's table; drops it, and forgets it, when there is none and that is no answer. */
+export async function settleRows(
+  tx: TransactionSql,
+  id: string,
+  { isAnswer = false }: { isAnswer?: boolean } = {},
+): Promise<number> {
   const [row] = await tx.unsafe<{ rows: string }[]>(
     `update imago_attic.kept set rows = (select count(*) from ${atticTable(id)}) where id = ${id} returning rows`,
   );
   const rows = Number(row?.rows ?? 0);
-  if (rows === 0) await forget(tx, id);
+  if (rows === 0 && !isAnswer) await forget(tx, id);
   return rows;
 }
 

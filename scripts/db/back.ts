@@ -1,5 +1,6 @@
 /** Puts back what a downgrade has moved aside, all of it as one thing, once the version is there again. */
 import type { TransactionSql } from 'postgres';
+import type { Statement } from '../sql/statements.ts';
 import {
   atticTable,
   forget,
@@ -10,7 +11,16 @@ import {
   tidyAttic,
   waitingFor,
 } from './attic.ts';
-import { addBrought, dropOvertaken, forgetBrought, type SetAside, setBroughtAside } from './brought.ts';
+import {
+  addBrought,
+  type Brought,
+  dropOvertaken,
+  forgetBrought,
+  readBroughtRows,
+  readBroughtValues,
+  type SetAside,
+  setBroughtAside,
+} from './brought.ts';
 import { refreshViews } from './computed.ts';
 import { isAboutRows, makeAgain, type Removable, removableKey } from './constraints.ts';
 import {
@@ -34,6 +44,7 @@ import { sameKey } from './rows.ts';
 import { explain, runStatements, type Script, whatIsWrong } from './running.ts';
 import { restorePosition } from './sequences.ts';
 import { inParts } from './splitting.ts';
+import { writesTheSame } from './steady.ts';
 import { type Relation, readStructure, type Structure } from './structure.ts';
 
 /** What came back, for people. */
@@ -117,9 +128,10 @@ export class Return {
         async () => {
           await this.#tx.unsafe(statement.text);
         },
-        () => this.#afterFilling(statement.text, { rows: false }),
-        () => this.#afterFilling(statement.text, { rows: true }),
-        () => this.#inParts(statement),
+        () => this.#afterFilling(statement, { rows: false }),
+        () => this.#inParts(statement, { rows: false }),
+        () => this.#afterFilling(statement, { rows: true }),
+        () => this.#inParts(statement, { rows: true }),
       ];
       const failures: unknown[] = [];
       for (const way of ways) {
@@ -142,17 +154,41 @@ export class Return {
     }
   }
 
-  async #afterFilling(statement: string, { rows }: { rows: boolean }): Promise<void> {
+  get isEmpty(): boolean {
+    return this.#kept.length === 0;
+  }
+
+  /** What the version has brought by itself, before anything comes back. */
+  async readBrought(script: Script): Promise<(Brought & { id: string })[]> {
+    const targets = this.#targets(await readStructure(this.#tx));
+    const isSteady = await writesTheSame(this.#tx, script);
+    const all: (Brought & { id: string })[] = [];
+    for (const target of targets) {
+      const id = target.table?.id;
+      if (id !== undefined) {
+        const filledEarly = this.#early.has(id);
+        const brought = await readBroughtRows(this.#tx, target, { isSteady, filledEarly });
+        if (brought) all.push({ id, ...brought });
+      }
+      for (const returning of isSteady && this.#early.size === 0 ? target.columns : []) {
+        const brought = await readBroughtValues(this.#tx, target, returning);
+        if (brought) all.push({ id: returning.entry.id, ...brought });
+      }
+    }
+    return all;
+  }
+
+  async #afterFilling({ text }: Statement, { rows }: { rows: boolean }): Promise<void> {
     await this.#fillEarly({ rows });
-    await this.#tx.unsafe(statement);
+    await this.#tx.unsafe(text);
   }
 
   /** A new column, and then what is asked of it. */
-  async #inParts(statement: Script['statements'][number]): Promise<void> {
+  async #inParts(statement: Statement, { rows }: { rows: boolean }): Promise<void> {
     const parts = inParts(statement);
     if (!parts) throw new Impossible();
     await this.#tx.unsafe(parts.columns);
-    await this.#fillEarly({ rows: true });
+    await this.#fillEarly({ rows });
     for (const part of parts.demands) await this.#tx.unsafe(part);
   }
 
@@ -162,7 +198,9 @@ export class Return {
     );
     if (targets.length === 0) throw new Impossible();
     await this.#fill(targets, { early: true });
-    for (const { table } of targets) if (table) this.#early.add(table.id);
+    for (const { table, columns } of targets)
+      for (const entry of [table, ...columns.map((returning) => returning.entry)])
+        if (entry) this.#early.add(entry.id);
   }
 
   /** In the end: everything, or, where an enum value is too new, nothing yet. */

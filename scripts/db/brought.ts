@@ -9,16 +9,25 @@ import { quote } from './names.ts';
 import { ownRows, sameKey } from './rows.ts';
 import type { Column, Relation } from './structure.ts';
 
-/** Prints of rows: by the key, where that says something, and by what is in them. */
+/** Prints of rows: by the key, and by what is in them, each where it says something. */
 export interface Brought {
   keys: (string | null)[];
-  prints: string[];
+  prints: (string | null)[];
 }
 
-/** Reads what a version has brought into a table that rows come back to. */
-export async function readBroughtRows(tx: TransactionSql, target: Target): Promise<Brought> {
-  const { key, print } = await printsOf(tx, target.relation);
-  return await readPrints(tx, target.relation, key, print);
+/**
+ * Reads what a version has brought into a table that rows come back to. Where it writes something else each time, only
+ * keys tell rows apart.
+ */
+export async function readBroughtRows(
+  tx: TransactionSql,
+  target: Target,
+  { isSteady, filledEarly }: { isSteady: boolean; filledEarly: boolean },
+): Promise<Brought | undefined> {
+  const { key, print, isKeyed } = await printsOf(tx, target.relation);
+  if (!isSteady && !isKeyed) return undefined;
+  const others = filledEarly ? `where not ${isKept(target)}` : '';
+  return await readPrints(tx, target.relation, key, isSteady ? print : 'null::text', others);
 }
 
 /** Reads what a version has given to a column that values come back to; nothing where that differs each time. */
@@ -37,16 +46,17 @@ async function readPrints(
   relation: Relation,
   key: string,
   print: string,
+  where = '',
 ): Promise<Brought> {
-  const rows = await tx.unsafe<{ key: string | null; print: string }[]>(
-    `select ${key} as key, ${print} as print from ${ownRows(relation)} t`,
+  const rows = await tx.unsafe<{ key: string | null; print: string | null }[]>(
+    `select ${key} as key, ${print} as print from ${ownRows(relation)} t ${where}`,
   );
   return { keys: rows.map((row) => row.key), prints: rows.map((row) => row.print) };
 }
 
 /** Writes it down for the next upgrade. */
 export async function rememberBrought(tx: TransactionSql, id: string, { keys, prints }: Brought) {
-  await tx.unsafe(`create table ${broughtTable(id)} (key text, print text not null)`);
+  await tx.unsafe(`create table ${broughtTable(id)} (key text, print text)`);
   const size = 10_000;
   for (let from = 0; from < prints.length; from += size) {
     await tx.unsafe(`insert into ${broughtTable(id)} select * from unnest($1::text[], $2::text[])`, [
@@ -91,17 +101,16 @@ export async function setBroughtAside(
   await tx.unsafe(`
     create table ${fresh} as select ${key} as imago_key, ${print} as imago_print, t.* from ${ownRows(relation)} t;
     create table ${gone} (key text)`);
-  if (filledEarly) {
-    const columns = sharedColumns(target);
-    await tx.unsafe(`
-      delete from ${fresh} t using ${atticTable(id)} a
-      where row(${columns.map(({ name }) => `t.${quote(name)}`).join(', ')})::text
-        = row(${columns.map(({ name, type }) => `a.${quote(name)}::${type}`).join(', ')})::text`);
-  }
+  if (filledEarly) await tx.unsafe(`delete from ${fresh} t where ${isKept(target)}`);
   if (await isKnown(tx, id)) {
+    // Keys that are others each time say nothing.
     await tx.unsafe(`
+      delete from ${fresh} where (
+        select count(*) > 0 and not bool_or(b.key in (select imago_key from ${fresh})) from ${broughtTable(id)} b where print is null);
+      delete from ${broughtTable(id)} where print is null and not exists (select from ${fresh});
       insert into ${gone} select key from ${broughtTable(id)} b
       where key is not null and not exists (select from ${fresh} where imago_key = b.key);
+      delete from ${fresh} using ${broughtTable(id)} b where b.print is null and b.key = imago_key;
       with now as (
         select ctid as place, imago_print as print, row_number() over (partition by imago_print) as number from ${fresh}
       ), before as (
@@ -161,17 +170,24 @@ async function printsOf(
   relation: Relation,
 ): Promise<{ key: string; print: string; isKeyed: boolean }> {
   const steady = (await steadyColumns(tx, relation)).map(({ name }) => name);
-  const isSteady = relation.key.length > 0 && relation.key.every((name) => steady.includes(name));
-  const unique = await tx`select from pg_index where indrelid = ${relation.oid}::oid and indisunique limit 1`;
+  const isKeyed = relation.key.length > 0 && relation.key.every((name) => steady.includes(name));
   return {
-    key: isSteady ? printOf(relation.key) : 'null::text',
+    key: isKeyed ? printOf(relation.key) : 'null::text',
     print: printOf(steady),
-    isKeyed: unique.length > 0,
+    isKeyed,
   };
 }
 
 function printOf(columns: readonly string[]): string {
   return `md5(row(${columns.map((name) => `t.${quote(name)}`).join(', ')})::text)`;
+}
+
+/** Whether a row `t` is in the attic. */
+function isKept(target: Target): string {
+  const columns = sharedColumns(target);
+  const row = (from: (column: Column) => string) => `row(${columns.map(from).join(', ')})::text`;
+  return `exists (select from ${atticTable(target.table?.id ?? '')} a
+    where ${row(({ name }) => `t.${quote(name)}`)} = ${row(({ name, type }) => `a.${quote(name)}::${type}`)})`;
 }
 
 /** By the key that a kept value has. */

@@ -4,15 +4,15 @@ import type { Kept } from './attic.ts';
 import { qualified } from './names.ts';
 import type { Relation } from './structure.ts';
 
-/** Where a sequence is, as text; nothing of one that nobody has used. */
+/** Where a sequence is, and whether that was given out. */
 export async function positionOf(
   tx: TransactionSql,
-  { schema, name, oid }: Relation,
-): Promise<{ last: string; called: boolean } | undefined> {
-  const [position] = await tx.unsafe<{ last: string; called: boolean; used: boolean }[]>(`
-    select p.last_value::text as last, p.is_called as called, p.is_called or p.last_value <> s.seqstart as used
-    from ${qualified(schema, name)} p, pg_sequence s where s.seqrelid = ${oid}`);
-  return position?.used ? { last: position.last, called: position.called } : undefined;
+  { schema, name }: Relation,
+): Promise<{ last: string; called: boolean }> {
+  const [position] = await tx.unsafe<{ last: string; called: boolean }[]>(
+    `select last_value::text as last, is_called as called from ${qualified(schema, name)}`,
+  );
+  return position as { last: string; called: boolean };
 }
 
 /** Puts a sequence back to where it was; beside rows that are new, not behind where it is. */

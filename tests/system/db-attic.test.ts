@@ -1,7 +1,7 @@
 /** What belongs together across tables and columns comes back together: all of it, or the version is refused. */
 import { describe, expect, test } from 'vitest';
 import { readCatalog } from '../../scripts/db/catalog.ts';
-import { rowsOf, started, V1, type VersionedProject } from '../support/versions.ts';
+import { rowsOf, started, type VersionedProject } from '../support/versions.ts';
 
 /** Takes version 2 back and applies it again, and expects every row and object to be as it was. */
 async function expectWhole({ sql, run }: VersionedProject, ...tables: string[]): Promise<void> {
