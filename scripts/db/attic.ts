@@ -12,7 +12,7 @@ const partSchema = z.object({ number: z.number(), name: z.string() });
 /** One thing that was moved aside, as the table `kept` has it. */
 const keptSchema = z.object({
   id: z.string(),
-  kind: z.enum(['table', 'column', 'values', 'sequence']),
+  kind: z.enum(['table', 'column', 'values', 'sequence', 'view']),
   /** As it is called in the version that was taken back. */
   schema: z.string(),
   relation: z.string(),
@@ -150,7 +150,7 @@ export async function listAttic(
   const rows = await sql<(Kept & { version: string; rows: string; left: boolean; postponed: boolean })[]>`
     select version, kind, schema, relation, "column", rows, put_back_at is not null as left,
       put_back_at is null and coalesce((details ->> 'postponed')::boolean, false) as postponed
-    from imago_attic.kept where kind <> 'sequence' order by version, id`;
+    from imago_attic.kept where kind not in ('sequence', 'view') order by version, id`;
   return rows.map((row) => ({
     version: row.version,
     object: objectOf(row),

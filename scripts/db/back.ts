@@ -22,11 +22,12 @@ import {
   setBroughtAside,
 } from './brought.ts';
 import { refreshViews } from './computed.ts';
-import { isAboutRows, makeAgain, type Removable, removableKey } from './constraints.ts';
+import { checksOfNewRows, isAboutRows, makeAgain, type Removable, removableKey } from './constraints.ts';
 import {
   fillRows,
   fillValues,
   hasNewRows,
+  hasRowsBeside,
   type Keys,
   prepareValues,
   type Target,
@@ -36,11 +37,11 @@ import {
   touchedBy,
   uniqueOf,
 } from './filling.ts';
-import { dropForeignKeys, foreignKeysOf } from './foreign-keys.ts';
-import { qualified, quote } from './names.ts';
+import { foreignKeysOf } from './foreign-keys.ts';
+import { quote } from './names.ts';
 import { Problem } from './problem.ts';
 import { quietly } from './quiet.ts';
-import { sameKey } from './rows.ts';
+import { findColumn, ownRows, sameKey } from './rows.ts';
 import { explain, runStatements, type Script, whatIsWrong } from './running.ts';
 import { restorePosition } from './sequences.ts';
 import { inParts } from './splitting.ts';
@@ -78,6 +79,9 @@ export class Return {
   readonly #newer = new Map<string, number>();
   /** What came back before its time, and comes back once more in the end. */
   readonly #early = new Set<string>();
+  /** Rows and values that are back. */
+  readonly #taken = new Map<string, number>();
+  #tries = 0;
 
   private constructor(tx: TransactionSql, version: string, kept: Kept[], fireTriggers: boolean) {
     this.#tx = tx;
@@ -124,34 +128,41 @@ export class Return {
   async run(script: Script): Promise<void> {
     if (this.#kept.length === 0) return await runStatements(this.#tx, script);
     for (const statement of script.statements) {
-      const ways = [
-        async () => {
-          await this.#tx.unsafe(statement.text);
-        },
+      const ways: (() => Promise<unknown>)[] = [
+        () => this.#tx.unsafe(statement.text),
         () => this.#afterFilling(statement, { rows: false }),
         () => this.#inParts(statement, { rows: false }),
         () => this.#afterFilling(statement, { rows: true }),
         () => this.#inParts(statement, { rows: true }),
+        () => this.#withPresets(statement),
       ];
-      const failures: unknown[] = [];
-      for (const way of ways) {
-        await this.#tx.unsafe('savepoint statement');
-        try {
-          await way();
-          failures.length = 0;
-        } catch (error) {
-          failures.push(error);
-          await this.#tx.unsafe('rollback to savepoint statement');
-        }
-        await this.#tx.unsafe('release savepoint statement');
-        if (failures.length === 0) break;
-        if (!failures.every((failure) => failure instanceof Impossible || isAboutRows(failure))) break;
-      }
-      const error = failures.find((failure) => !(failure instanceof Impossible));
-      const unsafe = failures.find((failure) => codeOf(failure) === UNSAFE_NEW_ENUM_VALUE);
-      if (unsafe && failures[0] !== unsafe) throw valueOfTheSameVersion(this.#kept);
-      if (error) throw explain(error, script.file, statement);
+      const failures = await this.#firstThatWorks(ways);
+      const [error] = failures;
+      if (error === undefined) continue;
+      const isTooNew = failures.slice(1).some((other) => codeOf(other) === UNSAFE_NEW_ENUM_VALUE);
+      throw isTooNew ? valueOfTheSameVersion(this.#kept) : explain(error, script.file, statement);
     }
+  }
+
+  /** Gives why each of them failed; nothing where one has worked. */
+  async #firstThatWorks(ways: readonly (() => Promise<unknown>)[]): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    for (const way of ways) {
+      const early = [...this.#early];
+      await this.#tx.unsafe('savepoint statement');
+      try {
+        await way();
+        await this.#tx.unsafe('release savepoint statement');
+        return [];
+      } catch (error) {
+        await this.#tx.unsafe('rollback to savepoint statement; release savepoint statement');
+        this.#early.clear();
+        for (const id of early) this.#early.add(id);
+        failures.push(error);
+        if (!(error instanceof Impossible) && !isAboutRows(error)) break;
+      }
+    }
+    return failures;
   }
 
   get isEmpty(): boolean {
@@ -184,12 +195,31 @@ export class Return {
   }
 
   /** A new column, and then what is asked of it. */
-  async #inParts(statement: Statement, { rows }: { rows: boolean }): Promise<void> {
-    const parts = inParts(statement);
+  async #inParts(
+    statement: Statement,
+    { rows, presets }: { rows: boolean; presets?: ReadonlyMap<string, string> },
+  ): Promise<readonly string[]> {
+    const parts = inParts(statement, presets);
     if (!parts) throw new Impossible();
     await this.#tx.unsafe(parts.columns);
     await this.#fillEarly({ rows });
     for (const part of parts.demands) await this.#tx.unsafe(part);
+    return parts.preset;
+  }
+
+  /** A new column of a domain that is never null: every row must have a kept value to get. */
+  async #withPresets(statement: Statement): Promise<void> {
+    const presets = new Map<string, string>();
+    const columns = this.#kept.filter(({ kind }) => kind === 'column');
+    for (const { id, column } of columns) {
+      const [row] = await this.#tx.unsafe<{ value: string }[]>(
+        `select value::text as value from ${atticTable(id)} where value is not null limit 1`,
+      );
+      if (row && column !== null) presets.set(column, row.value);
+    }
+    const preset = await this.#inParts(statement, { rows: true, presets });
+    const targets = this.#targets(await readStructure(this.#tx));
+    for (const target of targets) if (await hasRowsBeside(this.#tx, target, preset)) throw new Impossible();
   }
 
   async #fillEarly({ rows }: { rows: boolean }): Promise<void> {
@@ -224,21 +254,17 @@ export class Return {
     this.#expectAllThere(structure);
     const targets = this.#targets(structure);
     await this.#fill(targets, { early: false });
-    const refreshed = await refreshViews(
-      tx,
-      targets.map(({ relation }) => relation.oid),
-    );
-    const putBack = this.#kept.filter(({ kind }) => kind !== 'sequence').map((entry) => this.#report(entry));
+    const tables = targets.map(({ relation }) => relation.oid);
+    const refreshed = await refreshViews(tx, tables, this.#kept.filter(isView));
+    const putBack = this.#kept.filter(hasRows).map((entry) => this.#report(entry));
     for (const report of putBack) {
       report.left = await settleRows(tx, report.id);
       if (report.left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${report.id}`;
     }
-    for (const { id, kind } of this.#kept) if (kind === 'sequence') await forget(tx, id);
+    for (const entry of this.#kept) if (!hasRows(entry)) await forget(tx, entry.id);
     await tidyAttic(tx);
     return { putBack: putBack.map(({ id: _, ...report }) => report), refreshed };
   }
-
-  readonly #taken = new Map<string, number>();
 
   #report(entry: Kept): PutBack & { id: string } {
     return {
@@ -258,10 +284,10 @@ export class Return {
   #expectAllThere(structure: Structure): void {
     const targets = this.#targets(structure);
     const missing = this.#kept.filter(
-      ({ id, kind }) =>
-        kind !== 'sequence' &&
+      (kept) =>
+        hasRows(kept) &&
         !targets.some(
-          ({ table, columns }) => table?.id === id || columns.some(({ entry }) => entry.id === id),
+          ({ table, columns }) => table?.id === kept.id || columns.some(({ entry }) => entry.id === kept.id),
         ),
     );
     if (missing.length > 0)
@@ -270,7 +296,7 @@ export class Return {
 
   #targets(structure: Structure): Target[] {
     const targets = new Map<string, Target>();
-    for (const entry of this.#kept.filter(({ kind }) => kind !== 'sequence')) {
+    for (const entry of this.#kept.filter(hasRows)) {
       const relation = find(structure, entry);
       if (!relation) continue;
       const target = targets.get(relation.oid) ?? { relation, columns: [] };
@@ -297,25 +323,31 @@ export class Return {
       tx,
       targets.map(({ relation }) => relation),
       async () => {
-        await dropForeignKeys(tx, sides.inside);
+        const checks = await checksOfNewRows(
+          tx,
+          targets.map(({ relation }) => relation.oid),
+        );
+        const held = [...sides.inside.map(removableKey), ...checks];
+        for (const { drop } of held) await tx.unsafe(drop);
         if (early) await this.#fillAll(targets, sides, removed, { early });
         else await this.#fillForGood(targets, sides, removed);
         await tx.unsafe('set constraints all immediate');
-        return [...(await makeAgain(tx, removed)), ...(await makeAgain(tx, sides.inside.map(removableKey)))];
+        return await makeAgain(tx, [...removed, ...held]);
       },
       { triggers: !this.#fireTriggers },
     );
     const [first] = failures;
     if (early && first) throw first;
     if (first) throw this.#refusal(failures.map((failure) => whatIsWrong(failure)));
-    if (!early) await this.#settle(targets, sides);
+    if (!early) for (const { id } of this.#kept) await forgetBrought(tx, id);
   }
 
   async #fillForGood(targets: readonly Target[], keys: Keys, removed: Removable[]): Promise<void> {
     const tx = this.#tx;
     for (const target of targets)
       for (const returning of target.columns) {
-        this.#isNewer(returning.entry.id, await dropOvertaken(tx, target, returning));
+        const { id } = returning.entry;
+        if (!this.#early.has(id)) this.#isNewer(id, await dropOvertaken(tx, target, returning));
       }
     const brought = new Map<Target, SetAside>();
     for (const target of targets.filter(({ table }) => table)) {
@@ -326,13 +358,23 @@ export class Return {
     for (const target of targets) isNew ||= await hasNewRows(tx, target);
     for (const entry of this.#kept) if (entry.kind === 'sequence') await restorePosition(tx, entry, isNew);
     await this.#fillAll(targets, keys, removed, { early: false });
-    let again = true;
-    while (again) {
-      again = false;
-      for (const target of targets) if (await takeOrphans(tx, target, keys)) again = true;
+    for (const [target, aside] of brought) {
+      const id = target.table?.id ?? '';
+      this.#taken.set(id, await takenRows(tx, target, keys));
+      this.#isNewer(id, await addBrought(tx, target, aside));
     }
-    for (const [target, aside] of brought)
-      this.#isNewer(target.table?.id ?? '', await addBrought(tx, target, aside));
+    // What refers to something that stays, stays as well.
+    for (let found = 1; found > 0; ) {
+      found = 0;
+      for (const target of targets) {
+        const count = await takeOrphans(tx, target, keys);
+        const id = target.table?.id;
+        if (id !== undefined) this.#taken.set(id, (this.#taken.get(id) ?? 0) - count);
+        found += count;
+      }
+    }
+    for (const { columns } of targets)
+      for (const returning of columns) this.#taken.set(returning.entry.id, await takenValues(tx, returning));
   }
 
   async #fillAll(
@@ -341,33 +383,52 @@ export class Return {
     removed: Removable[],
     { early }: { early: boolean },
   ): Promise<void> {
-    const tx = this.#tx;
-    for (const target of targets.filter(({ table }) => table)) await fillRows(tx, target, keys, { early });
-    for (const target of targets.filter(({ columns }) => columns.length > 0)) {
-      await prepareValues(tx, target, keys);
-      await tx.unsafe('savepoint fill_values');
-      try {
-        await fillValues(tx, target);
-      } catch (error) {
-        if (!['23505', '23P01'].includes(codeOf(error) ?? '')) throw error;
-        await tx.unsafe('rollback to savepoint fill_values');
-        // One row may have what another is about to get.
-        const unique = await uniqueOf(tx, target);
-        for (const { drop } of unique) await tx.unsafe(drop);
-        removed.push(...unique);
-        await fillValues(tx, target);
+    // A check may look into another table by a function: what does not fit yet is tried again after the others.
+    let left = [...targets];
+    while (left.length > 0) {
+      const failed: { target: Target; error: unknown }[] = [];
+      for (const target of left) {
+        const error = await this.#tried(() => this.#fillOne(target, keys, removed, { early }));
+        if (error !== undefined) failed.push({ target, error });
       }
-      await tx.unsafe('release savepoint fill_values');
+      if (failed.length === left.length) throw failed[0]?.error;
+      left = failed.map(({ target }) => target);
     }
   }
 
-  async #settle(targets: readonly Target[], keys: Keys): Promise<void> {
-    for (const target of targets) {
-      if (target.table) this.#taken.set(target.table.id, await takenRows(this.#tx, target, keys));
-      for (const returning of target.columns)
-        this.#taken.set(returning.entry.id, await takenValues(this.#tx, returning));
+  async #fillOne(
+    target: Target,
+    keys: Keys,
+    removed: Removable[],
+    { early }: { early: boolean },
+  ): Promise<void> {
+    const tx = this.#tx;
+    if (target.table) await fillRows(tx, target, keys, { early });
+    if (target.columns.length === 0) return;
+    await prepareValues(tx, target, keys);
+    const error = await this.#tried(() => fillValues(tx, target));
+    if (error === undefined) return;
+    if (!['23505', '23P01'].includes(codeOf(error) ?? '')) throw error;
+    // One row may have what another is about to get.
+    const unique = await uniqueOf(tx, target);
+    for (const { drop } of unique) await tx.unsafe(drop);
+    await fillValues(tx, target);
+    removed.push(...unique);
+  }
+
+  /** Gives what rows do not allow, having undone it. */
+  async #tried(work: () => Promise<void>): Promise<unknown> {
+    const savepoint = `try_${++this.#tries}`;
+    await this.#tx.unsafe(`savepoint ${savepoint}`);
+    try {
+      await work();
+      await this.#tx.unsafe(`release savepoint ${savepoint}`);
+      return undefined;
+    } catch (error) {
+      if (!isAboutRows(error)) throw error;
+      await this.#tx.unsafe(`rollback to savepoint ${savepoint}; release savepoint ${savepoint}`);
+      return error;
     }
-    for (const { id } of this.#kept) await forgetBrought(this.#tx, id);
   }
 
   #explained(error: unknown): unknown {
@@ -378,10 +439,18 @@ export class Return {
     return new Problem(
       'kept-does-not-fit',
       `What was kept of version ${this.#version} cannot come back whole: ${reasons.join('; ')}.`,
-      `Nothing was changed, and all of it is still in imago_attic. Change what is in its way and run this again; or go without it, and leave it where it is: update imago_attic.kept set put_back_at = now() where version = '${this.#version}' and put_back_at is null;`,
+      `The version was taken back whole, and what was kept is still in imago_attic. Change what is in its way and run this again; or go without it, and leave it where it is: update imago_attic.kept set put_back_at = now() where version = '${this.#version}' and put_back_at is null;`,
       { cause },
     );
   }
+}
+
+function hasRows({ kind }: Kept): boolean {
+  return kind !== 'sequence' && kind !== 'view';
+}
+
+function isView({ kind }: Kept): boolean {
+  return kind === 'view';
 }
 
 /** A way of running a statement that does not apply to it. */
@@ -403,11 +472,12 @@ function valueOfTheSameVersion(kept: readonly Kept[]): Problem {
 
 /** Values that were written since win over those that were kept; gives how many there are. */
 async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structure): Promise<number> {
-  const relation = structure.get(entry.details.oid);
-  const column = relation?.columns.find(({ number }) => number === entry.details.number);
+  const relation = find(structure, entry);
+  const column =
+    relation && findColumn(relation, entry.details.oid, { number: entry.details.number, name: entry.column });
   if (!relation || !column) return 0;
   const row = `
-    select from ${qualified(relation.schema, relation.name)} t where ${sameKey(entry.details.columns, relation)}`;
+    select from ${ownRows(relation)} t where ${sameKey(entry.details, relation)}`;
   const outdated = await tx.unsafe(`
     delete from ${atticTable(entry.id)} a
     where exists (${row} and t.${quote(column.name)}::text is distinct from a.written)`);

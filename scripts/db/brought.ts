@@ -6,7 +6,7 @@ import type { TransactionSql } from 'postgres';
 import { atticTable, broughtTable, type Kept } from './attic.ts';
 import { drawnColumns, type Returning, sharedColumns, type Target, tableName } from './filling.ts';
 import { quote } from './names.ts';
-import { ownRows, sameKey } from './rows.ts';
+import { findColumn, ownRows, sameKey } from './rows.ts';
 import type { Column, Relation } from './structure.ts';
 
 /** Prints of rows: by the key, and by what is in them, each where it says something. */
@@ -75,7 +75,7 @@ export async function dropOvertaken(
   if (!(await isKnown(tx, entry.id))) return 0;
   const result = await tx.unsafe(`
     delete from ${atticTable(entry.id)} a using ${ownRows(relation)} t, ${broughtTable(entry.id)} b
-    where ${sameKey(entry.details.columns, relation)} and b.key = ${keyPrint(entry, relation)} and b.print <> ${valuePrint(column)}`);
+    where ${sameKey(entry.details, relation)} and b.key = ${keyPrint(entry, relation)} and b.print <> ${valuePrint(column)}`);
   return result.count;
 }
 
@@ -192,9 +192,7 @@ function isKept(target: Target): string {
 
 /** By the key that a kept value has. */
 function keyPrint({ details }: Kept, relation: Relation): string {
-  const columns = details.columns.map(
-    ({ number, name }) => relation.columns.find((column) => column.number === number)?.name ?? name,
-  );
+  const columns = details.columns.map((part) => findColumn(relation, details.oid, part)?.name ?? part.name);
   return printOf(columns);
 }
 

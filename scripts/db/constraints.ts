@@ -5,8 +5,6 @@ import { literal, quote } from './names.ts';
 
 /** Something with the statements that take it away and make it again. */
 export interface Removable {
-  /** For people. */
-  object: string;
   drop: string;
   make: string[];
 }
@@ -14,13 +12,32 @@ export interface Removable {
 export function removableKey({ name, childName, definition, comment }: ForeignKey): Removable {
   const constraint = `constraint ${quote(name)}`;
   return {
-    object: `${constraint} on ${childName}`,
     drop: `alter table ${childName} drop ${constraint}`,
     make: [
       `alter table ${childName} add ${constraint} ${definition}`,
       ...(comment === null ? [] : [`comment on ${constraint} on ${childName} is ${literal(comment)}`]),
     ],
   };
+}
+
+/** Checks of tables that hold for new rows only: those that come back may have been there before them. */
+export async function checksOfNewRows(
+  tx: TransactionSql,
+  relations: readonly string[],
+): Promise<Removable[]> {
+  const rows = await tx<{ table: string; name: string; definition: string; comment: string | null }[]>`
+    select format('%I.%I', n.nspname, c.relname) as table, quote_ident(k.conname) as name,
+      pg_get_constraintdef(k.oid) as definition, obj_description(k.oid, 'pg_constraint') as comment
+    from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+    where k.contype = 'c' and not k.convalidated and k.coninhcount = 0 and k.conrelid = any ((${[...relations]}::text[])::oid[])
+    order by k.oid`;
+  return rows.map(({ table, name, definition, comment }) => ({
+    drop: `alter table ${table} drop constraint ${name}`,
+    make: [
+      `alter table ${table} add constraint ${name} ${definition}`,
+      ...(comment === null ? [] : [`comment on constraint ${name} on ${table} is ${literal(comment)}`]),
+    ],
+  }));
 }
 
 /** What asks of columns that their values differ: constraints and indexes, of which one row meets another on the way. */
@@ -54,7 +71,6 @@ export async function uniqueOver(
   return rows.map(({ table, schema, name, constraint, index, comment, clustered, identity }) => {
     const on = constraint === null ? `index ${schema}.${name}` : `constraint ${name} on ${table}`;
     return {
-      object: on,
       drop:
         constraint === null ? `drop index ${schema}.${name}` : `alter table ${table} drop constraint ${name}`,
       make: [

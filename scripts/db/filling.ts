@@ -84,7 +84,7 @@ export async function prepareValues(
   const { relation, columns } = target;
   for (const { entry, column } of columns) {
     const table = atticTable(entry.id);
-    const row = `from ${ownRows(relation)} t where ${sameKey(entry.details.columns, relation)}`;
+    const row = `from ${ownRows(relation)} t where ${sameKey(entry.details, relation)}`;
     await tx.unsafe(`
       alter table ${table} add column if not exists stays boolean not null default false;
       update ${table} set stays = false where stays;
@@ -139,7 +139,7 @@ async function drawAnew(tx: TransactionSql, { relation, columns }: Target): Prom
     const name = quote(column.name);
     await tx.unsafe(`
       update ${ownRows(relation)} t set ${name} = default
-      where not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details.columns, relation)})
+      where not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details, relation)})
         and t.${name} in (select value::${column.type} from ${atticTable(entry.id)})`);
   }
 }
@@ -161,18 +161,43 @@ async function identities(tx: TransactionSql, { oid }: Relation, kind: 'a' | 'd'
 }
 
 /** Whether a table has rows of which nothing was kept. */
-export async function hasNewRows(tx: TransactionSql, { relation, columns }: Target): Promise<boolean> {
-  for (const { entry } of columns.filter(({ entry }) => entry.details.complete)) {
+export async function hasNewRows(tx: TransactionSql, target: Target): Promise<boolean> {
+  return await isBeside(
+    tx,
+    target,
+    target.columns.filter(({ entry }) => entry.details.complete),
+  );
+}
+
+/** Whether a table has rows that would be left with the preset of a column. */
+export async function hasRowsBeside(
+  tx: TransactionSql,
+  target: Target,
+  preset: readonly string[],
+): Promise<boolean> {
+  return await isBeside(
+    tx,
+    target,
+    target.columns.filter(({ column }) => preset.includes(column.name)),
+  );
+}
+
+async function isBeside(
+  tx: TransactionSql,
+  { relation }: Target,
+  columns: readonly Returning[],
+): Promise<boolean> {
+  for (const { entry } of columns) {
     const found = await tx.unsafe(`
       select from ${ownRows(relation)} t
-      where not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details.columns, relation)}) limit 1`);
+      where not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details, relation)}) limit 1`);
     if (found.length > 0) return true;
   }
   return false;
 }
 
-/** Takes out again what refers to something that did not come back; tells whether there was any. */
-export async function takeOrphans(tx: TransactionSql, target: Target, { inside }: Keys): Promise<boolean> {
+/** Takes out again what refers to something that did not come back; gives how many rows and values these are. */
+export async function takeOrphans(tx: TransactionSql, target: Target, { inside }: Keys): Promise<number> {
   const { relation, table, columns } = target;
   let found = 0;
   for (const key of inside.filter(({ child, validated }) => validated && child === relation.oid)) {
@@ -187,7 +212,7 @@ export async function takeOrphans(tx: TransactionSql, target: Target, { inside }
       found += await putFreshBack(tx, target, key, orphan, columns);
     }
   }
-  return found > 0;
+  return found;
 }
 
 async function putFreshBack(
@@ -202,13 +227,13 @@ async function putFreshBack(
   for (const { entry } of marked) {
     const result = await tx.unsafe(`
       update ${atticTable(entry.id)} a set stays = true from ${ownRows(relation)} t
-      where not a.stays and ${sameKey(entry.details.columns, relation)} and ${orphan}`);
+      where not a.stays and ${sameKey(entry.details, relation)} and ${orphan}`);
     found += result.count;
   }
   for (const { entry, column } of found > 0 ? marked : []) {
     await tx.unsafe(`
       update ${ownRows(relation)} t set ${quote(column.name)} = a.fresh::${column.type} from ${atticTable(entry.id)} a
-      where a.stays and ${sameKey(entry.details.columns, relation)}`);
+      where a.stays and ${sameKey(entry.details, relation)}`);
   }
   return found;
 }
@@ -232,7 +257,7 @@ export async function uniqueOf(tx: TransactionSql, { relation, columns }: Target
 function source({ relation, columns }: Target): string {
   const joins = columns.map(
     ({ entry }) =>
-      `left join ${atticTable(entry.id)} ${alias(entry)} on ${sameKey(entry.details.columns, relation, { row: 's', attic: alias(entry) })}`,
+      `left join ${atticTable(entry.id)} ${alias(entry)} on ${sameKey(entry.details, relation, { row: 's', attic: alias(entry) })}`,
   );
   return [`${ownRows(relation)} s`, ...joins].join(' ');
 }

@@ -57,11 +57,6 @@ export async function foreignKeysOf(tx: TransactionSql, touched: readonly Touche
     order by k.oid`;
 }
 
-export async function dropForeignKeys(tx: TransactionSql, keys: readonly ForeignKey[]): Promise<void> {
-  for (const { name, childName } of keys)
-    await tx.unsafe(`alter table ${childName} drop constraint ${quote(name)}`);
-}
-
 /** A condition: the row whose columns these expressions give refers to one that is not there. */
 export function isOrphan(key: ForeignKey, expression: (column: string) => string): string {
   const own = key.from.map(expression);

@@ -3,13 +3,15 @@ import type { Constraint, Node } from 'libpg-query';
 import { placeOf, type Statement } from '../sql/statements.ts';
 import { isCode, tokenize } from '../sql/tokens.ts';
 import { relationName, treeOf } from '../sql/tree.ts';
-import { qualified, quote } from './names.ts';
+import { literal, qualified, quote } from './names.ts';
 
 export interface Parts {
   /** Adds the columns, and does what else the statement does. */
   columns: string;
   /** What is asked of rows, a statement each. */
   demands: string[];
+  /** Columns that hold a preset in between. */
+  preset: string[];
 }
 
 const marks = new Set([
@@ -19,8 +21,16 @@ const marks = new Set([
   'CONSTR_ATTR_IMMEDIATE',
 ]);
 
-/** Undefined where nothing is asked, or where it is no such statement. */
-export function inParts(statement: Statement): Parts | undefined {
+const filling = new Set(['CONSTR_DEFAULT', 'CONSTR_IDENTITY', 'CONSTR_GENERATED']);
+
+/**
+ * Undefined where nothing is asked, or where it is no such statement. `presets` are values for columns whose type itself
+ * asks for one, until they have got theirs.
+ */
+export function inParts(
+  statement: Statement,
+  presets: ReadonlyMap<string, string> = new Map(),
+): Parts | undefined {
   const { AlterTableStmt: alter } = statement.tree;
   if (alter?.objtype !== 'OBJECT_TABLE' || !alter.relation) return undefined;
   const table = qualified(...relationName(alter.relation));
@@ -29,13 +39,19 @@ export function inParts(statement: Statement): Parts | undefined {
   if (!texts) return undefined;
   const columns: string[] = [];
   const demands: string[] = [];
+  const used: string[] = [];
   for (const [index, node] of (alter.cmds ?? []).entries()) {
     const { AlterTableCmd: cmd } = treeOf(node);
     const { text, start } = texts[index] as Action;
     const { ColumnDef: column } = treeOf(cmd?.def);
     if (cmd?.subtype === 'AT_AddColumn' && column) {
       const split = splitColumn(statement, text, start, column.colname ?? '', column.constraints ?? []);
-      columns.push(split.kept);
+      const preset = split.isFilled ? undefined : presets.get(column.colname ?? '');
+      columns.push(preset === undefined ? split.kept : `${split.kept}\ndefault ${literal(preset)}`);
+      if (preset !== undefined) {
+        used.push(column.colname ?? '');
+        demands.push(`alter column ${quote(column.colname ?? '')} drop default`);
+      }
       demands.push(...split.demands);
     } else if (cmd?.subtype === 'AT_AddConstraint' || cmd?.subtype === 'AT_SetNotNull') {
       demands.push(text);
@@ -45,7 +61,7 @@ export function inParts(statement: Statement): Parts | undefined {
   }
   if (columns.length === 0 || demands.length === 0) return undefined;
   const action = (text: string) => `alter table ${only}${table} ${text}`;
-  return { columns: action(columns.join(', ')), demands: demands.map(action) };
+  return { columns: action(columns.join('\n, ')), demands: demands.map(action), preset: used };
 }
 
 interface Action {
@@ -86,7 +102,7 @@ function splitColumn(
   start: number,
   column: string,
   nodes: readonly Node[],
-): { kept: string; demands: string[] } {
+): { kept: string; demands: string[]; isFilled: boolean } {
   const constraints = nodes.flatMap((node) => treeOf(node).Constraint ?? []);
   const places = constraints.map(({ location }) => placeOf(statement, location ?? 0) - start);
   let kept = text.slice(0, places[0] ?? text.length);
@@ -95,11 +111,11 @@ function splitColumn(
     const written = text.slice(places[index], places[index + 1] ?? text.length).trim();
     const demand = demandOf(constraint, written, quote(column));
     if (marks.has(constraint.contype ?? '') && demands.length > 0)
-      demands.push(`${demands.pop()} ${written}`);
-    else if (demand === undefined) kept += ` ${written}`;
+      demands.push(`${demands.pop()}\n${written}`);
+    else if (demand === undefined) kept += `\n${written}`;
     else demands.push(demand);
   }
-  return { kept, demands };
+  return { kept, demands, isFilled: constraints.some(({ contype }) => filling.has(contype ?? '')) };
 }
 
 /** What a constraint of a column is as one of its table. */

@@ -4,6 +4,7 @@ import { mayBringRows } from '../sql/kinds.ts';
 import { type MovedAside, moveAside } from './aside.ts';
 import { Return, type Returned } from './back.ts';
 import { rememberBrought } from './brought.ts';
+import { noteViews } from './computed.ts';
 import { replaceLostValues } from './lost-values.ts';
 import { Problem, sqlState } from './problem.ts';
 import { runStatements, type Script } from './running.ts';
@@ -32,9 +33,11 @@ export async function walkBack(
 ): Promise<MovedAside[]> {
   const brings = forward.inTransaction && forward.statements.some(mayBringRows);
   const settle = await moveAside(tx, version, effects, { allowLoss, brings });
+  const views = await noteViews(tx, version);
   await runWayBack(tx, back, effects);
   await forgetSettings(tx);
   const moved = await settle();
+  await views();
   if (forward.inTransaction) await rehearse(tx, version, forward, { allowLoss, brings });
   return moved;
 }

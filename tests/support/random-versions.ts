@@ -45,6 +45,11 @@ const values = {
   's.mood': (draw: Draw) => `'${pick(draw, ['happy', 'sad'])}'`,
   's.positive': (draw: Draw) => String(between(draw, 1, 9)),
   's."New; mood"': (draw: Draw) => `'${pick(draw, ['x', 'y'])}'`,
+  int4range: (draw: Draw) => {
+    const low = between(draw, 0, 5);
+    return `'[${low},${low + between(draw, 0, 2)})'`;
+  },
+  's.code': (draw: Draw) => `'${pick(draw, ['x', 'y', ''])}'`,
   's.pair': (draw: Draw) => `'(${between(draw, 0, 3)},"b c")'`,
 } as const;
 
@@ -59,7 +64,7 @@ const oldTypes: Type[] = [
   's.mood',
   's.positive',
 ];
-const newTypes: Type[] = [...oldTypes, 's."New; mood"', 's.pair'];
+const newTypes: Type[] = [...oldTypes, 's."New; mood"', 's.pair', 's.code'];
 
 function between(draw: Draw, from: number, to: number): number {
   return from + Math.floor(draw() * (to - from + 1));
@@ -80,14 +85,20 @@ export function randomVersion(draw: Draw): RandomVersion {
     'create schema s',
     "create type s.mood as enum ('happy', 'sad')",
     'create domain s.positive as int check (value > 0)',
+    'create sequence s.source',
+    "create function s.draw() returns int language sql as $$ select nextval('s.source')::int $$",
   ];
   const old = Array.from({ length: between(draw, 1, 3) }, (_, index) => {
     const table = newTable(draw, `old${index}`, false, oldTypes);
     base.push(table.sql);
     return table.table;
   });
-  up.push(`create type s."New; mood" as enum ('x', 'y')`, 'create type s.pair as (n int, t text)');
-  down.unshift('drop type s."New; mood"', 'drop type s.pair');
+  up.push(
+    `create type s."New; mood" as enum ('x', 'y')`,
+    'create type s.pair as (n int, t text)',
+    "create domain s.code as text not null check (value <> 'bad')",
+  );
+  down.unshift('drop type s."New; mood"', 'drop type s.pair', 'drop domain s.code');
 
   const made: Table[] = [];
   for (let index = between(draw, 0, 3); index > 0; index -= 1) {
@@ -142,6 +153,12 @@ export function randomVersion(draw: Draw): RandomVersion {
     }
     if (names.length >= 2 && first && second && chance(0.2) && !/json|pair/.test(first.type + second.type)) {
       added.push(`add constraint unique_${table.name} unique (${first.name}, ${second.name})`);
+    }
+    const range = table.columns.find(({ name, type }) => names.includes(name) && type === 'int4range');
+    if (range && chance(0.6)) added.push(`add exclude using gist (${range.name} with &&)`);
+    if (chance(0.1) && table.columns.some(({ name, type }) => name === 'c1' && type === 'int')) {
+      added.push(`add constraint "Not; valid" check (c1 > 2) not valid`);
+      down.unshift(`alter table s.${table.name} drop constraint "Not; valid"`);
     }
     if (added.length === 0) continue;
     if (chance(0.5)) up.push(`alter table s.${table.name} ${added.join(', ')}`);
@@ -208,6 +225,9 @@ export function randomVersion(draw: Draw): RandomVersion {
   }
   for (const table of old.filter(() => chance(0.2))) {
     const column = table.columns.at(-1);
+    // Where values must differ, one for several rows would refuse the version itself.
+    if (up.some((statement) => statement.includes(`s.${table.name} `) && /unique|exclude/.test(statement)))
+      continue;
     if (!column || column.refers || column.filled || !/^"?[Aa]dd/.test(column.name)) continue;
     up.push(
       `update s.${table.name} set ${column.name} = ${values[column.type](draw)} where ${column.name} is null`,
@@ -227,6 +247,22 @@ export function randomVersion(draw: Draw): RandomVersion {
     );
     down.unshift(`drop trigger if exists spoil on s.${table.name}`);
     down.push('drop function s.spoil()');
+  }
+  if (chance(0.2)) {
+    const table = pick(draw, old);
+    const list = [...table.key, ...table.columns.filter(({ name }) => name.startsWith('c'))];
+    up.push(
+      `create table s.copied as select ${list.map(({ name }) => name).join(', ') || '1 as c1'} from s.${table.name}`,
+    );
+    down.unshift('drop table s.copied');
+    if (list.length > 0)
+      all.push({
+        name: 'copied',
+        isNew: true,
+        key: [],
+        columns: list.map((column) => ({ ...column, filled: false })),
+      });
+    brings = true;
   }
   if (made.length > 0 && chance(0.3)) {
     const table = pick(draw, made);
@@ -254,8 +290,8 @@ export function randomVersion(draw: Draw): RandomVersion {
     rows: chance(0.8) ? several(between(draw, 0, 12), () => insertInto(draw, pick(draw, oldNow))) : [],
     up: up.join(';\n'),
     down: [
-      ...down.filter((statement) => !statement.startsWith('drop type')),
-      ...down.filter((statement) => statement.startsWith('drop type')),
+      ...down.filter((statement) => !/^drop (type|domain)/.test(statement)),
+      ...down.filter((statement) => /^drop (type|domain)/.test(statement)),
     ].join(';\n'),
     writes: several(between(draw, 5, 40), () => randomWrite(draw, all)),
     meanwhile: chance(0.4) ? several(between(draw, 1, 6), () => randomWrite(draw, oldNow)) : [],
@@ -382,9 +418,12 @@ function addedColumn(draw: Draw, column: Column, before: readonly string[]): str
       return before.length > 0
         ? `int check (${column.name} is null or ${column.name} < 5)`
         : `int constraint "Always; ${column.name.replaceAll('"', '')}" check (${column.name} > -1)`;
-    case 'generated':
+    case 'function':
       column.type = 'int';
-      return 'int';
+      return 'int default s.draw()';
+    case 'range':
+      column.type = 'int4range';
+      return `int4range${draw() < 0.5 ? ' unique deferrable' : ''}`;
     default:
       return column.type;
   }
