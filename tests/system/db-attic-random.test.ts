@@ -1,14 +1,14 @@
 /** Down and up again, on random small schemas: rows, objects and sequences are as they were, whatever refers to what. */
-import type { Sql, TransactionSql } from 'postgres';
+import type { TransactionSql } from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
-import { readCatalog } from '../../scripts/db/catalog.ts';
 import { Problem } from '../../scripts/db/problem.ts';
 import { readScript } from '../../scripts/db/running.ts';
-import { compareStructures, type Effect, readStructure } from '../../scripts/db/structure.ts';
+import { readStructure } from '../../scripts/db/structure.ts';
 import { walkBack, walkForward } from '../../scripts/db/walking.ts';
 import { freshDatabase } from '../support/database.ts';
 import { generator, seedFrom } from '../support/random.ts';
 import { type RandomVersion, randomVersion } from '../support/random-versions.ts';
+import { type Everything, everything, expectSame, measure, tryEach } from '../support/walking.ts';
 
 const first = seedFrom(process.env.IMAGO_TEST_SEED, 1);
 const count = Number(process.env.IMAGO_TEST_SEEDS ?? 200);
@@ -73,16 +73,6 @@ async function walk(tx: TransactionSql, version: RandomVersion): Promise<void> {
   await walkBack(tx, '1', scripts, effects, { allowLoss: false });
   await tryEach(tx, version.meanwhile);
   await walkForwardAgain(tx, scripts.forward, before, version);
-}
-
-/** Says in what two states differ. */
-function expectSame(is: Everything, should: Everything): void {
-  for (const part of ['rows', 'sequences', 'catalog'] as const) {
-    for (const name of new Set([...Object.keys(is[part]), ...Object.keys(should[part])])) {
-      const [now, was] = [is[part][name], should[part][name]].map((value) => JSON.stringify(value));
-      if (now !== was) throw new Error(`${part} of ${name}\nwere ${was}\nare  ${now}`);
-    }
-  }
 }
 
 /** With what people wrote meanwhile: that stays, and of what was kept nothing is lost. */
@@ -153,54 +143,6 @@ async function oldRows(tx: TransactionSql): Promise<unknown> {
     ]);
   }
   return all;
-}
-
-interface Everything {
-  rows: Record<string, string[]>;
-  catalog: Record<string, string>;
-  sequences: Record<string, string>;
-}
-
-async function everything(tx: TransactionSql): Promise<Everything> {
-  const found = await tx<{ name: string; kind: string }[]>`
-    select relname as name, relkind as kind from pg_class where relnamespace = 's'::regnamespace and relkind in ('r', 'm', 'S')`;
-  const [rows, sequences]: [Everything['rows'], Everything['sequences']] = [{}, {}];
-  for (const { name, kind } of found) {
-    // Of a sequence that stays, a version that is applied again takes again.
-    if (name === 'source') continue;
-    if (kind === 'S') {
-      const [row] = await tx.unsafe(`select last_value || ' ' || is_called as at from s."${name}"`);
-      sequences[name] = row?.at;
-    } else {
-      const all = await tx.unsafe<{ row: string }[]>(
-        `select to_jsonb(t)::text as row from ${kind === 'm' ? '' : 'only '}s."${name}" t order by 1`,
-      );
-      rows[name] = all.map(({ row }) => row);
-    }
-  }
-  const within = { begin: (_: string, work: (tx: TransactionSql) => unknown) => work(tx) } as unknown as Sql;
-  const catalog = Object.fromEntries(await readCatalog(within));
-  await tx.unsafe('set local search_path to default');
-  return { rows, catalog, sequences };
-}
-
-/** What the way back does to what is there, given up again. */
-async function measure(tx: TransactionSql, down: string): Promise<Effect[]> {
-  await tx.unsafe('savepoint measure');
-  const before = await readStructure(tx);
-  await tx.unsafe(down);
-  const effects = compareStructures(before, await readStructure(tx));
-  await tx.unsafe('rollback to savepoint measure');
-  return effects;
-}
-
-/** What the rows do not allow is let be. */
-async function tryEach(tx: TransactionSql, statements: readonly string[]): Promise<void> {
-  if (statements.length === 0) return;
-  const tries = statements.map(
-    (statement) => `begin ${statement}; set constraints all immediate; exception when others then null; end;`,
-  );
-  await tx.unsafe(`do $try$ begin ${tries.join('\n')} end $try$`);
 }
 
 async function refresh(tx: TransactionSql): Promise<void> {
