@@ -360,8 +360,10 @@ export class Return {
     await this.#fillAll(targets, keys, removed, { early: false });
     for (const [target, aside] of brought) {
       const id = target.table?.id ?? '';
-      this.#taken.set(id, await takenRows(tx, target, keys));
-      this.#isNewer(id, await addBrought(tx, target, aside));
+      const taken = await takenRows(tx, target, keys);
+      const newer = await addBrought(tx, target, aside);
+      this.#taken.set(id, taken - newer);
+      this.#isNewer(id, newer);
     }
     // What refers to something that stays, stays as well.
     for (let found = 1; found > 0; ) {
@@ -465,7 +467,7 @@ function valueOfTheSameVersion(kept: readonly Kept[]): Problem {
   const columns = kept.filter(({ kind }) => kind === 'column').map(objectOf);
   return new Problem(
     'rows-do-not-fit',
-    `What was kept of ${columns.join(', ')} must come back before the version is committed, and holds an enum value that this version adds: PostgreSQL lets nobody use it so early.`,
+    `Some of what was kept, of ${columns.join(', ')}, must come back before the version is committed, and holds an enum value that this version adds: PostgreSQL lets nobody use it so early.`,
     'The version was taken back whole. Put its alter type … add value into a version of its own before this one.',
   );
 }

@@ -5,6 +5,7 @@ import { type MovedAside, moveAside } from './aside.ts';
 import { Return, type Returned } from './back.ts';
 import { rememberBrought } from './brought.ts';
 import { noteViews } from './computed.ts';
+import { forgetNotes, goneForGood, type Losing, noteDeleting } from './deleted.ts';
 import { replaceLostValues } from './lost-values.ts';
 import { Problem, sqlState } from './problem.ts';
 import { runStatements, type Script } from './running.ts';
@@ -34,11 +35,13 @@ export async function walkBack(
   const brings = forward.inTransaction && forward.statements.some(mayBringRows);
   const settle = await moveAside(tx, version, effects, { allowLoss, brings });
   const views = await noteViews(tx, version);
+  const losing = allowLoss ? [] : await noteDeleting(tx, back, () => runWayBack(tx, back, effects));
   await runWayBack(tx, back, effects);
   await forgetSettings(tx);
   const moved = await settle();
   await views();
-  if (forward.inTransaction) await rehearse(tx, version, forward, { allowLoss, brings });
+  if (forward.inTransaction) await rehearse(tx, version, forward, losing, { allowLoss, brings });
+  await forgetNotes(tx, losing);
   return moved;
 }
 
@@ -74,17 +77,19 @@ async function rehearse(
   tx: TransactionSql,
   version: string,
   script: Script,
+  losing: Losing,
   { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<void> {
   await tx.unsafe('savepoint rehearsal');
   const back = await Return.prepare(tx, version);
-  if (back.isEmpty) return;
+  if (back.isEmpty && losing.length === 0) return;
   let brought: Awaited<ReturnType<Return['readBrought']>> = [];
   try {
     await back.run(script);
     await forgetSettings(tx);
     if (brings) brought = await back.readBrought(script);
-    expectWhole(await back.finish());
+    const returned = await back.finish();
+    expectWhole(returned, returned.isPostponed ? [] : await goneForGood(tx, losing));
   } catch (error) {
     const isAnswer = error instanceof Problem && !['locked', 'connection-lost'].includes(error.code);
     if (!isAnswer) throw error;
@@ -95,11 +100,14 @@ async function rehearse(
 }
 
 /** Nobody has written meanwhile, so that nothing may stay. */
-function expectWhole({ putBack }: Returned): void {
-  const short = putBack.filter(({ left, newer }) => left + newer > 0);
-  if (short.length === 0) return;
-  const reasons = short.map(({ object, left, newer }) => `${left + newer} of ${object} would stay behind`);
-  throw new Problem('kept-does-not-fit', `${reasons.join('; ')}.`);
+function expectWhole({ putBack }: Returned, gone: readonly string[]): void {
+  const reasons = [
+    ...putBack
+      .filter(({ left, newer }) => left + newer > 0)
+      .map(({ object, left, newer }) => `${left + newer} of ${object} would stay behind`),
+    ...gone,
+  ];
+  if (reasons.length > 0) throw new Problem('kept-does-not-fit', `${reasons.join('; ')}.`);
 }
 
 function wouldNotComeBack(error: Problem): Problem {

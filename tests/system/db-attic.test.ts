@@ -96,6 +96,12 @@ const cases: Record<string, ByHand> = {
     down: 'drop table s.n;',
     writes: 'delete from s.n;',
   },
+  'rows of a table that stays, which the way back deletes and the version brings again': {
+    base: t,
+    up: `alter table s.t add b text default 'x'; insert into s.t values (4, 'four') on conflict do nothing;`,
+    down: 'delete from s.t where id = 4; alter table s.t drop b;',
+    writes: 'update s.t set b = null;',
+  },
   'what is computed, one from the other, at once or later': {
     base: t,
     up: `create table s.a (id int primary key, twice int generated always as (id * 2) stored); alter table s.t add b int;
@@ -187,7 +193,7 @@ describe('beside what people wrote meanwhile', () => {
     );
     const { data } = await run('upgrade');
     expect(data?.put_back).toEqual([
-      { object: 'table public.detail', rows: 8, left: 1, newer: 1 },
+      { object: 'table public.detail', rows: 7, left: 1, newer: 1 },
       { object: 'table public.note', rows: 8, left: 1, newer: 0 },
       { object: 'table public.log', rows: 9, left: 0, newer: 0 },
       { object: 'column public.t.loud', rows: 8, left: 0, newer: 1 },
@@ -223,6 +229,14 @@ describe('what cannot come back whole is refused', () => {
     expect(early.message).toContain('the version does not make column public.t.changed');
     expect([await rowsOf(sql, 't'), await readCatalog(sql)]).toEqual(before);
 
+    await project.version(
+      V2,
+      await project.read(`migrations/${V2}_by_hand.sql`),
+      'alter table public.t drop status, drop code; delete from public.t where id > 8;',
+    );
+    expect((await project.refusal('downgrade')).message).toContain(
+      '2 rows of public.t, which the way back deletes, would not come back',
+    );
     await project.version(
       V2,
       await project.read(`migrations/${V2}_by_hand.sql`),
