@@ -11,42 +11,18 @@ import {
   tidyAttic,
   waitingFor,
 } from './attic.ts';
-import {
-  addBrought,
-  type Brought,
-  dropOvertaken,
-  forgetBrought,
-  readBroughtRows,
-  readBroughtValues,
-  type SetAside,
-  setBroughtAside,
-} from './brought.ts';
+import { type Brought, forgetBrought, readBroughtRows, readBroughtValues } from './brought.ts';
 import { refreshViews } from './computed.ts';
-import { checksOfNewRows, isAboutRows, makeAgain, type Removable, removableKey } from './constraints.ts';
-import {
-  fillRows,
-  fillValues,
-  hasNewRows,
-  hasRowsBeside,
-  type Keys,
-  prepareValues,
-  type Target,
-  takenRows,
-  takenValues,
-  takeOrphans,
-  touchedBy,
-  uniqueOf,
-} from './filling.ts';
-import { foreignKeysOf } from './foreign-keys.ts';
+import { isAboutRows } from './constraints.ts';
+import { hasRowsBeside, type Target } from './filling.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
-import { quietly } from './quiet.ts';
 import { findColumn, ownRows, sameKey } from './rows.ts';
 import { explain, runStatements, type Script, whatIsWrong } from './running.ts';
-import { restorePosition } from './sequences.ts';
 import { inParts } from './splitting.ts';
 import { writesTheSame } from './steady.ts';
 import { type Relation, readStructure, type Structure } from './structure.ts';
+import { fillEarly, fillForGood, Unfit } from './whole.ts';
 
 /** What came back, for people. */
 export interface PutBack {
@@ -76,12 +52,10 @@ export class Return {
   readonly #version: string;
   readonly #kept: Kept[];
   readonly #fireTriggers: boolean;
-  readonly #newer = new Map<string, number>();
+  /** Values of changed types that people have written since, by entry. */
+  readonly #outdated = new Map<string, number>();
   /** What came back before its time, and comes back once more in the end. */
   readonly #early = new Set<string>();
-  /** Rows and values that are back. */
-  readonly #taken = new Map<string, number>();
-  #tries = 0;
 
   private constructor(tx: TransactionSql, version: string, kept: Kept[], fireTriggers: boolean) {
     this.#tx = tx;
@@ -119,7 +93,7 @@ export class Return {
     const structure = kept.length > 0 ? await readStructure(tx) : new Map();
     for (const entry of kept) {
       const newer = entry.kind === 'values' ? await dropOutdated(tx, entry, structure) : 0;
-      self.#newer.set(entry.id, entry.details.newer + newer);
+      self.#outdated.set(entry.id, entry.details.newer + newer);
     }
     return self;
   }
@@ -227,7 +201,7 @@ export class Return {
       ({ table }) => rows || table === undefined,
     );
     if (targets.length === 0) throw new Impossible();
-    await this.#fill(targets, { early: true });
+    await fillEarly(this.#tx, targets, { fireTriggers: this.#fireTriggers });
     for (const { table, columns } of targets)
       for (const entry of [table, ...columns.map((returning) => returning.entry)])
         if (entry) this.#early.add(entry.id);
@@ -243,7 +217,7 @@ export class Return {
     } catch (error) {
       if (codeOf(error) !== UNSAFE_NEW_ENUM_VALUE) throw this.#explained(error);
       await tx.unsafe('rollback to savepoint put_back');
-      for (const { id } of this.#kept) await postpone(tx, id, this.#newer.get(id) ?? 0);
+      for (const { id } of this.#kept) await postpone(tx, id, this.#outdated.get(id) ?? 0);
       return { putBack: [], refreshed: [], isPostponed: true };
     }
   }
@@ -253,31 +227,28 @@ export class Return {
     const structure = await readStructure(tx);
     this.#expectAllThere(structure);
     const targets = this.#targets(structure);
-    await this.#fill(targets, { early: false });
+    const filled = await fillForGood(tx, targets, this.#kept, {
+      fireTriggers: this.#fireTriggers,
+      early: this.#early,
+    });
+    for (const { id } of this.#kept) await forgetBrought(tx, id);
     const tables = targets.map(({ relation }) => relation.oid);
     const refreshed = await refreshViews(tx, tables, this.#kept.filter(isView));
-    const putBack = this.#kept.filter(hasRows).map((entry) => this.#report(entry));
-    for (const report of putBack) {
-      report.left = await settleRows(tx, report.id);
-      if (report.left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${report.id}`;
+    const putBack: PutBack[] = [];
+    for (const entry of this.#kept.filter(hasRows)) {
+      const { rows, newer } = filled.get(entry.id) ?? { rows: 0, newer: 0 };
+      const left = await settleRows(tx, entry.id);
+      if (left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${entry.id}`;
+      putBack.push({
+        object: objectOf(entry),
+        rows,
+        left,
+        newer: newer + (this.#outdated.get(entry.id) ?? 0),
+      });
     }
     for (const entry of this.#kept) if (!hasRows(entry)) await forget(tx, entry.id);
     await tidyAttic(tx);
-    return { putBack: putBack.map(({ id: _, ...report }) => report), refreshed };
-  }
-
-  #report(entry: Kept): PutBack & { id: string } {
-    return {
-      id: entry.id,
-      object: objectOf(entry),
-      rows: this.#taken.get(entry.id) ?? 0,
-      left: 0,
-      newer: this.#newer.get(entry.id) ?? 0,
-    };
-  }
-
-  #isNewer(id: string, count: number): void {
-    this.#newer.set(id, (this.#newer.get(id) ?? 0) + count);
+    return { putBack, refreshed };
   }
 
   /** What is put back nowhere would be lost without a word. */
@@ -311,129 +282,12 @@ export class Return {
     return [...targets.values()].filter(({ table, columns }) => table || columns.length > 0);
   }
 
-  async #fill(targets: readonly Target[], { early }: { early: boolean }): Promise<void> {
-    const tx = this.#tx;
-    const keys = await foreignKeysOf(tx, targets.map(touchedBy));
-    const sides: Keys = {
-      inside: keys.filter(({ inside }) => inside),
-      outside: keys.filter(({ inside }) => !inside),
-    };
-    const removed: Removable[] = [];
-    const failures = await quietly(
-      tx,
-      targets.map(({ relation }) => relation),
-      async () => {
-        const checks = await checksOfNewRows(
-          tx,
-          targets.map(({ relation }) => relation.oid),
-        );
-        const held = [...sides.inside.map(removableKey), ...checks];
-        for (const { drop } of held) await tx.unsafe(drop);
-        if (early) await this.#fillAll(targets, sides, removed, { early });
-        else await this.#fillForGood(targets, sides, removed);
-        await tx.unsafe('set constraints all immediate');
-        return await makeAgain(tx, [...removed, ...held]);
-      },
-      { triggers: !this.#fireTriggers },
-    );
-    const [first] = failures;
-    if (early && first) throw first;
-    if (first) throw this.#refusal(failures.map((failure) => whatIsWrong(failure)));
-    if (!early) for (const { id } of this.#kept) await forgetBrought(tx, id);
-  }
-
-  async #fillForGood(targets: readonly Target[], keys: Keys, removed: Removable[]): Promise<void> {
-    const tx = this.#tx;
-    for (const target of targets)
-      for (const returning of target.columns) {
-        const { id } = returning.entry;
-        if (!this.#early.has(id)) this.#isNewer(id, await dropOvertaken(tx, target, returning));
-      }
-    const brought = new Map<Target, SetAside>();
-    for (const target of targets.filter(({ table }) => table)) {
-      const filledEarly = this.#early.has(target.table?.id ?? '');
-      brought.set(target, await setBroughtAside(tx, target, { filledEarly }));
-    }
-    let isNew = [...brought.values()].some((aside) => aside.isNew);
-    for (const target of targets) isNew ||= await hasNewRows(tx, target);
-    for (const entry of this.#kept) if (entry.kind === 'sequence') await restorePosition(tx, entry, isNew);
-    await this.#fillAll(targets, keys, removed, { early: false });
-    for (const [target, aside] of brought) {
-      const id = target.table?.id ?? '';
-      const taken = await takenRows(tx, target, keys);
-      const newer = await addBrought(tx, target, aside);
-      this.#taken.set(id, taken - newer);
-      this.#isNewer(id, newer);
-    }
-    // What refers to something that stays, stays as well.
-    for (let found = 1; found > 0; ) {
-      found = 0;
-      for (const target of targets) {
-        const count = await takeOrphans(tx, target, keys);
-        const id = target.table?.id;
-        if (id !== undefined) this.#taken.set(id, (this.#taken.get(id) ?? 0) - count);
-        found += count;
-      }
-    }
-    for (const { columns } of targets)
-      for (const returning of columns) this.#taken.set(returning.entry.id, await takenValues(tx, returning));
-  }
-
-  async #fillAll(
-    targets: readonly Target[],
-    keys: Keys,
-    removed: Removable[],
-    { early }: { early: boolean },
-  ): Promise<void> {
-    // A check may look into another table by a function: what does not fit yet is tried again after the others.
-    let left = [...targets];
-    while (left.length > 0) {
-      const failed: { target: Target; error: unknown }[] = [];
-      for (const target of left) {
-        const error = await this.#tried(() => this.#fillOne(target, keys, removed, { early }));
-        if (error !== undefined) failed.push({ target, error });
-      }
-      if (failed.length === left.length) throw failed[0]?.error;
-      left = failed.map(({ target }) => target);
-    }
-  }
-
-  async #fillOne(
-    target: Target,
-    keys: Keys,
-    removed: Removable[],
-    { early }: { early: boolean },
-  ): Promise<void> {
-    const tx = this.#tx;
-    if (target.table) await fillRows(tx, target, keys, { early });
-    if (target.columns.length === 0) return;
-    await prepareValues(tx, target, keys);
-    const error = await this.#tried(() => fillValues(tx, target));
-    if (error === undefined) return;
-    if (!['23505', '23P01'].includes(codeOf(error) ?? '')) throw error;
-    // One row may have what another is about to get.
-    const unique = await uniqueOf(tx, target);
-    for (const { drop } of unique) await tx.unsafe(drop);
-    await fillValues(tx, target);
-    removed.push(...unique);
-  }
-
-  /** Gives what rows do not allow, having undone it. */
-  async #tried(work: () => Promise<void>): Promise<unknown> {
-    const savepoint = `try_${++this.#tries}`;
-    await this.#tx.unsafe(`savepoint ${savepoint}`);
-    try {
-      await work();
-      await this.#tx.unsafe(`release savepoint ${savepoint}`);
-      return undefined;
-    } catch (error) {
-      if (!isAboutRows(error)) throw error;
-      await this.#tx.unsafe(`rollback to savepoint ${savepoint}; release savepoint ${savepoint}`);
-      return error;
-    }
-  }
-
   #explained(error: unknown): unknown {
+    if (error instanceof Unfit)
+      return this.#refusal(
+        error.failures.map((failure) => whatIsWrong(failure)),
+        error.failures[0],
+      );
     return isAboutRows(error) ? this.#refusal([whatIsWrong(error)], error) : error;
   }
 
