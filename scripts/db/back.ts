@@ -28,7 +28,7 @@ import { fillEarly, fillForGood, Unfit } from './whole.ts';
 export interface PutBack {
   object: string;
   rows: number;
-  /** Rows or values that stay in the attic, as what they refer to is gone. */
+  /** Rows or values that stay in the attic, as what they refer to, or were made from, is gone. */
   left: number;
   /** Values that somebody has changed since: what they wrote stays. */
   newer: number;

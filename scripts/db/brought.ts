@@ -107,9 +107,8 @@ export async function setBroughtAside(
     await tx.unsafe(`
       delete from ${fresh} where (
         select count(*) > 0 and not bool_or(b.key in (select imago_key from ${fresh})) from ${broughtTable(id)} b where print is null);
-      delete from ${broughtTable(id)} where print is null and not exists (select from ${fresh});
       insert into ${gone} select key from ${broughtTable(id)} b
-      where key is not null and not exists (select from ${fresh} where imago_key = b.key);
+      where key is not null and print is not null and not exists (select from ${fresh} where imago_key = b.key);
       delete from ${fresh} using ${broughtTable(id)} b where b.print is null and b.key = imago_key;
       with now as (
         select ctid as place, imago_print as print, row_number() over (partition by imago_print) as number from ${fresh}
@@ -126,32 +125,55 @@ export async function setBroughtAside(
   return { isNew: left.length > 0 };
 }
 
-/** Adds what was set aside to what has come back; gives how many kept rows made room for it. */
-export async function addBrought(tx: TransactionSql, target: Target, { isNew }: SetAside): Promise<number> {
+/** Kept rows that do not come back for what people have written. */
+export interface MadeRoom {
+  /** Another one of the same key is there. */
+  newer: number;
+  /** What they were made from is gone: they are in the attic again. */
+  gone: number;
+}
+
+/** Adds what was set aside to what has come back. */
+export async function addBrought(tx: TransactionSql, target: Target, { isNew }: SetAside): Promise<MadeRoom> {
   const { relation } = target;
   const id = target.table?.id ?? '';
+  const rows = ownRows(relation);
   const [fresh, gone] = [freshTable(id), goneTable(id)];
   const { key } = await printsOf(tx, relation);
-  const isNewer = (await isKnown(tx, id)) ? `or exists (select from ${fresh} where imago_key = ${key})` : '';
-  const { count } = await tx.unsafe(
-    `delete from ${ownRows(relation)} t where exists (select from ${gone} where key = ${key}) ${isNewer}`,
-  );
-  if (isNew) {
-    const drawn = await drawnColumns(tx, relation);
-    const all = relation.columns.filter(({ generated }) => !generated).map(({ name }) => name);
-    const insert = (columns: readonly string[]) =>
-      tx.unsafe(`
-        with added as (
-          insert into ${tableName(target)} (${columns.map(quote).join(', ')}) overriding system value
-          select ${columns.map(quote).join(', ')} from ${fresh} on conflict do nothing returning ${columns.map(quote).join(', ')}
-        )
-        delete from ${fresh} f using added a where row(${columns.map((name) => `f.${quote(name)}`).join(', ')})::text = row(${columns.map((name) => `a.${quote(name)}`).join(', ')})::text`);
-    await insert(all);
-    const others = all.filter((name) => !drawn.includes(name));
-    if (others.length < all.length && others.length > 0 && (await isKnown(tx, id))) await insert(others);
-  }
+  const known = await isKnown(tx, id);
+  const names = sharedColumns(target)
+    .map(({ name }) => quote(name))
+    .join(', ');
+  const left = await tx.unsafe(`
+    with gone as (delete from ${rows} t where exists (select from ${gone} where key = ${key}) returning t.*)
+    insert into ${atticTable(id)} (${names}) select ${names} from gone`);
+  const newer = known
+    ? await tx.unsafe(`delete from ${rows} t where exists (select from ${fresh} where imago_key = ${key})`)
+    : { count: 0 };
+  if (isNew) await insertFresh(tx, target, { known });
   await tx.unsafe(`drop table ${fresh}, ${gone}`);
-  return count;
+  return { newer: newer.count, gone: left.count };
+}
+
+/** Rows with a number that came back get another one. Where nothing tells what is new, they give way. */
+async function insertFresh(tx: TransactionSql, target: Target, { known }: { known: boolean }): Promise<void> {
+  const { relation } = target;
+  const fresh = freshTable(target.table?.id ?? '');
+  const columns = relation.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+  const drawn = (await drawnColumns(tx, relation)).filter((name) => relation.key.includes(name));
+  const isTaken =
+    known && drawn.length > 0
+      ? `exists (select from ${ownRows(relation)} k where ${relation.key.map((name) => `k.${quote(name)} = t.${quote(name)}`).join(' and ')})`
+      : 'false';
+  const insert = async (list: readonly string[], where: string) => {
+    const names = list.map(quote).join(', ');
+    await tx.unsafe(`
+      insert into ${tableName(target)} (${names}) overriding system value select ${names} from ${fresh} t where ${where}
+      ${known ? '' : 'on conflict do nothing'}`);
+  };
+  const others = columns.filter((name) => !drawn.includes(name));
+  if (isTaken !== 'false' && others.length > 0) await insert(others, isTaken);
+  await insert(columns, `not ${isTaken}`);
 }
 
 /** Forgets what a version has brought, once that has been looked at. */

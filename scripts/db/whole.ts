@@ -82,8 +82,8 @@ export async function fillForGood(
     const removed = await fillAll(tx, targets, keys, { early: false });
     for (const { target, id } of tables) {
       const taken = await takenRows(tx, target, keys);
-      const newer = await addBrought(tx, target, aside.get(id) as SetAside);
-      add(id, taken - newer, newer);
+      const { newer, gone } = await addBrought(tx, target, aside.get(id) as SetAside);
+      add(id, taken - newer - gone, newer);
     }
     // What refers to something that stays, stays as well.
     for (let found = 1; found > 0; ) {
