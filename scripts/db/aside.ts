@@ -3,6 +3,7 @@ import type { TransactionSql } from 'postgres';
 import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from './attic.ts';
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
+import { quietly } from './quiet.ts';
 import { nameOf } from './risks.ts';
 import { ownRows, sameKey } from './rows.ts';
 import { positionOf } from './sequences.ts';
@@ -57,14 +58,18 @@ export async function moveAside(
   const before = await readStructure(tx);
   const items: Item[] = [];
   const counted: Counted[] = [];
-  // Rows that a policy hides would be lost: PostgreSQL says so instead.
+  // Rows that a policy hides would be lost: where this role may not pass it, PostgreSQL says so.
   await tx.unsafe('set local row_security = off');
-  for (const loss of losses) {
-    const relation = named(before, loss.relation);
-    // What the shadow has and the database has not, the way back will miss by itself.
-    const item = relation && (await keep(tx, version, loss, relation, losses, { allowLoss, brings }));
-    if (item) 'tally' in item ? counted.push(item) : items.push(item);
-  }
+  const relations = losses.flatMap((loss) => named(before, loss.relation) ?? []);
+  const keepAll = async () => {
+    for (const loss of losses) {
+      const relation = named(before, loss.relation);
+      // What the shadow has and the database has not, the way back will miss by itself.
+      const item = relation && (await keep(tx, version, loss, relation, losses, { allowLoss, brings }));
+      if (item) 'tally' in item ? counted.push(item) : items.push(item);
+    }
+  };
+  await quietly(tx, relations, keepAll, { triggers: false });
   await tx.unsafe('set local row_security to default');
   return async () => {
     const after = await readStructure(tx);

@@ -91,10 +91,12 @@ export class Return {
   ): Promise<Return> {
     const self = new Return(tx, version, kept, fireTriggers);
     const structure = kept.length > 0 ? await readStructure(tx) : new Map();
+    await tx.unsafe('set local row_security = off');
     for (const entry of kept) {
       const newer = entry.kind === 'values' ? await dropOutdated(tx, entry, structure) : 0;
       self.#outdated.set(entry.id, entry.details.newer + newer);
     }
+    await tx.unsafe('set local row_security to default');
     return self;
   }
 
@@ -213,7 +215,9 @@ export class Return {
     const tx = this.#tx;
     await tx.unsafe('set local row_security = off; savepoint put_back');
     try {
-      return { ...(await this.#finish()), isPostponed: false };
+      const finished = await this.#finish();
+      await tx.unsafe('set local row_security to default');
+      return { ...finished, isPostponed: false };
     } catch (error) {
       if (codeOf(error) !== UNSAFE_NEW_ENUM_VALUE) throw this.#explained(error);
       await tx.unsafe('rollback to savepoint put_back');
