@@ -11,6 +11,7 @@ import {
   addToHistory,
   compareHistory,
   ensureHistory,
+  isInHistory,
   lockHistory,
   readHistory,
   removeFromHistory,
@@ -18,7 +19,7 @@ import {
 import { Problem } from './problem.ts';
 import { readProject, type Version } from './project.ts';
 import { explain, readScript, type Script } from './running.ts';
-import { openTarget, unreachable } from './session.ts';
+import { unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 import { walkBack, walkForward } from './walking.ts';
@@ -27,13 +28,13 @@ import { walkBack, walkForward } from './walking.ts';
 export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
 
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
-export async function applyVersion(context: Context, url: string, version: Version): Promise<Back> {
+export async function applyVersion(context: Context, version: Version): Promise<Back> {
   const script = readScript(version);
   if (!script.inTransaction) {
-    await outsideTransaction(context, url, version, script, { back: false });
+    await outsideTransaction(context, version, script, { back: false });
     return { putBack: [], refreshed: [] };
   }
-  const returned = await inTransaction(context, url, version.file, async (tx) => {
+  const returned = await inTransaction(context, version.file, async (tx) => {
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
@@ -41,13 +42,13 @@ export async function applyVersion(context: Context, url: string, version: Versi
     await addToHistory(tx, version);
     return finished;
   });
-  return returned.isPostponed ? await putBackPostponed(context, url, version.version) : returned;
+  return returned.isPostponed ? await putBackPostponed(context, version.version) : returned;
 }
 
 /** Puts back, of a version that is applied, what had to wait for its commit. */
-export async function putBackPostponed(context: Context, url: string, version: string): Promise<Back> {
+export async function putBackPostponed(context: Context, version: string): Promise<Back> {
   try {
-    return await inTransaction(context, url, `version ${version}`, async (tx) => {
+    return await inTransaction(context, `version ${version}`, async (tx) => {
       await lockHistory(tx);
       return await Return.resume(tx, version, context.options);
     });
@@ -65,17 +66,16 @@ export async function putBackPostponed(context: Context, url: string, version: s
 /** Takes one version back, having moved aside what goes with it. */
 export async function takeBack(
   context: Context,
-  url: string,
   version: Version,
   effects: readonly Effect[],
 ): Promise<MovedAside[]> {
   if (!version.wayBack) throw new Error(`${version.file} has no way back`);
   const script = readScript(version.wayBack);
   if (!script.inTransaction) {
-    await outsideTransaction(context, url, version, script, { back: true });
+    await outsideTransaction(context, version, script, { back: true });
     return [];
   }
-  return await inTransaction(context, url, script.file, async (tx) => {
+  return await inTransaction(context, script.file, async (tx) => {
     await lockHistory(tx);
     await expectStanding(tx, version, true);
     await Return.resume(tx, version.version);
@@ -90,7 +90,6 @@ export async function takeBack(
 /** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */
 async function outsideTransaction(
   context: Context,
-  url: string,
   version: Version,
   script: Script,
   { back }: { back: boolean },
@@ -106,9 +105,7 @@ async function outsideTransaction(
     else await addToHistory(sql, version);
   };
   await retrying(context, script.file, async () => {
-    await onConnection(context, url, work).catch((error) =>
-      Promise.reject(outside(problemOf(error, script.file))),
-    );
+    await onSession(context, work).catch((error) => Promise.reject(outside(problemOf(error, script.file))));
   });
 }
 
@@ -148,8 +145,7 @@ async function expectStanding(
   { version }: Version,
   applied: boolean,
 ): Promise<void> {
-  const there = (await readHistory(tx)).some((row) => row.version === version);
-  if (there === applied) return;
+  if ((await isInHistory(tx, version)) === applied) return;
   throw new Problem(
     'changed-meanwhile',
     `Somebody else has ${applied ? 'taken back' : 'applied'} version ${version} meanwhile.`,
@@ -159,14 +155,13 @@ async function expectStanding(
 
 async function inTransaction<T>(
   context: Context,
-  url: string,
   file: string,
   work: (tx: TransactionSql) => Promise<T>,
 ): Promise<T> {
   return await retrying(context, file, () =>
-    onConnection(context, url, async (sql) => {
+    onSession(context, async (sql) => {
       // Not begin() of the driver: it would roll back on a connection that has ended, which ends the process.
-      const tx = (await sql.reserve()) as unknown as TransactionSql;
+      const tx = sql as unknown as TransactionSql;
       await tx.unsafe('begin');
       try {
         await tx`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, true)`;
@@ -212,16 +207,34 @@ function problemOf(error: unknown, file: string): Problem {
   return explain(error, file);
 }
 
-/** A connection of its own, so that no setting of one file is there for the next. */
-async function onConnection<T>(
-  { terminal }: Context,
-  url: string,
-  work: (sql: Sql) => Promise<T>,
-): Promise<T> {
-  const sql = openTarget(url, terminal);
+/** One session for all files: to connect takes longer than most of them. Nothing that one leaves is there for the next. */
+async function onSession<T>({ connect }: Context, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const session = await (await connect()).sql.reserve();
+  const clear = async () => {
+    await session.unsafe(asNew);
+    // Who ends the connection waits for what is reserved.
+    session.release();
+  };
   try {
-    return await work(sql);
-  } finally {
-    await sql.end({ timeout: 1 });
+    const result = await work(session);
+    await clear();
+    return result;
+  } catch (error) {
+    if (!isLost(error)) await clear();
+    throw error;
   }
 }
+
+/** As `discard all` does it, but for the statements that the driver has prepared. */
+const asNew = `
+  close all; reset session authorization; reset all; unlisten *; discard temp; discard sequences; discard plans;
+  select pg_catalog.pg_advisory_unlock_all();
+  do $$
+  declare
+    statement text;
+  begin
+    for statement in select p.name from pg_catalog.pg_prepared_statements p where p.from_sql loop
+      execute pg_catalog.format('deallocate %I', statement);
+    end loop;
+  end
+  $$`;

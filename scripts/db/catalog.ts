@@ -2,8 +2,22 @@
 import { readFile } from 'node:fs/promises';
 import type { Sql, TransactionSql } from 'postgres';
 
-/** Definitions by `kind name`. */
-export type Catalog = Map<string, string>;
+/** One thing that is said of an object: its definition, a comment, an option, a right. */
+export interface Aspect {
+  value: string;
+  /** The statement that makes it so, and the one that makes it as if nothing had been said; null where there is none. */
+  put: string | null;
+  take: string | null;
+}
+
+export interface CatalogObject {
+  /** The object that it is a part of, and comes and goes with. */
+  owner: string | null;
+  aspects: Map<string, Aspect>;
+}
+
+/** Objects by `kind name`. */
+export type Catalog = Map<string, CatalogObject>;
 
 /** One object that two catalogs do not have alike. */
 export interface Difference {
@@ -11,21 +25,36 @@ export interface Difference {
   change: 'added' | 'removed' | 'changed';
   /** Kind and name. */
   object: string;
+  /** What is another one in a changed object: its comment, an option. */
+  aspects: string[];
+  owner: string | null;
 }
 
-const query = await readFile(new URL('./catalog.sql', import.meta.url), 'utf8');
+const read = (name: string) => readFile(new URL(`./catalog/${name}.sql`, import.meta.url), 'utf8');
+const [shared, tables, others, rights] = await Promise.all(
+  ['shared', 'tables', 'others', 'rights'].map(read),
+);
+const query = `${shared},\nobjects as (\n${tables}\nunion all\n${others})\n${rights}`;
 
-/** Reads a database's catalog. With an empty search path every name in it is a full one. */
+/** Reads a database's catalog. */
 export async function readCatalog(sql: Sql): Promise<Catalog> {
-  return await sql.begin('isolation level repeatable read read only', async (tx) => {
-    await tx`select set_config('search_path', '', true)`;
-    return catalogIn(tx);
-  });
+  return await sql.begin('isolation level repeatable read read only', catalogIn);
 }
 
-async function catalogIn(tx: TransactionSql): Promise<Catalog> {
-  const rows = await tx.unsafe<{ kind: string; name: string; definition: string }[]>(query);
-  return new Map(rows.map(({ kind, name, definition }) => [`${kind} ${name}`, definition]));
+/** The same within a transaction. With an empty search path every name in it is a full one. */
+export async function catalogIn(tx: TransactionSql): Promise<Catalog> {
+  const [{ path }] = await tx<[{ path: string }]>`select current_setting('search_path') as path`;
+  await tx`select set_config('search_path', '', true)`;
+  const rows =
+    await tx.unsafe<(Aspect & { kind: string; name: string; owner: string | null; aspect: string })[]>(query);
+  await tx`select set_config('search_path', ${path}, true)`;
+  const catalog: Catalog = new Map();
+  for (const { kind, name, owner, aspect, value, put, take } of rows) {
+    const object = catalog.get(`${kind} ${name}`) ?? { owner, aspects: new Map<string, Aspect>() };
+    object.aspects.set(aspect, { value, put, take });
+    catalog.set(`${kind} ${name}`, object);
+  }
+  return catalog;
 }
 
 /** What changes from one catalog to another, in the order of kinds and names. */
@@ -33,23 +62,25 @@ export function compareCatalogs(from: Catalog, to: Catalog): Difference[] {
   const objects = [...new Set([...from.keys(), ...to.keys()])].sort();
   return objects.flatMap((object): Difference[] => {
     const [before, after] = [from.get(object), to.get(object)];
-    if (before === after) return [];
-    return [{ object, change: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed' }];
+    const owner = (after ?? before)?.owner ?? null;
+    if (!before || !after) return [{ object, change: before ? 'removed' : 'added', aspects: [], owner }];
+    const aspects = [...new Set([...before.aspects.keys(), ...after.aspects.keys()])].filter(
+      (aspect) => before.aspects.get(aspect)?.value !== after.aspects.get(aspect)?.value,
+    );
+    return aspects.length > 0 ? [{ object, change: 'changed', aspects: aspects.sort(), owner }] : [];
   });
+}
+
+/** An object with what is another one in it, where that is not all there is to say of it. */
+export function describeDifference({ object, aspects }: Difference): string {
+  const said = aspects.filter((aspect) => aspect !== 'definition');
+  return said.length > 0 ? `${object} (${aspects.join(', ')})` : object;
 }
 
 /** Without what goes with a larger object that came or went as a whole: the columns of a new table. */
 export function essential(differences: readonly Difference[]): Difference[] {
-  const whole = new Map(
-    differences
-      .filter(({ change, object }) => change !== 'changed' && /^(table|composite type) /.test(object))
-      .map(({ change, object }) => [object.replace(/^(table|composite type) /, ''), change]),
+  const whole = new Map(differences.map(({ object, change }) => [object, change]));
+  return differences.filter(
+    ({ change, owner }) => change === 'changed' || owner === null || whole.get(owner) !== change,
   );
-  return differences.filter(({ change, object }) => {
-    const [, owner] =
-      /^column (.+)\.(?:"(?:[^"]|"")+"|[^".]+)$/.exec(object) ??
-      /^(?:constraint|trigger|policy|rule) .* on (.+)$/.exec(object) ??
-      [];
-    return owner === undefined || whole.get(owner) !== change;
-  });
 }

@@ -1,5 +1,12 @@
 /** `db check`: whether database, migrations and models say the same. */
-import { type Catalog, compareCatalogs, type Difference, essential, readCatalog } from './catalog.ts';
+import {
+  type Catalog,
+  compareCatalogs,
+  type Difference,
+  describeDifference,
+  essential,
+  readCatalog,
+} from './catalog.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory } from './history.ts';
 import { buildModels } from './migrate.ts';
@@ -11,6 +18,8 @@ import { toJson, troubles } from './status.ts';
 interface Drift {
   between: 'migrations and database' | 'migrations and models';
   object: string;
+  /** What is another one in it, where it is there. */
+  aspects: string[];
   text: string;
 }
 
@@ -26,7 +35,7 @@ export async function check(context: Context): Promise<Ending> {
       ? applied
       : await catalogOf(shadows, (shadow) => shadow.apply(project.versions));
   const drift = [
-    ...essential(compareCatalogs(applied, database)).map(inDatabase),
+    ...essential(compareCatalogs(asFilled(applied, database), database)).map(inDatabase),
     ...(project.models.length === 0
       ? []
       : essential(compareCatalogs(all, await modelled(shadows, project))).map(inModels)),
@@ -46,6 +55,18 @@ export async function check(context: Context): Promise<Ending> {
   };
 }
 
+/** A materialized view that the versions leave empty is there to be filled. */
+function asFilled(applied: Catalog, database: Catalog): Catalog {
+  const empty = 'not populated';
+  return new Map(
+    [...applied].map(([name, object]) =>
+      database.get(name)?.aspects.has(empty)
+        ? [name, object]
+        : [name, { ...object, aspects: new Map([...object.aspects].filter(([aspect]) => aspect !== empty)) }],
+    ),
+  );
+}
+
 async function modelled(shadows: Shadows, project: Project): Promise<Catalog> {
   return await catalogOf(shadows, (shadow) => buildModels(shadow, project));
 }
@@ -60,22 +81,34 @@ async function catalogOf(shadows: Shadows, build: (shadow: Shadow) => Promise<vo
   }
 }
 
-function inDatabase({ change, object }: Difference): Drift {
+function inDatabase(difference: Difference): Drift {
+  const { change, object, aspects } = difference;
   const where = {
     added: 'is in the database, and no applied version makes it',
     removed: 'is not in the database, though an applied version makes it',
     changed: 'is another one in the database than the applied versions make',
   };
-  return { between: 'migrations and database', object, text: `${object} ${where[change]}` };
+  return {
+    between: 'migrations and database',
+    object,
+    aspects,
+    text: `${describeDifference(difference)} ${where[change]}`,
+  };
 }
 
-function inModels({ change, object }: Difference): Drift {
+function inModels(difference: Difference): Drift {
+  const { change, object, aspects } = difference;
   const where = {
     added: 'is in the models, and no version makes it',
     removed: 'is made by the versions, and no model has it',
     changed: 'is another one in the models than the versions make',
   };
-  return { between: 'migrations and models', object, text: `${object} ${where[change]}` };
+  return {
+    between: 'migrations and models',
+    object,
+    aspects,
+    text: `${describeDifference(difference)} ${where[change]}`,
+  };
 }
 
 function pendingLine({ file }: Version): string {

@@ -1,4 +1,4 @@
--- What stands on columns or types and keeps the type of a column from being changed, with the statement that drops it.
+-- What stands on columns or types and keeps the type of a column from being changed, with the statement that takes it out of the way.
 -- $1: columns as {"relation", "number"}; $2: types.
 with columns as (
   select c.relation::oid as relation, c.number from jsonb_to_recordset($1::text::jsonb) as c(relation text, number int)
@@ -32,4 +32,12 @@ join pg_catalog.pg_class r on r.oid = f.adrelid
 join pg_catalog.pg_namespace n on n.oid = r.relnamespace
 where a.attgenerated <> '' and not r.relispartition
   and exists (select from used u where u.classid = 'pg_catalog.pg_attrdef'::regclass and u.objid = f.oid)
+
+-- A body that PostgreSQL has read already holds on to columns: until it is written anew, another one stands in for it.
+union all
+select replace(left(f.text, -length(f.body) - 1), E'\n LANGUAGE sql\n', E'\n LANGUAGE plpgsql\n') || 'as $$ begin end $$'
+from pg_catalog.pg_proc p
+cross join lateral (select pg_catalog.pg_get_functiondef(p.oid) as text, pg_catalog.pg_get_function_sqlbody(p.oid) as body) f
+where p.prosqlbody is not null
+  and exists (select from used u where u.classid = 'pg_catalog.pg_proc'::regclass and u.objid = p.oid)
 order by 1

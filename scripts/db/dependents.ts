@@ -6,8 +6,8 @@ import { type Column, type Relation, readStructure } from './structure.ts';
 const query = await readFile(new URL('./dependents.sql', import.meta.url), 'utf8');
 
 /**
- * The statements that drop, in the first database, policies, triggers and generated columns that use a column whose type
- * is another one in the second. Where they have been run, what compares the two makes all of that anew.
+ * The statements that take out of the way, in the first database, policies, triggers, generated columns and functions that use
+ * a column whose type is another one in the second. Where they have been run, what compares the two makes all of that anew.
  */
 export async function dropsOfDependents(from: Sql, to: Sql): Promise<string[]> {
   const [before, after] = [await readStructure(from), await readStructure(to)];
@@ -15,7 +15,10 @@ export async function dropsOfDependents(from: Sql, to: Sql): Promise<string[]> {
   if (changed.length === 0) return [];
   const columns = changed.map(({ relation, column }) => ({ relation: relation.oid, number: column.number }));
   const types = changed.flatMap(({ column }) => (column.labels ? [column.typeId] : []));
-  const rows = await from.unsafe<{ statement: string }[]>(query, [JSON.stringify(columns), types]);
+  const rows = await from.begin(async (tx) => {
+    await tx`select set_config('search_path', '', true)`;
+    return await tx.unsafe<{ statement: string }[]>(query, [JSON.stringify(columns), types]);
+  });
   return rows.map(({ statement }) => statement);
 }
 

@@ -12,7 +12,7 @@ import { expectSound, expectVersion } from './upgrade.ts';
 
 export async function downgrade(context: Context): Promise<Ending> {
   const project = await readProject(context.folder);
-  const { sql, url } = await context.connect();
+  const { sql } = await context.connect();
   const standing = compareHistory(project, await readHistory(sql));
   expectSound(standing, context.program);
   const versions = versionsToTakeBack(project, standing, context.options.argument ?? '-1');
@@ -32,7 +32,7 @@ export async function downgrade(context: Context): Promise<Ending> {
   for (const version of versions) {
     if (context.signal.aborted) break;
     context.terminal.info(`Taking back ${version.version}_${version.name} …`);
-    moved.push(...(await takeBack(context, url, version, effects.get(version.version) ?? [])));
+    moved.push(...(await takeBack(context, version, effects.get(version.version) ?? [])));
     takenBack.push(version.version);
   }
   const current =

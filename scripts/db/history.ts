@@ -66,6 +66,11 @@ export async function addToHistory(tx: Sql | TransactionSql, version: Version): 
     on conflict (version) do update set name = excluded.name, statements = excluded.statements`;
 }
 
+export async function isInHistory(sql: Sql | TransactionSql, version: string): Promise<boolean> {
+  const rows = await sql`select from supabase_migrations.schema_migrations where version = ${version}`;
+  return rows.length === 1;
+}
+
 /** True when it was there. */
 export async function removeFromHistory(tx: Sql | TransactionSql, version: string): Promise<boolean> {
   const removed = await tx`delete from supabase_migrations.schema_migrations where version = ${version}`;

@@ -1,28 +1,17 @@
 /** `db migrate "message"`: the next version and its way back, from what the models say. */
 
 import { printable } from '../command/printable.ts';
-import { type Statement, splitStatements } from '../sql/statements.ts';
-import type { Catalog } from './catalog.ts';
-import { compareCatalogs, type Difference, essential } from './catalog.ts';
+import { splitStatements } from '../sql/statements.ts';
+import { compareCatalogs, type Difference, describeDifference, essential } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
-import { dropsOfDependents } from './dependents.ts';
-import { diffDatabases } from './diff.ts';
 import { readable } from './names.ts';
-import { Problem, sqlState } from './problem.ts';
+import { Problem } from './problem.ts';
 import { folders, nextVersion, type Project, readProject, slug, writeVersion } from './project.ts';
+import { between, type Draft, prove } from './proving.ts';
 import { type Candidate, type Renamed, renameDerived, renameIn } from './renames.ts';
-import { isRefused, type Risk, risksOf } from './risks.ts';
+import { isRefused, type Risk } from './risks.ts';
 import { Shadow } from './shadow.ts';
-import type { Effect } from './structure.ts';
-import { type Marked, oneLine, versionText, wayBackText, withLateNotNull } from './writing.ts';
-
-/** A version as it will be written. */
-interface Draft {
-  up: Marked[];
-  down: Statement[];
-  /** What the way back does to what is there. */
-  undone: Effect[];
-}
+import { oneLine, versionText, wayBackText } from './writing.ts';
 
 export async function migrate(context: Context): Promise<Ending> {
   const { options, folder, terminal } = context;
@@ -54,14 +43,12 @@ export async function migrate(context: Context): Promise<Ending> {
     });
     const derived = await renameDerived(renamed.sql, modelled.sql);
     const [before, after] = [await renamed.catalog(), await modelled.catalog()];
-    const [ahead, backward] = [
-      await between(keep, renamed, modelled),
-      await between(keep, modelled, renamed),
-    ];
+    const ahead = await between(keep, renamed, modelled, [before, after]);
+    const backward = await between(keep, modelled, renamed, [after, before]);
     for (const shadow of made) await shadow.rest();
     const [forward, back] = await Promise.all([ahead(), backward()]);
     const saw = [...renames.map(sawRename), ...essential(compareCatalogs(before, after)).map(sawDifference)];
-    if (forward.length === 0 && renames.length === 0 && derived.length === 0) return nothing(project, saw);
+    if (forward.length + renames.length + derived.length + saw.length === 0) return nothing(project);
 
     const steps = [...renames, ...derived];
     const first = splitStatements(steps.map(({ up }) => up).join(';\n'));
@@ -76,6 +63,7 @@ export async function migrate(context: Context): Promise<Ending> {
       migrated,
       renamed,
       modelled,
+      goal: after,
       forward: [...first, ...forward],
       back,
       unrename: last,
@@ -98,137 +86,6 @@ function expectModels(project: Project): void {
     'no-models',
     `There is no .sql file in ${folders.models}.`,
     'Put create statements of what you want there, one file a table or as you like; or write a version by hand: migrate --empty "message".',
-  );
-}
-
-interface Proof {
-  keep: (shadow: Shadow) => Shadow;
-  migrated: Shadow;
-  /** Like it, with everything renamed. */
-  renamed: Shadow;
-  modelled: Shadow;
-  forward: Statement[];
-  back: Statement[];
-  /** The renames, taken back. */
-  unrename: Statement[];
-}
-
-/** What gives the statements from one database to the other, once nobody is connected to them. */
-async function between(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<() => Promise<Statement[]>> {
-  const drops = await dropsOfDependents(from.sql, to.sql);
-  if (drops.length === 0) return () => diffDatabases(from.url, to.url);
-  const copy = keep(await from.copy());
-  for (const statement of drops) await copy.sql.unsafe(statement);
-  await copy.rest();
-  const first = splitStatements(drops.join(';\n'));
-  return async () => [...first, ...(await diffDatabases(copy.url, to.url))];
-}
-
-/** Runs forward and back on a copy, measures each statement, and compares what comes out. */
-async function prove(proof: Proof): Promise<Draft[]> {
-  const { keep, migrated, modelled } = proof;
-  const shadow = keep(await migrated.copy());
-  const states: Shadow[] = [];
-  const ups: Marked[][] = [];
-  let left = withLateNotNull(proof.forward);
-  while (left.length > 0) {
-    const { marked, count } = await measureLongest(shadow, left);
-    ups.push(marked);
-    left = left.slice(count);
-    if (left.length > 0) states.push(keep(await shadow.copy()));
-  }
-  expectEqual(await shadow.catalog(), await modelled.catalog(), 'the models');
-
-  const drafts: Draft[] = [];
-  for (const [index, up] of [...ups.entries()].reverse()) {
-    const back = await wayBack(proof, states, index);
-    const { statements, net } = await measure(shadow, 'the way back', back, { each: false });
-    const before = states[index - 1] ?? migrated;
-    expectEqual(await shadow.catalog(), await before.catalog(), 'the version before');
-    drafts.unshift({ up, down: statements.map(({ statement }) => statement), undone: net });
-  }
-  return drafts;
-}
-
-/** From the state after a part to the one before it. */
-async function wayBack(
-  { keep, renamed, modelled, back, unrename }: Proof,
-  states: Shadow[],
-  index: number,
-): Promise<Statement[]> {
-  const after = states[index] ?? modelled;
-  const before = states[index - 1] ?? renamed;
-  const statements = states.length === 0 ? back : await diffBetween(keep, after, before);
-  return [...withLateNotNull(statements), ...(index === 0 ? unrename : [])];
-}
-
-async function diffBetween(keep: Proof['keep'], from: Shadow, to: Shadow): Promise<Statement[]> {
-  const diff = await between(keep, from, to);
-  await Promise.all([from.rest(), to.rest()]);
-  return await diff();
-}
-
-/** As many statements as fit one version. A new enum value can be used once it is committed: what uses it is another one. */
-async function measureLongest(
-  shadow: Shadow,
-  statements: Statement[],
-): Promise<{ marked: Marked[]; count: number }> {
-  const afterValues = [...statements.keys()].filter((index) => addsValue(statements[index - 1]));
-  for (let ends = [...afterValues, statements.length]; ; ends = ends.slice(0, -1)) {
-    const count = ends.at(-1) ?? 0;
-    try {
-      const measured = await measure(shadow, 'the version', statements.slice(0, count));
-      const marked = measured.statements.map((item) => ({
-        text: item.statement.text,
-        risks: risksOf(item, measured.before),
-      }));
-      return { marked, count };
-    } catch (error) {
-      if (sqlState(error) !== '55P04' || ends.length === 1) throw error;
-    }
-  }
-}
-
-/** Whether an enum has a value more after it. */
-function addsValue(statement: Statement | undefined): boolean {
-  const { AlterEnumStmt: alter } = statement?.tree ?? {};
-  return alter?.newVal !== undefined && alter.oldVal === undefined;
-}
-
-async function measure(
-  shadow: Shadow,
-  file: string,
-  statements: readonly Statement[],
-  options?: { each: boolean },
-): ReturnType<Shadow['measure']> {
-  // Bodies may name what comes after them.
-  const first = statements.some(({ tree }) => tree.CreateFunctionStmt)
-    ? ['set local check_function_bodies = off']
-    : [];
-  const text = [...first, ...statements.map(({ text }) => text)]
-    .map((statement) => `${statement};`)
-    .join('\n');
-  try {
-    return await shadow.measure({ file, text }, options);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    throw new Problem(
-      'not-proven',
-      `What supabase db diff gives cannot be run. ${error.message}`,
-      'Nothing was written. Write this version by hand: migrate --empty "message".',
-      { cause: error },
-    );
-  }
-}
-
-function expectEqual(is: Catalog, should: Catalog, what: string): void {
-  const wrong = compareCatalogs(is, should);
-  if (wrong.length === 0) return;
-  const objects = wrong.slice(0, 10).map(({ object }) => object);
-  throw new Problem(
-    'not-proven',
-    `The statements do not lead to ${what}: ${objects.join(', ')}${wrong.length > 10 ? ', …' : ''}.`,
-    'Nothing was written. Write this version by hand: migrate --empty "message".',
   );
 }
 
@@ -317,17 +174,17 @@ function sawRename({ kind, from, to }: Renamed): string {
   return `renamed ${kind} ${readable(...from)} to ${readable(...to)}`;
 }
 
-function sawDifference({ change, object }: Difference): string {
-  return `${change} ${object}`;
+function sawDifference(difference: Difference): string {
+  return `${difference.change} ${describeDifference(difference)}`;
 }
 
-function nothing(project: Project, saw: string[]): Ending {
+function nothing(project: Project): Ending {
   const files = project.models.map(({ file }) => file);
   return {
     status: 'done',
     message: 'The models say what the versions say: nothing was written.',
-    lines: [`Read: ${files.join(', ')}.`, ...saw],
-    data: { files: [], saw, read: files },
+    lines: [`Read: ${files.join(', ')}.`],
+    data: { files: [], saw: [], read: files },
   };
 }
 

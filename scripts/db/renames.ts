@@ -1,4 +1,4 @@
-/** Tables, columns and enum values that were renamed: a drop and an add to whoever only compares. */
+/** Tables, columns and enum values that were renamed, or moved to another schema: a drop and an add to whoever only compares. */
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { literal, qualified, quote, readable } from './names.ts';
@@ -48,7 +48,7 @@ export async function renameIn(
         (rename) => ends(rename.from, candidate.from) || ends(rename.to, candidate.to),
       );
       if (!said && (contradicted || candidate.because === '' || !(await decide(candidate)))) continue;
-      const step = { ...candidate, ...statementsOf(candidate) };
+      const step = { ...candidate, ...statementsOf(candidate, await lacksSchema(from, candidate)) };
       await from.unsafe(step.up);
       renamed.push(step);
       taken.add(`old ${old}`).add(`new ${now}`);
@@ -109,14 +109,31 @@ async function derived(sql: Sql): Promise<Derived[]> {
   });
 }
 
-function statementsOf({ kind, from, to }: Candidate): { up: string; down: string } {
+/** Whether a table moves into a schema that is not there. */
+async function lacksSchema(sql: Sql, { kind, to: [schema = ''] }: Candidate): Promise<boolean> {
+  return kind === 'table' && (await sql`select from pg_namespace where nspname = ${schema}`).length === 0;
+}
+
+function statementsOf({ kind, from, to }: Candidate, isNewSchema: boolean): { up: string; down: string } {
   const [schema = '', old = '', oldPart = ''] = from;
-  const [, now = '', nowPart = ''] = to;
+  const [newSchema = '', now = '', nowPart = ''] = to;
+  const renamed = (at: string, name: string, other: string) =>
+    name === other ? [] : [`alter table ${qualified(at, name)} rename to ${quote(other)}`];
+  const moved = (name: string, at: string, other: string) =>
+    at === other ? [] : [`alter table ${qualified(at, name)} set schema ${quote(other)}`];
   switch (kind) {
     case 'table':
       return {
-        up: `alter table ${qualified(schema, old)} rename to ${quote(now)}`,
-        down: `alter table ${qualified(schema, now)} rename to ${quote(old)}`,
+        up: [
+          ...(isNewSchema ? [`create schema ${quote(newSchema)}`] : []),
+          ...moved(old, schema, newSchema),
+          ...renamed(newSchema, old, now),
+        ].join(';\n'),
+        down: [
+          ...renamed(newSchema, now, old),
+          ...moved(old, newSchema, schema),
+          ...(isNewSchema ? [`drop schema ${quote(newSchema)}`] : []),
+        ].join(';\n'),
       };
     case 'column':
       return {
@@ -144,9 +161,7 @@ function ends(said: readonly string[], full: readonly string[]): boolean {
 async function tables(from: Sql, to: Sql): Promise<Candidate[]> {
   const [before, after] = await Promise.all([relations(from), relations(to)]);
   const candidates = lost(before, after).flatMap((old) =>
-    lost(after, before)
-      .filter((now) => now.schema === old.schema)
-      .map((now) => ({ old, now, likeness: likeness(old, now) })),
+    lost(after, before).map((now) => ({ old, now, likeness: likeness(old, now) })),
   );
   return candidates
     .sort((a, b) => b.likeness - a.likeness)
@@ -154,8 +169,11 @@ async function tables(from: Sql, to: Sql): Promise<Candidate[]> {
       kind: 'table',
       from: [old.schema, old.name],
       to: [now.schema, now.name],
-      // Less in common than half is no reason to ask.
-      because: likeness >= 0.5 ? `${Math.round(likeness * 100)} % of their columns are the same` : '',
+      // Less in common than half is no reason to ask, nor is another name in another schema.
+      because:
+        likeness >= 0.5 && (old.schema === now.schema || old.name === now.name)
+          ? `${Math.round(likeness * 100)} % of their columns are the same`
+          : '',
     }));
 }
 

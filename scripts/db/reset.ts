@@ -30,9 +30,9 @@ export async function reset(context: Context): Promise<Ending> {
   for (const version of project.versions) readScript(version);
   if (target.kind === 'database') await expectName(context, databaseName(target.url));
   else await context.confirm('Drop everything in the embedded database?', { grave: true });
-  const { sql, url } = await context.connect();
+  const { sql } = await context.connect();
   await dropEverything(sql);
-  return await applyAll(context, url, project.versions, null);
+  return await applyAll(context, project.versions, null);
 }
 
 /** Another database than the embedded one goes only when somebody has typed its name. */

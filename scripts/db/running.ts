@@ -108,6 +108,13 @@ export function whatIsWrong(error: unknown, statement?: Pick<Statement, 'text'>)
   return `${said} (${code || 'no SQLSTATE'})`;
 }
 
+/** The same for a text that is in no file: the statement tells more than its line. */
+export function describeFailure({ message, cause }: Problem): string {
+  const { query } = (cause ?? {}) as { query?: string };
+  const said = message.replace(/^[^:]*:\d+: /, '');
+  return query === undefined ? said : `${beginning(query)}: ${said}`;
+}
+
 /** The statement as the file has it, which is no row's value. */
 function beginning(text: string): string {
   return inOneLine(text).slice(0, 100);

@@ -84,7 +84,7 @@ export class Shadow {
         throw new Problem(
           'version-fails',
           `${error.message} All versions are replayed on an empty database, and this one cannot be.`,
-          "Versions stand on nothing but those before them, on Supabase's roles, and on the schemas auth and extensions. Put what is missing into an earlier version.",
+          'Versions stand on nothing but those before them and on what every Supabase project has. Put what is missing into an earlier version.',
           { cause: error },
         );
       }

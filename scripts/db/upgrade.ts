@@ -14,7 +14,7 @@ export async function upgrade(context: Context): Promise<Ending> {
   const project = await readProject(context.folder);
   const goal =
     context.options.argument === undefined ? undefined : expectVersion(project, context.options.argument);
-  const { sql, url } = await context.connect();
+  const { sql } = await context.connect();
   const standing = compareHistory(project, await readHistory(sql));
   expectSound(standing, context.program);
   const versions = standing.pending.filter(
@@ -36,14 +36,13 @@ export async function upgrade(context: Context): Promise<Ending> {
     ].join(' '),
   );
   const back: Back[] = [];
-  for (const version of postponed) back.push(await putBackPostponed(context, url, version));
-  return await applyAll(context, url, versions, standing.current, back);
+  for (const version of postponed) back.push(await putBackPostponed(context, version));
+  return await applyAll(context, versions, standing.current, back);
 }
 
 /** Applies versions one after the other; Ctrl-C stops between two of them. */
 export async function applyAll(
   context: Context,
-  url: string,
   versions: readonly Version[],
   before: string | null,
   alreadyBack: readonly Back[] = [],
@@ -54,7 +53,7 @@ export async function applyAll(
     if (context.signal.aborted) break;
     const current = versions.find((other) => other.version === version) as Version;
     context.terminal.info(`Applying ${version}_${name} …`);
-    back.push(await applyVersion(context, url, current));
+    back.push(await applyVersion(context, current));
     applied.push(version);
   }
   const putBack = back.flatMap((one) => one.putBack);

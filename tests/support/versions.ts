@@ -64,6 +64,9 @@ export async function versionedProject({
   await mkdir(supabase);
   await writeFile(path.join(supabase, 'config.toml'), 'project_id = "test"\n');
 
+  // As the command has it.
+  const session = db.connect();
+
   const run = async (command: CommandName, ...args: string[]): Promise<Ending> => {
     const terminal = new Terminal('error');
     const context: Context = {
@@ -73,7 +76,7 @@ export async function versionedProject({
       signal: new AbortController().signal,
       program: 'imago db',
       target: { kind: 'database', url: db.url, linked: undefined },
-      connect: async () => ({ sql: db.sql, url: db.url }),
+      connect: async () => ({ sql: session, url: db.url }),
       shadows: async () => ({
         url: (name) => `postgresql://postgres:${on.password}@127.0.0.1:${on.port}/${name}`,
         pristine: BARE,

@@ -1,6 +1,6 @@
 /** Down a version and up again within one transaction, and everything that there is before and after. */
-import type { Sql, TransactionSql } from 'postgres';
-import { readCatalog } from '../../scripts/db/catalog.ts';
+import type { TransactionSql } from 'postgres';
+import { catalogIn } from '../../scripts/db/catalog.ts';
 import { readScript } from '../../scripts/db/running.ts';
 import { compareStructures, type Effect, readStructure } from '../../scripts/db/structure.ts';
 import { walkBack, walkForward } from '../../scripts/db/walking.ts';
@@ -30,8 +30,12 @@ export async function everything(tx: TransactionSql): Promise<Everything> {
       rows[name] = all.map(({ row }) => row);
     }
   }
-  const within = { begin: (_: string, work: (tx: TransactionSql) => unknown) => work(tx) } as unknown as Sql;
-  const catalog = Object.fromEntries(await readCatalog(within));
+  const catalog = Object.fromEntries(
+    [...(await catalogIn(tx))].map(([name, { aspects }]) => [
+      name,
+      JSON.stringify([...aspects].map(([aspect, { value }]) => [aspect, value]).sort()),
+    ]),
+  );
   await tx.unsafe('set local search_path to default');
   return { rows, catalog, sequences };
 }

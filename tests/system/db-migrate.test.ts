@@ -208,6 +208,35 @@ describe('renames', () => {
     });
     expect((await project.run('migrate', 'rename', ...rename)).data?.risks).toEqual([]);
   });
+
+  test('into another schema, which may be a new one, take the rows along, and back', async () => {
+    const project = await versionedProject();
+    const { run, sql } = project;
+    const model = (people: string, pets: string) => ({
+      'schemas/a.sql': `
+        ${people.startsWith('app.') ? 'create schema app;' : ''}
+        create table ${people} (id serial primary key, name text not null);
+        create table ${pets} (id int primary key, owner int references ${people});
+        alter table ${pets} enable row level security;`,
+    });
+    await project.write(model('public.people', 'public.pets'));
+    await run('migrate', 'first');
+    await run('upgrade');
+    await sql.unsafe(
+      `insert into people (name) values ('a'), ('b'); insert into pets select id, id from people`,
+    );
+    const before = [await rowsOf(sql, 'public.people', 'public.pets'), await readCatalog(sql)];
+    await project.write(model('app.persons', 'app.pets'));
+    const moves = ['public.people=app.persons', 'public.pets=app.pets'].flatMap((move) => ['--rename', move]);
+    expect((await run('migrate', 'move', ...moves)).data?.risks).toEqual([]);
+    await run('upgrade');
+    expect(await run('check')).toMatchObject({ status: 'done' });
+    expect(Object.values(await rowsOf(sql, 'app.persons', 'app.pets'))).toEqual(
+      Object.values(before[0] as Record<string, string[]>),
+    );
+    await run('downgrade');
+    expect([await rowsOf(sql, 'public.people', 'public.pets'), await readCatalog(sql)]).toEqual(before);
+  });
 });
 
 describe('statements that lose data or rewrite a table', () => {

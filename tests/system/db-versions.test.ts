@@ -205,6 +205,23 @@ describe('an upgrade', () => {
     ).toHaveLength(0);
   });
 
+  test('finds nothing in its session that another one has left there', async () => {
+    const project = await started(
+      `set statement_timeout = '7min'; create temp table left_over (id int); prepare left_over as select 1;
+       listen left_over; select pg_advisory_lock(7); declare left_over cursor with hold for select 1; set role anon;`,
+    );
+    await project.version(
+      V3,
+      `do $$ begin
+         assert current_user = 'postgres' and current_setting('statement_timeout') <> '7min';
+         assert to_regclass('left_over') is null and not exists (select from pg_cursors);
+         assert not exists (select from pg_prepared_statements where from_sql) and not exists (select from pg_listening_channels());
+         assert not exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid());
+       end $$;`,
+    );
+    expect((await project.run('upgrade')).data?.applied).toEqual([V2, V3]);
+  });
+
   test('waits for locks a little, tries again, and gives up saying so', async () => {
     const project = await started('alter table public.t add column b int;');
     const holder = project.db.connect();
