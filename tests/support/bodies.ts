@@ -62,6 +62,10 @@ const wrong: Record<string, unknown[]> = {
   confirm: [0, 1, true, MARK.repeat(100)],
   detailed: [0, 1, 'true', ''],
   fix_issues: [0, 1, 'true', ''],
+  entity: ['', 1, true, MARK.repeat(200)],
+  stage: [0, -1, 1.5, '1', true],
+  every_seconds: [0, 3_601, 1.5, '10'],
+  finalize: [0, 1, 'true'],
 };
 
 const FIELDS: Record<BadBody['name'], string[]> = {
@@ -75,8 +79,11 @@ const FIELDS: Record<BadBody['name'], string[]> = {
     'max_failures',
     'on_failure',
     'run',
+    'every_seconds',
+    'finalize',
+    'confirm',
   ],
-  rollback: ['plan', 'user_id', 'all', 'force', 'confirm', 'max_seconds', 'run'],
+  rollback: ['plan', 'user_id', 'entity', 'stage', 'all', 'force', 'confirm', 'max_seconds', 'run'],
   validate: ['plan', 'detailed', 'fix_issues', 'dry_run', 'max_seconds'],
 };
 

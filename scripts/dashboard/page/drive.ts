@@ -96,7 +96,7 @@ async function once(
 function finish(mine: Drive, end: Notice): void {
   if (drive.value !== mine) return;
   letGo();
-  notice.value = end;
+  notice.value = mine.plan === planName.value ? end : { ...end, text: `${mine.plan}: ${end.text}` };
   look();
 }
 

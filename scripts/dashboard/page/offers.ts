@@ -1,5 +1,5 @@
 /** What can be done now, and why the rest cannot: the database decides, this only says it beforehand. */
-import { isDriving } from './drive.ts';
+import { drive, isDriving } from './drive.ts';
 import { plan, progress, type Role, role } from './state.ts';
 
 export type ActionName =
@@ -57,6 +57,7 @@ function closed({ phase }: Now): string | undefined {
 const reasons: Record<ActionName, (state: string, now: Now) => string | undefined> = {
   start: (state, now) => {
     if (isDriving.value) return 'This page is at work on it.';
+    if (drive.value) return `This page is at work on ${drive.value.plan}, and does one plan at a time.`;
     if (state === 'paused') return 'The run is paused: Resume goes on.';
     if (now.direction === 'rollback' && unfinished.has(state)) {
       return role.value === 'key' ? undefined : roleNeeded.key;

@@ -1,5 +1,6 @@
 /** All plans with their state; one is looked at. */
 import { bytes, whole } from '../../../command/figures.ts';
+import { notice } from '../drive.ts';
 import { choosePlan, type Plan, planName, plans } from '../state.ts';
 import { stateWords } from '../words.ts';
 
@@ -12,7 +13,10 @@ export function PlanList() {
             <button
               type="button"
               aria-current={one.plan === planName.value ? 'page' : undefined}
-              onClick={() => choosePlan(one.plan)}
+              onClick={() => {
+                notice.value = undefined;
+                choosePlan(one.plan);
+              }}
             >
               <span class="name">{one.plan}</span>
               <StateChip plan={one} />
