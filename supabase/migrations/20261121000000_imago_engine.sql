@@ -12322,9 +12322,9 @@ begin
     end if;
   end if;
   execute format(
-    'select coalesce(array_agg(locked.key::text), ''{}'') from (select %s order by %s %s) locked',
-    case when by_record then format('k.key from %s k join %s s on %s', imago.records_sql(plan), plan.source, imago.same_key(plan, 's', 'k.record'))
-      else format('%1$s as key from %2$s s where %1$s = any %3$s', listed, plan.source, imago.keys_sql(plan)) end, listed, locking)
+    'select coalesce(array_agg(locked.key::text), ''{}'') from (%s order by %s %s) locked',
+    case when by_record then format('select k.key from %s k join %s s on %s', imago.records_sql(plan), plan.source, imago.same_key(plan, 's', 'k.record'))
+      else format('select %1$s as key from %2$s s where %1$s = any %3$s', listed, plan.source, imago.keys_sql(plan)) end, listed, locking)
   into result using keys;
   return result;
 end
