@@ -131,11 +131,12 @@ export class Return {
         await this.#tx.unsafe('release savepoint statement');
         return [];
       } catch (error) {
+        failures.push(error);
+        // The connection may have ended, and the transaction is given up anyway.
+        if (!(error instanceof Impossible) && !isAboutRows(error)) break;
         await this.#tx.unsafe('rollback to savepoint statement; release savepoint statement');
         this.#early.clear();
         for (const id of early) this.#early.add(id);
-        failures.push(error);
-        if (!(error instanceof Impossible) && !isAboutRows(error)) break;
       }
     }
     return failures;

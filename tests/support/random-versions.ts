@@ -216,7 +216,9 @@ export function randomVersion(draw: Draw): RandomVersion {
     const from = [...source.key, ...source.columns.slice(0, 1)];
     const list = filled.map((column) => {
       const same = from.find(({ type, name }) => type === column.type && !name.includes('dd'));
-      return same ? same.name : `${values[column.type](draw)}::${column.type}`;
+      return same
+        ? `coalesce(${same.name}, ${values[column.type](draw)})`
+        : `${values[column.type](draw)}::${column.type}`;
     });
     up.push(
       `insert into s.${table.name} (${filled.map(({ name }) => name).join(', ')}) overriding system value select ${list.join(', ')} from s.${source.name} on conflict do nothing`,

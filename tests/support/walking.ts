@@ -69,25 +69,27 @@ export async function tryEach(tx: TransactionSql, statements: readonly string[])
   await tx.unsafe(`do $try$ begin ${tries.join('\n')} end $try$`);
 }
 
-/** A version by hand: what was there before it, with rows; the version and its way back; what people write at it. */
+/** Versions by hand: what was there before them, with rows; each with its way back; what people write at the last. */
 export interface ByHand {
   base: string;
-  up: string;
-  down: string;
+  versions: { up: string; down: string }[];
   writes: string;
 }
 
-/** Applies it, lets people write, takes it back and applies it again: everything is as it was. */
-export async function expectWhole(tx: TransactionSql, { base, up, down, writes }: ByHand): Promise<void> {
-  const scripts = {
-    forward: readScript({ file: 'up.sql', text: up }),
-    back: readScript({ file: 'down.sql', text: down }),
-  };
+/** Applies them, lets people write, takes all back and applies all again: everything is as it was. */
+export async function expectWhole(tx: TransactionSql, { base, versions, writes }: ByHand): Promise<void> {
+  const steps = versions.map(({ up, down }, index) => ({
+    name: String(index + 1),
+    down,
+    forward: readScript({ file: `up_${index + 1}.sql`, text: up }),
+    back: readScript({ file: `down_${index + 1}.sql`, text: down }),
+  }));
   await tx.unsafe(`create schema s; ${base}`);
-  await walkForward(tx, '1', scripts.forward, { fireTriggers: false });
+  for (const { name, forward } of steps) await walkForward(tx, name, forward, { fireTriggers: false });
   await tx.unsafe(`${writes} set constraints all immediate;`);
   const before = await everything(tx);
-  await walkBack(tx, '1', scripts, await measure(tx, down), { allowLoss: false });
-  await walkForward(tx, '1', scripts.forward, { fireTriggers: false });
+  for (const step of [...steps].reverse())
+    await walkBack(tx, step.name, step, await measure(tx, step.down), { allowLoss: false });
+  for (const { name, forward } of steps) await walkForward(tx, name, forward, { fireTriggers: false });
   expectSame(await everything(tx), before);
 }

@@ -10,7 +10,7 @@ const t =
   'create table s.t (id int primary key, a text); insert into s.t values (1, $$one$$), (2, $$two$$), (3, $$three$$);';
 
 /** In the schema `s`: what belongs together, the version, its way back, and what people write. */
-const cases: Record<string, ByHand> = {
+const cases: Record<string, { base: string; up: string; down: string; writes: string }> = {
   'tables that refer to each other in a circle': {
     base: '',
     up: `create table s.a (id int primary key, b int); create table s.b (id int primary key, a int not null references s.a on delete cascade);
@@ -143,11 +143,33 @@ describe('comes back as one', () => {
   });
   afterAll(() => db.drop());
 
-  test.each(Object.entries(cases))('%s', async (_, byHand) => {
+  const walk = async (byHand: ByHand) => {
     const sql = db.connect();
     await sql.unsafe('begin');
     await expectWhole(sql as unknown as TransactionSql, byHand).finally(() => sql.unsafe('rollback'));
-  });
+  };
+
+  test.each(Object.entries(cases))('%s', (_, { base, up, down, writes }) =>
+    walk({ base, versions: [{ up, down }], writes }),
+  );
+
+  test('one version after the other, over tables that were made anew and renamed meanwhile', () =>
+    walk({
+      base: t,
+      versions: [
+        {
+          up: 'create table s.n (gone int, id int primary key, k text); alter table s.n drop gone; insert into s.n select id, a from s.t;',
+          down: 'drop table s.n;',
+        },
+        {
+          up: `alter table s.n rename to m; alter table s.m rename id to nr; alter table s.m add b int default 1, add c int references s.m;
+            create table s.o (m int references s.m, b int); alter table s.m alter k type varchar(9);`,
+          down: `drop table s.o; alter table s.m alter k type varchar(3) using k::varchar(3); alter table s.m alter k type text; alter table s.m drop b, drop c;
+            alter table s.m rename nr to id; alter table s.m rename to n;`,
+        },
+      ],
+      writes: `update s.m set b = null, c = 3 - nr where nr < 3; insert into s.o values (1, 1), (1, 1), (3, 2);`,
+    }));
 });
 
 test('upgrade says what it computed anew, and lets triggers fire where that is asked for', async () => {
