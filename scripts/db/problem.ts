@@ -11,7 +11,8 @@ export const problems = {
   'model-fails': 'A file of supabase/schemas/ cannot be run.',
   'version-fails': 'A version cannot be run on the shadow database, where all of them are replayed.',
   'diff-fails': 'supabase db diff ended with an error.',
-  'not-proven': 'The statements do not lead from the migrations to the models, or not back.',
+  'not-proven':
+    'The statements do not lead from the migrations to the models, or not back; or they cannot be run.',
   'data-loss': 'A statement would lose data or rewrite a table.',
   'bad-rename': '--rename names something that was not dropped, or not added.',
   'no-version': 'There is no version of this number in supabase/migrations/.',

@@ -80,12 +80,16 @@ export function stepsBetween(
 ): Step[] {
   const gone = [...from].sort().flatMap(([name, { aspects }]) => {
     const after = to.get(name)?.aspects;
-    return [...aspects].flatMap(([aspect, { value, take }]): Step[] => {
-      // All that is said of an object goes with it.
-      if (take === null || !isWanted(aspect) || (!after && aspect !== 'definition')) return [];
-      const now = after?.get(aspect);
-      return now === undefined || (isWhole(aspect) && now.value !== value) ? [[take]] : [];
-    });
+    const isOther = (aspect: string) => after?.get(aspect)?.value !== aspects.get(aspect)?.value;
+    const take = (aspect: string) => [aspects.get(aspect)?.take ?? []].flat();
+    const [whole] = take('definition');
+    // All that is said of an object goes with it.
+    if (!after || (whole && isOther('definition'))) return whole && isWanted('definition') ? [[whole]] : [];
+    return [...aspects.keys()]
+      .filter((aspect) => !after.has(aspect) || (isWhole(aspect) && isOther(aspect)))
+      .filter(isWanted)
+      .flatMap(take)
+      .map((step) => [step]);
   });
   const made = [...to]
     .sort()
@@ -110,5 +114,5 @@ export function stepsBetween(
 
 /** Whether it has to be taken away before it can be another one. */
 function isWhole(aspect: string): boolean {
-  return aspect === 'definition' || aspect.startsWith('partition of ');
+  return aspect === 'definition' || /^(partition of|mapping for) /.test(aspect);
 }

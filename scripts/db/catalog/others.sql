@@ -74,8 +74,7 @@ cross join lateral (
     format('create text search configuration %s (parser = %s)', x.name, x.parser) as put, format('drop text search configuration %s', x.name) as take
   union all
   select 'mapping for ' || quote_ident(m.token), m.dictionaries,
-    format(E'alter text search configuration %1$s drop mapping if exists for %2$I;\nalter text search configuration %1$s add mapping for %2$I with %3$s',
-      x.name, m.token, m.dictionaries),
+    format('alter text search configuration %s add mapping for %I with %s', x.name, m.token, m.dictionaries),
     format('alter text search configuration %s drop mapping for %I', x.name, m.token)
   from (
     select t.alias as token, string_agg(m.mapdict::regdictionary::text, ', ' order by m.mapseqno) as dictionaries

@@ -144,6 +144,18 @@ export const changesOfOthers: Change[] = [
     '',
     'create text search dictionary public.x04 (template = pg_catalog.simple, stopwords = english)',
   ),
+  changed(
+    'text search dictionary public.x07',
+    'definition',
+    `create text search dictionary public.x07 (template = pg_catalog.simple, accept = false); comment on text search dictionary public.x07 is 'one';`,
+    'alter text search dictionary public.x07 (accept = true)',
+  ),
+  changed(
+    'statistics public.x08',
+    'definition',
+    `${table('x08_t', 'a int, b int')} create statistics public.x08 on a, b from public.x08_t; comment on statistics public.x08 is 'one';`,
+    `drop statistics public.x08; create statistics public.x08 (mcv) on a, b from public.x08_t; comment on statistics public.x08 is 'one'`,
+  ),
   added(
     'statistics public.x05',
     table('x05_t', 'a int, b int'),
