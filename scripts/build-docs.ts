@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { commands, others } from './docs/commands.ts';
 import { contract, registration, types } from './docs/contract.ts';
 import { read } from './docs/folder.ts';
+import { grafana } from './docs/grafana.ts';
 import { errors, refusals, settings, signals, statuses, transitions } from './docs/lists.ts';
 import { engineMap } from './docs/map.ts';
 import { extensionsThatAreMissing, partsThatAreMissing } from './docs/missing.ts';
@@ -34,6 +35,9 @@ const blocks: [file: string, marker: string, body: () => string][] = [
   ['sql/engine/README.md', 'map', engineMap],
 ];
 
+/** Files that are built whole. */
+const files: [file: string, body: () => string][] = [['docs/grafana.json', grafana]];
+
 const check = process.argv.includes('--check');
 for (const [file, marker, body] of blocks) {
   const text = read(file);
@@ -41,9 +45,14 @@ for (const [file, marker, body] of blocks) {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${file} lacks the lines ${begin} and ${end}.`);
   const wanted = `${text.slice(0, from + begin.length)}\n\n${body()}\n\n${text.slice(to)}`;
-  if (wanted === text) continue;
+  settle(file, marker, text, wanted);
+}
+for (const [file, body] of files) settle(file, 'whole', read(file), body());
+if (process.exitCode) console.error('Run `npm run build:docs` and commit the result.');
+
+function settle(file: string, marker: string, text: string, wanted: string): void {
+  if (wanted === text) return;
   console.error(`${check ? 'Differs from its source' : 'Built'}: ${file} (${marker})`);
   if (!check) writeFileSync(join(root, file), wanted);
   else process.exitCode = 1;
 }
-if (process.exitCode) console.error('Run `npm run build:docs` and commit the result.');

@@ -1,9 +1,9 @@
 /**
  * Compiles the modules to dist/: Node runs TypeScript, but not below node_modules. `npm pack` calls it. What the modules
- * read from beside them goes along; sql/, supabase/ and functions/ are packed as they are.
+ * read from beside them goes along, and the dashboard as one file; sql/, supabase/ and functions/ are packed as they are.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { packageFolder } from './package.ts';
@@ -15,12 +15,20 @@ const tsc = path.join(
   'bin/tsc',
 );
 
+/** Sources of the dashboard, which stand in its file. */
+const page = path.join('dashboard', 'page');
+
 rmSync(path.dirname(to), { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, '--project', 'tsconfig.build.json'], {
   cwd: packageFolder,
   // What the compiler says is for people: `npm pack --json` has stdout.
   stdio: ['ignore', process.stderr, process.stderr],
 });
+writeFileSync(
+  path.join(packageFolder, 'dist', 'dashboard.html'),
+  execFileSync(process.execPath, [path.join(from, 'build-page.ts')], { maxBuffer: 16 * 1024 * 1024 }),
+);
 for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-  if (!file.endsWith('.ts') && path.extname(file) !== '') cpSync(path.join(from, file), path.join(to, file));
+  if (file.startsWith(page) || file.endsWith('.ts') || path.extname(file) === '') continue;
+  cpSync(path.join(from, file), path.join(to, file));
 }

@@ -50,8 +50,14 @@ export type Database = {
 "get_engine_version":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
+"get_migration_failures":
+{ Args: { "keys"?: number,"plan"?: string }; Returns: Json
+                           },
 "get_migration_performance_stats":
 { Args: { "plan"?: string }; Returns: Json
+                           },
+"get_migration_plans":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "get_migration_report":
 { Args: { "plan"?: string }; Returns: Json
@@ -89,6 +95,9 @@ export type Database = {
 "migrate_users_batch":
 { Args: { "batch_offset"?: number,"batch_size"?: number }; Returns: Json
                            },
+"notify_migrations":
+{ Args: { "ways"?: string }; Returns: Json
+                           },
 "pause_migration":
 { Args: { "plan"?: string }; Returns: Json
                            },
@@ -118,6 +127,12 @@ export type Database = {
                            },
 "schedule_migration":
 { Args: { "cohort"?: Json,"every"?: string,"finalize"?: boolean,"plan"?: string }; Returns: Json
+                           },
+"settle_notices":
+{ Args: { "failed"?: (number)[],"outcome"?: string,"sent"?: (number)[] }; Returns: Json
+                           },
+"take_notices":
+{ Args: { "most"?: number }; Returns: Json
                            },
 "throttle_migration":
 { Args: { "hours"?: string,"ignore"?: (string)[],"max_per_second"?: number,"plan"?: string,"throttle_query"?: string }; Returns: Json

@@ -1,5 +1,6 @@
 /** Who may call a function, and as what. */
 import { type SupabaseContext, type WithSupabaseConfig, withSupabase } from '@supabase/server';
+import { answering } from './answering.ts';
 import { fetchJson } from './fetching.ts';
 import { problem } from './problems.ts';
 
@@ -15,6 +16,26 @@ const access = {
   cors: 'disabled',
   supabaseOptions: { global: { fetch: fetchJson } },
 } as const satisfies WithSupabaseConfig;
+
+/** What a function does for a caller who may; the dashboard of this machine calls it as well. */
+export type Work = (
+  request: Request,
+  database: SupabaseContext['supabaseAdmin'],
+  caller: Caller,
+) => Promise<Response>;
+
+/** A function that answers callers of at least this rank. */
+export function served(
+  method: 'GET' | 'POST',
+  least: Rank,
+  work: Work,
+): { fetch: (request: Request) => Promise<Response> } {
+  const handler = authorised(
+    async (request, { supabaseAdmin, ...context }) =>
+      await work(request, supabaseAdmin, callerOf(context, least)),
+  );
+  return { fetch: answering(method, handler) };
+}
 
 /** Hands on the requests that come with one of these, and answers all others. */
 export function authorised(

@@ -9,6 +9,7 @@ import { cohort, figures } from './figures.ts';
 import { cleanupAnswer, finalizeAnswer } from './finalizing.ts';
 import { forecast, forecastAnswer } from './forecasting.ts';
 import { health, throttle, throttleAnswer } from './health.ts';
+import { noticesAnswer, notifyAnswer, settledAnswer } from './notices.ts';
 import { scheduleAnswer, unscheduleAnswer } from './scheduling.ts';
 import { runHistoryAnswer, validationAnswer } from './validation.ts';
 import { words } from './words.ts';
@@ -110,12 +111,34 @@ export const claimAnswer = batchAnswer.extend({
 /** `return_entities`; `left`: what has yet to be written of what was brought. */
 export const returnAnswer = batchAnswer.extend({ left: count });
 
+/** A range of the walk. */
+const lane = z.looseObject({
+  stage: number,
+  pass: z.string(),
+  number: z.number(),
+  processed: count,
+  moved: count,
+  failed: count,
+  batch_size: number,
+  done: z.boolean(),
+});
+
 /** `get_detailed_migration_progress`. */
 export const progressAnswer = z.looseObject({
   ...words,
   plan: z.string(),
   ...figures,
+  run: number,
   phase: text,
+  /** Why the run has failed, in words. */
+  reason: text,
+  lanes: z
+    .array(lane)
+    .nullish()
+    .transform((lanes) => lanes ?? []),
+  /** How often pg_cron drives it, in words. */
+  scheduled: text,
+  finalize: z.looseObject({ closed: z.boolean().nullish() }).nullish(),
   /** Entities a minute; null while nothing moves. */
   per_minute: number,
   eta_seconds: number,
@@ -157,6 +180,8 @@ export const performanceAnswer = z.looseObject({
   per_minute_average: number,
   batches: count,
   batch_ms: z.record(z.string(), z.number().nullable()).nullish(),
+  /** For how long calls held rows: p50, p99, max. */
+  held_ms: z.record(z.string(), z.number().nullable()).nullish(),
   errors_by_sqlstate: rowCounts,
   errors_by_raiser: rowCounts,
   deferred_batches: count,
@@ -171,6 +196,8 @@ export const performanceAnswer = z.looseObject({
 export const bloated = z.looseObject({
   relation: z.string(),
   dead_rows: z.number(),
+  /** Without indexes. */
+  bytes: number,
   /** Of all rows. */
   dead_percent: z.number(),
   /** Since the plan was prepared, without indexes. */
@@ -310,6 +337,72 @@ export const profileAnswer = z.looseObject({
 /** `get_user_gigs`: rows as the app has them. */
 export const gigsAnswer = z.array(z.looseObject({ id: z.number() }));
 
+/** `get_migration_plans`; the edge function adds the role of whoever asks. */
+export const plansAnswer = z.looseObject({
+  plans: z.array(
+    z.looseObject({
+      ...words,
+      plan: z.string(),
+      title: z.string(),
+      source: z.string(),
+      /** False where the app has no such table. */
+      source_exists: z.boolean(),
+      phase: z.string(),
+      state: z.string(),
+      direction: text,
+      run: number,
+      started_at: text,
+      finished_at: text,
+      failed: count,
+      held: count,
+      conflicts: count,
+      journal_bytes: count,
+    }),
+  ),
+  role: z.enum(['viewer', 'operator', 'key']).optional(),
+});
+
+/** `get_migration_failures`: who is set aside, by reason. */
+export const failuresAnswer = z.looseObject({
+  ...words,
+  plan: z.string(),
+  groups: z.array(
+    z.looseObject({
+      kind: z.string(),
+      direction: text,
+      stage: number,
+      sqlstate: text,
+      constraint: text,
+      relation: text,
+      column: text,
+      /** Of a conflict. */
+      reason_kind: text,
+      referenced_by: text,
+      reason: text,
+      raised_by: text,
+      found: z.number(),
+      newest_at: text,
+      keys: z.array(z.string()),
+    }),
+  ),
+});
+
+/** The view migration_log, the newest line first. */
+export const logAnswer = z.looseObject({
+  plan: z.string(),
+  lines: z.array(
+    z.looseObject({
+      created_at: z.string(),
+      run: number,
+      level: z.string(),
+      event: z.string(),
+      entity: text,
+      sqlstate: text,
+      detail: z.unknown(),
+    }),
+  ),
+});
+
 /** Every function that the command and the edge functions call, with the schema of what it answers. */
 export const answers = {
   migrate_batch: batchAnswer,
@@ -320,7 +413,10 @@ export const answers = {
   get_migration_statistics: statisticsAnswer,
   get_migration_performance_stats: performanceAnswer,
   get_migration_report: reportAnswer,
+  get_migration_plans: plansAnswer,
+  get_migration_failures: failuresAnswer,
   rollback_user_migration: rollbackUserAnswer,
+  rollback_entity: rollbackUserAnswer,
   pause_migration: transitionAnswer,
   resume_migration: transitionAnswer,
   cancel_migration: transitionAnswer,
@@ -338,14 +434,20 @@ export const answers = {
   schedule_migration: scheduleAnswer,
   unschedule_migration: unscheduleAnswer,
   throttle_migration: throttleAnswer,
+  notify_migrations: notifyAnswer,
+  take_notices: noticesAnswer,
+  settle_notices: settledAnswer,
 } as const;
 
 export type BatchAnswer = z.output<typeof batchAnswer>;
 export type ClaimAnswer = z.output<typeof claimAnswer>;
 export type ReturnAnswer = z.output<typeof returnAnswer>;
+export type Lane = z.output<typeof lane>;
 export type ProgressAnswer = z.output<typeof progressAnswer>;
 export type StatisticsAnswer = z.output<typeof statisticsAnswer>;
 export type PerformanceAnswer = z.output<typeof performanceAnswer>;
+export type FailuresAnswer = z.output<typeof failuresAnswer>;
+export type LogLine = z.output<typeof logAnswer>['lines'][number];
 export type RollbackUserAnswer = z.output<typeof rollbackUserAnswer>;
 export type DryRunAnswer = z.output<typeof dryRunAnswer>;
 export type DryRunStage = z.output<typeof dryRunStage>;

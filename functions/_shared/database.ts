@@ -1,7 +1,7 @@
 /** Calls the SQL functions, as the service role, and puts what goes wrong into words that may be told. */
 import type { SupabaseContext } from '@supabase/server';
 import type { z } from 'zod';
-import { answers } from './answers.ts';
+import { answers, type LogLine, logAnswer } from './answers.ts';
 import { engineAnswer, knownEngine } from './engine.ts';
 import { badAnswerTo } from './fetching.ts';
 import { Problem, problem } from './problems.ts';
@@ -30,9 +30,45 @@ export async function call<Name extends FunctionName>(
   return parsed.data as Answer<Name>;
 }
 
+const levels = ['info', 'warning', 'error'] as const;
+export type Level = (typeof levels)[number];
+
+/** What a request of the log gives at most, the newest first. */
+const logLines = 200;
+
+/** The newest lines of the log of a plan, of this level and those above. */
+export async function readLog(client: Client, plan: string, level: Level = 'info'): Promise<LogLine[]> {
+  await expectKnownEngine(client);
+  const data = await settled((signal) =>
+    client
+      .from('migration_log')
+      .select('created_at, run, level, event, entity, sqlstate, detail')
+      .eq('plan', plan)
+      .in('level', levels.slice(levels.indexOf(level)))
+      .order('created_at', { ascending: false })
+      .limit(logLines)
+      .abortSignal(signal)
+      .retry(false),
+  );
+  const parsed = logAnswer.safeParse({ plan, lines: data });
+  if (!parsed.success) throw problem('wrong_version');
+  return parsed.data.lines;
+}
+
 async function request(client: Client, name: string, args: Record<string, unknown>): Promise<unknown> {
+  return await settled((signal) => client.rpc(name, args).abortSignal(signal).retry(false));
+}
+
+/** What a request of the Data API has come to. */
+interface Reply {
+  data: unknown;
+  error: { code?: string; message: string; hint?: string | null } | null;
+  status: number;
+}
+
+async function settled(ask: (signal: AbortSignal) => PromiseLike<Reply>): Promise<unknown> {
   const signal = AbortSignal.timeout(longestCallMs);
-  const { data, error, status } = await client.rpc(name, args).abortSignal(signal).retry(false);
+  const { data, error, status } = await ask(signal);
   const bad = badAnswerTo(signal);
   if (bad) {
     console.error(bad.fault);

@@ -156,6 +156,11 @@ const metricsOf: Metric[] = [
   },
 ];
 
+/** The names of all metrics that there are. */
+export function metricNames(): string[] {
+  return metricsOf.map(({ name }) => name);
+}
+
 /** All metrics that the answer has figures for. */
 export function metrics(plan: string, answer: Record<string, unknown>): string {
   return metricsOf

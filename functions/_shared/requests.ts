@@ -54,7 +54,9 @@ const ofTheRun = ['backup', 'max_failures', 'on_failure'] as const;
 export const migrateRequest = z
   .strictObject({
     plan,
-    action: z.enum(['run', 'pause', 'resume', 'cancel', 'retry']).default('run'),
+    action: z
+      .enum(['run', 'pause', 'resume', 'cancel', 'retry', 'schedule', 'unschedule', 'finalize'])
+      .default('run'),
     max_seconds: maxSeconds.optional(),
     batch_size: z.int().min(1).max(10_000).optional(),
     dry_run: z.union([z.boolean(), z.enum(['sample', 'full', 'preflight'])]).optional(),
@@ -63,9 +65,29 @@ export const migrateRequest = z
     on_failure: z.enum(['stop', 'rollback']).optional(),
     cohort: cohort.optional(),
     run,
+    /** Of schedule: how often pg_cron works, and whether it finalizes instead of moving. */
+    every_seconds: z.int().min(1).max(3_600).optional(),
+    finalize: z.boolean().optional(),
+    /** Of finalize: the name of the plan once more. */
+    confirm: z.string().max(100).optional(),
   })
   .superRefine((request, context) => {
-    if (request.action !== 'run')
+    if (request.action !== 'schedule')
+      refuse(context, ['every_seconds', 'finalize'], 'goes with action schedule only');
+    if (request.action !== 'finalize') refuse(context, ['confirm'], 'goes with action finalize only');
+    if (request.action === 'finalize') {
+      refuse(
+        context,
+        ['max_seconds', 'batch_size', ...ofTheRun, 'cohort', 'run'],
+        'goes with action run only',
+      );
+      if (typeof request.dry_run === 'string')
+        context.addIssue({
+          code: 'custom',
+          path: ['dry_run'],
+          message: 'true or false with action finalize',
+        });
+    } else if (request.action !== 'run')
       refuse(
         context,
         ['max_seconds', 'batch_size', 'dry_run', ...ofTheRun, 'cohort', 'run'],
@@ -79,6 +101,9 @@ export const rollbackRequest = z
   .strictObject({
     plan,
     user_id: z.guid('not a UUID').optional(),
+    /** The key of one entity, of any plan; with stage where several stages know it. */
+    entity: z.string().min(1).max(1_000).optional(),
+    stage: z.int().min(1).max(1_000).optional(),
     all: z.literal(true).optional(),
     force: z.boolean().optional(),
     confirm: z.string().max(100).optional(),
@@ -88,11 +113,13 @@ export const rollbackRequest = z
   .superRefine((request, context) => {
     const issue = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
-    if ((request.user_id === undefined) === (request.all === undefined))
-      issue('user_id', 'give either user_id or all');
-    if (request.user_id === undefined) return;
+    const named = [request.user_id, request.entity, request.all].filter((one) => one !== undefined);
+    if (named.length !== 1) issue('user_id', 'give either user_id, entity or all');
+    if (request.entity === undefined) refuse(context, ['stage'], 'goes with entity only');
+    if (request.all !== undefined) return;
     refuse(context, ['confirm', 'max_seconds', 'run'], 'goes with all only');
-    if (request.plan !== 'avatars') issue('plan', 'one user alone is taken back in plan avatars only');
+    if (request.user_id !== undefined && request.plan !== 'avatars')
+      issue('plan', 'goes with user_id in plan avatars only; entity takes a key of any plan');
   })
   .transform((request) => ({ ...request, max_seconds: request.max_seconds ?? defaultSeconds }));
 
@@ -105,11 +132,22 @@ export const validateRequest = z.strictObject({
 });
 
 /** The query of `progress`. Without `view` it is progress, and in the format for Prometheus also performance. */
-export const progressRequest = z.strictObject({
-  plan,
-  view: z.enum(['progress', 'performance', 'statistics']).optional(),
-  format: z.enum(['json', 'prometheus']).default('json'),
-});
+export const progressRequest = z
+  .strictObject({
+    plan,
+    view: z
+      .enum(['progress', 'performance', 'statistics', 'report', 'plans', 'failures', 'history', 'log'])
+      .optional(),
+    format: z.enum(['json', 'prometheus']).default('json'),
+    /** Of the log: lines of this level and those above. */
+    level: z.enum(['info', 'warning', 'error']).optional(),
+  })
+  .superRefine((request, context) => {
+    if (request.view !== 'log') refuse(context, ['level'], 'goes with view log only');
+    const hasMetrics = [undefined, 'progress', 'performance', 'statistics'].includes(request.view);
+    if (request.format === 'prometheus' && !hasMetrics)
+      context.addIssue({ code: 'custom', path: ['format'], message: 'json is the only one of this view' });
+  });
 
 /** The id of a user of the app: an integer of PostgreSQL, in a path or in app_metadata. */
 export const userId = z

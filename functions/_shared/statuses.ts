@@ -59,6 +59,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM076',
       'IM077',
       'IM079',
+      'IM081',
       'IM085',
       'IM094',
       '23',

@@ -29,6 +29,7 @@ const environmentSchema = z.object({
   DATABASE_URL: text,
   PGSSLROOTCERT: text,
   PG_DUMP: text,
+  IMAGO_NOTIFY_URL: text,
   PATH: text,
   MIGRATION_BATCH_SIZE: z
     .string()

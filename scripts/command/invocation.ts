@@ -9,6 +9,7 @@ export const npmScripts: ReadonlySet<string> = new Set([
   'db',
   'plan',
   'local',
+  'dashboard',
 ]);
 
 /** `npm run migrate`, `imago migrate`, or the script itself. */

@@ -1,4 +1,5 @@
 /** How far a plan is, in words: the same for the bar, for who watches, in a log file and in the table at the end. */
+import type { Lane } from '../../functions/_shared/answers.ts';
 import type { Cohort, Counts, Figures } from '../../functions/_shared/figures.ts';
 import type { Words } from '../../functions/_shared/words.ts';
 import { counted, countedEntities, duration, whole } from './figures.ts';
@@ -63,6 +64,24 @@ export function rateText({ per_minute }: { per_minute?: number | null | undefine
 /** `2 min 5 s left`. */
 export function restText({ eta_seconds }: { eta_seconds?: number | null | undefined }): string | undefined {
   return eta_seconds ? `${duration(eta_seconds * 1000)} left` : undefined;
+}
+
+/** `██▓░░░ 2 of 6 lanes done`: the ranges of the pass that is being walked; nothing where there is but one. */
+export function laneText(
+  { lanes }: { lanes: readonly Lane[] },
+  direction: string | null | undefined,
+  width: number,
+): string | undefined {
+  const open = lanes.filter(({ done }) => !done);
+  // The way back begins with the last stage.
+  const stage = direction === 'rollback' ? open.at(-1)?.stage : open[0]?.stage;
+  const next = open.find((lane) => lane.stage === stage);
+  if (next === undefined) return undefined;
+  const pass = lanes.filter((lane) => lane.stage === next.stage && lane.pass === next.pass);
+  const text = `${whole(pass.filter(({ done }) => done).length)} of ${counted(pass.length, 'lane')} done`;
+  if (pass.length < 2 || pass.length + text.length >= width) return undefined;
+  const marks = pass.map(({ done, processed }) => (done ? '█' : (processed ?? 0) > 0 ? '▓' : '░'));
+  return `${marks.join('')} ${text}`;
 }
 
 /** A line for each stage of a plan that has several, or only for those that have begun and not ended. */

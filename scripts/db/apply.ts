@@ -4,8 +4,8 @@ import type { Sql, TransactionSql } from 'postgres';
 import { CallError } from '../client.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
 import { findIndex, type IndexThere, runAlone } from './alone.ts';
-import { type MovedAside, moveAside } from './aside.ts';
-import { type PutBack, Return } from './back.ts';
+import type { MovedAside } from './aside.ts';
+import { Return, type Returned } from './back.ts';
 import type { Context } from './context.ts';
 import {
   addToHistory,
@@ -16,42 +16,41 @@ import {
   readHistory,
   removeFromHistory,
 } from './history.ts';
-import { replaceLostValues } from './lost-values.ts';
-import { Problem, sqlState } from './problem.ts';
+import { Problem } from './problem.ts';
 import { readProject, type Version } from './project.ts';
-import { explain, readScript, runStatements, type Script } from './running.ts';
+import { explain, readScript, type Script } from './running.ts';
 import { unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
+import { walkBack, walkForward } from './walking.ts';
+
+/** What came back of a version, and the materialized views that were computed anew for it. */
+export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
 
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
-export async function applyVersion(context: Context, version: Version): Promise<PutBack[]> {
+export async function applyVersion(context: Context, version: Version): Promise<Back> {
   const script = readScript(version);
   if (!script.inTransaction) {
     await outsideTransaction(context, version, script, { back: false });
-    return [];
+    return { putBack: [], refreshed: [] };
   }
-  const { putBack, isPostponed } = await inTransaction(context, version.file, async (tx) => {
+  const returned = await inTransaction(context, version.file, async (tx) => {
     await ensureHistory(tx);
     await lockHistory(tx);
     await expectStanding(tx, version, false);
-    const back = await Return.prepare(tx, version.version);
-    await runStatements(tx, script, () => back.afterStatement());
-    // What the file has set must not change how rows are put back.
-    await tx.unsafe('reset role; set local search_path to default');
-    const returned = await back.finish();
+    const finished = await walkForward(tx, version.version, script, context.options);
     await addToHistory(tx, version);
-    return returned;
+    return finished;
   });
-  return isPostponed ? [...putBack, ...(await putBackPostponed(context, version.version))] : putBack;
+  return returned.isPostponed ? await putBackPostponed(context, version.version) : returned;
 }
 
 /** Puts back, of a version that is applied, what had to wait for its commit. */
-export async function putBackPostponed(context: Context, version: string): Promise<PutBack[]> {
+export async function putBackPostponed(context: Context, version: string): Promise<Back> {
   try {
     return await inTransaction(context, `version ${version}`, async (tx) => {
       await lockHistory(tx);
-      return await Return.resume(tx, version);
+      return await Return.resume(tx, version, context.options);
     });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -80,33 +79,12 @@ export async function takeBack(
     await lockHistory(tx);
     await expectStanding(tx, version, true);
     await Return.resume(tx, version.version);
+    const scripts = { forward: readScript(version), back: script };
     const allowLoss = context.options.allowDataLoss;
-    const settle = await moveAside(tx, version.version, effects, { allowLoss });
-    await runWayBack(tx, script, effects);
-    await tx.unsafe('reset role; set local search_path to default');
-    const moved = await settle();
+    const moved = await walkBack(tx, version.version, scripts, effects, { allowLoss });
     await removeFromHistory(tx, version.version);
     return moved;
   });
-}
-
-/** A value is none of the enum. */
-const INVALID_TEXT = '22P02';
-
-/**
- * Where the way back says itself what becomes of an enum value that goes, that is done. Where it does not, it fails on
- * the first row that holds one: then these rows get another value first.
- */
-async function runWayBack(tx: TransactionSql, script: Script, effects: readonly Effect[]): Promise<void> {
-  await tx.unsafe('savepoint way_back');
-  try {
-    await runStatements(tx, script);
-  } catch (error) {
-    if (!(error instanceof Problem) || sqlState(error) !== INVALID_TEXT) throw error;
-    await tx.unsafe('rollback to savepoint way_back');
-    if (!(await replaceLostValues(tx, effects))) throw error;
-    await runStatements(tx, script);
-  }
 }
 
 /** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */
@@ -226,7 +204,7 @@ function problemOf(error: unknown, file: string): Problem {
   if (error instanceof CallError) return unreachable(error);
   if (error instanceof Problem || !(/^[0-9A-Z]{5}$/.test(code) || CONNECTION_LOST.test(code)))
     return error as Problem;
-  return explain(error, file, { text: '', line: 1 });
+  return explain(error, file);
 }
 
 /** One session for all files: to connect takes longer than most of them. Nothing that one leaves is there for the next. */

@@ -3,7 +3,10 @@ import type { TransactionSql } from 'postgres';
 import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from './attic.ts';
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
+import { quietly } from './quiet.ts';
 import { nameOf } from './risks.ts';
+import { ownRows, sameKey } from './rows.ts';
+import { positionOf } from './sequences.ts';
 import {
   type Column,
   compareStructures,
@@ -23,6 +26,7 @@ export interface MovedAside {
 interface Item {
   id: string;
   object: string;
+  isTable?: boolean;
   /** Of a changed type: which values the other type did not hold is known only afterwards. */
   changed?: { relation: Relation; column: Column; key: Column[] };
 }
@@ -36,13 +40,14 @@ interface Counted {
 
 /**
  * Copies into the attic what will be lost, and gives what is to be called when the way back has run: that makes sure
- * that nothing else is gone. Which things will be lost was found out on a shadow of the same version.
+ * that nothing else is gone. Which things will be lost was found out on a shadow of the same version. `brings`: whether
+ * the version fills tables and columns by itself.
  */
 export async function moveAside(
   tx: TransactionSql,
   version: string,
   effects: readonly Effect[],
-  { allowLoss }: { allowLoss: boolean },
+  { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<() => Promise<MovedAside[]>> {
   const losses = effects.filter(isLoss);
   if (losses.length > 0) {
@@ -53,20 +58,28 @@ export async function moveAside(
   const before = await readStructure(tx);
   const items: Item[] = [];
   const counted: Counted[] = [];
-  for (const loss of losses) {
-    const relation = named(before, loss.relation);
-    // What the shadow has and the database has not, the way back will miss by itself.
-    const item = relation && (await keep(tx, version, loss, relation, losses, allowLoss));
-    if (item) 'tally' in item ? counted.push(item) : items.push(item);
-  }
+  // Rows that a policy hides would be lost: where this role may not pass it, PostgreSQL says so.
+  await tx.unsafe('set local row_security = off');
+  const relations = losses.flatMap((loss) => named(before, loss.relation) ?? []);
+  const keepAll = async () => {
+    for (const loss of losses) {
+      const relation = named(before, loss.relation);
+      // What the shadow has and the database has not, the way back will miss by itself.
+      const item = relation && (await keep(tx, version, loss, relation, losses, { allowLoss, brings }));
+      if (item) 'tally' in item ? counted.push(item) : items.push(item);
+    }
+  };
+  await quietly(tx, relations, keepAll, { triggers: false });
+  await tx.unsafe('set local row_security to default');
   return async () => {
     const after = await readStructure(tx);
     expectNothingElse(before, after, losses);
     for (const item of counted) await expectSameValues(tx, item, after);
     const moved: MovedAside[] = [];
-    for (const { id, object, changed } of items) {
+    for (const { id, object, isTable, changed } of items) {
       if (changed) await keepChanged(tx, id, changed, after);
-      const rows = await settleRows(tx, id);
+      // That a table had no rows says something where the version brings some.
+      const rows = await settleRows(tx, id, { isAnswer: brings && isTable === true });
       if (rows > 0) moved.push({ object, rows });
     }
     return moved;
@@ -95,7 +108,7 @@ async function keep(
   loss: Effect,
   relation: Relation,
   losses: readonly Effect[],
-  allowLoss: boolean,
+  { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<Item | Counted | undefined> {
   switch (loss.kind) {
     case 'sequence-lost':
@@ -113,7 +126,7 @@ async function keep(
         other.kind === 'column-lost' && other.relation.oid === loss.relation.oid ? [other.column.name] : [],
       );
       const key = await keyOf(tx, relation, gone);
-      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key);
+      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
       if (allowLoss) return undefined;
       // Without a key only the same values as before will do.
       if (loss.kind === 'type-changed' && column.labels)
@@ -138,12 +151,8 @@ function isWithParent(loss: Effect, losses: readonly Effect[]): boolean {
 }
 
 async function keepPosition(tx: TransactionSql, version: string, relation: Relation): Promise<undefined> {
-  const [position] = await tx.unsafe<{ last: string; called: boolean }[]>(
-    `select last_value::text as last, is_called as called from ${qualified(relation.schema, relation.name)}`,
-  );
-  if (!position?.called) return;
-  const details = { oid: relation.oid, last: position.last };
-  const { schema, name } = relation;
+  const { schema, name, oid } = relation;
+  const details = { oid, ...(await positionOf(tx, relation)) };
   await remember(tx, version, { kind: 'sequence', schema, relation: name, column: null, details });
 }
 
@@ -159,10 +168,8 @@ async function keepTable(tx: TransactionSql, version: string, relation: Relation
   };
   const id = await remember(tx, version, entry);
   const list = columns.map((column) => `${storable(column)} as ${quote(column.name)}`).join(', ');
-  await tx.unsafe(
-    `create table ${atticTable(id)} as select ${list} from ${qualified(relation.schema, relation.name)}`,
-  );
-  return { id, object: objectOf(entry) };
+  await tx.unsafe(`create table ${atticTable(id)} as select ${list} from ${ownRows(relation)}`);
+  return { id, object: objectOf(entry), isTable: true };
 }
 
 async function keepColumn(
@@ -172,7 +179,10 @@ async function keepColumn(
   relation: Relation,
   column: Column,
   key: Column[],
+  brings: boolean,
 ): Promise<Item> {
+  // That there is no value says something where the version gives one.
+  const complete = loss === 'column-lost' && (column.filled || brings);
   const entry = {
     kind: loss === 'column-lost' ? ('column' as const) : ('values' as const),
     schema: relation.schema,
@@ -182,7 +192,7 @@ async function keepColumn(
       oid: relation.oid,
       number: column.number,
       columns: key.map(({ number, name }) => ({ number, name })),
-      required: column.notNull && !column.filled,
+      complete,
     },
   };
   const id = await remember(tx, version, entry);
@@ -192,7 +202,7 @@ async function keepColumn(
   ];
   await tx.unsafe(`
     create table ${atticTable(id)} as select ${list.join(', ')}
-    from ${qualified(relation.schema, relation.name)} where ${quote(column.name)} is not null`);
+    from ${ownRows(relation)} ${complete ? '' : `where ${quote(column.name)} is not null`}`);
   const changed = { relation, column, key };
   return { id, object: objectOf(entry), ...(loss === 'type-changed' && { changed }) };
 }
@@ -201,7 +211,7 @@ async function keepColumn(
 async function tally(tx: TransactionSql, relation: Relation, column: Column): Promise<Counted['tally']> {
   const rows = await tx.unsafe<{ value: string | null; rows: string }[]>(`
     select ${quote(column.name)}::text as value, count(*) as rows
-    from ${qualified(relation.schema, relation.name)} group by 1`);
+    from ${ownRows(relation)} group by 1`);
   return new Map(rows.map(({ value, rows }) => [value, Number(rows)]));
 }
 
@@ -240,20 +250,8 @@ async function keepChanged(
   await tx.unsafe(`
     alter table ${atticTable(id)} add column written text;
     update ${atticTable(id)} a set written = t.${quote(written.name)}::text
-    from ${qualified(now.schema, now.name)} t where ${sameKey(key, now)};
+    from ${ownRows(now)} t where ${sameKey({ oid: relation.oid, columns: key }, now)};
     delete from ${atticTable(id)} where written is not distinct from value::text`);
-}
-
-/** Joins an attic's table `a` with its table `t`, whose key may have got other names and types meanwhile. */
-export function sameKey(key: readonly { number: number; name: string }[], relation: Relation): string {
-  return key
-    .map(({ number, name }, index) => {
-      const column =
-        relation.columns.find((other) => other.number === number) ??
-        relation.columns.find((other) => other.name === name);
-      return `t.${quote(column?.name ?? name)} = a.key_${index}${column ? `::${column.type}` : ''}`;
-    })
-    .join(' and ');
 }
 
 /** Types that a version may drop are kept as text, which they can be read from again. */
@@ -301,6 +299,6 @@ function expectNothingElse(before: Structure, after: Structure, losses: readonly
   throw new Problem(
     'unsafe-way-back',
     `The way back would also drop or change what it was not expected to: ${others.map(name).join(', ')}.`,
-    'The database is not as its versions made it: db check tells what differs. Nothing was changed.',
+    'On a database that the versions alone have made it did not: db check tells what this one has beside that. Nothing was changed.',
   );
 }

@@ -12,7 +12,7 @@ const partSchema = z.object({ number: z.number(), name: z.string() });
 /** One thing that was moved aside, as the table `kept` has it. */
 const keptSchema = z.object({
   id: z.string(),
-  kind: z.enum(['table', 'column', 'values', 'sequence']),
+  kind: z.enum(['table', 'column', 'values', 'sequence', 'view']),
   /** As it is called in the version that was taken back. */
   schema: z.string(),
   relation: z.string(),
@@ -24,10 +24,11 @@ const keptSchema = z.object({
     columns: z.array(partSchema).default([]),
     /** The number of a column whose values were kept. */
     number: z.number().optional(),
-    /** Whether the column must have a value. */
-    required: z.boolean().default(false),
-    /** Where a sequence was. */
+    /** Whether every row is there, also those without a value. */
+    complete: z.boolean().default(false),
+    /** Where a sequence was, and whether that was given out. */
     last: z.string().optional(),
+    called: z.boolean().default(true),
     /** Waits for a commit: it holds an enum value that the version itself has added. */
     postponed: z.boolean().default(false),
     /** Values that somebody has changed since, found before it was postponed. */
@@ -67,6 +68,11 @@ export function atticTable(id: string): string {
   return `imago_attic.kept_${id}`;
 }
 
+/** What the version had brought by itself into a table or column when it was taken back. */
+export function broughtTable(id: string): string {
+  return `imago_attic.brought_${id}`;
+}
+
 export async function remember(
   tx: TransactionSql,
   version: string,
@@ -100,18 +106,24 @@ export async function postponedVersions(sql: Sql): Promise<string[]> {
   return rows.map(({ version }) => version);
 }
 
-/** Writes down how many rows are in an attic's table; drops it, and forgets it, when there is none. */
-export async function settleRows(tx: TransactionSql, id: string): Promise<number> {
+/** Writes down how many rows are in an attic's table; drops it, and forgets it, when there is none and that is no answer. */
+export async function settleRows(
+  tx: TransactionSql,
+  id: string,
+  { isAnswer = false }: { isAnswer?: boolean } = {},
+): Promise<number> {
   const [row] = await tx.unsafe<{ rows: string }[]>(
     `update imago_attic.kept set rows = (select count(*) from ${atticTable(id)}) where id = ${id} returning rows`,
   );
   const rows = Number(row?.rows ?? 0);
-  if (rows === 0) await forget(tx, id);
+  if (rows === 0 && !isAnswer) await forget(tx, id);
   return rows;
 }
 
 export async function forget(tx: TransactionSql, id: string): Promise<void> {
-  await tx.unsafe(`drop table if exists ${atticTable(id)}; delete from imago_attic.kept where id = ${id}`);
+  await tx.unsafe(
+    `drop table if exists ${atticTable(id)}, ${broughtTable(id)}; delete from imago_attic.kept where id = ${id}`,
+  );
 }
 
 /** Removes the schema when nothing is in it any more. */
@@ -138,7 +150,7 @@ export async function listAttic(
   const rows = await sql<(Kept & { version: string; rows: string; left: boolean; postponed: boolean })[]>`
     select version, kind, schema, relation, "column", rows, put_back_at is not null as left,
       put_back_at is null and coalesce((details ->> 'postponed')::boolean, false) as postponed
-    from imago_attic.kept where kind <> 'sequence' order by version, id`;
+    from imago_attic.kept where kind not in ('sequence', 'view') order by version, id`;
   return rows.map((row) => ({
     version: row.version,
     object: objectOf(row),

@@ -1,6 +1,6 @@
-/** Puts back what a downgrade has moved aside, once the version is there again. */
+/** Puts back what a downgrade has moved aside, all of it as one thing, once the version is there again. */
 import type { TransactionSql } from 'postgres';
-import { sameKey } from './aside.ts';
+import type { Statement } from '../sql/statements.ts';
 import {
   atticTable,
   forget,
@@ -11,16 +11,24 @@ import {
   tidyAttic,
   waitingFor,
 } from './attic.ts';
-import { qualified, quote } from './names.ts';
+import { type Brought, forgetBrought, readBroughtRows, readBroughtValues } from './brought.ts';
+import { refreshViews } from './computed.ts';
+import { isAboutRows } from './constraints.ts';
+import { hasRowsBeside, type Target } from './filling.ts';
+import { quote } from './names.ts';
 import { Problem } from './problem.ts';
+import { findColumn, ownRows, sameKey } from './rows.ts';
+import { explain, runStatements, type Script, whatIsWrong } from './running.ts';
+import { inParts } from './splitting.ts';
+import { writesTheSame } from './steady.ts';
 import { type Relation, readStructure, type Structure } from './structure.ts';
-import { withoutTriggers } from './triggers.ts';
+import { fillEarly, fillForGood, Unfit } from './whole.ts';
 
 /** What came back, for people. */
 export interface PutBack {
   object: string;
   rows: number;
-  /** Rows or values that stay in the attic, as what they refer to is gone. */
+  /** Rows or values that stay in the attic, as what they refer to, or were made from, is gone. */
   left: number;
   /** Values that somebody has changed since: what they wrote stays. */
   newer: number;
@@ -29,6 +37,8 @@ export interface PutBack {
 /** What comes back of a version when it is applied. */
 export interface Returned {
   putBack: PutBack[];
+  /** Materialized views that were computed anew. */
+  refreshed: string[];
   /** Whether something holds an enum value that can be used only once the version is committed. */
   isPostponed: boolean;
 }
@@ -39,121 +49,296 @@ const UNSAFE_NEW_ENUM_VALUE = '55P04';
 /** The kept things of one version, put back while the version is applied. */
 export class Return {
   readonly #tx: TransactionSql;
+  readonly #version: string;
   readonly #kept: Kept[];
-  readonly #done = new Set<string>();
-  readonly #putBack: PutBack[] = [];
-  readonly #newer = new Map<string, number>();
-  #isPostponed = false;
+  readonly #fireTriggers: boolean;
+  /** Values of changed types that people have written since, by entry. */
+  readonly #outdated = new Map<string, number>();
+  /** What came back before its time, and comes back once more in the end. */
+  readonly #early = new Set<string>();
 
-  private constructor(tx: TransactionSql, kept: Kept[]) {
+  private constructor(tx: TransactionSql, version: string, kept: Kept[], fireTriggers: boolean) {
     this.#tx = tx;
+    this.#version = version;
     this.#kept = kept;
+    this.#fireTriggers = fireTriggers;
   }
 
   /** Looks what waits for a version, and which values of changed types nobody has changed since. */
-  static async prepare(tx: TransactionSql, version: string): Promise<Return> {
-    return await Return.#of(tx, await waitingFor(tx, version));
+  static async prepare(
+    tx: TransactionSql,
+    version: string,
+    { fireTriggers = false }: { fireTriggers?: boolean } = {},
+  ): Promise<Return> {
+    return await Return.#of(tx, version, await waitingFor(tx, version), fireTriggers);
   }
 
   /** Puts back what had to wait until the version was committed. */
-  static async resume(tx: TransactionSql, version: string): Promise<PutBack[]> {
+  static async resume(
+    tx: TransactionSql,
+    version: string,
+    { fireTriggers = false }: { fireTriggers?: boolean } = {},
+  ): Promise<Returned> {
     const kept = (await waitingFor(tx, version)).filter(({ details }) => details.postponed);
-    if (kept.length === 0) return [];
-    return (await (await Return.#of(tx, kept)).finish()).putBack;
+    return await (await Return.#of(tx, version, kept, fireTriggers)).finish();
   }
 
-  static async #of(tx: TransactionSql, kept: Kept[]): Promise<Return> {
-    const self = new Return(tx, kept);
+  static async #of(
+    tx: TransactionSql,
+    version: string,
+    kept: Kept[],
+    fireTriggers: boolean,
+  ): Promise<Return> {
+    const self = new Return(tx, version, kept, fireTriggers);
     const structure = kept.length > 0 ? await readStructure(tx) : new Map();
-    for (const entry of kept.filter(({ kind }) => kind === 'values')) {
-      const newer = await dropOutdated(tx, entry, structure);
-      self.#newer.set(entry.id, entry.details.newer + newer);
+    await tx.unsafe('set local row_security = off');
+    for (const entry of kept) {
+      const newer = entry.kind === 'values' ? await dropOutdated(tx, entry, structure) : 0;
+      self.#outdated.set(entry.id, entry.details.newer + newer);
     }
+    await tx.unsafe('set local row_security to default');
     return self;
   }
 
-  /** After each statement: a column that must have a value gets its values before that is demanded. */
-  async afterStatement(): Promise<void> {
-    const waiting = this.#kept.filter(
-      ({ id, kind, details }) => kind === 'column' && details.required && !this.#done.has(id),
-    );
-    if (waiting.length === 0) return;
-    const structure = await readStructure(this.#tx);
-    for (const entry of waiting) {
-      const there = find(structure, entry)?.columns.some(({ name }) => name === entry.column);
-      if (!there) continue;
-      await this.#return(entry, structure);
-      if (this.#isPostponed) throw valueOfTheSameVersion(entry);
+  /** Runs the version. Where a statement asks for what only the kept rows and values have, these come back before it. */
+  async run(script: Script): Promise<void> {
+    if (this.#kept.length === 0) return await runStatements(this.#tx, script);
+    for (const statement of script.statements) {
+      const ways: (() => Promise<unknown>)[] = [
+        () => this.#tx.unsafe(statement.text),
+        () => this.#afterFilling(statement, { rows: false }),
+        () => this.#inParts(statement, { rows: false }),
+        () => this.#afterFilling(statement, { rows: true }),
+        () => this.#inParts(statement, { rows: true }),
+        () => this.#withPresets(statement),
+      ];
+      const failures = await this.#firstThatWorks(ways);
+      const [error] = failures;
+      if (error === undefined) continue;
+      const isTooNew = failures.slice(1).some((other) => codeOf(other) === UNSAFE_NEW_ENUM_VALUE);
+      throw isTooNew ? valueOfTheSameVersion(this.#kept) : explain(error, script.file, statement);
     }
   }
 
-  /** In the end: everything else. Parents come before what refers to them. */
+  /** Gives why each of them failed; nothing where one has worked. */
+  async #firstThatWorks(ways: readonly (() => Promise<unknown>)[]): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    for (const way of ways) {
+      const early = [...this.#early];
+      await this.#tx.unsafe('savepoint statement');
+      try {
+        await way();
+        await this.#tx.unsafe('release savepoint statement');
+        return [];
+      } catch (error) {
+        failures.push(error);
+        // The connection may have ended, and the transaction is given up anyway.
+        if (!(error instanceof Impossible) && !isAboutRows(error)) break;
+        await this.#tx.unsafe('rollback to savepoint statement; release savepoint statement');
+        this.#early.clear();
+        for (const id of early) this.#early.add(id);
+      }
+    }
+    return failures;
+  }
+
+  get isEmpty(): boolean {
+    return this.#kept.length === 0;
+  }
+
+  /** What the version has brought by itself, before anything comes back. */
+  async readBrought(script: Script): Promise<(Brought & { id: string })[]> {
+    const targets = this.#targets(await readStructure(this.#tx));
+    const isSteady = await writesTheSame(this.#tx, script);
+    const all: (Brought & { id: string })[] = [];
+    for (const target of targets) {
+      const id = target.table?.id;
+      if (id !== undefined) {
+        const filledEarly = this.#early.has(id);
+        const brought = await readBroughtRows(this.#tx, target, { isSteady, filledEarly });
+        if (brought) all.push({ id, ...brought });
+      }
+      for (const returning of isSteady && this.#early.size === 0 ? target.columns : []) {
+        const brought = await readBroughtValues(this.#tx, target, returning);
+        if (brought) all.push({ id: returning.entry.id, ...brought });
+      }
+    }
+    return all;
+  }
+
+  async #afterFilling({ text }: Statement, { rows }: { rows: boolean }): Promise<void> {
+    await this.#fillEarly({ rows });
+    await this.#tx.unsafe(text);
+  }
+
+  /** A new column, and then what is asked of it. */
+  async #inParts(
+    statement: Statement,
+    { rows, presets }: { rows: boolean; presets?: ReadonlyMap<string, string> },
+  ): Promise<readonly string[]> {
+    const parts = inParts(statement, presets);
+    if (!parts) throw new Impossible();
+    await this.#tx.unsafe(parts.columns);
+    await this.#fillEarly({ rows });
+    for (const part of parts.demands) await this.#tx.unsafe(part);
+    return parts.preset;
+  }
+
+  /** A new column of a domain that is never null: every row must have a kept value to get. */
+  async #withPresets(statement: Statement): Promise<void> {
+    const presets = new Map<string, string>();
+    const columns = this.#kept.filter(({ kind }) => kind === 'column');
+    for (const { id, column } of columns) {
+      const [row] = await this.#tx.unsafe<{ value: string }[]>(
+        `select value::text as value from ${atticTable(id)} where value is not null limit 1`,
+      );
+      if (row && column !== null) presets.set(column, row.value);
+    }
+    const preset = await this.#inParts(statement, { rows: true, presets });
+    const targets = this.#targets(await readStructure(this.#tx));
+    for (const target of targets) if (await hasRowsBeside(this.#tx, target, preset)) throw new Impossible();
+  }
+
+  async #fillEarly({ rows }: { rows: boolean }): Promise<void> {
+    const targets = this.#targets(await readStructure(this.#tx)).filter(
+      ({ table }) => rows || table === undefined,
+    );
+    if (targets.length === 0) throw new Impossible();
+    await fillEarly(this.#tx, targets, { fireTriggers: this.#fireTriggers });
+    for (const { table, columns } of targets)
+      for (const entry of [table, ...columns.map((returning) => returning.entry)])
+        if (entry) this.#early.add(entry.id);
+  }
+
+  /** In the end: everything, or, where an enum value is too new, nothing yet. */
   async finish(): Promise<Returned> {
-    const structure = await readStructure(this.#tx);
-    const left = this.#kept.filter(({ id }) => !this.#done.has(id));
-    const order = ['table', 'column', 'values', 'sequence'];
-    const tables = await parentsFirst(
-      this.#tx,
-      left.filter(({ kind }) => kind === 'table'),
-    );
-    const others = left
-      .filter(({ kind }) => kind !== 'table')
-      .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
-    for (const entry of [...tables, ...others]) await this.#return(entry, structure);
-    if (this.#kept.length > 0) await tidyAttic(this.#tx);
-    return { putBack: this.#putBack, isPostponed: this.#isPostponed };
-  }
-
-  /** What holds an enum value that is not committed yet stays for {@link Return.resume}. */
-  async #return(entry: Kept, structure: Structure): Promise<void> {
-    await this.#tx.unsafe('savepoint put_back');
-    try {
-      await this.#move(entry, structure);
-    } catch (error) {
-      if ((error as { code?: string }).code !== UNSAFE_NEW_ENUM_VALUE) throw error;
-      await this.#tx.unsafe('rollback to savepoint put_back');
-      await postpone(this.#tx, entry.id, this.#newer.get(entry.id) ?? 0);
-      this.#isPostponed = true;
-    }
-    await this.#tx.unsafe('release savepoint put_back');
-  }
-
-  async #move(entry: Kept, structure: Structure): Promise<void> {
-    this.#done.add(entry.id);
+    if (this.#kept.length === 0) return { putBack: [], refreshed: [], isPostponed: false };
     const tx = this.#tx;
-    const relation = find(structure, entry);
-    if (entry.kind === 'sequence') {
-      if (relation)
-        await tx`select setval(${qualified(relation.schema, relation.name)}::regclass, ${entry.details.last ?? '1'}::bigint)`;
-      await forget(tx, entry.id);
-      return;
+    await tx.unsafe('set local row_security = off; savepoint put_back');
+    try {
+      const finished = await this.#finish();
+      await tx.unsafe('set local row_security to default');
+      return { ...finished, isPostponed: false };
+    } catch (error) {
+      if (codeOf(error) !== UNSAFE_NEW_ENUM_VALUE) throw this.#explained(error);
+      await tx.unsafe('rollback to savepoint put_back');
+      for (const { id } of this.#kept) await postpone(tx, id, this.#outdated.get(id) ?? 0);
+      return { putBack: [], refreshed: [], isPostponed: true };
     }
-    if (!relation) return;
-    const rows = await withoutTriggers(tx, relation, () =>
-      entry.kind === 'table' ? returnRows(tx, entry, relation) : returnValues(tx, entry, relation),
+  }
+
+  async #finish(): Promise<Omit<Returned, 'isPostponed'>> {
+    const tx = this.#tx;
+    const structure = await readStructure(tx);
+    this.#expectAllThere(structure);
+    const targets = this.#targets(structure);
+    const filled = await fillForGood(tx, targets, this.#kept, {
+      fireTriggers: this.#fireTriggers,
+      early: this.#early,
+    });
+    for (const { id } of this.#kept) await forgetBrought(tx, id);
+    const tables = targets.map(({ relation }) => relation.oid);
+    const refreshed = await refreshViews(tx, tables, this.#kept.filter(isView));
+    const putBack: PutBack[] = [];
+    for (const entry of this.#kept.filter(hasRows)) {
+      const { rows, newer } = filled.get(entry.id) ?? { rows: 0, newer: 0 };
+      const left = await settleRows(tx, entry.id);
+      if (left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${entry.id}`;
+      putBack.push({
+        object: objectOf(entry),
+        rows,
+        left,
+        newer: newer + (this.#outdated.get(entry.id) ?? 0),
+      });
+    }
+    for (const entry of this.#kept) if (!hasRows(entry)) await forget(tx, entry.id);
+    await tidyAttic(tx);
+    return { putBack, refreshed };
+  }
+
+  /** What is put back nowhere would be lost without a word. */
+  #expectAllThere(structure: Structure): void {
+    const targets = this.#targets(structure);
+    const missing = this.#kept.filter(
+      (kept) =>
+        hasRows(kept) &&
+        !targets.some(
+          ({ table, columns }) => table?.id === kept.id || columns.some(({ entry }) => entry.id === kept.id),
+        ),
     );
-    const left = await settleRows(tx, entry.id);
-    if (left > 0) await tx`update imago_attic.kept set put_back_at = now() where id = ${entry.id}`;
-    this.#putBack.push({ object: objectOf(entry), rows, left, newer: this.#newer.get(entry.id) ?? 0 });
+    if (missing.length > 0)
+      throw this.#refusal(missing.map((entry) => `the version does not make ${objectOf(entry)}`));
+  }
+
+  #targets(structure: Structure): Target[] {
+    const targets = new Map<string, Target>();
+    for (const entry of this.#kept.filter(hasRows)) {
+      const relation = find(structure, entry);
+      if (!relation) continue;
+      const target = targets.get(relation.oid) ?? { relation, columns: [] };
+      targets.set(relation.oid, target);
+      if (entry.kind === 'table') {
+        target.table = entry;
+        continue;
+      }
+      const column = relation.columns.find(({ name }) => name === entry.column);
+      if (column && !column.generated) target.columns.push({ entry, column });
+    }
+    return [...targets.values()].filter(({ table, columns }) => table || columns.length > 0);
+  }
+
+  #explained(error: unknown): unknown {
+    if (error instanceof Unfit)
+      return this.#refusal(
+        error.failures.map((failure) => whatIsWrong(failure)),
+        error.failures[0],
+      );
+    return isAboutRows(error) ? this.#refusal([whatIsWrong(error)], error) : error;
+  }
+
+  #refusal(reasons: readonly string[], cause?: unknown): Problem {
+    return new Problem(
+      'kept-does-not-fit',
+      `What was kept of version ${this.#version} cannot come back whole: ${reasons.join('; ')}.`,
+      `The version was taken back whole, and what was kept is still in imago_attic. Change what is in its way and run this again; or go without it, and leave it where it is: update imago_attic.kept set put_back_at = now() where version = '${this.#version}' and put_back_at is null;`,
+      { cause },
+    );
   }
 }
 
+function hasRows({ kind }: Kept): boolean {
+  return kind !== 'sequence' && kind !== 'view';
+}
+
+function isView({ kind }: Kept): boolean {
+  return kind === 'view';
+}
+
+/** A way of running a statement that does not apply to it. */
+class Impossible extends Error {}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code;
+}
+
 /** A column that must have a value cannot wait for the commit. */
-function valueOfTheSameVersion(entry: Kept): Problem {
+function valueOfTheSameVersion(kept: readonly Kept[]): Problem {
+  const columns = kept.filter(({ kind }) => kind === 'column').map(objectOf);
   return new Problem(
     'rows-do-not-fit',
-    `What was kept of ${objectOf(entry)} holds an enum value that this version adds, and PostgreSQL lets nobody use it before the version is committed.`,
+    `Some of what was kept, of ${columns.join(', ')}, must come back before the version is committed, and holds an enum value that this version adds: PostgreSQL lets nobody use it so early.`,
     'The version was taken back whole. Put its alter type … add value into a version of its own before this one.',
   );
 }
 
 /** Values that were written since win over those that were kept; gives how many there are. */
 async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structure): Promise<number> {
-  const relation = structure.get(entry.details.oid);
-  const column = relation?.columns.find(({ number }) => number === entry.details.number);
+  const relation = find(structure, entry);
+  const column =
+    relation && findColumn(relation, entry.details.oid, { number: entry.details.number, name: entry.column });
   if (!relation || !column) return 0;
   const row = `
-    select from ${qualified(relation.schema, relation.name)} t where ${sameKey(entry.details.columns, relation)}`;
+    select from ${ownRows(relation)} t where ${sameKey(entry.details, relation)}`;
   const outdated = await tx.unsafe(`
     delete from ${atticTable(entry.id)} a
     where exists (${row} and t.${quote(column.name)}::text is distinct from a.written)`);
@@ -161,111 +346,10 @@ async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structur
   return outdated.count;
 }
 
-async function returnRows(tx: TransactionSql, entry: Kept, relation: Relation): Promise<number> {
-  const columns = relation.columns.filter(
-    ({ name, generated }) => !generated && entry.details.columns.some((column) => column.name === name),
+/** A table, when it was made anew, by its name; one that was there all the time by its number, whatever it is called. */
+function find(structure: Structure, { kind, schema, relation, details }: Kept): Relation | undefined {
+  const named = [...structure.values()].find(
+    (candidate) => candidate.schema === schema && candidate.name === relation,
   );
-  const table = qualified(relation.schema, relation.name);
-  const names = columns.map(({ name }) => quote(name)).join(', ');
-  const values = columns.map(({ name, type }) => `a.${quote(name)}::${type}`).join(', ');
-  const fits =
-    (await references(tx, relation)).map((reference) => reference('a', columns)).join(' and ') || 'true';
-  const key = await primaryKey(tx, relation);
-  const sets = columns
-    .filter(({ name }) => !key.includes(name))
-    .map(({ name }) => `${quote(name)} = excluded.${quote(name)}`);
-  // The version may bring rows of its own: what was kept is what had become of them.
-  const conflict =
-    key.length === 0
-      ? ''
-      : `on conflict (${key.map(quote).join(', ')}) do ${sets.length > 0 ? `update set ${sets.join(', ')}` : 'nothing'}`;
-  const result = await tx.unsafe(
-    `insert into ${table} (${names}) overriding system value select ${values} from ${atticTable(entry.id)} a where ${fits} ${conflict}`,
-  );
-  await tx.unsafe(`delete from ${atticTable(entry.id)} a where ${fits}`);
-  return result.count;
-}
-
-async function returnValues(tx: TransactionSql, entry: Kept, relation: Relation): Promise<number> {
-  const column = relation.columns.find(({ name }) => name === entry.column);
-  if (!column) return 0;
-  const join = `${qualified(relation.schema, relation.name)} t where ${sameKey(entry.details.columns, relation)}`;
-  const value = { ...column, name: 'value' };
-  const fits =
-    (await references(tx, relation, column.name))
-      .map((reference) => reference('a', [value], 'value'))
-      .join(' and ') || 'true';
-  const result = await tx.unsafe(`
-    update ${qualified(relation.schema, relation.name)} t set ${quote(column.name)} = a.value::${column.type}
-    from ${atticTable(entry.id)} a
-    where ${sameKey(entry.details.columns, relation)} and ${fits}`);
-  // What was put back is settled, and so is what belonged to rows that are gone.
-  await tx.unsafe(`delete from ${atticTable(entry.id)} a where ${fits} or not exists (select from ${join})`);
-  return result.count;
-}
-
-/** Whether what a row of the attic refers to is there, as a condition for each foreign key of the table. */
-type Reference = (
-  alias: string,
-  columns: readonly { name: string; type: string }[],
-  instead?: string,
-) => string;
-
-async function references(tx: TransactionSql, relation: Relation, only?: string): Promise<Reference[]> {
-  const rows = await tx<{ from: string[]; to: string[]; parent: string }[]>`
-    select
-      (select array_agg(a.attname::text order by k.ordinality) from unnest(c.conkey) with ordinality k(number, ordinality)
-       join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.number) as "from",
-      (select array_agg(a.attname::text order by k.ordinality) from unnest(c.confkey) with ordinality k(number, ordinality)
-       join pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.number) as "to",
-      format('%I.%I', n.nspname, r.relname) as parent
-    from pg_constraint c join pg_class r on r.oid = c.confrelid join pg_namespace n on n.oid = r.relnamespace
-    where c.contype = 'f' and c.conrelid = ${relation.oid}::oid and c.confrelid <> c.conrelid`;
-  return rows
-    .filter(({ from }) => only === undefined || (from.length === 1 && from[0] === only))
-    .map(({ from, to, parent }) => (alias, columns, instead) => {
-      const own = from.map((name) => {
-        const type = columns.find((column) => column.name === (instead ?? name))?.type;
-        return type === undefined ? 'null' : `${alias}.${quote(instead ?? name)}::${type}`;
-      });
-      const same = own.map((value, index) => `p.${quote(to[index] ?? '')} = ${value}`).join(' and ');
-      return `(${own.map((value) => `${value} is null`).join(' or ')} or exists (select from ${parent} p where ${same}))`;
-    });
-}
-
-async function primaryKey(tx: TransactionSql, relation: Relation): Promise<string[]> {
-  const rows = await tx<{ name: string }[]>`
-    select a.attname::text as name from pg_index i
-    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
-    where i.indrelid = ${relation.oid}::oid and i.indisprimary`;
-  return rows.map(({ name }) => name);
-}
-
-async function parentsFirst(tx: TransactionSql, tables: Kept[]): Promise<Kept[]> {
-  const rows = await tx<{ child: string; parent: string }[]>`
-    select format('%s.%s', cn.nspname, c.relname) as child, format('%s.%s', pn.nspname, p.relname) as parent
-    from pg_constraint k
-    join pg_class c on c.oid = k.conrelid join pg_namespace cn on cn.oid = c.relnamespace
-    join pg_class p on p.oid = k.confrelid join pg_namespace pn on pn.oid = p.relnamespace
-    where k.contype = 'f' and k.conrelid <> k.confrelid`;
-  const left = [...tables];
-  const sorted: Kept[] = [];
-  const name = ({ schema, relation }: Kept) => `${schema}.${relation}`;
-  while (left.length > 0) {
-    const waiting = new Set(left.map(name));
-    const free = left.findIndex(
-      (entry) => !rows.some(({ child, parent }) => child === name(entry) && waiting.has(parent)),
-    );
-    // Tables that refer to each other in a circle: any order, deferrable keys allow it.
-    sorted.push(...left.splice(Math.max(free, 0), 1));
-  }
-  return sorted;
-}
-
-/** The table by its number, or by its name where it was made anew. */
-function find(structure: Structure, { schema, relation, details }: Kept): Relation | undefined {
-  return (
-    structure.get(details.oid) ??
-    [...structure.values()].find((candidate) => candidate.schema === schema && candidate.name === relation)
-  );
+  return kind === 'table' ? named : (structure.get(details.oid) ?? named);
 }

@@ -2,9 +2,9 @@
 import type { TransactionSql } from 'postgres';
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
+import { quietly } from './quiet.ts';
 import { lostLabels, nameOf } from './risks.ts';
 import { type Column, type Effect, type Relation, readStructure } from './structure.ts';
-import { withoutTriggers } from './triggers.ts';
 
 /** A column whose type loses values. */
 interface Losing {
@@ -59,7 +59,7 @@ async function replace(tx: TransactionSql, losing: Losing): Promise<number> {
     : [];
   if (!usable?.usable && column.notNull)
     throw isHeld(losing, rows, 'it must have a value and has no default that stays');
-  await withoutTriggers(tx, relation, () =>
+  await quietly(tx, [relation], () =>
     tx.unsafe(`update ${table} set ${name} = ${usable?.usable ? 'default' : 'null'} where ${holds(name)}`, [
       values,
     ]),

@@ -32,6 +32,7 @@ const optionsSchema = z.strictObject({
   attempts: z.number().default(10),
   includeAll: z.boolean().default(false),
   allowDataLoss: z.boolean().default(false),
+  fireTriggers: z.boolean().default(false),
   empty: z.boolean().default(false),
   rename: z.array(z.custom<Rename>()).default([]),
   confirm: z.string().optional(),
@@ -138,10 +139,9 @@ export function parserOf(name: string, choose: (chosen: Chosen) => void = () => 
     .option('--rename <old=new>', 'a table, column or enum value that was renamed; can be repeated', rename)
     .option('--allow-data-loss', 'write statements that lose data or rewrite a table')
     .option('--empty', 'write an empty version, to be filled by hand');
-  locking(onDatabase(add('upgrade', '[version]', 'apply pending versions, up to one of them'))).option(
-    '--include-all',
-    'also versions that are older than one that is applied',
-  );
+  locking(onDatabase(add('upgrade', '[version]', 'apply pending versions, up to one of them')))
+    .option('--include-all', 'also versions that are older than one that is applied')
+    .option('--fire-triggers', 'let triggers see the rows that come back from the attic');
   locking(
     onDatabase(add('downgrade', '[version]', 'take versions back to one of them, or the last n: -n')),
   ).option('--allow-data-loss', 'also where values cannot be kept, for want of a primary key');

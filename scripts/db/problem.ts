@@ -22,6 +22,8 @@ export const problems = {
   'already-exists': 'A version creates what the database has already.',
   'missing-object': 'A version changes something that the database does not have.',
   'rows-do-not-fit': 'Rows of the database do not fit what the statement asks for.',
+  'would-not-come-back': 'What a way back drops could not come back with the version.',
+  'kept-does-not-fit': 'What was kept of a version cannot come back whole.',
   'statement-fails': 'A statement of a version failed for another reason.',
   locked: 'Other sessions held their locks for longer than all attempts.',
   'connection-lost': 'The connection ended before the version was committed, or before that could be told.',

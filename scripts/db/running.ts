@@ -74,16 +74,21 @@ interface ServerError extends Error {
 }
 
 /** What the driver and PostgreSQL say, as a problem. Values of rows, which some messages quote, stay out. */
-export function explain(error: unknown, file: string, statement: Pick<Statement, 'text' | 'line'>): Problem {
+export function explain(error: unknown, file: string, statement?: Pick<Statement, 'text' | 'line'>): Problem {
   if (error instanceof Problem) return error;
-  const {
-    code = '',
-    message = '',
-    detail = '',
-    table_name,
-    column_name,
-    constraint_name,
-  } = error as Partial<ServerError>;
+  const { code = '', message = '', detail = '' } = error as Partial<ServerError>;
+  const said = whatIsWrong(error, statement);
+  const kind = kindOf(code);
+  // The embedded PostgreSQL says where it has looked: a shadow database may lack what the target has.
+  const missing = detail.includes(EMBEDDED_MARK) ? missingHere(message) : undefined;
+  const hint = missing ? `The version was taken back whole. ${missing}` : hints[kind];
+  const place = statement ? `${file}:${statement.line}` : file;
+  return new Problem(kind, `${place}: ${said}.`, hint, { cause: error });
+}
+
+/** What a statement, or all of them together, did wrong, without values of rows. */
+export function whatIsWrong(error: unknown, statement?: Pick<Statement, 'text'>): string {
+  const { code = '', message = '', table_name, column_name, constraint_name } = error as Partial<ServerError>;
   const about = [
     table_name && `table ${table_name}`,
     column_name && `column ${column_name}`,
@@ -94,16 +99,13 @@ export function explain(error: unknown, file: string, statement: Pick<Statement,
   // The other classes quote what stands in rows.
   const said = /^(08|25|28|3D|3F|40|42|53|54|55|57|58|2B|0A)/.test(code)
     ? message
-    : [wrong[code] ?? wrong[code.slice(0, 2)] ?? 'it failed', about || beginning(statement.text)]
+    : [
+        wrong[code] ?? wrong[code.slice(0, 2)] ?? 'it failed',
+        about || (statement && beginning(statement.text)),
+      ]
         .filter(Boolean)
         .join(': ');
-  const kind = kindOf(code);
-  // The embedded PostgreSQL says where it has looked: a shadow database may lack what the target has.
-  const missing = detail.includes(EMBEDDED_MARK) ? missingHere(message) : undefined;
-  const hint = missing ? `The version was taken back whole. ${missing}` : hints[kind];
-  return new Problem(kind, `${file}:${statement.line}: ${said} (${code || 'no SQLSTATE'}).`, hint, {
-    cause: error,
-  });
+  return `${said} (${code || 'no SQLSTATE'})`;
 }
 
 /** The same for a text that is in no file: the statement tells more than its line. */
@@ -141,7 +143,7 @@ const hints: Partial<Record<ProblemCode, string>> = {
   'already-exists':
     'The version was taken back whole. Where somebody made this by hand, exactly as the version would, mark it without running it: db stamp VERSION. db check tells what differs.',
   'missing-object':
-    'The version was taken back whole. The database is not as the versions before this one left it: db check tells what differs.',
+    'The version was taken back whole. Look whether the statement names what it means; where it does, db check tells whether the database is as the versions before this one make it.',
   locked:
     'The version was taken back whole. Run it again when there is less going on, or with --lock-timeout.',
   'connection-lost':

@@ -1,7 +1,7 @@
 /** `db upgrade [version]`: applies what is pending. */
 
 import { isUnnamed } from './alone.ts';
-import { applyVersion, putBackPostponed } from './apply.ts';
+import { applyVersion, type Back, putBackPostponed } from './apply.ts';
 import { postponedVersions } from './attic.ts';
 import type { PutBack } from './back.ts';
 import type { Context, Ending } from './context.ts';
@@ -35,9 +35,9 @@ export async function upgrade(context: Context): Promise<Ending> {
         : []),
     ].join(' '),
   );
-  const putBack: PutBack[] = [];
-  for (const version of postponed) putBack.push(...(await putBackPostponed(context, version)));
-  return await applyAll(context, versions, standing.current, putBack);
+  const back: Back[] = [];
+  for (const version of postponed) back.push(await putBackPostponed(context, version));
+  return await applyAll(context, versions, standing.current, back);
 }
 
 /** Applies versions one after the other; Ctrl-C stops between two of them. */
@@ -45,29 +45,32 @@ export async function applyAll(
   context: Context,
   versions: readonly Version[],
   before: string | null,
-  alreadyBack: readonly PutBack[] = [],
+  alreadyBack: readonly Back[] = [],
 ): Promise<Ending> {
   const applied: string[] = [];
-  const putBack = [...alreadyBack];
+  const back = [...alreadyBack];
   for (const { version, name } of versions) {
     if (context.signal.aborted) break;
     const current = versions.find((other) => other.version === version) as Version;
     context.terminal.info(`Applying ${version}_${name} …`);
-    putBack.push(...(await applyVersion(context, current)));
+    back.push(await applyVersion(context, current));
     applied.push(version);
   }
+  const putBack = back.flatMap((one) => one.putBack);
+  const refreshed = back.flatMap((one) => one.refreshed);
   const interrupted = applied.length < versions.length;
   const current = [...applied, before ?? ''].sort().at(-1) || null;
   return {
     status: interrupted ? 'interrupted' : 'done',
     message: `${interrupted ? 'Stopped' : 'Done'}: ${applied.length} of ${versions.length} applied, the database is at version ${current ?? 'none'}.`,
-    lines: putBack.map(putBackLine),
-    data: { current, applied, put_back: putBack },
+    lines: [...putBack.map(putBackLine), ...refreshed.map((view) => `Computed anew ${view}.`)],
+    data: { current, applied, put_back: putBack, refreshed },
   };
 }
 
 function putBackLine({ object, rows, left, newer }: PutBack): string {
-  const kept = left > 0 ? `; ${left} stay in imago_attic, as what they refer to is gone` : '';
+  const kept =
+    left > 0 ? `; ${left} stay in imago_attic, as what they refer to, or were made from, is gone` : '';
   const changed = newer > 0 ? `; ${newer} changed since, which stay as they are` : '';
   return `Put back ${object}: ${rows} ${rows === 1 ? 'row' : 'rows'}${kept}${changed}.`;
 }

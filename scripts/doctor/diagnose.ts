@@ -27,6 +27,8 @@ export const codes = [
   'undo_orphaned',
   'job_orphaned',
   'signals_unreadable',
+  'way_missing',
+  'notices_given_up',
   'not_installed',
   'not_callable',
   'database_unverified',
@@ -61,6 +63,7 @@ export function diagnose(installation: Installation, parts: readonly Part[]): Fi
     ...checkUndo(installation),
     ...checkJobs(installation),
     ...checkSignals(installation),
+    ...checkNotices(installation),
   ];
 }
 
@@ -360,5 +363,33 @@ function checkSignals({ governor }: Installation): Finding[] {
       message: `The role ${reader}, as which the governor looks at the server, has not the rights of pg_monitor: it cannot see replicas, the archive, the disk and what others do.`,
       remedy: `grant pg_monitor to ${reader}; as a role that may grant it. Where nobody may: throttle_migration(ignore => …) leaves signals out, and runs are held for those that it cannot read.`,
     },
+  ];
+}
+
+function checkNotices({ notices }: Installation): Finding[] {
+  if (!notices) return [];
+  const working = notices.ways.filter((name) => !notices.missing.some(({ way }) => way === name));
+  const again = `select notify_migrations('${working.join(',')}');`;
+  return [
+    ...notices.missing.map(
+      ({ way, lacks }): Finding => ({
+        severity: 'warning',
+        code: 'way_missing',
+        object: way,
+        message: `People are to be told of runs by way of ${way}, and the database lacks ${lacks}: they are told nothing.`,
+        remedy: `Create what is missing (docs/notify.md), or turn this way off: ${again}`,
+      }),
+    ),
+    ...(notices.given_up > 0
+      ? [
+          {
+            severity: 'warning',
+            code: 'notices_given_up',
+            object: notices.ways.join(', '),
+            message: `${notices.given_up} messages about runs never arrived.`,
+            remedy: `Correct the address and try it once: ${again}`,
+          } satisfies Finding,
+        ]
+      : []),
   ];
 }

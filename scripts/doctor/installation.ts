@@ -53,6 +53,14 @@ export const installationAnswer = z.looseObject({
       wal_mb_per_s: z.number().nullable(),
     })
     .nullish(),
+  /** An engine that sends no messages has none. */
+  notices: z
+    .looseObject({
+      ways: z.array(z.string()),
+      missing: z.array(z.object({ way: z.string(), lacks: z.string() })),
+      given_up: z.number(),
+    })
+    .nullish(),
   cron: z.looseObject({ available: z.boolean(), problem: z.string().nullable(), jobs: z.array(object) }),
 });
 

@@ -1,16 +1,13 @@
-/** The Data API and Auth of the embedded Supabase, served beside the edge functions; srvx turns Node's requests into the web's. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+/** The Data API and Auth of the embedded Supabase, served beside the edge functions. */
+import type { Server } from 'node:http';
 import { App, type Connection } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import postgres from 'postgres';
-import { NodeRequest, sendNodeResponse } from 'srvx/node';
 import type { Cluster } from './cluster.ts';
 import { type Keys, openCredentials } from './credentials.ts';
 import type { Functions } from './functions.ts';
-import { listenOnLoopback } from './loopback.ts';
 import { CONNECTION_LOST, reserveLiveOnly } from './reserving.ts';
+import { serveLoopback } from './serving.ts';
 
 /** The Data API and Auth on one cluster. */
 export interface DataApi {
@@ -71,7 +68,7 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
   return {
     async answer(request, peerAddress) {
       const response = await app.fetch(await credentials.inward(request), { peerAddress });
-      return await credentials.outward(request, response);
+      return readableByBrowsers(request, await credentials.outward(request, response));
     },
     reload: schema.reload,
     close: async () => {
@@ -79,6 +76,20 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
       await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
     },
   };
+}
+
+/**
+ * What a browser has to be told before it shows an app the answer. Auth of @supabase/lite leaves out which headers a request may
+ * have, and says of no error who may read it: an app on another port could not sign in, as it can on hosted Supabase.
+ */
+function readableByBrowsers(request: Request, response: Response): Response {
+  if (!request.headers.has('origin')) return response;
+  const headers = new Headers(response.headers);
+  const wanted = request.method === 'OPTIONS' && request.headers.get('access-control-request-headers');
+  if (!headers.has('access-control-allow-origin')) headers.set('access-control-allow-origin', '*');
+  if (wanted && !headers.has('access-control-allow-headers'))
+    headers.set('access-control-allow-headers', wanted);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
 /**
@@ -183,55 +194,7 @@ export async function serveHttp(
       functions && isFunction ? await functions.answer(request) : await api()?.answer(request, peerAddress);
     return response ?? starting();
   };
-  const server = createServer(async (incoming, outgoing) => {
-    try {
-      if (incoming.method === 'TRACE') return void refuseMethod(outgoing);
-      const request = requestOf(incoming, outgoing);
-      await send(await answer(request, incoming.socket.remoteAddress ?? null), outgoing);
-    } catch (error) {
-      // Callers that have hung up are no news.
-      if (outgoing.destroyed) return;
-      console.error(error);
-      if (outgoing.headersSent) outgoing.destroy();
-      else outgoing.writeHead(500).end();
-    }
-  });
-  // Callers that have hung up are no news.
-  server.on('connect', (_, socket: Duplex) => socket.on('error', () => {}).end(refusal()));
-  await listenOnLoopback(server, wantedPort);
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-const refused = JSON.stringify({ code: 'METHOD_NOT_ALLOWED', message: 'Nothing here answers this method' });
-const refusedHeaders = {
-  'content-type': 'application/json',
-  allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
-};
-
-/** The one method that a server of Node passes on and no request of the web platform has. */
-function refuseMethod(outgoing: ServerResponse): void {
-  outgoing.writeHead(405, refusedHeaders).end(refused);
-}
-
-/** The same as text: for CONNECT, Node gives the connection and leaves the answer to us. */
-function refusal(): string {
-  const headers = { ...refusedHeaders, 'content-length': Buffer.byteLength(refused), connection: 'close' };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 405 Method Not Allowed\r\n${lines.join('')}\r\n${refused}`;
-}
-
-/** The request, aborted when its caller hangs up; the platform's own, for others make requests of their own from it. */
-function requestOf(incoming: IncomingMessage, outgoing: ServerResponse): Request {
-  const request = new NodeRequest({ req: incoming, res: outgoing });
-  return request._request ?? request;
-}
-
-/** An answer that ends early is cut off, so that it does not look complete. */
-async function send(response: Response, outgoing: ServerResponse): Promise<void> {
-  const sent = sendNodeResponse(outgoing, response);
-  // Headers go ahead: whoever waits for a stream sees that it has begun.
-  if (!outgoing.writableEnded) outgoing.flushHeaders();
-  await sent;
+  return await serveLoopback(wantedPort, answer);
 }
 
 function starting(): Response {

@@ -29,6 +29,12 @@ export const entries: readonly Entry[] = [
     load: async () => (await import('../validate/run.ts')).run,
   },
   {
+    name: 'dashboard',
+    says: 'serve a page on this machine to watch migrations and to run them',
+    group: 'Migrations',
+    load: async () => (await import('../dashboard/run.ts')).run,
+  },
+  {
     name: 'install',
     says: 'add Imago to a Supabase project, or take it away',
     group: 'Setting up',

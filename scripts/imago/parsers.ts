@@ -1,5 +1,6 @@
 /** The parser of each command, for whoever has to know its options before it is called. */
 import type { Command } from 'commander';
+import { parserOf as dashboard } from '../dashboard/options.ts';
 import { parserOf as db } from '../db/options.ts';
 import { parserOf as doctor } from '../doctor/options.ts';
 import { parserOf as install } from '../install/options.ts';
@@ -15,6 +16,7 @@ type ParserOf = (program: string) => Command;
 export const parsers: ReadonlyMap<string, ParserOf> = new Map<string, ParserOf>([
   ...commandNames.map((name): [string, ParserOf] => [name, (program) => parserOf(name, program)]),
   ['validate', validate],
+  ['dashboard', dashboard],
   ['install', install],
   ['doctor', doctor],
   ['local', local],

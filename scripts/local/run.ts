@@ -6,6 +6,7 @@ import { fail } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
 import { writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
+import { openDashboard } from '../dashboard/server.ts';
 import { homeOf } from '../embedded/account.ts';
 import { fittingPlans } from '../embedded/fitting.ts';
 import { projectHere } from '../embedded/here.ts';
@@ -41,16 +42,20 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
   const asked = new Promise<true>((resolve) => {
     whenAsked = () => resolve(true);
   });
-  const fitting = await fittingPlans(embedded.databaseUrl).catch(async (error) => {
+  const [fitting, dashboard] = await Promise.all([
+    fittingPlans(embedded.databaseUrl),
+    openDashboard(embedded),
+  ]).catch(async (error) => {
     await embedded.release();
     throw error;
   });
-  introduce(embedded, fitting, program, terminal);
+  introduce({ ...embedded, dashboard: dashboard.url }, fitting, program, terminal);
   if (!(await Promise.race([asked, embedded.ended]))) {
     const log = path.join(defaultFolder, 'server.log');
     throw new Error(`The embedded Supabase was ended from outside. Its log: ${log}`);
   }
   terminal.info(lineBreak + terminal.paint.dim('Stopping'));
+  await dashboard.close();
   await embedded.release();
 }
 
@@ -62,7 +67,14 @@ async function projectOf({ workdir, sample, app }: Options): Promise<EmbeddedOpt
 
 /** The facts on stdout, in the form of an .env file; all else is for people. */
 function introduce(
-  { url, publishableKey, secretKey, databaseUrl, shared }: EmbeddedSupabase,
+  {
+    url,
+    publishableKey,
+    secretKey,
+    databaseUrl,
+    shared,
+    dashboard,
+  }: EmbeddedSupabase & { dashboard: string },
   fitting: string[],
   program: string,
   terminal: Terminal,
@@ -88,6 +100,7 @@ function introduce(
   terminal.info(
     [
       '',
+      `Watch it and run it in a browser:  ${bold(dashboard)}`,
       `Migrate it from another terminal:  ${bold(commandLine(migrate, planFlags({ plan })))}`,
       `Watch it by SQL:                   ${bold(`select public.get_detailed_migration_progress(${argument});`)}`,
       `Call its edge functions:           ${bold(`${url}/functions/v1/NAME`)}`,

@@ -147,7 +147,7 @@ function environment(command: CommandName): string {
   const names = [
     uses.length > 0 && `DATABASE_URL (${uses.join(', ')}), PGSSLROOTCERT`,
     flags.includes('dump') && 'PG_DUMP',
-    flags.includes('batchSize') && 'MIGRATION_BATCH_SIZE',
+    flags.includes('batchSize') && 'MIGRATION_BATCH_SIZE, IMAGO_NOTIFY_URL (a webhook, docs/notify.md)',
   ].filter(Boolean);
   return [
     'Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY',

@@ -4,6 +4,7 @@ import { counted } from '../command/figures.ts';
 import { bar, canDraw, Frame } from '../command/frame.ts';
 import { type Condition, conditionIn, conditionText } from '../command/health.ts';
 import {
+  laneText,
   leftParts,
   migratedText,
   outsideText,
@@ -115,6 +116,7 @@ export class Progress {
       ...leftParts(progress, progress.direction, paint.red),
       ...(outside === undefined ? [] : [{ text: outside }]),
     ];
+    const lanes = drawn && laneText(progress, progress.direction, width);
     const stages = stageParts(progress, paint.red, drawn === undefined);
     const [percent = '', ...rest] = first;
     const head: Part[] = [
@@ -128,6 +130,7 @@ export class Progress {
         : wrapParts([...head, ...left], width)),
       ...(getsOn ? wrapParts([{ text: getsOn, paint: paint.yellow }], width) : []),
       ...stages.flatMap((parts) => wrapParts(parts, width - 2).map((line) => `  ${line}`)),
+      ...(lanes ? [lanes] : []),
     ];
   }
 }

@@ -19,6 +19,7 @@ import { checkDump, takeDump } from './dump.ts';
 import { type Ending, exitCodes } from './ending.ts';
 import { finalize } from './finalize.ts';
 import { stats, watch } from './look.ts';
+import { expectWebhook, startTelling } from './notices.ts';
 import { type Options, parseOptions } from './options.ts';
 import { type Frame, toJson, toTable } from './report.ts';
 import { resumeFlags } from './resuming.ts';
@@ -118,6 +119,7 @@ function read(argv: readonly string[], program: string, command: CommandName): R
   const options = parseOptions(argv, program, command);
   const environment = readEnvironment();
   const target = chooseTarget(environment, options);
+  if (environment.IMAGO_NOTIFY_URL !== undefined) expectWebhook(environment.IMAGO_NOTIFY_URL);
   if (options.dump !== undefined && target.kind === 'project') {
     checkDump({ file: options.dump, databaseUrl: target.databaseUrl, projectUrl: target.url });
   }
@@ -166,7 +168,14 @@ async function act(
   };
   // Before the run, so that it has them from its first batch on.
   if (options.action !== 'throttle') await setLimits(context);
-  return await doing[options.action](context);
+  const telling = changing.has(options.action)
+    ? startTelling(context, environment.IMAGO_NOTIFY_URL)
+    : undefined;
+  try {
+    return await doing[options.action](context);
+  } finally {
+    await telling?.end();
+  }
 }
 
 /** Interrupted before there was anything to let end. */

@@ -16,7 +16,7 @@ interface Stage {
 export async function concernedFindings(sql: Sql, plan: string): Promise<Finding[]> {
   const stages = await sql<Stage[]>`
     select imago.plan_object(s, 'concerned') as view, imago.concerned_rows(s) as rows, imago.plan_object(s, 'pending') as pending,
-      case when imago.concerned_rows(s) = imago.plan_object(s, 'concerned') then 'entity' else format('%I', s.key_column) end as key
+      case when imago.concerned_rows(s) = imago.plan_object(s, 'concerned') then 'entity' else imago.key_of(s, 'c') end as key
     from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = ${plan}`;
   const findings: Finding[] = [];
   for (const stage of stages) {
@@ -30,7 +30,7 @@ export async function concernedFindings(sql: Sql, plan: string): Promise<Finding
 
 async function count(sql: Sql, { view, rows, key, pending }: Stage): Promise<Finding[]> {
   const [counts] = await sql.unsafe<{ all: number; idle: number; unlisted: number; repeated: number }[]>(`
-    with concerned as (select ${key}::text as entity from ${rows}), pending as (select entity::text from ${pending})
+    with concerned as (select (${key})::text as entity from ${rows} c), pending as (select entity::text from ${pending})
     select (select count(*)::int from concerned) as all,
       (select count(*)::int from concerned where entity not in (select entity from pending)) as idle,
       (select count(*)::int from pending where entity not in (select entity from concerned)) as unlisted,

@@ -10,7 +10,7 @@ import { columnProblem, nameProblem } from './plan-name.ts';
 import { Problem } from './problem.ts';
 import { type Project, planNames, plansFolder, readMark } from './project.ts';
 import { unfilled } from './sample.ts';
-import { plainName, readSource, type Source, tableName } from './source.ts';
+import { keyNames, plainName, readSource, type Source, tableName } from './source.ts';
 import { type Draft, type Files, planFiles, testFiles } from './template.ts';
 
 /** What a new plan is made from, as typed. */
@@ -34,14 +34,12 @@ export interface Created {
 /** Refuses names that no plan can have, before any database is reached. */
 export function checkNames({ plan, source, key, column }: Wish): void {
   tableName(source);
-  if (key.includes(',')) {
-    throw new Problem(
-      'bad-key',
-      `--key: ${key} are several columns, and no plan can walk by a composite key yet.`,
-      'Name one column that is unique alone. Where there is none, add one: bigint generated always as identity unique.',
-    );
+  const keys = keyNames(key);
+  const twice = keys.find((name, n) => keys.indexOf(name) < n);
+  if (twice !== undefined) {
+    throw new Problem('bad-key', `--key names ${twice} twice.`, 'Name each column once.');
   }
-  for (const [option, name] of Object.entries({ key, column })) {
+  for (const [option, name] of [...keys.map((one) => ['key', one] as const), ['column', column] as const]) {
     if (name !== undefined && !plainName.test(name)) {
       throw new Problem(
         option === 'key' ? 'bad-key' : 'bad-name',
@@ -121,7 +119,16 @@ export async function filesOf(sql: Sql, wish: Wish): Promise<{ source: Source; f
   const kind = kinds[name];
   if (!kind) throw new Error(`no kind ${name}`);
   const given = { plan: wish.plan, source, options, sql };
-  if ('files' in kind) return await kind.files(given);
+  if ('files' in kind) {
+    if (source.keys.length > 1) {
+      throw new Problem(
+        'bad-key',
+        `--kind ${name} walks by one column, and ${wish.key} are several: other tables name its rows by it.`,
+        `Name a column that is unique alone, or add one: alter table ${source.relation} add column walk_id bigint generated always as identity unique;`,
+      );
+    }
+    return await kind.files(given);
+  }
   return { source, files: mirrorFiles(await kind.mirror(given)) };
 }
 

@@ -46,6 +46,7 @@ interface Typed {
 const examples: Record<Kind, readonly (readonly [flags: string, text: string])[]> = {
   new: [
     ['initials --source public.users --key id', 'a plan that walks this table'],
+    ['roles --source public.members --key team_id,user_id', 'the same by a key of several columns'],
     [
       'cents --source public.items --key id --kind type-change --column price --type bigint',
       'a ready-made plan; docs/plan-kinds.md has all kinds',
@@ -116,7 +117,7 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
   add('new', 'begin a plan')
     .argument('<name>', 'the name of the plan')
     .option('--source <table>', 'the table to walk, with its schema: public.users')
-    .option('--key <column>', 'its unique column to walk by: uuid, integer, bigint or text')
+    .option('--key <column>', 'its unique column to walk by, several with commas: organization_id,user_id')
     .option('--column <name>', 'the column that the plan adds (default: its name), or that the kind is about')
     .option('--kind <kind>', `a ready-made plan, one of: ${Object.keys(readyMade).join(', ')}`)
     .option('--type <type>', 'of backfill, type-change: the type of the column')

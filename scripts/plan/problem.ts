@@ -14,7 +14,10 @@ export const problems = {
     cause:
       'No plan can walk it: a view, a table that you may not read, no primary key. Or a kind would change a table of somebody else, or cannot repoint what refers to it, or carry over what stands on it.',
   },
-  'bad-key': { exit: 2, cause: 'No plan can walk by it: several columns, not unique, another type.' },
+  'bad-key': {
+    exit: 2,
+    cause: 'No plan, or none of this kind, can walk by it: not unique, of another type, several columns.',
+  },
   'no-column': { exit: 2, cause: 'The table has no such column, or it is a key or generated.' },
   'bad-value': {
     exit: 2,

@@ -27,7 +27,7 @@ export function sampleRows(
       relation: source.relation,
       columns: source.columns.filter((column) =>
         source.foreign
-          ? column.name === source.key.name || column.name in given || isNeeded(column)
+          ? source.keys.some(({ name }) => name === column.name) || column.name in given || isNeeded(column)
           : !column.generated && !column.numbered,
       ),
     },

@@ -13,6 +13,8 @@ const columnSchema = z.object({
   /** Of pg_catalog, or an enum; others may need an extension. */
   known: z.boolean(),
   notNull: z.boolean(),
+  /** As SQL writes it; null: that of the type. */
+  collation: z.string().nullable(),
   generated: z.boolean(),
   /** An identity, or filled from a sequence. */
   numbered: z.boolean(),
@@ -23,7 +25,16 @@ const columnSchema = z.object({
 
 export type Column = z.output<typeof columnSchema>;
 
-export const keyTypes = ['uuid', 'integer', 'bigint', 'text'] as const;
+export const keyTypes = ['uuid', 'smallint', 'integer', 'bigint', 'text'] as const;
+
+/** Of one of several columns of a key. */
+const fieldTypes: readonly string[] = [
+  ...keyTypes,
+  'boolean',
+  'date',
+  'timestamp with time zone',
+  'timestamp without time zone',
+];
 
 /** A table that a plan can walk. */
 export interface Source {
@@ -31,7 +42,11 @@ export interface Source {
   table: string;
   /** As SQL writes it. */
   relation: string;
+  /** The columns of the key, in its order. */
+  keys: Column[];
+  /** The first of them. */
   key: Column;
+  /** Of the first. */
   keyType: (typeof keyTypes)[number];
   columns: Column[];
   /** As SQL writes them. */
@@ -118,29 +133,19 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
   }
   const columns = await readColumns(sql, found.oid);
   const primaryKey = await readPrimaryKey(sql, found.oid);
-  const key = columns.find((column) => column.name === keyName);
-  if (!key) {
+  const keys = keyNames(keyName).map((one) => keyColumn(name, columns, one));
+  const [key] = keys;
+  const keyType = keyTypes.find((type) => type === plainType(key?.type));
+  const unlike = keys.find(({ type }) => !fieldTypes.includes(plainType(type)));
+  if (!key || unlike || (keys.length === 1 && !keyType)) {
+    const { name: column, type } = unlike ?? key ?? { name: keyName, type: 'none' };
     throw new Problem(
       'bad-key',
-      `${name} has no column ${keyName}.`,
-      `--key names the column to walk by, one of: ${columns.map((column) => column.name).join(', ')}.`,
+      `${name}.${column} has type ${type}.`,
+      `A key is one of: ${(keys.length > 1 ? fieldTypes : keyTypes).join(', ')}.`,
     );
   }
-  const keyType = keyTypes.find((type) => type === key.type.replace(/^character varying.*/, 'text'));
-  if (!keyType) {
-    throw new Problem(
-      'bad-key',
-      `${name}.${keyName} has type ${key.type}.`,
-      `A key is one of: ${keyTypes.join(', ')}.`,
-    );
-  }
-  if (!(await isUnique(sql, found.oid, keyName))) {
-    throw new Problem(
-      'bad-key',
-      `${name}.${keyName} is not unique${primaryKey.length > 1 ? `: the primary key is (${primaryKey.join(', ')}), and no plan can walk by several columns yet` : ''}.`,
-      `Name a column that is unique alone, or add one: alter table ${found.relation} add column walk_id bigint generated always as identity unique;`,
-    );
-  }
+  if (!(await isUnique(sql, found.oid, ...keys.map((column) => column.name)))) throw notUnique();
   if (primaryKey.length === 0) {
     throw new Problem('unfit-table', `${name} has no primary key.`, 'Add one: the journal names rows by it.');
   }
@@ -149,13 +154,53 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
     schema,
     table,
     relation: found.relation,
+    keys,
     key,
-    keyType,
+    keyType: keyType ?? 'text',
     columns,
     primaryKey,
     parents,
     ...(foreign && { foreign }),
   };
+
+  function notUnique(): Problem {
+    const what =
+      keys.length > 1
+        ? `${name} has no unique index on (${keyNames(keyName).join(', ')}) in this order`
+        : `${name}.${keyName} is not unique`;
+    const whole = columnsOf(primaryKey);
+    if (primaryKey.length > 1 && whole !== keyNames(keyName).join()) {
+      return new Problem(
+        'bad-key',
+        `${what}: the primary key is (${primaryKey.join(', ')}).`,
+        `Walk by all of it: --key ${whole.includes(' ') ? `"${whole}"` : whole}`,
+      );
+    }
+    return new Problem(
+      'bad-key',
+      `${what}.`,
+      `Name what is unique, or add a column: alter table ${found?.relation} add column walk_id bigint generated always as identity unique;`,
+    );
+  }
+}
+
+/** Names as SQL writes them, as --key takes them. */
+const columnsOf = (names: readonly string[]): string => names.map((name) => name.replaceAll('"', '')).join();
+
+/** `id`, or `organization_id,user_id`. */
+export const keyNames = (list: string): string[] => list.split(',').map((name) => name.trim());
+
+const plainType = (type = ''): string =>
+  type.replace(/^character varying.*/, 'text').replace(/^timestamp\(\d\)/, 'timestamp');
+
+function keyColumn(table: string, columns: readonly Column[], name: string): Column {
+  const found = columns.find((column) => column.name === name);
+  if (found) return found;
+  throw new Problem(
+    'bad-key',
+    `${table} has no column ${name}.`,
+    `--key names the column to walk by, or several with commas, of: ${columns.map((column) => column.name).join(', ')}.`,
+  );
 }
 
 /** A column of another table, as a foreign key names it. */
@@ -228,7 +273,9 @@ export async function readColumns(sql: ISql, relation: number): Promise<Column[]
       a.attname as name, quote_ident(a.attname) as quoted, format_type(b.oid, case when t.typtype = 'd' then t.typtypmod else a.atttypmod end) as type,
       (select array_agg(e.enumlabel::text order by e.enumsortorder) from pg_enum e where e.enumtypid = b.oid) as labels,
       b.typnamespace = 'pg_catalog'::regnamespace or b.typtype = 'e' as known,
-      a.attnotnull as "notNull", a.attgenerated <> '' as generated,
+      a.attnotnull as "notNull",
+      (select format('%I.%I', l.collnamespace::regnamespace, l.collname) from pg_collation l
+       where l.oid = a.attcollation and a.attcollation <> t.typcollation) as collation, a.attgenerated <> '' as generated,
       a.attidentity <> '' or coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false) as numbered,
       pg_get_expr(d.adbin, d.adrelid) as default,
       (select jsonb_build_object('relation', f.confrelid::int8, 'column', r.attname)
@@ -262,10 +309,12 @@ export async function readParents(sql: ISql, child: number, columns: readonly Co
   return [...found.values()];
 }
 
-async function isUnique(sql: ISql, relation: number, key: string): Promise<boolean> {
+async function isUnique(sql: ISql, relation: number, ...key: string[]): Promise<boolean> {
   const rows = await sql`
-    select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = ${relation} and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1 and a.attname = ${key}`;
+    select from pg_index i
+    where i.indrelid = ${relation} and i.indisunique and i.indisvalid and i.indpred is null and ${key}::text[] = array(
+      select a.attname::text from unnest(i.indkey) with ordinality k(attnum, place)
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.place <= i.indnkeyatts order by k.place)`;
   return rows.length > 0;
 }
 

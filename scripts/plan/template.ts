@@ -2,6 +2,7 @@
 import { plansFolder } from './project.ts';
 import { sampleRows, sampleSchema } from './sample.ts';
 import { plainName, type Source } from './source.ts';
+import { walkOf } from './walk.ts';
 
 /** What a new plan is made of. */
 export interface Draft {
@@ -42,9 +43,9 @@ function schema({ plan, source, column }: Draft): string {
     `${column.name} for all rows of ${source.schema}.${source.table}`,
     source.schema,
     source.table,
-    source.key.name,
+    walkOf(plan, source).column,
   ];
-  return `select imago.create_plan(${args.map(literal).join(', ')});\n`;
+  return `select imago.create_plan(${args.map(literal).join(', ')});\n${walkOf(plan, source).made}`;
 }
 
 function prepare({ plan, source, column }: Draft): string {
@@ -57,7 +58,7 @@ as $$
   alter table ${source.relation} add column if not exists ${column.quoted} text;
   -- Does the plan not concern all rows? Then list the others, moved or not, in a view ${plan}.concerned: progress counts these.
   create or replace view ${plan}.pending as
-    select s.${source.key.quoted} as entity from ${source.relation} s where s.${column.quoted} is null;
+    select ${walkOf(plan, source).of('s')} as entity from ${source.relation} s where s.${column.quoted} is null;
   comment on view ${plan}.pending is ${literal(`Rows that have yet to get their ${column.name}.`)};
 $$;
 comment on function ${plan}.prepare() is ${literal(`Prepare step: ${source.relation}.${column.quoted}, nullable, so that no row is written, and the view pending.`)};
@@ -65,8 +66,8 @@ comment on function ${plan}.prepare() is ${literal(`Prepare step: ${source.relat
 }
 
 function apply({ plan, source, column }: Draft): string {
-  const { quoted } = source.key;
-  return `create or replace function ${plan}.apply(keys ${source.keyType}[])
+  const walk = walkOf(plan, source);
+  return `create or replace function ${plan}.apply(keys ${walk.type}[])
 returns void
 language sql
 volatile
@@ -75,28 +76,29 @@ as $$
   -- Triggers of the app that this fires find their names as they do at home.
   select set_config('search_path', imago.app_search_path(), true);
   update ${source.relation} s
-  set ${column.quoted} = s.${quoted}::text
-  where s.${quoted} = any (keys) and s.${column.quoted} is null
+  set ${column.quoted} = ${walk.text('s')}
+  where ${walk.among('s')} and s.${column.quoted} is null
 $$;
-comment on function ${plan}.apply(${source.keyType}[]) is ${literal(`Gives exactly these rows their ${column.name}, where they have none.`)};
+comment on function ${plan}.apply(${walk.type}[]) is ${literal(`Gives exactly these rows their ${column.name}, where they have none.`)};
 `;
 }
 
 function registration({ plan, source, column }: Draft): string {
-  const { relation, key } = source;
+  const { relation } = source;
+  const walk = walkOf(plan, source);
   return `insert into imago.plan_step (plan, position, name, routine) values
   ('${plan}', 1, ${literal(`column ${column.name}, view pending`)}, 'prepare');
 
 insert into imago.plan_write (plan, position, relation, entity_column, columns) values
-  ('${plan}', 1, ${literal(relation)}, ${literal(key.name)}, array[${literal(column.name)}]);
+  ('${plan}', 1, ${literal(relation)}, ${literal(walk.column)}, array[${literal(column.name)}]);
 
 insert into imago.plan_sync (plan, position, name, relation, events, entity_column, creates, statement) values
-  ('${plan}', 1, 'new rows', ${literal(relation)}, '{insert}', ${literal(key.name)}, true,
-   ${literal(`select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`)});
+  ('${plan}', 1, 'new rows', ${literal(relation)}, '{insert}', ${literal(walk.column)}, true,
+   ${literal(`select ${plan}.apply(array(select ${walk.of('n')} from new_rows n))`)});
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, query, fix, meaning, remedy) values
-  ('${plan}', 1, 'rows_without_value', 'error', 'after', ${literal(relation)}, ${literal(key.name)},
-   ${literal(`select s.${key.quoted} as key, s.${key.quoted} as entity from ${relation} s where s.${column.quoted} is null`)},
+  ('${plan}', 1, 'rows_without_value', 'error', 'after', ${literal(relation)}, ${literal(walk.column)},
+   ${literal(`select ${walk.of('s')} as key, ${walk.of('s')} as entity from ${relation} s where s.${column.quoted} is null`)},
    'apply',
    ${literal(`A row has no ${column.name}: it came later, failed, or is held.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.');
@@ -106,13 +108,15 @@ select imago.revoke_plan_functions('${plan}');
 }
 
 function conformance({ plan, source, column }: Draft): string {
-  const { relation, key, columns } = source;
+  const { relation, key, keys, columns } = source;
+  const walk = walkOf(plan, source);
   const touched =
     columns.find(
-      ({ name, generated, numbered }) => name !== key.name && !generated && !numbered && plainName.test(name),
+      ({ name, generated, numbered }) =>
+        !keys.some((one) => one.name === name) && !generated && !numbered && plainName.test(name),
     ) ?? key;
   const update = (set: string) =>
-    `update ${relation} set ${set}\nwhere ${key.quoted} = (select ${key.quoted} from ${relation} order by ${key.quoted} offset :n % 50 limit 1)`;
+    `update ${relation} set ${set}\nwhere ${walk.tuple()} = (select ${walk.list()} from ${relation} order by ${walk.list()} offset :n % 50 limit 1)`;
   const writer = (name: string, side: string, sql: string) => `
 [[writers]]
 name = '${name}'
@@ -128,14 +132,14 @@ entities = 60
 
 # SQL that lists, as entity, the key of each row whose two sides differ. Rows that have yet to be moved may be listed.
 differing = '''
-select s.${key.quoted} as entity from ${relation} s where s.${column.quoted} is null
+select ${walk.of('s')} as entity from ${relation} s where s.${column.quoted} is null
 '''
 
 # What the plan is to do: SQL that lists the rows where it has not.
 [[expect]]
 name = 'each row gets its value'
 wrong = '''
-select ${key.quoted} from ${relation} where ${column.quoted} is distinct from ${key.quoted}::text
+select from ${relation} s where s.${column.quoted} is distinct from ${walk.text('s')}
 '''
 
 # What the app does while the plan is under way; :n is a number that grows. It must never fail. A side is old, what the

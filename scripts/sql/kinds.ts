@@ -70,6 +70,25 @@ export function leavesTables({ tree }: Understood): boolean {
   );
 }
 
+/** Whether it may write rows: by itself, or by the functions that it calls. */
+export function mayBringRows({ tree }: Understood): boolean {
+  const [kind] = Object.keys(tree);
+  return kind === undefined || writing.has(kind);
+}
+
+const writing = new Set<string>([
+  'CallStmt',
+  'CopyStmt',
+  'CreateTableAsStmt',
+  'DeleteStmt',
+  'DoStmt',
+  'ExecuteStmt',
+  'InsertStmt',
+  'MergeStmt',
+  'SelectStmt',
+  'UpdateStmt',
+] satisfies (keyof Tree)[]);
+
 /** Objects that stand beside tables, or upon them. */
 const beside = new Set<string | undefined>([
   'OBJECT_AGGREGATE',

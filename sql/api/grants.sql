@@ -29,11 +29,12 @@ begin
       and p.proname in (
         'cancel_migration', 'claim_entities', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
         'give_up_column',
-        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
+        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_failures', 'get_migration_performance_stats', 'get_migration_plans',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
-        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
+        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'notify_migrations', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'return_entities', 'rollback_all_migrations',
-        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'throttle_migration', 'unschedule_migration',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'settle_notices', 'take_notices', 'throttle_migration',
+        'unschedule_migration',
         'validate_migration'
       )
   loop

@@ -13,9 +13,9 @@ begin
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
-        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration',
+        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration', 'notify_migrations', 'take_notices', 'settle_notices',
         'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'get_migration_plans', 'get_migration_failures', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
       )
     union all
     -- Every table, view and composite type is a type as well.

@@ -18,9 +18,9 @@ begin
         'get_migration_statistics', 'rollback_user_migration', 'rollback_batch', 'rollback_all_migrations',
         'get_detailed_migration_progress', 'get_migration_performance_stats', 'get_migration_report', 'prepare_migration',
         'pause_migration', 'resume_migration', 'cancel_migration', 'retry_failed_migrations',
-        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration',
+        'schedule_migration', 'unschedule_migration', 'throttle_migration', 'forecast_migration', 'notify_migrations', 'take_notices', 'settle_notices',
         'validate_migration', 'get_run_history', 'finalize_migration', 'cleanup_migration',
-        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
+        'migrate_entity', 'rollback_entity', 'forget_entity', 'give_up_column', 'get_engine_version', 'get_migration_plans', 'get_migration_failures', 'inspect_installation', 'log_request', 'expect_done', 'claim_entities', 'return_entities'
       )
     union all
     -- Every table, view and composite type is a type as well.
@@ -94,6 +94,8 @@ insert into imago.setting (name, value, note) values
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
   ('kept_runs', '50', 'runs of a plan that are kept, with their batches and lines of the log, when a new one begins; older ones are dropped'),
   ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
+  ('notify', '', 'how people are told of what happens to runs: net, driver, realtime, or several of these; empty: not at all. notify_migrations sets it'),
+  ('notify_held_s', '60', 'people are told of a run that has been held for so many seconds'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
 
 -- imago.error
@@ -180,6 +182,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM078', 'row level security hides rows of %1$s from %2$s', 'Nothing was done. As the owner of each of these tables: alter table … no force row level security. Then call again.', 'What is not seen would count as moved, or as taken back. The owner of a table sees all of it unless its row level security is forced.'),
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
+  ('IM081', 'people cannot be told by way of %1$s: this database lacks %2$s', 'Nothing was changed. Create what is missing, as docs/notify.md shows, then call select notify_migrations(%1$L) again; or let the command tell them: select notify_migrations(''driver'').', 'A way that does not work would be noticed only when nobody is told.'),
   ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Whom it has been opened to does not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
@@ -195,7 +198,7 @@ create table imago.plan (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   stage integer not null default 1 check (stage = 1),
   external boolean not null default false,
   prepared_at timestamptz,
@@ -218,8 +221,8 @@ comment on column imago.plan.title is 'What it does, in one line, for people.';
 comment on column imago.plan.source_schema is 'Schema of the table that the plan walks.';
 comment on column imago.plan.source_table is 'The table that the plan walks: its rows are the entities.';
 comment on column imago.plan.source is 'Computed: the quoted name of the table that the plan walks.';
-comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it.';
-comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it. Of a key of several columns all of them, as an array is written: {organization_id,user_id}.';
+comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';
@@ -247,7 +250,7 @@ create table imago.plan_stage (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   external boolean not null default false,
   primary key (plan, number),
   check ((entity_singular is null) = (entity_plural is null))
@@ -258,8 +261,8 @@ comment on column imago.plan_stage.number is 'A run goes from stage 1, the plan'
 comment on column imago.plan_stage.source_schema is 'Schema of the table that the stage walks.';
 comment on column imago.plan_stage.source_table is 'The table that the stage walks: its rows are the stage''s entities.';
 comment on column imago.plan_stage.source is 'Computed: the quoted name of the table that the stage walks.';
-comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity.';
-comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity; of a key of several columns all of them: {organization_id,user_id}.';
+comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema, key_<number>.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
 comment on column imago.plan_stage.external is 'The stage is done outside of the database, by a function of yours. read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';
@@ -333,7 +336,7 @@ comment on column imago.plan_write.plan is 'The plan that writes.';
 comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last. Deleted rows are back before what refers to them.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
 comment on column imago.plan_write.relation is 'The table that is written, as SQL writes it: public."Gigs".';
-comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}. Null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.inserts is 'The plan inserts rows into the relation; a rollback removes them.';
 comment on column imago.plan_write.columns is 'Columns that the plan sets in rows of the app; a rollback gives them back what they held.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';
@@ -379,7 +382,7 @@ comment on column imago.plan_sync.name is 'What people read of the sync: in the 
 comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
 comment on column imago.plan_sync.events is 'Kinds of the app''s statements that the sync follows.';
 comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
-comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
+comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}.';
 comment on column imago.plan_sync.direction is 'forward: from the old side to the new, journaled. back: from the new side to the old. A rollback takes what forward wrote back; what back writes is the app''s own and stays, and the journal of the new side moves along.';
 comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';
@@ -421,7 +424,7 @@ comment on column imago.plan_check.meaning is 'What it means when the check find
 comment on column imago.plan_check.remedy is 'What to do then.';
 comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
-comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
+comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
 comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
@@ -903,6 +906,32 @@ create table imago.log (
 comment on table imago.log is 'What happened: transitions, batches, halvings, failures, rollbacks, conflicts. Keys, codes and counts, never values of rows.';
 create index log_plan_idx on imago.log (plan, id);
 
+-- imago.notice
+create table imago.notice (
+  id bigint generated always as identity primary key,
+  plan text references imago.plan on delete cascade,
+  run bigint references imago.run on delete cascade,
+  event text not null check (event in ('state', 'held', 'failure', 'test')),
+  way text not null check (way in ('net', 'driver', 'realtime')),
+  detail jsonb not null default '{}',
+  created_at timestamptz not null default clock_timestamp(),
+  due_at timestamptz not null default clock_timestamp(),
+  attempts integer not null default 0,
+  request bigint,
+  outcome text,
+  sent_at timestamptz,
+  given_up_at timestamptz
+);
+comment on table imago.notice is 'A word to people about a run, one row for each way that it goes. It is written with what it tells of, and sent at least once.';
+comment on column imago.notice.event is 'A run came into another state, was held for long, or set its first entity aside; or somebody tries the way.';
+comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by whoever drives the run. realtime: a message of Supabase Realtime.';
+comment on column imago.notice.detail is 'Names, codes and counts; never keys or values of rows.';
+comment on column imago.notice.due_at is 'Not sent again before; while a driver has it, it is nobody else''s.';
+comment on column imago.notice.request is 'Of the way net: the number that pg_net gave the last request.';
+comment on column imago.notice.outcome is 'Of the last try: the HTTP status, an SQLSTATE, or timeout.';
+create index notice_due_idx on imago.notice (way, due_at) where sent_at is null and given_up_at is null;
+create index notice_run_idx on imago.notice (run, event);
+
 -- imago.added
 create table imago.added (
   plan text references imago.plan on delete cascade,
@@ -1089,7 +1118,7 @@ create type imago.problem as (
   message text,
   hint text
 );
-comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, foreign_source, no_primary_key, missing_column, key_column, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
+comment on type imago.problem is 'For plans: what preflight() returns a set of: something that speaks against starting, or is good to know before. severity: error, warning or notice. kind: a code, of Imago (missing_relation, not_a_table, foreign_owner, foreign_source, no_primary_key, missing_column, key_column, key_type, wrong_type, not_unique, no_index, no_value, limitation, guard_trigger, open_schema, visibility, more_visible) or the plan''s own. object, message and hint are for people.';
 
 create type imago.identity_walk as (
   stage integer,
@@ -1169,11 +1198,11 @@ begin
   execute format(
     'update imago_undo.%1$I j set print = %2$s
      from %3$s t join (%4$s) f on %5$s
-     where j.entity = t.%6$I::%7$s and j.op = ''i'' and %8$s
+     where j.entity = (%6$s)::%7$s and j.op = ''i'' and %8$s
        and %10$s = array[%9$s]::integer[]',
     write.undo_table, imago.fingerprint('t', write.inserted_columns), relation, former,
     imago.each_column('f.%2$I = t.%2$I', relation, write.key_columns, ' and '),
-    coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table),
+    imago.entity_sql(write, 't'), imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s::%3$s = t.%2$I', relation, write.key_columns, ' and '),
     -- With the former values put in, a row that nobody has edited otherwise has the print of the journal.
     (select string_agg(imago.fingerprint_part(case when c = any (columns) then 'f' else 't' end, c), ', ' order by n)
@@ -1369,16 +1398,19 @@ comment on function imago.allowed_events(text) is 'What people may ask of a run 
 -- imago.allowed_failures
 create or replace function imago.allowed_failures(run imago.run)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select case
+begin
+  return case
     when run.direction = 'rollback' then 9223372036854775807
     when run.max_failures is null then greatest(100, floor(coalesce(run.total, 0) * 0.01))::bigint
     when run.max_failures ~ '%$' then floor(coalesce(run.total, 0) * rtrim(run.max_failures, '%')::numeric / 100)::bigint
     else run.max_failures::bigint
-  end
+  end;
+end
 $$;
 comment on function imago.allowed_failures(imago.run) is 'The error budget in entities: a number, a share of the total, or 1 % and at least 100. A rollback has none: it reports.';
 
@@ -1448,28 +1480,28 @@ returns text
 language plpgsql
 stable
 set search_path = ''
+-- PL/pgSQL in small steps, since each sub-batch asks several times.
 as $$
+declare
+  path text := (select nullif(s.value, '') from imago.setting s where s.name = 'app_search_path');
 begin
+  if path is null then
+    select substr(c.entry, length('search_path=') + 1) into path
+    from pg_catalog.pg_db_role_setting d
+    cross join unnest(d.setconfig) c(entry)
+    left join pg_catalog.pg_roles r on r.oid = d.setrole
+    cross join lateral (
+      select case
+        when d.setrole = 0 then 3 when r.rolname = 'authenticator' then 1 when r.rolname = 'authenticated' then 2
+        when r.rolname = 'service_role' then 4 when r.rolname = current_user then 5 end) k(rank)
+    where c.entry like 'search\_path=%' and k.rank is not null
+      and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
+    order by k.rank, d.setdatabase = 0
+    limit 1;
+  end if;
+  path := coalesce(path, array_to_string(array['"$user"', 'public', 'extensions'], ', '));
   -- Temporary tables come last: whoever makes one named like a table of the app would otherwise be read and written in its place.
-  -- PL/pgSQL, since each sub-batch asks several times: its plan is kept.
-  return (
-    select found.path || case when found.path ~ '\mpg_temp\M' then '' else ', pg_temp' end
-    from (
-      select coalesce(
-        (select nullif(s.value, '') from imago.setting s where s.name = 'app_search_path'),
-        (select substr(c.entry, length('search_path=') + 1)
-         from pg_catalog.pg_db_role_setting d
-         cross join unnest(d.setconfig) c(entry)
-         cross join lateral (
-           select case d.setrole
-             when pg_catalog.to_regrole('authenticator') then 1 when pg_catalog.to_regrole('authenticated') then 2 when 0 then 3
-             when pg_catalog.to_regrole('service_role') then 4 when pg_catalog.to_regrole(quote_ident(current_user)) then 5 end) r(rank)
-         where c.entry like 'search\_path=%' and r.rank is not null
-           and (d.setdatabase = 0 or d.setdatabase = (select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()))
-         order by r.rank, d.setdatabase = 0
-         limit 1),
-        array_to_string(array['"$user"', 'public', 'extensions'], ', ')) as path
-    ) found);
+  return path || case when path ~ '\mpg_temp\M' then '' else ', pg_temp' end;
 end
 $$;
 comment on function imago.app_search_path() is 'For plans: the search_path under which the app''s code runs while tables of the app are written. It is the setting app_search_path, else that of the role authenticator or authenticated, of the database, of service_role or of this role, else Supabase''s default. A function with set search_path = '''' that writes tables of the app begins with the example, so that triggers of the app find their names.
@@ -1553,7 +1585,7 @@ begin
       result := imago.move_forward(run, plan, keys, path, fixed, results);
     else
       -- Of the key's own type once for all that it does.
-      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
+      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', imago.kept_type(plan))
       into result using run, plan, keys, path, careful;
     end if;
     result.outcome := 'moved';
@@ -1720,9 +1752,9 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$s
-     where %1$I = any ($1::%3$s[]) and %1$I::text <> all ($2)',
-    plan.key_column, plan.source, plan.key_type)
+    'select coalesce(array_agg(k.text order by k.key), ''{}'') from (select %s as key, %s as text from %s s where %s) k where k.text <> all ($2)',
+    imago.key_of(plan, 's'), imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source,
+    imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using segment, free;
   return result;
 end
@@ -1934,7 +1966,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  key_type constant text := (imago.plan_at_stage(imago.find_plan(write.plan), write.stage)).key_type;
+  key_type constant text := imago.kept_type(imago.plan_at_stage(imago.find_plan(write.plan), write.stage));
   undo constant text := format('imago_undo.%I', write.undo_table);
   -- By way of a subquery, as in keys_sql.
   mine constant text := format('= any ((select imago_keys::%1$s[])::%1$s[])', key_type);
@@ -2462,7 +2494,7 @@ as $$
 declare
   result text;
 begin
-  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  execute format('select %s', imago.text_of_key(plan.key_type, '$1::' || plan.key_type)) into result using entity;
   return result;
 end
 $$;
@@ -2513,13 +2545,13 @@ as $$
     'if %1$s%2$s then
        if imago_fires and coalesce(current_setting(''imago.back'', true), '''') = '''' then
          raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %3$L, detail = (
-           select coalesce(jsonb_agg(distinct n.%4$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
+           select coalesce(jsonb_agg(distinct (%4$s)::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
        end if;
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
      end if; ',
     case when not k.deferrable and write.columns <> '{}' then '(imago_journaled is distinct from imago_rows) and ' end,
     imago.identity_changed(write.relation, write.key_columns, k.deferrable),
-    write.relation, write.entity_column,
+    write.relation, imago.entity_sql(write, 'n'),
     imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
   from (
     select exists (
@@ -2634,20 +2666,24 @@ end
 $$;
 comment on function imago.capture_update(imago.plan_write) is 'PL/pgSQL of a capture function: journals the declared columns of the rows that a statement has updated. The fingerprints of inserted rows move along. Where triggers of the app may have changed other columns, these are journaled, too.';
 
--- imago.changed_values
-create or replace function imago.changed_values(moves jsonb, place integer, out was text[], out becomes text[])
-language sql
-immutable
+-- imago.changed_keys
+create or replace function imago.changed_keys(moves jsonb, names text[], key_column text, record_type text default null, out was text[], out becomes text[])
+language plpgsql
+stable
 set search_path = ''
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
 as $$
-  select coalesce(array_agg(c.was), '{}'), coalesce(array_agg(c.becomes), '{}')
-  from (
-    select distinct m -> 0 ->> (place - 1) as was, m -> 1 ->> (place - 1) as becomes
-    from jsonb_array_elements(moves) m
-  ) c
-  where c.was <> c.becomes
+begin
+  execute format(
+    'select coalesce(array_agg(c.was), ''{}''), coalesce(array_agg(c.becomes), ''{}'')
+     from (select distinct %s as was, %s as becomes from jsonb_array_elements($1) m) c
+     where c.was <> c.becomes',
+    imago.moved_key(names, key_column, record_type, 'm -> 0'), imago.moved_key(names, key_column, record_type, 'm -> 1'))
+  into was, becomes using moves;
+end
 $$;
-comment on function imago.changed_values(jsonb, integer, out text[], out text[]) is 'Of rows whose identity has changed: the values of one column that did, before and after.';
+comment on function imago.changed_keys(jsonb, text[], text, text, out text[], out text[]) is 'Of rows that moves_query has found: keys that have changed, each once, with what they have become. names: of the columns that it looked at.';
 
 -- imago.check_app_triggers
 create or replace function imago.check_app_triggers(plan imago.plan)
@@ -3563,7 +3599,7 @@ stable
 set search_path = ''
 as $$
 declare
-  condition constant text := imago.cohort_sql(staged, 'source.' || quote_ident(staged.key_column));
+  condition constant text := imago.cohort_sql(staged, imago.key_of(staged, 'source'));
   rows constant bigint := greatest(1, imago.estimated_rows(staged.source));
   share numeric := 0;
   taken imago.cohort_taken;
@@ -3596,6 +3632,7 @@ stable
 set search_path = ''
 as $$
 declare
+  key_type constant text := coalesce(staged.key_type, imago.found_key_type(staged));
   taken imago.cohort_taken;
   conditions text[] := '{}';
   first integer;
@@ -3612,15 +3649,14 @@ begin
   if staged.stage = first and taken.percent > 0 then
     -- The first 32 bits of the hash, below so many of all 2^32: everybody can compute that, in any language.
     conditions := conditions || format(
-      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s::text, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
-      key, ceil(taken.percent / 100 * 4294967296));
+      '(''x'' || left(encode(pg_catalog.sha256(pg_catalog.convert_to(%s, ''UTF8'')), ''hex''), 8))::bit(32)::bigint < %s',
+      imago.text_of_key(key_type, key), ceil(taken.percent / 100 * 4294967296));
   end if;
   if staged.stage = first and taken.keys <> '{}' then
-    conditions := conditions || format('%s = any (%L::%s[])',
-      key, taken.keys, coalesce(staged.key_type, imago.key_type(staged.source, staged.key_column)));
+    conditions := conditions || imago.keys_match(imago.key_parts(key_type, key), key_type, format('(%L::%s[])', taken.keys, key_type));
   end if;
   return coalesce('(' || nullif(array_to_string(conditions || array(
-    select format(E'exists (select from %s source where source.%I = %s and (%s\n))', staged.source, staged.key_column, key, c.condition)
+    select format(E'exists (select from %s source where %s and (%s\n))', staged.source, imago.same_key(staged, 'source', key), c.condition)
     from imago.plan_cohort c
     where c.plan = staged.name and c.stage = staged.stage and c.name = any (taken.names)
     order by c.name), ' or '), '') || ')', 'false');
@@ -3707,7 +3743,7 @@ begin
       'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
       write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
     into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
-    key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
+    key_type := imago.kept_type(imago.plan_at_stage(plan, write.stage));
 
     if write.deletes then
       perform imago.compact_deleted(write, key_type, batch, entities);
@@ -3952,11 +3988,15 @@ comment on function imago.count_callers(imago.run, integer[]) is 'How many of th
 -- imago.count_failed
 create or replace function imago.count_failed(run_id bigint)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large')
+begin
+  return (
+    select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large'));
+end
 $$;
 comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';
 
@@ -4043,10 +4083,12 @@ create or replace function imago.count_set_aside(
   out conflicts bigint,
   out unmoved bigint
 )
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+begin
   with aside as (
     select f.stage, f.entity, f.kind, coalesce(f.direction = count_set_aside.direction, true) as of_direction
     from imago.failure f
@@ -4058,7 +4100,9 @@ as $$
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'held'),
     count(distinct (a.stage, a.entity)) filter (where a.kind = 'conflict'),
     count(distinct (a.stage, a.entity)) filter (where a.kind not in ('held', 'forgotten') and a.of_direction)
-  from aside a
+  into failed, unreachable, held, conflicts, unmoved
+  from aside a;
+end
 $$;
 comment on function imago.count_set_aside(text, text, integer, out bigint, out bigint, out bigint, out bigint, out bigint) is 'Counts entities that are set aside, by kind, of all stages or one. failed has those that are deferred, too large or unreachable, too; unreachable is of them. Unmoved are those for which a run of this direction cannot succeed. Of a direction only what failed in it counts.';
 
@@ -4072,7 +4116,7 @@ as $$
 declare
   concerned constant text := imago.concerned_rows(staged);
   is_whole constant boolean := concerned = staged.source;
-  within constant text := imago.cohort_sql(staged, case when is_whole then 'c.' || quote_ident(staged.key_column) else 'c.entity' end);
+  within constant text := imago.cohort_sql(staged, case when is_whole then imago.key_of(staged, 'c') else 'c.entity' end);
   counts jsonb;
   noted imago.run_stage;
 begin
@@ -4127,7 +4171,7 @@ begin
         imago.cohort_sql(staged, 'p.entity'), imago.plan_object(staged, 'pending')));
   else
     counts := imago.ask_plan(staged.name, 'cohort', format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s p',
-      imago.cohort_sql(staged, 'p.' || quote_ident(staged.key_column)), staged.source));
+      imago.cohort_sql(staged, imago.key_of(staged, 'p')), staged.source));
   end if;
   pending := counts -> 0;
   outside := (counts ->> 1)::bigint - pending;
@@ -4365,19 +4409,22 @@ begin
     cross join generate_series(1, lanes) n;
   end if;
   execute format(
-    'select array_agg(b::text order by b)
+    'select array_agg(%2$s order by b)
      from (
        select distinct on (part) b
-       from (
-         select b, ntile($4) over (order by b) as part
-         from pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
-         where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited
-       ) parts
+       from (select b, ntile($4) over (order by b) as part from %1$s) parts
        where part < $4
        order by part, b desc
      ) cuts',
-    coalesce(plan.key_type, 'text'))
-  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
+    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
+      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
+    -- Statistics know each column by itself: some blocks of the table are read instead.
+    else format('(select %s as b from %s s tablesample system ($5)) keys', case run.direction
+      when 'rollback' then imago.text_of_key(plan.key_type, imago.key_of(plan, 's')) || ' collate "C"' else imago.key_of(plan, 's') end, plan.source) end,
+    imago.text_of_key(case run.direction when 'rollback' then 'text' else coalesce(plan.key_type, 'text') end, 'b'))
+  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
+    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
@@ -4466,7 +4513,7 @@ begin
     order by d.position;
   return query
     select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
-    from imago.plan_write w cross join unnest(w.columns || w.entity_column) c
+    from imago.plan_write w cross join unnest(w.columns || imago.key_names(w.entity_column)) c
     where w.plan = declared_problems.plan.name and not has_steps and c is not null and pg_catalog.to_regclass(w.relation) is not null
       and not exists (
         select from pg_catalog.pg_attribute a
@@ -4552,12 +4599,12 @@ begin
          select m.entity, %6$L::text, concat_ws('','', %7$s), ''deleted''::text, %8$L::text
          from missing m
          where exists (select from imago_undo.%9$I d where d.op = ''d'' and %10$s%11$s)',
-        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, plan.key_type, write.relation,
+        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, imago.kept_type(plan), write.relation,
         imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
         write.relation, imago.each_column('m.key_%1$s', write.relation, write.key_columns), other.plan, other.undo_table,
         imago.each_column('d.key_%1$s = m.key_%1$s', write.relation, write.key_columns, ' and '),
         -- Those of the same entities come back now.
-        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', plan.key_type) else '' end)
+        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', imago.kept_type(plan)) else '' end)
       using keys;
     end loop;
   end loop;
@@ -4574,7 +4621,7 @@ set search_path = ''
 as $$
   select w from imago.plan_write w
   where w.plan = staged.name and w.stage = staged.stage and w.deletes and w.deleted_entity is null and w.undo_table is not null
-    and w.entity_column = staged.key_column and pg_catalog.to_regclass(w.relation) = pg_catalog.to_regclass(staged.source)
+    and imago.key_names(w.entity_column) = imago.key_names(staged.key_column) and pg_catalog.to_regclass(w.relation) = pg_catalog.to_regclass(staged.source)
 $$;
 comment on function imago.deleting_write(imago.plan) is 'The declared write by which a stage deletes its own entities; null where it does not.';
 
@@ -5140,7 +5187,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', plan.key_type)), key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', imago.kept_type(plan))), key_join,
         imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -5151,7 +5198,7 @@ begin
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and %8$s is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
+        write.undo_table, write.relation, key_join, imago.kept_type(plan), imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
       using keys;
     end if;
   end loop;
@@ -5162,13 +5209,17 @@ comment on function imago.edited_rows(imago.plan, text[]) is 'Rows of these enti
 -- imago.end_checks_done
 create or replace function imago.end_checks_done(run imago.run)
 returns numeric
-language sql
+language plpgsql
 volatile
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
-  from imago.validation v
-  where v.plan = run.plan and v.run = end_checks_done.run.id and v.state <> 'done' and run.state = 'running' and run.direction = 'forward'
+begin
+  return (
+    select (imago.validation_answer(v.id, v.state, false, clock_timestamp()) -> 'percentage')::numeric
+    from imago.validation v
+    where v.plan = run.plan and v.run = end_checks_done.run.id and v.state <> 'done' and run.state = 'running' and run.direction = 'forward');
+end
 $$;
 comment on function imago.end_checks_done(imago.run) is 'How far the checks at the end of a run are, in percent; null when none are under way.';
 
@@ -5309,7 +5360,7 @@ begin
     for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
       execute format(
         'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
-        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
+        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', imago.kept_type(plan)) else '' end)
       using number, batch, entities;
     end loop;
   end if;
@@ -5338,7 +5389,7 @@ begin
   for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
-      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = any (imago.key_names(plan.key_column))) then
       -- Those of others autovacuum analyzes.
       continue when not imago.is_owned(plan.source);
       execute 'analyze ' || plan.source;
@@ -5356,7 +5407,7 @@ stable
 set search_path = ''
 as $$
   select format('select coalesce(array_agg(distinct r.k), ''{}'') from (%s) r where r.k is not null', (
-    select string_agg(format('select t.%I::text as k from %s t', imago.name_now(s.plan, s.relation, s.entity_column), t), ' union all ')
+    select string_agg(format('select %s as k from %s t', imago.sync_entity(s, 't', imago.key_now(s.plan, s.relation, s.entity_column)), t), ' union all ')
     from unnest(case event when 'INSERT' then '{imago_new}' when 'DELETE' then '{imago_old}' else '{imago_old,imago_new}' end::text[]) t))
   from imago.plan_sync s where s.plan = plan_name and s.position = sync_position
 $$;
@@ -5424,7 +5475,7 @@ as $$
 declare
   result boolean;
 begin
-  execute format('select exists (select from %s where %I = $1::%s)', plan.source, plan.key_column, plan.key_type)
+  execute format('select exists (select from %s s where %s)', plan.source, imago.same_key(plan, 's', '$1::' || plan.key_type))
     into result using entity;
   return result;
 end
@@ -5525,6 +5576,25 @@ begin
 end
 $$;
 comment on function imago.entity_run(imago.plan, text) is 'The run to which a window or a single entity is booked, held for share and checked.';
+
+-- imago.entity_sql
+create or replace function imago.entity_sql(write imago.plan_write, row_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  record_type constant text := imago.record_type(write.plan, write.stage);
+begin
+  if cardinality(imago.key_names(owner)) = 1 then
+    return imago.key_list(owner, row_name);
+  end if;
+  return imago.text_of_key(record_type, imago.key_sql(owner, record_type, row_name));
+end
+$$;
+comment on function imago.entity_sql(imago.plan_write, text) is 'SQL: the entity that a row of a declared write names, as its journal keeps it.';
 
 -- imago.entity_stage
 create or replace function imago.entity_stage(plan imago.plan, entity text, stage integer, journaled boolean)
@@ -5935,9 +6005,11 @@ begin
     from pg_catalog.pg_attribute a
     where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity';
     -- 5.0 equals 5, and is no integer when it is read as one.
-    fits := staged.key_type <> all (integers) or entity.base = any (integers);
+    fits := case
+      when imago.key_fields(staged.key_type) is not null then entity.type = staged.key_type
+      else staged.key_type <> all (integers) or entity.base = any (integers) end;
     begin
-      perform imago.pending_keys(staged, '{}');
+      perform imago.pending_keys(staged, '{}') where fits;
     exception when undefined_function or datatype_mismatch then
       fits := false;
     end;
@@ -6398,7 +6470,7 @@ begin
   join imago.plan_write w on w.plan = plan_name and w.undo_table is not null and imago.is_large(format('imago_undo.%I', w.undo_table))
   where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns || w.deleted_columns))
     -- The entities of all tables of a stage have the type of its key.
-    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and s.key_column = m.name);
+    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column)));
   if large is not null then
     perform imago.raise_error('IM069', plan_name, large);
   end if;
@@ -6577,8 +6649,13 @@ stable
 set search_path = ''
 as $$
 declare
-  hidden text := (select string_agg(h::text, ', ' order by h::text) from imago.hidden_relations(imago.find_plan(plan_name)) h);
+  hidden text;
 begin
+  -- Two looks at each call: the role is asked for less than each of its tables.
+  if exists (select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolbypassrls or r.rolsuper)) then
+    return;
+  end if;
+  hidden := (select string_agg(h::text, ', ' order by h::text) from imago.hidden_relations(imago.find_plan(plan_name)) h);
   if hidden is not null then
     perform imago.raise_error('IM078', hidden, quote_ident(current_user));
   end if;
@@ -6662,7 +6739,7 @@ stable
 set search_path = ''
 as $$
   select 'error', 'missing_function', f.name, 'is missing', f.hint
-  from (select imago.key_type(staged.source, staged.key_column) as type) k
+  from (select imago.found_key_type(staged) as type) k
   cross join lateral (
     select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
     union all
@@ -6711,6 +6788,37 @@ as $$
   where i.validation = validation_id and c.severity = 'error' and (i.found > 0 or i.error is not null)
 $$;
 comment on function imago.failing_checks(bigint) is 'The checks of severity error that have found something so far, or cannot be evaluated. Names, counts and some keys; of a check that looks, objects and hints. held: what is found of entities that somebody has taken back alone, on purpose.';
+
+-- imago.failure_groups
+create or replace function imago.failure_groups(plan_name text, keys integer)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan constant imago.plan := imago.find_plan(plan_name);
+begin
+  if keys is null or keys not between 0 and 100 then
+    perform imago.raise_error('IM015', 'keys', coalesce(keys::text, 'null'), '0 to 100');
+  end if;
+  return imago.plan_words(plan) || jsonb_build_object('plan', plan_name, 'groups', coalesce((
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'kind', g.kind, 'direction', g.direction, 'stage', g.stage, 'sqlstate', g.sqlstate, 'constraint', g.constraint_name,
+        'relation', g.table_name, 'column', g.column_name, 'reason_kind', g.reason_kind, 'referenced_by', g.referenced_by,
+        'reason', g.reason, 'raised_by', g.raised_by, 'found', g.found, 'newest_at', g.newest_at))
+      || jsonb_build_object('keys', coalesce(to_jsonb(g.entities[1:failure_groups.keys]), '[]')) order by g.found desc, g.newest_at desc)
+    from (
+      select f.kind, f.direction, f.stage, f.sqlstate, f.constraint_name, f.table_name, f.column_name, f.reason_kind, f.referenced_by, f.raised_by,
+        min(f.reason) as reason, count(distinct coalesce(f.entity, '')) as found, max(f.created_at) as newest_at,
+        array_agg(distinct f.entity order by f.entity) filter (where f.entity is not null) as entities
+      from imago.failure f
+      where f.plan = plan_name and f.kind <> 'forgotten'
+      group by f.kind, f.direction, f.stage, f.sqlstate, f.constraint_name, f.table_name, f.column_name, f.reason_kind, f.referenced_by, f.raised_by
+    ) g), '[]'));
+end
+$$;
+comment on function imago.failure_groups(text, integer) is 'Who is set aside, grouped by reason, the largest group first, each with so many keys at most.';
 
 -- imago.figures
 create or replace function imago.figures(plan imago.plan)
@@ -7255,7 +7363,7 @@ begin
     ) w
     cross join lateral (
       select w.stage, case when renamed then imago.name_now(plan_name, w.source) else w.source end as source,
-        case when renamed then imago.name_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
+        case when renamed then imago.key_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
     where v.source = find_identity.relation
     union all
     select row(w.stage, w.key_columns[1])::imago.identity_walk
@@ -7271,9 +7379,9 @@ begin
   result.columns := array(
     select distinct i.name
     from (
-      select unnest(w.key_columns || w.entity_column) as name from unnest(result.writes) w where w.relation = find_identity.relation
+      select unnest(w.key_columns || imago.key_names(w.entity_column)) as name from unnest(result.writes) w where w.relation = find_identity.relation
       union all
-      select w.key_column from unnest(result.walks) w
+      select unnest(imago.key_names(w.key_column)) from unnest(result.walks) w
       union all
       select f.referenced from unnest(result.refs) f
     ) i
@@ -7321,7 +7429,7 @@ begin
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ') as condition
       where write.columns <> '{}'
       union all
-      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
+      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, imago.kept_type(plan)), 'true'
       where write.inserts and removing
       union all
       select imago.returning_rows(write, plan), imago.returned_otherwise(write) where write.deletes and removing
@@ -7622,10 +7730,10 @@ begin
     return query
       select staged.stage, staged.source, u.entity
       from jsonb_array_elements_text(imago.ask_pending(staged, format(
-        'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
+        'select coalesce(jsonb_agg(%s order by u.entity nulls first), ''[]'') from (
            select p.entity from (select distinct entity from %s) p
-           where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit %s) u',
-        imago.plan_object(staged, 'pending'), staged.source, staged.key_column, most))) with ordinality u(entity, n)
+           where not exists (select from %s s where %s) order by p.entity nulls first limit %s) u',
+        imago.text_of_key(staged.key_type, 'u.entity'), imago.plan_object(staged, 'pending'), staged.source, imago.same_key(staged, 's', 'p.entity'), most))) with ordinality u(entity, n)
       order by u.n;
   end loop;
 end
@@ -8153,18 +8261,19 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
   query text := imago.check_sql(plan_check);
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
+  key record := imago.key_of_check(plan_check);
 begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(e.entity::text order by e.key), ''{}''), coalesce(array_agg(e.key::text order by e.key), ''{}'')
+    'select coalesce(array_agg(%4$s order by e.key), ''{}''), coalesce(array_agg(%5$s order by e.key), ''{}'')
      from (
        select distinct on (f.entity) f.entity, f.key from (%1$s) f where %2$s and f.entity is not null order by f.entity, f.key
      ) e
-     where e.entity::text not in (select imago.set_aside_keys($3, ''forward'', stage => $4)) %3$s',
+     where %4$s not in (select imago.set_aside_keys($3, ''forward'', stage => $4)) %3$s',
     query, imago.piece_range(plan_check, cursor_key, last_key),
     case when first_time_only and cursor_key is not null then format(
-      'and not exists (select from (%s) p where p.entity = e.entity and p.key <= $1::%s)', query, key.type) end)
+      'and not exists (select from (%s) p where p.entity = e.entity and p.key <= $1::%s)', query, key.type) end,
+    imago.text_of_key(plan.key_type, 'e.entity'), imago.text_of_key(key.type, 'e.key'))
   into entities, first_keys using cursor_key, last_key, plan.name, plan.stage;
 end
 $$;
@@ -8308,7 +8417,7 @@ declare
   wanted text;
 begin
   for staged in select s.* from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name loop
-    wanted := imago.key_type(staged.source, staged.key_column);
+    wanted := imago.found_key_type(staged);
     continue when wanted = staged.key_type;
     for write in select w.* from imago.stage_writes(staged) w loop
       execute format('alter table imago_undo.%I alter column entity type %s using entity::text::%s', write.undo_table, wanted, wanted);
@@ -8395,7 +8504,7 @@ begin
     return;
   end if;
   foreach walk in array identity.walks loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, walk.key_column)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, walk.key_column, imago.record_type(plan_name, walk.stage)) c;
     if changed.was <> '{}' then
       perform imago.follow_entities(plan_name, walk.stage, changed.was, changed.becomes);
       for write in
@@ -8409,7 +8518,7 @@ begin
     end if;
   end loop;
   foreach reference in array identity.refs loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, reference.referenced)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, reference.referenced) c;
     if changed.was <> '{}' then
       select w.* into write from unnest(identity.writes) w where w.id = reference.write_id;
       perform imago.follow_references(write, reference.name, changed.was, changed.becomes);
@@ -8491,10 +8600,10 @@ begin
     update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
     return;
   end if;
-  update imago.plan p set key_column = becomes where p.name = plan_name and p.source = move_relation and p.key_column = follow_rename.name;
-  update imago.plan_stage t set key_column = becomes where t.plan = plan_name and t.source = move_relation and t.key_column = follow_rename.name;
+  update imago.plan p set key_column = imago.renamed_key(p.key_column, follow_rename.name, becomes) where p.name = plan_name and p.source = move_relation;
+  update imago.plan_stage t set key_column = imago.renamed_key(t.key_column, follow_rename.name, becomes) where t.plan = plan_name and t.source = move_relation;
   update imago.plan_write w set
-    entity_column = case w.entity_column when follow_rename.name then becomes else w.entity_column end,
+    entity_column = imago.renamed_key(w.entity_column, follow_rename.name, becomes),
     columns = array_replace(w.columns, follow_rename.name, becomes),
     key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
     inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
@@ -8505,7 +8614,7 @@ begin
   where w.plan = plan_name and w.relation = move_relation
   returning * into write;
   update imago.plan_sync s set
-    entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    entity_column = imago.renamed_key(s.entity_column, follow_rename.name, becomes),
     fills = case s.fills when follow_rename.name then becomes else s.fills end,
     columns = array_replace(s.columns, follow_rename.name, becomes)
   where s.plan = plan_name and s.relation = move_relation;
@@ -9230,11 +9339,11 @@ begin
     if write.inserts and pg_catalog.to_regclass(write.relation) is not null then
       execute format(
         'select count(*) from imago_undo.%I j join %s t on %s where j.entity = $1::%s and j.op = ''i''',
-        write.undo_table, write.relation, imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), plan.key_type)
+        write.undo_table, write.relation, imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), imago.kept_type(plan))
       into amount using entity;
       left_rows := left_rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
     end if;
-    execute format('delete from imago_undo.%I j where j.entity = $1::%s', write.undo_table, plan.key_type) using entity;
+    execute format('delete from imago_undo.%I j where j.entity = $1::%s', write.undo_table, imago.kept_type(plan)) using entity;
     get diagnostics amount = row_count;
     rows := rows || case when amount > 0 then jsonb_build_object(write.relation, amount) else '{}' end;
   end loop;
@@ -9299,6 +9408,21 @@ end
 $$;
 comment on function imago.forward_run(text, boolean, text, text, bigint, jsonb) is 'The run that a forward call works on. The one that it says it drives, the unfinished one, a failed one that waits for a decision, the rollback that an error budget started, or a new one. It takes the cohort that the call asks for, too.';
 
+-- imago.found_key_type
+create or replace function imago.found_key_type(staged imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case cardinality(imago.key_names(staged.key_column))
+    when 1 then imago.key_type(staged.source, staged.key_column)
+    else imago.record_type(staged.name, staged.stage) end;
+end
+$$;
+comment on function imago.found_key_type(imago.plan) is 'The type of a stage''s keys as the app has it now. That of the column; of several columns the type key of the plan''s schema, key_<number> of a further stage.';
+
 -- imago.found_problems
 create or replace function imago.found_problems(plan imago.plan)
 returns setof imago.problem
@@ -9318,14 +9442,7 @@ begin
     else
       return query select * from imago.relation_problems(staged.source);
     end if;
-    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
-    return query
-      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
-      from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+    return query select * from imago.key_problems(staged);
     return query select * from imago.once_problems(staged);
     return query select * from imago.external_problems(staged);
   end loop;
@@ -9457,7 +9574,7 @@ begin
   end if;
   place := array_position(write.columns, column_name);
   old_place := array_position(write.deleted_columns, column_name);
-  whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
+  whole := column_name is null or column_name = any (write.key_columns) or coalesce(column_name = any (imago.key_names(write.entity_column)), false)
     or place is not null and cardinality(write.columns) = 1 and not write.inserts and not write.deletes;
   if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
      or not whole and place is null and old_place is null then
@@ -9564,7 +9681,7 @@ as $$
     where s.plan = write.plan and s.installed_at is not null and 'update' = any (s.events)
       and imago.name_now(s.plan, s.relation) = write.relation
       and (s.columns is null
-           or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = write.entity_column)))
+           or exists (select from unnest(s.columns) c where imago.name_now(s.plan, s.relation, c) = any (imago.key_names(write.entity_column)))))
 $$;
 comment on function imago.goes_along(imago.plan_write) is 'Whether a row that the app gives to another entity goes back with that one. It does where a sync follows that; else it goes back with the entity that it was written for.';
 
@@ -9614,8 +9731,8 @@ begin
     return round(imago.planned_rows(format('imago_undo.%I d where d.op = ''d''', write.undo_table)));
   end if;
   execute format(
-    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where s.%I = d.entity)',
-    write.undo_table, staged.source, staged.key_column)
+    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where %s)',
+    write.undo_table, staged.source, imago.same_key(staged, 's', 'd.entity::' || staged.key_type))
   into amount;
   return amount;
 end
@@ -9625,16 +9742,20 @@ comment on function imago.gone_entities(imago.plan, boolean) is 'Entities of a s
 -- imago.governor_reasons
 create or replace function imago.governor_reasons(plan text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-    'signal', r.signal, 'name', nullif(r.name, ''), 'level', r.level,
-    'value', round(r.value), 'limit', round(r.capacity), 'sqlstate', r.sqlstate, 'since', r.since, 'reason', imago.reading_text(r)))
-    order by r.holds desc, r.level desc, s.position), '[]')
-  from imago.reading r join imago.signal s on s.name = r.signal
-  where r.plan = governor_reasons.plan and r.since is not null
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'signal', r.signal, 'name', nullif(r.name, ''), 'level', r.level,
+      'value', round(r.value), 'limit', round(r.capacity), 'sqlstate', r.sqlstate, 'since', r.since, 'reason', imago.reading_text(r)))
+      order by r.holds desc, r.level desc, s.position), '[]')
+    from imago.reading r join imago.signal s on s.name = r.signal
+    where r.plan = governor_reasons.plan and r.since is not null);
+end
 $$;
 comment on function imago.governor_reasons(text) is 'What slows or holds the runs of a plan, or is only told, worst first.';
 
@@ -9906,16 +10027,15 @@ set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 declare
+  tables oid[] := array[relation];
   written oid;
-  plain boolean := exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind <> 'p');
 begin
   -- A partition may have triggers of its own, which fire for statements that name its parent. One after the other: joined, the
   -- planner would rather ask of every trigger there is whose it is.
-  for written in
-    select has_app_trigger.relation
-    union all
-    select p.relid from pg_catalog.pg_partition_tree(case when not plain then has_app_trigger.relation end) p where p.level > 0
-  loop
+  if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'p') then
+    tables := array(select p.relid from pg_catalog.pg_partition_tree(relation) p);
+  end if;
+  foreach written in array tables loop
     if exists (
       select from pg_catalog.pg_trigger t
       join pg_catalog.pg_proc p on p.oid = t.tgfoid
@@ -9956,11 +10076,13 @@ set search_path = ''
 as $$
 declare
   write imago.plan_write;
+  -- However it was typed.
+  key constant text := imago.canonical_key(plan, entity);
   found_one boolean := false;
 begin
   for write in select w.* from imago.stage_writes(plan) w loop
-    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, plan.key_type)
-      into found_one using entity;
+    execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, imago.kept_type(plan))
+      into found_one using key;
     exit when found_one;
   end loop;
   return found_one;
@@ -10048,14 +10170,18 @@ comment on function imago.hash_of(text, text, text) is 'SQL: the hash of a colum
 -- imago.health_json
 create or replace function imago.health_json(plan text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select jsonb_build_object(
-    'share', g.share, 'held_since', g.held_since, 'waited_ms', floor(1000 * extract(epoch from clock_timestamp() - g.held_since)),
-    'reasons', imago.governor_reasons(g.plan))
-  from imago.governor g where g.plan = health_json.plan
+begin
+  return (
+    select jsonb_build_object(
+      'share', g.share, 'held_since', g.held_since, 'waited_ms', floor(1000 * extract(epoch from clock_timestamp() - g.held_since)),
+      'reasons', imago.governor_reasons(g.plan))
+    from imago.governor g where g.plan = health_json.plan);
+end
 $$;
 comment on function imago.health_json(text) is 'The field health of answers: the share of the time that runs of a plan work, and why it is not all of it.';
 
@@ -10067,6 +10193,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform imago.notify_held(run, governor);
   return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
     'others_write', others_write,
     'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),
@@ -10358,8 +10485,8 @@ begin
     return keys;
   end if;
   return array(select jsonb_array_elements_text(imago.ask_plan(staged.name, 'cohort', format(
-    'select coalesce(jsonb_agg(k.key::text order by k.n), ''[]'') from unnest(%L::%s[]) with ordinality k(key, n) where %s',
-    keys, staged.key_type, condition))));
+    'select coalesce(jsonb_agg(%4$s order by k.n), ''[]'') from (select u.key::%2$s as key, u.n from unnest(%1$L::text[]) with ordinality u(key, n)) k where %3$s',
+    keys, staged.key_type, condition, imago.text_of_key(staged.key_type, 'k.key')))));
 end
 $$;
 comment on function imago.in_cohort(imago.plan, text[]) is 'Those of the keys that runs of a plan take, in their order; IM071 where a condition of a cohort cannot be evaluated.';
@@ -10619,7 +10746,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
   end if;
   select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
-  from unnest(array_remove(array[sync.entity_column, sync.fills], null) || coalesce(sync.columns, '{}')) c
+  from unnest(array_remove(imago.key_names(sync.entity_column) || sync.fills, null) || coalesce(sync.columns, '{}')) c
   where c <> all (imago.stored_columns(sync.relation));
   if missing is not null then
     perform imago.raise_error('IM035', sync.name, plan_name, missing);
@@ -10696,8 +10823,8 @@ begin
     definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
   end if;
   plan := imago.plan_at_stage(plan, write.stage);
-  select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.journal_columns(plan.source, array[plan.key_column]) c;
+  select case cardinality(imago.key_names(plan.key_column)) when 1 then concat_ws(' ', c.kept, c.collated) else 'text collate "C"' end into entity_type
+  from imago.journal_columns(plan.source, imago.key_names(plan.key_column)) c limit 1;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print integer[], side jsonb)',
@@ -10759,7 +10886,8 @@ as $$
     'triggers', imago.installed_triggers(),
     'undo', imago.installed_undo(),
     'cron', imago.installed_jobs(),
-    'governor', imago.installed_governor())
+    'governor', imago.installed_governor(),
+    'notices', imago.installed_notices())
 $$;
 comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';
 
@@ -10836,6 +10964,22 @@ begin
 end
 $$;
 comment on function imago.installed_jobs() is 'Whether pg_cron can be used, and the jobs that drive plans: sound, or orphaned where no plan is of that name.';
+
+-- imago.installed_notices
+create or replace function imago.installed_notices()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'ways', imago.notify_ways(),
+    'missing', (
+      select coalesce(jsonb_agg(jsonb_build_object('way', w, 'lacks', imago.missing_way(w))), '[]')
+      from unnest(imago.notify_ways()) w where imago.missing_way(w) is not null),
+    'given_up', (select count(*) from imago.notice n where n.given_up_at is not null))
+$$;
+comment on function imago.installed_notices() is 'By which ways people are told of runs, which of them cannot work, and how many messages never arrived.';
 
 -- imago.installed_relations
 create or replace function imago.installed_relations()
@@ -11146,6 +11290,8 @@ as $$
       select from imago.plan_write w
       where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = pg_catalog.to_regclass(sync.relation)
         and sync.fills = any (w.columns) and w.entity_column = sync.entity_column)
+    -- A record is brought to its entity by the statement of the sync.
+    and cardinality(imago.key_names(sync.entity_column)) = 1
     -- Their text is the same in whatever formats.
     and (select bool_and(k.type in ('uuid', 'smallint', 'integer', 'bigint', 'text'))
          from imago.journal_columns(sync.relation, imago.primary_key(sync.relation)) k)
@@ -11740,6 +11886,193 @@ as $$
 $$;
 comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
 
+-- imago.kept_type
+create or replace function imago.kept_type(plan imago.plan)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- As text a record is found in a fifth of the time, and written in half of it; and the journal does not hold on to its type.
+  return case when cardinality(imago.key_names(plan.key_column)) > 1 then 'text' else plan.key_type end;
+end
+$$;
+comment on function imago.kept_type(imago.plan) is 'The type by which the journal keeps the entities of a stage: that of the key, text for one of several columns.';
+
+-- imago.key_fields
+create or replace function imago.key_fields(key_type text)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  -- A plain type is of PostgreSQL itself, and named without a schema.
+  if strpos(key_type, '.') = 0 then
+    return null;
+  end if;
+  return (
+    select array_agg(a.attname::text order by a.attnum)
+    from pg_catalog.pg_type t
+    join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+    where t.oid = pg_catalog.to_regtype(key_type) and t.typtype = 'c');
+end
+$$;
+comment on function imago.key_fields(text) is 'The fields of a key that is a record, in order; null for a key of one column.';
+
+-- imago.key_list
+create or replace function imago.key_list(key_column text, row_name text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (select string_agg(format('%s.%I', row_name, c), ', ' order by n) from unnest(imago.key_names(key_column)) with ordinality u(c, n));
+end
+$$;
+comment on function imago.key_list(text, text) is 'SQL: the columns of a row by which it is found and sorted, each by itself. A record made of them would be looked up by no index.';
+
+-- imago.key_names
+create or replace function imago.key_names(key_column text)
+returns text[]
+language plpgsql
+immutable
+strict
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return case when key_column like '{%}' then key_column::text[] else array[key_column] end;
+end
+$$;
+comment on function imago.key_names(text) is 'The columns of a key or of what names an entity, in order. One column is written by its name, several as an array is: {organization_id,user_id}.';
+
+-- imago.key_now
+create or replace function imago.key_now(plan text, relation text, key_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select imago.key_text(array(
+    select imago.name_now(key_now.plan, key_now.relation, c) from unnest(imago.key_names(key_now.key_column)) with ordinality u(c, n) order by n))
+$$;
+comment on function imago.key_now(text, text, text) is 'What the columns of a key, or of what names an entity, are called now.';
+
+-- imago.key_of
+create or replace function imago.key_of(staged imago.plan, row_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return imago.key_sql(staged.key_column, coalesce(staged.key_type, imago.found_key_type(staged)), row_name);
+end
+$$;
+comment on function imago.key_of(imago.plan, text) is 'SQL: the key of a row of the table that a stage walks.';
+
+-- imago.key_of_check
+create or replace function imago.key_of_check(plan_check imago.plan_check, out key_column text, out type text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if cardinality(imago.key_names(plan_check.key_column)) > 1 then
+    key_column := plan_check.key_column;
+    type := imago.record_type(plan_check.plan, plan_check.stage);
+  else
+    select k.name, k.type into key_column, type from imago.walked_key(plan_check.source, plan_check.key_column) k;
+  end if;
+end
+$$;
+comment on function imago.key_of_check(imago.plan_check, out text, out text) is 'By which key a check walks its source. Several columns are the key of the check''s stage.';
+
+-- imago.key_parts
+create or replace function imago.key_parts(key_type text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce((
+    select string_agg(format('(%s).%I', key, f), ', ' order by n) from unnest(imago.key_fields(key_type)) with ordinality u(f, n)), key);
+end
+$$;
+comment on function imago.key_parts(text, text) is 'SQL: a key, field by field where it is a record. PostgreSQL sees the columns through the record that a view makes of them, and finds their index.';
+
+-- imago.key_problems
+create or replace function imago.key_problems(staged imago.plan)
+returns setof imago.problem
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  names constant text[] := imago.key_names(staged.key_column);
+  purpose constant text := 'The walk needs a unique index on the key.';
+  name text;
+begin
+  foreach name in array names loop
+    return query select * from imago.column_problems(staged.source, name, case cardinality(names)
+      when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
+      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date',
+        'timestamp with time zone', 'timestamp without time zone'] end);
+    return query
+      select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
+        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = name and not a.attnotnull;
+  end loop;
+  if cardinality(names) = 1 then
+    return query select * from imago.unique_problems(staged.source, names[1], purpose);
+    return;
+  end if;
+  return query
+    select 'error', 'not_unique', format('%s (%s)', staged.source, (select string_agg(quote_ident(n), ', ') from unnest(names) n)),
+      'has no unique index on these columns, in this order', purpose
+    from pg_catalog.pg_class c
+    where c.oid = pg_catalog.to_regclass(staged.source) and not exists (
+      select from pg_catalog.pg_index i
+      where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = cardinality(names)
+        and names = array(
+          select a.attname::text from generate_series(0, i.indnkeyatts - 1) k
+          join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[k] order by k));
+  return query select * from imago.record_problems(staged);
+end
+$$;
+comment on function imago.key_problems(imago.plan) is 'What keeps a stage from being walked by its key. A column is missing, of another type or nullable, nothing makes it unique, or a key of several columns has no type.';
+
+-- imago.key_sql
+create or replace function imago.key_sql(key_column text, key_type text, row_name text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return format(case when key_column like '{%}' then 'row(%s)::%s' else '%s' end, imago.key_list(key_column, row_name), key_type);
+end
+$$;
+comment on function imago.key_sql(text, text, text) is 'SQL: the key of a row, or what its columns name an entity by: one value, of several columns a record.';
+
+-- imago.key_text
+create or replace function imago.key_text(names text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case cardinality(names) when 1 then names[1] else names::text end
+$$;
+comment on function imago.key_text(text[]) is 'What key_names has read, written as it was.';
+
 -- imago.key_type
 create or replace function imago.key_type(relation text, key_column text)
 returns text
@@ -11751,6 +12084,24 @@ as $$
   from imago.journal_columns(relation, array[key_column]) c
 $$;
 comment on function imago.key_type(text, text) is 'The type by which the rows of a table are keyed.';
+
+-- imago.keys_match
+create or replace function imago.keys_match(parts text, key_type text, keys text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  fields constant text[] := imago.key_fields(key_type);
+begin
+  if fields is null then
+    return format('%s = any %s', parts, keys);
+  end if;
+  return format('(%s) in (select %s from unnest%s k)', parts, (select string_agg(format('k.%I', f), ', ' order by n) from unnest(fields) with ordinality u(f, n)), keys);
+end
+$$;
+comment on function imago.keys_match(text, text, text) is 'SQL: whether key_list or key_parts are those of one of several keys, an array in parentheses.';
 
 -- imago.keys_sql
 create or replace function imago.keys_sql(plan imago.plan)
@@ -11764,7 +12115,7 @@ begin
   return (
     -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
     -- statement of a batch.
-    select format('((select $1::%1$s[])::%1$s[])', plan.key_type));
+    select format('((select $1::%1$s[])::%1$s[])', imago.kept_type(plan)));
 end
 $$;
 comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';
@@ -11925,7 +12276,7 @@ begin
   loop
     select w.* into strict write from imago.stage_writes(plan) w where w.relation = gone.relation;
     execute format('delete from imago_undo.%I j where j.entity = $1::%s and j.op = ''d'' and concat_ws('','', %s) = $2',
-      write.undo_table, plan.key_type, imago.each_column('j.key_%1$s', write.relation, write.key_columns))
+      write.undo_table, imago.kept_type(plan), imago.each_column('j.key_%1$s', write.relation, write.key_columns))
     using gone.entity, gone.row_key;
     perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', gone.relation, 'row_key', gone.row_key), gone.entity);
   end loop;
@@ -11957,7 +12308,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
+  by_record constant boolean := cardinality(imago.key_names(plan.key_column)) > 1;
+  listed constant text := imago.key_list(plan.key_column, 's');
+  locking text := format('for %s of s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
   result text[];
 begin
   if imago.may_lock(plan.source) is false then
@@ -11969,9 +12322,9 @@ begin
     end if;
   end if;
   execute format(
-    'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan), locking)
+    'select coalesce(array_agg(locked.key::text), ''{}'') from (%s order by %s %s) locked',
+    case when by_record then format('select k.key from %s k join %s s on %s', imago.records_sql(plan), plan.source, imago.same_key(plan, 's', 'k.record'))
+      else format('select %1$s as key from %2$s s where %1$s = any %3$s', listed, plan.source, imago.keys_sql(plan)) end, listed, locking)
   into result using keys;
   return result;
 end
@@ -12393,10 +12746,15 @@ as $$
        or exists (
          select from imago.plan_write w
          where w.plan = plan_name and w.relation = m.relation
-           and (m.name = any (w.columns || w.key_columns) or m.name = w.entity_column))
+           and (m.name = any (w.columns || w.key_columns) or m.name = any (imago.key_names(w.entity_column))))
        or exists (
          select from imago.plan p cross join lateral imago.plan_stages(p) s
-         where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
+         where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
+  union all
+  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s anew',
+    f.type, f.field, s.key_type, f.field_type, imago.plan_object(s, 'pending'))
+  from imago.plan p cross join lateral imago.plan_stages(p) s cross join lateral imago.unlike_fields(s) f
+  where p.name = plan_name
 $$;
 comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';
 
@@ -12420,7 +12778,7 @@ begin
            where l.plan = %5$L and l.relation = %1$L and (l.entity is null or l.entity = j.entity::text))
          and not exists (select from %6$s t where %7$s)',
       write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-      write.undo_table, plan.key_type, write.plan, write.relation,
+      write.undo_table, imago.kept_type(plan), write.plan, write.relation,
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
     using keys;
   end loop;
@@ -12719,6 +13077,35 @@ end
 $$;
 comment on function imago.missing_indexes(text) is 'Declared columns that point at inserted rows and have no index, each with its statement and its table''s size. ms: how long its writers would wait for a call that builds it. The statement builds one beside writers; of a partitioned table one for each partition (piece) that lacks it, bytes and ms being those of all of these. is_small: reading all of it, or building the index, takes no more than a moment. is_left: to a person, by the last run.';
 
+-- imago.missing_way
+create or replace function imago.missing_way(way text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  url text;
+begin
+  if way = 'driver' then
+    return null;
+  elsif way = 'realtime' then
+    return case when pg_catalog.to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then 'the function realtime.send' end;
+  elsif way <> 'net' then
+    return 'a way of that name (net, driver or realtime)';
+  elsif pg_catalog.to_regproc('net.http_post') is null then
+    return 'the extension pg_net';
+  elsif pg_catalog.to_regclass('vault.decrypted_secrets') is null then
+    return 'the extension supabase_vault';
+  end if;
+  execute 'select s.decrypted_secret from vault.decrypted_secrets s where s.name = ''imago_notify_url''' into url;
+  return case
+    when url is null then 'the secret imago_notify_url in the Vault'
+    when url !~ '^https://[^/]' then 'an address that begins with https:// in the secret imago_notify_url' end;
+end
+$$;
+comment on function imago.missing_way(text) is 'What a way of telling people lacks in this database; null where it can be used.';
+
 -- imago.move_back
 create or replace function imago.move_back(run imago.run, plan imago.plan, keys anyarray, path text, careful boolean)
 returns imago.attempt
@@ -12833,6 +13220,7 @@ set jit = off
 as $$
 declare
   apply text := case when fixed.id is null then imago.plan_object(plan, 'apply') else format('%I.%I', plan.name, fixed.fix) end;
+  app_path constant text := imago.app_search_path();
   result imago.attempt;
   todo record;
   still record;
@@ -12847,7 +13235,7 @@ begin
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  select * into todo from imago.still_to_move(plan, fixed, keys);
+  select * into todo from imago.still_to_move(plan, fixed, keys, app_path);
   if todo.amount = 0 then
     return result;
   end if;
@@ -12868,7 +13256,7 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
-    perform set_config('search_path', imago.app_search_path(), true);
+    perform set_config('search_path', app_path, true);
     if results is null then
       execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     else
@@ -12878,7 +13266,7 @@ begin
     set constraints all immediate;
     perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
-    select * into still from imago.still_to_move(plan, fixed, todo.keys);
+    select * into still from imago.still_to_move(plan, fixed, todo.keys, app_path);
     exit when still.amount = 0;
   end loop;
   if still.amount > 0 then
@@ -13034,8 +13422,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
   execute format(
-    'select coalesce(array_agg(k::text order by k), ''{}'') from (select %1$I as k from %2$s order by %1$I limit $1 offset $2) window_keys',
-    plan.key_column, plan.source)
+    'select array(select %s from %s s order by %s limit $1 offset $2)',
+    imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)
@@ -13134,6 +13522,30 @@ as $$
 $$;
 comment on function imago.moved_columns(imago.plan) is 'Columns that the plan does not declare and that triggers of the app set in rows which it writes, by their text.';
 
+-- imago.moved_key
+create or replace function imago.moved_key(names text[], key_column text, record_type text, image text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  columns constant text[] := imago.key_names(key_column);
+  fields text[];
+begin
+  if cardinality(columns) = 1 then
+    return format('%s ->> %s', image, array_position(names, key_column) - 1);
+  end if;
+  fields := imago.key_fields(record_type);
+  return (
+    select format('case when num_nulls(%s) = 0 then pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s))::text end',
+      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '), record_type,
+      string_agg(format('%L, %s -> %s', fields[n], image, array_position(names, c) - 1), ', '))
+    from unnest(columns) with ordinality u(c, n));
+end
+$$;
+comment on function imago.moved_key(text[], text, text, text) is 'SQL: the text of a key from a list of values in JSON, whose columns are these; null where one of its columns is.';
+
 -- imago.moves_query
 create or replace function imago.moves_query(columns text[])
 returns text
@@ -13216,11 +13628,15 @@ comment on function imago.named_words(oid) is 'What may be a name in a function 
 -- imago.needs_keep
 create or replace function imago.needs_keep(write imago.plan_write)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t)) or write.deletes and imago.has_insert_trigger(write.relation)
+begin
+  return exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
+    or write.deletes and imago.has_insert_trigger(write.relation);
+end
 $$;
 comment on function imago.needs_keep(imago.plan_write) is 'Whether triggers of the app may change columns of this relation that the plan does not declare, or rows that come back.';
 
@@ -13283,19 +13699,20 @@ as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := plan.source;
+  kept constant text := imago.kept_type(plan);
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
         string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
-        format('select null::%s as entity where false', plan.key_type)))
+          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
-      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
+      case run.direction when 'forward' then plan.key_type else kept end, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;
@@ -13303,11 +13720,12 @@ begin
   -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
   execute (
     select format(
-      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+      'select array_agg(n.k order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
          select r.k, max(r.place) as place, count(*) as rows from (
-           select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) r
+           select %1$s as k, t.ctid as place from %2$I.%3$I t where t.ctid > $1::tid and t.ctid <= $2::tid order by t.ctid limit $3) r
          group by r.k) n',
-      w.key_column, w.relation_schema, w.relation_name)
+      case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
+      w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
@@ -13317,23 +13735,24 @@ comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[
 -- imago.next_size
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
 returns integer
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+declare
   -- A quarter of a short statement timeout at most: call_deadline begins no sub-batch that could not end in time.
-  with target as (
-    select least(
-      imago.setting_number('sub_batch_ms'),
-      250 * nullif(extract(epoch from current_setting('statement_timeout')::interval), 0)) as ms
-  )
-  select case
+  target_ms constant numeric := least(
+    imago.setting_number('sub_batch_ms'),
+    250 * nullif(extract(epoch from current_setting('statement_timeout')::interval), 0));
+begin
+  return case
     when size >= fixed_size then fixed_size
     else greatest(1, least(
       coalesce(fixed_size, 10000),
-      size * least(4.0, greatest(0.25, t.ms / greatest(1.0, extract(epoch from took) * 1000)))))::integer
-  end
-  from target t
+      size * least(4.0, greatest(0.25, target_ms / greatest(1.0, extract(epoch from took) * 1000)))))::integer
+  end;
+end
 $$;
 comment on function imago.next_size(integer, interval, integer) is 'Size of the next sub-batch: towards sub_batch_ms, at most four times as large, at once as small as needed. A size that the caller has fixed is only reached again in the same way after a timeout.';
 
@@ -13399,24 +13818,26 @@ declare
   first_key text;
   result bigint;
   pending constant text := format(
-    'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+    'select %5$s from %1$I.pending p
+     where %5$s not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where s.%3$I = p.entity) and %4$s', plan.name, plan.source, plan.key_column, imago.cohort_sql(plan, 'p.entity'));
+       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'),
+    imago.text_of_key(plan.key_type, 'p.entity'));
+  own constant text := imago.key_parts(plan.key_type, 'p.entity');
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
+  execute format('select %s from %s s order by %s limit 1 offset $1', imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
     into boundary using batch_offset + size;
   if boundary is not null then
-    execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
+    execute pending || format(' and (%1$s) >= (%2$s) order by %1$s limit 1', own, imago.key_parts(plan.key_type, '$2::' || plan.key_type)) into first_key using plan.name, boundary;
   end if;
   if first_key is null then
-    execute pending || ' order by p.entity limit 1' into first_key using plan.name;
+    execute pending || format(' order by %s limit 1', own) into first_key using plan.name;
   end if;
   if first_key is null then
     return null;
   end if;
-  execute format('select count(*) from %s where %I < $1::%s', plan.source, plan.key_column, plan.key_type) into result using first_key;
+  execute format('select count(*) from %s s where (%s) < (%s)', plan.source, imago.key_list(plan.key_column, 's'), imago.key_parts(plan.key_type, '$1::' || plan.key_type)) into result using first_key;
   return result;
 exception when query_canceled then
   -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.
@@ -13663,6 +14084,148 @@ begin
 end
 $$;
 comment on function imago.note_usual(imago.governor, imago.reading[]) is 'Keeps what later looks compare with: usual activity, usual pace, checkpoints of five minutes ago.';
+
+-- imago.notice_json
+create or replace function imago.notice_json(notice imago.notice)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r where r.id = notice.run;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', notice.id, 'event', notice.event, 'plan', notice.plan, 'run', notice.run, 'direction', run.direction,
+    'at', notice.created_at, 'text', imago.notice_text(notice, run.direction))) || notice.detail;
+end
+$$;
+comment on function imago.notice_json(imago.notice) is 'What is sent of a notice: what happened to which run, codes and counts, and a text for people.';
+
+-- imago.notice_outcome
+create or replace function imago.notice_outcome(request bigint)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  outcome text;
+begin
+  execute 'select coalesce(r.status_code::text, case when r.timed_out then ''timeout'' else ''error'' end) from net._http_response r where r.id = $1'
+  into outcome using request;
+  return outcome;
+exception when insufficient_privilege or undefined_table then
+  -- Nobody may ask what has become of it: handed over is all that can be known.
+  return '202';
+end
+$$;
+comment on function imago.notice_outcome(bigint) is 'What has become of a request of pg_net: an HTTP status, timeout or error; null while it is under way.';
+
+-- imago.notice_text
+create or replace function imago.notice_text(notice imago.notice, direction text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  detail constant jsonb := notice.detail;
+  subject constant text := format('Imago, %s, %s %s', notice.plan, case direction when 'rollback' then 'rollback' else 'migration' end, notice.run);
+begin
+  return case notice.event
+    when 'state' then concat_ws(', ',
+      format('%s: %s', subject, detail ->> 'state') || coalesce(' (' || (detail ->> 'code') || ')', ''),
+      (detail ->> 'moved') || case direction when 'rollback' then ' taken back' else ' moved' end,
+      nullif(detail ->> 'failed', '0') || ' set aside',
+      nullif(detail ->> 'conflicts', '0') || ' conflicts')
+    when 'held' then format('%s: it has been waiting for more than a minute (%s)', subject, detail ->> 'signals')
+    when 'failure' then format('%s: the first entity was set aside (%s)', subject,
+      concat_ws(', ', detail ->> 'kind', detail ->> 'sqlstate', detail ->> 'table', detail ->> 'constraint'))
+    else 'Imago: this is a test, messages arrive'
+  end;
+end
+$$;
+comment on function imago.notice_text(imago.notice, text) is 'A notice as a line for people.';
+
+-- imago.notify
+create or replace function imago.notify(run imago.run, event text, detail jsonb default '{}', once_since timestamptz default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  ways constant text[] := imago.notify_ways();
+begin
+  if ways = '{}' or current_setting('imago.dry', true) = 'on' or exists (
+    select from imago.notice n where n.run = notify.run.id and n.event = notify.event and n.created_at >= once_since) then
+    return;
+  end if;
+  insert into imago.notice (plan, run, event, way, detail)
+  select run.plan, run.id, notify.event, w, jsonb_strip_nulls(detail) from unnest(ways) w;
+  perform imago.send_notices();
+exception when others or assert_failure then
+  -- A word is never in the way of what it tells of.
+  perform imago.write_log(run.plan, run.id, 'warning', 'notice_failed', jsonb_build_object('event', event), null, sqlstate);
+end
+$$;
+comment on function imago.notify(imago.run, text, jsonb, timestamptz) is 'Tells people of a run, by the ways that are on. once_since: not again for what has been told since then. Never raises.';
+
+-- imago.notify_held
+create or replace function imago.notify_held(run imago.run, governor imago.governor)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if governor.share > 0 or governor.held_since > clock_timestamp() - make_interval(secs => imago.setting_number('notify_held_s')) then
+    return;
+  end if;
+  perform imago.notify(run, 'held', jsonb_build_object('held_since', governor.held_since, 'signals', (
+    select string_agg(concat_ws(' ', r.signal, nullif(r.name, '')), ', ' order by r.signal) from imago.reading r where r.plan = run.plan and r.holds)),
+    governor.held_since);
+end
+$$;
+comment on function imago.notify_held(imago.run, imago.governor) is 'Tells people, once, that a run has been held for longer than notify_held_s.';
+
+-- imago.notify_state
+create or replace function imago.notify_state(run imago.run)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  aside record;
+begin
+  if imago.notify_ways() = '{}' then
+    return;
+  end if;
+  select * into aside from imago.count_set_aside(run.plan, run.direction);
+  perform imago.notify(run, 'state', jsonb_build_object(
+    'state', run.state, 'code', run.error_code,
+    'moved', (select sum(l.moved) from imago.lane l where l.run = notify_state.run.id),
+    'failed', aside.failed, 'conflicts', aside.conflicts));
+end
+$$;
+comment on function imago.notify_state(imago.run) is 'Tells people that a run has come into another state.';
+
+-- imago.notify_ways
+create or replace function imago.notify_ways()
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return (select string_to_array(s.value, ',') from imago.setting s where s.name = 'notify');
+end
+$$;
+comment on function imago.notify_ways() is 'How people are told of what happens to runs; none where nobody has asked for it.';
 
 -- imago.object_address
 create or replace function imago.object_address(object text, column_name text, out class oid, out id oid, out column_number integer)
@@ -13946,6 +14509,8 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each call.
 as $$
 begin
@@ -14134,16 +14699,19 @@ stable
 set search_path = ''
 as $$
 declare
-  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  owner constant text[] := imago.key_names(coalesce(write.entity_column, write.key_columns[1]));
   kept constant text := imago.entity_type(write.undo_table);
+  entity constant text := imago.entity_sql(write, row_name);
+  nullable text;
 begin
-  if not exists (
-    select from imago.journal_columns(write.relation, array[owner]) c where c.nullable) then
-    return format('%I.%I', row_name, owner);
+  select string_agg(format('%s.%I is null', row_name, c.name), ' or ' order by c.ordinal) into nullable
+  from imago.journal_columns(write.relation, owner) c where c.nullable;
+  if nullable is null then
+    return entity;
   end if;
   -- A trigger of the app may write rows that belong to nobody. They are kept under a key that nobody has, for one entity must have all
   -- that became of a row.
-  return format('coalesce(%I.%I::%s, %L::%3$s)', row_name, owner, kept, imago.nobody(write.undo_table));
+  return format('case when %s then %L::%s else %4$s::%3$s end', nullable, imago.nobody(write.undo_table), kept, entity);
 end
 $$;
 comment on function imago.owner_sql(imago.plan_write, text) is 'SQL: the entity under which the journal has a row (its name in the query) of a declared relation. Where its entity column is null, a key that nobody has.';
@@ -14226,7 +14794,7 @@ $$;
 comment on function imago.pending_figures(imago.plan, bigint) is 'By stage: entities still to be moved, counted or estimated. Estimated where the table has more rows than most, or counting does not fit the call.';
 
 -- imago.pending_keys
-create or replace function imago.pending_keys(plan imago.plan, keys text[])
+create or replace function imago.pending_keys(plan imago.plan, keys text[], path text default imago.app_search_path())
 returns text[]
 language plpgsql
 stable
@@ -14236,16 +14804,21 @@ declare
   result text[];
 begin
   -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
-  execute format(
-    'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
-     from (select distinct entity from %s where entity = any ($1::%s[])) p',
-    imago.plan_object(plan, 'pending'), plan.key_type)
+  perform set_config('search_path', path, true);
+  execute case
+    -- One look-up for each key, whatever the view is made of: a union of several tables would be read whole to be joined.
+    when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+      'select coalesce(array_agg(k.key order by k.n), ''{}'') from %s k where exists (select from %s l where (%s) = (%s) offset 0)',
+      imago.records_sql(plan), imago.plan_object(plan, 'pending'), imago.key_parts(plan.key_type, 'l.entity'), imago.key_parts(plan.key_type, 'k.record'))
+    else format(
+      'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
+       from (select distinct entity from %s where entity = any ($1::%s[])) p',
+      imago.plan_object(plan, 'pending'), plan.key_type) end
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
+comment on function imago.pending_keys(imago.plan, text[], text) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
 
 -- imago.pending_or_unknown
 create or replace function imago.pending_or_unknown(plan imago.plan, keys text[])
@@ -14333,12 +14906,14 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
-  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
+  key constant record := imago.key_of_check(plan_check);
+  listed constant text := imago.key_list(key.key_column, 's');
+  rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
+      'select %s from %s s where %s order by %s offset $2 limit 1',
+      imago.text_of_key(key.type, imago.key_sql(key.key_column, key.type, 's')), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;
@@ -14359,8 +14934,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select imago.walk_range('f.key', k.type, cursor_key, last_key)
-  from imago.walked_key(plan_check.source, plan_check.key_column) k
+  select imago.walk_range(imago.key_parts(k.type, 'f.key'), k.type, cursor_key, last_key, cardinality(imago.key_names(k.key_column)) > 1)
+  from imago.key_of_check(plan_check) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';
 
@@ -14420,6 +14995,37 @@ as $$
 $$;
 comment on function imago.plan_bytes(imago.plan) is 'Bytes of the source of a stage and of the tables that it writes, without their indexes.';
 
+-- imago.plan_list
+create or replace function imago.plan_list()
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object('plans', coalesce((
+    select jsonb_agg(imago.plan_words(p) || jsonb_build_object(
+      'plan', p.name,
+      'title', p.title,
+      'source', p.source,
+      'source_exists', pg_catalog.to_regclass(p.source) is not null,
+      'phase', imago.plan_phase(p, r),
+      'state', coalesce(r.state, 'none'),
+      'direction', r.direction,
+      'run', r.id,
+      'started_at', r.started_at,
+      'finished_at', r.finished_at,
+      'failed', a.failed,
+      'held', a.held,
+      'conflicts', a.conflicts,
+      'journal_bytes', (select coalesce(sum(u.bytes), 0) from imago.undo_bytes(p.name) u)) order by p.created_at, p.name)
+    from imago.plan p
+    cross join lateral imago.last_run(p.name) r
+    cross join lateral imago.count_set_aside(p.name, r.direction) a), '[]'));
+end
+$$;
+comment on function imago.plan_list() is 'Every plan with its phase, the state of its newest run, who is set aside, and how large its journal is.';
+
 -- imago.plan_lock_key
 create or replace function imago.plan_lock_key(plan_name text, purpose text)
 returns bigint
@@ -14434,11 +15040,14 @@ comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end)
+begin
+  return format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end);
+end
 $$;
 comment on function imago.plan_object(imago.plan, text) is 'Quoted name of apply, pending or concerned of a plan''s stage: that of the first has no number.';
 
@@ -14541,6 +15150,31 @@ end
 $$;
 comment on function imago.planned_rows(text) is 'Rows of a relation as the planner expects them; nothing is read.';
 
+-- imago.post_notice
+create or replace function imago.post_notice(notice imago.notice)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  url text;
+  body constant jsonb := imago.notice_json(notice);
+  request bigint;
+begin
+  execute 'select s.decrypted_secret from vault.decrypted_secrets s where s.name = ''imago_notify_url''' into strict url;
+  if url !~ '^https://' then
+    raise exception using errcode = '08P01', message = 'a webhook that is not TLS';
+  end if;
+  execute 'select net.http_post(url => $1, body => $2, headers => $3, timeout_milliseconds => 10000)'
+  into request
+  using url, case when url like 'https://hooks.slack.com/%' then jsonb_build_object('text', body -> 'text') else body end,
+    jsonb_build_object('content-type', 'application/json');
+  return request;
+end
+$$;
+comment on function imago.post_notice(imago.notice) is 'Hands a notice to pg_net, which sends it once this transaction is committed. The address is a secret of the Vault, imago_notify_url.';
+
 -- imago.preflight
 create or replace function imago.preflight(plan imago.plan)
 returns setof imago.problem
@@ -14627,8 +15261,8 @@ begin
       perform imago.expect_no_problems(plan_name, problems);
       perform imago.write_log(plan_name, null, case p ->> 'severity' when 'notice' then 'info' else 'warning' end, 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
-      update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
-      update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;
+      update imago.plan p set key_type = imago.found_key_type(p) where p.name = plan_name;
+      update imago.plan_stage t set key_type = (select imago.found_key_type(imago.plan_at_stage(p, t.number)) from imago.plan p where p.name = plan_name) where t.plan = plan_name;
     end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');
@@ -15129,7 +15763,7 @@ as $$
 declare
   wanted imago.cohort_taken;
   walked constant imago.plan := imago.plan_at_stage(plan, imago.first_walked(plan));
-  key_type constant text := coalesce(walked.key_type, imago.key_type(walked.source, walked.key_column));
+  key_type constant text := coalesce(walked.key_type, imago.found_key_type(walked));
   most constant integer := 10000;
 begin
   -- Some clients send an object as its text.
@@ -15164,7 +15798,7 @@ begin
   wanted.keys := array(select distinct jsonb_array_elements_text(cohort -> 'keys') order by 1);
   if wanted.keys <> '{}' and key_type is not null then
     begin
-      execute format('select array_agg(k order by k) from (select distinct k::%s::text from unnest($1) k) c(k)', key_type)
+      execute format('select array_agg(k order by k) from (select distinct %s from unnest($1) k) c(k)', imago.text_of_key(key_type, 'k::' || key_type))
       into wanted.keys using wanted.keys;
     exception when data_exception then
       perform imago.raise_error('IM015', 'keys', left(cohort ->> 'keys', 60), 'keys of the type ' || key_type);
@@ -15906,6 +16540,63 @@ end
 $$;
 comment on function imago.record_conflicts(imago.run, jsonb, integer) is 'Writes conflicts down (keys and reasons) and returns the entities that this run had not reported before.';
 
+-- imago.record_problems
+create or replace function imago.record_problems(staged imago.plan)
+returns setof imago.problem
+language sql
+stable
+set search_path = ''
+as $$
+  with wanted as (
+    select k.n, k.name, case when c.kept like 'character varying%' then 'text' else c.kept end as type,
+      case when a.attcollation <> t.typcollation then format(' collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname) else '' end as collated,
+      a.attcollation as collation
+    from unnest(imago.key_names(staged.key_column)) with ordinality k(name, n)
+    cross join lateral imago.journal_columns(staged.source, array[k.name]) c
+    join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = k.name
+    join pg_catalog.pg_type t on t.oid = a.atttypid
+    left join pg_catalog.pg_collation l on l.oid = a.attcollation
+    where pg_catalog.to_regclass(staged.source) is not null
+  ), made as (
+    select row_number() over (order by a.attnum) as n, pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attcollation as collation
+    from pg_catalog.pg_type t
+    join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+    where t.oid = pg_catalog.to_regtype(imago.found_key_type(staged)) and t.typtype = 'c'
+  )
+  select 'error', 'key_type', imago.found_key_type(staged),
+    case when exists (select from made) then 'does not have the columns of the key as its fields' else 'is missing: a key of several columns needs a type' end,
+    -- Functions that take such keys hold on to it.
+    format('create type %s as (%s);', imago.found_key_type(staged), (select string_agg(format('%I %s%s', w.name, w.type, w.collated), ', ' order by w.n) from wanted w))
+  where exists (select from wanted)
+    and (select array_agg(row(w.type, w.collation) order by w.n) from wanted w) is distinct from (select array_agg(row(m.type, m.collation) order by m.n) from made m)
+$$;
+comment on function imago.record_problems(imago.plan) is 'An error where a key of several columns lacks its type, or that has other fields. The hint is the statement that makes it.';
+
+-- imago.record_type
+create or replace function imago.record_type(plan_name text, stage integer)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('%I.%I', plan_name, 'key' || case when stage > 1 then '_' || stage else '' end)
+$$;
+comment on function imago.record_type(text, integer) is 'The type of a stage''s keys where they have several columns; the plan makes it.';
+
+-- imago.records_sql
+create or replace function imago.records_sql(plan imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- With an offset, so that a text is read once, and not for each field.
+  return format('(select u.key, u.key::%s as record, u.n from unnest($1::text[]) with ordinality u(key, n) offset 0)', plan.key_type);
+end
+$$;
+comment on function imago.records_sql(imago.plan) is 'SQL: the keys $1 of several columns: key, the text, with record, what it says, and n, its place.';
+
 -- imago.referenced_rows
 create or replace function imago.referenced_rows(plan imago.plan, keys text[])
 returns table (entity text, relation text, row_key text, reason_kind text, referenced_by text)
@@ -15925,11 +16616,11 @@ begin
       if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
-          'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
+          'select from imago_undo.%I o where o.entity = %s and %s', (reference.pointing).undo_table, imago.entity_sql(reference.pointing, 'r'),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
-          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          then format('(%s <> all ($1::%s[]) and exists (%s))', imago.entity_sql(reference.pointing, 'r'), imago.kept_type(plan), journal)
           else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
@@ -15942,7 +16633,7 @@ begin
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(
           'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
-          other.undo_table, plan.key_type,
+          other.undo_table, imago.kept_type(plan),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
@@ -15960,7 +16651,7 @@ begin
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
-        plan.key_type, condition,
+        imago.kept_type(plan), condition,
         -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
         imago.each_column('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))
@@ -16488,10 +17179,11 @@ begin
   -- The view may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l
-       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end%s
-       limit $3) first_ones', source, within)
+    'select coalesce(array_agg(%3$s order by entity), ''{}'') from (
+       select entity from (%1$s) l
+       where case when entity is null then not $5 else %3$s not in (select imago.set_aside_keys($1, $2, stage => $4)) end%2$s
+       limit $3) first_ones', source, within,
+    imago.text_of_key(case run.direction when 'forward' then plan.key_type else 'text' end, 'entity'))
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
   return result;
@@ -16606,6 +17298,17 @@ begin
 end
 $$;
 comment on function imago.remove_triggers(imago.plan) is 'Removes our triggers from the app''s tables: when everything is back, or when finalize closes the way back. The caller bounds the wait for the tables.';
+
+-- imago.renamed_key
+create or replace function imago.renamed_key(key_column text, name text, becomes text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select imago.key_text(array_replace(imago.key_names(key_column), name, becomes))
+$$;
+comment on function imago.renamed_key(text, text, text) is 'A key, or what names an entity, with one of its columns renamed.';
 
 -- imago.renames
 create or replace function imago.renames(plan_name text)
@@ -16750,7 +17453,8 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
-  entity integer := array_position(names, coalesce(write.entity_column, write.key_columns[1])) - 1;
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  record_type constant text := imago.record_type(write.plan, write.stage);
   key text := (select format('array[%s]', string_agg(format('m %%1$s ->> %s', array_position(names, c) - 1), ', ' order by n))
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
@@ -16763,7 +17467,7 @@ begin
   -- was given, it was given something else after that.
   execute format(
     'with recursive moved as materialized (
-       select n, %1$s as old_key, %2$s as new_key, m -> 0 ->> %3$s as old_entity, m -> 1 ->> %3$s as new_entity
+       select n, %1$s as old_key, %2$s as new_key, %3$s as old_entity, %6$s as new_entity
        from jsonb_array_elements($1) with ordinality x(m, n)
      ), walk as (
        select n, n as last, old_key, new_key, old_entity, new_entity from moved
@@ -16781,7 +17485,8 @@ begin
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
-    format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
+    format(key, '-> 0'), format(key, '-> 1'), imago.moved_key(names, owner, record_type, 'm -> 0'), format(is_there, 'w.new_key'), format(is_there, 'e.new_key'),
+    imago.moved_key(names, owner, record_type, 'm -> 1'))
   into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end
@@ -17565,11 +18270,14 @@ comment on function imago.run_history(text, integer) is 'The last 50 runs of a p
 -- imago.run_lock_key
 create or replace function imago.run_lock_key(run_id bigint)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select pg_catalog.hashtextextended('imago run ' || run_id, 0)
+begin
+  return pg_catalog.hashtextextended('imago run ' || run_id, 0);
+end
 $$;
 comment on function imago.run_lock_key(bigint) is 'Key of the advisory lock that stands before a run''s row. Batches take it shared, transitions exclusive, first come, first served.';
 
@@ -17680,6 +18388,19 @@ begin
 end
 $$;
 comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';
+
+-- imago.same_key
+create or replace function imago.same_key(staged imago.plan, row_name text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return format('(%s) = (%s)', imago.key_list(staged.key_column, row_name), imago.key_parts(coalesce(staged.key_type, imago.found_key_type(staged)), key));
+end
+$$;
+comment on function imago.same_key(imago.plan, text, text) is 'SQL: whether a row of the table that a stage walks has this key.';
 
 -- imago.sample_keys_text
 create or replace function imago.sample_keys_text(keys text[], amount bigint)
@@ -17994,6 +18715,79 @@ as $$
 $$;
 comment on function imago.schema_remedy(oid, text) is 'What to do where the current user lacks rights on a schema: grant them, where it may, else as owner_remedy. Several are separated by commas.';
 
+-- imago.send_notice
+create or replace function imago.send_notice(notice imago.notice)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- 30 seconds, then twice as long each time, for about an hour in all.
+  most_attempts constant integer := 7;
+  answer text;
+  asked bigint;
+begin
+  if notice.way = 'net' and notice.request is not null then
+    answer := imago.notice_outcome(notice.request);
+    if answer is null and notice.created_at > clock_timestamp() - interval '5 minutes' then
+      update imago.notice n set due_at = clock_timestamp() + interval '30 seconds' where n.id = notice.id;
+      return;
+    elsif answer ~ '^2\d\d$' then
+      update imago.notice n set sent_at = clock_timestamp(), outcome = answer where n.id = notice.id;
+      return;
+    end if;
+  end if;
+  if notice.attempts >= most_attempts then
+    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id;
+    perform imago.write_log(notice.plan, notice.run, 'warning', 'notice_given_up',
+      jsonb_strip_nulls(jsonb_build_object('event', notice.event, 'way', notice.way, 'outcome', coalesce(answer, notice.outcome))));
+    return;
+  end if;
+  begin
+    if notice.way = 'net' then
+      asked := imago.post_notice(notice);
+    else
+      execute 'select realtime.send($1, $2, $3, true)' using imago.notice_json(notice), notice.event, 'imago:' || coalesce(notice.plan, 'test');
+    end if;
+  exception when others or assert_failure then
+    answer := sqlstate;
+  end;
+  update imago.notice n set
+    attempts = n.attempts + 1,
+    request = asked,
+    outcome = coalesce(answer, n.outcome),
+    sent_at = case when notice.way = 'realtime' and answer is null then clock_timestamp() end,
+    due_at = clock_timestamp() + interval '30 seconds' * 2 ^ n.attempts
+  where n.id = notice.id;
+end
+$$;
+comment on function imago.send_notice(imago.notice) is 'One try of one notice. What pg_net was given counts as sent once the other side has answered 2xx; else it is given again, and at last given up.';
+
+-- imago.send_notices
+create or replace function imago.send_notices()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+declare
+  notice imago.notice;
+begin
+  for notice in
+    select n.* from imago.notice n
+    where n.sent_at is null and n.given_up_at is null and n.way in ('net', 'realtime') and n.due_at <= clock_timestamp()
+    order by n.id
+    limit 20
+    for update skip locked
+  loop
+    perform imago.send_notice(notice);
+  end loop;
+end
+$$;
+comment on function imago.send_notices() is 'Sends what is due by pg_net or Realtime, and sees whether what was sent has arrived.';
+
 -- imago.sequence_findings
 create or replace function imago.sequence_findings(plan imago.plan)
 returns jsonb
@@ -18057,6 +18851,10 @@ begin
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
                                          'column', nullif(column_name, ''), 'reason', reason, 'raised_by', set_aside.raised_by)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
+  if kind in ('failed', 'too_large', 'unreachable') then
+    perform imago.notify(run, 'failure', jsonb_build_object(
+      'kind', kind, 'sqlstate', sqlstate, 'table', nullif(table_name, ''), 'constraint', nullif(constraint_name, '')), coalesce(run.created_at, '-infinity'));
+  end if;
 end
 $$;
 comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer, text) is 'Records an entity that could not be moved, or must not be, and logs it.';
@@ -18101,6 +18899,45 @@ begin
 end
 $$;
 comment on function imago.set_hours(imago.throttle, text) is 'Reads hours as 22:00-06:00 Europe/Berlin; null leaves them, an empty text takes them back (IM015).';
+
+-- imago.set_notify
+create or replace function imago.set_notify(ways text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  wanted text[];
+  way text;
+  missing text;
+begin
+  if ways is not null then
+    select coalesce(array_agg(distinct w), '{}') into wanted
+    from (select btrim(u) as w from unnest(string_to_array(ways, ',')) u) t where w <> '';
+    foreach way in array wanted loop
+      missing := imago.missing_way(way);
+      if missing is not null then
+        perform imago.raise_error('IM081', way, missing);
+      end if;
+    end loop;
+    update imago.setting s set value = array_to_string(wanted, ',') where s.name = 'notify';
+    delete from imago.notice n where n.event = 'test' or n.given_up_at is not null or n.sent_at is null and n.way <> all (wanted);
+    insert into imago.notice (event, way) select 'test', w from unnest(wanted) w;
+    perform imago.send_notices();
+  end if;
+  return (
+    select jsonb_build_object(
+      'ways', imago.notify_ways(),
+      'waiting', count(*) filter (where n.sent_at is null and n.given_up_at is null),
+      'given_up', count(*) filter (where n.given_up_at is not null),
+      'sent', count(*) filter (where n.sent_at is not null),
+      'last_sent_at', max(n.sent_at),
+      'outcome', (array_agg(n.outcome order by n.id desc) filter (where n.outcome is not null))[1])
+    from imago.notice n);
+end
+$$;
+comment on function imago.set_notify(text) is 'Sets how people are told, tries each way once, and says what became of the last notices.';
 
 -- imago.set_unreachable_aside
 create or replace function imago.set_unreachable_aside(run imago.run, plan imago.plan, keys text[])
@@ -18152,6 +18989,28 @@ end
 $$;
 comment on function imago.setting_size(text) is 'A setting that may be left empty, as a number; null where it is.';
 
+-- imago.settle_notices
+create or replace function imago.settle_notices(sent bigint[], failed bigint[], outcome text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  settled integer;
+begin
+  update imago.notice n set sent_at = clock_timestamp() where n.way = 'driver' and n.sent_at is null and n.id = any (sent);
+  get diagnostics settled = row_count;
+  update imago.notice n set
+    outcome = left(settle_notices.outcome, 40),
+    due_at = clock_timestamp() + interval '5 seconds' * 2 ^ least(n.attempts, 8),
+    given_up_at = case when n.attempts >= 10 then clock_timestamp() end
+  where n.way = 'driver' and n.sent_at is null and n.id = any (failed);
+  return jsonb_build_object('settled', settled);
+end
+$$;
+comment on function imago.settle_notices(bigint[], bigint[], text) is 'A driver says which of the notices that it has taken were sent, and which were not; these come again later.';
+
 -- imago.should_walk_by_block
 create or replace function imago.should_walk_by_block(run imago.run, plan imago.plan)
 returns boolean
@@ -18164,7 +19023,7 @@ as $$
     and exists (
       select from imago.walked_rows(run, plan) w
       join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
-      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = w.key_column and not s.inherited
+      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = (imago.key_names(w.key_column))[1] and not s.inherited
       where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
@@ -18306,7 +19165,7 @@ begin
   return (
     select coalesce(array_agg(c order by n), '{}')
     from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
-    where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column);
+    where c <> all (write.columns || write.key_columns || imago.key_names(write.entity_column)));
 end
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';
@@ -18834,25 +19693,30 @@ $$;
 comment on function imago.statistics(text) is 'Exact counts of a plan''s entities, with what the plan adds to them.';
 
 -- imago.still_to_move
-create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], out keys text[], out amount bigint)
+create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan_check, entities text[], path text default imago.app_search_path(), out keys text[], out amount bigint)
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   if fixed.id is null then
-    keys := imago.pending_keys(plan, entities);
+    keys := imago.pending_keys(plan, entities, path);
     amount := cardinality(keys);
   else
-    perform set_config('search_path', imago.app_search_path(), true);
-    execute format(
-      'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
-      imago.check_sql(fixed), plan.key_type)
+    perform set_config('search_path', path, true);
+    execute case
+      -- One look-up for each key, as in pending_keys.
+      when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+        'select coalesce(array_agg(distinct k.key), ''{}''), count(*) from %s k cross join lateral (select from (%s) f where (%s) = (%s) offset 0) f',
+        imago.records_sql(plan), imago.check_sql(fixed), imago.key_parts(plan.key_type, 'f.entity'), imago.key_parts(plan.key_type, 'k.record'))
+      else format(
+        'select coalesce(array_agg(distinct f.entity::text), ''{}''), count(*) from (%s) f where f.entity = any ($1::%s[])',
+        imago.check_sql(fixed), plan.key_type) end
     into keys, amount using entities;
   end if;
 end
 $$;
-comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
+comment on function imago.still_to_move(imago.plan, imago.plan_check, text[], text, out text[], out bigint) is 'Those of the entities that are pending or, for a fix, that its check finds; and how many, or how much it finds.';
 
 -- imago.stop_run
 create or replace function imago.stop_run(run imago.run, code text, detail text[] default null)
@@ -18948,7 +19812,7 @@ as $$
 declare
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
-       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+       select %1$s as k from new_rows n union all select %2$s from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
   event text;
@@ -18958,7 +19822,7 @@ begin
   foreach event in array sync.events loop
     looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
       case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, sync.entity_column))));
+      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, imago.sync_entity(sync, 'n', sync.entity_column), imago.sync_entity(sync, 'o', sync.entity_column)))));
     calls := calls || format(' when %L then %s', upper(event),
       imago.trigger_query('%s', '{}', ending, imago.sync_query(sync, event, sync.statement)));
   end loop;
@@ -19096,6 +19960,25 @@ end
 $$;
 comment on function imago.sync_ending(imago.plan_sync) is 'How the statement of a sync ends in its function: rows, if it answers any. Fails where it does not fit the tables, or writes what is not declared (IM036).';
 
+-- imago.sync_entity
+create or replace function imago.sync_entity(sync imago.plan_sync, row_name text, entity_column text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  key_type constant text := (imago.plan_at_stage(imago.find_plan(sync.plan), sync.stage)).key_type;
+  named constant text := imago.key_sql(entity_column, key_type, row_name);
+begin
+  if cardinality(imago.key_names(entity_column)) = 1 then
+    return imago.text_of_key(key_type, named);
+  end if;
+  return format('case when num_nulls(%s) = 0 then %s end', imago.key_list(entity_column, row_name), imago.text_of_key(key_type, named));
+end
+$$;
+comment on function imago.sync_entity(imago.plan_sync, text, text) is 'SQL: the entity that a row of a sync''s relation names, as text; null where one of its columns is.';
+
 -- imago.sync_fill
 create or replace function imago.sync_fill(sync imago.plan_sync)
 returns text
@@ -19183,7 +20066,6 @@ begin
   if not found or sync.direction = 'forward' then
     return queries;
   end if;
-  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
   journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
 
@@ -19201,9 +20083,9 @@ begin
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity in (o.%4$I, n.%4$I) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
-      imago.journaled_print(write, 'j')));
+       where j.entity in (%8$s, %4$s) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+      write.undo_table, prints, same_key, imago.entity_sql(write, 'n'), journaled, imago.fingerprint('o', write.inserted_columns),
+      imago.journaled_print(write, 'j'), imago.entity_sql(write, 'o')));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
@@ -19213,8 +20095,8 @@ begin
   if afters is not null then
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set %2$s from old_rows o join new_rows n on %3$s
-       where j.entity = n.%4$I and j.op = ''u'' and %5$s',
-      write.undo_table, afters, same_key, write.entity_column, journaled));
+       where j.entity = %4$s and j.op = ''u'' and %5$s',
+      write.undo_table, afters, same_key, imago.entity_sql(write, 'n'), journaled));
   end if;
   return queries;
 end
@@ -19232,11 +20114,12 @@ declare
   -- Whoever writes the source holds its row already.
   locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
      else
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for share) locked;
      end if;',
-    sync.plan, plan.source, plan.key_column, plan.key_type) else '' end;
+    sync.plan, plan.source, imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
+    imago.key_list(plan.key_column, 's')) else '' end;
 begin
   if imago.is_owned(plan.source) then
     return locking;
@@ -19251,13 +20134,13 @@ comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL th
 create or replace function imago.sync_not_held(sync imago.plan_sync, alias text)
 returns text
 language sql
-immutable
+stable
 set search_path = ''
 as $$
   select case when sync.creates then format(
-    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = %3$I.%4$I::text)
-      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$I.%4$I::text))',
-    sync.plan, sync.stage, alias, sync.entity_column) else '' end
+    ' and not exists (select from imago.failure f where f.plan = %1$L and f.stage = %2$s and f.kind = ''held'' and f.entity = %3$s)
+      and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$s))',
+    sync.plan, sync.stage, imago.sync_entity(sync, alias, sync.entity_column)) else '' end
 $$;
 comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, nor outside of whom runs take, where the sync would move it.';
 
@@ -19398,6 +20281,34 @@ end
 $$;
 comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides whom they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
 
+-- imago.take_notices
+create or replace function imago.take_notices(most integer)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  taken jsonb;
+begin
+  with due as (
+    select n.id from imago.notice n
+    where n.way = 'driver' and n.sent_at is null and n.given_up_at is null and n.due_at <= clock_timestamp()
+    order by n.id
+    limit most
+    for update skip locked
+  ), held as (
+    -- Who is killed with them keeps them from others for a minute.
+    update imago.notice n set attempts = n.attempts + 1, due_at = clock_timestamp() + interval '1 minute'
+    from due where n.id = due.id
+    returning n as notice
+  )
+  select coalesce(jsonb_agg(imago.notice_json(h.notice) order by (h.notice).id), '[]') into taken from held h;
+  return jsonb_build_object('notices', taken);
+end
+$$;
+comment on function imago.take_notices(integer) is 'Notices for whoever drives runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
+
 -- imago.take_readings
 create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor, holds_rows boolean)
 returns imago.reading[]
@@ -19437,6 +20348,39 @@ begin
 end
 $$;
 comment on function imago.take_readings(imago.plan, imago.run, imago.governor, boolean) is 'Reads all signals that have thresholds and are not ignored; dear ones only when they are due. Changes nothing.';
+
+-- imago.text_of_key
+create or replace function imago.text_of_key(key_type text, key text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  parts text;
+  has_times boolean;
+begin
+  if imago.key_fields(key_type) is not null then
+    -- What a date or a moment is written like is up to the session; in JSON it is not.
+    select string_agg(case
+        when f.type like 'timestamp%with time zone' then format('(replace(pg_catalog.to_jsonb(%1$s at time zone ''UTC'') #>> ''{}'', ''T'', '' '') || case when isfinite(%1$s) then ''+00'' else '''' end)', f.value)
+        when f.is_time then format('replace(pg_catalog.to_jsonb(%s) #>> ''{}'', ''T'', '' '')', f.value)
+        else f.value end, ', ' order by f.attnum), bool_or(f.is_time)
+      into parts, has_times
+    from (
+      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, format('(%s).%I', key, a.attname) as value
+      from pg_catalog.pg_type t
+      join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      cross join lateral (select pg_catalog.format_type(a.atttypid, a.atttypmod) as type) y
+      where t.oid = pg_catalog.to_regtype(key_type)) f;
+    if has_times then
+      return format('case when (%1$s) is not null then row(%2$s)::text else (%1$s)::text end', key, parts);
+    end if;
+  end if;
+  return format('(%s)::text', key);
+end
+$$;
+comment on function imago.text_of_key(text, text) is 'SQL: the text of a key, the same in every session: moments are in UTC.';
 
 -- imago.throttle_fields
 create or replace function imago.throttle_fields(throttle imago.throttle)
@@ -19546,6 +20490,7 @@ begin
       perform imago.write_log(plan_name, run.id, 'error', 'tick', detail, null, failed_with);
     end if;
   end if;
+  perform imago.send_notices();
   perform imago.unschedule_ended(plan_name, finalize, failed_with);
   return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
 end
@@ -19673,6 +20618,7 @@ begin
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
     jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));
+  perform imago.notify_state(r) from imago.run r where r.id = run_id;
   return next_state;
 end
 $$;
@@ -19882,7 +20828,7 @@ as $$
      select %1$L, ''debug'', ''undeclared_column'', jsonb_build_object(''relation'', %2$L, ''column'', a.key)
      from (
        select to_jsonb(o.*) as before, to_jsonb(n.*) as after from old_rows o join new_rows n on %3$s
-       where not exists (select from imago_undo.%4$I j where j.entity = n.%5$I and j.op = ''i'' and %6$s)
+       where not exists (select from imago_undo.%4$I j where j.entity = %5$s and j.op = ''i'' and %6$s)
        limit 1000
      ) changed
      cross join lateral jsonb_each(changed.before) b join lateral jsonb_each(changed.after) a on a.key = b.key
@@ -19890,7 +20836,7 @@ as $$
      group by a.key;',
     write.plan, write.relation,
     (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(write.key_columns) c),
-    write.undo_table, write.entity_column,
+    write.undo_table, imago.entity_sql(write, 'n'),
     imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and '),
     write.columns || array(
       select a.attname::text from pg_catalog.pg_attribute a
@@ -20045,12 +20991,18 @@ comment on function imago.unfilled_keys(text, text) is 'The rows that note_unfil
 -- imago.unfinished_run
 create or replace function imago.unfinished_run(plan text)
 returns imago.run
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select r.* from imago.run r
-  where r.plan = unfinished_run.plan and r.state in ('pending', 'running', 'paused')
+declare
+  run imago.run;
+begin
+  select r.* into run from imago.run r
+  where r.plan = unfinished_run.plan and r.state in ('pending', 'running', 'paused');
+  return case when found then run end;
+end
 $$;
 comment on function imago.unfinished_run(text) is 'The one run of the plan that has not ended, or null.';
 
@@ -20097,6 +21049,24 @@ $$;
 comment on function imago.unique_problems(text, text, text) is 'For plans: an error where no unique index holds a column of a table alone. purpose says what needs one. None where there is no such table.
 
 Example: select * from imago.unique_problems(''public.avatars'', ''id'', ''Users refer to it.'')';
+
+-- imago.unlike_fields
+create or replace function imago.unlike_fields(staged imago.plan)
+returns table (name text, type text, field text, field_type text)
+language sql
+stable
+set search_path = ''
+as $$
+  select k.name, case when c.kept like 'character varying%' then 'text' else c.kept end, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
+  from unnest(imago.key_names(staged.key_column)) with ordinality k(name, n)
+  cross join lateral imago.journal_columns(staged.source, array[k.name]) c
+  join unnest(imago.key_fields(staged.key_type)) with ordinality f(name, n) on f.n = k.n
+  join pg_catalog.pg_type t on t.oid = pg_catalog.to_regtype(staged.key_type)
+  join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attname = f.name
+  where pg_catalog.to_regclass(staged.source) is not null
+    and case when c.kept like 'character varying%' then 'text' else c.kept end <> pg_catalog.format_type(a.atttypid, a.atttypmod)
+$$;
+comment on function imago.unlike_fields(imago.plan) is 'Columns of a key of several whose type is another one by now than that of their field.';
 
 -- imago.unprepare_plan
 create or replace function imago.unprepare_plan(run imago.run, plan imago.plan)
@@ -20171,8 +21141,8 @@ as $$
 declare
   absent_sql constant text := format(
     'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
-     where not exists (select from %s s where s.%I = k.key::%s)',
-    plan.source, plan.key_column, plan.key_type);
+     where not exists (select from %s s where %s)',
+    plan.source, imago.same_key(plan, 's', 'k.key::' || plan.key_type));
   no_keys text[];
   absent text[];
 begin
@@ -20242,6 +21212,10 @@ begin
   if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
     perform imago.unschedule(plan_name, 'finalized');
   elsif not finalize and (imago.unfinished_run(plan_name)).id is null then
+    if exists (select from imago.notice n where n.plan = plan_name and n.way <> 'driver' and n.sent_at is null and n.given_up_at is null) then
+      -- People are still to be told how it ended.
+      return;
+    end if;
     last := imago.last_run(plan_name);
     perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
       case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);
@@ -20594,18 +21568,20 @@ $$;
 comment on function imago.walk_function(text, integer) is 'Name of the trigger function of a table that a plan walks and does not write, in schema imago_undo.';
 
 -- imago.walk_keys
-create or replace function imago.walk_keys(relation text, key_name text, key_type text, cursor_key text, upper_key text, size integer)
+create or replace function imago.walk_keys(relation text, key_column text, key_type text, cursor_key text, upper_key text, size integer)
 returns text[]
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
+  listed constant text := imago.key_list(key_column, 's');
+  is_record constant boolean := cardinality(imago.key_names(key_column)) > 1;
   keys text[];
 begin
   execute format(
-    'select array_agg(k::text order by k) from (select s.%1$I as k from %2$s s where %3$s order by 1 limit $3) next',
-    key_name, relation, imago.walk_range(format('s.%I', key_name), key_type, cursor_key, upper_key))
+    'select nullif(array(select %1$s from %2$s s where %3$s order by %4$s limit $3), ''{}'')',
+    imago.text_of_key(key_type, imago.key_sql(key_column, key_type, 's')), relation, imago.walk_range(listed, key_type, cursor_key, upper_key, is_record), listed)
   into keys using cursor_key, upper_key, size;
   return keys;
 end
@@ -20613,21 +21589,23 @@ $$;
 comment on function imago.walk_keys(text, text, text, text, text, integer) is 'The next keys of a walk by keyset, at most size of them, in order; null at its end. relation is SQL: a table, or a query in brackets.';
 
 -- imago.walk_range
-create or replace function imago.walk_range(key_name text, key_type text, cursor_key text, upper_key text)
+create or replace function imago.walk_range(key_name text, key_type text, cursor_key text, upper_key text, is_record boolean default false)
 returns text
 language plpgsql
-immutable
+stable
 set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
+declare
+  template constant text := case when is_record then '(%s) %s (%s)' else '%s %s %s' end;
 begin
   -- A bound that is null drops out of the text, so that the planner sees one plain index range.
   return coalesce(nullif(concat_ws(' and ',
-    case when cursor_key is not null then format('%s > $1::%s', key_name, key_type) end,
-    case when upper_key is not null then format('%s <= $2::%s', key_name, key_type) end), ''), 'true');
+    case when cursor_key is not null then format(template, key_name, '>', case when is_record then imago.key_parts(key_type, '$1::' || key_type) else '$1::' || key_type end) end,
+    case when upper_key is not null then format(template, key_name, '<=', case when is_record then imago.key_parts(key_type, '$2::' || key_type) else '$2::' || key_type end) end), ''), 'true');
 end
 $$;
-comment on function imago.walk_range(text, text, text, text) is 'SQL condition: a key lies behind the cursor $1 and not behind the upper bound $2, each if there is one. key_name is SQL.';
+comment on function imago.walk_range(text, text, text, text, boolean) is 'SQL condition: a key lies behind the cursor $1 and not behind the upper bound $2, each if there is one. key_name is SQL; is_record: it is a key_list of several columns.';
 
 -- imago.walk_size
 create or replace function imago.walk_size(size integer, time_left interval)
@@ -20930,6 +21908,7 @@ declare
   failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
   aside record;
 begin
+  perform imago.send_notices();
   select r.* into run from imago.run r where r.id = run_id;
   select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
@@ -21376,6 +22355,8 @@ returns table (relation text, inserted bigint, updated bigint, deleted bigint)
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
@@ -21592,7 +22573,7 @@ begin
     return writes;
   end if;
   foreach write in array writes loop
-    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, write.relation, write.entity_column) end;
+    write.entity_column := case when write.entity_column is not null then imago.key_now(plan_name, write.relation, write.entity_column) end;
     write.key_columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
     write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(
@@ -21811,6 +22792,20 @@ as $$
 $$;
 comment on function public.get_engine_version() is 'Imago: the version of the engine. Commands and edge functions ask for it and refuse one that is newer than they know. Changes nothing.';
 
+-- public.get_migration_failures
+create or replace function public.get_migration_failures(plan text default 'avatars', keys integer default 10)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.failure_groups(plan, keys);
+end
+$$;
+comment on function public.get_migration_failures(text, integer) is 'Imago: who is set aside, grouped by reason, each group with so many keys. Keys and codes only. Changes nothing.';
+
 -- public.get_migration_performance_stats
 create or replace function public.get_migration_performance_stats(plan text default 'avatars')
 returns jsonb
@@ -21824,6 +22819,20 @@ begin
 end
 $$;
 comment on function public.get_migration_performance_stats(text) is 'Imago: rates, batch times and sizes, errors, rows and WAL of the newest run that migrates or rolls back. Times are p50, p95, p99 and max; the server''s connections and cache hits are there, too. Fixes of validate_migration have runs of their own. WAL is server-wide while a batch ran.';
+
+-- public.get_migration_plans
+create or replace function public.get_migration_plans()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.plan_list();
+end
+$$;
+comment on function public.get_migration_plans() is 'Imago: every plan with its phase, the state of its newest run, who is set aside, and how large its journal is.';
 
 -- public.get_migration_report
 create or replace function public.get_migration_report(plan text default 'avatars')
@@ -21972,6 +22981,22 @@ begin
 end
 $$;
 comment on function public.migrate_users_batch(integer, integer) is 'Imago: moves the users of one window over all users in key order. So (100,0), (100,100), … works whatever was moved before. next_offset leads to work that is left; has_more false means that none is.';
+
+-- public.notify_migrations
+create or replace function public.notify_migrations(ways text default null)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.set_notify(ways);
+end
+$$;
+comment on function public.notify_migrations(text) is 'Imago: says how people are told when a run changes its state, is held for a minute or sets its first entity aside. Each way is tried once. Without an argument nothing changes, and you see what became of the last messages.
+
+ways: net (a webhook by pg_net; its address is the secret imago_notify_url of the Vault), driver (one by npm run migrate, from IMAGO_NOTIFY_URL), realtime (a private channel imago:<plan>), or several with commas; an empty text turns it off.';
 
 -- public.pause_migration
 create or replace function public.pause_migration(plan text default 'avatars')
@@ -22130,6 +23155,38 @@ end
 $$;
 comment on function public.schedule_migration(text, interval, boolean, jsonb) is 'Imago: lets pg_cron drive the unfinished run of a plan, or a new one, inside the database. Direct steps are included. With finalize it goes through the steps of finalize instead, to their end. cohort: as of migrate_batch. Call again to change the interval. The job removes itself when nothing is left to do.';
 
+-- public.settle_notices
+create or replace function public.settle_notices(
+  sent bigint[] default '{}',
+  failed bigint[] default '{}',
+  outcome text default null
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.settle_notices(sent, failed, outcome);
+end
+$$;
+comment on function public.settle_notices(bigint[], bigint[], text) is 'Imago: says which of the messages that a driver has taken were sent, and which failed and with what. These come again later.';
+
+-- public.take_notices
+create or replace function public.take_notices(most integer default 20)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  return imago.take_notices(most);
+end
+$$;
+comment on function public.take_notices(integer) is 'Imago: messages that a driver is to send, taken for a minute. npm run migrate does so by itself.';
+
 -- public.throttle_migration
 create or replace function public.throttle_migration(
   plan text default 'avatars',
@@ -22259,11 +23316,12 @@ begin
       and p.proname in (
         'cancel_migration', 'claim_entities', 'cleanup_migration', 'dry_run_migration', 'expect_done', 'finalize_migration', 'forecast_migration', 'forget_entity',
         'give_up_column',
-        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_performance_stats',
+        'get_detailed_migration_progress', 'get_engine_version', 'get_migration_failures', 'get_migration_performance_stats', 'get_migration_plans',
         'get_migration_report', 'get_migration_statistics', 'get_run_history', 'inspect_installation', 'log_request', 'migrate_batch',
-        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'pause_migration',
+        'migrate_entity', 'migrate_user_to_avatar_centric', 'migrate_users_batch', 'notify_migrations', 'pause_migration',
         'prepare_migration', 'resume_migration', 'retry_failed_migrations', 'return_entities', 'rollback_all_migrations',
-        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'throttle_migration', 'unschedule_migration',
+        'rollback_batch', 'rollback_entity', 'rollback_user_migration', 'schedule_migration', 'settle_notices', 'take_notices', 'throttle_migration',
+        'unschedule_migration',
         'validate_migration'
       )
   loop

@@ -62,6 +62,10 @@ const wrong: Record<string, unknown[]> = {
   confirm: [0, 1, true, MARK.repeat(100)],
   detailed: [0, 1, 'true', ''],
   fix_issues: [0, 1, 'true', ''],
+  entity: ['', 1, true, MARK.repeat(200)],
+  stage: [0, -1, 1.5, '1', true],
+  every_seconds: [0, 3_601, 1.5, '10'],
+  finalize: [0, 1, 'true'],
 };
 
 const FIELDS: Record<BadBody['name'], string[]> = {
@@ -75,8 +79,11 @@ const FIELDS: Record<BadBody['name'], string[]> = {
     'max_failures',
     'on_failure',
     'run',
+    'every_seconds',
+    'finalize',
+    'confirm',
   ],
-  rollback: ['plan', 'user_id', 'all', 'force', 'confirm', 'max_seconds', 'run'],
+  rollback: ['plan', 'user_id', 'entity', 'stage', 'all', 'force', 'confirm', 'max_seconds', 'run'],
   validate: ['plan', 'detailed', 'fix_issues', 'dry_run', 'max_seconds'],
 };
 
@@ -89,6 +96,8 @@ const contradictions: Record<BadBody['name'], object[]> = {
     { dry_run: true, run: 1 },
     { dry_run: true, max_failures: '3' },
     { action: 'resume', on_failure: 'stop' },
+    { action: 'pause', confirm: 'avatars' },
+    { action: 'finalize', run: 1 },
   ],
   rollback: [
     { user_id: USER, all: true },
@@ -96,6 +105,8 @@ const contradictions: Record<BadBody['name'], object[]> = {
     { user_id: USER, all: undefined, max_seconds: 5 },
     { user_id: USER, all: undefined, run: 1 },
     { user_id: USER, all: undefined, confirm: undefined, plan: 'tally' },
+    { all: undefined, user_id: USER, entity: '1' },
+    { all: true, user_id: undefined, entity: undefined, stage: 1 },
     { user_id: undefined, all: undefined },
   ],
   validate: [{ action: 'run' }, { confirm: 'avatars' }],

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { onTestFinished } from 'vitest';
 import type { Cluster } from '../../scripts/embedded/cluster.ts';
+import { publicHalf } from '../../scripts/embedded/credentials.ts';
 import { openDataApi, serveHttp } from '../../scripts/embedded/data-api.ts';
 import { functionsOnDemand } from '../../scripts/embedded/functions.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from './database.ts';
@@ -14,6 +17,13 @@ const keys = {
   secretKey: 'sb_secret_test',
   jwtSecret: 'a secret of at least thirty-two characters',
 };
+
+/** What a project signs the tokens of its users with, made once for a file of tests. */
+let signing: Promise<JWK> | undefined;
+async function makeSigningKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: 'ES256', use: 'sig' };
+}
 
 /** A database with an app, the Data API on it and the edge functions, as the command sees a project. */
 export interface Project {
@@ -39,6 +49,8 @@ export async function freshProject({
     address.username = role;
     return address.href;
   };
+  signing ??= makeSigningKey();
+  const signingKey = await signing;
   const { server, url: apiUrl } = await serveHttp(undefined, () => api, {
     answer: (request) => functions.answer(request),
   });
@@ -48,11 +60,11 @@ export async function freshProject({
     keys: {
       publishable: { default: keys.publishableKey },
       secret: { default: keys.secretKey },
-      jwks: { keys: [] },
+      jwks: publicHalf(signingKey),
     },
     ...(functionsFolder !== undefined && { folder: functionsFolder }),
   });
-  const api = await openDataApi({ url } as Cluster, keys, apiUrl);
+  const api = await openDataApi({ url } as Cluster, { ...keys, signingKey }, apiUrl);
   onTestFinished(async () => {
     server.closeAllConnections();
     server.close();
@@ -85,6 +97,8 @@ export interface Running {
   finished: Promise<Finished>;
   /** Resolves as soon as stderr holds this text. */
   says(text: string): Promise<void>;
+  /** What stdout holds so far. */
+  stdout(): string;
 }
 
 /** Starts the command as a process of its own, without a terminal, with nothing of the tester's environment that it reads. */
@@ -129,7 +143,7 @@ export function startCommand(
     });
     await Promise.race([said, ended]);
   };
-  return { child, finished, says };
+  return { child, finished, says, stdout: () => stdout };
 }
 
 /** Starts the command on a terminal of so many columns; what it writes there is stdout. */

@@ -40,7 +40,9 @@ export interface Stage {
   schema?: string;
   table: string;
   key: string;
-  keyType: 'uuid' | 'integer' | 'bigint' | 'text';
+  keyType: 'uuid' | 'smallint' | 'integer' | 'bigint' | 'text' | 'record';
+  /** Of a record: its fields with their types. The columns of the key are called the same. */
+  fields?: Record<string, string>;
   /** When a row s of the source has yet to be moved. */
   pending: string;
   /** PL/pgSQL statements that move the entities named by `keys`. */
@@ -65,10 +67,25 @@ const body = (text: string) => `$imago_test$ begin ${text} end $imago_test$`;
 /** SQL: what a stage has in the plan's schema, the first without a number. */
 function stageObjects(stage: Stage, suffix: string, plan = PLAN): string {
   const source = `${quoted(stage.schema ?? 'public')}.${quoted(stage.table)}`;
+  const { fields } = stage;
+  const type = fields ? `${plan}.key${suffix}` : stage.keyType;
+  const columns = Object.keys(fields ?? {}).map((name) => `s.${quoted(name)}`);
+  const entity = fields ? `row(${columns.join(', ')})::${type}` : `s.${quoted(stage.key)}`;
   return `
-    create or replace view ${plan}.pending${suffix} as select s.${quoted(stage.key)} as entity from ${source} s where ${stage.pending};
-    create or replace function ${plan}.apply${suffix}(keys ${stage.keyType}[]) returns void language plpgsql set search_path = ''
+    create or replace view ${plan}.pending${suffix} as select ${entity} as entity from ${source} s where ${stage.pending};
+    create or replace function ${plan}.apply${suffix}(keys ${type}[]) returns void language plpgsql set search_path = ''
       as ${body(`perform set_config('search_path', imago.app_search_path(), true); ${stage.apply}`)};`;
+}
+
+/** SQL: the types of keys of several columns. */
+function keyTypes(parts: PlanParts, plan: string): string {
+  return [parts, ...(parts.stages ?? [])]
+    .flatMap(({ fields }, index) => {
+      if (!fields) return [];
+      const list = Object.entries(fields).map(([name, type]) => `${quoted(name)} ${type}`);
+      return [`create type ${plan}.key${index > 0 ? `_${index + 1}` : ''} as (${list.join(', ')});`];
+    })
+    .join('\n');
 }
 
 /** Registers a plan and gives it its schema. */
@@ -77,6 +94,7 @@ export async function createPlan(sql: Sql, parts: PlanParts): Promise<void> {
   await sql.begin(async (tx) => {
     await tx.unsafe(`
       create schema ${plan};
+      ${keyTypes(parts, plan)}
       create function ${plan}.preflight() returns setof imago.problem
         language sql stable as 'select null, null, null, null, null where false';
       create function ${plan}.statistics() returns jsonb language sql stable as $$ select '{}'::jsonb $$;

@@ -27,7 +27,9 @@ const files = [
   'README.md',
   'CHANGELOG.md',
   'sql/engine/README.md',
-  ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`),
+  ...(await readdir(path.join(root, 'docs'), { recursive: true }))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ];
 const pages: Page[] = await Promise.all(
   files.map(async (file) => {

@@ -238,6 +238,20 @@ describe('the doctor on an unsound installation', () => {
         'imago gone',
       ],
       [
+        'a way of telling people that does not work',
+        "update imago.setting set value = 'net' where name = 'notify'",
+        'way_missing',
+        'warning',
+        'net',
+      ],
+      [
+        'messages that never arrived',
+        "insert into imago.notice (event, way, given_up_at) values ('held', 'net', now())",
+        'notices_given_up',
+        'warning',
+        '',
+      ],
+      [
         'an owner that may not see what others do',
         'set local role supabase_admin; revoke pg_monitor from postgres; reset role',
         'signals_unreadable',

@@ -86,8 +86,15 @@ const MATRIX = `
   migrate  | {"dry_run":true,"backup":false}                   | running   | 401      | 403    | 403           | 400 bad_body        | 400 bad_body         |
   migrate  | {"action":"pause","batch_size":3}                 | running   | 401      | 403    | 403           | 400 bad_body        | 400 bad_body         |
   migrate  | {"unknown":1}                                     | none      | 401      | 403    | 403           | 400 bad_body        | 400 bad_body         |
+  migrate  | {"action":"finalize","dry_run":true}              | succeeded | 401      | 403    | 403           | 403                 | 200 not started      |
+  migrate  | {"action":"finalize"}                             | succeeded | 401      | 403    | 403           | 403                 | 400 confirm_required |
+  migrate  | {"action":"finalize","confirm":"avatars"}         | running   | 401      | 403    | 403           | 403                 | 409 IM038            | finalize
+  migrate  | {"action":"schedule","every_seconds":5}           | running   | 401      | 403    | 403           | 409 IM031           | 409 IM031            | schedule
+  migrate  | {"action":"schedule","finalize":true}             | running   | 401      | 403    | 403           | 403                 | 409 IM031            | schedule
+  migrate  | {"action":"unschedule"}                           | running   | 401      | 403    | 403           | 409 IM031           | 409 IM031            | unschedule
   rollback | {"user_id":"MOVED"}                               | running   | 401      | 403    | 403           | 200 rolled_back     | 200 rolled_back      | rollback_user
   rollback | {"user_id":"MOVED","force":true}                  | succeeded | 401      | 403    | 403           | 200 rolled_back     | 200 rolled_back      | rollback_user_force
+  rollback | {"entity":"MOVED"}                                | running   | 401      | 403    | 403           | 200 rolled_back     | 200 rolled_back      | rollback_user
   rollback | {"user_id":"ABSENT"}                              | running   | 401      | 403    | 403           | 200 not rolled_back | 200 not rolled_back  | rollback_user
   rollback | {"user_id":"MOVED","plan":"tally"}                | running   | 401      | 403    | 403           | 400 bad_body        | 400 bad_body         |
   rollback | {"all":true,"confirm":"avatars"}                  | running   | 401      | 403    | 403           | 403                 | 200 done             | rollback
@@ -111,6 +118,10 @@ const MATRIX = `
   progress | ?format=prometheus                                | running   | 401      | 403    | 200           | 200                 | 200                  |
   progress | ?plan=nothing                                     | none      | 401      | 403    | 404 IM001     | 404 IM001           | 404 IM001            |
   progress | ?plan=nothing&format=prometheus                   | none      | 401      | 403    | 404 IM001     | 404 IM001           | 404 IM001            |
+  progress | ?view=plans                                       | running   | 401      | 403    | 200           | 200                 | 200                  |
+  progress | ?view=failures                                    | failed    | 401      | 403    | 200           | 200                 | 200                  |
+  progress | ?view=log&level=warning                           | running   | 401      | 403    | 200           | 200                 | 200                  |
+  progress | ?view=log&format=prometheus                       | none      | 401      | 403    | 400 bad_body  | 400 bad_body        | 400 bad_body         |
   progress | ?view=secrets                                     | none      | 401      | 403    | 400 bad_body  | 400 bad_body        | 400 bad_body         |
   validate | {}                                                | running   | 401      | 403    | 200 done      | 200 done            | 200 done             |
   validate | {"detailed":true,"max_seconds":5}                 | succeeded | 401      | 403    | 200 done      | 200 done            | 200 done             |

@@ -48,6 +48,7 @@ describe('the files of the npm package', () => {
       'dist/scripts/embedded/platform/roles.sql',
       'dist/scripts/embedded/extensions/pg_cron.control',
       'dist/functions/migrate/index.js',
+      'dist/dashboard.html',
       'functions/migrate/index.ts',
       'functions/migrate/deno.json',
       'sql/uninstall.sql',

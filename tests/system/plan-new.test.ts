@@ -126,12 +126,22 @@ describe('plan new refuses, and writes nothing,', () => {
     [
       { source: 'public.members', key: 'person' },
       'bad-key',
-      'public.members.person is not unique: the primary key is (team, person), and no plan can walk by several columns yet.',
+      'public.members.person is not unique: the primary key is (team, person).',
     ],
     [
-      { source: 'public.members', key: 'team,person' },
+      { source: 'public.members', key: 'person,team' },
       'bad-key',
-      'are several columns, and no plan can walk by a composite key yet.',
+      'public.members has no unique index on (person, team) in this order: the primary key is (team, person).',
+    ],
+    [{ source: 'public.members', key: 'team,team' }, 'bad-key', '--key names team twice.'],
+    [
+      {
+        source: 'public.members',
+        key: 'team,person',
+        kind: { name: 'dedupe', options: { columns: 'team' } },
+      },
+      'bad-key',
+      '--kind dedupe walks by one column, and team,person are several',
     ],
   ])('for %j: %s, %s', async (parts, code, message) => {
     const refused = await refusalOf(async () => {

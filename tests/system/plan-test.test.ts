@@ -37,7 +37,7 @@ async function begun(): Promise<{
 test('plan test names the checks that fail, with the reason, and goes on to the others', async () => {
   const { folder, edit } = await begun();
   await edit('registration.sql', /insert into imago\.plan_sync[\s\S]*?;\n/, '');
-  await edit('test/conformance.toml', 'is distinct from id::text', "is distinct from 'else'");
+  await edit('test/conformance.toml', 'is distinct from s.id::text', "is distinct from 'else'");
   const { code, stdout, stderr } = await runCommand(['test', 'trial', '--workdir', folder], {}, { script });
   expect(code, stderr).toBe(3);
   const failed = [...stdout.matchAll(/^FAILED {2}(.*)$/gm)].map(([, title]) => title);
@@ -48,6 +48,24 @@ test('plan test names the checks that fail, with the reason, and goes on to the 
   expect(stdout).toContain("both sides are equal after the app's write: new rows");
   expect(stdout).toMatch(/^ok {6}says what each of its objects is for/m);
   expect(stderr).toContain('2 of 14 checks failed');
+});
+
+test('a plan that walks by several columns is made, and keeps what every plan has to keep', async () => {
+  const folder = await projectFolder({
+    'supabase/migrations/20250102000000_members.sql': `
+      create table public.teams (id uuid primary key, name text);
+      create table public.members (
+        team_id uuid references public.teams on delete cascade, "user name" varchar(60) collate "C", is_active boolean default true,
+        primary key (team_id, "user name")
+      );`,
+  });
+  const run = (...args: string[]) => runCommand([...args, '--workdir', folder, '--json'], {}, { script });
+  const made = await run('new', 'roles', '--source', 'public.members', '--key', 'team_id,user name');
+  expect(made.json(), made.stderr).toMatchObject({ status: 'created', unfilled: [] });
+  expect((await run('check', 'roles')).json()).toMatchObject({ status: 'clean', findings: [] });
+  const tested = (await run('test', 'roles')).json() as { checks: { ok: boolean }[] };
+  expect(tested.checks.filter(({ ok }) => !ok)).toEqual([]);
+  expect(tested.checks.length).toBeGreaterThan(10);
 });
 
 test.each<

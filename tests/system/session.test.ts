@@ -192,7 +192,13 @@ describe('a database that is read-only', () => {
     expect(await call(client, 'prepare_migration')).toMatchObject({ status: 'prepared' });
     expect(await call(client, 'get_migration_statistics')).toMatchObject({ total: 20 });
     expect(await call(client, 'get_run_history')).toMatchObject({ runs: [{ state: 'running' }] });
-    for (const name of ['get_migration_performance_stats', 'get_engine_version', 'inspect_installation']) {
+    for (const name of [
+      'get_migration_performance_stats',
+      'get_migration_plans',
+      'get_migration_failures',
+      'get_engine_version',
+      'inspect_installation',
+    ]) {
       await call(client, name);
     }
     expect(await call(client, 'dry_run_migration', { mode: 'preflight' })).toMatchObject({ status: 'done' });

@@ -37,6 +37,7 @@ function newPlan(): Record<string, string> {
     numbered: false,
     default: null,
     refers: null,
+    collation: null,
   };
   return planFiles({
     plan: 'initials',
@@ -44,6 +45,7 @@ function newPlan(): Record<string, string> {
       schema: 'public',
       table: 'users',
       relation: 'public.users',
+      keys: [key],
       key,
       keyType: 'uuid',
       columns: [key],

@@ -26,7 +26,7 @@ function files(place: string): string[] {
   const folder = path.join(packageFolder, place);
   if (/\.\w+$/.test(place) || place.startsWith('.')) return [place];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(md|sql|ts|json|toml|html)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(md|sql|tsx?|json|toml|html)$/.test(entry.name))
     .map((entry) => path.relative(packageFolder, path.join(entry.parentPath, entry.name)))
     .filter((file) => !/node_modules|\.temp|bench\/results/.test(file));
 }

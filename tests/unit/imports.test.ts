@@ -9,9 +9,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Static, dynamic and re-exporting imports of files; types count as well: who needs a type knows the module. */
 const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g;
 
+const isModule = (file: string): boolean => /\.tsx?$/.test(file);
+
 async function importsOf(folder: string): Promise<[file: string, imported: string[]][]> {
   const files = await readdir(path.join(root, folder), { recursive: true });
-  const modules = files.filter((file) => file.endsWith('.ts')).map((file) => path.join(folder, file));
+  const modules = files.filter(isModule).map((file) => path.join(folder, file));
   return await Promise.all(
     modules.map(async (file): Promise<[string, string[]]> => {
       const text = await readFile(path.join(root, file), 'utf8');
@@ -51,7 +53,7 @@ async function modulesWith(pattern: RegExp): Promise<string[]> {
   const found: string[] = [];
   for (const folder of ['scripts', 'functions']) {
     for (const file of await readdir(path.join(root, folder), { recursive: true })) {
-      if (!file.endsWith('.ts')) continue;
+      if (!isModule(file)) continue;
       const text = await readFile(path.join(root, folder, file), 'utf8');
       if (pattern.test(text)) found.push(path.join(folder, file));
     }
@@ -69,11 +71,14 @@ test('only one module opens databases of others, and so decides on TLS; the rest
   ]);
 });
 
-test('only one module asks other servers, and so decides on redirects; one hands requests on within this machine, one sends those of pg_net', async () => {
+test('only one module asks other servers, and so decides on redirects; one hands requests on within this machine, one sends those of pg_net, one tells a webhook, two run in a browser', async () => {
   expect(await modulesWith(/(^|[^.\w])fetch\(/m)).toEqual([
     'functions/_shared/fetching.ts',
+    'scripts/dashboard/page/connection.ts',
+    'scripts/dashboard/page/signing.ts',
     'scripts/embedded/functions.ts',
     'scripts/embedded/requests.ts',
+    'scripts/migrate/notices.ts',
   ]);
   expect(await modulesWith(/global: \{ fetch: fetchJson \}/)).toEqual([
     'functions/_shared/access.ts',
@@ -95,7 +100,7 @@ test('the modules of scripts/ and functions/ export nothing that no code names',
   const texts = new Map<string, string>();
   for (const folder of ['scripts', 'functions', 'tests', 'bench']) {
     for (const file of await readdir(path.join(root, folder), { recursive: true })) {
-      if (file.endsWith('.ts') && file !== 'database.types.ts')
+      if (isModule(file) && file !== 'database.types.ts')
         texts.set(path.join(folder, file), await readFile(path.join(root, folder, file), 'utf8'));
     }
   }

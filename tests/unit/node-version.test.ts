@@ -27,12 +27,14 @@ const said = {
 /** Whether a range of npm takes a version; of its syntax only what packages write about Node. */
 function takes(range: string, version: readonly number[]): boolean {
   return range.split('||').some((part) => {
-    const [, sign, numbers = ''] = /^\s*(>=|\^|)\s*([\d.]+?)(?:\.[*x])?\s*$/.exec(part) ?? [];
+    const [, sign, numbers = '', limit] =
+      /^\s*(>=|\^|)\s*([\d.]+?)(?:\.[*x])?(?:\s+<(\d+)\.0\.0)?\s*$/.exec(part) ?? [];
     if (sign === undefined) throw new Error(`a range that is not known here: ${range}`);
     const least = numbers.split('.').map(Number);
     const differs = least.findIndex((number, i) => number !== (version[i] ?? 0));
     const reached = differs === -1 || (least[differs] ?? 0) < (version[differs] ?? 0);
-    return reached && (sign === '>=' || least[0] === version[0]);
+    const isBelow = limit === undefined || (version[0] ?? 0) < Number(limit);
+    return reached && isBelow && (sign === '>=' || least[0] === version[0]);
   });
 }
 
@@ -65,5 +67,6 @@ test('on the oldest Node and on those with long support npm ci warns of no packa
   );
   expect(warned).toEqual([]);
   expect(takes('>=22', [20, 19])).toBe(false);
+  expect(takes('>=20.19.0 <22.0.0 || >=23.0.0', [22, 13])).toBe(false);
   expect(takes('^20.0.0 || >=24.0.0', [22, 13])).toBe(false);
 });

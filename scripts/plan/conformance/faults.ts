@@ -9,10 +9,11 @@ import { pidOf, until } from './until.ts';
 /** One advisory lock, held by the tester: a batch that waits for it stands still. */
 const GATE = 4719;
 
-/** The relation that a plan writes first, with the column that names the entity. */
-async function firstWrite(sql: Sql, plan: string): Promise<{ relation: string; column: string }> {
-  const [write] = await sql<{ relation: string; column: string }[]>`
-    select relation, entity_column as column from imago.plan_write
+/** The relation that a plan writes first, with SQL of the entity that a row of it, called written, names. */
+async function firstWrite(sql: Sql, plan: string): Promise<{ relation: string; entity: string }> {
+  const [write] = await sql<{ relation: string; entity: string }[]>`
+    select relation, case when cardinality(imago.key_names(entity_column)) > 1 then 'row(' || imago.key_list(entity_column, 'written') || ')'
+      else imago.key_list(entity_column, 'written') end as entity from imago.plan_write
     where plan = ${plan} and entity_column is not null order by position limit 1`;
   if (!write) throw new Error(`plan ${plan} declares no write`);
   return write;
@@ -20,18 +21,20 @@ async function firstWrite(sql: Sql, plan: string): Promise<{ relation: string; c
 
 /** Has the first relation that the plan writes refuse the rows of one entity. */
 export async function poison(sql: Sql, key: string, plan: string): Promise<void> {
-  const { relation, column } = await firstWrite(sql, plan);
+  const { relation, entity } = await firstWrite(sql, plan);
   await sql.unsafe(`
     create function public.poison() returns trigger language plpgsql as $$
+    declare
+      written record := case tg_op when 'DELETE' then old else new end;
     begin
-      if to_jsonb(case tg_op when 'DELETE' then old else new end) ->> tg_argv[0] = tg_argv[1] then
+      if (${entity})::text = tg_argv[0] then
         raise exception using errcode = 'check_violation', constraint = 'poison', message = 'poisoned';
       end if;
       return case tg_op when 'DELETE' then old else new end;
     end
     $$;
     create trigger poison before insert or update or delete on ${relation}
-      for each row execute function public.poison('${column}', '${key}')`);
+      for each row execute function public.poison('${key.replaceAll("'", "''")}')`);
 }
 
 /** Takes it back. */

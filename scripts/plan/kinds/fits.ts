@@ -1,5 +1,6 @@
 /** Values that can fail to become another type: a function of the plan says which, so that no view fails because of them. */
 import type { Column, Source } from '../source.ts';
+import { walkOf } from '../walk.ts';
 import { literal, routine } from './pieces.ts';
 
 /** What follows from a column that holds values which may not fit. */
@@ -29,6 +30,7 @@ export function fitting(
   const fits = known ?? `${plan}.fits(s.${column.quoted}${isApps ? '::text' : ''})`;
   const unfit = `s.${column.quoted} is not null and not ${fits}`;
   const place = `${source.relation}.${column.quoted}`;
+  const walk = walkOf(plan, source);
   return {
     fits,
     unfit,
@@ -60,7 +62,7 @@ end`,
 begin
   if pg_catalog.to_regclass(${literal(source.relation)}) is not null and not imago.is_large(${literal(source.relation)})
     and not exists (select from imago.column_problems(${literal(source.relation)}, ${literal(column.name)}, array[${literal(column.type)}]) c where c.kind = 'missing_column') then
-    keys := array(select s.${source.key.quoted}::text from ${source.relation} s where ${unfit} order by s.${source.key.quoted} limit 1000);
+    keys := array(select ${walk.text('s')} from ${source.relation} s where ${unfit} order by ${walk.list('s')} limit 1000);
   end if;
   return keys;
 end`,

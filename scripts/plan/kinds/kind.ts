@@ -73,7 +73,8 @@ export function columnOf(source: Source, name: string, flag: OptionName): Column
       `It has: ${names}.`,
     );
   }
-  const isKey = found.name === source.key.name || source.primaryKey.includes(found.quoted);
+  const isKey =
+    source.keys.some((key) => key.name === found.name) || source.primaryKey.includes(found.quoted);
   if (found.generated || found.numbered || isKey) {
     const what = isKey ? 'the key' : found.generated ? 'a generated column' : 'numbered by a sequence';
     throw new Problem(

@@ -6,6 +6,7 @@
 import { sampleRows, sampleSchema } from '../sample.ts';
 import type { Column, Source } from '../source.ts';
 import type { Files } from '../template.ts';
+import { walkOf } from '../walk.ts';
 import {
   checkQuery,
   literal,
@@ -115,12 +116,15 @@ export function mirrorFiles(mirror: Mirror): Files {
 }
 
 /** SQL of a check for rows s of which a condition is true. */
-const found = ({ source: { relation, key } }: Mirror, condition: string): string =>
-  `select s.${key.quoted} as key, s.${key.quoted} as entity from ${relation} s where ${condition}`;
+const found = ({ plan, source }: Mirror, condition: string): string => {
+  const key = walkOf(plan, source).of('s');
+  return `select ${key} as key, ${key} as entity from ${source.relation} s where ${condition}`;
+};
 
 function schema({ plan, title, source }: Mirror): string {
-  const args = [plan, title, source.schema, source.table, source.key.name];
-  return `select imago.create_plan(${args.map(literal).join(', ')});\n`;
+  const walk = walkOf(plan, source);
+  const args = [plan, title, source.schema, source.table, walk.column];
+  return `select imago.create_plan(${args.map(literal).join(', ')});\n${walk.made}`;
 }
 
 function prepare(mirror: Mirror): string {
@@ -143,11 +147,11 @@ function prepare(mirror: Mirror): string {
     `Prepare step: ${columns ? `columns ${columns} of ${source.relation}, nullable, so that no row is written, and ` : ''}the views.`,
     `begin
 ${mirror.before ?? ''}${additions.join('')}  create or replace view ${plan}.pending as
-    select s.${source.key.quoted} as entity from ${source.relation} s
+    select ${walkOf(plan, source).of('s')} as entity from ${source.relation} s
     where ${pending(mirror)};
   comment on view ${plan}.pending is 'Rows that have yet to be moved.';
   create or replace view ${plan}.concerned as
-    select s.${source.key.quoted} as entity from ${source.relation} s
+    select ${walkOf(plan, source).of('s')} as entity from ${source.relation} s
     where ${concerned(mirror)};
   comment on view ${plan}.concerned is 'Rows that the plan has to do with, moved or not.';
 end`,
@@ -157,16 +161,17 @@ end`,
 
 function apply(mirror: Mirror): string {
   const { plan, source, targets } = mirror;
+  const walk = walkOf(plan, source);
   const sets = targets.map(({ quoted, value }) => `${quoted} = ${value}`).join(',\n    ');
   return routine(
-    `${plan}.apply(keys ${source.keyType}[])`,
+    `${plan}.apply(keys ${walk.type}[])`,
     'void',
     'Moves exactly these rows, where their sides differ.',
     `  -- Triggers of the app that this fires find their names as they do at home.
   select set_config('search_path', imago.app_search_path(), true);
   update ${source.relation} s
   set ${sets}
-  where s.${source.key.quoted} = any (keys)
+  where ${walk.among('s')}
     and ${pending(mirror)}`,
   );
 }
@@ -206,20 +211,23 @@ function steps({ targets, steps: own = [], lastSteps = [] }: Mirror): Step[] {
  * SQL to put before a statement of a sync. A value of the new side beside an old side without any is left alone by apply; where
  * the old side has just been emptied, and the new one was not written, it follows.
  */
-function emptying({ source: { relation, key }, targets, origins }: Mirror): string {
+function emptying({ plan, source, targets, origins }: Mirror): string {
+  const { relation } = source;
+  const walk = walkOf(plan, source);
   const values = (of: string) => row(targets.map(({ quoted, type }) => comparable(`${of}.${quoted}`, type)));
   return `with emptied as (
       update ${relation} s set ${targets.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ')}
-      from new_rows n join old_rows o on o.${key.quoted} = n.${key.quoted}
-      where s.${key.quoted} = n.${key.quoted} and ${allNull(origins)} and (${anyValue(targets)})
+      from new_rows n join old_rows o on ${walk.same('o', 'n')}
+      where ${walk.same('s', 'n')} and ${allNull(origins)} and (${anyValue(targets)})
         and ${values('n')} is not distinct from ${values('o')})`;
 }
 
 function registration(mirror: Mirror): string {
   const { plan, source, targets, origins } = mirror;
-  const { relation, key } = source;
+  const { relation } = source;
+  const walk = walkOf(plan, source);
   const names = (filled: readonly Filled[]) => `array[${filled.map(({ name }) => literal(name)).join(', ')}]`;
-  const applying = `select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`;
+  const applying = `select ${plan}.apply(array(select ${walk.of('n')} from new_rows n))`;
   const sync = (
     name: string,
     event: 'insert' | 'update',
@@ -228,7 +236,7 @@ function registration(mirror: Mirror): string {
   ): string => {
     const columns = event === 'insert' ? 'null' : names(direction === 'back' ? targets : origins);
     const flags = direction === 'back' ? 'false, true' : 'true, false';
-    return `${literal(name)}, ${literal(relation)}, '{${event}}', ${columns}, ${literal(key.name)}, '${direction}', ${flags},
+    return `${literal(name)}, ${literal(relation)}, '{${event}}', ${columns}, ${literal(walk.column)}, '${direction}', ${flags},
    ${literal(statement)})`;
   };
   const forward = [sync('new rows', 'insert', 'forward', applying)];
@@ -236,7 +244,7 @@ function registration(mirror: Mirror): string {
   if (origins.length > 0) {
     const sets = origins.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ');
     const goingBack = `update ${relation} s set ${sets} from new_rows n
-    where s.${key.quoted} = n.${key.quoted} and ${differ(targets)} and ${differ(origins)}`;
+    where ${walk.same('s', 'n')} and ${differ(targets)} and ${differ(origins)}`;
     forward.push(
       sync('changes of the old side', 'update', 'forward', `${emptying(mirror)}\n    ${applying}`),
     );
@@ -252,13 +260,13 @@ function registration(mirror: Mirror): string {
   ('${plan}', 1, 'columns, views', 'prepare');
 ${stepRows(plan, steps(mirror))}
 insert into imago.plan_write (plan, position, relation, entity_column, columns) values
-  ('${plan}', 1, ${literal(relation)}, ${literal(key.name)}, ${names(targets)});
+  ('${plan}', 1, ${literal(relation)}, ${literal(walk.column)}, ${names(targets)});
 
 insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, direction, creates, strict, statement) values
 ${syncs.join(',\n')};
 
 insert into imago.plan_check (plan, position, name, severity, phase, source, key_column, fix, meaning, remedy) values
-  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(key.name)}, 'apply',
+  ('${plan}', 1, 'sides_differ', 'error', 'after', ${literal(relation)}, ${literal(walk.column)}, 'apply',
    ${literal(`A row has not got ${targets.map(({ name }) => name).join(', ')}: it came later, failed, or is held.`)},
    'Call migrate_batch, or retry_failed_migrations for what has failed.')${unfitCheck(mirror)};
 
@@ -266,41 +274,46 @@ select imago.revoke_plan_functions('${plan}');
 `;
 }
 
-function unfitCheck({ plan, source: { relation, key }, unfit }: Mirror): string {
+function unfitCheck({ plan, source, unfit }: Mirror): string {
   if (unfit === undefined) return '';
+  const { relation } = source;
+  const walk = walkOf(plan, source);
   return `,
-  ('${plan}', 2, 'unfit_values', 'error', 'before', ${literal(relation)}, ${literal(key.name)}, null,
+  ('${plan}', 2, 'unfit_values', 'error', 'before', ${literal(relation)}, ${literal(walk.column)}, null,
    'A row holds a value that the new side cannot have.',
    'Change the value. A run would set the row aside.')`;
 }
 
 function conformance(mirror: Mirror): string {
   const { plan, source, targets, origins } = mirror;
-  const { relation, key, columns } = source;
+  const { relation, keys, columns } = source;
+  const walk = walkOf(plan, source);
   /** Gives one row what another has. On the new side one that is moved: what the app makes there besides stays its own. */
   const copied = (
     { quoted }: Pick<Column, 'quoted'>,
     isNew = false,
   ) => `update ${relation} s set ${quoted} = o.${quoted}
-from (select ${quoted} from ${relation} where ${quoted} is not null order by ${key.quoted} offset :n % 7 limit 1) o
-where s.${key.quoted} = (select ${key.quoted} from ${relation} order by ${key.quoted} offset :n % 50 limit 1)${isNew ? ` and s.${quoted} is not null` : ''}`;
+from (select ${quoted} from ${relation} where ${quoted} is not null order by ${walk.list()} offset :n % 7 limit 1) o
+where ${walk.tuple('s')} = (select ${walk.list()} from ${relation} order by ${walk.list()} offset :n % 50 limit 1)${isNew ? ` and s.${quoted} is not null` : ''}`;
   /** Gives a row that has what the plan gave it a value that no other has, or another row has. */
   const own = ({ quoted, type }: Pick<Filled, 'quoted' | 'type'>) => {
-    const other = `(select o.${quoted} from ${relation} o where o.${quoted}::text <> s.${quoted}::text order by o.${key.quoted} limit 1)`;
+    const other = `(select o.${quoted} from ${relation} o where o.${quoted}::text <> s.${quoted}::text order by ${walk.list('o')} limit 1)`;
     const value = /^(text|character|varchar|citext)/.test(type)
       ? "'own :n'"
       : /^(smallint|integer|bigint|numeric|real|double)/.test(type)
         ? '1000 + :n % 1000'
         : other;
     return `update ${relation} s set ${quoted} = ${value}
-where s.${key.quoted} = (
-  select s.${key.quoted} from ${relation} s where (${anyValue(targets)}) and not (${differ(targets)})
-  order by s.${key.quoted} offset :n % 5 limit 1)`;
+where ${walk.tuple('s')} = (
+  select ${walk.list('s')} from ${relation} s where (${anyValue(targets)}) and not (${differ(targets)})
+  order by ${walk.list('s')} offset :n % 5 limit 1)`;
   };
   const [target] = targets;
   const first =
     origins[0] ??
-    columns.find(({ name, generated, numbered }) => name !== key.name && !generated && !numbered);
+    columns.find(
+      ({ name, generated, numbered }) => !keys.some((key) => key.name === name) && !generated && !numbered,
+    );
   return `# What imago plan test ${plan} tries, besides what holds for every plan.
 
 # So many rows, made up by rows.sql.
@@ -308,7 +321,7 @@ entities = 60
 
 # SQL that lists, as entity, the key of each row whose two sides differ. Rows that have yet to be moved may be listed.
 differing = '''
-select s.${key.quoted} as entity from ${relation} s
+select ${walk.of('s')} as entity from ${relation} s
 where ${pending(mirror)}
 '''
 

@@ -7,7 +7,7 @@ create table imago.plan (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   stage integer not null default 1 check (stage = 1),
   external boolean not null default false,
   prepared_at timestamptz,
@@ -30,8 +30,8 @@ comment on column imago.plan.title is 'What it does, in one line, for people.';
 comment on column imago.plan.source_schema is 'Schema of the table that the plan walks.';
 comment on column imago.plan.source_table is 'The table that the plan walks: its rows are the entities.';
 comment on column imago.plan.source is 'Computed: the quoted name of the table that the plan walks.';
-comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it.';
-comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan.key_column is 'Unique column of the table that names an entity; the walk goes along it. Of a key of several columns all of them, as an array is written: {organization_id,user_id}.';
+comment on column imago.plan.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema.';
 comment on column imago.plan.entity_singular is 'What one entity is called, like user. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan.entity_plural is 'What several entities are called, like users. Null: the table''s name.';
 comment on column imago.plan.stage is 'Kept by the engine: always 1. The row itself is the plan''s first stage; imago.plan_stage has further ones.';

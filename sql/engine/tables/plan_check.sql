@@ -30,7 +30,7 @@ comment on column imago.plan_check.meaning is 'What it means when the check find
 comment on column imago.plan_check.remedy is 'What to do then.';
 comment on column imago.plan_check.routine is 'A check that looks: a function (imago.plan) returning jsonb. Its findings have object, message and hint each; facts are figures by name.';
 comment on column imago.plan_check.source is 'A check that walks: the relation whose key is walked.';
-comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key.';
+comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
 comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';

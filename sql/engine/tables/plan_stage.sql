@@ -7,7 +7,7 @@ create table imago.plan_stage (
   key_column text not null,
   entity_singular text check (entity_singular <> ''),
   entity_plural text check (entity_plural <> ''),
-  key_type text check (key_type in ('uuid', 'integer', 'bigint', 'text')),
+  key_type text,
   external boolean not null default false,
   primary key (plan, number),
   check ((entity_singular is null) = (entity_plural is null))
@@ -18,8 +18,8 @@ comment on column imago.plan_stage.number is 'A run goes from stage 1, the plan'
 comment on column imago.plan_stage.source_schema is 'Schema of the table that the stage walks.';
 comment on column imago.plan_stage.source_table is 'The table that the stage walks: its rows are the stage''s entities.';
 comment on column imago.plan_stage.source is 'Computed: the quoted name of the table that the stage walks.';
-comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity.';
-comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step.';
+comment on column imago.plan_stage.key_column is 'Unique column of the table that names an entity; of a key of several columns all of them: {organization_id,user_id}.';
+comment on column imago.plan_stage.key_type is 'Kept by the engine: type of the key, found by the first prepare step. Of several columns the type key of the plan''s schema, key_<number>.';
 comment on column imago.plan_stage.entity_singular is 'What one entity of this stage is called. Null: the table''s name, its last s left off where that leaves the singular.';
 comment on column imago.plan_stage.entity_plural is 'What several entities of this stage are called. Null: the table''s name.';
 comment on column imago.plan_stage.external is 'The stage is done outside of the database, by a function of yours. read_<number>(keys) gives it rows, apply_<number>(keys, results) writes what it returns.';

@@ -28,7 +28,7 @@ comment on column imago.plan_sync.name is 'What people read of the sync: in the 
 comment on column imago.plan_sync.relation is 'The table that the app writes, as SQL writes it.';
 comment on column imago.plan_sync.events is 'Kinds of the app''s statements that the sync follows.';
 comment on column imago.plan_sync.columns is 'An update counts only for rows in which one of these has changed; null means any.';
-comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity.';
+comment on column imago.plan_sync.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}.';
 comment on column imago.plan_sync.direction is 'forward: from the old side to the new, journaled. back: from the new side to the old. A rollback takes what forward wrote back; what back writes is the app''s own and stays, and the journal of the new side moves along.';
 comment on column imago.plan_sync.statement is 'SQL that reads new_rows and old_rows, the rows that the app has changed, and writes the other side. old_rows is empty for an insert, new_rows for a delete.';
 comment on column imago.plan_sync.strict is 'An error fails the app''s write. Otherwise it is logged and the entity is left pending.';

@@ -29,7 +29,7 @@ comment on column imago.plan_write.plan is 'The plan that writes.';
 comment on column imago.plan_write.position is 'Order of writing. Rollback restores in the opposite order of reference: updates first, inserted rows last. Deleted rows are back before what refers to them.';
 comment on column imago.plan_write.stage is 'The stage whose entities the rows belong to. The engine gives shared rows one of their own, 0 and below.';
 comment on column imago.plan_write.relation is 'The table that is written, as SQL writes it: public."Gigs".';
-comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity; null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
+comment on column imago.plan_write.entity_column is 'Column of the relation that names the entity. Of a key of several columns all of them, in its order: {organization_id,user_id}. Null for rows that several entities share, or that belong to none. Each of these is journaled under its own key, in a stage of its own (0, -1, …, set by prepare) that goes back last, when nothing refers to it any more.';
 comment on column imago.plan_write.inserts is 'The plan inserts rows into the relation; a rollback removes them.';
 comment on column imago.plan_write.columns is 'Columns that the plan sets in rows of the app; a rollback gives them back what they held.';
 comment on column imago.plan_write.points_to is 'Declared columns that refer to rows which the plan inserts: {"avatar_id": "public.avatars"}.';

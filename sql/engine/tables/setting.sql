@@ -45,4 +45,6 @@ insert into imago.setting (name, value, note) values
   ('direct_mb', '256', 'tables from so many megabytes on are validated outside of a call, over a database connection'),
   ('kept_runs', '50', 'runs of a plan that are kept, with their batches and lines of the log, when a new one begins; older ones are dropped'),
   ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
+  ('notify', '', 'how people are told of what happens to runs: net, driver, realtime, or several of these; empty: not at all. notify_migrations sets it'),
+  ('notify_held_s', '60', 'people are told of a run that has been held for so many seconds'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');

@@ -15,7 +15,7 @@ begin
       result := imago.move_forward(run, plan, keys, path, fixed, results);
     else
       -- Of the key's own type once for all that it does.
-      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', plan.key_type)
+      execute format('select b.* from imago.move_back($1, $2, $3::%s[], $4, $5) b', imago.kept_type(plan))
       into result using run, plan, keys, path, careful;
     end if;
     result.outcome := 'moved';

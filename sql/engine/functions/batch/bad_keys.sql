@@ -19,9 +19,9 @@ begin
   end if;
   free := imago.lock_entities(plan, segment, true);
   execute format(
-    'select coalesce(array_agg(%1$I::text order by %1$I), ''{}'') from %2$s
-     where %1$I = any ($1::%3$s[]) and %1$I::text <> all ($2)',
-    plan.key_column, plan.source, plan.key_type)
+    'select coalesce(array_agg(k.text order by k.key), ''{}'') from (select %s as key, %s as text from %s s where %s) k where k.text <> all ($2)',
+    imago.key_of(plan, 's'), imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source,
+    imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('($1::%s[])', plan.key_type)))
   into result using segment, free;
   return result;
 end

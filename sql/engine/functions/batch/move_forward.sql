@@ -10,6 +10,7 @@ set jit = off
 as $$
 declare
   apply text := case when fixed.id is null then imago.plan_object(plan, 'apply') else format('%I.%I', plan.name, fixed.fix) end;
+  app_path constant text := imago.app_search_path();
   result imago.attempt;
   todo record;
   still record;
@@ -24,7 +25,7 @@ begin
   result.rows := '{}';
   keys := imago.lock_entities(plan, keys);
   -- A later statement than the lock: it sees what the transaction that held the entity before us has done.
-  select * into todo from imago.still_to_move(plan, fixed, keys);
+  select * into todo from imago.still_to_move(plan, fixed, keys, app_path);
   if todo.amount = 0 then
     return result;
   end if;
@@ -45,7 +46,7 @@ begin
   still := todo;
   for round in 1..3 loop
     perform set_config('imago.batch', plan.name || ':' || result.batch, true);
-    perform set_config('search_path', imago.app_search_path(), true);
+    perform set_config('search_path', app_path, true);
     if results is null then
       execute format('select %s($1::%s[])', apply, plan.key_type) using still.keys;
     else
@@ -55,7 +56,7 @@ begin
     set constraints all immediate;
     perform pg_catalog.set_config('search_path', '', true);
     perform set_config('imago.batch', '', true);
-    select * into still from imago.still_to_move(plan, fixed, todo.keys);
+    select * into still from imago.still_to_move(plan, fixed, todo.keys, app_path);
     exit when still.amount = 0;
   end loop;
   if still.amount > 0 then

@@ -6,16 +6,15 @@ set search_path = ''
 -- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
 declare
+  tables oid[] := array[relation];
   written oid;
-  plain boolean := exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind <> 'p');
 begin
   -- A partition may have triggers of its own, which fire for statements that name its parent. One after the other: joined, the
   -- planner would rather ask of every trigger there is whose it is.
-  for written in
-    select has_app_trigger.relation
-    union all
-    select p.relid from pg_catalog.pg_partition_tree(case when not plain then has_app_trigger.relation end) p where p.level > 0
-  loop
+  if exists (select from pg_catalog.pg_class c where c.oid = relation and c.relkind = 'p') then
+    tables := array(select p.relid from pg_catalog.pg_partition_tree(relation) p);
+  end if;
+  foreach written in array tables loop
     if exists (
       select from pg_catalog.pg_trigger t
       join pg_catalog.pg_proc p on p.oid = t.tgfoid

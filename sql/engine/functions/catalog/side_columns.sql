@@ -9,7 +9,7 @@ begin
   return (
     select coalesce(array_agg(c order by n), '{}')
     from unnest(imago.stored_columns(write.relation)) with ordinality s(c, n)
-    where c <> all (write.columns || write.key_columns) and c is distinct from write.entity_column);
+    where c <> all (write.columns || write.key_columns || imago.key_names(write.entity_column)));
 end
 $$;
 comment on function imago.side_columns(imago.plan_write) is 'Columns of a declared relation that the plan does not write. What triggers of the app change in them is journaled beside.';

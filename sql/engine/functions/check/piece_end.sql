@@ -7,12 +7,14 @@ set enable_indexonlyscan = on
 set max_parallel_workers_per_gather = 0
 as $$
 declare
-  key record := imago.walked_key(plan_check.source, plan_check.key_column);
-  rest text := imago.walk_range(format('s.%I', key.name), key.type, cursor_key, null);
+  key constant record := imago.key_of_check(plan_check);
+  listed constant text := imago.key_list(key.key_column, 's');
+  rest text := imago.walk_range(listed, key.type, cursor_key, null, cardinality(imago.key_names(key.key_column)) > 1);
 begin
   if size is not null then
     execute format(
-      'select s.%1$I::text from %2$s s where %3$s order by s.%1$I offset $2 limit 1', key.name, plan_check.source, rest)
+      'select %s from %s s where %s order by %s offset $2 limit 1',
+      imago.text_of_key(key.type, imago.key_sql(key.key_column, key.type, 's')), plan_check.source, rest, listed)
     into last_key using cursor_key, size - 1;
     rows := size;
   end if;

@@ -4,7 +4,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select imago.walk_range('f.key', k.type, cursor_key, last_key)
-  from imago.walked_key(plan_check.source, plan_check.key_column) k
+  select imago.walk_range(imago.key_parts(k.type, 'f.key'), k.type, cursor_key, last_key, cardinality(imago.key_names(k.key_column)) > 1)
+  from imago.key_of_check(plan_check) k
 $$;
 comment on function imago.piece_range(imago.plan_check, text, text) is 'SQL condition: f.key lies in the piece after $1 up to $2.';

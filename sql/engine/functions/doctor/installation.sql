@@ -14,6 +14,7 @@ as $$
     'triggers', imago.installed_triggers(),
     'undo', imago.installed_undo(),
     'cron', imago.installed_jobs(),
-    'governor', imago.installed_governor())
+    'governor', imago.installed_governor(),
+    'notices', imago.installed_notices())
 $$;
 comment on function imago.installation() is 'What is installed, for the doctor: functions, tables, triggers, undo tables and jobs, each with its owner and state.';

@@ -35,8 +35,8 @@ begin
   perform set_config('lock_timeout', imago.setting_number('lock_timeout_ms')::text, true);
 
   execute format(
-    'select coalesce(array_agg(k::text order by k), ''{}'') from (select %1$I as k from %2$s order by %1$I limit $1 offset $2) window_keys',
-    plan.key_column, plan.source)
+    'select array(select %s from %s s order by %s limit $1 offset $2)',
+    imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
   into keys using batch_size, batch_offset;
   select coalesce(array_agg(k order by n), '{}') into todo
   from unnest(imago.pending_or_unknown(plan, imago.in_cohort(plan, keys))) with ordinality p(k, n)

@@ -8,24 +8,26 @@ declare
   first_key text;
   result bigint;
   pending constant text := format(
-    'select p.entity::text from %1$I.pending p
-     where p.entity::text not in (select imago.set_aside_keys($1, ''forward''))
+    'select %5$s from %1$I.pending p
+     where %5$s not in (select imago.set_aside_keys($1, ''forward''))
        -- What no window can reach is left to the end of the run.
-       and exists (select from %2$s s where s.%3$I = p.entity) and %4$s', plan.name, plan.source, plan.key_column, imago.cohort_sql(plan, 'p.entity'));
+       and exists (select from %2$s s where %3$s) and %4$s', plan.name, plan.source, imago.same_key(plan, 's', 'p.entity'), imago.cohort_sql(plan, 'p.entity'),
+    imago.text_of_key(plan.key_type, 'p.entity'));
+  own constant text := imago.key_parts(plan.key_type, 'p.entity');
   boundary text;
 begin
-  execute format('select %1$I::text from %2$s order by %1$I limit 1 offset $1', plan.key_column, plan.source)
+  execute format('select %s from %s s order by %s limit 1 offset $1', imago.text_of_key(plan.key_type, imago.key_of(plan, 's')), plan.source, imago.key_list(plan.key_column, 's'))
     into boundary using batch_offset + size;
   if boundary is not null then
-    execute pending || format(' and p.entity >= $2::%s order by p.entity limit 1', plan.key_type) into first_key using plan.name, boundary;
+    execute pending || format(' and (%1$s) >= (%2$s) order by %1$s limit 1', own, imago.key_parts(plan.key_type, '$2::' || plan.key_type)) into first_key using plan.name, boundary;
   end if;
   if first_key is null then
-    execute pending || ' order by p.entity limit 1' into first_key using plan.name;
+    execute pending || format(' order by %s limit 1', own) into first_key using plan.name;
   end if;
   if first_key is null then
     return null;
   end if;
-  execute format('select count(*) from %s where %I < $1::%s', plan.source, plan.key_column, plan.key_type) into result using first_key;
+  execute format('select count(*) from %s s where (%s) < (%s)', plan.source, imago.key_list(plan.key_column, 's'), imago.key_parts(plan.key_type, '$1::' || plan.key_type)) into result using first_key;
   return result;
 exception when query_canceled then
   -- What the window has moved is worth more than knowing where the next one is; but going round in circles is worth nothing.

@@ -1,9 +1,13 @@
 create or replace function imago.count_failed(run_id bigint)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
 as $$
-  select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large')
+begin
+  return (
+    select count(*) from imago.failure f where f.run = run_id and f.kind in ('failed', 'too_large'));
+end
 $$;
 comment on function imago.count_failed(bigint) is 'Entities that count against the error budget of a run.';

@@ -30,6 +30,10 @@ begin
     jsonb_strip_nulls(jsonb_build_object('constraint', nullif(constraint_name, ''), 'table', nullif(table_name, ''),
                                          'column', nullif(column_name, ''), 'reason', reason, 'raised_by', set_aside.raised_by)) || imago.stage_label(set_aside.stage),
     entity, sqlstate);
+  if kind in ('failed', 'too_large', 'unreachable') then
+    perform imago.notify(run, 'failure', jsonb_build_object(
+      'kind', kind, 'sqlstate', sqlstate, 'table', nullif(table_name, ''), 'constraint', nullif(constraint_name, '')), coalesce(run.created_at, '-infinity'));
+  end if;
 end
 $$;
 comment on function imago.set_aside(imago.run, text, text, text, text, text, text, text, integer, text) is 'Records an entity that could not be moved, or must not be, and logs it.';

@@ -18,11 +18,11 @@ begin
   execute format(
     'update imago_undo.%1$I j set print = %2$s
      from %3$s t join (%4$s) f on %5$s
-     where j.entity = t.%6$I::%7$s and j.op = ''i'' and %8$s
+     where j.entity = (%6$s)::%7$s and j.op = ''i'' and %8$s
        and %10$s = array[%9$s]::integer[]',
     write.undo_table, imago.fingerprint('t', write.inserted_columns), relation, former,
     imago.each_column('f.%2$I = t.%2$I', relation, write.key_columns, ' and '),
-    coalesce(write.entity_column, write.key_columns[1]), imago.entity_type(write.undo_table),
+    imago.entity_sql(write, 't'), imago.entity_type(write.undo_table),
     imago.each_column('j.key_%1$s::%3$s = t.%2$I', relation, write.key_columns, ' and '),
     -- With the former values put in, a row that nobody has edited otherwise has the print of the journal.
     (select string_agg(imago.fingerprint_part(case when c = any (columns) then 'f' else 't' end, c), ', ' order by n)

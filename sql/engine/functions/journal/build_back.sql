@@ -5,7 +5,7 @@ volatile
 set search_path = ''
 as $$
 declare
-  key_type constant text := (imago.plan_at_stage(imago.find_plan(write.plan), write.stage)).key_type;
+  key_type constant text := imago.kept_type(imago.plan_at_stage(imago.find_plan(write.plan), write.stage));
   undo constant text := format('imago_undo.%I', write.undo_table);
   -- By way of a subquery, as in keys_sql.
   mine constant text := format('= any ((select imago_keys::%1$s[])::%1$s[])', key_type);

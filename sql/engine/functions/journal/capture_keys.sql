@@ -10,13 +10,13 @@ as $$
     'if %1$s%2$s then
        if imago_fires and coalesce(current_setting(''imago.back'', true), '''') = '''' then
          raise exception using errcode = ''IM068'', message = ''a row got another key while a batch wrote it'', table = %3$L, detail = (
-           select coalesce(jsonb_agg(distinct n.%4$I::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
+           select coalesce(jsonb_agg(distinct (%4$s)::text), ''[]'') from new_rows n where not exists (select from old_rows o where %5$s))::text;
        end if;
        raise exception using errcode = ''IM072'', message = ''a primary key was changed'', table = %3$L;
      end if; ',
     case when not k.deferrable and write.columns <> '{}' then '(imago_journaled is distinct from imago_rows) and ' end,
     imago.identity_changed(write.relation, write.key_columns, k.deferrable),
-    write.relation, write.entity_column,
+    write.relation, imago.entity_sql(write, 'n'),
     imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and '))
   from (
     select exists (

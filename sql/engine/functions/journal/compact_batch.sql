@@ -18,7 +18,7 @@ begin
       'select $2 || coalesce(array_agg(distinct n.entity::text), ''{}'') from imago_undo.%I n where n.batch = $1%s',
       write.undo_table, case when write.stage = plan.stage then ' and n.op = ''n''' else '' end)
     into entities using batch, case when write.stage = plan.stage then keys else '{}' end;
-    key_type := (imago.plan_at_stage(plan, write.stage)).key_type;
+    key_type := imago.kept_type(imago.plan_at_stage(plan, write.stage));
 
     if write.deletes then
       perform imago.compact_deleted(write, key_type, batch, entities);

@@ -19,7 +19,7 @@ begin
     ) w
     cross join lateral (
       select w.stage, case when renamed then imago.name_now(plan_name, w.source) else w.source end as source,
-        case when renamed then imago.name_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
+        case when renamed then imago.key_now(plan_name, w.source, w.key_column) else w.key_column end as key_column) v
     where v.source = find_identity.relation
     union all
     select row(w.stage, w.key_columns[1])::imago.identity_walk
@@ -35,9 +35,9 @@ begin
   result.columns := array(
     select distinct i.name
     from (
-      select unnest(w.key_columns || w.entity_column) as name from unnest(result.writes) w where w.relation = find_identity.relation
+      select unnest(w.key_columns || imago.key_names(w.entity_column)) as name from unnest(result.writes) w where w.relation = find_identity.relation
       union all
-      select w.key_column from unnest(result.walks) w
+      select unnest(imago.key_names(w.key_column)) from unnest(result.walks) w
       union all
       select f.referenced from unnest(result.refs) f
     ) i

@@ -10,7 +10,7 @@ declare
   wanted text;
 begin
   for staged in select s.* from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name loop
-    wanted := imago.key_type(staged.source, staged.key_column);
+    wanted := imago.found_key_type(staged);
     continue when wanted = staged.key_type;
     for write in select w.* from imago.stage_writes(staged) w loop
       execute format('alter table imago_undo.%I alter column entity type %s using entity::text::%s', write.undo_table, wanted, wanted);

@@ -16,7 +16,7 @@ begin
     return;
   end if;
   foreach walk in array identity.walks loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, walk.key_column)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, walk.key_column, imago.record_type(plan_name, walk.stage)) c;
     if changed.was <> '{}' then
       perform imago.follow_entities(plan_name, walk.stage, changed.was, changed.becomes);
       for write in
@@ -30,7 +30,7 @@ begin
     end if;
   end loop;
   foreach reference in array identity.refs loop
-    select c.* into changed from imago.changed_values(moves, array_position(identity.columns, reference.referenced)) c;
+    select c.* into changed from imago.changed_keys(moves, identity.columns, reference.referenced) c;
     if changed.was <> '{}' then
       select w.* into write from unnest(identity.writes) w where w.id = reference.write_id;
       perform imago.follow_references(write, reference.name, changed.was, changed.becomes);

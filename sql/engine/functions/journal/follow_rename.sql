@@ -21,10 +21,10 @@ begin
     update imago.declared d set relation = becomes where d.plan = plan_name and d.relation = move_relation;
     return;
   end if;
-  update imago.plan p set key_column = becomes where p.name = plan_name and p.source = move_relation and p.key_column = follow_rename.name;
-  update imago.plan_stage t set key_column = becomes where t.plan = plan_name and t.source = move_relation and t.key_column = follow_rename.name;
+  update imago.plan p set key_column = imago.renamed_key(p.key_column, follow_rename.name, becomes) where p.name = plan_name and p.source = move_relation;
+  update imago.plan_stage t set key_column = imago.renamed_key(t.key_column, follow_rename.name, becomes) where t.plan = plan_name and t.source = move_relation;
   update imago.plan_write w set
-    entity_column = case w.entity_column when follow_rename.name then becomes else w.entity_column end,
+    entity_column = imago.renamed_key(w.entity_column, follow_rename.name, becomes),
     columns = array_replace(w.columns, follow_rename.name, becomes),
     key_columns = array_replace(w.key_columns, follow_rename.name, becomes),
     inserted_columns = array_replace(w.inserted_columns, follow_rename.name, becomes),
@@ -35,7 +35,7 @@ begin
   where w.plan = plan_name and w.relation = move_relation
   returning * into write;
   update imago.plan_sync s set
-    entity_column = case s.entity_column when follow_rename.name then becomes else s.entity_column end,
+    entity_column = imago.renamed_key(s.entity_column, follow_rename.name, becomes),
     fills = case s.fills when follow_rename.name then becomes else s.fills end,
     columns = array_replace(s.columns, follow_rename.name, becomes)
   where s.plan = plan_name and s.relation = move_relation;

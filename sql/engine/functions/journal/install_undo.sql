@@ -48,8 +48,8 @@ begin
     definition := definition || ', width smallint, ' || imago.each_column('old_%1$s %4$s', write.relation, write.deleted_columns);
   end if;
   plan := imago.plan_at_stage(plan, write.stage);
-  select concat_ws(' ', c.kept, c.collated) into entity_type
-  from imago.journal_columns(plan.source, array[plan.key_column]) c;
+  select case cardinality(imago.key_names(plan.key_column)) when 1 then concat_ws(' ', c.kept, c.collated) else 'text collate "C"' end into entity_type
+  from imago.journal_columns(plan.source, imago.key_names(plan.key_column)) c limit 1;
 
   execute format(
     'create table if not exists imago_undo.%I (batch bigint not null, entity %s not null, op "char" not null, %s, print integer[], side jsonb)',

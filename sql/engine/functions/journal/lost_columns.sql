@@ -14,9 +14,14 @@ as $$
        or exists (
          select from imago.plan_write w
          where w.plan = plan_name and w.relation = m.relation
-           and (m.name = any (w.columns || w.key_columns) or m.name = w.entity_column))
+           and (m.name = any (w.columns || w.key_columns) or m.name = any (imago.key_names(w.entity_column))))
        or exists (
          select from imago.plan p cross join lateral imago.plan_stages(p) s
-         where p.name = plan_name and s.source = m.relation and s.key_column = m.name))
+         where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
+  union all
+  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s anew',
+    f.type, f.field, s.key_type, f.field_type, imago.plan_object(s, 'pending'))
+  from imago.plan p cross join lateral imago.plan_stages(p) s cross join lateral imago.unlike_fields(s) f
+  where p.name = plan_name
 $$;
 comment on function imago.lost_columns(text) is 'Tables and columns that a plan needs to go forward or back, and that are not there any more.';

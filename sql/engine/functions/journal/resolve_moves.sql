@@ -10,7 +10,8 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
-  entity integer := array_position(names, coalesce(write.entity_column, write.key_columns[1])) - 1;
+  owner constant text := coalesce(write.entity_column, write.key_columns[1]);
+  record_type constant text := imago.record_type(write.plan, write.stage);
   key text := (select format('array[%s]', string_agg(format('m %%1$s ->> %s', array_position(names, c) - 1), ', ' order by n))
                from unnest(write.key_columns) with ordinality u(c, n));
   is_there text := format('exists (select from %s t where %s)', write.relation,
@@ -23,7 +24,7 @@ begin
   -- was given, it was given something else after that.
   execute format(
     'with recursive moved as materialized (
-       select n, %1$s as old_key, %2$s as new_key, m -> 0 ->> %3$s as old_entity, m -> 1 ->> %3$s as new_entity
+       select n, %1$s as old_key, %2$s as new_key, %3$s as old_entity, %6$s as new_entity
        from jsonb_array_elements($1) with ordinality x(m, n)
      ), walk as (
        select n, n as last, old_key, new_key, old_entity, new_entity from moved
@@ -41,7 +42,8 @@ begin
        from ends e where e.n not in (select w.last from walk w where w.last <> w.n)
      )
      select coalesce(jsonb_agg(to_jsonb(o)), ''[]'') from own o',
-    format(key, '-> 0'), format(key, '-> 1'), entity, format(is_there, 'w.new_key'), format(is_there, 'e.new_key'))
+    format(key, '-> 0'), format(key, '-> 1'), imago.moved_key(names, owner, record_type, 'm -> 0'), format(is_there, 'w.new_key'), format(is_there, 'e.new_key'),
+    imago.moved_key(names, owner, record_type, 'm -> 1'))
   into result using moves, write.plan, declared, imago.nobody(write.undo_table);
   return result;
 end

@@ -13,7 +13,7 @@ begin
     return writes;
   end if;
   foreach write in array writes loop
-    write.entity_column := case when write.entity_column is not null then imago.name_now(plan_name, write.relation, write.entity_column) end;
+    write.entity_column := case when write.entity_column is not null then imago.key_now(plan_name, write.relation, write.entity_column) end;
     write.key_columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.key_columns) with ordinality u(c, n) order by n);
     write.columns := array(select imago.name_now(plan_name, write.relation, c) from unnest(write.columns) with ordinality u(c, n) order by n);
     write.inserted_columns := array(

@@ -24,19 +24,22 @@ begin
     cross join generate_series(1, lanes) n;
   end if;
   execute format(
-    'select array_agg(b::text order by b)
+    'select array_agg(%2$s order by b)
      from (
        select distinct on (part) b
-       from (
-         select b, ntile($4) over (order by b) as part
-         from pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
-         where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited
-       ) parts
+       from (select b, ntile($4) over (order by b) as part from %1$s) parts
        where part < $4
        order by part, b desc
      ) cuts',
-    coalesce(plan.key_type, 'text'))
-  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted;
+    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
+      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
+    -- Statistics know each column by itself: some blocks of the table are read instead.
+    else format('(select %s as b from %s s tablesample system ($5)) keys', case run.direction
+      when 'rollback' then imago.text_of_key(plan.key_type, imago.key_of(plan, 's')) || ' collate "C"' else imago.key_of(plan, 's') end, plan.source) end,
+    imago.text_of_key(case run.direction when 'rollback' then 'text' else coalesce(plan.key_type, 'text') end, 'b'))
+  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
+    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
   select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)

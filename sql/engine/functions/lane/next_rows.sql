@@ -6,19 +6,20 @@ as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := plan.source;
+  kept constant text := imago.kept_type(plan);
 begin
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
         string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', plan.key_type, cursor_key, lane.upper_key)), ' union '),
-        format('select null::%s as entity where false', plan.key_type)))
+          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;
     end if;
     keys := imago.walk_keys(relation, case run.direction when 'forward' then plan.key_column else 'entity' end,
-      plan.key_type, cursor_key, lane.upper_key, lane.batch_size);
+      case run.direction when 'forward' then plan.key_type else kept end, cursor_key, lane.upper_key, lane.batch_size);
     places := keys;
     rows := cardinality(keys);
     return;
@@ -26,11 +27,12 @@ begin
   -- In the journal an entity can have several rows. It is done with its last one: what lies before that is behind the cursor then.
   execute (
     select format(
-      'select array_agg(n.k::text order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
+      'select array_agg(n.k order by n.place), array_agg(n.place::text order by n.place), sum(n.rows) from (
          select r.k, max(r.place) as place, count(*) as rows from (
-           select %1$I as k, ctid as place from %2$I.%3$I where ctid > $1::tid and ctid <= $2::tid order by ctid limit $3) r
+           select %1$s as k, t.ctid as place from %2$I.%3$I t where t.ctid > $1::tid and t.ctid <= $2::tid order by t.ctid limit $3) r
          group by r.k) n',
-      w.key_column, w.relation_schema, w.relation_name)
+      case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
+      w.relation_schema, w.relation_name)
     from imago.walked_rows(run, plan) w)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end

@@ -26,10 +26,11 @@ begin
   -- The view may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
-    'select coalesce(array_agg(entity::text order by entity), ''{}'') from (
-       select entity from (%s) l
-       where case when entity is null then not $5 else entity::text not in (select imago.set_aside_keys($1, $2, stage => $4)) end%s
-       limit $3) first_ones', source, within)
+    'select coalesce(array_agg(%3$s order by entity), ''{}'') from (
+       select entity from (%1$s) l
+       where case when entity is null then not $5 else %3$s not in (select imago.set_aside_keys($1, $2, stage => $4)) end%2$s
+       limit $3) first_ones', source, within,
+    imago.text_of_key(case run.direction when 'forward' then plan.key_type else 'text' end, 'entity'))
   into result using plan.name, run.direction, most, plan.stage,
     exists (select from imago.failure f where f.plan = plan.name and f.direction = run.direction and f.stage = plan.stage and f.entity is null);
   return result;

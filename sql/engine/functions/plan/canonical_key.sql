@@ -7,7 +7,7 @@ as $$
 declare
   result text;
 begin
-  execute format('select ($1::%s)::text', plan.key_type) into result using entity;
+  execute format('select %s', imago.text_of_key(plan.key_type, '$1::' || plan.key_type)) into result using entity;
   return result;
 end
 $$;

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
 declare
-  condition constant text := imago.cohort_sql(staged, 'source.' || quote_ident(staged.key_column));
+  condition constant text := imago.cohort_sql(staged, imago.key_of(staged, 'source'));
   rows constant bigint := greatest(1, imago.estimated_rows(staged.source));
   share numeric := 0;
   taken imago.cohort_taken;

@@ -7,7 +7,7 @@ as $$
 declare
   concerned constant text := imago.concerned_rows(staged);
   is_whole constant boolean := concerned = staged.source;
-  within constant text := imago.cohort_sql(staged, case when is_whole then 'c.' || quote_ident(staged.key_column) else 'c.entity' end);
+  within constant text := imago.cohort_sql(staged, case when is_whole then imago.key_of(staged, 'c') else 'c.entity' end);
   counts jsonb;
   noted imago.run_stage;
 begin

@@ -15,7 +15,7 @@ begin
         imago.cohort_sql(staged, 'p.entity'), imago.plan_object(staged, 'pending')));
   else
     counts := imago.ask_plan(staged.name, 'cohort', format('select to_jsonb(array[count(*) filter (where %s), count(*)]) from %s p',
-      imago.cohort_sql(staged, 'p.' || quote_ident(staged.key_column)), staged.source));
+      imago.cohort_sql(staged, imago.key_of(staged, 'p')), staged.source));
   end if;
   pending := counts -> 0;
   outside := (counts ->> 1)::bigint - pending;

@@ -7,7 +7,7 @@ as $$
 declare
   result boolean;
 begin
-  execute format('select exists (select from %s where %I = $1::%s)', plan.source, plan.key_column, plan.key_type)
+  execute format('select exists (select from %s s where %s)', plan.source, imago.same_key(plan, 's', '$1::' || plan.key_type))
     into result using entity;
   return result;
 end

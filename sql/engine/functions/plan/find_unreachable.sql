@@ -14,10 +14,10 @@ begin
     return query
       select staged.stage, staged.source, u.entity
       from jsonb_array_elements_text(imago.ask_pending(staged, format(
-        'select coalesce(jsonb_agg(u.entity::text order by u.entity nulls first), ''[]'') from (
+        'select coalesce(jsonb_agg(%s order by u.entity nulls first), ''[]'') from (
            select p.entity from (select distinct entity from %s) p
-           where not exists (select from %s s where s.%I = p.entity) order by p.entity nulls first limit %s) u',
-        imago.plan_object(staged, 'pending'), staged.source, staged.key_column, most))) with ordinality u(entity, n)
+           where not exists (select from %s s where %s) order by p.entity nulls first limit %s) u',
+        imago.text_of_key(staged.key_type, 'u.entity'), imago.plan_object(staged, 'pending'), staged.source, imago.same_key(staged, 's', 'p.entity'), most))) with ordinality u(entity, n)
       order by u.n;
   end loop;
 end

@@ -15,8 +15,8 @@ begin
     return round(imago.planned_rows(format('imago_undo.%I d where d.op = ''d''', write.undo_table)));
   end if;
   execute format(
-    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where s.%I = d.entity)',
-    write.undo_table, staged.source, staged.key_column)
+    'select count(distinct d.entity) from imago_undo.%I d where d.op = ''d'' and not exists (select from %s s where %s)',
+    write.undo_table, staged.source, imago.same_key(staged, 's', 'd.entity::' || staged.key_type))
   into amount;
   return amount;
 end

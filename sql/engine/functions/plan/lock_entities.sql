@@ -5,7 +5,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  locking text := format('for %s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
+  by_record constant boolean := cardinality(imago.key_names(plan.key_column)) > 1;
+  listed constant text := imago.key_list(plan.key_column, 's');
+  locking text := format('for %s of s %s', case when alone then 'update' else 'no key update' end, case when skip_locked then 'skip locked' end);
   result text[];
 begin
   if imago.may_lock(plan.source) is false then
@@ -17,9 +19,9 @@ begin
     end if;
   end if;
   execute format(
-    'select coalesce(array_agg(k::text), ''{}'') from (
-       select %1$I as k from %2$s where %1$I = any %3$s order by %1$I %4$s) locked',
-    plan.key_column, plan.source, imago.keys_sql(plan), locking)
+    'select coalesce(array_agg(locked.key::text), ''{}'') from (%s order by %s %s) locked',
+    case when by_record then format('select k.key from %s k join %s s on %s', imago.records_sql(plan), plan.source, imago.same_key(plan, 's', 'k.record'))
+      else format('select %1$s as key from %2$s s where %1$s = any %3$s', listed, plan.source, imago.keys_sql(plan)) end, listed, locking)
   into result using keys;
   return result;
 end

@@ -1,4 +1,4 @@
-create or replace function imago.pending_keys(plan imago.plan, keys text[])
+create or replace function imago.pending_keys(plan imago.plan, keys text[], path text default imago.app_search_path())
 returns text[]
 language plpgsql
 stable
@@ -8,13 +8,18 @@ declare
   result text[];
 begin
   -- The view may call functions of the app.
-  perform set_config('search_path', imago.app_search_path(), true);
-  execute format(
-    'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
-     from (select distinct entity from %s where entity = any ($1::%s[])) p',
-    imago.plan_object(plan, 'pending'), plan.key_type)
+  perform set_config('search_path', path, true);
+  execute case
+    -- One look-up for each key, whatever the view is made of: a union of several tables would be read whole to be joined.
+    when cardinality(imago.key_names(plan.key_column)) > 1 then format(
+      'select coalesce(array_agg(k.key order by k.n), ''{}'') from %s k where exists (select from %s l where (%s) = (%s) offset 0)',
+      imago.records_sql(plan), imago.plan_object(plan, 'pending'), imago.key_parts(plan.key_type, 'l.entity'), imago.key_parts(plan.key_type, 'k.record'))
+    else format(
+      'select coalesce(array_agg(p.entity::text order by p.entity), ''{}'')
+       from (select distinct entity from %s where entity = any ($1::%s[])) p',
+      imago.plan_object(plan, 'pending'), plan.key_type) end
   into result using keys;
   return result;
 end
 $$;
-comment on function imago.pending_keys(imago.plan, text[]) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';
+comment on function imago.pending_keys(imago.plan, text[], text) is 'Those of the keys that the plan''s view pending still lists, in key order and once each.';

@@ -7,8 +7,8 @@ as $$
 declare
   absent_sql constant text := format(
     'select coalesce(array_agg(k.key), ''{}'') from unnest($1) k(key)
-     where not exists (select from %s s where s.%I = k.key::%s)',
-    plan.source, plan.key_column, plan.key_type);
+     where not exists (select from %s s where %s)',
+    plan.source, imago.same_key(plan, 's', 'k.key::' || plan.key_type));
   no_keys text[];
   absent text[];
 begin

@@ -20,7 +20,7 @@ begin
     order by d.position;
   return query
     select 'error', 'missing_column', format('%s.%I', w.relation, c), 'column is missing', 'The plan declares that it writes it.'
-    from imago.plan_write w cross join unnest(w.columns || w.entity_column) c
+    from imago.plan_write w cross join unnest(w.columns || imago.key_names(w.entity_column)) c
     where w.plan = declared_problems.plan.name and not has_steps and c is not null and pg_catalog.to_regclass(w.relation) is not null
       and not exists (
         select from pg_catalog.pg_attribute a

@@ -14,7 +14,7 @@ begin
   for plan in select s.* from imago.plan_stages(imago.find_plan(plan_name)) s loop
     if not exists (
       select from pg_catalog.pg_stats s
-      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = plan.key_column) then
+      where s.schemaname = plan.source_schema and s.tablename = plan.source_table and s.attname = any (imago.key_names(plan.key_column))) then
       -- Those of others autovacuum analyzes.
       continue when not imago.is_owned(plan.source);
       execute 'analyze ' || plan.source;

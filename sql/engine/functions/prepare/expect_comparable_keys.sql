@@ -15,9 +15,11 @@ begin
     from pg_catalog.pg_attribute a
     where a.attrelid = pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) and a.attname = 'entity';
     -- 5.0 equals 5, and is no integer when it is read as one.
-    fits := staged.key_type <> all (integers) or entity.base = any (integers);
+    fits := case
+      when imago.key_fields(staged.key_type) is not null then entity.type = staged.key_type
+      else staged.key_type <> all (integers) or entity.base = any (integers) end;
     begin
-      perform imago.pending_keys(staged, '{}');
+      perform imago.pending_keys(staged, '{}') where fits;
     exception when undefined_function or datatype_mismatch then
       fits := false;
     end;

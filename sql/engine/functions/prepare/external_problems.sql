@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
   select 'error', 'missing_function', f.name, 'is missing', f.hint
-  from (select imago.key_type(staged.source, staged.key_column) as type) k
+  from (select imago.found_key_type(staged) as type) k
   cross join lateral (
     select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
     union all

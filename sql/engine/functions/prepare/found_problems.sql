@@ -16,14 +16,7 @@ begin
     else
       return query select * from imago.relation_problems(staged.source);
     end if;
-    return query select * from imago.column_problems(staged.source, staged.key_column, '{uuid,integer,bigint,text,"character varying"}');
-    return query select * from imago.unique_problems(staged.source, staged.key_column, 'The walk needs a unique index on the key.');
-    return query
-      select 'error', 'nullable', format('%s.%I', staged.source, staged.key_column), 'may be null',
-        format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, staged.key_column)
-      from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-      where a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = staged.key_column and not a.attnotnull;
+    return query select * from imago.key_problems(staged);
     return query select * from imago.once_problems(staged);
     return query select * from imago.external_problems(staged);
   end loop;

@@ -38,8 +38,8 @@ begin
       perform imago.expect_no_problems(plan_name, problems);
       perform imago.write_log(plan_name, null, case p ->> 'severity' when 'notice' then 'info' else 'warning' end, 'preflight', p) from jsonb_array_elements(problems) p;
       -- The types by which the entities are keyed.
-      update imago.plan p set key_type = imago.key_type(p.source, p.key_column) where p.name = plan_name;
-      update imago.plan_stage t set key_type = imago.key_type(t.source, t.key_column) where t.plan = plan_name;
+      update imago.plan p set key_type = imago.found_key_type(p) where p.name = plan_name;
+      update imago.plan_stage t set key_type = (select imago.found_key_type(imago.plan_at_stage(p, t.number)) from imago.plan p where p.name = plan_name) where t.plan = plan_name;
     end if;
   exception when lock_not_available or deadlock_detected then
     return imago.prepare_answer(plan_name, null, 'busy');

@@ -20,12 +20,12 @@ begin
          select m.entity, %6$L::text, concat_ws('','', %7$s), ''deleted''::text, %8$L::text
          from missing m
          where exists (select from imago_undo.%9$I d where d.op = ''d'' and %10$s%11$s)',
-        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, plan.key_type, write.relation,
+        imago.each_column('j.key_%1$s', write.relation, write.key_columns), write.undo_table, imago.kept_type(plan), write.relation,
         imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
         write.relation, imago.each_column('m.key_%1$s', write.relation, write.key_columns), other.plan, other.undo_table,
         imago.each_column('d.key_%1$s = m.key_%1$s', write.relation, write.key_columns, ' and '),
         -- Those of the same entities come back now.
-        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', plan.key_type) else '' end)
+        case when other.id = write.id then format(' and d.entity <> all ($1::%s[])', imago.kept_type(plan)) else '' end)
       using keys;
     end loop;
   end loop;

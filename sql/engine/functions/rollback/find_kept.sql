@@ -18,7 +18,7 @@ begin
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or ') as condition
       where write.columns <> '{}'
       union all
-      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, plan.key_type), 'true'
+      select format('select i.* from imago_undo.%I i where i.entity = any ($1::%s[]) and i.op = ''i''', write.undo_table, imago.kept_type(plan)), 'true'
       where write.inserts and removing
       union all
       select imago.returning_rows(write, plan), imago.returned_otherwise(write) where write.deletes and removing

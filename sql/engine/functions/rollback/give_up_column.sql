@@ -26,7 +26,7 @@ begin
   end if;
   place := array_position(write.columns, column_name);
   old_place := array_position(write.deleted_columns, column_name);
-  whole := column_name is null or column_name = any (write.key_columns) or column_name is not distinct from write.entity_column
+  whole := column_name is null or column_name = any (write.key_columns) or coalesce(column_name = any (imago.key_names(write.entity_column)), false)
     or place is not null and cardinality(write.columns) = 1 and not write.inserts and not write.deletes;
   if whole and exists (select from imago.plan_stages(plan) s where s.source = give_up_column.relation) and column_name is null
      or not whole and place is null and old_place is null then

@@ -13,7 +13,7 @@ begin
   loop
     select w.* into strict write from imago.stage_writes(plan) w where w.relation = gone.relation;
     execute format('delete from imago_undo.%I j where j.entity = $1::%s and j.op = ''d'' and concat_ws('','', %s) = $2',
-      write.undo_table, plan.key_type, imago.each_column('j.key_%1$s', write.relation, write.key_columns))
+      write.undo_table, imago.kept_type(plan), imago.each_column('j.key_%1$s', write.relation, write.key_columns))
     using gone.entity, gone.row_key;
     perform imago.write_log(run.plan, run.id, 'warning', 'left_behind', jsonb_build_object('relation', gone.relation, 'row_key', gone.row_key), gone.entity);
   end loop;

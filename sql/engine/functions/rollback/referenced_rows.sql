@@ -16,11 +16,11 @@ begin
       if (reference.pointing).id is not null and plan.stage > 0 then
         -- A declared column: rows that this rollback restores or detaches do not count, rows that stay with another entity do.
         journal := format(
-          'select from imago_undo.%I o where o.entity = r.%I and %s', (reference.pointing).undo_table, (reference.pointing).entity_column,
+          'select from imago_undo.%I o where o.entity = %s and %s', (reference.pointing).undo_table, imago.entity_sql(reference.pointing, 'r'),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', reference.relation, (reference.pointing).key_columns, ' and '));
         -- Journaled rows of the entities that go back are restored; only those of others are looked up, entity by entity.
         condition := case when (reference.pointing).stage = plan.stage
-          then format('(r.%I <> all ($1::%s[]) and exists (%s))', (reference.pointing).entity_column, plan.key_type, journal)
+          then format('(%s <> all ($1::%s[]) and exists (%s))', imago.entity_sql(reference.pointing, 'r'), imago.kept_type(plan), journal)
           else format('exists (%s)', journal) end;
         if not (select c.nullable from imago.journal_columns(reference.relation, reference.columns) c) then
           condition := format('(%s or not exists (%s))', condition, journal);
@@ -33,7 +33,7 @@ begin
             pg_catalog.pg_partition_root(reference.relation::pg_catalog.regclass), reference.relation::pg_catalog.regclass);
         condition := case when other.id is null then 'true' else format(
           'not exists (select from imago_undo.%I o where o.entity = any ($1::%s[]) and o.op = ''i'' and %s)',
-          other.undo_table, plan.key_type,
+          other.undo_table, imago.kept_type(plan),
           imago.each_column('o.key_%1$s = r.%2$I::%4$s', other.relation, other.key_columns, ' and ')) end;
       end if;
       return query execute format(
@@ -51,7 +51,7 @@ begin
         reference.relation,
         (select string_agg(format('r.%I = t.%I', c, reference.target_columns[n]), ' and ')
          from unnest(reference.columns) with ordinality u(c, n)),
-        plan.key_type, condition,
+        imago.kept_type(plan), condition,
         -- As in expect_unreferenced: one index look-up for each removed row, whatever the statistics.
         reference.columns[1], reference.target_columns[1],
         imago.each_column('k.%2$I = i.key_%1$s::%3$s', removed.relation, removed.key_columns, ' and '))

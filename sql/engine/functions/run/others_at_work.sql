@@ -3,6 +3,8 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
+-- By what it takes the planner would rather plan it anew each time.
+set plan_cache_mode = force_generic_plan
 -- Not plain SQL, which would be planned anew at each call.
 as $$
 begin

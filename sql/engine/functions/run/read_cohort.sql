@@ -7,7 +7,7 @@ as $$
 declare
   wanted imago.cohort_taken;
   walked constant imago.plan := imago.plan_at_stage(plan, imago.first_walked(plan));
-  key_type constant text := coalesce(walked.key_type, imago.key_type(walked.source, walked.key_column));
+  key_type constant text := coalesce(walked.key_type, imago.found_key_type(walked));
   most constant integer := 10000;
 begin
   -- Some clients send an object as its text.
@@ -42,7 +42,7 @@ begin
   wanted.keys := array(select distinct jsonb_array_elements_text(cohort -> 'keys') order by 1);
   if wanted.keys <> '{}' and key_type is not null then
     begin
-      execute format('select array_agg(k order by k) from (select distinct k::%s::text from unnest($1) k) c(k)', key_type)
+      execute format('select array_agg(k order by k) from (select distinct %s from unnest($1) k) c(k)', imago.text_of_key(key_type, 'k::' || key_type))
       into wanted.keys using wanted.keys;
     exception when data_exception then
       perform imago.raise_error('IM015', 'keys', left(cohort ->> 'keys', 60), 'keys of the type ' || key_type);

@@ -27,6 +27,7 @@ begin
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
     jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));
+  perform imago.notify_state(r) from imago.run r where r.id = run_id;
   return next_state;
 end
 $$;

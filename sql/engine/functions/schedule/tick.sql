@@ -42,6 +42,7 @@ begin
       perform imago.write_log(plan_name, run.id, 'error', 'tick', detail, null, failed_with);
     end if;
   end if;
+  perform imago.send_notices();
   perform imago.unschedule_ended(plan_name, finalize, failed_with);
   return coalesce(answer, jsonb_build_object('plan', plan_name, 'status', 'done'));
 end

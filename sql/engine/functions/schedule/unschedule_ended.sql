@@ -14,6 +14,10 @@ begin
   if finalize and (imago.find_plan(plan_name)).finalized_at is not null then
     perform imago.unschedule(plan_name, 'finalized');
   elsif not finalize and (imago.unfinished_run(plan_name)).id is null then
+    if exists (select from imago.notice n where n.plan = plan_name and n.way <> 'driver' and n.sent_at is null and n.given_up_at is null) then
+      -- People are still to be told how it ended.
+      return;
+    end if;
     last := imago.last_run(plan_name);
     perform imago.unschedule(plan_name, coalesce(concat_ws(': ', last.state, last.reason), 'no run'),
       case last.state when 'succeeded' then 'info' when 'failed' then 'error' else 'warning' end);

@@ -35,7 +35,7 @@ begin
     for write in select w.* from imago.plan_write w where w.plan = plan_name and w.undo_table is not null loop
       execute format(
         'update imago_undo.%I j set batch = $1 where j.batch = $2%s', write.undo_table,
-        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', plan.key_type) else '' end)
+        case when write.stage = plan.stage then format(' and (j.entity = any ($3::%s[]) or j.op = ''n'')', imago.kept_type(plan)) else '' end)
       using number, batch, entities;
     end loop;
   end if;

@@ -22,7 +22,7 @@ begin
   join imago.plan_write w on w.plan = plan_name and w.undo_table is not null and imago.is_large(format('imago_undo.%I', w.undo_table))
   where w.relation = m.relation and (m.kind = 'label' or m.name = any (w.columns || w.key_columns || w.inserted_columns || w.deleted_columns))
     -- The entities of all tables of a stage have the type of its key.
-    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and s.key_column = m.name);
+    or exists (select from imago.plan p cross join lateral imago.plan_stages(p) s where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column)));
   if large is not null then
     perform imago.raise_error('IM069', plan_name, large);
   end if;

@@ -21,7 +21,7 @@ begin
     perform imago.raise_error('IM035', sync.name, plan_name, 'the primary key of ' || sync.relation);
   end if;
   select string_agg(format('%s.%I', sync.relation, c), ', ') into missing
-  from unnest(array_remove(array[sync.entity_column, sync.fills], null) || coalesce(sync.columns, '{}')) c
+  from unnest(array_remove(imago.key_names(sync.entity_column) || sync.fills, null) || coalesce(sync.columns, '{}')) c
   where c <> all (imago.stored_columns(sync.relation));
   if missing is not null then
     perform imago.raise_error('IM035', sync.name, plan_name, missing);

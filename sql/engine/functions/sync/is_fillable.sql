@@ -15,6 +15,8 @@ as $$
       select from imago.plan_write w
       where w.plan = sync.plan and w.undo_table is not null and w.relation::pg_catalog.regclass = pg_catalog.to_regclass(sync.relation)
         and sync.fills = any (w.columns) and w.entity_column = sync.entity_column)
+    -- A record is brought to its entity by the statement of the sync.
+    and cardinality(imago.key_names(sync.entity_column)) = 1
     -- Their text is the same in whatever formats.
     and (select bool_and(k.type in ('uuid', 'smallint', 'integer', 'bigint', 'text'))
          from imago.journal_columns(sync.relation, imago.primary_key(sync.relation)) k)

@@ -7,7 +7,7 @@ as $$
 declare
   entities constant text :=
     'select coalesce(array_agg(distinct k), ''{}'') from (
-       select n.%1$I::text as k from new_rows n union all select o.%1$I::text from old_rows o) named where k is not null';
+       select %1$s as k from new_rows n union all select %2$s from old_rows o) named where k is not null';
   looks text := '';
   calls text := '';
   event text;
@@ -17,7 +17,7 @@ begin
   foreach event in array sync.events loop
     looks := looks || format(' when %L then select count(*) into imago_rows from %s; %s', upper(event),
       case event when 'delete' then 'imago_old' else 'imago_new' end,
-      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, sync.entity_column))));
+      imago.trigger_query('%s', '{}', 'into imago_entities', imago.sync_query(sync, event, format(entities, imago.sync_entity(sync, 'n', sync.entity_column), imago.sync_entity(sync, 'o', sync.entity_column)))));
     calls := calls || format(' when %L then %s', upper(event),
       imago.trigger_query('%s', '{}', ending, imago.sync_query(sync, event, sync.statement)));
   end loop;

@@ -18,7 +18,6 @@ begin
   if not found or sync.direction = 'forward' then
     return queries;
   end if;
-  write.entity_column := coalesce(write.entity_column, write.key_columns[1]);
   same_key := imago.each_column('o.%2$I = n.%2$I', write.relation, write.key_columns, ' and ');
   journaled := imago.each_column('j.key_%1$s = n.%2$I::%4$s', write.relation, write.key_columns, ' and ');
 
@@ -36,9 +35,9 @@ begin
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set print = array[%2$s]::integer[]
        from old_rows o join new_rows n on %3$s
-       where j.entity in (o.%4$I, n.%4$I) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
-      write.undo_table, prints, same_key, write.entity_column, journaled, imago.fingerprint('o', write.inserted_columns),
-      imago.journaled_print(write, 'j')));
+       where j.entity in (%8$s, %4$s) and j.op = ''i'' and %5$s and %7$s is not distinct from %6$s',
+      write.undo_table, prints, same_key, imago.entity_sql(write, 'n'), journaled, imago.fingerprint('o', write.inserted_columns),
+      imago.journaled_print(write, 'j'), imago.entity_sql(write, 'o')));
   end if;
   select string_agg(format(
       'after_%1$s = case when j.after_%1$s::%3$s is not distinct from o.%2$I::%3$s then n.%2$I::%4$s else j.after_%1$s end',
@@ -48,8 +47,8 @@ begin
   if afters is not null then
     queries := queries || imago.sync_query(sync, 'update', format(
       'update imago_undo.%1$I j set %2$s from old_rows o join new_rows n on %3$s
-       where j.entity = n.%4$I and j.op = ''u'' and %5$s',
-      write.undo_table, afters, same_key, write.entity_column, journaled));
+       where j.entity = %4$s and j.op = ''u'' and %5$s',
+      write.undo_table, afters, same_key, imago.entity_sql(write, 'n'), journaled));
   end if;
   return queries;
 end

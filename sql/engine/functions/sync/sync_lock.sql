@@ -8,11 +8,12 @@ declare
   -- Whoever writes the source holds its row already.
   locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for key share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
      else
-       perform from (select from %2$s s where s.%3$I = any (imago_entities::%4$s[]) order by s.%3$I for share) locked;
+       perform from (select from %2$s s where %3$s order by %4$s for share) locked;
      end if;',
-    sync.plan, plan.source, plan.key_column, plan.key_type) else '' end;
+    sync.plan, plan.source, imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
+    imago.key_list(plan.key_column, 's')) else '' end;
 begin
   if imago.is_owned(plan.source) then
     return locking;

@@ -20,7 +20,7 @@ begin
         'select j.entity::text, %1$L::text, concat_ws('','', %2$s), ''changed''::text, null::text
          from (%3$s) j join %4$s t on %5$s where (%6$s) and (%7$s)',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', plan.key_type)), key_join,
+        (select u.query from imago.undo_rows(write, plan, keys) u), imago.with_gone(write, format('d.entity = any ($1::%s[])', imago.kept_type(plan))), key_join,
         imago.each_column('t.%2$I::%5$s is distinct from j.after_%1$s::%5$s', write.relation, write.columns, ' or '),
         imago.each_column('t.%2$I::%5$s is distinct from j.before_%1$s::%5$s', write.relation, write.columns, ' or '))
       using keys;
@@ -31,7 +31,7 @@ begin
          from imago_undo.%3$I j join %4$s t on %5$s
          where j.entity = any ($1::%6$s[]) and j.op = ''i'' and %8$s is distinct from %7$s',
         write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-        write.undo_table, write.relation, key_join, plan.key_type, imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
+        write.undo_table, write.relation, key_join, imago.kept_type(plan), imago.fingerprint('t', write.inserted_columns), imago.journaled_print(write, 'j'))
       using keys;
     end if;
   end loop;

@@ -9,7 +9,7 @@ begin
   return (
     -- By way of a subquery: with thousands of values in sight the planner would look up each of them in its statistics, in every
     -- statement of a batch.
-    select format('((select $1::%1$s[])::%1$s[])', plan.key_type));
+    select format('((select $1::%1$s[])::%1$s[])', imago.kept_type(plan)));
 end
 $$;
 comment on function imago.keys_sql(imago.plan) is 'SQL for the keys $1 of a batch, an array of the plan''s key type, as what stands after = any.';

@@ -17,7 +17,7 @@ begin
            where l.plan = %5$L and l.relation = %1$L and (l.entity is null or l.entity = j.entity::text))
          and not exists (select from %6$s t where %7$s)',
       write.relation, imago.each_column('j.key_%1$s', write.relation, write.key_columns),
-      write.undo_table, plan.key_type, write.plan, write.relation,
+      write.undo_table, imago.kept_type(plan), write.plan, write.relation,
       imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '))
     using keys;
   end loop;

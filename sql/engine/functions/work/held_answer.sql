@@ -5,6 +5,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform imago.notify_held(run, governor);
   return imago.work_answer(run.id, 'waiting', '{}', '{}', started) || jsonb_build_object(
     'others_write', others_write,
     'reason', coalesce(imago.hold_reason(run.plan), imago.rate_text(run.plan)),

@@ -11,6 +11,7 @@ declare
   failed bigint := coalesce((totals ->> 'failed')::bigint, 0);
   aside record;
 begin
+  perform imago.send_notices();
   select r.* into run from imago.run r where r.id = run_id;
   select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(

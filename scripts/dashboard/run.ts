@@ -1,0 +1,60 @@
+/** One invocation of `dashboard`: serves the page until Ctrl-C. */
+import { call, connect } from '../client.ts';
+import { type Environment, readEnvironment } from '../command/environment.ts';
+import { programName } from '../command/invocation.ts';
+import { lineBreak } from '../command/printable.ts';
+import { reach, sayTarget } from '../command/reach.ts';
+import { fail } from '../command/refuse.ts';
+import { runShell } from '../command/shell.ts';
+import { writeText } from '../command/streams.ts';
+import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
+import { UsageError } from '../command/usage.ts';
+import { openBrowser } from './browser.ts';
+import { type Options, parseOptions } from './options.ts';
+import { openDashboard } from './server.ts';
+
+interface Read {
+  options: Options;
+  environment: Environment;
+  target: ProjectTarget | EmbeddedTarget;
+}
+
+/** Runs the command with these arguments (without node and script) and gives its exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  return await runShell<Read, { error?: unknown }>(argv, {
+    command: 'dashboard',
+    read: () => {
+      const options = parseOptions(argv, programName('dashboard'));
+      const environment = readEnvironment();
+      return { options, environment, target: chooseTarget(environment, {}) };
+    },
+    level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
+    stopping: () => ({
+      first: 'Stopping: the running batch is let end. Ctrl-C again leaves at once.',
+      second: 'Left at once. What was committed stays; nothing is lost.',
+    }),
+    act: async ({ target, options }, { terminal, signal, atEnd }) => {
+      sayTarget(terminal, target);
+      const reached = await reach(target, terminal);
+      atEnd(() => reached.release());
+      const { url, secretKey } = reached;
+      // What would meet every click is said here.
+      await call(connect(url, secretKey), 'get_migration_plans', undefined as never);
+      const dashboard = await openDashboard({ url, secretKey, port: options.port });
+      atEnd(dashboard.close);
+      if (options.port !== undefined && new URL(dashboard.url).port !== String(options.port)) {
+        throw new UsageError(`Port ${options.port} is taken.`, 'Name another one, or leave --port out.');
+      }
+      terminal.info(terminal.paint.green('The dashboard is at'));
+      writeText(dashboard.url);
+      terminal.info(
+        `Whoever has this address may do what the key may.${lineBreak}Keep this open while the page works; Ctrl-C stops it.`,
+      );
+      if (options.open) openBrowser(dashboard.url);
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      return {};
+    },
+    failed: (_, error) => ({ error }),
+    report: (_, { error }, terminal) => (error === undefined ? 0 : fail(error, terminal, false)),
+  });
+}
