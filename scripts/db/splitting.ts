@@ -2,7 +2,7 @@
 import type { Constraint, Node } from 'libpg-query';
 import { placeOf, type Statement } from '../sql/statements.ts';
 import { isCode, tokenize } from '../sql/tokens.ts';
-import { relationName, treeOf } from '../sql/tree.ts';
+import { relationName, stringsIn, treeOf } from '../sql/tree.ts';
 import { literal, qualified, quote } from './names.ts';
 
 export interface Parts {
@@ -46,7 +46,9 @@ export function inParts(
     const { ColumnDef: column } = treeOf(cmd?.def);
     if (cmd?.subtype === 'AT_AddColumn' && column) {
       const split = splitColumn(statement, text, start, column.colname ?? '', column.constraints ?? []);
-      const preset = split.isFilled ? undefined : presets.get(column.colname ?? '');
+      const isFilled =
+        split.isFilled || /^(big|small)?serial[248]?$/.test(stringsIn(column.typeName?.names).at(-1) ?? '');
+      const preset = isFilled ? undefined : presets.get(column.colname ?? '');
       columns.push(preset === undefined ? split.kept : `${split.kept}\ndefault ${literal(preset)}`);
       if (preset !== undefined) {
         used.push(column.colname ?? '');

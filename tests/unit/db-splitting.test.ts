@@ -42,14 +42,15 @@ test('what a column or a table demands becomes a statement of its own, with name
 test('a column whose type asks for a value has a preset for a moment; where nothing is asked, there are no parts', () => {
   expect(
     partsOf(
-      'alter table t add c code, add d code default 1',
+      'alter table t add c code, add d code default 1, add e bigserial',
       new Map([
         ['c', `it's`],
         ['d', 'x'],
+        ['e', '1'],
       ]),
     ),
   ).toEqual({
-    columns: `alter table "t" add c code default 'it''s', add d code default 1`,
+    columns: `alter table "t" add c code default 'it''s', add d code default 1, add e bigserial`,
     demands: ['alter table "t" alter column "c" drop default'],
     preset: ['c'],
   });
