@@ -14,9 +14,10 @@ import {
 import { type Brought, forgetBrought, readBroughtRows, readBroughtValues } from './brought.ts';
 import { refreshViews } from './computed.ts';
 import { isAboutRows } from './constraints.ts';
-import { hasRowsBeside, type Target } from './filling.ts';
+import { type Target, takePresets } from './filling.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
+import { quietly } from './quiet.ts';
 import { findColumn, ownRows, sameKey } from './rows.ts';
 import { explain, runStatements, type Script, whatIsWrong } from './running.ts';
 import { inParts } from './splitting.ts';
@@ -184,7 +185,7 @@ export class Return {
     return parts.preset;
   }
 
-  /** A new column of a domain that is never null: every row must have a kept value to get. */
+  /** A new column of a domain that is never null: its rows must have kept values to get. */
   async #withPresets(statement: Statement): Promise<void> {
     const presets = new Map<string, string>();
     const columns = this.#kept.filter(({ kind }) => kind === 'column');
@@ -196,7 +197,10 @@ export class Return {
     }
     const preset = await this.#inParts(statement, { rows: true, presets });
     const targets = this.#targets(await readStructure(this.#tx));
-    for (const target of targets) if (await hasRowsBeside(this.#tx, target, preset)) throw new Impossible();
+    const relations = targets.map(({ relation }) => relation);
+    await quietly(this.#tx, relations, async () => {
+      for (const target of targets) await takePresets(this.#tx, target, preset);
+    });
   }
 
   async #fillEarly({ rows }: { rows: boolean }): Promise<void> {

@@ -161,39 +161,30 @@ async function identities(tx: TransactionSql, { oid }: Relation, kind: 'a' | 'd'
 }
 
 /** Whether a table has rows of which nothing was kept. */
-export async function hasNewRows(tx: TransactionSql, target: Target): Promise<boolean> {
-  return await isBeside(
-    tx,
-    target,
-    target.columns.filter(({ entry }) => entry.details.complete),
-  );
-}
-
-/** Whether a table has rows that would be left with the preset of a column. */
-export async function hasRowsBeside(
-  tx: TransactionSql,
-  target: Target,
-  preset: readonly string[],
-): Promise<boolean> {
-  return await isBeside(
-    tx,
-    target,
-    target.columns.filter(({ column }) => preset.includes(column.name)),
-  );
-}
-
-async function isBeside(
-  tx: TransactionSql,
-  { relation }: Target,
-  columns: readonly Returning[],
-): Promise<boolean> {
-  for (const { entry } of columns) {
-    const found = await tx.unsafe(`
-      select from ${ownRows(relation)} t
-      where not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details, relation)}) limit 1`);
+export async function hasNewRows(tx: TransactionSql, { relation, columns }: Target): Promise<boolean> {
+  for (const { entry } of columns.filter(({ entry }) => entry.details.complete)) {
+    const found = await tx.unsafe(
+      `select from ${ownRows(relation)} t where ${isBeside(entry, relation)} limit 1`,
+    );
     if (found.length > 0) return true;
   }
   return false;
+}
+
+/** Takes the preset of columns from rows of which nothing was kept; fails where they must have a value. */
+export async function takePresets(
+  tx: TransactionSql,
+  { relation, columns }: Target,
+  preset: readonly string[],
+): Promise<void> {
+  for (const { entry, column } of columns.filter(({ column }) => preset.includes(column.name)))
+    await tx.unsafe(
+      `update ${ownRows(relation)} t set ${quote(column.name)} = null where ${isBeside(entry, relation)}`,
+    );
+}
+
+function isBeside(entry: Kept, relation: Relation): string {
+  return `not exists (select from ${atticTable(entry.id)} a where ${sameKey(entry.details, relation)})`;
 }
 
 /** Takes out again what refers to something that did not come back; gives how many rows and values these are. */
