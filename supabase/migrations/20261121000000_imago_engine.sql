@@ -18775,6 +18775,9 @@ as $$
 declare
   notice imago.notice;
 begin
+  if current_setting('transaction_read_only') = 'on' then
+    return;
+  end if;
   for notice in
     select n.* from imago.notice n
     where n.sent_at is null and n.given_up_at is null and n.way in ('net', 'realtime') and n.due_at <= clock_timestamp()
@@ -18913,6 +18916,7 @@ declare
   missing text;
 begin
   if ways is not null then
+    perform imago.expect_writable();
     select coalesce(array_agg(distinct w), '{}') into wanted
     from (select btrim(u) as w from unnest(string_to_array(ways, ',')) u) t where w <> '';
     foreach way in array wanted loop
@@ -18999,6 +19003,9 @@ as $$
 declare
   settled integer;
 begin
+  perform imago.given('sent', sent::text);
+  perform imago.given('failed', failed::text);
+  perform imago.expect_writable();
   update imago.notice n set sent_at = clock_timestamp() where n.way = 'driver' and n.sent_at is null and n.id = any (sent);
   get diagnostics settled = row_count;
   update imago.notice n set
@@ -20291,6 +20298,10 @@ as $$
 declare
   taken jsonb;
 begin
+  if most is null or most not between 1 and 1000 then
+    perform imago.raise_error('IM015', 'most', coalesce(most::text, 'null'), '1 to 1000');
+  end if;
+  perform imago.expect_writable();
   with due as (
     select n.id from imago.notice n
     where n.way = 'driver' and n.sent_at is null and n.given_up_at is null and n.due_at <= clock_timestamp()

@@ -8,6 +8,9 @@ as $$
 declare
   notice imago.notice;
 begin
+  if current_setting('transaction_read_only') = 'on' then
+    return;
+  end if;
   for notice in
     select n.* from imago.notice n
     where n.sent_at is null and n.given_up_at is null and n.way in ('net', 'realtime') and n.due_at <= clock_timestamp()

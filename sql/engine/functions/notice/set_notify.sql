@@ -10,6 +10,7 @@ declare
   missing text;
 begin
   if ways is not null then
+    perform imago.expect_writable();
     select coalesce(array_agg(distinct w), '{}') into wanted
     from (select btrim(u) as w from unnest(string_to_array(ways, ',')) u) t where w <> '';
     foreach way in array wanted loop

@@ -7,6 +7,9 @@ as $$
 declare
   settled integer;
 begin
+  perform imago.given('sent', sent::text);
+  perform imago.given('failed', failed::text);
+  perform imago.expect_writable();
   update imago.notice n set sent_at = clock_timestamp() where n.way = 'driver' and n.sent_at is null and n.id = any (sent);
   get diagnostics settled = row_count;
   update imago.notice n set

@@ -7,6 +7,10 @@ as $$
 declare
   taken jsonb;
 begin
+  if most is null or most not between 1 and 1000 then
+    perform imago.raise_error('IM015', 'most', coalesce(most::text, 'null'), '1 to 1000');
+  end if;
+  perform imago.expect_writable();
   with due as (
     select n.id from imago.notice n
     where n.way = 'driver' and n.sent_at is null and n.given_up_at is null and n.due_at <= clock_timestamp()
