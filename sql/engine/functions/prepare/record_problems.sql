@@ -5,11 +5,10 @@ stable
 set search_path = ''
 as $$
   with wanted as (
-    select k.n, k.name, case when c.kept like 'character varying%' then 'text' else c.kept end as type,
+    select k.n, k.name, imago.key_type(staged.source, k.name) as type,
       case when a.attcollation <> t.typcollation then format(' collate %I.%I', l.collnamespace::pg_catalog.regnamespace, l.collname) else '' end as collated,
       a.attcollation as collation
     from unnest(imago.key_names(staged.key_column)) with ordinality k(name, n)
-    cross join lateral imago.journal_columns(staged.source, array[k.name]) c
     join pg_catalog.pg_attribute a on a.attrelid = pg_catalog.to_regclass(staged.source) and a.attname = k.name
     join pg_catalog.pg_type t on t.oid = a.atttypid
     left join pg_catalog.pg_collation l on l.oid = a.attcollation
