@@ -114,7 +114,7 @@ function wouldNotComeBack(error: Problem): Problem {
   return new Problem(
     'would-not-come-back',
     `Tried in this transaction, the version could not be applied again with what it would leave behind. ${error.message}`,
-    'Nothing was changed. Mend the way back or the version, so that the one undoes the other; or take the loss: --allow-data-loss.',
+    'Nothing was changed. Fix the way back or the version, so that the one undoes the other; or take the loss: --allow-data-loss.',
     { cause: error },
   );
 }

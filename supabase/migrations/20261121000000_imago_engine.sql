@@ -12542,6 +12542,20 @@ end
 $$;
 comment on function imago.log_estimate(jsonb, bigint, numeric, numeric, numeric) is 'Write-ahead log for so many entities in so many seconds. Its records grow with them; images of whole pages are as many as the sample had, and at most each page after each checkpoint.';
 
+-- imago.log_lost_notice
+create or replace function imago.log_lost_notice(notice imago.notice)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform imago.write_log(notice.plan, notice.run, 'warning', 'notice_given_up',
+    jsonb_strip_nulls(jsonb_build_object('event', notice.event, 'way', notice.way, 'outcome', notice.outcome)));
+end
+$$;
+comment on function imago.log_lost_notice(imago.notice) is 'Logs that a message is not tried again, and what its last try ended with.';
+
 -- imago.log_request
 create or replace function imago.log_request(plan_name text, action text, caller text)
 returns jsonb
@@ -18738,9 +18752,9 @@ begin
     end if;
   end if;
   if notice.attempts >= most_attempts then
-    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id;
-    perform imago.write_log(notice.plan, notice.run, 'warning', 'notice_given_up',
-      jsonb_strip_nulls(jsonb_build_object('event', notice.event, 'way', notice.way, 'outcome', coalesce(answer, notice.outcome))));
+    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id
+    returning n.* into notice;
+    perform imago.log_lost_notice(notice);
     return;
   end if;
   begin
@@ -19001,17 +19015,25 @@ set search_path = ''
 as $$
 declare
   settled integer;
+  lost imago.notice;
 begin
   perform imago.given('sent', sent::text);
   perform imago.given('failed', failed::text);
   perform imago.expect_writable();
   update imago.notice n set sent_at = clock_timestamp() where n.way = 'driver' and n.sent_at is null and n.id = any (sent);
   get diagnostics settled = row_count;
-  update imago.notice n set
-    outcome = left(settle_notices.outcome, 40),
-    due_at = clock_timestamp() + interval '5 seconds' * 2 ^ least(n.attempts, 8),
-    given_up_at = case when n.attempts >= 10 then clock_timestamp() end
-  where n.way = 'driver' and n.sent_at is null and n.id = any (failed);
+  for lost in
+    update imago.notice n set
+      outcome = left(settle_notices.outcome, 40),
+      due_at = clock_timestamp() + interval '5 seconds' * 2 ^ least(n.attempts, 8),
+      given_up_at = case when n.attempts >= 10 then clock_timestamp() end
+    where n.way = 'driver' and n.sent_at is null and n.given_up_at is null and n.id = any (failed)
+    returning n.*
+  loop
+    if lost.given_up_at is not null then
+      perform imago.log_lost_notice(lost);
+    end if;
+  end loop;
   return jsonb_build_object('settled', settled);
 end
 $$;

@@ -155,6 +155,22 @@ test('by Realtime: a private channel of the plan', async () => {
   expect(told.at(-1)).toEqual({ event: 'state', topic: 'imago:avatars', private: true, state: 'succeeded' });
 });
 
+test('what a driver cannot send is given up after ten tries, and the log says so', async () => {
+  db = await freshDatabase({ app: 'sample', users: 1, avatars: 'prepared' });
+  await call(db.sql, 'notify_migrations', { ways: 'driver' });
+  const lost = () =>
+    value<number>(db.sql, `select count(*)::int from imago.log where event = 'notice_given_up'`);
+  for (let tries = 1; tries <= 10; tries += 1) {
+    expect(await lost()).toBe(0);
+    const { notices } = await call(db.sql, 'take_notices');
+    expect(notices).toMatchObject([{ event: 'test' }]);
+    await call(db.sql, 'settle_notices', { failed: [notices[0].id], outcome: 'HTTP 500' });
+    await db.sql`update imago.notice set due_at = clock_timestamp()`;
+  }
+  expect([await lost(), (await call(db.sql, 'take_notices')).notices]).toEqual([1, []]);
+  expect(await call(db.sql, 'notify_migrations')).toMatchObject({ given_up: 1, outcome: 'HTTP 500' });
+});
+
 describe('by the command', () => {
   /** A webhook that fails the first time. */
   async function webhook() {

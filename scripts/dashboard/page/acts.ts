@@ -98,7 +98,7 @@ export const acts: Record<ActionName, Act> = {
   retry: {
     title: 'Retry',
     says: () => [
-      `Forgets that ${words().entity_plural} failed, and tries them again. Mend the cause first, or they fail again. What is held stays held.`,
+      `Forgets that ${words().entity_plural} failed, and tries them again. Fix the cause first, or they fail again. What is held stays held.`,
     ],
     fields: ['callers'],
     button: 'Retry',
@@ -153,7 +153,7 @@ export const acts: Record<ActionName, Act> = {
     says: () => [
       ...(fixes.value.length > 0
         ? fixes.value
-        : ['Nothing of it can be mended by itself: each check says what to do.']),
+        : ['Nothing of it can be fixed by itself: each check says what to do.']),
       'All of it goes through the journal: a rollback takes the fixes back, too.',
     ],
     fields: [],

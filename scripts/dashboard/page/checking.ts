@@ -1,4 +1,4 @@
-/** Having the plan checked, and what was found mended. */
+/** Having the plan checked, and what was found fixed. */
 import { signal } from '@preact/signals';
 import { type ValidationAnswer, validationAnswer } from '../../../functions/_shared/validation.ts';
 import { breakdown, whole } from '../../command/figures.ts';
@@ -9,7 +9,7 @@ import { planName } from './state.ts';
 export const validation = signal<ValidationAnswer | undefined>(undefined);
 export const isChecking = signal(false);
 
-/** What fixing would do, a line for each check that it would mend something of. */
+/** What fixing would do, a line for each check that it would fix something of. */
 export const fixes = signal<string[]>([]);
 
 /** Goes through all checks; the page shows how far they are. */
@@ -24,7 +24,7 @@ export async function previewFixes(): Promise<void> {
     .filter(({ would_fix }) => would_fix > 0)
     .map(({ name, would_fix, written }) => {
       const rows = breakdown(written);
-      return `${name}: ${whole(would_fix)} would be mended${rows && ` (rows: ${rows})`}.`;
+      return `${name}: ${whole(would_fix)} would be fixed${rows && ` (rows: ${rows})`}.`;
     });
 }
 
@@ -33,7 +33,7 @@ export async function fix(): Promise<void> {
   const { fixed = 0, fixes_failed = 0 } = validation.value ?? {};
   notice.value = {
     kind: fixes_failed > 0 ? 'bad' : 'good',
-    text: `${whole(fixed)} mended${fixes_failed > 0 ? `, ${whole(fixes_failed)} could not be` : ''}.`,
+    text: `${whole(fixed)} fixed${fixes_failed > 0 ? `, ${whole(fixes_failed)} could not be` : ''}.`,
     hint: 'A rollback takes the fixes back, too.',
   };
 }

@@ -125,7 +125,7 @@ function endOf(answer: BatchAnswer, direction: Direction): Notice | undefined {
     return {
       kind: 'bad',
       text: `The run was stopped: ${error?.message ?? 'see the log'}${error?.code ? ` (${error.code})` : ''}`,
-      hint: error?.hint ?? 'Mend the cause, then Retry.',
+      hint: error?.hint ?? 'Fix the cause, then Retry.',
     };
   return undefined;
 }

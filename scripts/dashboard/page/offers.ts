@@ -62,7 +62,7 @@ const reasons: Record<ActionName, (state: string, now: Now) => string | undefine
     if (now.direction === 'rollback' && unfinished.has(state)) {
       return role.value === 'key' ? undefined : roleNeeded.key;
     }
-    if (state === 'failed') return 'The run was stopped: mend the cause, then Retry.';
+    if (state === 'failed') return 'The run was stopped: fix the cause, then Retry.';
     if (state === 'succeeded' && now.direction === 'forward' && now.pending + now.outside === 0)
       return closed(now) ?? 'Nothing is pending.';
     return closed(now) ?? (now.phase === 'finalize' ? 'It is being finalized.' : undefined);

@@ -191,5 +191,5 @@ function takeSample(seen: Progress): void {
 
 export function asTrouble(error: unknown): Trouble {
   if (error instanceof Trouble) return error;
-  return new Trouble({ code: 'page', message: `The page failed: ${error}`, hint: 'Load it anew.' });
+  return new Trouble({ code: 'page', message: `The page failed: ${error}`, hint: 'Load it again.' });
 }

@@ -70,13 +70,13 @@ export function groupPlace({ relation, column, constraint, raised_by, stage }: G
 
 const advice: Record<string, string> = {
   failed:
-    'Look at one of these rows in your app, mend what the database refuses, then Retry. All others have gone on.',
+    'Look at one of these rows in your app, fix what the database refuses, then Retry. All others have gone on.',
   deferred:
     'Somebody held these rows for long. End that transaction (pg_stat_activity shows it), then Retry.',
   too_large:
     'One alone does not fit a statement timeout. Move it over a connection with more time (docs/errors.md), or Retry when the server is quiet.',
   unreachable:
-    'The plan wants to move these, and their row is not in the table that it walks. Mend the reference, then Retry.',
+    'The plan wants to move these, and their row is not in the table that it walks. Fix the reference, then Retry.',
   held: 'You have taken these back alone. No run moves them again until migrate_entity asks for it by name.',
 };
 
@@ -92,7 +92,7 @@ export function groupAdvice({ kind, reason_kind }: Group): string {
   if (kind !== 'conflict') return advice[kind] ?? 'See the log.';
   return (
     conflictAdvice[reason_kind ?? ''] ??
-    'They stay as they are. Mend the cause in the app, then roll back again.'
+    'They stay as they are. Fix the cause in the app, then roll back again.'
   );
 }
 

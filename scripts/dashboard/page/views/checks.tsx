@@ -1,4 +1,4 @@
-/** The checks: what each has found, what that means, and what mends it. */
+/** The checks: what each has found, what that means, and what fixes it. */
 import { useState } from 'preact/hooks';
 import { breakdown, counted, whole } from '../../../command/figures.ts';
 import { check, isChecking, previewFixes, validation } from '../checking.ts';
@@ -91,13 +91,13 @@ function CheckCard({
         </h2>
         <span class="found">
           {partial ? 'so far ' : ''}
-          {whole(found)} found{fixed > 0 ? `, ${whole(fixed)} mended, ${whole(left)} left` : ''}
+          {whole(found)} found{fixed > 0 ? `, ${whole(fixed)} fixed, ${whole(left)} left` : ''}
         </span>
       </header>
       <p>{meaning}</p>
       {found > 0 && <p>{remedy}</p>}
       {fixable && found > 0 && (
-        <p class="muted">Fix mends it{breakdown(written) && `: ${breakdown(written)}`}.</p>
+        <p class="muted">Fix corrects it{breakdown(written) && `: ${breakdown(written)}`}.</p>
       )}
       {error && (
         <p class="bad">

@@ -92,7 +92,7 @@ function Came({ answer }: { answer: DryRunAnswer }) {
           ? mode === 'preflight'
             ? 'Nothing stands in the way.'
             : 'What was tried works.'
-          : 'Something has to be mended first.'}
+          : 'Something has to be fixed first.'}
       </p>
       {error && (
         <p class="bad">

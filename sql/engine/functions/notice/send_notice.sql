@@ -21,9 +21,9 @@ begin
     end if;
   end if;
   if notice.attempts >= most_attempts then
-    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id;
-    perform imago.write_log(notice.plan, notice.run, 'warning', 'notice_given_up',
-      jsonb_strip_nulls(jsonb_build_object('event', notice.event, 'way', notice.way, 'outcome', coalesce(answer, notice.outcome))));
+    update imago.notice n set given_up_at = clock_timestamp(), outcome = coalesce(answer, n.outcome) where n.id = notice.id
+    returning n.* into notice;
+    perform imago.log_lost_notice(notice);
     return;
   end if;
   begin
