@@ -231,7 +231,7 @@ function figures(line: Measurement, ratio: number | undefined): string[] {
   ];
 }
 
-function machineText(machine: Machine): string {
+export function machineText(machine: Machine): string {
   const settings = Object.entries(machine.settings).map(([name, value]) => `${name} ${value}`);
   return `${machine.cpu}, ${counted(machine.cores, 'core')}, ${bytes(machine.memoryBytes)} memory, ${machine.platform}; PostgreSQL ${machine.postgres} (${settings.join(', ')}); Node ${machine.node}.`;
 }

@@ -8,6 +8,7 @@ import { describeMachine } from './machine.ts';
 import { type Measurement, measure, migrateTemplate } from './measure.ts';
 import { alone, groupsOf, type MethodKey, methodOf } from './methods.ts';
 import { type Options, parseOptions, Stop } from './options.ts';
+import { comparePeers } from './peers/run.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
 import { slot } from './slot.ts';
@@ -17,7 +18,12 @@ const sizeRounds = 2;
 
 try {
   const [first = '', ...rest] = process.argv.slice(2);
-  const others: Record<string, (argv: readonly string[]) => Promise<number>> = { foreground, governor, slot };
+  const others: Record<string, (argv: readonly string[]) => Promise<number>> = {
+    foreground,
+    governor,
+    peers: comparePeers,
+    slot,
+  };
   process.exitCode = await (others[first]?.(rest) ?? bench(parseOptions(process.argv.slice(2))));
 } catch (error) {
   if (!(error instanceof Stop)) throw error;

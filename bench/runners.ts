@@ -101,13 +101,13 @@ async function startCommand(
   };
 }
 
-interface Api {
+export interface Api {
   url: string;
   secretKey: string;
   child: ChildProcess;
 }
 
-async function startApi({ cluster }: Server, database: string): Promise<Api> {
+export async function startApi({ cluster }: Server, database: string): Promise<Api> {
   const secretKey = `sb_secret_${randomBytes(16).toString('hex')}`;
   const settings = {
     urls: Object.fromEntries(
