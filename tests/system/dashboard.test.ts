@@ -14,6 +14,7 @@ import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { freshProject, type Project, startCommand } from '../support/command.ts';
 import { checksums } from '../support/imago.ts';
+import { startRealtime } from '../support/realtime.ts';
 import { until as holds } from '../support/until.ts';
 
 const WIDE = { width: 1200, height: 900, scheme: 'light' } as const;
@@ -231,7 +232,9 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
 
-  const project = await freshProject({ users: 30 });
+  const project = await freshProject({ users: 30, avatars: 'prepared' });
+  const realtime = await startRealtime(project.url);
+  onTestFinished(() => realtime.close());
   const { sql } = project.db;
   const password = 'a long password';
   const people = ['nobody', 'viewer', 'operator'];
@@ -243,7 +246,7 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
       update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || ${sql.json({ imago_role: name })}
       where email = ${`${name}@example.test`}`;
   }
-  const at = new URLSearchParams({ url: project.url, key: project.publishableKey });
+  const at = new URLSearchParams({ url: realtime.url, key: project.publishableKey });
   const signIn = async (name: string) => {
     const opened = await openPage(`http://127.0.0.1:${port}/#${at}`);
     const { page } = opened;
@@ -263,12 +266,37 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
   await sql`update imago.setting set value = '99' where name = 'engine_version'`;
   const operator = await signIn('operator');
   await says(operator.page, 'The engine is newer than this page');
+  expect(realtime.joined).toEqual([]);
+  await call(sql, 'notify_migrations', { ways: 'realtime' });
   await sql`update imago.setting set value = '1' where name = 'engine_version'`;
+
+  // By Realtime first: what has happened is looked at, and figures need no look at all.
+  await holds('the page listens', async () => realtime.joined.length > 0);
+  expect(realtime.joined).toMatchObject([
+    { topic: 'realtime:imago:avatars', isPrivate: true, token: expect.stringMatching(/^ey/) },
+  ]);
+  let relayed = 0;
+  const moveSome = async () => {
+    await sql`update imago.governor set broadcast_at = null`;
+    await call(sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+    const messages = await sql`select topic, event, payload from realtime.messages order by inserted_at`;
+    for (const { topic, event, payload } of messages.slice(relayed)) {
+      realtime.broadcast(`realtime:${topic}`, event, payload);
+    }
+    relayed = messages.length;
+    const moved = await value(sql, 'select count(active_avatar_id)::int from public.users');
+    await says(operator.page, `${moved} of 30 users migrated`);
+  };
+  await moveSome();
+  await realtime.silently(moveSome);
+
+  // Without it the page looks, as before.
+  realtime.end();
   await act(operator.page, 'start');
   await says(operator.page, 'All done.');
   expect(await state(sql)).toBe('succeeded');
   expect(await reason(operator.page, 'rollback_all')).toContain('secret key');
-  expect([...operator.asked].sort()).toEqual([`http://127.0.0.1:${port}`, project.url].sort());
+  expect([...operator.asked].sort()).toEqual([`http://127.0.0.1:${port}`, realtime.url].sort());
 
   const viewer = await signIn('viewer');
   await says(viewer.page, '30 of 30 users migrated');
