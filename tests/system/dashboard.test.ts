@@ -84,7 +84,7 @@ async function poison(sql: Sql): Promise<string> {
 
 const state = (sql: Sql) => value<string>(sql, 'select state from imago.run order by id desc limit 1');
 
-test('a whole run from the page: forward, paused by hand, a failure looked at, one back, all back', async () => {
+test('a whole run from the page: forward, paused by hand, a failure looked at, one back, all back, by force where somebody has edited', async () => {
   const project = await freshProject({ users: 200 });
   const { sql } = project.db;
   await prepareAll(sql);
@@ -149,6 +149,9 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await page.setOfflineMode(false);
   await until(page, "!document.querySelector('.met')");
 
+  await sql`
+    update public.avatars set name = 'edited' where id = (
+      select active_avatar_id from public.users where active_avatar_id is not null order by id limit 1)`;
   await ask(page, 'rollback_all');
   await page.locator('dialog [name=confirm]').fill('avatar');
   expect(await page.$eval('dialog button[type=submit]', (button) => button.hasAttribute('disabled'))).toBe(
@@ -156,10 +159,18 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   );
   await page.locator('dialog [name=confirm]').fill('avatars');
   await submit(page);
+  await says(page, 'All taken back, except 1 user in conflict');
+  await openTab(page, 'aside');
+  await says(page, 'a row that was inserted has been edited');
+  await ask(page, 'rollback_all');
+  await says(page, '1 user in conflict: without force they stay again.');
+  await page.locator('dialog [name=force]').click();
+  await page.locator('dialog [name=confirm]').fill('avatars');
+  await submit(page);
   await says(page, 'All taken back.');
   expect(await checksums(sql)).toEqual(before);
   await openTab(page, 'history');
-  await says(page, '199 users taken back');
+  await says(page, '198 users taken back');
 
   expect([...asked]).toEqual([new URL(url).origin]);
   expect(faults).toEqual([]);

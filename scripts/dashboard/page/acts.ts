@@ -3,7 +3,7 @@
 import { rollbackUserAnswer, transitionAnswer } from '../../../functions/_shared/answers.ts';
 import { finalizeAnswer } from '../../../functions/_shared/finalizing.ts';
 import { scheduleAnswer, unscheduleAnswer } from '../../../functions/_shared/scheduling.ts';
-import { breakdown, whole } from '../../command/figures.ts';
+import { breakdown, countedEntities, whole } from '../../command/figures.ts';
 import { fix, fixes } from './checking.ts';
 import { ask } from './connection.ts';
 import { begin, letGo, notice } from './drive.ts';
@@ -137,6 +137,11 @@ export const acts: Record<ActionName, Act> = {
     says: (plan) => [
       `All ${whole(progress.value?.migrated ?? 0)} ${words().entity_plural} that ${plan} has moved go back, in batches, each whole or not at all. A run that is under way ends.`,
       'What people changed since is never overwritten unasked: those stay, and are listed under Set aside. Added tables and columns stay until clean-up.',
+      ...((progress.value?.conflicts ?? 0) > 0
+        ? [
+            `${countedEntities(progress.value?.conflicts ?? 0, words())} in conflict: without force they stay again.`,
+          ]
+        : []),
     ],
     fields: ['callers', 'force'],
     typed: true,

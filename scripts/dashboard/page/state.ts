@@ -211,18 +211,17 @@ function takeSample(seen: Progress): void {
   const at = Date.now() / 1000;
   const last = samples.value.at(-1)?.at ?? 0;
   if (at <= last) return;
+  const { share, reason, about } = conditionIn(seen);
   const sample = {
     at,
-    rate: per_minute ?? 0,
+    // What moved a moment ago does not while it waits.
+    rate: share === 0 ? 0 : (per_minute ?? 0),
     size: sizes.length > 0 ? Math.max(...sizes) : null,
-    ...governed(seen),
+    share,
+    reason,
+    about,
   };
   samples.value = [...samples.value.slice(-keptSamples), sample];
-}
-
-function governed(seen: Progress): Pick<Sample, 'share' | 'reason' | 'about'> {
-  const { share, reason, about } = conditionIn(seen);
-  return { share, reason, about };
 }
 
 export function asTrouble(error: unknown): Trouble {

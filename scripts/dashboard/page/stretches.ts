@@ -20,9 +20,10 @@ export function stretchesIn(samples: readonly Sample[]): Stretch[] {
     if (last) last.to = at;
     if (share === null || share === 1) {
       last = undefined;
-    } else if (last && last.about === about && (last.share === 0) === (share === 0)) {
+    } else if (last && ['', last.about].includes(about) && (last.share === 0) === (share === 0)) {
+      // What has no reason of its own is on its way back from the one before.
       last.share = Math.min(last.share, share);
-      last.reason = reason || last.reason;
+      if (about !== '') last.reason = reason;
     } else {
       last = { from: at, to: at, share, reason, about };
       found.push(last);

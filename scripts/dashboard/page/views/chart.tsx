@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { duration, whole } from '../../../command/figures.ts';
 import { conditionText } from '../../../command/health.ts';
-import { type Sample, samples } from '../state.ts';
+import { progress, type Sample, samples } from '../state.ts';
 import { type Stretch, stretchesIn } from '../stretches.ts';
 
 const height = 200;
@@ -35,7 +35,7 @@ export function Chart() {
   }, []);
   useEffect(() => plot.current?.setData(dataOf(seen)), [seen]);
 
-  const last = seen.at(-1);
+  const last = progress.value?.state === 'running' ? seen.at(-1) : undefined;
   return (
     <figure class="chart">
       <figcaption>
@@ -61,13 +61,12 @@ export function Chart() {
 /** The bands in words, the newest first. One line until somebody opens it, whatever happens. */
 function Reasons() {
   const seen = stretchesIn(samples.value);
-  const [last] = seen.slice(-1);
+  const last = seen.at(-1);
+  if (!last) return <p class="reasons muted">Nothing seen that slowed it.</p>;
   return (
     <details class="reasons">
       <summary>
-        {last
-          ? `Slowed or held ${seen.length === 1 ? 'once' : `${seen.length} times`}, last ${inShort(last)}`
-          : 'Not slowed or held since this page looks'}
+        Slowed or held {seen.length === 1 ? 'once' : `${seen.length} times`}. Last: {inShort(last)}
       </summary>
       <ol>
         {seen

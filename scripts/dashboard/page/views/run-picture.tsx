@@ -28,7 +28,7 @@ const panels: readonly {
   },
 ];
 
-const width = 640;
+const width = 480;
 const left = 62;
 const right = 12;
 const panelHeight = 78;

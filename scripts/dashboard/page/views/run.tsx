@@ -28,6 +28,7 @@ function HowFar({ now }: { now: Progress }) {
   const about = now.total_is_estimate ? '≈ ' : '';
   const isBack = now.direction === 'rollback' && now.state !== 'none';
   const sizes = now.lanes.filter(({ done }) => !done).map(({ batch_size }) => batch_size ?? 0);
+  const moves = conditionIn(now).kind !== 'waiting';
   return (
     <section aria-label="How far it is">
       <Far counts={now} words={now} isBack={isBack} />
@@ -39,8 +40,8 @@ function HowFar({ now }: { now: Progress }) {
         <Figure name="Set aside" value={whole(now.failed)} tone={now.failed > 0 ? 'bad' : ''} />
         <Figure name="In conflict" value={whole(now.conflicts)} tone={now.conflicts > 0 ? 'bad' : ''} />
         <Figure name="Held" value={whole(now.held)} />
-        <Figure name="A minute" value={now.per_minute ? whole(now.per_minute) : '–'} />
-        <Figure name="Left" value={now.eta_seconds ? duration(now.eta_seconds * 1000) : '–'} />
+        <Figure name="A minute" value={moves && now.per_minute ? whole(now.per_minute) : '–'} />
+        <Figure name="Left" value={moves && now.eta_seconds ? duration(now.eta_seconds * 1000) : '–'} />
         <Figure name="Sub-batch" value={sizes.length > 0 ? whole(Math.max(...sizes)) : '–'} />
         <Figure name="Held rows, p99" value={millis(performance.value?.held_ms?.p99)} />
       </dl>
@@ -148,14 +149,15 @@ function Lanes({ now: { lanes, run, stages } }: { now: Progress }) {
   const late = lanes.filter(({ pass }) => pass === 'late');
   if (main.length === 0) return null;
   const walked = (of: Lane[]): string => `${of.filter(({ done }) => done).length} of ${of.length}`;
+  const isLate = late.some(({ done }) => !done) && main.every(({ done }) => done);
   return (
     <section>
       <h2>
         Lanes <span class="muted">of run {run}</span>
       </h2>
       <p class="muted">
-        {walked(main)} walked{late.length > 0 && `, and again for what came meanwhile ${walked(late)}`}. A
-        lane is a range of keys; whoever calls next takes the one that is least advanced.
+        {walked(main)} walked{isLate && `, and again for what came meanwhile ${walked(late)}`}. A lane is a
+        range of keys; whoever calls next takes the one that is least advanced.
       </p>
       {stages.map((stage) => {
         const own = main.filter((lane) => (lane.stage ?? 1) === stage.stage);
@@ -168,7 +170,12 @@ function Lanes({ now: { lanes, run, stages } }: { now: Progress }) {
                 {stage.stage}. {stage.entity_plural}
               </figcaption>
             )}
-            <div class="lanes" role="img" aria-label={`${walked(own)} lanes are walked`}>
+            <div
+              class="lanes"
+              style={{ '--narrow': Math.min(24, own.length), '--wide': Math.min(48, own.length) }}
+              role="img"
+              aria-label={`${walked(own)} lanes are walked`}
+            >
               {own.map((lane) => (
                 <LaneBar key={lane.number} lane={lane} most={most} />
               ))}
