@@ -49,6 +49,7 @@ describe('the files of the npm package', () => {
       'dist/scripts/embedded/extensions/pg_cron.control',
       'dist/functions/migrate/index.js',
       'dist/dashboard.html',
+      'dist/report.js',
       'functions/migrate/index.ts',
       'functions/migrate/deno.json',
       'sql/uninstall.sql',
@@ -123,6 +124,10 @@ describe('npx --no imago', () => {
     expect(JSON.parse(done.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
     expect((await stat(path.join(app, '.imago/postgres'))).isDirectory()).toBe(true);
     expect(await readFile(path.join(app, '.imago/.gitignore'), 'utf8')).toBe('*\n');
+
+    const checked = await npxImago('validate', '--report', 'checked.html');
+    expect(checked.code, checked.stderr).toBe(0);
+    expect(await readFile(path.join(app, 'checked.html'), 'utf8')).toContain('40 of 40 users migrated');
 
     const back = await npxImago('migrate', '--rollback', '--via-function', '--json');
     expect(back.code, back.stderr).toBe(0);
