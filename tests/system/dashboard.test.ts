@@ -13,6 +13,7 @@ import { act, ask, lookAt, openTab, press, says, startChromium, until } from '..
 import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { freshProject, type Project, startCommand } from '../support/command.ts';
+import { installCron, jobs } from '../support/cron.ts';
 import { checksums } from '../support/imago.ts';
 import { startRealtime } from '../support/realtime.ts';
 import { until as holds } from '../support/until.ts';
@@ -177,6 +178,48 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   expect(await page.content()).not.toContain(project.secretKey);
   command.child.kill('SIGTERM');
   expect(await command.finished).toMatchObject({ code: 0 });
+});
+
+test('scheduled, fixed and finalized from the page: each says first what it will do', async () => {
+  const project = await freshProject({ users: 20, avatars: 'prepared' });
+  const { sql } = project.db;
+  await installCron(project.db);
+  const { url } = await startDashboard(project);
+  const { page, faults } = await openPage(url);
+  const isClosed = async () => await until(page, "!document.querySelector('dialog')");
+
+  await openTab(page, 'ending');
+  await ask(page, 'schedule');
+  await says(page, 'The job goes away by itself when the run ends.');
+  await submit(page);
+  await says(page, 'pg_cron works on it every 10 seconds');
+  expect(await jobs(project.db)).toHaveLength(1);
+  await act(page, 'unschedule');
+  await says(page, 'pg_cron does not work on it any more.');
+  expect(await jobs(project.db)).toEqual([]);
+  await act(page, 'start');
+  await says(page, 'All done.');
+
+  await sql`update public.posts set avatar_id = null where id in (select id from public.posts order by id limit 3)`;
+  await openTab(page, 'checks');
+  await press(page, 'Check now');
+  await says(page, 'posts_without_avatar');
+  await ask(page, 'fix');
+  await says(page, 'posts_without_avatar: 3 would be fixed (rows: public.posts 3).');
+  await submit(page);
+  await says(page, '3 fixed.');
+  expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is null')).toBe(0);
+
+  await openTab(page, 'ending');
+  const phase = () => value<string>(sql, `select get_detailed_migration_progress() ->> 'phase'`);
+  for (let step = 0; (await phase()) !== 'finalized'; step += 1) {
+    expect(step).toBeLessThan(20);
+    await act(page, 'finalize', { confirm: 'avatars' });
+    await isClosed();
+  }
+  await says(page, 'Finalized.');
+  await until(page, "document.querySelector('[data-action=rollback_all]').title !== ''");
+  expect(faults).toEqual([]);
 });
 
 test('who has no token, comes by another name or from another page gets nothing', async () => {
