@@ -13,6 +13,8 @@ export interface Line {
   latencies: readonly number[];
   /** Users that had moved when the time was over. */
   moved: number | undefined;
+  /** An error ended its work, such as a deadlock with the app. */
+  failed: boolean;
 }
 
 /** The figures of a line, in milliseconds, and as a multiple of those of the app alone. */
@@ -26,11 +28,12 @@ export interface Figures {
   /** p99 against that of the app alone, the mean of before and after. */
   ratio: number;
   moved: number | undefined;
+  failed: boolean;
 }
 
 /** The figures of all lines. */
 export function middle(lines: readonly Line[]): Figures[] {
-  return lines.map(({ title, writers, latencies, moved }) => {
+  return lines.map(({ title, writers, latencies, moved, failed }) => {
     const alone = lines.filter((line) => line.writers === writers && line.method === undefined);
     const base = alone.reduce((sum, line) => sum + percentile(line.latencies, 99), 0) / alone.length;
     return {
@@ -42,6 +45,7 @@ export function middle(lines: readonly Line[]): Figures[] {
       longest: latencies.at(-1) ?? Number.NaN,
       ratio: percentile(latencies, 99) / base,
       moved,
+      failed,
     };
   });
 }
@@ -57,13 +61,13 @@ export function toText(figures: readonly Figures[], { users, rate, seconds }: Fo
     head: ['writers', 'beside the app', 'p50 ms', 'p99 ms', 'p99.9 ms', 'longest ms', 'p99 / alone', 'moved'],
     style: { head: [], border: [] },
   });
-  for (const { writers, line, p50, p99, p999, longest, ratio, moved } of figures)
+  for (const { writers, line, p50, p99, p999, longest, ratio, moved, failed } of figures)
     table.push([
       writers,
       line,
       ...[p50, p99, p999, longest].map((ms) => ms.toFixed(1)),
       ratio.toFixed(2),
-      moved === undefined ? '' : whole(moved),
+      failed ? 'an error ended it' : moved === undefined ? '' : whole(moved),
     ]);
   return `${table}\n${whole(users)} users, ${rate} transactions of the app a second for ${seconds} s each.`;
 }

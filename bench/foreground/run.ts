@@ -90,6 +90,7 @@ async function measure(
   try {
     await server.admin.unsafe('checkpoint');
     let stopped = false;
+    let failed = false;
     const app = runApp({
       ...{ pgbench, users, writers, rate, seconds },
       url: server.cluster.url('postgres', database),
@@ -104,11 +105,19 @@ async function measure(
       { moved: number }[]
     >`select count(active_avatar_id)::integer as moved from public.users`.finally(() => sql.end());
     await Promise.race([working, delay(10)]);
-    return { title, method: method?.key, writers, latencies, moved: method ? (row?.moved ?? 0) : undefined };
+    return {
+      ...{ title, method: method?.key, writers, latencies, failed },
+      moved: method ? (row?.moved ?? 0) : undefined,
+    };
 
     async function work(): Promise<void> {
-      // It is ended in the middle of whatever it does.
-      while (!stopped && !(await runner?.turn().catch(() => ({ ended: true })))?.ended);
+      while (!stopped && !(await runner?.turn().catch(fail))?.ended);
+    }
+
+    /** At the end of the time it is ended in the middle of whatever it does; before, an error of the server ended it. */
+    function fail(): { ended: true } {
+      failed ||= !stopped;
+      return { ended: true };
     }
   } finally {
     await runner?.end();

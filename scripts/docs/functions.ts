@@ -44,10 +44,7 @@ function sqlFunction(file: string, place: string): SqlFunction {
   const name = basename(file, '.sql');
   const open = source.indexOf('(');
   const close = skipParentheses(source, open);
-  const comment = Math.max(
-    source.lastIndexOf('\ncomment on function '),
-    source.lastIndexOf('\ncomment on procedure '),
-  );
+  const comment = source.lastIndexOf('\ncomment on function ');
   if (open < 0 || comment < 0) throw new Error(`${file} holds no function with a comment.`);
   const [, returns = ''] = /^\s*returns ([\s\S]*?)\nlanguage /.exec(source.slice(close)) ?? [];
   return {

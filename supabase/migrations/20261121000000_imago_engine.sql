@@ -562,6 +562,7 @@ create table imago.lane (
   stage integer not null default 1,
   pass text not null check (pass in ('main', 'late')),
   number integer not null,
+  partition text,
   by_block boolean not null default false,
   lower_key text,
   upper_key text,
@@ -582,8 +583,9 @@ create table imago.lane (
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
-comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of blocks, each with its own cursor. Its row lock is the lease.';
+comment on table imago.lane is 'Contiguous ranges of the key space or of blocks, of the source or of a partition of it, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
+comment on column imago.lane.partition is 'The partition of the source that it walks, as SQL names it; null: the source whole. Rows that leave it, and those of new ones, are found by the late pass.';
 comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its bounds and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
@@ -1811,42 +1813,45 @@ volatile
 set search_path = ''
 as $$
 declare
-  found_state record;
+  -- Looked up once and not for each trigger of the table.
+  sync_function constant oid := pg_catalog.to_regprocedure(routine);
+  last record;
+  state text := 's0';
+  depending text;
 begin
-  -- One query: in a transaction of its own, as most writes of an app are, each expression is prepared anew.
-  select
-    case when f.is_moved then 'k0' else 's0' end as state,
-    f.depending,
-    f.depending = current_setting(judged, true) as is_judged
-    into found_state
-  from (
-    select
-      coalesce((select r.direction = 'forward' and r.state = 'succeeded' from imago.run r
-                where r.plan = plan_name and r.validation is null order by r.id desc limit 1), false)
-        and not exists (select from imago.run r where r.plan = plan_name and r.state in ('pending', 'running', 'paused')) as is_moved,
-      concat_ws(' ', a.atttypid, (
-        select string_agg(d.objid::text, ' ') from pg_catalog.pg_depend d
-        where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = relation and d.refobjsubid = a.attnum)) as depending
-    from pg_catalog.pg_attribute a
-    where a.attrelid = relation and a.attname = name
-      -- What a batch inserts is the batch's. In other isolation levels a row that somebody has changed since would fail the statement.
-      and coalesce(current_setting('imago.batch', true), '') = '' and current_setting('transaction_isolation') = 'read committed'
-      and exists (
-        select from imago.run r where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null)
-      -- Whether what is filled will be journaled.
-      and exists (
-        select from pg_catalog.pg_trigger g
-        where g.tgrelid = relation and g.tgfoid = pg_catalog.to_regprocedure(routine) and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A'))
-    offset 0
-  ) f;
-  -- What depends on the column is judged once a session.
-  if found_state.is_judged then
-    return found_state.state;
-  elsif found_state.state is null or not imago.may_fill(relation, name, sources) then
+  -- What a batch inserts is the batch's. In other isolation levels a row that somebody has changed since would fail the statement.
+  if current_setting('imago.batch', true) <> '' or current_setting('transaction_isolation') <> 'read committed' then
     return 'n0';
   end if;
-  perform set_config(judged, found_state.depending, false);
-  return found_state.state;
+  -- Small queries in the order in which most writes are done with: each expression of a large one would be prepared for every write.
+  select r.direction, r.state, r.started_at into last from imago.run r where r.plan = plan_name and r.validation is null order by r.id desc limit 1;
+  if not found then
+    return 'n0';
+  end if;
+  if last.direction = 'forward' and last.state = 'succeeded' then
+    if not exists (select from imago.run r where r.plan = plan_name and r.state in ('pending', 'running', 'paused')) then
+      state := 'k0';
+    end if;
+  elsif (last.direction = 'rollback' or last.started_at is null) and not exists (
+    select from imago.run r where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null) then
+    return 'n0';
+  end if;
+  -- Whether what is filled will be journaled, and what depends on the column.
+  select concat_ws(' ', a.atttypid, (
+      select string_agg(d.objid::text, ' ') from pg_catalog.pg_depend d
+      where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = relation and d.refobjsubid = a.attnum))
+    into depending
+  from pg_catalog.pg_trigger g
+  join pg_catalog.pg_attribute a on a.attrelid = relation and a.attname = name
+  where g.tgrelid = relation and g.tgfoid = sync_function and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A');
+  -- It is judged once a session.
+  if depending = current_setting(judged, true) then
+    return state;
+  elsif depending is null or not imago.may_fill(relation, name, sources) then
+    return 'n0';
+  end if;
+  perform set_config(judged, depending, false);
+  return state;
 end
 $$;
 comment on function imago.begin_fill(text, text, oid, text, oid[], text) is 'Whether new rows of a statement may be filled: n, no; k or s, holding entities for key share or for share. Capital letters say that some were; the number, how many of the others note_unfilled has noted.';
@@ -4432,50 +4437,45 @@ volatile
 set search_path = ''
 as $$
 declare
-  wanted integer := least(
-    imago.setting_number('lanes'),
-    greatest(1, imago.estimated_rows(plan.source) / 2000));
-  by_block constant boolean := imago.should_walk_by_block(run, plan);
-  bounds text[];
+  rows constant bigint := imago.estimated_rows(plan.source);
+  wanted constant integer := least(imago.setting_number('lanes'), greatest(1, rows / 2000));
 begin
-  if by_block and not run.late_only then
-    -- All blocks that the walked table has now: what comes later, or has moved, is found by the late pass.
-    insert into imago.lane (run, stage, pass, number, by_block, lower_key, upper_key, batch_size)
-    select run.id, plan.stage, 'main', n, true, format('(%s,0)', (n - 1) * blocks / lanes), format('(%s,0)', n * blocks / lanes), coalesce(size, 100)
+  if run.late_only then
+    null;
+  elsif imago.should_walk_by_block(run, plan) then
+    -- All blocks that the walked tables have now: what comes later, or has moved, is found by the late pass.
+    insert into imago.lane (run, stage, pass, number, partition, by_block, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', row_number() over (order by cut.partition, n), cut.partition, true,
+      format('(%s,0)', (n - 1) * cut.blocks / cut.lanes), format('(%s,0)', n * cut.blocks / cut.lanes), coalesce(size, 100)
     from (
-      select pg_catalog.pg_relation_size(format('%I.%I', w.relation_schema, w.relation_name)) / current_setting('block_size')::bigint as blocks
+      -- Each batch reads its lane from the cursor on to its end.
+      select w.partition, w.blocks, greatest(1, wanted * w.blocks / greatest(1, sum(w.blocks) over ()), w.blocks / 1024)::bigint as lanes
+      from (
+        select r.partition, pg_catalog.pg_relation_size(format('%I.%I', r.relation_schema, r.relation_name)) / current_setting('block_size')::bigint as blocks
+        from imago.walked_rows(run, plan) r) w) cut
+    cross join generate_series(1, cut.lanes) n;
+  else
+    insert into imago.lane (run, stage, pass, number, partition, lower_key, upper_key, batch_size)
+    select run.id, plan.stage, 'main', row_number() over (order by cut.partition, n), cut.partition, cut.bounds[n - 1], cut.bounds[n], coalesce(size, 100)
+    from (
+      select w.partition, imago.lane_bounds(run, plan, w.relation_schema, w.relation_name,
+        greatest(1, wanted * imago.estimated_rows(w.partition) / greatest(1, rows))::integer) as bounds
       from imago.walked_rows(run, plan) w
-    ) walked
-    -- Each batch reads its lane from the cursor on to its end.
-    cross join lateral (select greatest(wanted, blocks / 1024) as lanes) cut
-    cross join generate_series(1, lanes) n;
+      where w.partition is not null
+      union all
+      -- On the way back, too: the journal has the keys of the source.
+      select null, imago.lane_bounds(run, plan, plan.source_schema, plan.source_table, wanted)
+      where not exists (select from imago.walked_rows(run, plan) w where w.partition is not null)) cut
+    cross join generate_series(1, coalesce(cardinality(cut.bounds), 0) + 1) n;
   end if;
-  execute format(
-    'select array_agg(%2$s order by b)
-     from (
-       select distinct on (part) b
-       from (select b, ntile($4) over (order by b) as part from %1$s) parts
-       where part < $4
-       order by part, b desc
-     ) cuts',
-    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
-      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
-       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3 and not s.inherited', coalesce(plan.key_type, 'text'))
-    -- Statistics know each column by itself: some blocks of the table are read instead.
-    else format('(select %s as b from %s s tablesample system ($5)) keys', case run.direction
-      when 'rollback' then imago.text_of_key(plan.key_type, imago.key_of(plan, 's')) || ' collate "C"' else imago.key_of(plan, 's') end, plan.source) end,
-    imago.text_of_key(case run.direction when 'rollback' then 'text' else coalesce(plan.key_type, 'text') end, 'b'))
-  into bounds using plan.source_schema, plan.source_table, plan.key_column, wanted,
-    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(plan.source)));
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
-  select run.id, plan.stage, pass, n, bounds[n - 1], bounds[n], coalesce(size, case pass when 'main' then 100 else 2000 end)
-  from unnest(array['main', 'late']) pass
-  cross join generate_series(1, coalesce(cardinality(bounds), 0) + 1) n
-  where pass = 'late' or not (run.late_only or by_block);
+  select run.id, plan.stage, 'late', n, b.bounds[n - 1], b.bounds[n], coalesce(size, 2000)
+  from (select imago.lane_bounds(run, plan, plan.source_schema, plan.source_table, wanted) as bounds) b
+  cross join generate_series(1, coalesce(cardinality(b.bounds), 0) + 1) n;
 end
 $$;
-comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts the key space of a stage into lanes by the statistics of the source, open at both ends. Each range once for the main and once for the late pass. The main pass of a large table may go by blocks instead (should_walk_by_block).';
+comment on function imago.cut_lanes(imago.run, imago.plan, integer) is 'Cuts a stage into lanes by the statistics of its source, open at both ends. For the main pass each partition by itself, for the late one the whole key space. The main pass of large tables may go by blocks instead (should_walk_by_block).';
 
 -- imago.decide
 create or replace function imago.decide(governor imago.governor, readings imago.reading[])
@@ -11526,6 +11526,18 @@ end
 $$;
 comment on function imago.is_owned(text) is 'Whether a table belongs to the current user or to a role that it is a member of; null where there is no such table.';
 
+-- imago.is_partition_of
+create or replace function imago.is_partition_of(partition text, source text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from pg_catalog.pg_partition_ancestors(pg_catalog.to_regclass(partition)) a where a.relid = pg_catalog.to_regclass(source))
+$$;
+comment on function imago.is_partition_of(text, text) is 'Whether a table is (still) a partition of another, at any depth.';
+
 -- imago.is_reading_due
 create or replace function imago.is_reading_due(reading imago.reading, every_ms integer)
 returns boolean
@@ -12196,6 +12208,41 @@ begin
 end
 $$;
 comment on function imago.lagging_sequences(imago.plan) is 'Sequences that lag behind the column that they fill, of tables into which a plan inserts. statement sets one right.';
+
+-- imago.lane_bounds
+create or replace function imago.lane_bounds(run imago.run, plan imago.plan, relation_schema text, relation_name text, wanted integer)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  relation constant text := format('%I.%I', relation_schema, relation_name);
+  key_sql constant text := imago.key_of(plan, 's');
+  bounds text[];
+begin
+  execute format(
+    'select array_agg(%2$s order by b)
+     from (
+       select distinct on (part) b
+       from (select b, ntile($4) over (order by b) as part from %1$s) parts
+       where part < $4
+       order by part, b desc
+     ) cuts',
+    case when cardinality(imago.key_names(plan.key_column)) = 1 then format(
+      'pg_catalog.pg_stats s, unnest(s.histogram_bounds::text::%s[]) b
+       where s.schemaname = $1 and s.tablename = $2 and s.attname = $3
+         and s.inherited = exists (select from pg_catalog.pg_partitioned_table p where p.partrelid = pg_catalog.to_regclass($6))', coalesce(plan.key_type, 'text'))
+    -- Statistics know each column by itself: some blocks of the table are read instead.
+    else format('(select %s as b from %s s tablesample system ($5)) keys', case run.direction
+      when 'rollback' then imago.text_of_key(plan.key_type, key_sql) || ' collate "C"' else key_sql end, relation) end,
+    imago.text_of_key(case run.direction when 'rollback' then 'text' else coalesce(plan.key_type, 'text') end, 'b'))
+  into bounds using relation_schema, relation_name, plan.key_column, wanted,
+    least(100, 30000.0 * wanted / greatest(1, imago.estimated_rows(relation))), relation;
+  return bounds;
+end
+$$;
+comment on function imago.lane_bounds(imago.run, imago.plan, text, text, integer) is 'Keys that cut a source, or a partition of it, into so many ranges of about as many rows each, by its statistics.';
 
 -- imago.lanes_json
 create or replace function imago.lanes_json(run_id bigint)
@@ -12992,6 +13039,22 @@ end
 $$;
 comment on function imago.may_lock(text) is 'Whether the current user may lock rows of a table: each way to do so asks for the right to update a column.';
 
+-- imago.may_walk_partitions
+create or replace function imago.may_walk_partitions(source text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Each lane is a row that calls look through.
+  select count(*) between 1 and 1000
+    and bool_and(c.relkind = 'r' and pg_catalog.has_table_privilege(c.oid, 'select'))
+  from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(source)) t
+  join pg_catalog.pg_class c on c.oid = t.relid
+  where t.isleaf and t.level > 0
+$$;
+comment on function imago.may_walk_partitions(text) is 'Whether a table is walked partition by partition. So where all are tables that may be read, and not too many to keep a lane for each.';
+
 -- imago.measured_call
 create or replace function imago.measured_call(run_id bigint, call_ms integer, size integer, out answer jsonb, out cost imago.cost)
 language plpgsql
@@ -13772,9 +13835,12 @@ set search_path = ''
 as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
-  relation text := plan.source;
+  relation text := coalesce(lane.partition, plan.source);
   kept constant text := imago.kept_type(plan);
 begin
+  if lane.partition is not null and not imago.is_partition_of(lane.partition, plan.source) then
+    return;
+  end if;
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
@@ -13800,7 +13866,8 @@ begin
          group by r.k) n',
       case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
       w.relation_schema, w.relation_name)
-    from imago.walked_rows(run, plan) w)
+    from imago.walked_rows(run, plan) w
+    where w.partition is not distinct from lane.partition)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;
@@ -18260,6 +18327,41 @@ end
 $$;
 comment on function imago.run_by_job(text, text, text) is 'Has pg_cron run a statement for a plan, as a job of its own, until a tick removes that. False when it keeps failing. A job''s command is in no transaction.';
 
+-- imago.run_call
+create or replace function imago.run_call(
+  plan_name text,
+  direction text,
+  seconds integer,
+  batch_size integer,
+  force boolean,
+  out answer jsonb,
+  out pause double precision
+)
+returns record
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- The whole of imago.run is one statement: its timeout must not fall into a batch.
+  ends constant timestamptz := least(statement_timestamp() + make_interval(secs => seconds),
+    case when current_setting('statement_timeout')::interval > interval '0' then statement_timestamp() + 0.6 * current_setting('statement_timeout')::interval end);
+begin
+  if direction is null or direction not in ('forward', 'rollback') then
+    perform imago.raise_error('IM015', 'direction', coalesce(direction, 'null'), 'forward or rollback');
+  end if;
+  answer := case direction
+    when 'forward' then imago.migrate(plan_name, 2000, batch_size)
+    else imago.roll_back(plan_name, 2000, force) end;
+  if not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends then
+    return;
+  end if;
+  -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
+  pause := least((answer ->> 'retry_after_ms')::integer / 1000.0, coalesce(extract(epoch from ends - clock_timestamp()), 3600));
+end
+$$;
+comment on function imago.run_call(text, text, integer, integer, boolean) is 'One batch of imago.run. What it answered, and seconds until the next one; null when there is none.';
+
 -- imago.run_error
 create or replace function imago.run_error(run imago.run)
 returns jsonb
@@ -18436,28 +18538,23 @@ end
 $$;
 comment on function imago.run_step(imago.plan_step) is 'Calls the routine of a step and notes that it is done, unless it wants to be called again (has_more). A direct step whose statement has yet to be run is refused with it (IM042).';
 
--- imago.run_ticks
-create or replace procedure imago.run_ticks(plan_name text, finalize boolean default false, inout answer jsonb default null)
+-- imago.run_tick
+create or replace function imago.run_tick(plan_name text, finalize boolean default false)
+returns double precision
 language plpgsql
--- It commits, so it can have no settings of its own: the search_path is set in each transaction.
+volatile
+set search_path = ''
 as $$
 declare
-  ends timestamptz;
+  answer constant jsonb := imago.tick(plan_name, finalize);
+  seconds constant double precision := (answer ->> 'retry_after_ms')::integer / 1000.0;
+  -- The statement is the whole job, whatever it has committed.
+  ends constant timestamptz := statement_timestamp() + make_interval(secs => imago.ticks_budget(plan_name) / 1000.0);
 begin
-  loop
-    perform pg_catalog.set_config('search_path', '', true);
-    ends := coalesce(ends, clock_timestamp() + make_interval(secs => imago.ticks_budget(plan_name) / 1000.0));
-    answer := imago.tick(plan_name, finalize);
-    commit;
-    perform pg_catalog.set_config('search_path', '', true);
-    exit when not imago.goes_on_at_once(answer)
-      or clock_timestamp() + make_interval(secs => (answer ->> 'retry_after_ms')::integer / 1000.0) >= ends;
-    perform pg_catalog.pg_sleep((answer ->> 'retry_after_ms')::integer / 1000.0);
-    commit;
-  end loop;
+  return case when imago.goes_on_at_once(answer) and clock_timestamp() + make_interval(secs => seconds) < ends then seconds end;
 end
 $$;
-comment on procedure imago.run_ticks(text, boolean, inout jsonb) is 'What the pg_cron job of a plan calls: ticks, each a transaction of its own, for tick_ms. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';
+comment on function imago.run_tick(text, boolean) is 'One tick of a pg_cron job. Seconds until the next one of the same job; null when it has done enough.';
 
 -- imago.same_key
 create or replace function imago.same_key(staged imago.plan, row_name text, key text)
@@ -18633,7 +18730,7 @@ begin
   if not (imago.find_job(plan_name) ->> 'active')::boolean then
     perform cron.unschedule(job);
   end if;
-  perform cron.schedule(job, wanted.schedule, format('call imago.run_ticks(%L%s)', plan_name, case when finalize then ', true' else '' end));
+  perform cron.schedule(job, wanted.schedule, imago.tick_statement(plan_name, finalize));
   perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
   return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
     'run', run.id, 'direction', run.direction, 'state', run.state, 'cohort', imago.cohort_json(plan_name));
@@ -19103,13 +19200,13 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- A ctid says where a row lies within one heap only.
   select imago.plan_bytes(plan) >= imago.setting_number('block_walk_percent') / 100.0 * pg_catalog.pg_size_bytes(current_setting('shared_buffers'))
-    and exists (
-      select from imago.walked_rows(run, plan) w
-      join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name)) and c.relkind = 'r'
-      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = (imago.key_names(w.key_column))[1] and not s.inherited
-      where abs(s.correlation) < 0.5 and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
+    -- A ctid says where a row lies within one heap only. A partition that has no rows yet has no statistics either.
+    and (
+      select bool_and(abs(s.correlation) < 0.5 and c.relkind = 'r' and not exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid))
+      from imago.walked_rows(run, plan) w
+      join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(format('%I.%I', w.relation_schema, w.relation_name))
+      join pg_catalog.pg_stats s on s.schemaname = w.relation_schema and s.tablename = w.relation_name and s.attname = (imago.key_names(w.key_column))[1] and not s.inherited)
 $$;
 comment on function imago.should_walk_by_block(imago.run, imago.plan) is 'Whether the main pass of a stage goes in the order in which rows lie on disk. So for tables too large for the server''s buffers, whose keys (random uuids) have nothing to do with it, where each batch in key order would touch blocks all over them.';
 
@@ -20008,8 +20105,12 @@ begin
          end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
     -- Before the first run nobody was moved, and who was not has nothing to fill in.
     case when sync.fills is not null then format(
-      'if tg_op = ''INSERT'' and not (exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) and (%s)) then
-         return null;
+      'if tg_op = ''INSERT'' then
+         if not exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) then
+           return null;
+         elsif not (%s) then
+           return null;
+         end if;
        end if;',
       sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
 end
@@ -20597,6 +20698,31 @@ as $$
     select i.every from imago.cron_intervals() i where i.schedule = imago.find_job(plan_name) ->> 'schedule')))::integer
 $$;
 comment on function imago.tick_budget(text) is 'Milliseconds that a tick may work: most of its interval, at most tick_ms. A tick is one transaction and holds the rows that it moves.';
+
+-- imago.tick_statement
+create or replace function imago.tick_statement(plan_name text, finalize boolean)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A block and no procedure: what commits can have no settings, and the advisors of Supabase warn of routines without a search_path.
+  -- It looks nothing up by one: each name is qualified, and there is no operator.
+  select format($block$do $job$
+declare
+  seconds double precision;
+begin
+  loop
+    seconds := imago.run_tick(%L, %s);
+    commit;
+    exit when seconds is null;
+    perform pg_catalog.pg_sleep(seconds);
+    commit;
+  end loop;
+end
+$job$;$block$, plan_name, finalize::text)
+$$;
+comment on function imago.tick_statement(text, boolean) is 'What the pg_cron job of a plan runs: ticks for tick_ms, each a transaction of its own. So it moves as many beside a living app, for which a tick is short. With max_per_second they go on until shortly before the next job.';
 
 -- imago.ticks_budget
 create or replace function imago.ticks_budget(plan_name text)
@@ -21853,20 +21979,39 @@ $$;
 comment on function imago.walked_only(text) is 'Tables that a plan walks and does not write, each with its first stage, and whether it has its trigger. Not those on which nobody lets us put one.';
 
 -- imago.walked_rows
-create or replace function imago.walked_rows(run imago.run, plan imago.plan, out relation_schema text, out relation_name text, out key_column text)
-language sql
+create or replace function imago.walked_rows(
+  run imago.run,
+  plan imago.plan,
+  out relation_schema text,
+  out relation_name text,
+  out key_column text,
+  out partition text
+)
+returns setof record
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select plan.source_schema, plan.source_table, plan.key_column where run.direction = 'forward'
-  union all
-  (select 'imago_undo', w.undo_table, 'entity'
-   from imago.stage_writes(plan) w
-   where run.direction = 'rollback'
-   order by w.relation = plan.source desc, w.position
-   limit 1)
+begin
+  if run.direction = 'rollback' then
+    return query
+      select 'imago_undo', w.undo_table, 'entity', null from imago.stage_writes(plan) w
+      order by w.relation = plan.source desc, w.position limit 1;
+    return;
+  end if;
+  return query
+    select n.nspname::text, c.relname::text, plan.key_column, format('%I.%I', n.nspname, c.relname)
+    from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(plan.source)) t
+    join pg_catalog.pg_class c on c.oid = t.relid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where t.isleaf and t.level > 0 and imago.may_walk_partitions(plan.source)
+    order by 1, 2;
+  if not found then
+    return query select plan.source_schema, plan.source_table, plan.key_column, null::text;
+  end if;
+end
 $$;
-comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text) is 'What a walk by blocks goes through: the source of a stage; on the way back one undo table. That is the one of the source if it is written. Entities that have no row in it are left to the late pass.';
+comment on function imago.walked_rows(imago.run, imago.plan, out text, out text, out text, out text) is 'The tables that a main pass goes through: the source of a stage, or each of its partitions. On the way back one undo table, that of the source if it is written; by blocks, entities that have no row in it are left to the late pass.';
 
 -- imago.watch_identity
 create or replace function imago.watch_identity(plan_name text, relation text)
@@ -22704,6 +22849,45 @@ end
 $$;
 comment on function imago.written_tables(text) is 'A table and its partitions of all levels. A statement trigger fires for the one that the statement names, so each has ours.';
 
+-- public.create_run
+create or replace function imago.create_run()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- It looks nothing up by a search_path: each name is qualified, and there is no operator.
+  create or replace procedure imago.run(
+    plan text default 'avatars',
+    direction text default 'forward',
+    seconds integer default null,
+    batch_size integer default null,
+    force boolean default null,
+    inout answer jsonb default null
+  )
+  language plpgsql
+  as $procedure$
+  declare
+    pause double precision;
+  begin
+    loop
+      select c.answer, c.pause into answer, pause from imago.run_call(plan, direction, seconds, batch_size, force) c;
+      commit;
+      exit when pause is null;
+      perform pg_catalog.pg_sleep(pause);
+      commit;
+    end loop;
+  end
+  $procedure$;
+  revoke all on procedure imago.run(text, text, integer, integer, boolean, jsonb) from public, anon, authenticated, service_role;
+  comment on procedure imago.run(text, text, integer, integer, boolean, jsonb) is 'Migrates a plan, or takes it back, from one connection, with a commit after each batch.';
+end
+$$;
+comment on function imago.create_run() is 'Makes the procedure imago.run, which drives a plan from one connection, with a commit after each batch. For psql, as the role postgres. It is not there by itself: what commits can have no search_path of its own, and the advisors of Supabase warn of that.
+
+Example: select imago.create_run(); call imago.run(''avatars'')';
+
 -- public.migration_log
 create view public.migration_log
 with (security_invoker = true)
@@ -23332,47 +23516,6 @@ begin
 end
 $$;
 comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
-
--- public.run
-create or replace procedure imago.run(
-  plan text default 'avatars',
-  direction text default 'forward',
-  seconds integer default null,
-  batch_size integer default null,
-  force boolean default null,
-  inout answer jsonb default null
-)
-language plpgsql
--- It commits, so it can have no settings of its own: the search_path is set in each transaction.
-as $$
-declare
-  began constant timestamptz := pg_catalog.clock_timestamp();
-  ends timestamptz;
-begin
-  loop
-    perform pg_catalog.set_config('search_path', '', true);
-    if direction is null or direction not in ('forward', 'rollback') then
-      perform imago.raise_error('IM015', 'direction', coalesce(direction, 'null'), 'forward or rollback');
-    end if;
-    -- The whole call is one statement: its timeout must not fall into a batch.
-    ends := least(began + make_interval(secs => seconds),
-      case when current_setting('statement_timeout')::interval > interval '0' then statement_timestamp() + 0.6 * current_setting('statement_timeout')::interval end);
-    answer := case direction
-      when 'forward' then imago.migrate(plan, 2000, batch_size)
-      else imago.roll_back(plan, 2000, force) end;
-    commit;
-    perform pg_catalog.set_config('search_path', '', true);
-    exit when not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends;
-    -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
-    perform pg_catalog.pg_sleep(least(
-      (answer ->> 'retry_after_ms')::integer / 1000.0, greatest(0, coalesce(extract(epoch from ends - clock_timestamp()), 3600))));
-    commit;
-  end loop;
-end
-$$;
-comment on procedure imago.run(text, text, integer, integer, boolean, inout jsonb) is 'Migrates a plan, or takes it back, from one connection, with a commit after each batch. Until it is done or the seconds are over. For psql and the SQL editor, as the role postgres. With a statement timeout it ends in time; calling it again goes on.
-
-Example: call imago.run(''avatars'')';
 
 -- public.grants
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.

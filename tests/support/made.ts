@@ -24,11 +24,9 @@ export async function faultsOfMade(sql: Sql): Promise<string[]> {
         or exists (select from imago.added_object('pg_class'::regclass, c.oid, 0)))
     )
     select name || ' has no comment' as fault from routines where obj_description(oid, 'pg_proc') is null
-    -- An expression that is to be inlined can have no settings, and looks nothing up. A procedure that commits can have none
-    -- either: it sets the path in each transaction, before anything is looked up by it.
+    -- An expression that is to be inlined can have no settings, and looks nothing up.
     union all select name || ' has no empty search_path' from routines
-      where not (coalesce('search_path=""' = any (proconfig), false) or provolatile = 'i' and lanname = 'sql'
-        or prokind = 'p' and prosrc ~ '\\mloop\\s+perform pg_catalog.set_config\\(''search_path'', '''', true\\);')
+      where not (coalesce('search_path=""' = any (proconfig), false) or provolatile = 'i' and lanname = 'sql')
     union all select format('%s may execute %s', role, name) from routines, roles
       where has_function_privilege(role, oid, 'execute')
         -- service_role calls what is published, and may use what triggers of its own writes rest on.

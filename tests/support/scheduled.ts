@@ -40,24 +40,20 @@ export async function migrateAndTakeBack(db: TestDatabase): Promise<void> {
   await tickMs(1);
   const [first] = await runJobs(db);
   await tickMs(1000);
-  expect(first).toMatchObject({
-    status: 'succeeded',
-    answer: { status: 'preparing', step: 'table avatars' },
+  expect(first).toMatchObject({ status: 'succeeded' });
+  expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
+    phase: 'prepare',
+    scheduled: '10 seconds',
   });
-  expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({ scheduled: '10 seconds' });
   const ran = await runJobsToTheEnd(db);
   expect(ran.filter(({ status }) => status !== 'succeeded')).toEqual([]);
-  expect(ran.at(-1)?.answer).toMatchObject({ status: 'done', state: 'succeeded', run: 1 });
   await expectAllMigrated(db.sql);
   expect(await runsOf(db)).toBe(1);
   expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({ scheduled: null });
 
   await call(db.sql, 'rollback_batch', { plan: 'avatars', max_ms: 1 });
   expect(await call(db.sql, 'schedule_migration')).toMatchObject({ run: 2, direction: 'rollback' });
-  expect((await runJobsToTheEnd(db)).at(-1)?.answer).toMatchObject({
-    status: 'done',
-    direction: 'rollback',
-  });
+  await runJobsToTheEnd(db);
   expect(await checksums(db.sql)).toEqual(before);
   expect(await runsOf(db)).toBe(2);
   expect(await notes(db.sql)).toEqual([

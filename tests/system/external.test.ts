@@ -91,6 +91,7 @@ describe('an external stage', () => {
     expect(told.hint).toContain('claim_entities');
     // What drives by itself ends there, or leaves it for the next tick.
     expect(await value(sql, `select imago.tick('${plan}') ->> 'status'`)).toBe('external');
+    await sql`select imago.create_run()`;
     expect((await sql`call imago.run(${plan})`)[0]?.answer.status).toBe('external');
     const key = await value<string>(sql, 'select id::text from public.people limit 1');
     for (const alone of [

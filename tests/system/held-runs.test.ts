@@ -1,7 +1,7 @@
 /** A run that the governor holds, slows or limits: what everybody who drives it or looks at it is told. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { expectAllMigrated } from '../support/avatars.ts';
-import { call, value } from '../support/call.ts';
+import { type Answer, call, value } from '../support/call.ts';
 import { freshProject, type Project, runCommand, startCommand, startOnTerminal } from '../support/command.ts';
 import { installCron, jobs, runJobs, runJobsToTheEnd } from '../support/cron.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -273,14 +273,13 @@ test('pg_cron: ticks of a held run say waiting, the job stays, and a later tick 
   await installCron(db);
   await soon(db);
   await call(db.sql, 'schedule_migration');
+  const tick = () => value<Answer>(db.sql, `select imago.tick('avatars')`);
   await until('it is prepared', async () => {
     await hold(db, 'backup');
-    const [tick] = await runJobs(db);
-    return tick?.answer?.status === 'waiting';
+    await runJobs(db);
+    return (await tick()).status === 'waiting';
   });
-  expect((await runJobs(db)).map(({ answer }) => answer)).toMatchObject([
-    { status: 'waiting', reason: REASON, health: { share: 0 } },
-  ]);
+  expect(await tick()).toMatchObject({ status: 'waiting', reason: REASON, health: { share: 0 } });
   expect(await jobs(db)).toMatchObject([{ active: true }]);
   expect(await progress(db)).toMatchObject({ state: 'running', waiting: REASON, scheduled: '10 seconds' });
   await hold(db, '');

@@ -22,10 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What commits can have no settings, says PostgreSQL: the advisors warn of both procedures, which set the path themselves. */
-const committing = /^function_search_path_mutable: Function `imago\.(run|run_ticks)` /;
-
-/** What `supabase db advisors` finds, from warnings on, in all that could have settings. */
+/** What `supabase db advisors` finds, from warnings on. */
 async function advised(db: TestDatabase): Promise<string[]> {
   const { output } = await runCli(folder, [
     'db',
@@ -40,7 +37,6 @@ async function advised(db: TestDatabase): Promise<string[]> {
   return report
     .parse(JSON.parse(line ?? output))
     .results.map(({ name, detail }) => `${name}: ${detail}`)
-    .filter((line) => !committing.test(line))
     .sort();
 }
 

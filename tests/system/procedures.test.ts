@@ -1,4 +1,4 @@
-/** Procedures that commit after each batch: imago.run for a connection of one's own, imago.run_ticks for pg_cron. */
+/** What commits after each batch: the procedure imago.run on a connection of your own, the block of a pg_cron job. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
@@ -15,6 +15,7 @@ async function app(users = 300): Promise<void> {
   await db.sql`update imago.setting set value = '1' where name = 'hold_ms'`;
   await db.sql`update imago.setting set value = '600000' where name = 'quiet_ms'`;
   await prepareAll(db.sql);
+  await db.sql`select imago.create_run()`;
   await call(db.sql, 'migrate_batch', { batch_size: 1, max_ms: 1 });
   await db.sql`update imago.health set others_written = 0, others_at = clock_timestamp()`;
 }
@@ -74,6 +75,7 @@ describe('imago.run', () => {
 
   test('refuses a direction that there is not, and a transaction of its caller', async () => {
     await app(5);
+    await db.sql`select imago.create_run()`;
     const session = db.connect({ max: 1 });
     expect((await refusal(session`call imago.run('avatars', 'sideways')`)).code).toBe('IM015');
     expect((await refusal(session.begin((tx) => tx`call imago.run('avatars')`))).code).toBe('2D000');

@@ -3,6 +3,7 @@ create table imago.lane (
   stage integer not null default 1,
   pass text not null check (pass in ('main', 'late')),
   number integer not null,
+  partition text,
   by_block boolean not null default false,
   lower_key text,
   upper_key text,
@@ -23,8 +24,9 @@ create table imago.lane (
   updated_at timestamptz not null default clock_timestamp(),
   primary key (run, stage, pass, number)
 ) with (fillfactor = 50);
-comment on table imago.lane is 'Contiguous ranges of the key space, open at both ends, or of blocks, each with its own cursor. Its row lock is the lease.';
+comment on table imago.lane is 'Contiguous ranges of the key space or of blocks, of the source or of a partition of it, each with its own cursor. Its row lock is the lease.';
 comment on column imago.lane.stage is 'Stage of the plan; its lanes are cut when the stages before it are proved complete.';
+comment on column imago.lane.partition is 'The partition of the source that it walks, as SQL names it; null: the source whole. Rows that leave it, and those of new ones, are found by the late pass.';
 comment on column imago.lane.by_block is 'Walked in the order in which rows lie on disk: its bounds and its cursor are ctids. Whatever moves meanwhile, the late pass finds.';
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';

@@ -5,9 +5,12 @@ set search_path = ''
 as $$
 declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
-  relation text := plan.source;
+  relation text := coalesce(lane.partition, plan.source);
   kept constant text := imago.kept_type(plan);
 begin
+  if lane.partition is not null and not imago.is_partition_of(lane.partition, plan.source) then
+    return;
+  end if;
   if not lane.by_block then
     if run.direction = 'rollback' then
       -- As many as are wanted of each undo table of the stage.
@@ -33,7 +36,8 @@ begin
          group by r.k) n',
       case run.direction when 'forward' then imago.text_of_key(plan.key_type, imago.key_sql(w.key_column, plan.key_type, 't')) else 't.entity::text' end,
       w.relation_schema, w.relation_name)
-    from imago.walked_rows(run, plan) w)
+    from imago.walked_rows(run, plan) w
+    where w.partition is not distinct from lane.partition)
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;

@@ -49,7 +49,7 @@ begin
   if not (imago.find_job(plan_name) ->> 'active')::boolean then
     perform cron.unschedule(job);
   end if;
-  perform cron.schedule(job, wanted.schedule, format('call imago.run_ticks(%L%s)', plan_name, case when finalize then ', true' else '' end));
+  perform cron.schedule(job, wanted.schedule, imago.tick_statement(plan_name, finalize));
   perform imago.write_log(plan_name, run.id, 'info', 'scheduled', jsonb_build_object('job', job, 'every', wanted.label, 'finalize', finalize));
   return jsonb_build_object('plan', plan_name, 'job', job, 'scheduled', wanted.label, 'finalize', finalize,
     'run', run.id, 'direction', run.direction, 'state', run.state, 'cohort', imago.cohort_json(plan_name));

@@ -118,8 +118,12 @@ begin
          end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
     -- Before the first run nobody was moved, and who was not has nothing to fill in.
     case when sync.fills is not null then format(
-      'if tg_op = ''INSERT'' and not (exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) and (%s)) then
-         return null;
+      'if tg_op = ''INSERT'' then
+         if not exists (select from imago.run r where r.plan = %L and r.direction = ''forward'' and r.started_at is not null) then
+           return null;
+         elsif not (%s) then
+           return null;
+         end if;
        end if;',
       sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
 end
