@@ -158,6 +158,19 @@ export const progressAnswer = z.looseObject({
   unindexed: z.array(z.object({ object: z.string(), statement: z.string() })).nullish(),
 });
 
+/** What Realtime sends of a run that is being worked on (imago.broadcast_figures): a part of {@link progressAnswer}. */
+export const figuresMessage = z.looseObject({
+  plan: z.string(),
+  run: z.number(),
+  direction: text,
+  state: z.string(),
+  per_minute: number,
+  waiting: text,
+  health,
+  checking: number,
+  lanes: z.array(lane),
+});
+
 /** `get_migration_statistics`. */
 export const statisticsAnswer = z.looseObject({
   ...words,
@@ -359,6 +372,8 @@ export const plansAnswer = z.looseObject({
       journal_bytes: count,
     }),
   ),
+  /** Runs are told by Realtime, to who may listen. */
+  realtime: z.boolean().nullish(),
   role: z.enum(['viewer', 'operator', 'key']).optional(),
 });
 
@@ -442,6 +457,7 @@ export const answers = {
 export type BatchAnswer = z.output<typeof batchAnswer>;
 export type ClaimAnswer = z.output<typeof claimAnswer>;
 export type ReturnAnswer = z.output<typeof returnAnswer>;
+export type FiguresMessage = z.output<typeof figuresMessage>;
 export type Lane = z.output<typeof lane>;
 export type ProgressAnswer = z.output<typeof progressAnswer>;
 export type StatisticsAnswer = z.output<typeof statisticsAnswer>;

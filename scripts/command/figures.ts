@@ -56,7 +56,7 @@ export function objectText(object: Record<string, unknown> | null | undefined): 
 /** Without the unit, which stands behind the number. */
 function nameText(name: string, value: unknown): string {
   const bare = typeof value === 'number' ? name.replace(/_?(bytes|seconds|ms)$/, '') : name;
-  return bare.replaceAll('_', ' ') || 'time';
+  return bare.replaceAll('_', ' ') || (name === 'bytes' ? 'size' : 'time');
 }
 
 function scalarText(name: string, value: unknown): string {

@@ -10,6 +10,7 @@ import { writeLine, writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
 import { type Checked, type Context, runChecks } from './checks.ts';
 import { type Options, parseOptions } from './options.ts';
+import { writeReport } from './report/file.ts';
 import { table, toText } from './table.ts';
 import { type Ending, exitCodes, type Frame, judge, toJson } from './verdict.ts';
 import { findings } from './words.ts';
@@ -64,9 +65,7 @@ async function validate(context: Context, frame: () => Frame): Promise<Ending> {
   const ending = judge(await checked(context), options, program);
   if (options.report === undefined || ending.status === 'interrupted' || !ending.checked) return ending;
   const history = await context.caller.call('get_run_history', { plan: options.plan }, context.signal);
-  // The plotting library is loaded only when there is something to plot.
-  const { writeReport } = await import('./report/file.ts');
-  await writeReport(options.report, { frame: frame(), ending, checked: ending.checked, history });
+  await writeReport(options.report, frame(), ending, ending.checked, history);
   return { ...ending, report: options.report };
 }
 

@@ -96,6 +96,7 @@ insert into imago.setting (name, value, note) values
   ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
   ('notify', '', 'how people are told of what happens to runs: net, driver, realtime, or several of these; empty: not at all. notify_migrations sets it'),
   ('notify_held_s', '60', 'people are told of a run that has been held for so many seconds'),
+  ('broadcast_ms', '1000', 'how often the figures of a run that is being worked on go to Realtime, where that is a way of notify_migrations: once a second at most; 0: never'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');
 
 -- imago.error
@@ -721,7 +722,8 @@ create table imago.governor (
   usual_entity_ms numeric,
   checkpoints bigint,
   checkpoints_at timestamptz,
-  counting_since timestamptz
+  counting_since timestamptz,
+  broadcast_at timestamptz
 ) with (fillfactor = 20);
 comment on table imago.governor is 'What the governor has decided for the runs of a plan. One row a plan, written by whichever call gets its lock, at most once in look_ms.';
 comment on column imago.governor.level is 'Worst of what was seen at the last look: 0 fine, 1 slow, 2 hold, 3 this call ends at once.';
@@ -735,6 +737,7 @@ comment on column imago.governor.usual_active is 'Sessions of others that were a
 comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
 comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
 comment on column imago.governor.counting_since is 'Since when the server had been counting at the last look. Another value: its counters are no measure for those of before.';
+comment on column imago.governor.broadcast_at is 'When the figures of its run went to Realtime last; in the future: not before, for it has failed.';
 
 -- imago.reading
 create table imago.reading (
@@ -1962,6 +1965,45 @@ as $$
   from (select floor(0.8 * room / nullif(entity_wal, 0)) as rate) r
 $$;
 comment on function imago.bounding_rate(numeric, numeric) is 'How many entities a second keep within so many bytes of write-ahead log a second; null where not even one does.';
+
+-- imago.broadcast_figures
+create or replace function imago.broadcast_figures(run imago.run)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  every_ms integer;
+begin
+  if 'realtime' <> all (imago.notify_ways()) or run.state <> 'running' or current_setting('imago.dry', true) = 'on'
+     or current_setting('transaction_read_only') = 'on' then
+    return;
+  end if;
+  every_ms := imago.setting_number('broadcast_ms');
+  -- One call sends; who comes meanwhile, or too soon, does not.
+  perform from imago.governor g
+  where g.plan = run.plan and every_ms > 0
+    and coalesce(g.broadcast_at <= clock_timestamp() - make_interval(secs => greatest(1000, every_ms) / 1000.0), true)
+  for update skip locked;
+  if not found then
+    return;
+  end if;
+  update imago.governor g set broadcast_at = clock_timestamp() where g.plan = run.plan;
+  begin
+    execute 'select realtime.send($1, $2, $3, true)' using jsonb_build_object(
+      'plan', run.plan, 'run', run.id, 'direction', run.direction, 'state', run.state,
+      'per_minute', nullif(round(imago.recent_rate(run)), 0),
+      'waiting', imago.hold_reason(run.plan), 'health', imago.health_json(run.plan),
+      'checking', imago.end_checks_done(run), 'lanes', imago.lanes_json(run.id)), 'figures', 'imago:' || run.plan;
+  exception when others or assert_failure then
+    -- What shows a batch is never in its way, and is not tried again at once.
+    update imago.governor g set broadcast_at = clock_timestamp() + interval '10 minutes' where g.plan = run.plan;
+    perform imago.write_log(run.plan, run.id, 'warning', 'broadcast_failed', '{}', null, sqlstate);
+  end;
+end
+$$;
+comment on function imago.broadcast_figures(imago.run) is 'Sends how far a run is by Realtime, where somebody has asked for that: at most once in broadcast_ms, and once a second. No keys, and never raises.';
 
 -- imago.build_back
 create or replace function imago.build_back(write imago.plan_write)
@@ -12202,6 +12244,24 @@ end
 $$;
 comment on function imago.lane_bounds(imago.run, imago.plan, text, text, integer) is 'Keys that cut a source, or a partition of it, into so many ranges of about as many rows each, by its statistics.';
 
+-- imago.lanes_json
+create or replace function imago.lanes_json(run_id bigint)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+-- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object(
+      'pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved, 'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done)
+      order by l.stage, l.pass desc, l.number), '[]')
+    from imago.lane l where l.run = run_id);
+end
+$$;
+comment on function imago.lanes_json(bigint) is 'The lanes of a run, with what was done of each; none of their keys.';
+
 -- imago.last_effective_run
 create or replace function imago.last_effective_run(plan text)
 returns imago.run
@@ -15084,7 +15144,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return jsonb_build_object('plans', coalesce((
+  return jsonb_build_object('realtime', 'realtime' = any (imago.notify_ways()), 'plans', coalesce((
     select jsonb_agg(imago.plan_words(p) || jsonb_build_object(
       'plan', p.name,
       'title', p.title,
@@ -15463,10 +15523,7 @@ begin
     'health', imago.health_json(plan_name),
     'throttle', imago.throttle_json(plan_name),
     'checking', imago.end_checks_done(run),
-    'lanes', coalesce((
-      select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
-                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
-      from imago.lane l where l.run = run.id), '[]'),
+    'lanes', imago.lanes_json(run.id),
     'started_at', run.started_at,
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),
@@ -22087,6 +22144,7 @@ declare
 begin
   perform imago.send_notices();
   select r.* into run from imago.run r where r.id = run_id;
+  perform imago.broadcast_figures(run);
   select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,

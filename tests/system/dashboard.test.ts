@@ -13,7 +13,9 @@ import { act, ask, lookAt, openTab, press, says, startChromium, until } from '..
 import { prepareAll } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { freshProject, type Project, startCommand } from '../support/command.ts';
+import { installCron, jobs } from '../support/cron.ts';
 import { checksums } from '../support/imago.ts';
+import { startRealtime } from '../support/realtime.ts';
 import { until as holds } from '../support/until.ts';
 
 const WIDE = { width: 1200, height: 900, scheme: 'light' } as const;
@@ -83,7 +85,7 @@ async function poison(sql: Sql): Promise<string> {
 
 const state = (sql: Sql) => value<string>(sql, 'select state from imago.run order by id desc limit 1');
 
-test('a whole run from the page: forward, paused by hand, a failure looked at, one back, all back', async () => {
+test('a whole run from the page: forward, paused by hand, a failure looked at, one back, all back, by force where somebody has edited', async () => {
   const project = await freshProject({ users: 200 });
   const { sql } = project.db;
   await prepareAll(sql);
@@ -148,6 +150,9 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await page.setOfflineMode(false);
   await until(page, "!document.querySelector('.met')");
 
+  await sql`
+    update public.avatars set name = 'edited' where id = (
+      select active_avatar_id from public.users where active_avatar_id is not null order by id limit 1)`;
   await ask(page, 'rollback_all');
   await page.locator('dialog [name=confirm]').fill('avatar');
   expect(await page.$eval('dialog button[type=submit]', (button) => button.hasAttribute('disabled'))).toBe(
@@ -155,16 +160,66 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   );
   await page.locator('dialog [name=confirm]').fill('avatars');
   await submit(page);
+  await says(page, 'All taken back, except 1 user in conflict');
+  await openTab(page, 'aside');
+  await says(page, 'a row that was inserted has been edited');
+  await ask(page, 'rollback_all');
+  await says(page, '1 user in conflict: without force they stay again.');
+  await page.locator('dialog [name=force]').click();
+  await page.locator('dialog [name=confirm]').fill('avatars');
+  await submit(page);
   await says(page, 'All taken back.');
   expect(await checksums(sql)).toEqual(before);
   await openTab(page, 'history');
-  await says(page, '199 users taken back');
+  await says(page, '198 users taken back');
 
   expect([...asked]).toEqual([new URL(url).origin]);
   expect(faults).toEqual([]);
   expect(await page.content()).not.toContain(project.secretKey);
   command.child.kill('SIGTERM');
   expect(await command.finished).toMatchObject({ code: 0 });
+});
+
+test('scheduled, fixed and finalized from the page: each says first what it will do', async () => {
+  const project = await freshProject({ users: 20, avatars: 'prepared' });
+  const { sql } = project.db;
+  await installCron(project.db);
+  const { url } = await startDashboard(project);
+  const { page, faults } = await openPage(url);
+  const isClosed = async () => await until(page, "!document.querySelector('dialog')");
+
+  await openTab(page, 'ending');
+  await ask(page, 'schedule');
+  await says(page, 'The job goes away by itself when the run ends.');
+  await submit(page);
+  await says(page, 'pg_cron works on it every 10 seconds');
+  expect(await jobs(project.db)).toHaveLength(1);
+  await act(page, 'unschedule');
+  await says(page, 'pg_cron does not work on it any more.');
+  expect(await jobs(project.db)).toEqual([]);
+  await act(page, 'start');
+  await says(page, 'All done.');
+
+  await sql`update public.posts set avatar_id = null where id in (select id from public.posts order by id limit 3)`;
+  await openTab(page, 'checks');
+  await press(page, 'Check now');
+  await says(page, 'posts_without_avatar');
+  await ask(page, 'fix');
+  await says(page, 'posts_without_avatar: 3 would be fixed (rows: public.posts 3).');
+  await submit(page);
+  await says(page, '3 fixed.');
+  expect(await value(sql, 'select count(*)::int from public.posts where avatar_id is null')).toBe(0);
+
+  await openTab(page, 'ending');
+  const phase = () => value<string>(sql, `select get_detailed_migration_progress() ->> 'phase'`);
+  for (let step = 0; (await phase()) !== 'finalized'; step += 1) {
+    expect(step).toBeLessThan(20);
+    await act(page, 'finalize', { confirm: 'avatars' });
+    await isClosed();
+  }
+  await says(page, 'Finalized.');
+  await until(page, "document.querySelector('[data-action=rollback_all]').title !== ''");
+  expect(faults).toEqual([]);
 });
 
 test('who has no token, comes by another name or from another page gets nothing', async () => {
@@ -231,7 +286,9 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
 
-  const project = await freshProject({ users: 30 });
+  const project = await freshProject({ users: 30, avatars: 'prepared' });
+  const realtime = await startRealtime(project.url);
+  onTestFinished(() => realtime.close());
   const { sql } = project.db;
   const password = 'a long password';
   const people = ['nobody', 'viewer', 'operator'];
@@ -243,7 +300,7 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
       update auth.users set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || ${sql.json({ imago_role: name })}
       where email = ${`${name}@example.test`}`;
   }
-  const at = new URLSearchParams({ url: project.url, key: project.publishableKey });
+  const at = new URLSearchParams({ url: realtime.url, key: project.publishableKey });
   const signIn = async (name: string) => {
     const opened = await openPage(`http://127.0.0.1:${port}/#${at}`);
     const { page } = opened;
@@ -263,12 +320,37 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
   await sql`update imago.setting set value = '99' where name = 'engine_version'`;
   const operator = await signIn('operator');
   await says(operator.page, 'The engine is newer than this page');
+  expect(realtime.joined).toEqual([]);
+  await call(sql, 'notify_migrations', { ways: 'realtime' });
   await sql`update imago.setting set value = '1' where name = 'engine_version'`;
+
+  // By Realtime first: what has happened is looked at, and figures need no look at all.
+  await holds('the page listens', async () => realtime.joined.length > 0);
+  expect(realtime.joined).toMatchObject([
+    { topic: 'realtime:imago:avatars', isPrivate: true, token: expect.stringMatching(/^ey/) },
+  ]);
+  let relayed = 0;
+  const moveSome = async () => {
+    await sql`update imago.governor set broadcast_at = null`;
+    await call(sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+    const messages = await sql`select topic, event, payload from realtime.messages order by inserted_at`;
+    for (const { topic, event, payload } of messages.slice(relayed)) {
+      realtime.broadcast(`realtime:${topic}`, event, payload);
+    }
+    relayed = messages.length;
+    const moved = await value(sql, 'select count(active_avatar_id)::int from public.users');
+    await says(operator.page, `${moved} of 30 users migrated`);
+  };
+  await moveSome();
+  await realtime.silently(moveSome);
+
+  // Without it the page looks, as before.
+  realtime.end();
   await act(operator.page, 'start');
   await says(operator.page, 'All done.');
   expect(await state(sql)).toBe('succeeded');
   expect(await reason(operator.page, 'rollback_all')).toContain('secret key');
-  expect([...operator.asked].sort()).toEqual([`http://127.0.0.1:${port}`, project.url].sort());
+  expect([...operator.asked].sort()).toEqual([`http://127.0.0.1:${port}`, realtime.url].sort());
 
   const viewer = await signIn('viewer');
   await says(viewer.page, '30 of 30 users migrated');

@@ -1,8 +1,10 @@
 /** Messages to people: what happens to a run is told at least once, by each way that is on, and never in the batch's way. */
+import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { figuresMessage } from '../../functions/_shared/answers.ts';
 import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
 import { freshProject, runCommand } from '../support/command.ts';
@@ -146,13 +148,65 @@ test('a way that does not work is refused by the name of what is missing, and no
   expect(await value(db.sql, 'select count(*)::int from imago.notice')).toBe(0);
 });
 
-test('by Realtime: a private channel of the plan', async () => {
-  db = await freshDatabase({ app: 'sample', users: 5, avatars: 'prepared' });
-  await call(db.sql, 'notify_migrations', { ways: 'realtime' });
-  await migrateAll(db.sql);
-  const told = await superuser(`
-    select event, topic, private, payload ->> 'state' as state from realtime.messages where event = 'state' order by inserted_at`);
-  expect(told.at(-1)).toEqual({ event: 'state', topic: 'imago:avatars', private: true, state: 'succeeded' });
+describe('by Realtime', () => {
+  const sent = async (event: string) =>
+    await superuser(`
+      select topic, private, payload from realtime.messages where event = '${event}' order by inserted_at`);
+
+  test('what happens, and figures at most once in broadcast_ms: on a private channel, without keys', async () => {
+    db = await freshDatabase({ app: 'sample', users: 30, avatars: 'prepared' });
+    await db.sql`update imago.setting set value = '3600000' where name = 'broadcast_ms'`;
+    await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+    expect(await sent('figures')).toEqual([]);
+    await call(db.sql, 'notify_migrations', { ways: 'realtime' });
+    await call(db.sql, 'dry_run_migration');
+    expect(await sent('figures')).toEqual([]);
+    for (let n = 0; n < 3; n += 1) await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+    const [first, ...more] = await sent('figures');
+    expect([first, more]).toMatchObject([{ topic: 'imago:avatars', private: true }, []]);
+    const { lanes, ...figures } = figuresMessage.parse(first?.payload);
+    expect(figures).toMatchObject({ plan: 'avatars', direction: 'forward', state: 'running' });
+    expect(lanes.length).toBeGreaterThan(0);
+    const users = await db.sql<{ id: string }[]>`select id from public.users`;
+    expect(JSON.stringify(first)).not.toMatch(new RegExp(users.map(({ id }) => id).join('|')));
+
+    // Only its topic and role decide who listens.
+    const page = await readFile(new URL('../../docs/notify.md', import.meta.url), 'utf8');
+    await db.sql.unsafe(/^create policy [^;]+;/m.exec(page)?.[0] ?? '');
+    const heardBy = async (role: string, topic: string) => {
+      const sql = db.connect({ role: 'authenticated', max: 1 });
+      const claims = JSON.stringify({ role: 'authenticated', app_metadata: { imago_role: role } });
+      const [seen] = await sql.begin(async (tx) => {
+        await tx`select set_config('request.jwt.claims', ${claims}, true),
+          set_config('realtime.topic', ${topic}, true)`;
+        return await tx`select count(*)::int as messages from realtime.messages`;
+      });
+      await sql.end();
+      return seen?.messages > 0;
+    };
+    expect([await heardBy('viewer', 'imago:avatars'), await heardBy('operator', 'imago:avatars')]).toEqual([
+      true,
+      true,
+    ]);
+    expect([await heardBy('nobody', 'imago:avatars'), await heardBy('viewer', 'room')]).toEqual([
+      false,
+      false,
+    ]);
+
+    await call(db.sql, 'pause_migration');
+    await call(db.sql, 'resume_migration');
+    expect((await sent('state')).map(({ topic, payload }) => [topic, payload.state])).toEqual([
+      ['imago:avatars', 'paused'],
+      ['imago:avatars', 'running'],
+    ]);
+    await superuser(`create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)
+      returns void language plpgsql as 'begin raise division_by_zero; end'`);
+    await db.sql`update imago.governor set broadcast_at = null`;
+    await migrateAll(db.sql);
+    await expectAllMigrated(db.sql);
+    const lines = await db.sql`select event, sqlstate from imago.log where event = 'broadcast_failed'`;
+    expect(lines).toEqual([{ event: 'broadcast_failed', sqlstate: '22012' }]);
+  });
 });
 
 test('what a driver cannot send is given up after ten tries, and the log says so', async () => {

@@ -49,6 +49,7 @@ describe('the files of the npm package', () => {
       'dist/scripts/embedded/extensions/pg_cron.control',
       'dist/functions/migrate/index.js',
       'dist/dashboard.html',
+      'dist/report.js',
       'functions/migrate/index.ts',
       'functions/migrate/deno.json',
       'sql/uninstall.sql',
@@ -124,6 +125,10 @@ describe('npx --no imago', () => {
     expect((await stat(path.join(app, '.imago/postgres'))).isDirectory()).toBe(true);
     expect(await readFile(path.join(app, '.imago/.gitignore'), 'utf8')).toBe('*\n');
 
+    const checked = await npxImago('validate', '--report', 'checked.html');
+    expect(checked.code, checked.stderr).toBe(0);
+    expect(await readFile(path.join(app, 'checked.html'), 'utf8')).toContain('40 of 40 users migrated');
+
     const back = await npxImago('migrate', '--rollback', '--via-function', '--json');
     expect(back.code, back.stderr).toBe(0);
     expect(JSON.parse(back.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
@@ -137,14 +142,15 @@ describe('npx --no imago', () => {
     const sample = await runLocal();
     expect(sample.said).toContain(`To have the project in ${app} instead, add --reset`);
     expect(sample.tables).toContain('users');
+    expect(sample.page).toMatch(/^<!doctype html>\n<html data-target="http:/);
     const project = await runLocal('--reset');
     expect(project.said).toContain('Applying 3 migrations');
     expect(project.tables).toEqual(['things']);
   });
 });
 
-/** `npx imago local` in the project as far as that it is running: what it says, and the tables that it then has. */
-async function runLocal(...args: string[]): Promise<{ said: string; tables: string[] }> {
+/** `npx imago local` in the project as far as that it is running: what it says, the tables that it then has, and its page. */
+async function runLocal(...args: string[]): Promise<{ said: string; tables: string[]; page: string }> {
   const child = spawn(process.execPath, [path.join(app, 'node_modules/.bin/imago'), 'local', ...args], {
     cwd: app,
     env: {
@@ -175,7 +181,9 @@ async function runLocal(...args: string[]): Promise<{ said: string; tables: stri
     const sql = postgres(url, { max: 1, onnotice: () => {} });
     const rows = await sql`select tablename from pg_tables where schemaname = 'public' order by 1`;
     await sql.end();
-    return { said, tables: rows.map(({ tablename }) => tablename) };
+    const [, dashboard = ''] = /in a browser: +(\S+)/.exec(said) ?? [];
+    const page = await (await fetch(dashboard)).text();
+    return { said, tables: rows.map(({ tablename }) => tablename), page };
   } finally {
     child.kill('SIGINT');
     await ended;

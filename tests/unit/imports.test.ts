@@ -80,6 +80,7 @@ test('only one module asks other servers, and so decides on redirects; one hands
     'scripts/embedded/requests.ts',
     'scripts/migrate/notices.ts',
   ]);
+  expect(await modulesWith(/new WebSocket\(/)).toEqual(['scripts/dashboard/page/hearing.ts']);
   expect(await modulesWith(/global: \{ fetch: fetchJson \}/)).toEqual([
     'functions/_shared/access.ts',
     'scripts/client.ts',

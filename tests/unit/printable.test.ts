@@ -8,8 +8,8 @@ import { fail, refuse } from '../../scripts/command/refuse.ts';
 import { writeLine, writeText } from '../../scripts/command/streams.ts';
 import { Terminal } from '../../scripts/command/terminal.ts';
 import { UsageError } from '../../scripts/command/usage.ts';
+import { markup } from '../../scripts/dashboard/page/report/markup.ts';
 import { packageFolder } from '../../scripts/package.ts';
-import { html } from '../../scripts/validate/report/markup.ts';
 import { fakeTerminal } from '../support/figures.ts';
 import { harmful, hostile, withoutOurs } from '../support/hostile.ts';
 
@@ -104,8 +104,12 @@ describe('what prints', () => {
   });
 
   test('the page of a report', () => {
-    expect(html`<p title="${hostile}">${hostile}</p>`.text).not.toMatch(harmful);
-    expect(html`<p>${`one${lineBreak}two`}</p>`.text).toBe('<p>one\ntwo</p>');
+    const paragraph = (title: string, children: unknown) => ({ type: 'p', props: { title, children } });
+    expect(markup(paragraph(hostile, hostile))).not.toMatch(harmful);
+    const lineEnd = { type: 'br', props: {} };
+    expect(markup(paragraph('"<', ['<b>', 1, false, lineEnd]))).toBe(
+      '<p title="&quot;&lt;">&lt;b&gt;1<br></p>',
+    );
   });
 
   test('lines that are drawn in place', async () => {

@@ -3,7 +3,7 @@
 import { rollbackUserAnswer, transitionAnswer } from '../../../functions/_shared/answers.ts';
 import { finalizeAnswer } from '../../../functions/_shared/finalizing.ts';
 import { scheduleAnswer, unscheduleAnswer } from '../../../functions/_shared/scheduling.ts';
-import { breakdown, whole } from '../../command/figures.ts';
+import { breakdown, countedEntities, whole } from '../../command/figures.ts';
 import { fix, fixes } from './checking.ts';
 import { ask } from './connection.ts';
 import { begin, letGo, notice } from './drive.ts';
@@ -16,6 +16,8 @@ export interface Filled {
   callers: number;
   force: boolean;
   entity: string;
+  /** Of several; 0: the one that knows the key. */
+  stage: number;
   seconds: number;
 }
 
@@ -113,14 +115,11 @@ export const acts: Record<ActionName, Act> = {
       `One ${words().entity_singular} goes back to what it was before, whole or not at all, and is then held: no run moves it again unless it is asked for by name.`,
       'Where somebody has changed what Imago wrote, it stays as it is and you are told why. Force restores over such changes, never over references.',
     ],
-    fields: ['entity', 'force'],
+    fields: ['entity', 'stage', 'force'],
     button: 'Roll back',
-    act: async (plan, { entity, force }) => {
-      const answer = await ask(
-        'rollback',
-        { body: { plan, entity, ...(force && { force }) } },
-        rollbackUserAnswer,
-      );
+    act: async (plan, { entity, stage, force }) => {
+      const body = { plan, entity, ...(stage > 0 && { stage }), ...(force && { force }) };
+      const answer = await ask('rollback', { body }, rollbackUserAnswer);
       const { rolled_back, restored, removed, conflicts } = answer;
       const rows = [breakdown(restored), breakdown(removed) && `removed ${breakdown(removed)}`]
         .filter(Boolean)
@@ -138,6 +137,11 @@ export const acts: Record<ActionName, Act> = {
     says: (plan) => [
       `All ${whole(progress.value?.migrated ?? 0)} ${words().entity_plural} that ${plan} has moved go back, in batches, each whole or not at all. A run that is under way ends.`,
       'What people changed since is never overwritten unasked: those stay, and are listed under Set aside. Added tables and columns stay until clean-up.',
+      ...((progress.value?.conflicts ?? 0) > 0
+        ? [
+            `${countedEntities(progress.value?.conflicts ?? 0, words())} in conflict: without force they stay again.`,
+          ]
+        : []),
     ],
     fields: ['callers', 'force'],
     typed: true,

@@ -62,6 +62,13 @@ type Name = 'progress' | 'migrate' | 'rollback' | 'validate';
 /** What is sent: a query with GET, a body with POST. */
 export type Sent = { query: Record<string, string> } | { body: Record<string, unknown> };
 
+/** The functions that are behind are those of the process that serves this page. */
+const newer = {
+  code: 'engine_newer',
+  message: 'The engine in the database is newer than the command that serves this page.',
+  hint: 'Upgrade the package imago (or pull the newer version of the repository), and start the dashboard again.',
+};
+
 const refusal = z.looseObject({ code: z.string(), message: z.string(), hint: z.string().nullish() });
 
 /** Asks, and reads the answer by its schema. Throws {@link Trouble}. */
@@ -78,7 +85,8 @@ export async function ask<Schema extends z.ZodType>(
     const known = refusal.safeParse(json);
     if (response.status === 401 && target === undefined) signOut();
     if (known.success) {
-      const { code, message, hint } = known.data;
+      const { code, message, hint } =
+        target === undefined || known.data.code !== newer.code ? known.data : newer;
       throw new Trouble({ code, message, hint: hint ?? undefined, status: response.status });
     }
     throw new Trouble({

@@ -1,6 +1,6 @@
 /** What can be done now, and why the rest cannot: the database decides, this only says it beforehand. */
 import { drive, isDriving } from './drive.ts';
-import { plan, progress, type Role, role } from './state.ts';
+import { plan, progress, type Role, role, trouble } from './state.ts';
 
 export type ActionName =
   | 'start'
@@ -30,6 +30,9 @@ const least: Record<ActionName, Role> = {
   finalize: 'key',
 };
 
+/** With these nothing that is asked for would be done. */
+const closing = new Set(['offline', 'engine_newer', 'wrong_version', 'unauthorized', 'forbidden']);
+
 const ranks: readonly Role[] = ['viewer', 'operator', 'key'];
 
 const roleNeeded: Record<Role, string> = {
@@ -41,6 +44,8 @@ const roleNeeded: Record<Role, string> = {
 /** Why not; undefined where it can be done. */
 export function whyNot(action: ActionName): string | undefined {
   if (ranks.indexOf(role.value) < ranks.indexOf(least[action])) return roleNeeded[least[action]];
+  if (trouble.value && closing.has(trouble.value.code))
+    return 'Nothing can be done from here now: see above.';
   const now = progress.value;
   if (!plan.value?.source_exists || !now) return 'The tables of this plan are not in this database.';
   return reasons[action](now.state, now);

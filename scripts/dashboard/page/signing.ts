@@ -11,7 +11,7 @@ const session = z.object({
   /** By the clock of this machine, in milliseconds. */
   expiresAt: z.number(),
 });
-type Session = z.output<typeof session>;
+export type Session = z.output<typeof session>;
 
 /** Kept for this tab, and gone with it. */
 const sessionName = 'imago-session';

@@ -10,7 +10,10 @@ import {
   reportAnswer,
 } from '../../../functions/_shared/answers.ts';
 import { runHistoryAnswer } from '../../../functions/_shared/validation.ts';
+import { conditionIn } from '../../command/health.ts';
+import { movedAlong } from './along.ts';
 import { ask, canAsk, Trouble } from './connection.ts';
+import { type Ears, hear } from './hearing.ts';
 
 export type Plans = z.output<typeof plansAnswer>;
 export type Plan = Plans['plans'][number];
@@ -45,7 +48,9 @@ export interface Sample {
   rate: number | null;
   size: number | null;
   share: number | null;
+  /** Why it is not all of the time, in words, and what that is about, which stays the same while the figures in it move. */
   reason: string;
+  about: string;
 }
 
 export const samples = signal<Sample[]>([]);
@@ -65,13 +70,19 @@ export function choosePlan(name: string): void {
 
 const visibleMs = 2_000;
 const hiddenMs = 15_000;
+/** While figures come by themselves. */
+const heardMs = 10_000;
+const freshMs = 5_000;
+/** What takes long to count is asked for less often: a fifth of the time is for that. */
+const restAfter = (tookMs: number): number => Math.min(hiddenMs, 4 * tookMs);
+let heardAt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** Looking waits for the locks of a dry run, which would end early for that. */
 export const isResting = signal(false);
 let looking: Promise<void> | undefined;
 let isStale = false;
 
-/** Looks now, and then every two seconds, or less where nobody sees it. */
+/** Looks now, and then every two seconds; less where nobody sees it, or where Realtime tells it meanwhile. */
 export function look(): void {
   isStale = true;
   looking ??= lookAll();
@@ -84,25 +95,45 @@ export async function looked(): Promise<void> {
 
 async function lookAll(): Promise<void> {
   clearTimeout(timer);
+  let tookMs = 0;
   while (isStale) {
     isStale = false;
+    const begun = Date.now();
     await lookOnce();
+    tookMs = Date.now() - begun;
   }
   looking = undefined;
-  timer = setTimeout(look, document.hidden ? hiddenMs : visibleMs);
+  const isTold = Date.now() - heardAt < freshMs;
+  const restMs = document.hidden ? hiddenMs : isTold ? heardMs : visibleMs;
+  timer = setTimeout(look, trouble.value ? visibleMs : Math.max(restMs, restAfter(tookMs)));
 }
+
+const ears: Ears = {
+  event: look,
+  figures: (heard) => {
+    const now = progress.value && movedAlong(progress.value, heard);
+    if (!now) return look();
+    heardAt = Date.now();
+    batch(() => {
+      progress.value = now;
+      takeSample(now);
+    });
+  },
+};
 
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden && canAsk()) look();
 });
 
 async function lookOnce(): Promise<void> {
-  if (!canAsk() || isResting.value) return;
+  if (!canAsk()) return hear(undefined, ears);
+  if (isResting.value) return;
   try {
     const seen = await ask('progress', { query: { view: 'plans' } }, plansAnswer);
     const name = planName.value ?? firstOf(seen)?.plan;
     const isHere = seen.plans.some(({ plan: one, source_exists }) => one === name && source_exists);
     const now = name !== undefined && isHere ? await lookAtPlan(name) : undefined;
+    hear(seen.realtime && isHere ? name : undefined, ears);
     // What belongs together is shown together.
     batch(() => {
       plans.value = seen;
@@ -162,7 +193,7 @@ async function keep<Value>(
 let samplesOf: unknown;
 
 function takeSample(seen: Progress): void {
-  const { run, health, per_minute, waiting } = seen;
+  const { run, per_minute } = seen;
   if (samplesOf !== run) {
     samplesOf = run;
     const points = history.value?.runs.find((one) => Number(one.run) === Number(run))?.points ?? [];
@@ -172,6 +203,7 @@ function takeSample(seen: Progress): void {
       size: point.batch_size ?? null,
       share: null,
       reason: '',
+      about: '',
     }));
   }
   if (seen.state !== 'running') return;
@@ -179,12 +211,15 @@ function takeSample(seen: Progress): void {
   const at = Date.now() / 1000;
   const last = samples.value.at(-1)?.at ?? 0;
   if (at <= last) return;
+  const { share, reason, about } = conditionIn(seen);
   const sample = {
     at,
-    rate: per_minute ?? 0,
+    // What moved a moment ago does not while it waits.
+    rate: share === 0 ? 0 : (per_minute ?? 0),
     size: sizes.length > 0 ? Math.max(...sizes) : null,
-    share: waiting ? 0 : (health?.share ?? 1),
-    reason: waiting ?? health?.reasons.find(({ level }) => level > 0)?.reason ?? '',
+    share,
+    reason,
+    about,
   };
   samples.value = [...samples.value.slice(-keptSamples), sample];
 }

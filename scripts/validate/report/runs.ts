@@ -27,7 +27,7 @@ export function timeText(at: string | Date | null | undefined): string {
 const directions: Record<string, { text: string; did: string }> = {
   forward: { text: 'forward (migrating)', did: 'moved' },
   rollback: { text: 'rollback (taking back)', did: 'took back' },
-  fix: { text: 'fix (mending findings)', did: 'mended' },
+  fix: { text: 'fix (of findings)', did: 'fixed' },
 };
 
 export function directionText(run: HistoryRun): string {
@@ -69,7 +69,7 @@ export function runText(run: HistoryRun, words: Words): string {
   return [
     `Run ${run.run} ${stateText(run)}: it ${directions[run.direction]?.did ?? 'moved'} ${countedEntities(run.moved, words)}${took}${average}.`,
     rate && `Its rate was ${rate}.`,
-    size && `Batches held ${size}.`,
+    size && `Sub-batches held ${size}.`,
     left,
   ]
     .filter(Boolean)

@@ -15,7 +15,8 @@ create table imago.governor (
   usual_entity_ms numeric,
   checkpoints bigint,
   checkpoints_at timestamptz,
-  counting_since timestamptz
+  counting_since timestamptz,
+  broadcast_at timestamptz
 ) with (fillfactor = 20);
 comment on table imago.governor is 'What the governor has decided for the runs of a plan. One row a plan, written by whichever call gets its lock, at most once in look_ms.';
 comment on column imago.governor.level is 'Worst of what was seen at the last look: 0 fine, 1 slow, 2 hold, 3 this call ends at once.';
@@ -29,3 +30,4 @@ comment on column imago.governor.usual_active is 'Sessions of others that were a
 comment on column imago.governor.usual_entity_ms is 'What an entity usually takes: a slow mean over the looks of the run.';
 comment on column imago.governor.checkpoints is 'Checkpoints on request that the server had made at checkpoints_at, the beginning of the five minutes that are looked at.';
 comment on column imago.governor.counting_since is 'Since when the server had been counting at the last look. Another value: its counters are no measure for those of before.';
+comment on column imago.governor.broadcast_at is 'When the figures of its run went to Realtime last; in the future: not before, for it has failed.';

@@ -47,4 +47,5 @@ insert into imago.setting (name, value, note) values
   ('kept_syncs', '10000', 'batches of syncs, one for each write of the app that a sync has followed, that are kept of a run when another one begins'),
   ('notify', '', 'how people are told of what happens to runs: net, driver, realtime, or several of these; empty: not at all. notify_migrations sets it'),
   ('notify_held_s', '60', 'people are told of a run that has been held for so many seconds'),
+  ('broadcast_ms', '1000', 'how often the figures of a run that is being worked on go to Realtime, where that is a way of notify_migrations: once a second at most; 0: never'),
   ('app_search_path', '', 'search_path under which code of the app runs when Imago writes the app''s tables; empty: as the app''s roles, the database or the owner of Imago have it, else Supabase''s default');

@@ -35,7 +35,7 @@ export function AsidePanel() {
 }
 
 function GroupCard({ group, singular, plural }: { group: Group; singular: string; plural: string }) {
-  const { found, keys, newest_at, kind, direction, reason } = group;
+  const { found, keys, newest_at, kind, direction, reason, stage } = group;
   const place = groupPlace(group);
   const canGoBack = kind !== 'held' && direction === 'rollback';
   return (
@@ -66,7 +66,9 @@ function GroupCard({ group, singular, plural }: { group: Group; singular: string
                   class="small"
                   aria-disabled={whyNot('rollback_one') !== undefined}
                   title={whyNot('rollback_one')}
-                  onClick={() => whyNot('rollback_one') === undefined && openDialog('rollback_one', key)}
+                  onClick={() =>
+                    whyNot('rollback_one') === undefined && openDialog('rollback_one', key, stage ?? 0)
+                  }
                 >
                   Roll back …
                 </button>

@@ -2,11 +2,14 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { whole } from '../../../command/figures.ts';
-import { type Sample, samples } from '../state.ts';
+import { duration, whole } from '../../../command/figures.ts';
+import { conditionText } from '../../../command/health.ts';
+import { progress, type Sample, samples } from '../state.ts';
+import { type Stretch, stretchesIn } from '../stretches.ts';
 
 const height = 200;
 const leastPoints = 2;
+const shownStretches = 20;
 
 export function Chart() {
   const place = useRef<HTMLDivElement>(null);
@@ -32,7 +35,7 @@ export function Chart() {
   }, []);
   useEffect(() => plot.current?.setData(dataOf(seen)), [seen]);
 
-  const last = seen.at(-1);
+  const last = progress.value?.state === 'running' ? seen.at(-1) : undefined;
   return (
     <figure class="chart">
       <figcaption>
@@ -50,8 +53,37 @@ export function Chart() {
         aria-label={inWords(seen)}
       />
       {seen.length < leastPoints && <p class="over muted">The picture begins when something moves.</p>}
+      <Reasons />
     </figure>
   );
+}
+
+/** The bands in words, the newest first. One line until somebody opens it, whatever happens. */
+function Reasons() {
+  const seen = stretchesIn(samples.value);
+  const last = seen.at(-1);
+  if (!last) return <p class="reasons muted">Nothing seen that slowed it.</p>;
+  return (
+    <details class="reasons">
+      <summary>
+        Slowed or held {seen.length === 1 ? 'once' : `${seen.length} times`}. Last: {inShort(last)}
+      </summary>
+      <ol>
+        {seen
+          .slice(-shownStretches)
+          .reverse()
+          .map((one) => (
+            <li key={one.from}>
+              <time>{clock(one.from)}</time> for {duration(1000 * (one.to - one.from))}: {inShort(one)}
+            </li>
+          ))}
+      </ol>
+    </details>
+  );
+}
+
+function inShort({ share, reason }: Stretch): string {
+  return conditionText({ kind: share === 0 ? 'waiting' : 'slowed', share, reason, about: '' }) ?? '';
 }
 
 function dataOf(seen: Sample[]): uPlot.AlignedData {
@@ -110,7 +142,7 @@ function optionsFor(element: HTMLElement): uPlot.Options {
   };
 }
 
-/** From each moment in which the run was slowed or held to the next one. */
+/** From each moment in which the run was slowed or held to the next one, from the top down to the share that it was given. */
 function bands(plot: uPlot, colour: (name: string) => string): void {
   const seen = samples.value;
   const { ctx, bbox } = plot;
@@ -121,7 +153,7 @@ function bands(plot: uPlot, colour: (name: string) => string): void {
     const from = plot.valToPos(at, 'x', true);
     const to = plot.valToPos(seen[index + 1]?.at ?? at, 'x', true);
     ctx.fillStyle = colour(share === 0 ? 'bad' : 'warn');
-    ctx.fillRect(from, bbox.top, Math.max(1, to - from), bbox.height);
+    ctx.fillRect(from, bbox.top, Math.max(1, to - from), bbox.height * (1 - share));
   }
   ctx.restore();
 }

@@ -1,13 +1,12 @@
 /** The checks: what each has found, what that means, and what fixes it. */
 import { useState } from 'preact/hooks';
-import { breakdown, counted, whole } from '../../../command/figures.ts';
-import { check, isChecking, previewFixes, validation } from '../checking.ts';
+import { summary } from '../../../validate/words.ts';
+import { check, isChecking, previewFixes, purpose, validation } from '../checking.ts';
 import { tell } from '../drive.ts';
 import { planName } from '../state.ts';
 import { Act } from './actions.tsx';
 import { Bar } from './bar.tsx';
-
-type Check = NonNullable<typeof validation.value>['checks'][number];
+import { CheckCard } from './check-card.tsx';
 
 export function ChecksPanel() {
   const seen = validation.value?.plan === planName.value ? validation.value : undefined;
@@ -33,8 +32,9 @@ export function ChecksPanel() {
           <p class={`verdict ${seen.has_more ? '' : seen.healthy ? 'good' : 'bad'}`} role="status">
             {verdictOf(seen)}
           </p>
+          <h2 class="sr">Checks</h2>
           {shown.map((one) => (
-            <CheckCard key={one.name} check={one} />
+            <CheckCard key={one.name} check={one} purpose={purpose.value} />
           ))}
           <label class="check">
             <input
@@ -50,77 +50,9 @@ export function ChecksPanel() {
   );
 }
 
-function verdictOf({
-  has_more,
-  reason,
-  percentage,
-  errors,
-  warnings,
-  manual,
-  healthy,
-}: NonNullable<typeof validation.value>): string {
+function verdictOf(seen: NonNullable<typeof validation.value>): string {
+  const { has_more, reason, percentage } = seen;
   if (has_more) return reason ? `Waiting: ${reason}` : `${percentage ?? 0} % looked at`;
-  if (healthy && warnings === 0 && manual === 0) return 'Nothing is wrong.';
-  return `${counted(errors, 'error')}, ${counted(warnings, 'warning')}, ${whole(manual)} for a person to look at.`;
-}
-
-function CheckCard({
-  check: {
-    name,
-    severity,
-    found,
-    left,
-    fixed,
-    meaning,
-    remedy,
-    keys,
-    findings,
-    error,
-    fixable,
-    written,
-    partial,
-  },
-}: {
-  check: Check;
-}) {
-  return (
-    <article class={`card ${found > 0 || error ? severity : 'clean'}`}>
-      <header>
-        <h2>
-          <code>{name}</code>
-        </h2>
-        <span class="found">
-          {partial ? 'so far ' : ''}
-          {whole(found)} found{fixed > 0 ? `, ${whole(fixed)} fixed, ${whole(left)} left` : ''}
-        </span>
-      </header>
-      <p>{meaning}</p>
-      {found > 0 && <p>{remedy}</p>}
-      {fixable && found > 0 && (
-        <p class="muted">Fix corrects it{breakdown(written) && `: ${breakdown(written)}`}.</p>
-      )}
-      {error && (
-        <p class="bad">
-          {error.code}: {error.message} {error.hint}
-        </p>
-      )}
-      {findings.map(({ object, message, hint }) => (
-        <p key={object + message}>
-          <code>{object}</code>: {message} {hint}
-        </p>
-      ))}
-      {keys.length > 0 && (
-        <details>
-          <summary>Keys (up to ten)</summary>
-          <ul class="keys">
-            {keys.map((key) => (
-              <li key={key}>
-                <code>{key}</code>
-              </li>
-            ))}
-          </ul>
-        </details>
-      )}
-    </article>
-  );
+  const wrong = summary(seen);
+  return wrong ? `Found: ${wrong}.` : 'Nothing is wrong.';
 }

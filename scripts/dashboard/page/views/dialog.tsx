@@ -6,17 +6,23 @@ import { tell } from '../drive.ts';
 import type { ActionName } from '../offers.ts';
 import { planName, progress } from '../state.ts';
 
-const opened = signal<{ name: ActionName; entity: string } | undefined>(undefined);
+interface Asked {
+  name: ActionName;
+  entity: string;
+  stage: number;
+}
 
-export function openDialog(name: ActionName, entity = ''): void {
-  opened.value = { name, entity };
+const opened = signal<Asked | undefined>(undefined);
+
+export function openDialog(name: ActionName, entity = '', stage = 0): void {
+  opened.value = { name, entity, stage };
 }
 
 export function ActionDialog() {
   return opened.value ? <Opened key={opened.value.name} {...opened.value} /> : null;
 }
 
-function Opened({ name, entity }: { name: ActionName; entity: string }) {
+function Opened({ name, entity, stage }: Asked) {
   const { title, says, fields, typed, button, isDanger } = acts[name];
   const plan = planName.value ?? '';
   const dialog = useRef<HTMLDialogElement>(null);
@@ -24,6 +30,7 @@ function Opened({ name, entity }: { name: ActionName; entity: string }) {
     callers: 2,
     force: false,
     entity,
+    stage,
     seconds: 10,
   });
   const [confirmed, setConfirmed] = useState('');
@@ -64,6 +71,23 @@ function Opened({ name, entity }: { name: ActionName; entity: string }) {
               autocomplete="off"
               onInput={({ currentTarget: { value } }) => setFilled({ ...filled, entity: value })}
             />
+          </label>
+        )}
+        {fields.includes('stage') && (progress.value?.stages.length ?? 0) > 1 && (
+          <label class="field">
+            Stage
+            <select
+              name="stage"
+              value={filled.stage}
+              onInput={({ currentTarget: { value } }) => setFilled({ ...filled, stage: Number(value) })}
+            >
+              <option value={0}>the one that knows the key</option>
+              {progress.value?.stages.map(({ stage: number, entity_plural }) => (
+                <option key={number} value={number}>
+                  {number}. {entity_plural}
+                </option>
+              ))}
+            </select>
           </label>
         )}
         {fields.includes('callers') && (

@@ -1,9 +1,10 @@
 /** The runs, forward and back side by side. */
+import type { HistoryRun } from '../../../../functions/_shared/validation.ts';
+import type { Words } from '../../../../functions/_shared/words.ts';
 import { duration, whole } from '../../../command/figures.ts';
 import { history } from '../state.ts';
 import { moment, stateWords } from '../words.ts';
-
-type Run = NonNullable<typeof history.value>['runs'][number];
+import { RunPicture } from './run-picture.tsx';
 
 export function HistoryPanel() {
   const seen = history.value;
@@ -19,21 +20,13 @@ export function HistoryPanel() {
   const newest = seen.runs.toReversed();
   return (
     <div class="sides">
-      <Side
-        title="Forward"
-        runs={newest.filter(({ direction }) => direction !== 'rollback')}
-        words={seen.entity_plural}
-      />
-      <Side
-        title="Back"
-        runs={newest.filter(({ direction }) => direction === 'rollback')}
-        words={seen.entity_plural}
-      />
+      <Side title="Forward" runs={newest.filter(({ direction }) => direction !== 'rollback')} words={seen} />
+      <Side title="Back" runs={newest.filter(({ direction }) => direction === 'rollback')} words={seen} />
     </div>
   );
 }
 
-function Side({ title, runs, words }: { title: string; runs: Run[]; words: string }) {
+function Side({ title, runs, words }: { title: string; runs: HistoryRun[]; words: Words }) {
   return (
     <section>
       <h2>{title}</h2>
@@ -49,26 +42,35 @@ function Side({ title, runs, words }: { title: string; runs: Run[]; words: strin
           </header>
           <Spark run={run} />
           <p>
-            {whole(run.moved)} {words} {run.direction === 'rollback' ? 'taken back' : 'moved'}
+            {whole(run.moved)} {words.entity_plural} {run.direction === 'rollback' ? 'taken back' : 'moved'}
             {run.failed > 0 && `, ${whole(run.failed)} set aside`}
           </p>
           <p class="muted">
             {moment(run.started_at)}
             {lasted(run)}
           </p>
+          {run.points.length > 0 && (
+            <details>
+              <summary>Over time</summary>
+              {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what is wider than the page is reached by the keyboard */}
+              <section class="scroll" aria-label={`Run ${run.run} over time`} tabIndex={0}>
+                <RunPicture run={run} words={words} />
+              </section>
+            </details>
+          )}
         </article>
       ))}
     </section>
   );
 }
 
-function lasted({ started_at, finished_at }: Run): string {
+function lasted({ started_at, finished_at }: HistoryRun): string {
   const ms = Date.parse(finished_at ?? '') - Date.parse(started_at ?? '');
   return Number.isNaN(ms) ? '' : `, for ${duration(ms)}`;
 }
 
 /** The rate over time, as a line without axes. */
-function Spark({ run: { points } }: { run: Run }) {
+function Spark({ run: { points } }: { run: HistoryRun }) {
   const rates = points.flatMap(({ at, per_minute }) =>
     per_minute == null ? [] : [{ at: Date.parse(at), rate: per_minute }],
   );

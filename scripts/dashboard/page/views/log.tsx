@@ -1,5 +1,6 @@
 /** The log, the newest line first, by level and by words. */
 import { useState } from 'preact/hooks';
+import { z } from 'zod';
 import { objectText } from '../../../command/figures.ts';
 import { log, logLevel, look } from '../state.ts';
 import { moment } from '../words.ts';
@@ -63,6 +64,14 @@ export function LogPanel() {
   );
 }
 
+const detailed = z.looseObject({
+  /** Of the governor: what it has seen. */
+  reasons: z.array(z.looseObject({ signal: z.string(), name: z.string().nullish() })).optional(),
+});
+
 function textOf(detail: unknown): string {
-  return typeof detail === 'object' && detail !== null ? objectText(detail as Record<string, unknown>) : '';
+  const { data } = detailed.safeParse(detail);
+  if (!data) return '';
+  const reasons = data.reasons?.map(({ signal, name }) => [signal, name].filter(Boolean).join(' ')) ?? [];
+  return [objectText(data), reasons.length > 0 && `for ${reasons.join(', ')}`].filter(Boolean).join(' · ');
 }

@@ -7,6 +7,7 @@ import { ask } from '../connection.ts';
 import { tell } from '../drive.ts';
 import { isResting, looked, planName, role } from '../state.ts';
 import { moment, sentence } from '../words.ts';
+import { type Fact, Facts } from './facts.tsx';
 
 type Mode = 'preflight' | 'sample' | 'full';
 
@@ -61,20 +62,15 @@ export function RehearsalPanel() {
         {button('sample', 'Try a sample')}
         {button('full', 'Try everything, up to a minute')}
       </div>
-      <dl class="facts">
-        <div>
-          <dt>Look only</dt>
-          <dd>What is missing or of the wrong type. Takes no locks, changes nothing.</dd>
-        </div>
-        <div>
-          <dt>Try</dt>
-          <dd>
-            The real run, taken back: it locks the rows that it writes until it ends, and ends early when
-            somebody waits for them. On a plan that is not prepared it also locks whole tables, for half a
-            second of work. Says what the whole run will write.
-          </dd>
-        </div>
-      </dl>
+      <Facts
+        facts={[
+          ['Look only', 'What is missing or of the wrong type. Takes no locks, changes nothing.'],
+          [
+            'Try',
+            'The real run, taken back: it locks the rows that it writes until it ends, and ends early when somebody waits for them. On a plan that is not prepared it also locks whole tables, for half a second of work. Says what the whole run will write.',
+          ],
+        ]}
+      />
       {answer && <Came answer={answer} />}
     </>
   );
@@ -147,18 +143,7 @@ function Came({ answer }: { answer: DryRunAnswer }) {
       {forecast && forecast.entities > 0 && (
         <>
           <h2>The whole run</h2>
-          <dl class="facts">
-            <Fact name="To move" value={`${forecast.is_estimate ? '≈ ' : ''}${whole(forecast.entities)}`} />
-            {forecast.seconds > 0 && (
-              <>
-                <Fact name="Work" value={duration(forecast.seconds * 1000)} />
-                <Fact name="Write-ahead log" value={bytes(forecast.wal_bytes)} />
-                <Fact name="Journal" value={bytes(forecast.journal_bytes)} />
-                <Fact name="Tables grow by" value={bytes(forecast.table_bytes)} />
-              </>
-            )}
-            {forecast.ends_at && <Fact name="Begun now, it ends" value={moment(forecast.ends_at)} />}
-          </dl>
+          <Facts facts={forecastFacts(forecast)} />
           {(forecast.unknown_stages ?? []).length > 0 && (
             <p class="muted">
               Too little was tried to say what it takes: prepare the plan first, or try when the app is quiet.
@@ -176,11 +161,18 @@ function Came({ answer }: { answer: DryRunAnswer }) {
   );
 }
 
-function Fact({ name, value }: { name: string; value: string }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
-  );
+function forecastFacts(forecast: NonNullable<DryRunAnswer['forecast']>): Fact[] {
+  const { entities, is_estimate, seconds, wal_bytes, journal_bytes, table_bytes, ends_at } = forecast;
+  return [
+    ['To move', `${is_estimate ? '≈ ' : ''}${whole(entities)}`],
+    ...(seconds > 0
+      ? ([
+          ['Work', duration(seconds * 1000)],
+          ['Write-ahead log', bytes(wal_bytes)],
+          ['Journal', bytes(journal_bytes)],
+          ['Tables grow by', bytes(table_bytes)],
+        ] as const)
+      : []),
+    ...(ends_at ? ([['Begun now, it ends', moment(ends_at)]] as const) : []),
+  ];
 }

@@ -7,6 +7,8 @@ import { type Lane, type Progress, performance, plan, progress } from '../state.
 import { moment, sentence } from '../words.ts';
 import { Bar } from './bar.tsx';
 import { Chart } from './chart.tsx';
+import { type Fact, Facts } from './facts.tsx';
+import { Far } from './far.tsx';
 
 export function RunPanel() {
   const now = progress.value as Progress;
@@ -26,16 +28,10 @@ function HowFar({ now }: { now: Progress }) {
   const about = now.total_is_estimate ? '≈ ' : '';
   const isBack = now.direction === 'rollback' && now.state !== 'none';
   const sizes = now.lanes.filter(({ done }) => !done).map(({ batch_size }) => batch_size ?? 0);
+  const moves = conditionIn(now).kind !== 'waiting';
   return (
     <section aria-label="How far it is">
-      <div class="far">
-        <strong class="percent">{now.percentage ?? 0} %</strong>
-        <span class="muted">
-          {whole(now.migrated)} of {about}
-          {whole(now.total)} {now.entity_plural} migrated
-        </span>
-      </div>
-      <Bar label="Migrated" part={now.percentage ?? 0} whole={100} isBack={isBack} />
+      <Far counts={now} words={now} isBack={isBack} />
       <dl class="figures">
         <Figure
           name={isBack ? 'To take back' : 'Pending'}
@@ -44,8 +40,8 @@ function HowFar({ now }: { now: Progress }) {
         <Figure name="Set aside" value={whole(now.failed)} tone={now.failed > 0 ? 'bad' : ''} />
         <Figure name="In conflict" value={whole(now.conflicts)} tone={now.conflicts > 0 ? 'bad' : ''} />
         <Figure name="Held" value={whole(now.held)} />
-        <Figure name="A minute" value={now.per_minute ? whole(now.per_minute) : '–'} />
-        <Figure name="Left" value={now.eta_seconds ? duration(now.eta_seconds * 1000) : '–'} />
+        <Figure name="A minute" value={moves && now.per_minute ? whole(now.per_minute) : '–'} />
+        <Figure name="Left" value={moves && now.eta_seconds ? duration(now.eta_seconds * 1000) : '–'} />
         <Figure name="Sub-batch" value={sizes.length > 0 ? whole(Math.max(...sizes)) : '–'} />
         <Figure name="Held rows, p99" value={millis(performance.value?.held_ms?.p99)} />
       </dl>
@@ -147,26 +143,46 @@ function Stages({ now: { stages } }: { now: Progress }) {
   );
 }
 
-/** Each lane is a range of keys with its own cursor: how much of it was done, against the busiest. */
-function Lanes({ now: { lanes, run } }: { now: Progress }) {
-  const shown = lanes.filter(({ pass }) => pass === 'main');
-  if (shown.length === 0) return null;
-  const most = Math.max(1, ...shown.map(({ processed }) => processed));
-  const done = shown.filter((lane) => lane.done).length;
+/** Each lane is a range of keys with its own cursor: how much of it was done, against the busiest of its stage. */
+function Lanes({ now: { lanes, run, stages } }: { now: Progress }) {
+  const main = lanes.filter(({ pass }) => pass === 'main');
+  const late = lanes.filter(({ pass }) => pass === 'late');
+  if (main.length === 0) return null;
+  const walked = (of: Lane[]): string => `${of.filter(({ done }) => done).length} of ${of.length}`;
+  const isLate = late.some(({ done }) => !done) && main.every(({ done }) => done);
   return (
     <section>
       <h2>
         Lanes <span class="muted">of run {run}</span>
       </h2>
       <p class="muted">
-        {done} of {shown.length} walked. A lane is a range of keys; whoever calls next takes the one that is
-        least advanced.
+        {walked(main)} walked{isLate && `, and again for what came meanwhile ${walked(late)}`}. A lane is a
+        range of keys; whoever calls next takes the one that is least advanced.
       </p>
-      <div class="lanes" role="img" aria-label={`${done} of ${shown.length} lanes are walked`}>
-        {shown.map((lane) => (
-          <LaneBar key={`${lane.stage ?? 1} ${lane.number}`} lane={lane} most={most} />
-        ))}
-      </div>
+      {stages.map((stage) => {
+        const own = main.filter((lane) => (lane.stage ?? 1) === stage.stage);
+        if (own.length === 0) return null;
+        const most = Math.max(1, ...own.map(({ processed }) => processed));
+        return (
+          <figure key={stage.stage}>
+            {stages.length > 1 && (
+              <figcaption class="muted">
+                {stage.stage}. {stage.entity_plural}
+              </figcaption>
+            )}
+            <div
+              class="lanes"
+              style={{ '--narrow': Math.min(24, own.length), '--wide': Math.min(48, own.length) }}
+              role="img"
+              aria-label={`${walked(own)} lanes are walked`}
+            >
+              {own.map((lane) => (
+                <LaneBar key={lane.number} lane={lane} most={most} />
+              ))}
+            </div>
+          </figure>
+        );
+      })}
     </section>
   );
 }
@@ -191,7 +207,7 @@ function Measured() {
     ['p50', 'p95', 'p99', 'max']
       .flatMap((name) => (values?.[name] == null ? [] : [`${name} ${duration(values[name])}`]))
       .join(' · ') || '–';
-  const facts: [string, string][] = [
+  const facts: Fact[] = [
     ['Begun', moment(progress.value?.started_at)],
     ['Average', seen.per_minute_average ? `${whole(seen.per_minute_average)} a minute` : '–'],
     ['Sub-batches', `${whole(seen.batches)}: ${trio(batch_ms)}`],
@@ -208,14 +224,7 @@ function Measured() {
   return (
     <section>
       <h2>Measured</h2>
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
     </section>
   );
 }

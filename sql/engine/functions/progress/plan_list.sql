@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return jsonb_build_object('plans', coalesce((
+  return jsonb_build_object('realtime', 'realtime' = any (imago.notify_ways()), 'plans', coalesce((
     select jsonb_agg(imago.plan_words(p) || jsonb_build_object(
       'plan', p.name,
       'title', p.title,

@@ -28,10 +28,7 @@ begin
     'health', imago.health_json(plan_name),
     'throttle', imago.throttle_json(plan_name),
     'checking', imago.end_checks_done(run),
-    'lanes', coalesce((
-      select jsonb_agg(imago.stage_label(l.stage) || jsonb_build_object('pass', l.pass, 'number', l.number, 'processed', l.processed, 'moved', l.moved,
-                                          'failed', l.failed, 'batch_size', l.batch_size, 'done', l.done) order by l.stage, l.pass desc, l.number)
-      from imago.lane l where l.run = run.id), '[]'),
+    'lanes', imago.lanes_json(run.id),
     'started_at', run.started_at,
     'updated_at', (select max(l.updated_at) from imago.lane l where l.run = run.id),
     'finalize', case when plan.finalizing_at is not null then imago.finalize_answer(plan_name, (select s.name from imago.finalize_steps(plan) s where not s.done order by s.number limit 1),

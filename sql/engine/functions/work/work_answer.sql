@@ -13,6 +13,7 @@ declare
 begin
   perform imago.send_notices();
   select r.* into run from imago.run r where r.id = run_id;
+  perform imago.broadcast_figures(run);
   select * into aside from imago.count_set_aside(run.plan, run.direction);
   return jsonb_build_object(
     'run', run.id, 'plan', run.plan, 'direction', run.direction, 'status', outcome, 'state', run.state,
