@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { changeRollout, readProgress } from '../../scripts/fleet/rollout.ts';
 import { packageFolder } from '../../scripts/package.ts';
+import { prepareAll } from '../support/avatars.ts';
 import { testCluster } from '../support/cluster.ts';
 import type { TestDatabase } from '../support/database.ts';
 import {
@@ -42,8 +43,13 @@ const troubled = async (rollout: number, of = fleet) =>
     (await readProgress(of.control, rollout)).troubled.map(({ member, code }) => [member, code]),
   );
 
+/** Some users a call: what one holds, others need not wait for. */
+const run = { batch_size: 5 };
+
 /** Keeps the last user of a member from being moved until it is let go. */
 async function holdLast({ sql, connect }: TestDatabase): Promise<() => Promise<void>> {
+  // A step that adds a column would wait for whoever holds a row.
+  await prepareAll(sql);
   const holder = connect();
   const [last] = await sql<{ id: string }[]>`select id from users order by id desc limit 1`;
   const held = Promise.withResolvers<void>();
@@ -129,12 +135,12 @@ test('members in trouble are named with their reasons, the others are worked, an
 });
 
 describe.concurrent('a failure in the middle of a member', () => {
-  test('a worker that is killed is taken over, and nobody is moved twice', async () => {
+  test('a worker that is killed is taken over, and nobody is moved twice', async ({ onTestFinished }) => {
     const own = await freshFleet();
     onTestFinished(own.close);
     const [first, second] = await Promise.all([open('b1', {}, own), open('b2', {}, own)]);
     const letGo = await holdLast(first);
-    const rollout = await begin(own);
+    const rollout = await begin(own, { run });
     const child = spawn(
       process.execPath,
       [path.join(packageFolder, 'scripts/imago.ts'), 'fleet', 'worker', '--name', 'victim'],
@@ -154,7 +160,7 @@ describe.concurrent('a failure in the middle of a member', () => {
       async () => (await readProgress(own.control, rollout)).members.working === 1,
     );
     child.kill('SIGKILL');
-    startWorker(own);
+    startWorker(own, onTestFinished);
     await until('another has taken over', async () => {
       const [taken] = await own.control`select from imago_fleet.event where event = 'taken over'`;
       return taken !== undefined;
@@ -164,7 +170,9 @@ describe.concurrent('a failure in the middle of a member', () => {
     for (const db of [first, second]) expect(await counts(db)).toEqual(whole);
   });
 
-  test('a control database that stops and comes back: workers wait for it and go on', async () => {
+  test('a control database that stops and comes back: workers wait for it and go on', async ({
+    onTestFinished,
+  }) => {
     const cluster = await testCluster();
     onTestFinished(cluster.remove);
     const own = await freshFleet({ on: cluster });
@@ -172,8 +180,8 @@ describe.concurrent('a failure in the middle of a member', () => {
     const first = await open('c1', {}, own);
     await open('c2', {}, own);
     const letGo = await holdLast(first);
-    const rollout = await begin(own);
-    const { stop } = startWorker(own);
+    const rollout = await begin(own, { run });
+    const { stop } = startWorker(own, onTestFinished);
     await until('the first is half done', async () => {
       const { members } = await readProgress(own.control, rollout);
       return members.succeeded === 1 && (await counts(first)).moved > 0;
@@ -186,13 +194,15 @@ describe.concurrent('a failure in the middle of a member', () => {
     await stop();
   });
 
-  test('a member whose server hangs up goes on when it is back, and a worker that stops gives its members back', async () => {
+  test('a member whose server hangs up goes on when it is back, and a worker that stops gives its members back', async ({
+    onTestFinished,
+  }) => {
     const own = await freshFleet();
     onTestFinished(own.close);
     const db = await open('d1', {}, own);
     const letGo = await holdLast(db);
-    const rollout = await begin(own);
-    const first = startWorker(own);
+    const rollout = await begin(own, { run });
+    const first = startWorker(own, onTestFinished);
     await until('some are moved', async () => (await counts(db)).moved > 0);
     const admin = db.connect({ role: 'supabase_admin' });
     await admin`
@@ -207,7 +217,7 @@ describe.concurrent('a failure in the middle of a member', () => {
     await first.stop();
     expect((await readProgress(own.control, rollout)).members.working).toBe(0);
     expect((await readProgress(own.control, rollout)).workers).toEqual([]);
-    startWorker(own);
+    startWorker(own, onTestFinished);
     await letGo();
     await untilState(own, rollout, 'succeeded');
     expect(await counts(db)).toEqual(whole);
