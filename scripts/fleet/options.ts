@@ -76,7 +76,7 @@ interface Typed extends TypedMember {
   prometheus?: boolean;
   rollout?: number;
   despiteFailures?: boolean;
-  name?: string;
+  as?: string;
 }
 
 type Examples = readonly (readonly [flags: string, text: string])[];
@@ -271,9 +271,9 @@ export function parserOf(
   );
   add('worker', 'work members until Ctrl-C')
     .option('--slots <n>', 'members at the same time (default: 4)', wholeNumber(1, 64))
-    .option('--name <name>', 'how it is called in status (default: host and process)')
+    .option('--as <name>', 'how it is called in status (default: host and process)')
     .action((typed: Typed) =>
-      choose({ command: 'worker', slots: typed.slots ?? usualSlots, name: typed.name }, typed),
+      choose({ command: 'worker', slots: typed.slots ?? usualSlots, name: typed.as }, typed),
     );
   return parser;
 }

@@ -109,7 +109,7 @@ export class Queue {
   }
 
   /** Takes up to so many jobs. */
-  async fetch(most: number): Promise<MemberJob[]> {
+  async next(most: number): Promise<MemberJob[]> {
     return await this.#boss.fetch<JobData>(queueName, {
       batchSize: most,
       groupConcurrency: { default: largestCap, tiers },

@@ -319,7 +319,7 @@ async function workersFor(control: Sql, asked: number | undefined): Promise<numb
 async function status(context: Context, rollout: number, prometheus: boolean): Promise<Ending> {
   const progress = await readProgress(context.control, rollout);
   if (prometheus) {
-    process.stdout.write(metrics(progress));
+    writeText(...metrics(progress).trimEnd().split('\n'));
     return { status: 'done', message: '', lines: [], data: { progress } };
   }
   // Having looked is all that was asked for.

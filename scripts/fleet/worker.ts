@@ -22,7 +22,7 @@ export interface Working {
 
 /** How often it says that it is there, how often it looks whom to queue, and how often for a job where there was none. */
 const beatMs = 4_000;
-const tickMs = 2_000;
+const tickMs = 1_000;
 const pollMs = 500;
 
 /** Works until the signal comes. Throws what keeps it from working at all. */
@@ -78,7 +78,7 @@ class Worker {
       while (!signal.aborted) {
         await this.#tick();
         const free = slots - this.#busy.size;
-        const jobs = free > 0 ? await this.#lasting(() => this.#queue.fetch(free)) : [];
+        const jobs = free > 0 ? await this.#lasting(() => this.#queue.next(free)) : [];
         for (const job of jobs) {
           const done = this.#handle(job).finally(() => {
             this.#busy.delete(job.id);

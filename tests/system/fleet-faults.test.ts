@@ -143,7 +143,7 @@ describe.concurrent('a failure in the middle of a member', () => {
     const rollout = await begin(own, { run });
     const child = spawn(
       process.execPath,
-      [path.join(packageFolder, 'scripts/imago.ts'), 'fleet', 'worker', '--name', 'victim'],
+      [path.join(packageFolder, 'scripts/imago.ts'), 'fleet', 'worker', '--as', 'victim'],
       {
         env: { ...process.env, FLEET_DATABASE_URL: own.url, IMAGO_ENV_FILE: '/dev/null' },
         stdio: 'ignore',
