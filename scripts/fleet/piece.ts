@@ -135,6 +135,9 @@ const reportMs = 1_000;
 const firstCountMs = 5_000;
 const countMs = 20_000;
 
+/** A table whose index does not fit a call cannot be walked in so short a time. */
+const longMs = 1_000;
+
 /** Nobody can be moved for so long: others hold the rows, and the place of the worker is for another member. */
 const lockedMs = 10_000;
 
@@ -182,7 +185,9 @@ async function move(piece: Piece, member: ReachedMember, plan: string): Promise<
   }
   if (last === undefined) return { state: 'pending', ...figures() };
   const outcome = conclude(last, direction);
-  if (outcome.state === 'succeeded' && direction === 'forward') await leaveIndexes(member, connected, plan);
+  const tookLong = performance.now() - startedAt > longMs;
+  if (outcome.state === 'succeeded' && direction === 'forward' && tookLong)
+    await buildLeft(member, connected, plan);
   if (outcome.state === 'succeeded') return { ...figures(), ...outcome, remaining: 0 };
   const left = outcome.state === 'pending' ? await remaining(member, plan, direction) : {};
   return { ...figures(), ...left, ...outcome };
@@ -220,7 +225,7 @@ async function batch(
 }
 
 /** Builds what calls have left to a connection. */
-async function leaveIndexes(member: ReachedMember, connected: Connected, plan: string): Promise<void> {
+async function buildLeft(member: ReachedMember, connected: Connected, plan: string): Promise<void> {
   if (!member.sql || connected.databaseUrl === undefined) return;
   const left = await member.sql`select from imago.direct_index(${plan})`;
   if (left.length > 0) await buildIndexes(connected, connected.databaseUrl);

@@ -47,6 +47,7 @@ const settledSchema = z.object({
   mine: z.boolean(),
   state: z.string().optional(),
   again: z.boolean().optional(),
+  decide: z.boolean().optional(),
   retry_after_ms: z.number().optional(),
 });
 
@@ -76,7 +77,6 @@ class Worker {
     terminal.info(`Worker ${this.#name}: ${slots} at a time.`);
     try {
       while (!signal.aborted) {
-        await this.#tick();
         const free = slots - this.#busy.size;
         const jobs = free > 0 ? await this.#lasting(() => this.#queue.next(free)) : [];
         for (const job of jobs) {
@@ -86,7 +86,7 @@ class Worker {
           });
           this.#busy.set(job.id, done);
         }
-        if (jobs.length > 0 && jobs.length === free) continue;
+        if (await this.#tick()) continue;
         await pause(pollMs, AbortSignal.any([signal, this.#wake.signal]));
         this.#wake = new AbortController();
       }
@@ -116,20 +116,20 @@ class Worker {
     }
   }
 
-  /** Decides what is due, and queues whom it is the turn of. One worker at a time does that. */
-  async #tick(): Promise<void> {
+  /** Decides what is due, and queues whom it is the turn of. One worker at a time does that. Says whether there is more to take. */
+  async #tick(): Promise<boolean> {
     const now = performance.now();
-    if (now - this.#tickedAt < tickMs) return;
+    if (now - this.#tickedAt < tickMs) return false;
     this.#tickedAt = now;
-    await this.#lasting(() =>
+    return await this.#lasting(() =>
       this.#control.begin(async (tx) => {
         const [turn] = await tx<{ mine: boolean }[]>`
           select pg_try_advisory_xact_lock(hashtextextended('imago_fleet tick', 0)) as mine`;
-        if (!turn?.mine) return;
+        if (!turn?.mine) return false;
         await tx`select imago_fleet.advance(r.id) from imago_fleet.rollout r where r.state = 'running' order by r.id`;
         const due = await tx<(Omit<Wanted, 'rollout' | 'delayMs'> & { rollout: string; delay_ms: string })[]>`
           select * from imago_fleet.due(500)`;
-        if (due.length === 0) return;
+        if (due.length === 0) return false;
         const wanted = due.map(({ delay_ms, rollout, ...one }) => ({
           ...one,
           rollout: Number(rollout),
@@ -139,6 +139,7 @@ class Worker {
         for (const [rollout, members] of Map.groupBy(added, (one) => one.rollout)) {
           await tx`select imago_fleet.queued(${rollout}, ${members.map(({ member }) => member)})`;
         }
+        return added.length > 0;
       }),
     );
   }
@@ -200,8 +201,7 @@ class Worker {
       }),
     );
     this.#say(member, settled.state, outcome);
-    // It may have been the last of its wave.
-    if (!settled.again) this.#tickedAt = Number.NEGATIVE_INFINITY;
+    if (settled.decide) this.#tickedAt = Number.NEGATIVE_INFINITY;
   }
 
   async #again(job: MemberJob, delayMs: number, tx: Parameters<Queue['add']>[1]): Promise<void> {

@@ -53,6 +53,10 @@ begin
   where x.rollout = settle.rollout and x.member = settle.member;
   return pg_catalog.jsonb_build_object(
     'mine', true, 'state', new_state,
+    -- Somebody has to decide how it goes on.
+    'decide', new_state = 'failed' or not exists (
+      select from imago_fleet.rollout_member x
+      where x.rollout = settle.rollout and x.state in ('pending', 'working', 'waiting') and x.wave = rm.wave),
     'again', new_state in ('pending', 'waiting') and r.state = 'running',
     'retry_after_ms', case when new_state = 'waiting' then delay_ms else 0 end);
 end
