@@ -6,6 +6,7 @@ import { problemOf } from '../command/problem.ts';
 import { type Member, reachMember } from './member.ts';
 import type { Wish } from './options.ts';
 import { startRollout } from './rollout.ts';
+import { SecretMissing } from './secrets.ts';
 
 /** What was seen of a member. */
 export interface Seen {
@@ -75,7 +76,12 @@ async function lookAtOne(
     };
   } catch (error) {
     const { code, message, hint } = problemOf(error);
-    return { ...found, code, reason: message, ...(hint && { hint }) };
+    return {
+      ...found,
+      code: error instanceof SecretMissing ? 'SECRET' : code,
+      reason: message.replace(/\.$/, ''),
+      ...(hint && { hint }),
+    };
   } finally {
     await reached?.close().catch(() => {});
   }

@@ -49,7 +49,7 @@ export const fleetProgress = z.looseObject({
     z.looseObject({
       number: z.number(),
       name: z.string(),
-      state: z.enum(['waiting', 'running', 'soaking', 'checking', 'passed', 'stopped']),
+      state: z.enum(['waiting', 'running', 'soaking', 'checking', 'passed', 'stopped', 'failed']),
       members: z.number(),
       succeeded: z.number(),
       failed: z.number(),

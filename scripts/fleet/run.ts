@@ -83,7 +83,9 @@ export async function run(argv: readonly string[]): Promise<number> {
           },
     act: async ({ options, environment, url }, desk) => {
       const { host, port, database } = readDatabaseUrl(url, { name: 'FLEET_DATABASE_URL' });
-      desk.terminal.info(`Control database: ${desk.terminal.paint.bold(`${host}:${port}/${database}`)}`);
+      // A worker that a command has started says nothing that the command has said.
+      if (!process.send)
+        desk.terminal.info(`Control database: ${desk.terminal.paint.bold(`${host}:${port}/${database}`)}`);
       const control = openControl(url, (line) => desk.terminal.warn(line));
       desk.atEnd(() => control.end({ timeout: 2 }));
       const context: Context = { options, environment, url, control, desk, program };
@@ -178,7 +180,7 @@ async function doing(context: Context): Promise<Ending> {
         terminal,
         signal: orphaned(signal),
       });
-      return { status: 'done', message: 'The worker has ended.' };
+      return { status: 'done', message: process.send ? '' : 'The worker has ended.' };
     }
   }
 }
@@ -369,7 +371,7 @@ function verdict(
           `Correct the cause, then: ${program} retry`,
           code === 'gate'
             ? `Or go on without them: ${program} resume --despite-failures`
-            : `Or allow more: ${program} resume --stop-when 20%`,
+            : `Or allow more: ${program} resume --stop-when ${Math.min(100, Math.ceil(2 * (progress.stop_percent ?? 5)))}%`,
           ...(progress.kind === 'migrate' ? [`Or take it back: ${program} rollback ${progress.plan}`] : []),
         ],
       };

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { z } from 'zod';
+import { readEnvFile } from '../command/env-file.ts';
 
 export const secretKinds = ['env', 'file', 'vault'] as const;
 
@@ -24,7 +25,7 @@ export class SecretMissing extends Error {
 export async function readSecret({ secret_kind, secret_name }: SecretPlace, control: Sql): Promise<string> {
   switch (secret_kind) {
     case 'env': {
-      const value = process.env[secret_name]?.trim();
+      const value = (process.env[secret_name] ?? written(secret_name))?.trim();
       if (value) return value;
       throw new SecretMissing(
         `The variable ${secret_name} is not set where the worker runs.`,
@@ -57,6 +58,12 @@ export async function readSecret({ secret_kind, secret_name }: SecretPlace, cont
       );
     }
   }
+}
+
+/** As `.env` has it. */
+function written(name: string): string | undefined {
+  const file = process.env.IMAGO_ENV_FILE;
+  return readEnvFile(file ?? '.env', [name], file !== undefined).get(name)?.value;
 }
 
 async function fromVault(name: string, control: Sql): Promise<string | undefined> {

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { Sql } from 'postgres';
 import { z } from 'zod';
-import { duration } from '../command/figures.ts';
+import { duration, whole } from '../command/figures.ts';
 import { pause } from '../command/retry.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { expectFleet, explained, lasting, openControl } from './control.ts';
@@ -221,8 +221,7 @@ class Worker {
     const why = state === 'succeeded' ? '' : [code, reason].filter(Boolean).join(': ');
     const line = [
       `${member}: ${state}`,
-      ...(moved ? [`${moved} moved`] : []),
-      ...(worked_ms === undefined ? [] : [duration(worked_ms)]),
+      ...(moved ? [`${whole(moved)} moved`, duration(worked_ms ?? 0)] : []),
       ...(why ? [why] : []),
     ].join(' · ');
     if (state === 'failed') terminal.warn(line);

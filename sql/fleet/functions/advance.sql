@@ -10,17 +10,20 @@ declare
   counts record;
   failed_in_all bigint;
   members bigint;
+  left_in_all bigint;
   now_at constant timestamptz := pg_catalog.clock_timestamp();
-  soak constant interval := '1 second';
 begin
   -- Whoever comes second sees what the first has decided.
   select * into r from imago_fleet.rollout x where x.id = advance.rollout for no key update;
   if not found or r.state <> 'running' then
     return r.state;
   end if;
-  select count(*) filter (where x.state = 'failed'), count(*) into failed_in_all, members
+  select count(*) filter (where x.state = 'failed'), count(*),
+    count(*) filter (where x.state in ('pending', 'working', 'waiting'))
+  into failed_in_all, members, left_in_all
   from imago_fleet.rollout_member x where x.rollout = r.id;
-  if r.stop_percent is not null and failed_in_all * 100 > r.stop_percent * members then
+  -- Where all have ended, there is nothing to be stopped.
+  if left_in_all > 0 and failed_in_all * 100 > r.stop_percent * members then
     return imago_fleet.stop(r.id, 'budget', pg_catalog.format(
       '%s of %s members failed, more than %s %%', failed_in_all, members, pg_catalog.trim_scale(r.stop_percent)));
   end if;
@@ -47,7 +50,7 @@ begin
       w.worked_at := now_at;
     end if;
     if not is_last and w.checked_at is null and coalesce((r.options ->> 'soak_seconds')::integer, 0) > 0 then
-      if now_at < w.worked_at + soak * (r.options ->> 'soak_seconds')::integer then
+      if now_at < w.worked_at + (r.options ->> 'soak_seconds')::integer * interval '1 second' then
         update imago_fleet.wave x set state = 'soaking' where x.rollout = r.id and x.number = r.wave and x.state <> 'soaking';
         return r.state;
       end if;
@@ -59,8 +62,12 @@ begin
         return r.state;
       end if;
     end if;
-    update imago_fleet.wave x set state = 'passed', passed_at = now_at where x.rollout = r.id and x.number = r.wave;
-    perform imago_fleet.note(r.id, 'wave passed', w.name);
+    if counts.failed > 0 and not w.is_accepted then
+      update imago_fleet.wave x set state = 'failed' where x.rollout = r.id and x.number = r.wave;
+    else
+      update imago_fleet.wave x set state = 'passed', passed_at = now_at where x.rollout = r.id and x.number = r.wave;
+      perform imago_fleet.note(r.id, 'wave passed', w.name);
+    end if;
     exit when is_last;
     r.wave := r.wave + 1;
     update imago_fleet.rollout x set wave = r.wave where x.id = r.id;

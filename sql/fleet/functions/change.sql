@@ -57,7 +57,7 @@ begin
       update imago_fleet.rollout x set state = 'running', code = null, reason = null, ended_at = null where x.id = r.id;
     end if;
   end if;
-  update imago_fleet.wave w set state = 'running' where w.rollout = r.id and w.number = r.wave and w.state = 'stopped'
+  update imago_fleet.wave w set state = 'running' where w.rollout = r.id and w.number = r.wave and w.state in ('stopped', 'failed')
     and (action = 'resume' or changed > 0);
   if action <> 'retry' or changed > 0 then
     perform imago_fleet.note(r.id, action, case when action = 'retry' then pg_catalog.format('%s members', changed) end);
