@@ -1,4 +1,5 @@
 /** A fleet: a control database, members that are real databases, and workers in this process. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { onTestFinished } from 'vitest';
 import { Terminal } from '../../scripts/command/terminal.ts';
@@ -101,6 +102,16 @@ export function startWorker(
   return { stop };
 }
 
+/** Waits longer than elsewhere, and looks less often: a worker that died is missed after ten seconds, and taken over some more later. */
+export async function patiently(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const look = async () => {
+    if (await condition()) return true;
+    await delay(100);
+    return false;
+  };
+  await until(what, look, 120_000);
+}
+
 /** Waits until a rollout is in one of these states. */
 export async function untilState(
   { control }: Fleet,
@@ -108,7 +119,7 @@ export async function untilState(
   ...states: FleetProgress['state'][]
 ): Promise<FleetProgress> {
   let progress: FleetProgress | undefined;
-  await until(`rollout ${rollout} is ${states.join(' or ')}`, async () => {
+  await patiently(`rollout ${rollout} is ${states.join(' or ')}`, async () => {
     progress = await readProgress(control, rollout);
     return states.includes(progress.state);
   });

@@ -14,11 +14,11 @@ import {
   counts,
   type Fleet,
   freshFleet,
+  patiently,
   startWorker,
   USERS,
   untilState,
 } from '../support/fleet.ts';
-import { until } from '../support/until.ts';
 
 const whole = { moved: USERS, avatars: USERS, wrong: 0 };
 
@@ -72,15 +72,12 @@ test('members in trouble are named with their reasons, the others are worked, an
     ['poisoned', 'newer', 'held'].map((name) => open(name, { label: ['a'] })),
   )) as [TestDatabase, TestDatabase, TestDatabase];
   const [user] = await poisoned.sql<{ id: string }[]>`select id from users order by id limit 1`;
-  await poisoned.sql
-    .unsafe(`alter table users add constraint no_one check (id <> '${user?.id}' or active_avatar_id is null)`)
-    .catch(async () => {
-      await poisoned.sql.unsafe(`create function public.no_one() returns trigger language plpgsql as $$
-      begin if new.id = '${user?.id}' then raise check_violation; end if; return new; end $$;
-      create trigger no_one before update on users for each row execute function public.no_one()`);
-    });
+  await poisoned.sql.unsafe(`
+    create function public.no_one() returns trigger language plpgsql as $$
+    begin if new.id = '${user?.id}' then raise check_violation; end if; return new; end $$;
+    create trigger no_one before update on users for each row execute function public.no_one()`);
   await newer.sql`update imago.setting set value = '2' where name = 'engine_version'`;
-  await held.sql`select public.throttle_migration(hours => '03:00-03:01')`;
+  await held.sql`select public.throttle_migration(throttle_query => 'select true')`;
   const address = new URL(good[0]?.url ?? '');
   process.env.FLEET_TEST_WRONG = Object.assign(new URL(address), { password: 'canary-wrong-password' }).href;
   process.env.FLEET_TEST_DOWN = Object.assign(new URL(address), { port: '9' }).href;
@@ -90,7 +87,7 @@ test('members in trouble are named with their reasons, the others are worked, an
 
   const rollout = await begin(fleet, { labels: ['a'], stopPercent: 100, tries: 2 });
   startWorker(fleet);
-  await until('all have been tried', async () => {
+  await patiently('all have been tried', async () => {
     const { members } = await readProgress(fleet.control, rollout);
     return members.pending + members.working === 0 && members.failed === 4;
   });
@@ -110,28 +107,15 @@ test('members in trouble are named with their reasons, the others are worked, an
 
   // Corrected: where the secret is read, and in the databases.
   process.env.FLEET_TEST_WRONG = (await open('other')).url;
-  await poisoned.sql.unsafe(
-    'drop trigger if exists no_one on users; alter table users drop constraint if exists no_one',
-  );
+  await poisoned.sql`drop trigger no_one on users`;
   await newer.sql`update imago.setting set value = '1' where name = 'engine_version'`;
-  await held.sql`select public.throttle_migration(hours => '')`;
-  await fleet.control`update imago_fleet.rollout_member set tries = 0 where member = 'held'`;
-  await changeRollout(fleet.control, rollout, 'retry', {
-    members: ['wrong', 'poisoned', 'newer'],
-    despite_failures: false,
-    stop_percent: null,
-  });
-  await until('those are done', async () => {
-    const { members } = await readProgress(fleet.control, rollout);
-    return members.failed === 2 && members.skipped === 0 && members.pending + members.working === 0;
-  });
-  expect(await counts(poisoned)).toEqual(whole);
-  expect(await counts(newer)).toEqual(whole);
-  await changeRollout(fleet.control, rollout, 'cancel', {
-    members: [],
-    despite_failures: false,
-    stop_percent: null,
-  });
+  await held.sql`select public.throttle_migration(throttle_query => '')`;
+  const again = { members: ['wrong', 'poisoned', 'newer'], despite_failures: false, stop_percent: null };
+  expect(await changeRollout(fleet.control, rollout, 'retry', again)).toMatchObject({ members: 3 });
+  const ended = await untilState(fleet, rollout, 'failed');
+  expect(ended).toMatchObject({ reason: '2 of 9 members failed', members: { succeeded: 7, skipped: 0 } });
+  expect(await troubled(rollout)).toEqual({ down: 'NETWORK', secretless: 'SECRET' });
+  for (const db of [poisoned, newer, held]) expect(await counts(db)).toEqual(whole);
 });
 
 describe.concurrent('a failure in the middle of a member', () => {
@@ -149,19 +133,19 @@ describe.concurrent('a failure in the middle of a member', () => {
         stdio: 'ignore',
       },
     );
-    await until('it has begun with the first and ended with the second', async () => {
+    await patiently('it has begun with the first and ended with the second', async () => {
       const { members } = await readProgress(own.control, rollout);
       return (
         members.working + members.waiting === 1 && members.succeeded === 1 && (await counts(first)).moved > 0
       );
     });
-    await until(
+    await patiently(
       'it works on it',
       async () => (await readProgress(own.control, rollout)).members.working === 1,
     );
     child.kill('SIGKILL');
     startWorker(own, onTestFinished);
-    await until('another has taken over', async () => {
+    await patiently('another has taken over', async () => {
       const [taken] = await own.control`select from imago_fleet.event where event = 'taken over'`;
       return taken !== undefined;
     });
@@ -182,7 +166,7 @@ describe.concurrent('a failure in the middle of a member', () => {
     const letGo = await holdLast(first);
     const rollout = await begin(own, { run });
     const { stop } = startWorker(own, onTestFinished);
-    await until('the first is half done', async () => {
+    await patiently('the first is half done', async () => {
       const { members } = await readProgress(own.control, rollout);
       return members.succeeded === 1 && (await counts(first)).moved > 0;
     });
@@ -203,12 +187,12 @@ describe.concurrent('a failure in the middle of a member', () => {
     const letGo = await holdLast(db);
     const rollout = await begin(own, { run });
     const first = startWorker(own, onTestFinished);
-    await until('some are moved', async () => (await counts(db)).moved > 0);
+    await patiently('some are moved', async () => (await counts(db)).moved > 0);
     const admin = db.connect({ role: 'supabase_admin' });
     await admin`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = ${db.name} and application_name = 'imago fleet'`;
-    await until(
+    await patiently(
       'it is tried again',
       async () =>
         (await troubled(rollout, own)).d1 !== undefined ||

@@ -1,5 +1,5 @@
 /** What is typed after `imago fleet`, and files of members: what is read, and what is refused before anything is asked. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -7,6 +7,7 @@ import { UsageError } from '../../scripts/command/usage.ts';
 import { controlUrl, type FleetEnvironment } from '../../scripts/fleet/environment.ts';
 import { readImport } from '../../scripts/fleet/import.ts';
 import { parseOptions } from '../../scripts/fleet/options.ts';
+import { packageFolder } from '../../scripts/package.ts';
 
 const parsed = (...argv: string[]) => parseOptions(argv, 'imago fleet');
 
@@ -119,4 +120,11 @@ test.each([
   expect(error).toBeInstanceOf(UsageError);
   expect(error?.message).toContain(says);
   expect(`${error?.message} ${error?.hint}`).not.toContain('secret-in-file');
+});
+
+test('no module of the fleet asks the clock of its own machine: the control database has the one that counts', () => {
+  const folder = path.join(packageFolder, 'scripts', 'fleet');
+  const texts = readdirSync(folder).map((file) => readFileSync(path.join(folder, file), 'utf8'));
+  expect(texts.length).toBeGreaterThan(20);
+  expect(texts.filter((text) => /Date\.now\(|new Date\(/.test(text))).toEqual([]);
 });
