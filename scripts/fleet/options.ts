@@ -46,7 +46,7 @@ type Choice =
       despiteFailures: boolean;
       stopPercent: number | undefined;
     }
-  | { command: 'worker'; slots: number; name: string | undefined };
+  | { command: 'worker'; slots: number; name: string | undefined; target: string | undefined };
 
 export type Options = Choice & { json: boolean; yes: boolean };
 
@@ -63,6 +63,7 @@ interface Typed extends TypedMember {
   stopWhen?: number;
   soak?: number;
   tries?: number;
+  target?: string;
   workers?: number;
   slots?: number;
   dryRun?: boolean;
@@ -125,7 +126,10 @@ const examples = {
   ],
   push: [['--wave canary,100% --yes', 'supabase db push of the project in this folder, member by member']],
   doctor: [['', 'the control database, workers, secrets, each member']],
-  worker: [['--slots 8', 'until Ctrl-C; start as many as you like, anywhere']],
+  worker: [
+    ['--slots 8', 'until Ctrl-C; start as many as you like, anywhere'],
+    ['--target acme --slots 2', 'help with this large member: two calls at a time beside its worker'],
+  ],
 } satisfies Record<string, Examples>;
 
 type Name = keyof typeof examples;
@@ -272,8 +276,17 @@ export function parserOf(
   add('worker', 'work members until Ctrl-C')
     .option('--slots <n>', 'members at the same time (default: 4)', wholeNumber(1, 64))
     .option('--as <name>', 'how it is called in status (default: host and process)')
+    .option('--target <member>', 'help with this large one only; slots are calls at a time (default: 1)')
     .action((typed: Typed) =>
-      choose({ command: 'worker', slots: typed.slots ?? usualSlots, name: typed.as }, typed),
+      choose(
+        {
+          command: 'worker',
+          slots: typed.slots ?? (typed.target === undefined ? usualSlots : 1),
+          name: typed.as,
+          target: typed.target,
+        },
+        typed,
+      ),
     );
   return parser;
 }

@@ -21,6 +21,7 @@ import { metrics } from './prometheus.ts';
 import { changeRollout, findRollout, follow, readProgress, startRollout } from './rollout.ts';
 import { installFleet } from './schema.ts';
 import { Follower, table } from './show.ts';
+import { workTarget } from './target.ts';
 import { work } from './worker.ts';
 
 /** How it ended. */
@@ -173,13 +174,9 @@ async function doing(context: Context): Promise<Ending> {
       return await doctor(context);
     case 'worker': {
       const { terminal, signal } = desk;
-      await work({
-        controlUrl: url,
-        slots: options.slots,
-        name: options.name,
-        terminal,
-        signal: orphaned(signal),
-      });
+      const { slots, name, target } = options;
+      const working = { controlUrl: url, slots, name, terminal, signal: orphaned(signal) };
+      await (target === undefined ? work(working) : workTarget({ ...working, target }));
       return { status: 'done', message: process.send ? '' : 'The worker has ended.' };
     }
   }

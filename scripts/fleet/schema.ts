@@ -10,7 +10,7 @@ import { installQueue } from './queue.ts';
 const folder = path.join(packageFolder, 'sql', 'fleet');
 
 /** In the order in which they refer to each other. */
-const tables = ['version', 'member', 'worker', 'rollout', 'wave', 'rollout_member', 'event'];
+const tables = ['version', 'member', 'worker', 'rollout', 'wave', 'rollout_member', 'helper', 'event'];
 
 /** The files, in order; each can be run again. */
 function sources(): string[] {

@@ -28,12 +28,14 @@ begin
     count(*) filter (where x.state = 'succeeded') as succeeded,
     count(*) filter (where x.state = 'failed') as failed,
     count(*) filter (where x.state = 'skipped') as skipped,
-    coalesce(sum(x.moved), 0) as moved,
+    coalesce(sum(x.moved), 0) + (select coalesce(sum(h.moved), 0) from imago_fleet.helper h where h.rollout = r.id) as moved,
     coalesce(sum(x.remaining) filter (where x.state not in ('failed', 'skipped')), 0) as remaining,
     count(*) filter (where x.remaining is null and x.state in ('pending', 'working', 'waiting')) as uncounted,
     avg(x.moved + x.remaining) filter (where x.remaining is not null) as usual,
     count(*) filter (where x.ended_at > since and x.state = 'succeeded') as ended,
-    coalesce(sum(least(x.moved, x.per_minute / 60.0 * least(seconds, x.worked_ms / 1000.0))) filter (where x.seen_at > since), 0) as lately
+    coalesce(sum(least(x.moved, x.per_minute / 60.0 * least(seconds, x.worked_ms / 1000.0))) filter (where x.seen_at > since), 0)
+      + (select coalesce(sum(h.per_minute / 60.0 * seconds), 0) from imago_fleet.helper h
+         where h.rollout = r.id and h.seen_at > now_at - interval '5 seconds') as lately
   into sums
   from imago_fleet.rollout_member x where x.rollout = r.id;
   estimate := sums.remaining + sums.uncounted * coalesce(sums.usual, 0);
