@@ -50,7 +50,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .helpOption('-h, --help', 'show this')
     .addHelpText(
       'after',
-      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
+      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\nVersions of the schema beside supabase db push: npm run bench -- versions --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
     )
     .exitOverride();
   parseOrStop(command, argv);
@@ -107,6 +107,26 @@ export function parseSizes(
   return { users, rounds, keep, json };
 }
 
+/** The options of `npm run bench -- versions`. */
+export function parseVersions(argv: readonly string[]): {
+  versions: number;
+  tables: number;
+  rounds: number;
+  json: boolean;
+} {
+  const command = new Command('npm run bench -- versions')
+    .usage('[options]')
+    .description('Measures db upgrade beside supabase db push, and how long many tables take db migrate.')
+    .option('--versions <n>', 'versions that are applied', wholeNumber, 100)
+    .option('--tables <n>', 'tables that are written; 0 skips them', numberOrNone, 500)
+    .option('--rounds <n>', 'how often both are measured, in turns', wholeNumber, 5)
+    .option('--json', 'one JSON object on stdout')
+    .helpOption('-h, --help', 'show this')
+    .exitOverride();
+  parseOrStop(command, argv);
+  return { json: false, ...command.opts<{ versions: number; tables: number; rounds: number }>() };
+}
+
 function parseOrStop(command: Command, argv: readonly string[]): void {
   try {
     command.parse(argv, { from: 'user' });
@@ -114,6 +134,10 @@ function parseOrStop(command: Command, argv: readonly string[]): void {
     if (!(error instanceof CommanderError)) throw error;
     throw new Stop(error.exitCode === 0 ? 0 : 2);
   }
+}
+
+function numberOrNone(value: string): number {
+  return value === '0' ? 0 : wholeNumber(value);
 }
 
 function wholeNumber(value: string): number {

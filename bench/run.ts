@@ -11,13 +11,19 @@ import { type Options, parseOptions, Stop } from './options.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
 import { slot } from './slot.ts';
+import { versions } from './versions.ts';
 
 /** The sizes are measured in so many rounds at most: a million users take minutes, in which the machine's moods even out. */
 const sizeRounds = 2;
 
 try {
   const [first = '', ...rest] = process.argv.slice(2);
-  const others: Record<string, (argv: readonly string[]) => Promise<number>> = { foreground, governor, slot };
+  const others: Record<string, (argv: readonly string[]) => Promise<number>> = {
+    foreground,
+    governor,
+    slot,
+    versions,
+  };
   process.exitCode = await (others[first]?.(rest) ?? bench(parseOptions(process.argv.slice(2))));
 } catch (error) {
   if (!(error instanceof Stop)) throw error;

@@ -3,9 +3,10 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { leavesTables } from '../sql/kinds.ts';
 import type { Statement } from '../sql/statements.ts';
 import { type Catalog, readCatalog } from './catalog.ts';
+import { quote } from './names.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile, Version } from './project.ts';
-import { readScript, runScript, runStatements } from './running.ts';
+import { readScript, runScript, runStatements, type Script } from './running.ts';
 import { compareStructures, type Effect, readStructure, type Structure } from './structure.ts';
 
 /** Where shadow databases are made. */
@@ -22,6 +23,21 @@ export interface Measured {
 }
 
 let count = 0;
+
+/** Roles that shadows have made, which the server would keep. */
+const madeRoles = new Set<string>();
+
+/** Roles belong to the server: who is there is not made once more, and nobody goes for a shadow. */
+async function withoutRoles(sql: Sql | TransactionSql, script: Script): Promise<Script> {
+  const made = script.statements.flatMap(({ tree }) => tree.CreateRoleStmt?.role ?? []);
+  const rows =
+    made.length > 0 ? await sql<{ name: string }[]>`select rolname::text as name from pg_roles` : [];
+  const there = rows.map(({ name }) => name);
+  for (const role of made) if (!there.includes(role)) madeRoles.add(role);
+  const isLeftOut = ({ tree }: Statement) =>
+    'DropRoleStmt' in tree || there.includes(tree.CreateRoleStmt?.role ?? '');
+  return { ...script, statements: script.statements.filter((statement) => !isLeftOut(statement)) };
+}
 
 /** One shadow database. Its connection is opened when it is needed. */
 export class Shadow {
@@ -68,6 +84,13 @@ export class Shadow {
   async drop(): Promise<void> {
     await this.rest();
     await onServer(this.#shadows, `drop database if exists ${this.#name} with (force)`);
+    for (const role of madeRoles) {
+      // Another shadow may still have something of it: then it goes with that one.
+      await onServer(this.#shadows, `drop role if exists ${quote(role)}`).then(
+        () => madeRoles.delete(role),
+        () => undefined,
+      );
+    }
   }
 
   async catalog(): Promise<Catalog> {
@@ -92,7 +115,7 @@ export class Shadow {
   }
 
   async run(file: SqlFile): Promise<void> {
-    await runScript(this.sql, readScript(file));
+    await runScript(this.sql, await withoutRoles(this.sql, readScript(file)));
     // A setting that a file leaves behind is not there for the next one on a real database either.
     await this.sql.unsafe('reset all; reset role');
   }
@@ -106,7 +129,7 @@ export class Shadow {
         try {
           await this.sql.begin(async (tx) => {
             await tx`set local check_function_bodies = off`;
-            await runStatements(tx, readScript(model));
+            await runStatements(tx, await withoutRoles(tx, readScript(model)));
           });
         } catch (problem) {
           failed.push({ model, problem });
@@ -123,7 +146,7 @@ export class Shadow {
     file: SqlFile,
     { each = true } = {},
   ): Promise<{ statements: Measured[]; net: Effect[]; before: Structure }> {
-    const script = readScript(file);
+    const script = await withoutRoles(this.sql, readScript(file));
     const before = await readStructure(this.sql);
     const statements: Measured[] = [];
     let last: Effect[] = [];
@@ -163,7 +186,7 @@ function modelFails(problem: unknown): unknown {
   return new Problem(
     'model-fails',
     problem.message,
-    'Mend the model. Models are run on an empty database, in any order that works.',
+    'Fix the model. Models are run on an empty database, in any order that works.',
     {
       cause: problem,
     },

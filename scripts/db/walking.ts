@@ -1,15 +1,26 @@
 /** A version forward and back within a transaction, with what is kept of it. */
 import type { TransactionSql } from 'postgres';
 import { mayBringRows } from '../sql/kinds.ts';
+import type { Statement } from '../sql/statements.ts';
 import { type MovedAside, moveAside } from './aside.ts';
+import { retire } from './attic.ts';
 import { Return, type Returned } from './back.ts';
 import { rememberBrought } from './brought.ts';
 import { noteViews } from './computed.ts';
-import { forgetNotes, goneForGood, type Losing, noteDeleting } from './deleted.ts';
 import { replaceLostValues } from './lost-values.ts';
 import { Problem, sqlState } from './problem.ts';
 import { runStatements, type Script } from './running.ts';
 import type { Effect } from './structure.ts';
+import {
+  forgetNotes,
+  keepChanged,
+  keepValues,
+  type Missing,
+  missingIn,
+  noteTouched,
+  otherValues,
+  type Touched,
+} from './touched.ts';
 
 /** Applies a version and puts back what was kept of it. */
 export async function walkForward(
@@ -33,16 +44,43 @@ export async function walkBack(
   { allowLoss }: { allowLoss: boolean },
 ): Promise<MovedAside[]> {
   const brings = forward.inTransaction && forward.statements.some(mayBringRows);
+  await retire(tx, version);
   const settle = await moveAside(tx, version, effects, { allowLoss, brings });
   const views = await noteViews(tx, version);
-  const losing = allowLoss ? [] : await noteDeleting(tx, back, () => runWayBack(tx, back, effects));
-  await runWayBack(tx, back, effects);
+  const mayWrite = brings || back.statements.some(mayChangeRows);
+  const wayBack = () => runWayBack(tx, back, effects);
+  const again = () => (brings ? tryAgain(tx, forward) : Promise.resolve());
+  const touched = !mayWrite ? [] : await noteTouched(tx, effects, { wayBack, again });
+  await wayBack();
   await forgetSettings(tx);
   const moved = await settle();
+  moved.push(...(await keepChanged(tx, version, touched)));
   await views();
-  if (forward.inTransaction) await rehearse(tx, version, forward, losing, { allowLoss, brings });
-  await forgetNotes(tx, losing);
-  return moved;
+  const late = forward.inTransaction
+    ? await rehearse(tx, version, forward, touched, { allowLoss, brings })
+    : [];
+  await forgetNotes(tx, touched);
+  return [...moved.filter(({ object }) => !late.some((other) => other.object === object)), ...late];
+}
+
+function mayChangeRows(statement: Statement): boolean {
+  return mayBringRows(statement) || 'TruncateStmt' in statement.tree;
+}
+
+/** As far as it goes without what was kept: only which tables it writes is asked, and indexes write none. */
+async function tryAgain(tx: TransactionSql, { file, inTransaction, statements }: Script): Promise<void> {
+  await forgetSettings(tx);
+  const writing = statements.filter(({ tree: { IndexStmt: index } }) => !index || index.unique === true);
+  try {
+    await runStatements(tx, { file, inTransaction, statements: writing });
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+  }
+}
+
+/** Whether it says something of the version, and not of what else is going on. */
+function isAnswer(error: unknown): error is Problem {
+  return error instanceof Problem && !['locked', 'connection-lost'].includes(error.code);
 }
 
 /** What a file has set must not change how rows are moved, nor what comes after it. */
@@ -71,32 +109,44 @@ async function runWayBack(tx: TransactionSql, script: Script, effects: readonly 
 
 /**
  * Applies the version once more and gives that up again: what it brings by itself is remembered, and what could not come
- * back refuses the way back.
+ * back refuses the way back. Values that it writes over are kept, and then it is tried once more.
  */
 async function rehearse(
   tx: TransactionSql,
   version: string,
   script: Script,
-  losing: Losing,
+  touched: readonly Touched[],
   { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
-): Promise<void> {
-  await tx.unsafe('savepoint rehearsal');
-  const back = await Return.prepare(tx, version);
-  if (back.isEmpty && losing.length === 0) return;
+): Promise<MovedAside[]> {
+  const moved: MovedAside[] = [];
   let brought: Awaited<ReturnType<Return['readBrought']>> = [];
-  try {
-    await back.run(script);
-    await forgetSettings(tx);
-    if (brings) brought = await back.readBrought(script);
-    const returned = await back.finish();
-    expectWhole(returned, returned.isPostponed ? [] : await goneForGood(tx, losing));
-  } catch (error) {
-    const isAnswer = error instanceof Problem && !['locked', 'connection-lost'].includes(error.code);
-    if (!isAnswer) throw error;
-    if (!allowLoss) throw wouldNotComeBack(error);
+  for (let missing: Missing['values'] | undefined; missing === undefined || missing.length > 0; ) {
+    const isLast = missing !== undefined;
+    for (const { touched: one, column } of missing ?? [])
+      moved.push(await keepValues(tx, version, one, column, { all: true }));
+    await tx.unsafe('savepoint rehearsal');
+    const back = await Return.prepare(tx, version);
+    if (back.isEmpty && touched.length === 0) return moved;
+    missing = [];
+    try {
+      await back.run(script);
+      await forgetSettings(tx);
+      if (brings) brought = await back.readBrought(script);
+      const returned = await back.finish();
+      const found = returned.isPostponed ? undefined : await missingIn(tx, touched);
+      if (!isLast) missing = found?.values ?? [];
+      expectWhole(returned, [
+        ...(found?.rows ?? []),
+        ...(isLast ? (found?.values ?? []).map(otherValues) : []),
+      ]);
+    } catch (error) {
+      if (!isAnswer(error)) throw error;
+      if (!allowLoss) throw wouldNotComeBack(error);
+    }
+    await tx.unsafe('rollback to savepoint rehearsal');
   }
-  await tx.unsafe('rollback to savepoint rehearsal');
   for (const { id, ...prints } of brought) await rememberBrought(tx, id, prints);
+  return moved;
 }
 
 /** Nobody has written meanwhile, so that nothing may stay. */
