@@ -131,7 +131,6 @@ async function keep(
       if (!column || column.generated || isWithParent(loss, losses)) return undefined;
       const key = await keyOf(tx, relation, columnsOf(loss.relation, losses, ['column-lost']));
       if (key) return await keepColumn(tx, version, loss.kind, relation, column, { columns: key }, brings);
-      if (allowLoss) return undefined;
       if (loss.kind === 'column-lost') {
         // Rows of partitions that go come back with these.
         const without = losses.flatMap((other) =>
@@ -140,9 +139,11 @@ async function keep(
         const others = columnsOf(loss.relation, losses, ['column-lost', 'type-changed']);
         const whole = relation.columns.filter(({ name, generated }) => !generated && !others.includes(name));
         const key = { columns: whole, isWhole: true, without };
-        await expectTold(tx, relation, column, key);
-        return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
+        const alike = await countAlike(tx, relation, column, key);
+        if (alike === 0) return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
+        if (!allowLoss) throw notTold(relation, column, alike);
       }
+      if (allowLoss) return undefined;
       // Without a key only the same values as before will do.
       if (loss.kind === 'type-changed' && column.labels)
         return { relation, column, tally: await tally(tx, relation, column) };
@@ -233,23 +234,26 @@ function isWithout({ without = [] }: Pick<KeptKey, 'without'>): string {
   return without.length > 0 ? `t.tableoid <> all ('{${without.join(',')}}'::oid[])` : 'true';
 }
 
-/** Refuses rows of a table without a key that are the same but for a column: nothing tells whose its values are. */
-async function expectTold(
+/** How many rows of a table without a key are the same but for a column: nothing tells whose its values are. */
+async function countAlike(
   tx: TransactionSql,
   relation: Relation,
   column: Column,
   key: KeptKey,
-): Promise<void> {
+): Promise<number> {
   const value = `t.${quote(column.name)}`;
   const [row] = await tx.unsafe<{ rows: string }[]>(`
     select coalesce(sum(rows), 0)::text as rows from (
-      select count(*) as rows from ${ownRows(relation)} t where ${isWithout(key)} group by ${printOf(key.columns.map(({ name }) => name))}
+      select count(*) as rows from ${ownRows(relation)} t where ${isWithout(key)}
+      group by ${printOf(key.columns.map(({ name }) => name))}
       having count(distinct ${value}::text) + bool_or(${value} is null)::int > 1) alike`);
-  const rows = Number(row?.rows ?? 0);
-  if (rows === 0) return;
-  throw new Problem(
+  return Number(row?.rows ?? 0);
+}
+
+function notTold(relation: Relation, column: Column, alike: number): Problem {
+  return new Problem(
     'no-key',
-    `The values of ${nameOf(relation)}.${readable(column.name)} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, and ${rows} of its rows are the same but for them.`,
+    `The values of ${nameOf(relation)}.${readable(column.name)} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, and ${alike} of its rows are the same but for them.`,
     'Add a key, or take the loss: --allow-data-loss. Nothing was changed.',
   );
 }

@@ -49,9 +49,12 @@ export async function runStatements(
   script: Script,
   after?: (statement: Statement) => Promise<void>,
 ): Promise<void> {
-  for (const statement of script.statements) {
+  // Without a look in between none waits for the answer to the one before it. After one that fails PostgreSQL refuses the others.
+  const running = after ? undefined : script.statements.map(({ text }) => tx.unsafe(text));
+  if (running) await Promise.allSettled(running);
+  for (const [index, statement] of script.statements.entries()) {
     try {
-      await tx.unsafe(statement.text);
+      await (running?.[index] ?? tx.unsafe(statement.text));
     } catch (error) {
       throw explain(error, script.file, statement);
     }

@@ -107,7 +107,7 @@ export class Shadow {
         throw new Problem(
           'version-fails',
           `${error.message} All versions are replayed on an empty database, and this one cannot be.`,
-          'Versions stand on nothing but those before them and on what every Supabase project has. Put what is missing into an earlier version.',
+          replayHint(error),
           { cause: error },
         );
       }
@@ -179,6 +179,15 @@ function identity(effect: Effect): string {
     'to' in effect && `${effect.to.typeId} ${effect.to.type}`,
     'file' in effect && effect.file,
   ].join(' ');
+}
+
+function replayHint({ code, hint }: Problem): string {
+  // What the embedded Supabase has not is no fault of the version.
+  const missing = /The version was taken back whole\. (.*docs\/embedded\.md.*)/.exec(hint ?? '')?.[1];
+  if (missing) return missing;
+  return code === 'missing-object'
+    ? 'Versions stand on nothing but those before them and on what every Supabase project has. Put what is missing into an earlier version.'
+    : 'Fix the version, or the one before it that is in its way: the database that it was applied to may have been another one.';
 }
 
 function modelFails(problem: unknown): unknown {

@@ -147,7 +147,7 @@ describe('what a downgrade drops is put back by the next upgrade', () => {
       'alter table public.loose drop column b;',
     );
     await project.run('upgrade');
-    await project.sql`insert into loose values (1, 2)`;
+    await project.sql`insert into loose values (1, 2), (1, 3)`;
     expect(await project.refusal('downgrade')).toMatchObject({ code: 'no-key' });
     expect(await current(project)).toBe(V3);
     await project.run('downgrade', '--allow-data-loss');
