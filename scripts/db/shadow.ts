@@ -3,7 +3,7 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { leavesTables } from '../sql/kinds.ts';
 import type { Statement } from '../sql/statements.ts';
 import { type Catalog, readCatalog } from './catalog.ts';
-import { quote } from './names.ts';
+import { quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile, Version } from './project.ts';
 import { readScript, runScript, runStatements, type Script } from './running.ts';
@@ -30,9 +30,7 @@ const madeRoles = new Set<string>();
 /** Roles belong to the server: who is there is not made once more, and nobody goes for a shadow. */
 async function withoutRoles(sql: Sql | TransactionSql, script: Script): Promise<Script> {
   const made = script.statements.flatMap(({ tree }) => tree.CreateRoleStmt?.role ?? []);
-  const rows =
-    made.length > 0 ? await sql<{ name: string }[]>`select rolname::text as name from pg_roles` : [];
-  const there = rows.map(({ name }) => name);
+  const there = made.length > 0 ? await rolesOn(sql) : [];
   for (const role of made) if (!there.includes(role)) madeRoles.add(role);
   const isLeftOut = ({ tree }: Statement) =>
     'DropRoleStmt' in tree || there.includes(tree.CreateRoleStmt?.role ?? '');
@@ -122,6 +120,7 @@ export class Shadow {
 
   /** Runs models in any order: one that fails for want of another is tried again after it. */
   async load(models: readonly SqlFile[]): Promise<void> {
+    await this.#expectRoles(models);
     let left = models;
     while (left.length > 0) {
       const failed: { model: SqlFile; problem: unknown }[] = [];
@@ -139,6 +138,25 @@ export class Shadow {
       left = failed.map(({ model }) => model);
     }
     await this.sql.unsafe('reset all; reset role');
+  }
+
+  /** No version would be written for a role: to compare two databases of one server tells nothing of it. */
+  async #expectRoles(models: readonly SqlFile[]): Promise<void> {
+    const made = models.flatMap((model) =>
+      readScript(model).statements.flatMap(({ tree, line }) => {
+        const role = tree.CreateRoleStmt?.role;
+        return role === undefined ? [] : [{ role, place: `${model.file}:${line}` }];
+      }),
+    );
+    if (made.length === 0) return;
+    const there = await rolesOn(this.sql);
+    const missing = made.find(({ role }) => !there.includes(role));
+    if (!missing) return;
+    throw new Problem(
+      'model-fails',
+      `${missing.place}: no version makes the role ${readable(missing.role)}, and none is written for it, as roles belong to the server and not to the database.`,
+      'Write its create role into a version by hand: migrate --empty "roles". The model may stay as it is.',
+    );
   }
 
   /** Runs a file as it will be run, and measures what each statement, and all together, do to what was there. */
@@ -169,6 +187,11 @@ export class Shadow {
     await this.sql.unsafe('reset all; reset role');
     return { statements, before, net: compareStructures(before, await readStructure(this.sql)) };
   }
+}
+
+async function rolesOn(sql: Sql | TransactionSql): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`select rolname::text as name from pg_roles`;
+  return rows.map(({ name }) => name);
 }
 
 function identity(effect: Effect): string {

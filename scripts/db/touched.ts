@@ -8,7 +8,7 @@ import { atticTable, ensureAttic, forget, objectOf, remember, settleRows } from 
 import { qualified, quote, readable } from './names.ts';
 import { nameOf } from './risks.ts';
 import { ownRows, printOf } from './rows.ts';
-import { type Column, type Effect, type Relation, readStructure } from './structure.ts';
+import { type Column, type Effect, type Relation, readStructure, type Structure } from './structure.ts';
 
 /** A table whose rows were noted for this transaction, as they are at the version. */
 export interface Touched {
@@ -29,24 +29,20 @@ export interface Missing {
   values: { touched: Touched; column: Column; rows: number }[];
 }
 
-/** Tries a way back, and then the version again; gives that up, and notes the rows of tables that stay and were written. */
+/** Tries a way back, gives that up, and notes the rows of tables that stay and that it writes, and of those that are known. */
 export async function noteTouched(
   tx: TransactionSql,
   effects: readonly Effect[],
-  { wayBack, again }: { wayBack: () => Promise<void>; again: () => Promise<void> },
+  { wayBack, known }: { wayBack: (() => Promise<void>) | undefined; known: ReadonlySet<string> },
 ): Promise<Touched[]> {
   const before = await readStructure(tx);
-  const counts = await writes(tx);
-  await tx.unsafe('savepoint trial');
-  await wayBack();
-  const after = await readStructure(tx);
-  await again();
-  await tx.unsafe('rollback to savepoint trial');
-  const now = await writes(tx);
-  const written = [...before.values()].filter(
-    ({ oid, kind, file }) =>
-      kind === 'r' && after.has(oid) && (now.get(oid) !== counts.get(oid) || after.get(oid)?.file !== file),
-  );
+  const found = new Set(known);
+  if (wayBack) {
+    await tx.unsafe('savepoint trial');
+    for (const oid of await tablesWritten(tx, before, wayBack)) found.add(oid);
+    await tx.unsafe('rollback to savepoint trial');
+  }
+  const written = [...found].flatMap((oid) => before.get(oid) ?? []);
   // What others write from here on would look as if the way back had done it.
   const names = written.map(({ schema, name }) => qualified(schema, name)).sort();
   if (names.length > 0) await tx.unsafe(`lock table ${names.join(', ')} in share row exclusive mode`);
@@ -65,6 +61,23 @@ export async function noteTouched(
   return all;
 }
 
+/** Tables that were there before some work and after it, and of which it has deleted or updated rows. */
+export async function tablesWritten(
+  tx: TransactionSql,
+  before: Structure,
+  work: () => Promise<void>,
+): Promise<string[]> {
+  const counts = await writes(tx);
+  await work();
+  const [after, now] = [await readStructure(tx), await writes(tx)];
+  return [...before.values()]
+    .filter(
+      ({ oid, kind, file }) =>
+        kind === 'r' && after.has(oid) && (now.get(oid) !== counts.get(oid) || after.get(oid)?.file !== file),
+    )
+    .map(({ oid }) => oid);
+}
+
 /** How many rows of each table this transaction has deleted or updated, also where that was given up again. */
 async function writes(tx: TransactionSql): Promise<Map<string, string>> {
   const rows = await tx<{ oid: string; count: string }[]>`
@@ -80,8 +93,9 @@ export async function keepChanged(
   all: readonly Touched[],
 ): Promise<MovedAside[]> {
   const moved: MovedAside[] = [];
+  const structure = all.length > 0 ? await readStructure(tx) : new Map<string, Relation>();
   for (const touched of all) {
-    for (const { column } of await othersIn(tx, touched, 'number'))
+    for (const { column } of await othersIn(tx, touched, structure, 'number'))
       moved.push(await keepValues(tx, version, touched, column, { all: false }));
   }
   return moved;
@@ -133,10 +147,11 @@ export async function keepValues(
 /** What is not as it was noted, once the version has been applied again. */
 export async function missingIn(tx: TransactionSql, all: readonly Touched[]): Promise<Missing> {
   const missing: Missing = { rows: [], values: [] };
+  const structure = all.length > 0 ? await readStructure(tx) : new Map<string, Relation>();
   for (const touched of all) {
-    const gone = await goneFrom(tx, touched);
+    const gone = await goneFrom(tx, touched, structure);
     if (gone !== undefined) missing.rows.push(gone);
-    missing.values.push(...(await othersIn(tx, touched, 'name')));
+    missing.values.push(...(await othersIn(tx, touched, structure, 'name')));
   }
   return missing;
 }
@@ -145,9 +160,13 @@ export function otherValues({ touched: { relation }, column, rows }: Missing['va
   return `the values of ${rows} ${rows === 1 ? 'row' : 'rows'} in ${nameOf(relation)}.${readable(column.name)}, over which the version writes, would not come back`;
 }
 
-async function goneFrom(tx: TransactionSql, touched: Touched): Promise<string | undefined> {
+async function goneFrom(
+  tx: TransactionSql,
+  touched: Touched,
+  structure: Structure,
+): Promise<string | undefined> {
   const { relation, key } = touched;
-  const now = (await readStructure(tx)).get(relation.oid);
+  const now = structure.get(relation.oid);
   if (!now) return undefined;
   const columns =
     key ?? touched.columns.filter(({ name }) => now.columns.some((column) => column.name === name));
@@ -171,10 +190,11 @@ async function goneFrom(tx: TransactionSql, touched: Touched): Promise<string | 
 async function othersIn(
   tx: TransactionSql,
   touched: Touched,
+  structure: Structure,
   by: 'number' | 'name',
 ): Promise<Missing['values']> {
   const { relation, columns, key } = touched;
-  const now = (await readStructure(tx)).get(relation.oid);
+  const now = structure.get(relation.oid);
   if (!now || !key) return [];
   const find = (column: Column) =>
     now.columns.find(

@@ -10,7 +10,7 @@ import { noteViews } from './computed.ts';
 import { replaceLostValues } from './lost-values.ts';
 import { Problem, sqlState } from './problem.ts';
 import { runStatements, type Script } from './running.ts';
-import type { Effect } from './structure.ts';
+import { type Effect, readStructure, type Structure } from './structure.ts';
 import {
   forgetNotes,
   keepChanged,
@@ -20,6 +20,7 @@ import {
   noteTouched,
   otherValues,
   type Touched,
+  tablesWritten,
 } from './touched.ts';
 
 /** Applies a version and puts back what was kept of it. */
@@ -39,43 +40,61 @@ export async function walkForward(
 export async function walkBack(
   tx: TransactionSql,
   version: string,
+  scripts: { forward: Script; back: Script },
+  effects: readonly Effect[],
+  options: { allowLoss: boolean },
+): Promise<MovedAside[]> {
+  const known = new Set<string>();
+  await retire(tx, version);
+  for (;;) {
+    await tx.unsafe('savepoint walk_back');
+    const walked = await walkBackOnce(tx, version, scripts, effects, { ...options, known });
+    if (Array.isArray(walked)) return walked;
+    // What the version writes over is learnt when it is applied again, and had to be noted before.
+    await tx.unsafe('rollback to savepoint walk_back');
+    for (const oid of walked.overlooked) known.add(oid);
+  }
+}
+
+/** Tables that stay and that the version writes, though nobody has noted their rows. */
+interface Overlooked {
+  overlooked: string[];
+}
+
+async function walkBackOnce(
+  tx: TransactionSql,
+  version: string,
   { forward, back }: { forward: Script; back: Script },
   effects: readonly Effect[],
-  { allowLoss }: { allowLoss: boolean },
-): Promise<MovedAside[]> {
+  { allowLoss, known }: { allowLoss: boolean; known: ReadonlySet<string> },
+): Promise<MovedAside[] | Overlooked> {
   const brings = forward.inTransaction && forward.statements.some(mayBringRows);
-  await retire(tx, version);
   const settle = await moveAside(tx, version, effects, { allowLoss, brings });
   const views = await noteViews(tx, version);
-  const mayWrite = brings || back.statements.some(mayChangeRows);
-  const wayBack = () => runWayBack(tx, back, effects);
-  const again = () => (brings ? tryAgain(tx, forward) : Promise.resolve());
-  const touched = !mayWrite ? [] : await noteTouched(tx, effects, { wayBack, again });
-  await wayBack();
+  const run = () => runWayBack(tx, back, effects);
+  const wayBack = back.statements.some(mayChangeRows) ? run : undefined;
+  const touched = wayBack || known.size > 0 ? await noteTouched(tx, effects, { wayBack, known }) : [];
+  const before = await readStructure(tx);
+  await run();
   await forgetSettings(tx);
   const moved = await settle();
   moved.push(...(await keepChanged(tx, version, touched)));
   await views();
-  const late = forward.inTransaction
-    ? await rehearse(tx, version, forward, touched, { allowLoss, brings })
+  const writes = forward.inTransaction && forward.statements.some(mayChangeRows);
+  const rehearsed = forward.inTransaction
+    ? await rehearse(tx, version, forward, touched, {
+        allowLoss,
+        brings,
+        before: writes ? before : undefined,
+      })
     : [];
+  if (!Array.isArray(rehearsed)) return rehearsed;
   await forgetNotes(tx, touched);
-  return [...moved.filter(({ object }) => !late.some((other) => other.object === object)), ...late];
+  return [...moved.filter(({ object }) => !rehearsed.some((other) => other.object === object)), ...rehearsed];
 }
 
 function mayChangeRows(statement: Statement): boolean {
   return mayBringRows(statement) || 'TruncateStmt' in statement.tree;
-}
-
-/** As far as it goes without what was kept: only which tables it writes is asked, and indexes write none. */
-async function tryAgain(tx: TransactionSql, { file, inTransaction, statements }: Script): Promise<void> {
-  await forgetSettings(tx);
-  const writing = statements.filter(({ tree: { IndexStmt: index } }) => !index || index.unique === true);
-  try {
-    await runStatements(tx, { file, inTransaction, statements: writing });
-  } catch (error) {
-    if (!isAnswer(error)) throw error;
-  }
 }
 
 /** Whether it says something of the version, and not of what else is going on. */
@@ -109,15 +128,16 @@ async function runWayBack(tx: TransactionSql, script: Script, effects: readonly 
 
 /**
  * Applies the version once more and gives that up again: what it brings by itself is remembered, and what could not come
- * back refuses the way back. Values that it writes over are kept, and then it is tried once more.
+ * back refuses the way back. Values that it writes over are kept, and then it is tried once more. `before`: the tables at the
+ * version, where it may write rows of them.
  */
 async function rehearse(
   tx: TransactionSql,
   version: string,
   script: Script,
   touched: readonly Touched[],
-  { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
-): Promise<MovedAside[]> {
+  { allowLoss, brings, before }: { allowLoss: boolean; brings: boolean; before: Structure | undefined },
+): Promise<MovedAside[] | Overlooked> {
   const moved: MovedAside[] = [];
   let brought: Awaited<ReturnType<Return['readBrought']>> = [];
   for (let missing: Missing['values'] | undefined; missing === undefined || missing.length > 0; ) {
@@ -126,10 +146,12 @@ async function rehearse(
       moved.push(await keepValues(tx, version, one, column, { all: true }));
     await tx.unsafe('savepoint rehearsal');
     const back = await Return.prepare(tx, version);
-    if (back.isEmpty && touched.length === 0) return moved;
+    if (back.isEmpty && touched.length === 0 && !before) return moved;
     missing = [];
     try {
-      await back.run(script);
+      const written = await tablesWritten(tx, await stayed(tx, before), () => back.run(script));
+      const overlooked = written.filter((oid) => !touched.some(({ relation }) => relation.oid === oid));
+      if (overlooked.length > 0) return { overlooked };
       await forgetSettings(tx);
       if (brings) brought = await back.readBrought(script);
       const returned = await back.finish();
@@ -147,6 +169,11 @@ async function rehearse(
   }
   for (const { id, ...prints } of brought) await rememberBrought(tx, id, prints);
   return moved;
+}
+
+/** Of these tables those that are still there. */
+async function stayed(tx: TransactionSql, before: Structure | undefined): Promise<Structure> {
+  return new Map(before ? [...(await readStructure(tx))].filter(([oid]) => before.has(oid)) : []);
 }
 
 /** Nobody has written meanwhile, so that nothing may stay. */

@@ -89,7 +89,7 @@ async function walk(tx: TransactionSql, version: RandomVersion): Promise<void> {
 function mayRefuse({ code, message }: Problem, { base }: RandomVersion): boolean {
   const isKeyless = base
     .split(';\n')
-    .some((text) => /^create table s\.old/.test(text) && !/primary key|unique/.test(text));
+    .some((text) => /^create table s\.old/.test(text) && !/primary key|not null unique/.test(text));
   return (
     isKeyless &&
     (code === 'no-key' ||
