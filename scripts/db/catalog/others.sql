@@ -290,12 +290,13 @@ cross join lateral (
   select case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas' end
     as what) x
 -- supabase db diff writes those of the role that it connects as.
-left join lateral (
+cross join lateral (
   select
     string_agg(format('alter default privileges for role %I in schema %I grant %s on %s to %s%s', r.rolname, s.nspname, e.privilege_type, x.what,
       coalesce(quote_ident(g.rolname), 'public'), case when e.is_grantable then ' with grant option' end), '; ' order by g.rolname, e.privilege_type) as put,
     string_agg(distinct format('alter default privileges for role %I in schema %I revoke all on %s from %s', r.rolname, s.nspname, x.what,
       coalesce(quote_ident(g.rolname), 'public')), '; ') as take
   from aclexplode(d.defaclacl) e left join pg_catalog.pg_roles g on g.oid = e.grantee
-) y on s.oid is not null and r.rolname <> current_user
+  where s.nspname is not null and r.rolname <> current_user
+) y
 where d.defaclnamespace = 0 or s.oid is not null
