@@ -50,7 +50,16 @@ export function parseOptions(argv: readonly string[]): Options {
     .helpOption('-h, --help', 'show this')
     .addHelpText(
       'after',
-      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nBeside what others use: npm run bench -- peers --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\nMany databases at once: npm run bench -- fleet --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
+      `\n${[
+        ['What the app feels meanwhile', 'foreground'],
+        ['Beside what others use', 'peers'],
+        ['What the governor costs', 'governor'],
+        ['A replication slot that is read slowly', 'slot'],
+        ['Many databases at once', 'fleet'],
+        ['Versions of the schema beside supabase db push', 'versions'],
+      ]
+        .map(([what, name]) => `${what}: npm run bench -- ${name} --help`)
+        .join('\n')}\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
     )
     .exitOverride();
   parseOrStop(command, argv);
@@ -107,6 +116,26 @@ export function parseSizes(
   return { users, rounds, keep, json };
 }
 
+/** The options of `npm run bench -- versions`. */
+export function parseVersions(argv: readonly string[]): {
+  versions: number;
+  tables: number;
+  rounds: number;
+  json: boolean;
+} {
+  const command = new Command('npm run bench -- versions')
+    .usage('[options]')
+    .description('Measures db upgrade beside supabase db push, and how long many tables take db migrate.')
+    .option('--versions <n>', 'versions that are applied', wholeNumber, 100)
+    .option('--tables <n>', 'tables that are written; 0 skips them', numberOrNone, 500)
+    .option('--rounds <n>', 'how often both are measured, in turns', wholeNumber, 5)
+    .option('--json', 'one JSON object on stdout')
+    .helpOption('-h, --help', 'show this')
+    .exitOverride();
+  parseOrStop(command, argv);
+  return { json: false, ...command.opts<{ versions: number; tables: number; rounds: number }>() };
+}
+
 function parseOrStop(command: Command, argv: readonly string[]): void {
   try {
     command.parse(argv, { from: 'user' });
@@ -114,6 +143,10 @@ function parseOrStop(command: Command, argv: readonly string[]): void {
     if (!(error instanceof CommanderError)) throw error;
     throw new Stop(error.exitCode === 0 ? 0 : 2);
   }
+}
+
+function numberOrNone(value: string): number {
+  return value === '0' ? 0 : wholeNumber(value);
 }
 
 function wholeNumber(value: string): number {

@@ -13,6 +13,7 @@ import { comparePeers } from './peers/run.ts';
 import { mean, middleRuns, type Results, toJson, toMarkdown, toText } from './report.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
 import { slot } from './slot.ts';
+import { versions } from './versions.ts';
 
 /** The sizes are measured in so many rounds at most: a million users take minutes, in which the machine's moods even out. */
 const sizeRounds = 2;
@@ -25,6 +26,7 @@ try {
     governor,
     peers: comparePeers,
     slot,
+    versions,
   };
   process.exitCode = await (others[first]?.(rest) ?? bench(parseOptions(process.argv.slice(2))));
 } catch (error) {

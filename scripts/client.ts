@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { answers } from '../functions/_shared/answers.ts';
 import { engineAnswer, knownEngine } from '../functions/_shared/engine.ts';
 import { type BadAnswer, badAnswerTo, fetchJson } from '../functions/_shared/fetching.ts';
+import { CallError } from './call-error.ts';
 import type { Database } from './database.types.ts';
 
 export type Client = SupabaseClient<Database>;
@@ -18,26 +19,6 @@ export type Answer<Name extends FunctionName> = z.output<(typeof answers)[Name]>
 
 /** The arguments of that function, as `supabase gen types` reads them from the database. */
 export type Arguments<Name extends FunctionName> = Functions[Name]['Args'];
-
-/**
- * A call that failed, whoever it was that failed it.
- *
- * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `TLS`, `HTTP`, `REDIRECT`, `TOO_LARGE`, `NOT_JSON`,
- * `ANSWER`, `ENGINE`. The detail that PostgreSQL gives is left out on purpose: it quotes row values.
- */
-export class CallError extends Error {
-  override readonly name = 'CallError';
-  readonly code: string;
-  readonly hint: string | undefined;
-  readonly status: number;
-
-  constructor(problem: { code: string; message: string; hint?: string | undefined; status?: number }) {
-    super(problem.message);
-    this.code = problem.code;
-    this.hint = problem.hint;
-    this.status = problem.status ?? 0;
-  }
-}
 
 /** Connects to a project's Data API with a secret key. Nothing is kept and nothing is refreshed in the background. */
 export function connect(url: string, secretKey: string): Client {

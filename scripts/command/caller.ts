@@ -1,12 +1,6 @@
 /** Calls SQL functions for one invocation of the command: retried, timed, counted. */
-import {
-  type Answer,
-  type Arguments,
-  type CallError,
-  type Client,
-  call,
-  type FunctionName,
-} from '../client.ts';
+import type { CallError } from '../call-error.ts';
+import { type Answer, type Arguments, type Client, call, type FunctionName } from '../client.ts';
 import { duration } from './figures.ts';
 import { limits, mayHaveHappened, retrying } from './retry.ts';
 import type { Terminal } from './terminal.ts';

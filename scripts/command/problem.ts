@@ -1,5 +1,5 @@
 /** What went wrong, as everybody who tells it needs it. */
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { UsageError } from './usage.ts';
 
 /** An error as code, message and hint. */

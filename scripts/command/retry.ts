@@ -1,6 +1,6 @@
 /** What is worth a second try, how long to wait before it, and when to give up. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 
 /** Waits of 0.25 s, 0.5 s, 1 s … up to this long. */
 const longestWaitMs = 10_000;

@@ -1,7 +1,7 @@
 /** Opens the databases that a URL of the user's names; nothing else in scripts/ hands such a URL to the driver. */
 import type { Socket } from 'node:net';
 import postgres, { type Options, type Sql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { type DatabaseAddress, readDatabaseUrl, weakness } from './address.ts';
 import { openSocket } from './socket.ts';
 

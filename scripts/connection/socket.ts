@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import tls from 'node:tls';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import type { DatabaseAddress } from './address.ts';
 import { isLoopback, isSocketFolder } from './loopback.ts';
 import { trustedCertificates } from './trust.ts';

@@ -1,7 +1,7 @@
 /** Applies a version to the target, or takes it back: in one transaction, with short waits for locks and several tries. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql, TransactionSql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { CONNECTION_LOST } from '../embedded/reserving.ts';
 import { findIndex, type IndexThere, runAlone } from './alone.ts';
 import type { MovedAside } from './aside.ts';
@@ -12,6 +12,7 @@ import {
   compareHistory,
   ensureHistory,
   isInHistory,
+  lockedHistory,
   lockHistory,
   readHistory,
   removeFromHistory,
@@ -27,6 +28,9 @@ import { walkBack, walkForward } from './walking.ts';
 /** What came back of a version, and the materialized views that were computed anew for it. */
 export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
 
+/** Where the history's table is there, for this command. */
+const ensured = new WeakSet<Context>();
+
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
 export async function applyVersion(context: Context, version: Version): Promise<Back> {
   const script = readScript(version);
@@ -35,13 +39,13 @@ export async function applyVersion(context: Context, version: Version): Promise<
     return { putBack: [], refreshed: [] };
   }
   const returned = await inTransaction(context, version.file, async (tx) => {
-    await ensureHistory(tx);
-    await lockHistory(tx);
-    await expectStanding(tx, version, false);
+    if (!ensured.has(context)) await ensureHistory(tx);
+    expectStill(version, await lockedHistory(tx, version), false);
     const finished = await walkForward(tx, version.version, script, context.options);
     await addToHistory(tx, version);
     return finished;
   });
+  ensured.add(context);
   return returned.isPostponed ? await putBackPostponed(context, version.version) : returned;
 }
 
@@ -76,8 +80,7 @@ export async function takeBack(
     return [];
   }
   return await inTransaction(context, script.file, async (tx) => {
-    await lockHistory(tx);
-    await expectStanding(tx, version, true);
+    expectStill(version, await lockedHistory(tx, version), true);
     await Return.resume(tx, version.version);
     const scripts = { forward: readScript(version), back: script };
     const allowLoss = context.options.allowDataLoss;
@@ -98,7 +101,7 @@ async function outsideTransaction(
     definition === (await definitionOf(context, sql, version, index, back));
   const work = async (sql: Sql) => {
     await ensureHistory(sql);
-    await expectStanding(sql, version, back);
+    expectStill(version, await isInHistory(sql, version.version), back);
     const done = await runAlone(sql, script, context.options.lockTimeout, (...args) => isSame(sql, ...args));
     if (done) context.terminal.info(`${done} The history is told.`);
     if (back) await removeFromHistory(sql, version.version);
@@ -140,12 +143,8 @@ function outside(problem: Problem): Problem {
 }
 
 /** Somebody else may have been faster: the history is read again under its lock. */
-async function expectStanding(
-  tx: Sql | TransactionSql,
-  { version }: Version,
-  applied: boolean,
-): Promise<void> {
-  if ((await isInHistory(tx, version)) === applied) return;
+function expectStill({ version }: Version, isThere: boolean, applied: boolean): void {
+  if (isThere === applied) return;
   throw new Problem(
     'changed-meanwhile',
     `Somebody else has ${applied ? 'taken back' : 'applied'} version ${version} meanwhile.`,
@@ -162,9 +161,8 @@ async function inTransaction<T>(
     onSession(context, async (sql) => {
       // Not begin() of the driver: it would roll back on a connection that has ended, which ends the process.
       const tx = sql as unknown as TransactionSql;
-      await tx.unsafe('begin');
+      await tx.unsafe(`begin; set local lock_timeout = ${context.options.lockTimeout}`);
       try {
-        await tx`select set_config('lock_timeout', ${String(context.options.lockTimeout)}, true)`;
         const result = await work(tx);
         await tx.unsafe('commit');
         return result;

@@ -1,11 +1,11 @@
 /** Moves aside what the way back of a version is about to drop. */
 import type { TransactionSql } from 'postgres';
-import { atticTable, ensureAttic, objectOf, remember, retire, settleRows } from './attic.ts';
+import { atticTable, ensureAttic, objectOf, remember, settleRows } from './attic.ts';
 import { qualified, quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
 import { quietly } from './quiet.ts';
 import { nameOf } from './risks.ts';
-import { ownRows, sameKey } from './rows.ts';
+import { ownRows, printOf, sameKey } from './rows.ts';
 import { positionOf } from './sequences.ts';
 import {
   type Column,
@@ -38,6 +38,15 @@ interface Counted {
   tally: Map<string | null, number>;
 }
 
+/** What tells rows apart whose values are kept. */
+interface KeptKey {
+  columns: Column[];
+  /** Whether these are all that they have. */
+  isWhole?: boolean;
+  /** Numbers of partitions whose rows are not among them. */
+  without?: readonly string[] | undefined;
+}
+
 /**
  * Copies into the attic what will be lost, and gives what is to be called when the way back has run: that makes sure
  * that nothing else is gone. Which things will be lost was found out on a shadow of the same version. `brings`: whether
@@ -50,10 +59,7 @@ export async function moveAside(
   { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<() => Promise<MovedAside[]>> {
   const losses = effects.filter(isLoss);
-  if (losses.length > 0) {
-    await ensureAttic(tx);
-    await retire(tx, version);
-  }
+  if (losses.length > 0) await ensureAttic(tx);
   await lockTables(tx, losses);
   const before = await readStructure(tx);
   const items: Item[] = [];
@@ -63,9 +69,7 @@ export async function moveAside(
   const relations = losses.flatMap((loss) => named(before, loss.relation) ?? []);
   const keepAll = async () => {
     for (const loss of losses) {
-      const relation = named(before, loss.relation);
-      // What the shadow has and the database has not, the way back will miss by itself.
-      const item = relation && (await keep(tx, version, loss, relation, losses, { allowLoss, brings }));
+      const item = await keep(tx, version, loss, before, losses, { allowLoss, brings });
       if (item) 'tally' in item ? counted.push(item) : items.push(item);
     }
   };
@@ -106,10 +110,13 @@ async function keep(
   tx: TransactionSql,
   version: string,
   loss: Effect,
-  relation: Relation,
+  structure: Structure,
   losses: readonly Effect[],
   { allowLoss, brings }: { allowLoss: boolean; brings: boolean },
 ): Promise<Item | Counted | undefined> {
+  const relation = named(structure, loss.relation);
+  // What the shadow has and the database has not, the way back will miss by itself.
+  if (!relation) return undefined;
   switch (loss.kind) {
     case 'sequence-lost':
       return await keepPosition(tx, version, relation);
@@ -122,11 +129,20 @@ async function keep(
     case 'type-changed': {
       const column = relation.columns.find(({ name }) => name === loss.column.name);
       if (!column || column.generated || isWithParent(loss, losses)) return undefined;
-      const gone = losses.flatMap((other) =>
-        other.kind === 'column-lost' && other.relation.oid === loss.relation.oid ? [other.column.name] : [],
-      );
-      const key = await keyOf(tx, relation, gone);
-      if (key) return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
+      const key = await keyOf(tx, relation, columnsOf(loss.relation, losses, ['column-lost']));
+      if (key) return await keepColumn(tx, version, loss.kind, relation, column, { columns: key }, brings);
+      if (loss.kind === 'column-lost') {
+        // Rows of partitions that go come back with these.
+        const without = losses.flatMap((other) =>
+          other.kind === 'table-lost' ? (named(structure, other.relation)?.oid ?? []) : [],
+        );
+        const others = columnsOf(loss.relation, losses, ['column-lost', 'type-changed']);
+        const whole = relation.columns.filter(({ name, generated }) => !generated && !others.includes(name));
+        const key = { columns: whole, isWhole: true, without };
+        const alike = await countAlike(tx, relation, column, key);
+        if (alike === 0) return await keepColumn(tx, version, loss.kind, relation, column, key, brings);
+        if (!allowLoss) throw notTold(relation, column, alike);
+      }
       if (allowLoss) return undefined;
       // Without a key only the same values as before will do.
       if (loss.kind === 'type-changed' && column.labels)
@@ -136,6 +152,13 @@ async function keep(
     default:
       return undefined;
   }
+}
+
+/** The columns of a table that are lost, or get another type. */
+function columnsOf({ oid }: Relation, losses: readonly Effect[], kinds: readonly Effect['kind'][]): string[] {
+  return losses.flatMap((other) =>
+    kinds.includes(other.kind) && other.relation.oid === oid && 'column' in other ? [other.column.name] : [],
+  );
 }
 
 /** The values of a partition are among those of the table. */
@@ -178,11 +201,11 @@ async function keepColumn(
   loss: 'column-lost' | 'type-changed',
   relation: Relation,
   column: Column,
-  key: Column[],
+  { columns: key, isWhole = false, without }: KeptKey,
   brings: boolean,
 ): Promise<Item> {
-  // That there is no value says something where the version gives one.
-  const complete = loss === 'column-lost' && (column.filled || brings);
+  // That there is no value says something where the version gives one, and where rows are counted.
+  const complete = isWhole || (loss === 'column-lost' && (column.filled || brings));
   const entry = {
     kind: loss === 'column-lost' ? ('column' as const) : ('values' as const),
     schema: relation.schema,
@@ -192,19 +215,47 @@ async function keepColumn(
       oid: relation.oid,
       number: column.number,
       columns: key.map(({ number, name }) => ({ number, name })),
+      isWhole,
       complete,
     },
   };
   const id = await remember(tx, version, entry);
-  const list = [
-    ...key.map((part, index) => `${storable(part)} as key_${index}`),
-    `${storable(column)} as value`,
-  ];
+  const keys = isWhole
+    ? [`${printOf(key.map(({ name }) => name))} as key_0`]
+    : key.map((part, index) => `${storable(part)} as key_${index}`);
   await tx.unsafe(`
-    create table ${atticTable(id)} as select ${list.join(', ')}
-    from ${ownRows(relation)} ${complete ? '' : `where ${quote(column.name)} is not null`}`);
+    create table ${atticTable(id)} as select ${[...keys, `${storable(column)} as value`].join(', ')}
+    from ${ownRows(relation)} t where ${isWithout({ without })} ${complete ? '' : `and ${quote(column.name)} is not null`}`);
   const changed = { relation, column, key };
   return { id, object: objectOf(entry), ...(loss === 'type-changed' && { changed }) };
+}
+
+function isWithout({ without = [] }: Pick<KeptKey, 'without'>): string {
+  return without.length > 0 ? `t.tableoid <> all ('{${without.join(',')}}'::oid[])` : 'true';
+}
+
+/** How many rows of a table without a key are the same but for a column: nothing tells whose its values are. */
+async function countAlike(
+  tx: TransactionSql,
+  relation: Relation,
+  column: Column,
+  key: KeptKey,
+): Promise<number> {
+  const value = `t.${quote(column.name)}`;
+  const [row] = await tx.unsafe<{ rows: string }[]>(`
+    select coalesce(sum(rows), 0)::text as rows from (
+      select count(*) as rows from ${ownRows(relation)} t where ${isWithout(key)}
+      group by ${printOf(key.columns.map(({ name }) => name))}
+      having count(distinct ${value}::text) + bool_or(${value} is null)::int > 1) alike`);
+  return Number(row?.rows ?? 0);
+}
+
+function notTold(relation: Relation, column: Column, alike: number): Problem {
+  return new Problem(
+    'no-key',
+    `The values of ${nameOf(relation)}.${readable(column.name)} would be lost: ${nameOf(relation)} has no primary key, nor unique columns that are not null, and ${alike} of its rows are the same but for them.`,
+    'Add a key, or take the loss: --allow-data-loss. Nothing was changed.',
+  );
 }
 
 /** How often each value is there, as text. */
@@ -255,12 +306,12 @@ async function keepChanged(
 }
 
 /** Types that a version may drop are kept as text, which they can be read from again. */
-function storable({ name, asText }: Column): string {
+export function storable({ name, asText }: Column): string {
   return `${quote(name)}${asText ? '::text' : ''}`;
 }
 
 /** The columns that tell rows apart and stay: the primary key, or another unique index without nulls. */
-async function keyOf(
+export async function keyOf(
   tx: TransactionSql,
   relation: Relation,
   gone: readonly string[],

@@ -26,6 +26,8 @@ const keptSchema = z.object({
     number: z.number().optional(),
     /** Whether every row is there, also those without a value. */
     complete: z.boolean().default(false),
+    /** Whether `columns` are all that rows of a table without a key have. */
+    isWhole: z.boolean().default(false),
     /** Where a sequence was, and whether that was given out. */
     last: z.string().optional(),
     called: z.boolean().default(true),
@@ -60,6 +62,7 @@ export async function ensureAttic(tx: TransactionSql): Promise<void> {
 
 /** What still waits for a version that is taken back once more was passed over by whoever applied it: it is too old. */
 export async function retire(tx: TransactionSql, version: string): Promise<void> {
+  if (!(await atticExists(tx))) return;
   await tx`update imago_attic.kept set put_back_at = now() where version = ${version} and put_back_at is null`;
 }
 

@@ -339,7 +339,9 @@ function valueOfTheSameVersion(kept: readonly Kept[]): Problem {
 async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structure): Promise<number> {
   const relation = find(structure, entry);
   const column =
-    relation && findColumn(relation, entry.details.oid, { number: entry.details.number, name: entry.column });
+    relation &&
+    (findColumn(relation, entry.details.oid, { number: entry.details.number, name: entry.column }) ??
+      relation.columns.find(({ name }) => name === entry.column));
   if (!relation || !column) return 0;
   const row = `
     select from ${ownRows(relation)} t where ${sameKey(entry.details, relation)}`;

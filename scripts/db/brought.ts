@@ -6,7 +6,7 @@ import type { TransactionSql } from 'postgres';
 import { atticTable, broughtTable, type Kept } from './attic.ts';
 import { drawnColumns, type Returning, sharedColumns, type Target, tableName } from './filling.ts';
 import { quote } from './names.ts';
-import { findColumn, ownRows, sameKey } from './rows.ts';
+import { namesOf, ownRows, printOf, sameKey } from './rows.ts';
 import type { Column, Relation } from './structure.ts';
 
 /** Prints of rows: by the key, and by what is in them, each where it says something. */
@@ -200,10 +200,6 @@ async function printsOf(
   };
 }
 
-function printOf(columns: readonly string[]): string {
-  return `md5(row(${columns.map((name) => `t.${quote(name)}`).join(', ')})::text)`;
-}
-
 /** Whether a row `t` is in the attic. */
 function isKept(target: Target): string {
   const columns = sharedColumns(target);
@@ -214,8 +210,7 @@ function isKept(target: Target): string {
 
 /** By the key that a kept value has. */
 function keyPrint({ details }: Kept, relation: Relation): string {
-  const columns = details.columns.map((part) => findColumn(relation, details.oid, part)?.name ?? part.name);
-  return printOf(columns);
+  return printOf(namesOf(details, relation));
 }
 
 function valuePrint({ name }: Column): string {

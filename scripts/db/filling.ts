@@ -4,7 +4,7 @@ import { atticTable, type Kept } from './attic.ts';
 import { uniqueOver } from './constraints.ts';
 import { type ForeignKey, isOrphan, type Touched } from './foreign-keys.ts';
 import { qualified, quote } from './names.ts';
-import { ownRows, sameKey } from './rows.ts';
+import { namesOf, ownRows, printOf, sameKey } from './rows.ts';
 import type { Column, Relation } from './structure.ts';
 
 /** A column whose values come back, with its place in the attic. */
@@ -88,7 +88,7 @@ export async function prepareValues(
     await tx.unsafe(`
       alter table ${table} add column if not exists stays boolean not null default false;
       update ${table} set stays = false where stays;
-      delete from ${table} a where not exists (select ${row})`);
+      ${entry.details.isWhole ? keepUnfound(entry, relation) : `delete from ${table} a where not exists (select ${row})`}`);
     if (!inside.some((key) => isOf(key, target, column))) continue;
     await tx.unsafe(`
       alter table ${table} add column if not exists fresh text;
@@ -102,6 +102,15 @@ export async function prepareValues(
         ) orphan where ${atticTable(entry.id)}.ctid = orphan.place`);
     }
   }
+}
+
+/** Where all of a row is its key, one that is not found may have changed: what was kept of it stays, and so where there are more. */
+function keepUnfound({ id, details }: Kept, relation: Relation): string {
+  return `
+    update ${atticTable(id)} set stays = true where key_0 not in (
+      select key_0 from (select key_0, count(*) as rows from ${atticTable(id)} group by key_0) kept
+      join (select ${printOf(namesOf(details, relation))} as key_0, count(*) as rows from ${ownRows(relation)} t group by 1) now
+      using (key_0, rows))`;
 }
 
 function isOf(key: ForeignKey, { relation }: Target, { name }: Column): boolean {

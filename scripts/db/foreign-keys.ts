@@ -34,7 +34,7 @@ export async function foreignKeysOf(tx: TransactionSql, touched: readonly Touche
     ),
     keys as (
       select k.*,
-        exists (select from touched t where t.oid = k.conrelid and (t.numbers is null or t.numbers && k.conkey::int[])) as refers,
+        exists (select from touched t where t.oid = k.conrelid and (t.numbers is null or not k.convalidated or t.numbers && k.conkey::int[])) as refers,
         exists (select from touched t where t.oid = k.confrelid and (t.numbers is null or t.numbers && k.confkey::int[])) as referred
       from pg_constraint k
       where k.contype = 'f' and k.conparentid = 0

@@ -1,6 +1,7 @@
 /** The CLI's history table: which versions a database has. */
 import type { Sql, TransactionSql } from 'postgres';
 import { checksum } from '../sql/checksum.ts';
+import { literal } from './names.ts';
 import { compareVersions, type Project, type Version } from './project.ts';
 
 /** One row of the history. */
@@ -56,6 +57,14 @@ export async function ensureHistory(sql: Sql | TransactionSql): Promise<void> {
 /** Keeps others from changing the history until the end of the transaction. */
 export async function lockHistory(tx: TransactionSql): Promise<void> {
   await tx.unsafe(`lock table ${table} in share row exclusive mode`);
+}
+
+/** The same; tells whether a version is in it. */
+export async function lockedHistory(tx: TransactionSql, { version }: Version): Promise<boolean> {
+  const [, rows] = await tx.unsafe<[unknown, { there: boolean }[]]>(`
+    lock table ${table} in share row exclusive mode;
+    select exists (select from ${table} where version = ${literal(version)}) as there`);
+  return rows[0]?.there ?? false;
 }
 
 export async function addToHistory(tx: Sql | TransactionSql, version: Version): Promise<void> {

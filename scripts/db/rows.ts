@@ -6,6 +6,8 @@ import type { Column, Relation } from './structure.ts';
 export interface Key {
   oid: string;
   columns: readonly { number: number; name: string }[];
+  /** Whether these are all that its rows have, as no fewer tell them apart: the attic holds a print of them. */
+  isWhole?: boolean | undefined;
 }
 
 /** The rows of a table in SQL. Those of a child are not its parent's; those of a partition are. */
@@ -25,11 +27,23 @@ export function findColumn(
 }
 
 /** Joins an attic's table `a` with its table `t`, whose key may have got other names and types meanwhile. */
-export function sameKey({ oid, columns }: Key, relation: Relation, { row = 't', attic = 'a' } = {}): string {
+export function sameKey(key: Key, relation: Relation, { row = 't', attic = 'a' } = {}): string {
+  const { oid, columns, isWhole } = key;
+  if (isWhole) return `${printOf(namesOf(key, relation), row)} = ${attic}.key_0`;
   return columns
     .map((part, index) => {
       const column = findColumn(relation, oid, part);
       return `${row}.${quote(column?.name ?? part.name)} = ${attic}.key_${index}${column ? `::${column.type}` : ''}`;
     })
     .join(' and ');
+}
+
+/** What the columns of a key are called now. */
+export function namesOf({ oid, columns }: Key, relation: Relation): string[] {
+  return columns.map((part) => findColumn(relation, oid, part)?.name ?? part.name);
+}
+
+/** A print of what a row has in these columns. */
+export function printOf(columns: readonly string[], row = 't'): string {
+  return `md5(row(${columns.map((name) => `${row}.${quote(name)}`).join(', ')})::text)`;
 }

@@ -8,38 +8,31 @@ import { writeLine, writeText } from '../command/streams.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { answerTo } from '../connection/open.ts';
-import { check } from './check.ts';
 import { type Context, Declined, type Ending, exitCodes } from './context.ts';
-import { downgrade } from './downgrade.ts';
 import { readDbEnvironment } from './environment.ts';
-import { init } from './init.ts';
-import { migrate } from './migrate.ts';
 import { type CommandName, type Options, parseOptions } from './options.ts';
 import { Problem, refusals } from './problem.ts';
 import { expectProject, findProject } from './project.ts';
-import { reset } from './reset.ts';
 import { PRISTINE, startServer } from './server.ts';
 import { openTarget, unreachable } from './session.ts';
-import { stamp } from './stamp.ts';
-import { history, status } from './status.ts';
 import { chooseTarget, describe, reach, serverFolder } from './target.ts';
-import { upgrade } from './upgrade.ts';
 
 /** It could not be done, or was refused. */
 interface Failure {
   error: unknown;
 }
 
-const doing: Record<CommandName, (context: Context) => Promise<Ending>> = {
-  init,
-  migrate,
-  upgrade,
-  downgrade,
-  status,
-  history,
-  check,
-  stamp,
-  reset,
+/** Loaded when they are asked for: to load all takes longer than most of them. */
+const doing: Record<CommandName, () => Promise<(context: Context) => Promise<Ending>>> = {
+  init: async () => (await import('./init.ts')).init,
+  migrate: async () => (await import('./migrate.ts')).migrate,
+  upgrade: async () => (await import('./upgrade.ts')).upgrade,
+  downgrade: async () => (await import('./downgrade.ts')).downgrade,
+  status: async () => (await import('./status.ts')).status,
+  history: async () => (await import('./status.ts')).history,
+  check: async () => (await import('./check.ts')).check,
+  stamp: async () => (await import('./stamp.ts')).stamp,
+  reset: async () => (await import('./reset.ts')).reset,
 };
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
@@ -57,7 +50,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (options.command !== 'migrate') {
         desk.terminal.info(`Target: ${desk.terminal.paint.bold(describe(context.target))}`);
       }
-      return await doing[options.command](context);
+      return await (await doing[options.command]())(context);
     },
     failed: (_, error) =>
       error instanceof Declined ? { status: 'declined', message: error.message } : { error },

@@ -1,6 +1,6 @@
 /** Sessions on the target of `db`. */
 import type { Sql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { openDatabase } from '../connection/open.ts';
 import { Problem } from './problem.ts';

@@ -3,9 +3,10 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { leavesTables } from '../sql/kinds.ts';
 import type { Statement } from '../sql/statements.ts';
 import { type Catalog, readCatalog } from './catalog.ts';
+import { quote, readable } from './names.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile, Version } from './project.ts';
-import { readScript, runScript, runStatements } from './running.ts';
+import { readScript, runScript, runStatements, type Script } from './running.ts';
 import { compareStructures, type Effect, readStructure, type Structure } from './structure.ts';
 
 /** Where shadow databases are made. */
@@ -22,6 +23,19 @@ export interface Measured {
 }
 
 let count = 0;
+
+/** Roles that shadows have made, which the server would keep. */
+const madeRoles = new Set<string>();
+
+/** Roles belong to the server: who is there is not made once more, and nobody goes for a shadow. */
+async function withoutRoles(sql: Sql | TransactionSql, script: Script): Promise<Script> {
+  const made = script.statements.flatMap(({ tree }) => tree.CreateRoleStmt?.role ?? []);
+  const there = made.length > 0 ? await rolesOn(sql) : [];
+  for (const role of made) if (!there.includes(role)) madeRoles.add(role);
+  const isLeftOut = ({ tree }: Statement) =>
+    'DropRoleStmt' in tree || there.includes(tree.CreateRoleStmt?.role ?? '');
+  return { ...script, statements: script.statements.filter((statement) => !isLeftOut(statement)) };
+}
 
 /** One shadow database. Its connection is opened when it is needed. */
 export class Shadow {
@@ -68,6 +82,13 @@ export class Shadow {
   async drop(): Promise<void> {
     await this.rest();
     await onServer(this.#shadows, `drop database if exists ${this.#name} with (force)`);
+    for (const role of madeRoles) {
+      // Another shadow may still have something of it: then it goes with that one.
+      await onServer(this.#shadows, `drop role if exists ${quote(role)}`).then(
+        () => madeRoles.delete(role),
+        () => undefined,
+      );
+    }
   }
 
   async catalog(): Promise<Catalog> {
@@ -84,7 +105,7 @@ export class Shadow {
         throw new Problem(
           'version-fails',
           `${error.message} All versions are replayed on an empty database, and this one cannot be.`,
-          'Versions stand on nothing but those before them and on what every Supabase project has. Put what is missing into an earlier version.',
+          replayHint(error),
           { cause: error },
         );
       }
@@ -92,13 +113,14 @@ export class Shadow {
   }
 
   async run(file: SqlFile): Promise<void> {
-    await runScript(this.sql, readScript(file));
+    await runScript(this.sql, await withoutRoles(this.sql, readScript(file)));
     // A setting that a file leaves behind is not there for the next one on a real database either.
     await this.sql.unsafe('reset all; reset role');
   }
 
   /** Runs models in any order: one that fails for want of another is tried again after it. */
   async load(models: readonly SqlFile[]): Promise<void> {
+    await this.#expectRoles(models);
     let left = models;
     while (left.length > 0) {
       const failed: { model: SqlFile; problem: unknown }[] = [];
@@ -106,7 +128,7 @@ export class Shadow {
         try {
           await this.sql.begin(async (tx) => {
             await tx`set local check_function_bodies = off`;
-            await runStatements(tx, readScript(model));
+            await runStatements(tx, await withoutRoles(tx, readScript(model)));
           });
         } catch (problem) {
           failed.push({ model, problem });
@@ -118,12 +140,31 @@ export class Shadow {
     await this.sql.unsafe('reset all; reset role');
   }
 
+  /** No version would be written for a role: to compare two databases of one server tells nothing of it. */
+  async #expectRoles(models: readonly SqlFile[]): Promise<void> {
+    const made = models.flatMap((model) =>
+      readScript(model).statements.flatMap(({ tree, line }) => {
+        const role = tree.CreateRoleStmt?.role;
+        return role === undefined ? [] : [{ role, place: `${model.file}:${line}` }];
+      }),
+    );
+    if (made.length === 0) return;
+    const there = await rolesOn(this.sql);
+    const missing = made.find(({ role }) => !there.includes(role));
+    if (!missing) return;
+    throw new Problem(
+      'model-fails',
+      `${missing.place}: no version makes the role ${readable(missing.role)}, and none is written for it, as roles belong to the server and not to the database.`,
+      'Write its create role into a version by hand: migrate --empty "roles". The model may stay as it is.',
+    );
+  }
+
   /** Runs a file as it will be run, and measures what each statement, and all together, do to what was there. */
   async measure(
     file: SqlFile,
     { each = true } = {},
   ): Promise<{ statements: Measured[]; net: Effect[]; before: Structure }> {
-    const script = readScript(file);
+    const script = await withoutRoles(this.sql, readScript(file));
     const before = await readStructure(this.sql);
     const statements: Measured[] = [];
     let last: Effect[] = [];
@@ -148,6 +189,11 @@ export class Shadow {
   }
 }
 
+async function rolesOn(sql: Sql | TransactionSql): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`select rolname::text as name from pg_roles`;
+  return rows.map(({ name }) => name);
+}
+
 function identity(effect: Effect): string {
   return [
     effect.kind,
@@ -158,12 +204,21 @@ function identity(effect: Effect): string {
   ].join(' ');
 }
 
+function replayHint({ code, hint }: Problem): string {
+  // What the embedded Supabase has not is no fault of the version.
+  const missing = /The version was taken back whole\. (.*docs\/embedded\.md.*)/.exec(hint ?? '')?.[1];
+  if (missing) return missing;
+  return code === 'missing-object'
+    ? 'Versions stand on nothing but those before them and on what every Supabase project has. Put what is missing into an earlier version.'
+    : 'Fix the version, or the one before it that is in its way: the database that it was applied to may have been another one.';
+}
+
 function modelFails(problem: unknown): unknown {
   if (!(problem instanceof Problem)) return problem;
   return new Problem(
     'model-fails',
     problem.message,
-    'Mend the model. Models are run on an empty database, in any order that works.',
+    'Fix the model. Models are run on an empty database, in any order that works.',
     {
       cause: problem,
     },

@@ -70,7 +70,9 @@ export async function applyAll(
 
 function putBackLine({ object, rows, left, newer }: PutBack): string {
   const kept =
-    left > 0 ? `; ${left} stay in imago_attic, as what they refer to, or were made from, is gone` : '';
+    left > 0
+      ? `; ${left} stay in imago_attic, as what they refer to, belong to or were made from is not there as it was`
+      : '';
   const changed = newer > 0 ? `; ${newer} changed since, which stay as they are` : '';
   return `Put back ${object}: ${rows} ${rows === 1 ? 'row' : 'rows'}${kept}${changed}.`;
 }

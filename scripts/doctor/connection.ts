@@ -1,5 +1,5 @@
 /** Whether DATABASE_URL leads to who it says, and nobody else can read along: tried with TLS alone, without login. */
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { readDatabaseUrl, weakness } from '../connection/address.ts';
 import { isLoopback } from '../connection/loopback.ts';
 import { openSocket } from '../connection/socket.ts';

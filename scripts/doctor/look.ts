@@ -1,5 +1,6 @@
 /** Gets what is installed: through the Data API, or over a database connection where that does not work. */
-import { CallError, connect, notUnderstood, request } from '../client.ts';
+import { CallError } from '../call-error.ts';
+import { connect, notUnderstood, request } from '../client.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { answerTo, openDatabase } from '../connection/open.ts';
 import { lookAtConnection, type SeenConnection } from './connection.ts';

@@ -1,6 +1,6 @@
 /** `--cleanup`: drops the journal and the log of a migration whose verification period is over. */
 import type { CleanupAnswer } from '../../functions/_shared/finalizing.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { ask } from '../command/ask.ts';
 import { bytes, counted } from '../command/figures.ts';
 import { lineBreak } from '../command/printable.ts';

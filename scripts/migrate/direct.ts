@@ -1,7 +1,7 @@
 /** Runs statements over DATABASE_URL that no function can run, or that do not fit a call: those of direct steps, and indexes. */
 import type { Sql } from 'postgres';
 import type { Problem } from '../../functions/_shared/answers.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import type { Terminal } from '../command/terminal.ts';
 import { openDatabase } from '../connection/open.ts';

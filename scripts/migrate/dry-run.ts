@@ -1,6 +1,6 @@
 /** `--dry-run`: runs a migration and takes it back; `preflight` only looks. */
 import { type DryRunAnswer, dryRunAnswer } from '../../functions/_shared/answers.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { type Context, nextCommand } from './context.ts';
 import { directly } from './direct.ts';
 import { announcement, type Commands, verdict } from './dry-run-words.ts';

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { bytes, duration } from '../command/figures.ts';
 import { indented } from '../command/printable.ts';
 import { expectPlace, writePrivately } from '../command/private-file.ts';

@@ -4,7 +4,7 @@ import {
   type FinalizeStep,
   finalizeAnswer,
 } from '../../functions/_shared/finalizing.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { ask } from '../command/ask.ts';
 import { counted } from '../command/figures.ts';
 import { problemOf } from '../command/problem.ts';

@@ -1,7 +1,7 @@
 /** Before the first row of a run: what it will write, and whether that fits. */
 import type { ProgressAnswer } from '../../functions/_shared/answers.ts';
 import type { ForecastAnswer } from '../../functions/_shared/forecasting.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { pause } from '../command/retry.ts';
 import type { Context } from './context.ts';
 import { pastDirect } from './direct.ts';

@@ -1,6 +1,6 @@
 /** Builds the indexes that rollback needs over DATABASE_URL, concurrently: nobody's writes wait for them. */
 import type { Sql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
 import {

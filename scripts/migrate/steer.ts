@@ -1,5 +1,5 @@
 /** The actions on a run as a whole, and on one user. */
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { counted } from '../command/figures.ts';
 import { type Context, nextCommand } from './context.ts';
 import type { Ending } from './ending.ts';

@@ -1,6 +1,7 @@
 /** When and how fast the runs of a plan may work: shown, and set, by a command of its own or before a run. */
 import { type ThrottleAnswer, throttleAnswer } from '../../functions/_shared/health.ts';
-import { CallError, notUnderstood } from '../client.ts';
+import { CallError } from '../call-error.ts';
+import { notUnderstood } from '../client.ts';
 import { limitsText } from '../command/health.ts';
 import { commandLine, planFlags, siblingName } from '../command/invocation.ts';
 import { limits } from './actions.ts';

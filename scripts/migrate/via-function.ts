@@ -2,14 +2,8 @@
 import { z } from 'zod';
 import { answers } from '../../functions/_shared/answers.ts';
 import { BadAnswer, fetchJson } from '../../functions/_shared/fetching.ts';
-import {
-  type Answer,
-  type Arguments,
-  CallError,
-  type FunctionName,
-  notBelieved,
-  notReached,
-} from '../client.ts';
+import { CallError } from '../call-error.ts';
+import { type Answer, type Arguments, type FunctionName, notBelieved, notReached } from '../client.ts';
 import type { ViaFunction } from '../command/caller.ts';
 
 /** A request to an edge function. */

@@ -132,7 +132,7 @@ export function randomVersion(draw: Draw): RandomVersion {
 
   // Columns of tables that were there.
   let number = 0;
-  for (const table of old.filter(({ key }) => key.length > 0)) {
+  for (const table of old.filter(({ key }) => key.length > 0 || chance(0.3))) {
     const added: string[] = [];
     const names: string[] = [];
     for (let count = between(draw, 0, 3); count > 0; count -= 1) {
@@ -234,6 +234,17 @@ export function randomVersion(draw: Draw): RandomVersion {
     up.push(
       `update s.${table.name} set ${column.name} = ${values[column.type](draw)} where ${column.name} is null`,
     );
+    brings = true;
+  }
+  // What there was before, written over there and back.
+  for (const table of old.filter(() => chance(0.2))) {
+    const column = table.columns.find(({ name }) => /^c[12]$/.test(name));
+    if (!column || base.some((text) => text.includes(`s.${table.name} `) && text.includes('unique')))
+      continue;
+    const write = () =>
+      `update s.${table.name} set ${column.name} = ${values[column.type](draw)} where ${column.name} is not null`;
+    if (chance(0.7)) up.push(write());
+    if (chance(0.7)) down.push(write());
     brings = true;
   }
   up.push(...late);

@@ -68,7 +68,12 @@ async function walk(tx: TransactionSql, version: RandomVersion): Promise<void> {
 
   const before = await everything(tx);
   const effects = await measure(tx, version.down);
-  await walkBack(tx, '1', scripts, effects, { allowLoss: false });
+  try {
+    await walkBack(tx, '1', scripts, effects, { allowLoss: false });
+  } catch (error) {
+    if (error instanceof Problem && mayRefuse(error, version)) return;
+    throw error;
+  }
   const { putBack } = await walkForward(tx, '1', scripts.forward, options);
   expect(putBack.filter(({ left, newer }) => left + newer > 0)).toEqual([]);
   await tx.unsafe('set constraints all immediate');
@@ -78,6 +83,18 @@ async function walk(tx: TransactionSql, version: RandomVersion): Promise<void> {
   await walkBack(tx, '1', scripts, effects, { allowLoss: false });
   await tryEach(tx, version.meanwhile);
   await walkForwardAgain(tx, scripts.forward, before, version);
+}
+
+/** In a table without a key rows may be the same but for what is lost, or be written over by the version. */
+function mayRefuse({ code, message }: Problem, { base }: RandomVersion): boolean {
+  const isKeyless = base
+    .split(';\n')
+    .some((text) => /^create table s\.old/.test(text) && !/primary key|not null unique/.test(text));
+  return (
+    isKeyless &&
+    (code === 'no-key' ||
+      (code === 'would-not-come-back' && /which no key tells apart|would stay behind/.test(message)))
+  );
 }
 
 /** With what people wrote meanwhile: that stays, and of what was kept nothing is lost. */

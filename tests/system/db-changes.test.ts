@@ -81,5 +81,10 @@ test('what cannot be written is refused with the reason', async () => {
       message: expect.stringContaining(change.unwritten ?? ''),
     });
   }
+  await project.write({ 'schemas/b.sql': 'create role nobody_makes_it' });
+  expect(await project.refusal('migrate', 'after')).toMatchObject({
+    code: 'model-fails',
+    message: expect.stringContaining('b.sql:1: no version makes the role nobody_makes_it'),
+  });
   expect(await project.files('migrations')).toHaveLength(1);
 });

@@ -1,7 +1,7 @@
 /** Retries and the batch loop, without a network: what is tried again, how often, and when it ends. */
 import { describe, expect, test } from 'vitest';
 import { type BatchAnswer, batchAnswer } from '../../functions/_shared/answers.ts';
-import { CallError } from '../../scripts/client.ts';
+import { CallError } from '../../scripts/call-error.ts';
 import { backoffMs, isTransient, pause, retrying } from '../../scripts/command/retry.ts';
 import { drive } from '../../scripts/migrate/drive.ts';
 

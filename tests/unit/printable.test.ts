@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { CallError } from '../../scripts/client.ts';
+import { CallError } from '../../scripts/call-error.ts';
 import { indented, lineBreak, newPaint, plain, printable, shown } from '../../scripts/command/printable.ts';
 import { fail, refuse } from '../../scripts/command/refuse.ts';
 import { writeLine, writeText } from '../../scripts/command/streams.ts';

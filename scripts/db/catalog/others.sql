@@ -114,7 +114,86 @@ join schemas s on s.oid = c.opcnamespace
 join pg_catalog.pg_am m on m.oid = c.opcmethod
 where not exists (select from members e where e.classid = 'pg_catalog.pg_opclass'::regclass and e.objid = c.oid)
 
+-- What is in one and in none of its classes.
+union all
+select 'pg_catalog.pg_opfamily'::regclass, f.oid, 0, 'operator family', x.name, null,
+  (select 'operator class ' || x.name from pg_catalog.pg_opclass c
+   where c.opcfamily = f.oid and c.opcname = f.opfname and c.opcnamespace = f.opfnamespace limit 1),
+  'definition', concat_ws(', ',
+    (select string_agg(concat_ws(' ', 'operator', a.amopstrategy, a.amopopr::regoperator, nullif(a.amopsortfamily, 0)), ', '
+       order by a.amopstrategy, a.amopopr::regoperator::text)
+     from pg_catalog.pg_amop a
+     where a.amopfamily = f.oid and not exists (
+       select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_amop'::regclass and d.objid = a.oid
+         and d.refclassid = 'pg_catalog.pg_opclass'::regclass)),
+    (select string_agg(format('function %s (%s, %s) %s', a.amprocnum, a.amproclefttype::regtype, a.amprocrighttype::regtype, a.amproc::regprocedure), ', '
+       order by a.amprocnum, a.amproclefttype::regtype::text, a.amprocrighttype::regtype::text)
+     from pg_catalog.pg_amproc a
+     where a.amprocfamily = f.oid and not exists (
+       select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_amproc'::regclass and d.objid = a.oid
+         and d.refclassid = 'pg_catalog.pg_opclass'::regclass))), null, null
+from pg_catalog.pg_opfamily f
+join schemas s on s.oid = f.opfnamespace
+join pg_catalog.pg_am m on m.oid = f.opfmethod
+cross join lateral (select format('%I.%I using %I', s.nspname, f.opfname, m.amname) as name) x
+where not exists (select from members e where e.classid = 'pg_catalog.pg_opfamily'::regclass and e.objid = f.oid)
+
+union all
+select 'pg_catalog.pg_ts_parser'::regclass, p.oid, 0, 'text search parser', format('%I.%I', s.nspname, p.prsname), null, null, 'definition',
+  concat_ws(' ', p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype), null, null
+from pg_catalog.pg_ts_parser p join schemas s on s.oid = p.prsnamespace
+where not exists (select from members m where m.classid = 'pg_catalog.pg_ts_parser'::regclass and m.objid = p.oid)
+
+union all
+select 'pg_catalog.pg_ts_template'::regclass, t.oid, 0, 'text search template', format('%I.%I', s.nspname, t.tmplname), null, null, 'definition',
+  concat_ws(' ', t.tmplinit, t.tmpllexize), null, null
+from pg_catalog.pg_ts_template t join schemas s on s.oid = t.tmplnamespace
+where not exists (select from members m where m.classid = 'pg_catalog.pg_ts_template'::regclass and m.objid = t.oid)
+
+-- Base types, and those of which only the name is known yet.
+union all
+select 'pg_catalog.pg_type'::regclass, t.oid, 0, 'base type', format('%I.%I', s.nspname, t.typname), 'type', null, 'definition',
+  case when t.typisdefined then concat_ws(' ', t.typlen, t.typbyval, t.typalign, t.typstorage, t.typcategory, t.typispreferred, t.typdelim,
+    t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze, t.typsubscript, t.typdefault,
+    t.typcollation::regcollation, nullif(t.typelem, 0)::regtype) else '' end, null, null
+from pg_catalog.pg_type t join schemas s on s.oid = t.typnamespace
+where t.typtype in ('b', 'p')
+  and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid)
+  and not exists (select from members m where m.classid = 'pg_catalog.pg_type'::regclass and m.objid = t.oid)
+
 -- From here on without a schema.
+union all
+select 'pg_catalog.pg_transform'::regclass, t.oid, 0, 'transform', format('for %s language %I', format_type(t.trftype, null), l.lanname), null, null,
+  'definition', concat_ws(' ', nullif(t.trffromsql, 0)::regprocedure, 'and', nullif(t.trftosql, 0)::regprocedure), null, null
+from pg_catalog.pg_transform t join pg_catalog.pg_language l on l.oid = t.trflang
+where not exists (select from members m where m.classid = 'pg_catalog.pg_transform'::regclass and m.objid = t.oid)
+
+union all
+select 'pg_catalog.pg_language'::regclass, l.oid, 0, 'language', quote_ident(l.lanname), null, null, 'definition',
+  concat_ws(' ', case when l.lanpltrusted then 'trusted' end, nullif(l.lanplcallfoid, 0)::regproc, nullif(l.laninline, 0)::regproc,
+    nullif(l.lanvalidator, 0)::regproc), null, null
+from pg_catalog.pg_language l
+join roles r on r.oid = l.lanowner
+where not exists (select from members m where m.classid = 'pg_catalog.pg_language'::regclass and m.objid = l.oid)
+
+union all
+select 'pg_catalog.pg_am'::regclass, a.oid, 0, 'access method', quote_ident(a.amname), null, null, 'definition',
+  concat_ws(' ', a.amtype, a.amhandler), null, null
+from pg_catalog.pg_am a
+where a.oid >= 16384 and not exists (select from members m where m.classid = 'pg_catalog.pg_am'::regclass and m.objid = a.oid)
+
+-- Whom it connects to is a secret.
+union all
+select 'pg_catalog.pg_subscription'::regclass, s.oid, 0, 'subscription', quote_ident(s.subname), null, null, x.aspect, x.value, null, null
+from pg_catalog.pg_subscription s
+join roles r on r.oid = s.subowner
+cross join lateral (values
+  ('definition', concat_ws(' ', array(select p from unnest(s.subpublications) p order by p)::text, 'slot', s.subslotname, 'commits', s.subsynccommit,
+    case when s.subbinary then 'binary' end, 'streams', left(s.substream::text, 1), case when s.subdisableonerr then 'disable on error' end)),
+  ('disabled', case when not s.subenabled then '' end)
+) as x(aspect, value)
+where s.subdbid = (select d.oid from pg_catalog.pg_database d where d.datname = current_database()) and x.value is not null
+
 union all
 select 'pg_catalog.pg_cast'::regclass, c.oid, 0, 'cast', x.name, null, null, 'definition', x.how, format('create cast %s %s', x.name, x.how),
   format('drop cast %s', x.name)
@@ -199,13 +278,25 @@ join schemas s on s.oid = m.pnnspid
 
 union all
 select 'pg_catalog.pg_default_acl'::regclass, d.oid, 0, 'default privileges',
-  concat('of ', quote_ident(r.rolname), coalesce(' in schema ' || quote_ident(s.nspname), ''), ' on ',
-    case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas' end),
+  concat('of ', quote_ident(r.rolname), coalesce(' in schema ' || quote_ident(s.nspname), ''), ' on ', x.what),
   null, null, 'definition',
   (select string_agg(concat(coalesce(quote_ident(g.rolname), 'public'), ' ', lower(e.privilege_type), case when e.is_grantable then ' with grant option' end),
      ', ' order by g.rolname, e.privilege_type)
-   from aclexplode(d.defaclacl) e left join pg_catalog.pg_roles g on g.oid = e.grantee), null, null
+   from aclexplode(d.defaclacl) e left join pg_catalog.pg_roles g on g.oid = e.grantee), y.put, y.take
 from pg_catalog.pg_default_acl d
 join roles r on r.oid = d.defaclrole
 left join schemas s on s.oid = d.defaclnamespace
+cross join lateral (
+  select case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' else 'schemas' end
+    as what) x
+-- supabase db diff writes those of the role that it connects as.
+cross join lateral (
+  select
+    string_agg(format('alter default privileges for role %I in schema %I grant %s on %s to %s%s', r.rolname, s.nspname, e.privilege_type, x.what,
+      coalesce(quote_ident(g.rolname), 'public'), case when e.is_grantable then ' with grant option' end), '; ' order by g.rolname, e.privilege_type) as put,
+    string_agg(distinct format('alter default privileges for role %I in schema %I revoke all on %s from %s', r.rolname, s.nspname, x.what,
+      coalesce(quote_ident(g.rolname), 'public')), '; ') as take
+  from aclexplode(d.defaclacl) e left join pg_catalog.pg_roles g on g.oid = e.grantee
+  where s.nspname is not null and r.rolname <> current_user
+) y
 where d.defaclnamespace = 0 or s.oid is not null

@@ -25,6 +25,12 @@ access as (
   union all
   select n.*, '', s.srvowner, acldefault('S', s.srvowner), s.srvacl
   from named n join pg_catalog.pg_foreign_server s on s.oid = n.objid and n.kind = 'server'
+  union all
+  select n.*, '', w.fdwowner, acldefault('F', w.fdwowner), w.fdwacl
+  from named n join pg_catalog.pg_foreign_data_wrapper w on w.oid = n.objid and n.kind = 'foreign data wrapper'
+  union all
+  select n.*, '', l.lanowner, acldefault('l', l.lanowner), l.lanacl
+  from named n join pg_catalog.pg_language l on l.oid = n.objid and n.kind = 'language'
 )
 select kind, name, owner, aspect, value, put, take from objects
 
@@ -35,6 +41,22 @@ from named n
 join pg_catalog.pg_description d on d.classoid = n.classid and d.objoid = n.objid and d.objsubid = n.part
 -- Extensions bring comments of their own.
 where n.kind <> 'extension'
+
+union all
+select n.kind, n.name, n.owner, 'security label of ' || quote_ident(l.provider), l.label,
+  format('security label for %I on %s %s is %L', l.provider, n.called, n.name, l.label),
+  format('security label for %I on %s %s is null', l.provider, n.called, n.name)
+from named n
+join pg_catalog.pg_seclabel l on l.classoid = n.classid and l.objoid = n.objid and l.objsubid = n.part
+
+union all
+select n.kind, n.name, n.owner, 'depends on extension ' || quote_ident(e.extname), '',
+  format('alter %s %s depends on extension %I', n.called, n.name, e.extname),
+  format('alter %s %s no depends on extension %I', n.called, n.name, e.extname)
+from named n
+join pg_catalog.pg_depend d on d.classid = n.classid and d.objid = n.objid and d.deptype = 'x'
+join pg_catalog.pg_extension e on d.refclassid = 'pg_catalog.pg_extension'::regclass and e.oid = d.refobjid
+where n.part = 0
 
 union all
 select a.kind, a.name, a.owner, concat('grants', a.on_column, ' to ', coalesce(quote_ident(r.rolname), 'public')), g.privileges, null, null
@@ -67,6 +89,26 @@ join (
   select 'pg_catalog.pg_type'::regclass, oid, typowner from types
   union all
   select 'pg_catalog.pg_namespace'::regclass, oid, nspowner from schemas
+  union all
+  select 'pg_catalog.pg_collation'::regclass, oid, collowner from pg_catalog.pg_collation
+  union all
+  select 'pg_catalog.pg_conversion'::regclass, oid, conowner from pg_catalog.pg_conversion
+  union all
+  select 'pg_catalog.pg_ts_dict'::regclass, oid, dictowner from pg_catalog.pg_ts_dict
+  union all
+  select 'pg_catalog.pg_ts_config'::regclass, oid, cfgowner from pg_catalog.pg_ts_config
+  union all
+  select 'pg_catalog.pg_operator'::regclass, oid, oprowner from pg_catalog.pg_operator
+  union all
+  select 'pg_catalog.pg_opclass'::regclass, oid, opcowner from pg_catalog.pg_opclass
+  union all
+  select 'pg_catalog.pg_opfamily'::regclass, oid, opfowner from pg_catalog.pg_opfamily
+  union all
+  select 'pg_catalog.pg_statistic_ext'::regclass, oid, stxowner from pg_catalog.pg_statistic_ext
+  union all
+  select 'pg_catalog.pg_publication'::regclass, oid, pubowner from pg_catalog.pg_publication
+  union all
+  select 'pg_catalog.pg_foreign_server'::regclass, oid, srvowner from pg_catalog.pg_foreign_server
 ) o on o.classid = n.classid and o.oid = n.objid
 join pg_catalog.pg_roles r on r.oid = o.holder
 where n.part = 0 and r.rolname <> current_user

@@ -5,7 +5,7 @@
 with roles as (
   select r.oid, r.rolname from pg_catalog.pg_roles r
   where r.rolname = current_user
-    or not r.rolsuper and r.rolname !~ '^(supabase_|pg_|dashboard_user$|pgbouncer$)' and pg_catalog.pg_has_role(r.oid, 'usage')
+    or not r.rolsuper and r.rolname !~ '^(supabase_|pg_|dashboard_user$|pgbouncer$)' and pg_catalog.pg_has_role(r.oid, 'member')
 ),
 members as materialized (
   select d.classid, d.objid from pg_catalog.pg_depend d where d.deptype = 'e'

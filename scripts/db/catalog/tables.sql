@@ -13,6 +13,7 @@ cross join lateral (values
   ('of a type', nullif(r.reloftype, 0)::regtype::text,
     format('alter table %s of %s', r.name, r.reloftype::regtype), format('alter table %s not of', r.name)),
   ('unlogged', case r.relpersistence when 'u' then '' end, null, null),
+  ('access method', (select quote_ident(m.amname) from pg_catalog.pg_am m where m.oid = r.relam and m.amname <> 'heap'), null, null),
   ('row level security', case when r.relrowsecurity then '' end, null, null),
   ('forced row level security', case when r.relforcerowsecurity then '' end, null, null),
   ('replica identity', case r.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then (
@@ -166,6 +167,7 @@ cross join lateral (values
   ('definition', pg_get_viewdef(r.oid), null, null),
   ('not populated', case when r.relkind = 'm' and not r.relispopulated then '' end,
     format('refresh materialized view %s with no data', r.name), format('refresh materialized view %s', r.name)),
+  ('access method', (select quote_ident(m.amname) from pg_catalog.pg_am m where m.oid = r.relam and m.amname <> 'heap'), null, null),
   ('clustered on',
     (select i.indexrelid::regclass::text from pg_catalog.pg_index i where i.indrelid = r.oid and i.indisclustered),
     (select format('alter materialized view %s cluster on %I', r.name, c.relname) from pg_catalog.pg_index i

@@ -197,6 +197,24 @@ export const changesOfOthers: Change[] = [
     'alter table w04.t owner to service_role',
   ),
   changed('schema w03', 'comment', 'create schema w03;', `comment on schema w03 is 'one'`),
+  changed(
+    'statistics w05.x',
+    'owned by',
+    'create schema w05; grant create on schema w05 to service_role; create table w05.t (a int, b int); create statistics w05.x on a, b from w05.t;',
+    'alter statistics w05.x owner to service_role',
+  ),
+  changed(
+    'collation w06.x',
+    'owned by',
+    `create schema w06; grant create on schema w06 to service_role; create collation w06.x (provider = icu, locale = 'und');`,
+    'alter collation w06.x owner to service_role',
+  ),
+  changed(
+    'function public.f15()',
+    'depends on extension pg_trgm',
+    'create extension pg_trgm with schema extensions; create function public.f15() returns int language sql as $$ select 1 $$;',
+    'alter function public.f15() depends on extension pg_trgm',
+  ),
   added('extension citext', '', 'create extension citext with schema extensions'),
   {
     ...changed(
@@ -211,6 +229,11 @@ export const changesOfOthers: Change[] = [
     'default privileges of postgres in schema public on tables',
     '',
     'alter default privileges in schema public grant select on tables to anon',
+  ),
+  added(
+    'default privileges of service_role in schema public on tables',
+    '',
+    'alter default privileges for role service_role in schema public grant select on tables to anon',
   ),
   added(
     'default privileges of postgres on functions',
@@ -296,5 +319,71 @@ export const changesOfSuperusers: Change[] = [
     'definition',
     'create publication a06 for all tables;',
     'drop publication a06; create publication a06',
+  ),
+  changed(
+    'foreign data wrapper a07',
+    'grants to authenticated',
+    'create foreign data wrapper a07;',
+    'grant usage on foreign data wrapper a07 to authenticated',
+  ),
+  added('operator family public.a08 using btree', '', 'create operator family public.a08 using btree'),
+  changed(
+    'operator family public.a09 using btree',
+    'definition',
+    'create operator family public.a09 using btree;',
+    'alter operator family public.a09 using btree add operator 1 < (int4, int8), function 1 btint48cmp(int4, int8)',
+  ),
+  added(
+    'text search parser public.a10',
+    '',
+    'create text search parser public.a10 (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype)',
+  ),
+  added(
+    'text search template public.a11',
+    '',
+    'create text search template public.a11 (init = dsimple_init, lexize = dsimple_lexize)',
+  ),
+  added('base type public.a12', '', 'create type public.a12'),
+  added(
+    'transform for integer language sql',
+    '',
+    'create transform for int language sql (from sql with function prsd_lextype(internal))',
+  ),
+  added('language a13', '', 'create language a13 handler plpgsql_call_handler'),
+  added('access method a14', '', 'create access method a14 type table handler heap_tableam_handler'),
+  changed(
+    'table public.a15',
+    'access method',
+    `create access method a15 type table handler heap_tableam_handler; ${table('a15')}`,
+    'alter table public.a15 set access method a15',
+  ),
+  changed(
+    'materialized view public.a16',
+    'access method',
+    'create access method a16 type table handler heap_tableam_handler; create materialized view public.a16 as select 1 as id;',
+    'alter materialized view public.a16 set access method a16',
+  ),
+  added(
+    'subscription a17',
+    '',
+    `create subscription a17 connection 'dbname=postgres' publication a with (connect = false, slot_name = none)`,
+  ),
+  changed(
+    'subscription a18',
+    'definition',
+    `create subscription a18 connection 'dbname=postgres' publication a with (connect = false, slot_name = none);`,
+    'alter subscription a18 set (disable_on_error = true)',
+  ),
+  changed(
+    'table public.a19',
+    'security label of here',
+    `${table('a19')} set local allow_system_table_mods = on;`,
+    `insert into pg_catalog.pg_seclabel values ('public.a19'::regclass, 'pg_catalog.pg_class'::regclass, 0, 'here', 'secret')`,
+  ),
+  changed(
+    'publication a20',
+    'owned by',
+    'create publication a20;',
+    'alter publication a20 owner to service_role',
   ),
 ];
