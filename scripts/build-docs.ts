@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { folderPicture, folderTable } from './docs/code.ts';
 import { commands, others } from './docs/commands.ts';
 import { contract, registration, types } from './docs/contract.ts';
 import { read } from './docs/folder.ts';
@@ -19,7 +20,10 @@ const blocks: [file: string, marker: string, body: () => string][] = [
   ['docs/errors.md', 'refusals', refusals],
   ['docs/errors.md', 'statuses', statuses],
   ['docs/errors.md', 'errors', errors],
+  ['docs/architecture.md', 'states', statePicture],
   ['docs/architecture.md', 'transitions', transitions],
+  ['docs/code-map.md', 'folders', folderTable],
+  ['docs/code-map.md', 'imports', folderPicture],
   ['docs/sql.md', 'settings', settings],
   ['docs/governor.md', 'signals', signals],
   ['docs/commands.md', 'commands', commands],

@@ -19,7 +19,10 @@ export interface Pooler {
 const startupMs = 10_000;
 
 /** Starts pgbouncer, which Debian has as a package of that name; undefined where it is not installed. */
-export async function startPooler(databaseUrl: string): Promise<Pooler | undefined> {
+export async function startPooler(
+  databaseUrl: string,
+  settings: Record<string, string> = {},
+): Promise<Pooler | undefined> {
   const found = await promisify(execFile)('pgbouncer', ['--version']).then(
     () => true,
     () => false,
@@ -42,6 +45,9 @@ auth_type = any
 pool_mode = transaction
 ignore_startup_parameters = extra_float_digits
 default_pool_size = 20
+${Object.entries(settings)
+  .map((setting) => setting.join(' = '))
+  .join('\n')}
 `,
   );
   // It refuses to run as root, as PostgreSQL does.

@@ -13,6 +13,6 @@ export function extensionsThatAreMissing(): string {
 export function partsThatAreMissing(): string {
   return table(
     ['what', 'that is'],
-    missingParts.map(({ name, what }) => [name, what]),
+    missingParts.map(({ name, what }) => [name, what.replaceAll(/(?<![\w.])_/g, '\\_')]),
   );
 }

@@ -9433,7 +9433,12 @@ begin
     if cohort is not null then
       perform imago.take_cohort(plan_name, cohort);
     end if;
-    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'));
+    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'),
+      seen_run => coalesce(run.id, 0));
+    -- Another caller has begun one meanwhile, and it has ended: how it did decides.
+    if run.id is null then
+      return imago.forward_run(plan_name, backup, max_failures, on_failure, driven, cohort);
+    end if;
   elsif cohort is not null and run.direction = 'forward' then
     perform imago.take_cohort(plan_name, cohort);
     select r.* into run from imago.run r where r.id = run.id;
@@ -11895,8 +11900,12 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null and w.kept_at is null loop
     if imago.needs_keep(write) then
       perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-      perform imago.install_keep(write.id);
-      result := 'built';
+      -- Callers come at the same time, and two who create one function get an error of the catalogue.
+      perform from imago.plan_write w where w.id = write.id and w.kept_at is null for no key update;
+      if found then
+        perform imago.install_keep(write.id);
+        result := 'built';
+      end if;
     end if;
   end loop;
   return result;
@@ -14482,7 +14491,8 @@ create or replace function imago.open_run(
   max_failures text default null,
   on_failure text default 'stop',
   force boolean default false,
-  caused_by bigint default null
+  caused_by bigint default null,
+  seen_run bigint default null
 )
 returns imago.run
 language plpgsql
@@ -14510,6 +14520,12 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
+      -- One that another caller had begun meanwhile was in nobody's way where it has ended as well.
+      if run.id is not null
+         and exists (select from imago.run r where r.plan = plan_name and r.id > seen_run and r.id <> run.id) then
+        delete from imago.run r where r.id = run.id;
+        return null;
+      end if;
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
         if current_setting('imago.dry', true) is distinct from 'on' then
@@ -14522,7 +14538,7 @@ begin
     exit when run.id is not null;
     run := imago.unfinished_run(plan_name);
     -- Null when that run has ended meanwhile.
-    if run.id is not null then
+    if run.id is not null or seen_run is not null then
       return run;
     end if;
   end loop;
@@ -14532,7 +14548,7 @@ begin
   return run;
 end
 $$;
-comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
+comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed. Null where another one than seen_run was begun and has ended meanwhile.';
 
 -- imago.open_schemas
 create or replace function imago.open_schemas()
@@ -20762,7 +20778,7 @@ set search_path = ''
 as $$
   select coalesce(array_agg(a.attname::text order by a.attnum), '{}')
   from pg_catalog.pg_attribute a
-  where a.attrelid = relation::pg_catalog.regclass
+  where a.attrelid = pg_catalog.to_regclass(relation)
     and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
     and a.atttypid in ('timestamp'::pg_catalog.regtype, 'timestamptz'::pg_catalog.regtype)
     and a.attname ~* '(updated|modified|changed)'
@@ -20821,15 +20837,20 @@ begin
     perform imago.raise_error('IM008', event, run.plan, run.state, imago.allowed_events(run.state));
   end if;
 
-  update imago.run r set
-    state = next_state,
-    reason = transition_run.reason,
-    error_code = transition_run.error_code,
-    error_detail = transition_run.error_detail,
-    started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
-    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
-    findings = case when next_state <> 'running' then r.findings end
-  where r.id = run_id;
+  begin
+    update imago.run r set
+      state = next_state,
+      reason = transition_run.reason,
+      error_code = transition_run.error_code,
+      error_detail = transition_run.error_detail,
+      started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
+      finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
+      findings = case when next_state <> 'running' then r.findings end
+    where r.id = run_id;
+  exception when unique_violation then
+    -- A failed run is to go on, and somebody has just begun another one.
+    perform imago.raise_error('IM016', run.plan);
+  end;
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
     jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));

@@ -26,6 +26,9 @@ interface Page {
 const files = [
   'README.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'bench/NOTES.md',
   'sql/engine/README.md',
   ...(await readdir(path.join(root, 'docs'), { recursive: true }))
     .filter((name) => name.endsWith('.md'))

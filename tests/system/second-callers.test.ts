@@ -119,6 +119,42 @@ describe('two callers', () => {
     expect([first.state, second.state]).toEqual(['running', 'running']);
   });
 
+  test('of retry_failed_migrations while the first begins another run: the second is told to come again', async () => {
+    const db = await halfWay();
+    await db.sql`update imago.run set state = 'failed', error_code = 'set_aside'`;
+    await expect(
+      together(db, ['migrate_batch', { batch_size: 5, max_ms: 1 }], ['retry_failed_migrations']),
+    ).rejects.toMatchObject({ code: 'IM016' });
+  });
+
+  test('of migrate_batch when the first begins a run that stops at once: the second hears that, and begins no other', async () => {
+    const db = await halfWay();
+    await rollbackAll(db.sql, { plan: PLAN });
+    while ((await call(db.sql, 'prepare_migration', { plan: PLAN })).has_more);
+    await db.sql.unsafe(`
+      create or replace function ${PLAN}.apply(keys integer[]) returns void language plpgsql set search_path = '' as
+        $$ begin update public.gone set label = 'x'; end $$`);
+    const [first, second] = await together(db, ['migrate_batch'], ['migrate_batch']);
+    expect(first).toMatchObject({ status: 'failed', error: { code: 'IM021' } });
+    expect(second).toMatchObject({ status: 'failed', run: first.run, error: { code: 'IM021' } });
+  });
+
+  test('who both meet a trigger of the app that came after prepare: one keeps it from the last word, for both', async () => {
+    const db = await halfWay();
+    await db.sql.unsafe(`
+      create function public.late() returns trigger language plpgsql as 'begin return new; end';
+      create trigger late before update on public.items for each row execute function public.late()`);
+    const [one, other] = [db.connect({ max: 1 }), db.connect({ max: 1 })];
+    const keep = (sql: Sql) => value<string>(sql, `select imago.keep_late_triggers('${PLAN}')`);
+    const pid = await pidOf(other);
+    await one`begin`;
+    expect(await keep(one)).toBe('built');
+    const waiting = keep(other);
+    await Promise.race([untilBlocked(db.sql, pid), waiting]);
+    await one`commit`;
+    expect(['none', 'deferred']).toContain(await waiting);
+  });
+
   test('one pauses while the other turns the run round: the rollback is paused', async () => {
     const db = await halfWay();
     const [first, second] = await together(db, ['rollback_batch', { max_ms: 1 }], ['pause_migration']);

@@ -19,14 +19,19 @@ insert into imago.plan_step (plan, position, name, phase, routine, only_after) v
 insert into imago.plan_write (plan, position, relation, entity_column, inserts, columns) values
   ('profile_gigs', 1, 'public."Gigs"', 'userId', true, '{skills,codingLanguages,yearsOfExperience,certificates}');
 
--- "User" is declared nowhere: what reaches it was written by the app, on the other side, and stays.
+-- "User" is declared nowhere: what reaches it was written by the app, on the other side, and stays. Only what a statement has
+-- changed goes over: another column may hold what the other side does not have yet, since a sync has failed.
 insert into imago.plan_sync (plan, position, name, relation, events, columns, entity_column, direction, creates, statement) values
   ('profile_gigs', 1, 'from the user to the profile gig', 'public."User"', '{update}',
    '{skills,codingLanguages,yearsOfExperience,certificates}', 'id', 'forward', false,
    'update public."Gigs" g
-    set skills = n.skills, "codingLanguages" = n."codingLanguages", "yearsOfExperience" = coalesce(n."yearsOfExperience", 0),
-      certificates = n.certificates
-    from new_rows n
+    set skills = case when n.skills is distinct from o.skills then n.skills else g.skills end,
+      "codingLanguages" = case when n."codingLanguages" is distinct from o."codingLanguages"
+        then n."codingLanguages" else g."codingLanguages" end,
+      "yearsOfExperience" = case when n."yearsOfExperience" is distinct from o."yearsOfExperience"
+        then coalesce(n."yearsOfExperience", 0) else g."yearsOfExperience" end,
+      certificates = case when n.certificates is distinct from o.certificates then n.certificates else g.certificates end
+    from new_rows n join old_rows o on o.id = n.id
     where g."userId" = n.id and g."isProfileGig"
       and (g.skills, g."codingLanguages", g."yearsOfExperience", g.certificates)
         is distinct from (n.skills, n."codingLanguages", coalesce(n."yearsOfExperience", 0), n.certificates)'),
@@ -36,9 +41,13 @@ insert into imago.plan_sync (plan, position, name, relation, events, columns, en
   ('profile_gigs', 3, 'from the profile gig to the user', 'public."Gigs"', '{update}',
    '{skills,codingLanguages,yearsOfExperience,certificates}', 'userId', 'back', false,
    'update public."User" u
-    set skills = n.skills, "codingLanguages" = n."codingLanguages", certificates = n.certificates,
-      "yearsOfExperience" = profile_gigs.years(u."yearsOfExperience", n."yearsOfExperience")
-    from new_rows n
+    set skills = case when n.skills is distinct from o.skills then n.skills else u.skills end,
+      "codingLanguages" = case when n."codingLanguages" is distinct from o."codingLanguages"
+        then n."codingLanguages" else u."codingLanguages" end,
+      certificates = case when n.certificates is distinct from o.certificates then n.certificates else u.certificates end,
+      "yearsOfExperience" = case when n."yearsOfExperience" is distinct from o."yearsOfExperience"
+        then profile_gigs.years(u."yearsOfExperience", n."yearsOfExperience") else u."yearsOfExperience" end
+    from new_rows n join old_rows o on o.id = n.id
     where u.id = n."userId" and n."isProfileGig"
       and (u.skills, u."codingLanguages", coalesce(u."yearsOfExperience", 0), u.certificates)
         is distinct from (n.skills, n."codingLanguages", n."yearsOfExperience", n.certificates)'),

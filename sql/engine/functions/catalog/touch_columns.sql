@@ -6,7 +6,7 @@ set search_path = ''
 as $$
   select coalesce(array_agg(a.attname::text order by a.attnum), '{}')
   from pg_catalog.pg_attribute a
-  where a.attrelid = relation::pg_catalog.regclass
+  where a.attrelid = pg_catalog.to_regclass(relation)
     and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
     and a.atttypid in ('timestamp'::pg_catalog.regtype, 'timestamptz'::pg_catalog.regtype)
     and a.attname ~* '(updated|modified|changed)'

@@ -13,8 +13,12 @@ begin
   for write in select w.* from imago.plan_write w where w.plan = plan_name and w.captured_at is not null and w.kept_at is null loop
     if imago.needs_keep(write) then
       perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
-      perform imago.install_keep(write.id);
-      result := 'built';
+      -- Callers come at the same time, and two who create one function get an error of the catalogue.
+      perform from imago.plan_write w where w.id = write.id and w.kept_at is null for no key update;
+      if found then
+        perform imago.install_keep(write.id);
+        result := 'built';
+      end if;
     end if;
   end loop;
   return result;

@@ -37,7 +37,12 @@ begin
     if cohort is not null then
       perform imago.take_cohort(plan_name, cohort);
     end if;
-    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'));
+    run := imago.open_run(plan_name, 'forward', coalesce(backup, true), max_failures, coalesce(on_failure, 'stop'),
+      seen_run => coalesce(run.id, 0));
+    -- Another caller has begun one meanwhile, and it has ended: how it did decides.
+    if run.id is null then
+      return imago.forward_run(plan_name, backup, max_failures, on_failure, driven, cohort);
+    end if;
   elsif cohort is not null and run.direction = 'forward' then
     perform imago.take_cohort(plan_name, cohort);
     select r.* into run from imago.run r where r.id = run.id;

@@ -5,7 +5,8 @@ create or replace function imago.open_run(
   max_failures text default null,
   on_failure text default 'stop',
   force boolean default false,
-  caused_by bigint default null
+  caused_by bigint default null,
+  seen_run bigint default null
 )
 returns imago.run
 language plpgsql
@@ -33,6 +34,12 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
+      -- One that another caller had begun meanwhile was in nobody's way where it has ended as well.
+      if run.id is not null
+         and exists (select from imago.run r where r.plan = plan_name and r.id > seen_run and r.id <> run.id) then
+        delete from imago.run r where r.id = run.id;
+        return null;
+      end if;
       if run.id is not null then
         perform imago.reopen_plan(plan_name, direction);
         if current_setting('imago.dry', true) is distinct from 'on' then
@@ -45,7 +52,7 @@ begin
     exit when run.id is not null;
     run := imago.unfinished_run(plan_name);
     -- Null when that run has ended meanwhile.
-    if run.id is not null then
+    if run.id is not null or seen_run is not null then
       return run;
     end if;
   end loop;
@@ -55,4 +62,4 @@ begin
   return run;
 end
 $$;
-comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed.';
+comment on function imago.open_run(text, text, boolean, text, text, boolean, bigint, bigint) is 'Creates a run, or returns the unfinished one that another caller has just created; IM016 while that is not committed. Null where another one than seen_run was begun and has ended meanwhile.';

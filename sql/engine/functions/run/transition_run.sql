@@ -15,15 +15,20 @@ begin
     perform imago.raise_error('IM008', event, run.plan, run.state, imago.allowed_events(run.state));
   end if;
 
-  update imago.run r set
-    state = next_state,
-    reason = transition_run.reason,
-    error_code = transition_run.error_code,
-    error_detail = transition_run.error_detail,
-    started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
-    finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
-    findings = case when next_state <> 'running' then r.findings end
-  where r.id = run_id;
+  begin
+    update imago.run r set
+      state = next_state,
+      reason = transition_run.reason,
+      error_code = transition_run.error_code,
+      error_detail = transition_run.error_detail,
+      started_at = case when next_state = 'running' then coalesce(r.started_at, clock_timestamp()) else r.started_at end,
+      finished_at = case when next_state in ('succeeded', 'failed', 'cancelled') then clock_timestamp() end,
+      findings = case when next_state <> 'running' then r.findings end
+    where r.id = run_id;
+  exception when unique_violation then
+    -- A failed run is to go on, and somebody has just begun another one.
+    perform imago.raise_error('IM016', run.plan);
+  end;
   perform imago.write_log(
     run.plan, run_id, case when next_state = 'failed' then 'error' else 'info' end, 'state',
     jsonb_strip_nulls(jsonb_build_object('event', event, 'from', run.state, 'to', next_state, 'reason', reason, 'code', error_code)));
