@@ -171,7 +171,7 @@ declare
     select from pg_catalog.pg_trigger t where t.tgrelid = pg_catalog.to_regclass(relation) and t.tgname = 'expect_own_avatar_insert');
   said jsonb;
 begin
-  -- Prepare makes it anew.
+  -- Prepare makes it again.
   drop view if exists avatars.pending;
   if not imago.is_added('avatars', relation, name) then
     return null;
@@ -354,7 +354,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -456,8 +456,8 @@ begin
     return;
   end if;
   perform avatars.make_guard();
-  -- The condition is asked with the rights of who writes: whom row security does not concern, the app's server and batches among
-  -- them, may write what they think right. A row whose avatar stays as it was is not looked at.
+  -- The condition is asked with the rights of the writer. Roles that bypass row security, the app's server and batches
+  -- among them, may write what they think right. A row whose avatar stays as it was is not looked at.
   foreach event in array array['insert', 'update'] loop
     execute format(
       'create or replace trigger %1$I after %2$s %7$s on %3$s for each row

@@ -128,7 +128,7 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array('the columns of "Gigs" hold values: they stay'));
   end if;
-  -- Prepare makes them anew.
+  -- Prepare makes them again.
   drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
   perform imago.forget_added('profile_gigs', 'public."Gigs"', c) from unnest(columns) c;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
@@ -156,7 +156,7 @@ as $$
     skills = excluded.skills, "codingLanguages" = excluded."codingLanguages",
     "yearsOfExperience" = excluded."yearsOfExperience", certificates = excluded.certificates
 $$;
-comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and mends what differs.';
+comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and corrects what differs.';
 
 -- profile_gigs.copy_aside
 create or replace function profile_gigs.copy_aside(keys integer[])
@@ -593,7 +593,7 @@ begin
     select u.id as entity from public."User" u where u.role::text = 'freelancer' and u."isProfileInfoSet"
     union
     select g."userId" from public."Gigs" g where g."isProfileGig" and g."userId" is not null;
-  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and whoever has a profile gig: all others do not count as migrated.';
+  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and users who have a profile gig: all others do not count as migrated.';
 
   create or replace view profile_gigs.pending as
     select u.id as entity
