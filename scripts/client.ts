@@ -20,7 +20,7 @@ export type Answer<Name extends FunctionName> = z.output<(typeof answers)[Name]>
 export type Arguments<Name extends FunctionName> = Functions[Name]['Args'];
 
 /**
- * A call that failed, whoever it was that failed it.
+ * A call that failed, no matter what made it fail.
  *
  * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `TLS`, `HTTP`, `REDIRECT`, `TOO_LARGE`, `NOT_JSON`,
  * `ANSWER`, `ENGINE`. The detail that PostgreSQL gives is left out on purpose: it quotes row values.
@@ -103,7 +103,7 @@ async function expectKnownEngine(client: Client): Promise<void> {
   try {
     await known;
   } catch (error) {
-    // Whoever tries again asks again.
+    // A retry asks again.
     knownEngines.delete(client);
     throw error;
   }
