@@ -456,8 +456,8 @@ begin
     return;
   end if;
   perform avatars.make_guard();
-  -- The condition is asked with the rights of the writer. Writers to whom row security does not apply, the app's server and
-  -- batches among them, may write what they think right. A row whose avatar stays as it was is not looked at.
+  -- The condition is asked with the rights of the writer. Where row security does not apply to the writer, as for the app's
+  -- server and batches, they may write what they think right. A row whose avatar stays as it was is not looked at.
   foreach event in array array['insert', 'update'] loop
     execute format(
       'create or replace trigger %1$I after %2$s %7$s on %3$s for each row

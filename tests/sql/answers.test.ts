@@ -231,7 +231,7 @@ describe('what each call returns', () => {
       lanes: [],
       started_at: null,
       updated_at: null,
-      // Whom a plan concerns is known once it is prepared.
+      // Which entities a plan concerns is known once it is prepared.
       total_is_estimate: true,
     });
     await prepareAll(db.sql);

@@ -55,7 +55,7 @@ export async function userStates(
   return new Map(rows.map(({ id, own, written }) => [id, { own, written }]));
 }
 
-/** What a user looks like of whom nothing is migrated. */
+/** What a user looks like who is not migrated at all. */
 export const UNTOUCHED: UserState['written'] = { active: null, rows: {}, avatars: [] };
 
 /** Checksums of all tables, avatars that the app made included. */

@@ -209,9 +209,9 @@ describe('npm run migrate with failures', () => {
     expect(still.code).toBe(3);
 
     await mend(db.sql);
-    const mended = await runCommand(['--retry-failed', '--yes', '--json'], environment);
-    expect(mended.code).toBe(0);
-    expect(mended.json()).toMatchObject({ status: 'done', migrated: 1 });
+    const retried = await runCommand(['--retry-failed', '--yes', '--json'], environment);
+    expect(retried.code).toBe(0);
+    expect(retried.json()).toMatchObject({ status: 'done', migrated: 1 });
     await expectAllMigrated(db.sql);
   });
 
@@ -350,7 +350,7 @@ describe('npm run migrate, looking only', () => {
 });
 
 describe('npm run migrate, steering a run', () => {
-  test('--pause stops whoever drives, --resume lets it go on, --cancel ends it', async () => {
+  test('--pause stops every driver, --resume lets it go on, --cancel ends it', async () => {
     const { db, environment, url } = await freshProject({ users: 600 });
     const slow = await startProxy(url, () => 'slow');
     onTestFinished(() => slow.close());

@@ -324,7 +324,7 @@ describe('workers, windows and canaries together', () => {
     expect(await budget(2000)).toBe(2000);
   });
 
-  test('a user whom a window sets aside, because a canary is at work on them, is not left set aside', async () => {
+  test('a user that a window sets aside, because a canary is at work on them, is not left set aside', async () => {
     const sql = await largeApp(20);
     await prepareAll(sql);
     // The call that starts the run has others wait for its end.

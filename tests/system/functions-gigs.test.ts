@@ -1,4 +1,4 @@
-/** The function gigs over HTTP: the same answers before, while and after the plan profile_gigs, and to whom. */
+/** The function gigs over HTTP: the same answers before, while and after the plan profile_gigs, and who gets them. */
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';

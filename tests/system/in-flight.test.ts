@@ -538,7 +538,7 @@ describe('a change of direction while a batch is in flight', () => {
     const { sql } = db;
     const migrated = await userStates(sql);
     const app = await transaction(db);
-    // What it writes is nobody's.
+    // What it writes belongs to no entity.
     await app`delete from public.posts where false`;
     expect((await refusal(call(sql, 'rollback_all_migrations'))).code).toBe('IM016');
     expect(await userStates(sql)).toEqual(migrated);

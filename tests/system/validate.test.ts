@@ -28,7 +28,7 @@ const moved = async (app: App = 'sample', users = 40): Promise<TestDatabase> => 
   return db;
 };
 
-describe('each check alone finds what is wrong, and mends it if it can', () => {
+describe('each check alone finds what is wrong, and fixes it if it can', () => {
   for (const defect of DEFECTS) {
     test(`${defect.check}: ${defect.what}`, async () => {
       await start();
@@ -228,7 +228,7 @@ describe('validation before the first run', () => {
     },
   ];
   for (const { check, severity, object, make, mend, also } of cases) {
-    test(`${check}: seen, told what to do, and gone when mended`, async () => {
+    test(`${check}: seen, told what to do, and gone when fixed`, async () => {
       await start();
       const { sql } = db;
       if (check === 'sample') await prepareAll(sql);
@@ -479,7 +479,7 @@ describe('fixes of validate_migration', () => {
     expect(await validated(sql, { fix_issues: true })).toMatchObject({ fixed: 1, errors: 0, healthy: true });
   });
 
-  test('of a poisoned row set its user aside and mend the others', async () => {
+  test('of a poisoned row set its user aside and fix the others', async () => {
     await moved();
     const { sql } = db;
     const [poisoned] = await sql<

@@ -35,7 +35,7 @@ describe.each([140, 80, 60, 40, 30])('on %i columns', (columns) => {
       name: long,
       severity: 'error',
       found: 1_234_567,
-      remedy: 'Mend it, or not.',
+      remedy: 'Fix it, or not.',
     });
     const lines = table('check', [check], colours(process.stdout));
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);

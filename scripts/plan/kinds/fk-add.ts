@@ -306,13 +306,13 @@ function apply(addition: Addition): string {
     `Gives exactly these rows ${remedy === 'null' ? 'null' : 'the placeholder'}, where their value has no target.`,
     `  -- Triggers of the app that this fires find their names as they do at home.
   select set_config('search_path', imago.app_search_path(), true);
-  with mended as (
+  with fixed as (
     update ${source.relation} s set ${column.quoted} = ${remedy}
     where s.${source.key.quoted} = any (keys)
       and ${isSingleOrphan(addition)}${placeholderIsThere(addition, '\n      and ')}
     returning s.${source.key.quoted} as entity
   )
-  insert into ${plan}.mended select m.entity from mended m on conflict do nothing`,
+  insert into ${plan}.mended select f.entity from fixed f on conflict do nothing`,
   );
 }
 
