@@ -39,7 +39,7 @@ describe.each([140, 80, 60, 40, 30])('on %i columns', (columns) => {
     });
     const lines = table('check', [check], colours(process.stdout));
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
-    for (const text of ['1,234,567', 'error', 'Mendit,ornot.']) expect(bare(...lines)).toContain(text);
+    for (const text of ['1,234,567', 'error', 'Fixit,ornot.']) expect(bare(...lines)).toContain(text);
     // In a box each cell goes down its column.
     const names = lines.some((line) => line.includes('│'))
       ? lines.map((line) => line.split('│')[2] ?? '')
