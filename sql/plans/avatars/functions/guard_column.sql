@@ -25,4 +25,4 @@ begin
   end loop;
 end
 $$;
-comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them: who bypasses row security may.';
+comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them. Roles that bypass row security may write them.';
