@@ -286,7 +286,7 @@ describe('a migration of an app as it is', () => {
   test('follows that are avatar-based already stay as they are', async () => {
     const db = await database('guide', 60);
     await db.sql`alter table public.follows add column avatar_id uuid references public.avatars (id)`;
-    // Each tenth user has an avatar of his own; some follow it although his oldest is another.
+    // Each tenth user has an avatar of their own; some follow it although their oldest is another.
     await db.sql`
       update public.follows f set avatar_id = a.id
       from (select distinct on (owner_user_id) owner_user_id, id from public.avatars order by owner_user_id, created_at desc) a

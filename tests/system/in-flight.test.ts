@@ -73,7 +73,7 @@ async function waiting<T>(
   return { answer };
 }
 
-/** The user with the most posts, who is followed too, and his avatar once he has one. */
+/** The user with the most posts, who is followed too, and their avatar once they have one. */
 async function author(sql: Sql): Promise<{ id: string; avatar: string }> {
   const [row] = await sql<{ id: string; avatar: string }[]>`
     select u.id, u.active_avatar_id as avatar from public.users u
