@@ -75,7 +75,7 @@ export function parseOptions(argv: readonly string[]): Options {
   return {
     users: given.users,
     only: given.only ?? methods.map((method) => method.key),
-    // Whoever names lines wants these and no others.
+    // A call that names lines wants these and no others.
     scale: given.scale ?? (given.only ? [] : tenths.filter((size) => size >= fewestUsers)),
     rounds: given.rounds,
     json: given.json ?? false,

@@ -34,7 +34,7 @@ const pageSize = 1000;
 /** Users a call where they are gone through one by one, as the guide has it. */
 const guideSize = 100;
 
-/** Nobody else is on the database, so whoever waits longer than this waits for ever. */
+/** Nobody else is on the database, so a session that waits longer than this waits for ever. */
 const patienceMs = 60_000;
 
 const answerSchema = z.object({

@@ -84,7 +84,7 @@ async function expectKnownEngine(client: Client): Promise<void> {
   try {
     await known;
   } catch (error) {
-    // Whoever tries again asks again.
+    // A retry asks again.
     knownEngines.delete(client);
     throw error;
   }

@@ -79,7 +79,7 @@ export function buildAtOnce(manifest: Manifest): string {
 }
 
 /**
- * Functions and views whose sources have changed since they were released, and which no later migration makes anew: the
+ * Functions and views whose sources have changed since they were released, and which no later migration makes again: the
  * change would reach nobody.
  */
 export function forgottenSources(manifest: Manifest, released: Record<string, string>): string[] {

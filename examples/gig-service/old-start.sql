@@ -1,4 +1,4 @@
--- What the service ran at every start before it had versions: a fresh schema, and nobody's data.
+-- What the service ran at every start before it had versions: a fresh schema, without any data.
 drop table if exists public.gigs;
 drop table if exists public.freelancers;
 drop type if exists public.gig_state;

@@ -350,7 +350,7 @@ export const profileAnswer = z.looseObject({
 /** `get_user_gigs`: rows as the app has them. */
 export const gigsAnswer = z.array(z.looseObject({ id: z.number() }));
 
-/** `get_migration_plans`; the edge function adds the role of whoever asks. */
+/** `get_migration_plans`; the edge function adds the role of the caller. */
 export const plansAnswer = z.looseObject({
   plans: z.array(
     z.looseObject({

@@ -26,7 +26,7 @@ export interface Totals {
   error?: BatchAnswer['error'];
   /** Of the checks at the end of the run, once it has ended. */
   findings?: BatchAnswer['findings'];
-  /** Whom the run takes, where that is not all; once it is done, whether others are pending. */
+  /** Which entities the run takes, where that is not all; once it is done, whether others are pending. */
   cohort?: BatchAnswer['cohort'];
   others_pending?: BatchAnswer['others_pending'];
   /** Of waiting: what is waited for, in words. */
@@ -91,7 +91,7 @@ function takenBack(totals: Totals): Totals {
   const error = totals.error ?? {
     code: 'IM020',
     message: 'the run used up its error budget and has been taken back',
-    hint: "Look at select * from migration_log where level = 'error', mend the cause, then start again.",
+    hint: "Look at select * from migration_log where level = 'error', fix the cause, then start again.",
   };
   return totals.status === 'done' ? { ...totals, status: 'failed', error } : totals;
 }

@@ -1,6 +1,6 @@
 /**
  * Works an external stage: claims entities, has the plan's own function work their rows, and brings back what it gives.
- * At least once outside, once inside: whoever dies with a claim is followed by somebody who gets the same rows.
+ * At least once outside, once inside: when a worker dies with a claim, another one gets the same rows.
  */
 import type { BatchAnswer, ClaimAnswer, ReturnAnswer } from './answers.ts';
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { words } from './words.ts';
 
-/** Whom runs forward of a plan take; null: all. */
+/** Which entities runs forward of a plan take; null: all. */
 export const cohort = z
   .looseObject({ percent: z.number(), keys: z.number(), names: z.array(z.string()) })
   .nullish();
@@ -27,7 +27,7 @@ const counts = {
   conflicts: count,
   /** What batches would still move: what is set aside or held is pending, too, as far as its rows go. */
   remaining: z.number(),
-  /** Pending besides: those whom runs do not take yet. All other counts are of those whom they take. */
+  /** Pending besides: those that runs do not take yet. All other counts are of those that they take. */
   outside: count,
   percentage: number,
   total_is_estimate: z.boolean().nullish(),

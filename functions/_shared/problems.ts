@@ -90,7 +90,7 @@ export type ProblemCode = keyof typeof problems;
 /** Seconds after which a call that found no database, or something locked, is worth a second try. */
 const retryAfterSeconds = 1;
 
-/** A refusal. Whoever throws one ends the request with it. */
+/** A refusal. Code that throws one ends the request with it. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;

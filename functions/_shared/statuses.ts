@@ -93,7 +93,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM073',
       'IM078',
     ],
-    meaning: 'the plan, the schema or the server has to be mended first',
+    meaning: 'the plan, the schema or the server has to be fixed first',
   },
   {
     status: 503,

@@ -26,7 +26,7 @@ const text = z
   .nullish()
   .transform((value) => value ?? '');
 
-/** How bad a finding is: an error and a warning can be mended, manual asks a person to look. */
+/** How bad a finding is: an error and a warning can be fixed, manual asks a person to look. */
 export const severity = z.enum(['error', 'warning', 'manual']);
 
 /** One check with what it found. A check that found nothing is there, too. */
@@ -51,7 +51,7 @@ export const checkResult = z.looseObject({
   fixable: flag,
   fixed: count,
   fixes_failed: count,
-  /** In a dry run: findings that the fix would mend. */
+  /** In a dry run: findings that the fix would remove. */
   would_fix: count,
   /** Rows that the fix wrote, or would write, by relation. */
   written: z

@@ -43,7 +43,7 @@ async function userProfile(
   return Response.json(profile);
 }
 
-/** The gigs of whoever is signed in, and of nobody else. */
+/** The gigs of the user who is signed in, and of nobody else. */
 async function userGigs(request: Request, context: SupabaseContext): Promise<Response> {
   const user_id = signedInUser(context);
   const { includeProfileGigs: include_profile_gigs } = readQuery(request, gigsRequest);
@@ -55,7 +55,7 @@ function expectMember({ authMode, jwtClaims }: SupabaseContext): void {
   if (authMode === 'user' && jwtClaims?.role !== 'authenticated') throw problem('forbidden');
 }
 
-/** By app_metadata, which users cannot write: an address can be signed up by whoever comes first. */
+/** By app_metadata, which users cannot write: anyone who comes first can sign up an address. */
 function signedInUser({ authMode, jwtClaims }: SupabaseContext): number {
   const id = userId.safeParse(jwtClaims?.app_metadata?.user_id);
   if (authMode !== 'user' || !id.success) throw problem('no_user');

@@ -17,7 +17,7 @@ const views = {
 export const work: Work = async (request, database, caller) => {
   const { plan, view, format, level } = readQuery(request, progressRequest);
   if (view === 'plans') {
-    // Whoever asks is told what they may, so that a page offers nothing that would be refused.
+    // Callers are told what they may, so that a page offers nothing that would be refused.
     return Response.json({ ...(await call(database, 'get_migration_plans', {})), role: caller.rank });
   }
   if (view === 'log') return Response.json({ plan, lines: await readLog(database, plan, level) });

@@ -1,4 +1,4 @@
-/** POST: checks a plan, and mends what it finds where it is asked to. See docs/functions.md. */
+/** POST: checks a plan, and fixes what it finds where it is asked to. See docs/functions.md. */
 import { demand, served, type Work } from '../_shared/access.ts';
 import { readBody } from '../_shared/body.ts';
 import { call } from '../_shared/database.ts';

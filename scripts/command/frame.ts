@@ -1,4 +1,4 @@
-/** What stands on the last lines of a terminal while a command works, drawn anew in place. */
+/** What stands on the last lines of a terminal while a command works, drawn again in place. */
 import stringWidth from 'string-width';
 import { shown } from './printable.ts';
 import type { Terminal } from './terminal.ts';

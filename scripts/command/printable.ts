@@ -35,7 +35,7 @@ export function printable(text: string): string {
   return text.replaceAll(hazards, '\ufffd');
 }
 
-/** JSON with the same characters escaped: it says the same to whoever parses it. */
+/** JSON with the same characters escaped: it says the same to every parser. */
 export function printableJson(json: string): string {
   return json.replaceAll(hazards, (character) => {
     const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));

@@ -29,7 +29,7 @@ export interface Place {
 /** Refuses a place where the file could not be written, or where it would end up somewhere else. */
 export function expectPlace({ option, file, replaces }: Place): void {
   const folder = path.dirname(file);
-  // A link to a folder is one of theirs: whoever types a path means what is behind it.
+  // A link to a folder is one of theirs: a path that is typed means what is behind it.
   if (!isFolder(`${folder}${path.sep}`)) {
     throw new UsageError(`${option}: there is no folder ${folder}.`, 'Create it first, or name another one.');
   }
@@ -93,7 +93,7 @@ class Draft {
   /** Gives it its name. */
   publish(): void {
     fsyncSync(this.#descriptor);
-    // Whoever can write to the folder can put something else there, while it is written or in its place.
+    // Anyone who can write to the folder can put something else there, while it is written or in its place.
     const [made, found] = [fstatSync(this.#descriptor), lstatSync(this.part)];
     if (made.ino !== found.ino || made.dev !== found.dev) {
       throw new UsageError(`${this.part} was exchanged by somebody else while it was written.`);

@@ -12,7 +12,7 @@ export function problemOf(error: unknown): { code: string; message: string; hint
 /** Refusals of SQL that are about what was typed: no such plan, a size, an interval or a value outside its range. */
 const usageCodes: ReadonlySet<string> = new Set(['IM001', 'IM002', 'IM015', 'IM033']);
 
-/** Whether an error is about what was typed, whoever found it. */
+/** Whether an error is about what was typed, no matter who found it. */
 export function isWrongUsage(error: unknown): boolean {
   return error instanceof UsageError || usageCodes.has(problemOf(error).code);
 }

@@ -22,7 +22,7 @@ export function migratedText(counts: Counts, words: Words): string {
   return `${whole(counts.migrated)} of ${about(counts)}${countedEntities(counts.total, words)} migrated`;
 }
 
-/** `10 %, 3 by key, staff`: whom runs take, where that is not all. */
+/** `10 %, 3 by key, staff`: which entities runs take, where that is not all. */
 export function cohortText({ percent, keys, names }: NonNullable<Cohort>): string {
   return [percent > 0 && `${percent} %`, keys > 0 && `${whole(keys)} by key`, ...names]
     .filter(Boolean)

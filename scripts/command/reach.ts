@@ -57,6 +57,6 @@ async function expectThisMachine(url: string): Promise<void> {
   if (elsewhere === undefined) return;
   throw new UsageError(
     `SUPABASE_URL starts with http://, and the name ${hostname} leads to another machine (${elsewhere.address}): the secret key would be readable on the way.`,
-    'Write http://127.0.0.1:<port>, or mend the name in /etc/hosts.',
+    'Write http://127.0.0.1:<port>, or correct the name in /etc/hosts.',
   );
 }

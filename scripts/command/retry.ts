@@ -14,7 +14,7 @@ export const limits = { first: 4, driving: 11 } as const;
 
 /**
  * True when the same call may well succeed a moment later: connection lost, timeout, server overloaded, or an SQLSTATE
- * that is nobody's fault. Repeating is safe: a batch and its cursor are committed together, so that a call whose reply
+ * that blames no entity. Repeating is safe: a batch and its cursor are committed together, so that a call whose reply
  * was lost is continued, not done twice.
  */
 export function isTransient(error: unknown): error is CallError {

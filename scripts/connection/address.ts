@@ -47,7 +47,7 @@ const modes = new Map<string, Protection>([
   ['verify-full', 'verify-full'],
 ]);
 
-/** Words of libpq that decide on where to connect, as whom or how safely, and that have no meaning here. */
+/** Words of libpq that decide on where to connect, as which role or how safely, and that have no meaning here. */
 const refused =
   /^(host|hostaddr|port|service|servicefile|user|password|passfile|dbname|ssl|ssl.+|requiressl|require_auth|requirepeer|channel_binding|gss.*|krb.*|target_session_attrs|load_balance_hosts|replication)$/;
 
@@ -127,13 +127,13 @@ export function weakness({ host, protection }: DatabaseAddress): string | undefi
 
 const weaknesses: Record<Exclude<Protection, 'verify-full'>, (host: string) => string> = {
   disable: (host) =>
-    `password and rows go to ${host} in the clear, and whoever is on the way can read and change them.`,
+    `password and rows go to ${host} in the clear, and anyone on the way can read and change them.`,
   prefer: (host) =>
-    `TLS is used only if what answers at ${host} offers it, and nobody checks who that is: whoever is on the way can have all of it in the clear.`,
+    `TLS is used only if what answers at ${host} offers it, and nobody checks who that is: anyone on the way can have all of it in the clear.`,
   require: (host) =>
-    `the connection to ${host} is encrypted, but nobody checks who is at its other end: whoever is on the way can be.`,
+    `the connection to ${host} is encrypted, but nobody checks who is at its other end: that can be anyone on the way.`,
   'verify-ca': (host) =>
-    `the certificate of ${host} is checked, but not that it is for this host: whoever has another one of the same CA can take its place.`,
+    `the certificate of ${host} is checked, but not that it is for this host: anyone who has another one of the same CA can take its place.`,
 };
 
 function readQuery(url: URL, name: string): Record<string, string> {
@@ -219,7 +219,7 @@ function protectionOf(given: {
     if (protection === 'verify-full') return { protection, roots: file };
     throw new UsageError(
       `${source} is system, and ${name} says sslmode=${sslmode}.`,
-      'Anybody can have a certificate of a public CA: only verify-full, which is what is done without sslmode, checks for whom it is.',
+      'Anyone can have a certificate of a public CA. Only verify-full, the default without sslmode, checks which host it is for.',
     );
   }
   const roots = path.resolve(file);

@@ -98,7 +98,7 @@ function expectThisMachine({ remoteAddress = '' }: Socket, { host }: DatabaseAdd
   if (!isLoopback(host) || isSocketFolder(host) || isLoopback(remoteAddress)) return;
   throw problem(
     `The name ${host} leads to another machine (${remoteAddress}), which would not have to prove who it is.`,
-    'Write 127.0.0.1, or mend the name in /etc/hosts.',
+    'Write 127.0.0.1, or correct the name in /etc/hosts.',
   );
 }
 

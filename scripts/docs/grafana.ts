@@ -114,7 +114,7 @@ const drawings: Drawing[] = [
   },
   {
     title: 'Duration of batches',
-    description: 'Nobody’s row is locked for longer than the batch that moves it.',
+    description: 'No row is locked for longer than the batch that moves it.',
     type: 'timeseries',
     width: 12,
     height: 8,

@@ -40,7 +40,7 @@ const shown = {
   ],
 } as const;
 
-/** The functions that a batch goes through, forward and back: who calls whom. */
+/** The functions that a batch goes through, forward and back: which calls which. */
 export function batchPicture(): string {
   const sources = new Map<string, SqlFunction>(
     [...apiFunctions(), ...engineFunctions()].map((routine) => [routine.name, routine]),

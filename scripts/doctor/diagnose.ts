@@ -48,7 +48,7 @@ type Installed = Installation['functions'][number];
 
 const push = 'Push the migrations of this version: npx --no imago install, then npx supabase db push.';
 const restore =
-  'Nothing runs this again by itself: run its definition from the migration of Imago that holds it, or remove Imago and install it anew.';
+  'Nothing runs this again by itself: run its definition from the migration of Imago that holds it, or remove Imago and install it again.';
 
 /** Everything that is not as it should be; empty where all is. */
 export function diagnose(installation: Installation, parts: readonly Part[]): Finding[] {
@@ -166,7 +166,7 @@ function isMadeByEngine(name: string, plans: ReadonlySet<string>): boolean {
   return plans.has(schemaOf(name)) && /\.(preflight|statistics)$/.test(name);
 }
 
-/** What everybody may call, as whoever writes a table of the app does by its triggers; so everybody may use its schema. */
+/** What everybody may call, as every writer of a table of the app does by its triggers; so everybody may use its schema. */
 const forEverybody = { schema: 'imago', routine: 'imago.in_batch()' };
 
 function checkRights(object: string, ours: Installed, owner: string | undefined): Finding[] {
@@ -281,7 +281,7 @@ function checkTriggers({ triggers }: Installation): Finding[] {
             code: 'trigger_missing',
             object,
             message: `The ${object} is missing: what plan ${plan} writes there is not journaled, or not kept in step.`,
-            remedy: 'Pause the migration; roll it back and start again, which installs it anew.',
+            remedy: 'Pause the migration; roll it back and start again, which installs it again.',
           },
         ];
       case 'disabled':

@@ -38,7 +38,7 @@ tried does not work, 130 interrupted.`;
 export function parserOf(name: string): Command {
   return new Command(name)
     .usage(usageText(name, '[options]'))
-    .description('Compares what is installed in the database with what should be, and says how to mend it.')
+    .description('Compares what is installed in the database with what should be, and says how to fix it.')
     .addOption(
       new Option('--fail-on <severity>', 'end with 3 from this severity on')
         .choices(['error', 'warning'])

@@ -15,7 +15,7 @@ export interface Account {
   gid: number;
 }
 
-/** Who runs the server of a folder when we are root: whom its data belongs to already, else an account of no rights. */
+/** Who runs the server of a folder when we are root: the owner of its data, else an account of no rights. */
 export function serverAccount(folder: string): Account | undefined {
   if (userInfo().uid !== 0) return undefined;
   const data = statSync(path.join(folder, 'data'), { throwIfNoEntry: false });

@@ -50,7 +50,7 @@ export interface Cluster {
   /** Process id of the postmaster. */
   pid: number;
   url(role?: 'postgres' | 'supabase_admin' | 'authenticator', database?: string): string;
-  /** Resolves when the server has gone, whoever ended it. */
+  /** Resolves when the server has gone, no matter who ended it. */
   gone: Promise<void>;
   /** Stops the server: `fast` ends its sessions and writes a checkpoint, `immediate` is a crash. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;

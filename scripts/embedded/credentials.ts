@@ -71,7 +71,7 @@ function inPlaceOf({ status, headers }: Response, body: object): Response {
 
 /**
  * Turns lite's tokens into those of the project, and back. Only signatures are looked at: whether a token is expired is
- * for whoever it is shown to.
+ * for the reader of the token to check.
  */
 async function translation(signingKey: JWK, jwtSecret: string) {
   const key = await importJWK(signingKey, ALGORITHM);

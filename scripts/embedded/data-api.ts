@@ -12,7 +12,7 @@ import { serveLoopback } from './serving.ts';
 /** The Data API and Auth on one cluster. */
 export interface DataApi {
   answer(request: Request, peerAddress: string | null): Promise<Response>;
-  /** Reads the schema anew, as it does by itself on `notify pgrst`, and is done when it knows it. */
+  /** Reads the schema again, as it does by itself on `notify pgrst`, and is done when it knows it. */
   reload(): Promise<void>;
   close(): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface DataApi {
 /** What the Data API allows itself and everybody: hosted Supabase's timeouts of the role authenticator. */
 const TIMEOUT_MS = 8000;
 
-/** How long what is known of the schema is gone by, where it could not be read anew. */
+/** How long what is known of the schema is gone by, where it could not be read again. */
 const AGAIN_MS = 1000;
 
 /** Connections to the database, more than any sensible number of workers. */
@@ -93,7 +93,7 @@ function readableByBrowsers(request: Request, response: Response): Response {
 }
 
 /**
- * Reads the schema anew beside the requests, which go on with what is known until then: as PostgREST does it, and a plan that
+ * Reads the schema again beside the requests, which go on with what is known until then: as PostgREST does it, and a plan that
  * is prepared changes the schema with each of its steps.
  */
 function schemaReader(connection: Pick<Connection, 'introspect'>) {

@@ -38,7 +38,7 @@ export interface Functions {
   answer(request: Request): Promise<Response>;
   /** The same, undefined where the connection broke before there was an answer. */
   tryToAnswer(request: Request): Promise<Response | undefined>;
-  /** Resolves when Deno has ended, whoever ended it. */
+  /** Resolves when Deno has ended, no matter who ended it. */
   gone: Promise<void>;
   close(): Promise<void>;
 }

@@ -76,7 +76,7 @@ async function push(url: string, folder: string, options: string[]): Promise<voi
   if (code === 0) return;
   const lines = output.replaceAll(remote, 'the database').split('\n');
   const missing = lines.map(missingHere).find((line) => line !== undefined);
-  // Which file of the server is not there is nobody's to mend.
+  // Nobody can fix which file of the server is missing.
   const said = lines.filter((line) => !line.startsWith('Could not open extension control file'));
   throw new Error(indented(['supabase db push failed:', ...said, ...(missing ? [missing] : [])].join('\n')));
 }

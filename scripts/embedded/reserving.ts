@@ -8,7 +8,7 @@ const SERVER_LEAVES = /^57P0[123]$/;
 
 /**
  * Lets nobody write into a reserved connection that has ended. The driver would: on release it takes the connection for
- * an open one, and whoever gets it next, or rolls back on it, waits for ever while the write ends the process
+ * an open one, and code that gets it next, or rolls back on it, waits for ever while the write ends the process
  * (github.com/porsager/postgres, issue 1208).
  */
 export function reserveLiveOnly(driver: Sql): void {

@@ -64,7 +64,7 @@ const functions = functionsOnDemand({
     jwks: publicHalf(settings.signingKey),
   },
 });
-// Half-open, so that whoever lets go last can wait for the end.
+// Half-open, so that the last one to let go can wait for the end.
 const control = createServer({ allowHalfOpen: true }, welcome);
 const controlPort = await orTell(listenOnLoopback(control));
 const token = crypto.randomUUID();
@@ -92,7 +92,7 @@ async function orTell<T>(needed: Promise<T>): Promise<T> {
   });
 }
 
-/** A machine that has no port left says it to whoever listens or connects next. */
+/** A machine that has no port left says so to the next one that listens or connects. */
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL') return messageOf(error);

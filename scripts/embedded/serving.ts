@@ -56,7 +56,7 @@ function requestOf(incoming: IncomingMessage, outgoing: ServerResponse): Request
 /** An answer that ends early is cut off, so that it does not look complete. */
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   const sent = sendNodeResponse(outgoing, response);
-  // Headers go ahead: whoever waits for a stream sees that it has begun.
+  // Headers go ahead: a client that waits for a stream sees that it has begun.
   if (!outgoing.writableEnded) outgoing.flushHeaders();
   await sent;
 }

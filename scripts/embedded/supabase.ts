@@ -152,7 +152,7 @@ async function join(
   };
 }
 
-/** Reads the server's replies up to `ready`; undefined when whoever has the port is not, or no longer, the server. */
+/** Reads the server's replies up to `ready`; undefined when what has the port is not, or no longer, the server. */
 async function converse(
   socket: Socket,
   onStep: ((text: string) => void) | undefined,

@@ -24,7 +24,7 @@ export const entries: readonly Entry[] = [
   ...migrations,
   {
     name: 'validate',
-    says: 'check a migration before, during and after it; mend what is wrong',
+    says: 'check a migration before, during and after it; fix what is wrong',
     group: 'Migrations',
     load: async () => (await import('../validate/run.ts')).run,
   },

@@ -1,4 +1,4 @@
-/** The parser of each command, for whoever has to know its options before it is called. */
+/** The parser of each command, for code that has to know its options before it is called. */
 import type { Command } from 'commander';
 import { parserOf as dashboard } from '../dashboard/options.ts';
 import { parserOf as db } from '../db/options.ts';

@@ -97,7 +97,7 @@ function migrationsToAdd(
         file: part.file,
         newer: true,
         reason:
-          'from a build between releases; if it was never pushed, delete it and run this again, else remove Imago (--uninstall) and install it anew',
+          'from a build between releases; if it was never pushed, delete it and run this again, else remove Imago (--uninstall) and install it again',
       });
     }
   }

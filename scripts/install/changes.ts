@@ -86,7 +86,7 @@ function notWritable(folder: string, place: string, cause: unknown): Problem {
   return new Problem(
     'not-writable',
     `${path.relative(folder, place) || folder} cannot be written (${code}).`,
-    'Mend that and run the command again. Nothing has been changed.',
+    'Fix that and run the command again. Nothing has been changed.',
     { cause },
   );
 }

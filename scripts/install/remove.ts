@@ -39,7 +39,7 @@ export function removal(project: Project, discardJournal: boolean): Work {
   return { changes: [...changes, ...migration], kept, unchanged: 0, plans: [], functions: removed };
 }
 
-/** A new migration; or the one that is there already, written anew where it was asked for otherwise. */
+/** A new migration; or the one that is there already, rewritten where it was asked for otherwise. */
 function uninstallMigration(project: Project, discardJournal: boolean): Change[] {
   const part = uninstallPart(discardJournal);
   if (installedParts(project).length > 0) return numbered(project, [part]);

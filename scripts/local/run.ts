@@ -79,7 +79,7 @@ function introduce(
   program: string,
   terminal: Terminal,
 ): void {
-  // Whoever has an app that no plan fits has to name one of their own.
+  // A user whose app no plan fits has to name one of their own.
   const [plan = 'NAME'] = fitting;
   // What is taken where no plan is named.
   const argument = plan === 'avatars' ? '' : `'${plan}'`;

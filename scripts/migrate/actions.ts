@@ -52,7 +52,7 @@ interface Rule {
 /** They hold for all runs of the plan, also where a later command leaves them out. */
 export const limits = ['hours', 'maxPerSecond', 'throttleQuery', 'ignoreSignal'] as const;
 
-/** Whom a run takes first. */
+/** Which entities a run takes first. */
 const cohort = ['percent', 'key', 'cohort'] as const;
 
 const driving = [

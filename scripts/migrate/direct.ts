@@ -106,8 +106,8 @@ function stepOf({ options: { plan } }: Connected, phase: Phase): Errand {
 }
 
 /**
- * Runs the next statement outside a transaction, again while it meets locks or a lost connection; waits for whoever else is
- * running it, and while the governor holds the plan. Undefined when interrupted.
+ * Runs the next statement outside a transaction, again while it meets locks or a lost connection; waits for another driver
+ * that is running it, and while the governor holds the plan. Undefined when interrupted.
  */
 export async function runNext(
   context: Connected,

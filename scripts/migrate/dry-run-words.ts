@@ -126,7 +126,7 @@ export function verdict(answer: DryRunAnswer, { migrate, again }: Commands): Ver
         answer.error?.code === 'IM020'
           ? `The dry run stopped after ${counted(failed, 'failure')}. Nothing was changed.`
           : 'The dry run failed. Nothing was changed.',
-      next: [`Mend the cause, then try again: ${again}`],
+      next: [`Fix the cause, then try again: ${again}`],
       ...(answer.error && { error: answer.error }),
     };
   }
@@ -138,7 +138,7 @@ export function verdict(answer: DryRunAnswer, { migrate, again }: Commands): Ver
     return {
       status: 'left',
       message: `${countedEntities(failed, answer)} would be set aside. Nothing was changed.${not}`,
-      next: ['Mend them before, or migrate and retry them later.', `Migrate: ${migrate}`],
+      next: ['Fix the cause first, or migrate and retry them later.', `Migrate: ${migrate}`],
     };
   }
   if (findings?.some(isWrong)) {
@@ -187,7 +187,7 @@ function preflightVerdict(
   if (errors > 0) {
     return {
       status: 'left',
-      message: `${counted(errors, 'problem')} must be mended first. Nothing was changed.`,
+      message: `${counted(errors, 'problem')} must be fixed first. Nothing was changed.`,
       next: [`Then look again: ${again}`],
     };
   }

@@ -71,7 +71,7 @@ async function load(file: string): Promise<ExternalStage> {
       `${file} cannot be loaded: ${message}`,
       code === 'ERR_UNKNOWN_FILE_EXTENSION'
         ? 'This Node takes no TypeScript: use 22.18 or newer, or write it as JavaScript (external.mjs).'
-        : 'Mend it, or install what it imports, and type the same again.',
+        : 'Fix it, or install what it imports, and type the same again.',
     );
   }
   const parsed = exported.safeParse(module);

@@ -31,7 +31,7 @@ export async function finalize(context: Context): Promise<Ending> {
     return {
       status: 'done',
       message: `The plan "${options.plan}" is finalized. Nothing was changed.`,
-      next: [`Drop what is left of it: ${nextCommand(context, '--cleanup')}`],
+      next: [`Drop what remains of it: ${nextCommand(context, '--cleanup')}`],
       finalize: preview,
     };
   }
@@ -218,7 +218,7 @@ function refused(context: Context, error: unknown): Ending {
         status: 'failed',
         message: 'A step failed. It was taken back whole; those before it stay done.',
         error: problem,
-        next: [`Once that is mended, go on: ${again(context)}`],
+        next: [`Once that is fixed, go on: ${again(context)}`],
       };
   }
 }

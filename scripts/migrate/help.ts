@@ -10,7 +10,7 @@ interface Help {
   examples: readonly (readonly [flags: string, text: string])[];
 }
 
-const retryHint = 'What is to be mended: select entity, sqlstate, detail from migration_log.';
+const retryHint = 'What has to be fixed: select entity, sqlstate, detail from migration_log.';
 
 export const helpOf: Record<CommandName, Help> = {
   migrate: {
@@ -53,7 +53,7 @@ export const helpOf: Record<CommandName, Help> = {
     more: 'What people changed since is left as it is, and named; --force restores over it.',
     examples: [
       ['', 'everything'],
-      ['--user <uuid>', 'one user, whom batches then leave alone'],
+      ['--user <uuid>', 'one user; batches leave them alone from then on'],
       ['--force', 'also over later edits'],
     ],
   },
@@ -74,7 +74,7 @@ export const helpOf: Record<CommandName, Help> = {
     says: 'try again what was set aside',
     more: retryHint,
     examples: [
-      ['', 'once the cause is mended'],
+      ['', 'once the cause is fixed'],
       ['--batch-size 1', 'each by itself'],
     ],
   },
@@ -110,9 +110,9 @@ export const helpOf: Record<CommandName, Help> = {
   },
   throttle: {
     says: 'show when and how fast runs may work, or set it',
-    more: 'It holds for every run of the plan, whoever drives it. What you leave out stays as it is; an empty value takes it back.',
+    more: 'It holds for every run of the plan, no matter who drives it. What you leave out stays as it is; an empty value takes it back.',
     examples: [
-      ['', 'what is set, and by whom'],
+      ['', 'what is set, and who has set it'],
       ['--hours 22:00-06:00 --max-per-second 800', 'at night, and no faster than that (UTC)'],
       ["--hours '22:00-06:00 Europe/Berlin'", 'in another time zone'],
       ["--hours ''", 'at any time again'],

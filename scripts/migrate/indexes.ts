@@ -1,4 +1,4 @@
-/** Builds the indexes that rollback needs over DATABASE_URL, concurrently: nobody's writes wait for them. */
+/** Builds the indexes that rollback needs over DATABASE_URL, concurrently: no write waits for them. */
 import type { Sql } from 'postgres';
 import { CallError } from '../call-error.ts';
 import { problemOf } from '../command/problem.ts';

@@ -26,14 +26,14 @@ export async function stats(context: Context): Promise<Ending> {
 
 function suggestion(context: Context, progress: ProgressAnswer): string {
   if (progress.phase === 'cleaned up') return 'Nothing is left to do.';
-  if (progress.phase === 'finalized') return `Drop what is left of it: ${nextCommand(context, '--cleanup')}`;
+  if (progress.phase === 'finalized') return `Drop what remains of it: ${nextCommand(context, '--cleanup')}`;
   if (progress.phase === 'finalize') return `Go on with it: ${nextCommand(context, '--finalize')}`;
   if (progress.state === 'paused') return `Go on: ${nextCommand(context, '--resume')}`;
   if (unfinished.has(progress.state ?? '')) return goOn(context, progress);
-  if (progress.state === 'failed') return mend(context, progress);
+  if (progress.state === 'failed') return failedNext(context, progress);
   if (progress.remaining > 0 || (progress.failed > 0 && progress.state === 'cancelled'))
     return `Migrate: ${nextCommand(context)}`;
-  if (progress.failed > 0) return mend(context, progress);
+  if (progress.failed > 0) return failedNext(context, progress);
   const [others] = othersLeft(context, progress)?.next ?? [];
   if (others !== undefined) return others;
   const isBack = progress.direction === 'rollback' && progress.state === 'succeeded';
@@ -41,11 +41,11 @@ function suggestion(context: Context, progress: ProgressAnswer): string {
   return `Take it back: ${nextCommand(context, '--rollback')}`;
 }
 
-/** A run that has failed does not go on by itself, whatever is left; only later changes have nothing to be mended. */
-function mend(context: Context, { conflicts, direction, failed }: ProgressAnswer): string {
+/** A run that has failed does not go on by itself, whatever remains; only conflicts with later changes have no cause to fix. */
+function failedNext(context: Context, { conflicts, direction, failed }: ProgressAnswer): string {
   if (direction === 'rollback' && conflicts > 0 && failed === 0)
     return `Restore over later changes: ${nextCommand(context, '--rollback', '--force')}`;
-  return `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`;
+  return `Fix the cause, then: ${nextCommand(context, '--retry-failed')}`;
 }
 
 /** A run goes on in its own direction; the other one is refused. */
@@ -84,7 +84,7 @@ export async function watch(context: Context): Promise<Ending> {
       shown.update({ progress });
       if (!unfinished.has(progress.state ?? '')) break;
       await pause(pollEveryMs, signal);
-      // Whoever read the lines has gone.
+      // The reader of the lines has gone.
       if (process.stdout.destroyed) break;
       if (signal.aborted) {
         return { status: 'interrupted', message: 'Stopped watching; the run goes on.', next: [], progress };
@@ -109,7 +109,7 @@ function watched(context: Context, progress: ProgressAnswer): Ending {
       return {
         status: 'failed',
         message: 'The run has failed.',
-        next: [`Mend the cause, then: ${nextCommand(context, '--retry-failed')}`],
+        next: [`Fix the cause, then: ${nextCommand(context, '--retry-failed')}`],
       };
     case 'paused':
       return {

@@ -27,7 +27,7 @@ export function resumeFlags(options: Options): string[] {
   return flags;
 }
 
-/** Whom the run takes first, as it is typed. */
+/** Which entities the run takes first, as it is typed. */
 export function cohortFlags({ cohort }: Options): string[] {
   return [
     ...(cohort?.percent === undefined ? [] : ['--percent', String(cohort.percent)]),

@@ -18,7 +18,7 @@ export async function throttle(context: Context): Promise<Ending> {
   const progress = await caller.call('get_detailed_migration_progress', { plan: options.plan }, signal);
   const text = limitsText(progress.throttle, progress);
   const done = answer
-    ? 'Set. It holds for every run of the plan, whoever drives it.'
+    ? 'Set. It holds for every run of the plan, no matter who drives it.'
     : 'Nothing was changed.';
   return {
     status: 'done',

@@ -137,7 +137,7 @@ function refused(status: number, text: string, name: string): CallError {
 
 const sqlState = /^[0-9A-Z]{5}$/;
 
-/** Failures of the functions that another try does not mend. */
+/** Failures of the functions that a retry does not fix. */
 const lasting = new Set(['internal', 'wrong_version', 'engine_newer']);
 
 function parseJson(text: string): unknown {

@@ -224,7 +224,7 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
         message: `The ${what} was stopped.`,
         error: driven.problem,
         next: [
-          `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,
+          `Fix the cause, then: ${nextCommand(context, '--retry-failed')}`,
           ...(direction === 'forward' ? [`Or take it back: ${nextCommand(context, '--rollback')}`] : []),
         ],
       };
@@ -241,7 +241,7 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
           ],
         };
       }
-      // Whoever typed the same again would be refused again.
+      // The same command would be refused again.
       if (problemOf(driven.error).code === 'IM085') {
         const { cohort: _, ...asItIs } = context.options;
         return {
@@ -266,7 +266,7 @@ function conclude(context: Context, direction: Direction, driven: Driven): Endin
         status: 'failed',
         message: `The ${what} could not go on. What was committed stays; nothing is lost.`,
         error: problemOf(driven.error),
-        next: [`Once that is mended, go on: ${again}`],
+        next: [`Once that is fixed, go on: ${again}`],
       };
   }
 }
@@ -352,7 +352,7 @@ export function setAside(
     message: `All done except ${countedEntities(progress.failed, progress)} set aside.`,
     next: [
       "See why: select entity, sqlstate, detail from migration_log where level in ('warning', 'error')",
-      `Mend the cause, then: ${nextCommand(context, '--retry-failed')}`,
+      `Fix the cause, then: ${nextCommand(context, '--retry-failed')}`,
       ...(progress.findings?.some(isWrong) ? [seeFindings(context)] : []),
     ],
   };

@@ -41,7 +41,7 @@ export interface Behaviour {
   entities: number;
   /** Makes so many rows, in an app that has none. */
   makeRows(sql: Sql, entities: number): Promise<void>;
-  /** Where its rows come from, for who has to mend them. */
+  /** Where its rows come from, so that you can fix them. */
   rowsFile: string;
 }
 
@@ -108,7 +108,7 @@ function read(file: string, behaviour: string): z.output<typeof behaviourSchema>
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
     const [what = ''] = cause.message.split('\n');
-    throw new Problem('bad-test', `${file}, line ${cause.line}: ${what}.`, 'Mend that line.', { cause });
+    throw new Problem('bad-test', `${file}, line ${cause.line}: ${what}.`, 'Fix that line.', { cause });
   }
   const parsed = behaviourSchema.safeParse(table);
   if (parsed.success) return parsed.data;
@@ -118,7 +118,7 @@ function read(file: string, behaviour: string): z.output<typeof behaviourSchema>
   throw new Problem(
     'bad-test',
     `${file} cannot be read: ${wrong.join('; ')}.`,
-    'Mend that; a new plan shows how.',
+    'Fix that; a new plan shows how.',
     {
       cause: parsed.error,
     },

@@ -46,7 +46,7 @@ export async function checkPlan(
     ['Looking at it on the app', preflight],
     ['Rehearsing it', rehearse],
     ['Preparing it', prepare],
-    ['Whom it concerns', (db, { plan }) => concernedFindings(db, plan)],
+    ['Which rows it concerns', (db, { plan }) => concernedFindings(db, plan)],
     ['Comments and rights', (db, { plan }) => carelessness(db, plan)],
     ['The app’s code that it fires', (db, { plan }) => pathFindings(db, plan)],
     ['What it uses of the engine', (db, { plan }) => trespasses(db, plan)],
@@ -88,7 +88,7 @@ async function push(sql: Sql, { migration, makeApp }: Subject): Promise<Finding[
           and not exists (select from imago.plan p where p.name = n.nspname)`;
     })
     .catch((raised) => {
-      throw new Stop(error('push', `pushing fails (${reason(raised)})`, 'Mend the SQL of the plan.'));
+      throw new Stop(error('push', `pushing fails (${reason(raised)})`, 'Fix the SQL of the plan.'));
     });
   const made = [...(await tableFiles(sql)).keys()].filter(
     (name) => !before.some(([known]) => known === name),
@@ -105,9 +105,7 @@ async function push(sql: Sql, { migration, makeApp }: Subject): Promise<Finding[
 
 async function preflight(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   const { problems } = await call(sql, 'dry_run_migration', { plan, mode: 'preflight' }).catch((raised) => {
-    throw new Stop(
-      error('preflight', `the preflight fails (${reason(raised)})`, `Mend ${plan}.preflight().`),
-    );
+    throw new Stop(error('preflight', `the preflight fails (${reason(raised)})`, `Fix ${plan}.preflight().`));
   });
   const findings = problems.map(({ severity, object, message, hint }: Answer) =>
     (severity === 'error' ? error : warning)('preflight', `${object} ${message}`, hint),
@@ -139,7 +137,7 @@ async function rehearse(sql: Sql, { plan }: Subject): Promise<Finding[]> {
     // Direct steps cannot be rehearsed; the real run below does them.
     if (raised.code === 'IM079') return [];
     throw new Stop(
-      error('apply', `the dry run fails (${reason(raised)})`, raised.hint ?? 'Mend the SQL of the plan.'),
+      error('apply', `the dry run fails (${reason(raised)})`, raised.hint ?? 'Fix the SQL of the plan.'),
     );
   }
   const failures: Answer[] = dry.failures;
@@ -159,7 +157,7 @@ async function rehearse(sql: Sql, { plan }: Subject): Promise<Finding[]> {
       ];
 }
 
-/** Prepare only adds: no row is written, no table is written anew; and each step may be done twice. */
+/** Prepare only adds: no row is written, no table is rewritten; and each step may be done twice. */
 async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   const findings: Finding[] = [];
   await openSources(sql, plan);
@@ -177,7 +175,7 @@ async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
               `the step ${name} fails${time} (${reason(raised)})`,
               time
                 ? 'Write it so that it may be done again: if not exists, or replace.'
-                : `Mend ${plan}.${routine}().`,
+                : `Fix ${plan}.${routine}().`,
             ),
           );
         });
@@ -196,7 +194,7 @@ async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
   });
   await callOut(sql, 'prepare_migration', { plan }).catch((raised) => {
     throw new Stop(
-      error('prepare', `preparing fails (${reason(raised)})`, raised.hint ?? 'Mend the prepare steps.'),
+      error('prepare', `preparing fails (${reason(raised)})`, raised.hint ?? 'Fix the prepare steps.'),
     );
   });
   for (const [table, file] of await tableFiles(sql)) {
@@ -204,7 +202,7 @@ async function prepare(sql: Sql, { plan }: Subject): Promise<Finding[]> {
       findings.push(
         error(
           'prepare',
-          `preparing writes all of ${table} anew`,
+          `preparing rewrites all of ${table}`,
           'Add columns as nullable, or with a constant default.',
         ),
       );
@@ -293,7 +291,7 @@ async function failingChecks(sql: Sql, plan: string): Promise<Finding[]> {
       check.error
         ? `check ${check.name} cannot be evaluated (${check.error.sqlstate ?? check.error.code})`
         : `check ${check.name} finds ${check.found} after a run without failures`,
-      check.error ? 'Mend its query.' : 'Either apply leaves them, or the query is wrong.',
+      check.error ? 'Fix its query.' : 'Either apply leaves them, or the query is wrong.',
     ),
   );
 }

@@ -1,4 +1,4 @@
-/** Whether progress would count whom the plan concerns, and nobody else. */
+/** Whether progress would count the entities that the plan concerns, and no others. */
 import type { Sql } from 'postgres';
 import { error, type Finding, reason } from './finding.ts';
 
@@ -12,7 +12,7 @@ interface Stage {
   pending: string;
 }
 
-/** Before anything is moved, whom the plan concerns is pending, each once; all others would count as migrated. */
+/** Before anything is moved, each entity that the plan concerns is pending, once; all others would count as migrated. */
 export async function concernedFindings(sql: Sql, plan: string): Promise<Finding[]> {
   const stages = await sql<Stage[]>`
     select imago.plan_object(s, 'concerned') as view, imago.concerned_rows(s) as rows, imago.plan_object(s, 'pending') as pending,
@@ -21,7 +21,7 @@ export async function concernedFindings(sql: Sql, plan: string): Promise<Finding
   const findings: Finding[] = [];
   for (const stage of stages) {
     const found = await count(sql, stage).catch((raised) => [
-      error('progress', `${stage.rows} cannot be counted (${reason(raised)})`, 'Mend its query.'),
+      error('progress', `${stage.rows} cannot be counted (${reason(raised)})`, 'Fix its query.'),
     ]);
     findings.push(...found);
   }
@@ -41,7 +41,7 @@ async function count(sql: Sql, { view, rows, key, pending }: Stage): Promise<Fin
       error(
         'progress',
         `${counts.idle} of ${counts.all} rows of ${rows} are not pending before anything is moved: they would count as migrated`,
-        `List whom the plan concerns in a view ${view}, with one column entity.`,
+        `List the entities that the plan concerns in a view ${view}, with one column entity.`,
       ),
     );
   }
@@ -50,7 +50,7 @@ async function count(sql: Sql, { view, rows, key, pending }: Stage): Promise<Fin
       error(
         'progress',
         `${counts.unlisted} entities are pending that ${rows} does not list`,
-        'Whoever is pending is concerned, too.',
+        'Every pending entity is concerned, too.',
       ),
     );
   }

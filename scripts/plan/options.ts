@@ -110,7 +110,7 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
       )
       .allowExcessArguments(false)
       .exitOverride()
-      // What is wrong is said once, by whoever reads the arguments.
+      // What is wrong is said once, by the code that reads the arguments.
       .configureOutput({ writeErr: () => {} })
       .option('--json', 'one JSON object on stdout');
   const common = ({ workdir, json = false }: Typed) => ({ workdir, json });

@@ -65,7 +65,7 @@ export async function runPlan(sql: Sql, plan: Plan): Promise<void> {
   await sql
     .begin((tx) => tx.unsafe(wholeText(plan.sources)))
     .catch((cause) => {
-      throw new Problem('plan-fails', `The plan cannot be pushed (${reason(cause)}).`, 'Mend its SQL.', {
+      throw new Problem('plan-fails', `The plan cannot be pushed (${reason(cause)}).`, 'Fix its SQL.', {
         cause,
       });
     });

@@ -211,7 +211,7 @@ export interface Referred {
   column: Column;
 }
 
-/** The table as it is once a column of it has a foreign key: with whom its rows refer to then. */
+/** The table as it is once a column of it has a foreign key: with the table that its rows refer to then. */
 export async function referring(sql: Sql, source: Source, name: string, target: Referred): Promise<Source> {
   const refers = { relation: target.oid, column: target.column.name };
   const columns = source.columns.map((column) => (column.name === name ? { ...column, refers } : column));
@@ -290,7 +290,7 @@ export async function readColumns(sql: ISql, relation: number): Promise<Column[]
   return z.array(columnSchema).parse([...rows]);
 }
 
-/** Whom rows of a table must refer to, and whom those must, each once. A table that refers to itself is no parent of itself. */
+/** Tables that rows of a table must refer to, and those that these must, each once. A table is no parent of itself. */
 export async function readParents(sql: ISql, child: number, columns: readonly Column[]): Promise<Parent[]> {
   const found = new Map<number, Parent>();
   const visit = async (needed: readonly Column[], way: readonly number[]): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What PostgreSQL's own parser, of version 17, makes of SQL. Whoever imports this waits until it is loaded. */
+/** What PostgreSQL's own parser, of version 17, makes of SQL. A module that imports this waits until it is loaded. */
 import type { Node, ParseResult, RangeVar } from 'libpg-query';
 
 type KindsOf<T> = T extends T ? keyof T : never;

@@ -45,7 +45,7 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
--- Triggers of the app ask it as whoever writes.
+-- Triggers of the app ask it as the role that writes.
 grant usage on schema imago to public;
 grant execute on function imago.in_batch() to public;
 grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

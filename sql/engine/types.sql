@@ -33,11 +33,11 @@ done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.
 working: something was done, or another caller was faster; there is more to do.
 yield: a transition waits for the run.
-rate: max_per_second is used up, or other callers hold what is left of it.
+rate: max_per_second is used up, or other callers hold the rest of it.
 busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
-incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
+incomplete: the remaining entities, or looking for them, do not fit a call: the late pass goes over all once more.
 external: the stage is done outside, by a driver that claims its entities.
 claimed: others have claimed all that is left of an external stage.
 built: an index was built, and writers of its table wait for the end of the call.

@@ -114,12 +114,12 @@ insert into imago.error (code, message, hint, cause) values
   ('IM003', 'batch_offset must not be negative, not %1$s', 'Start with 0 and go on with next_offset.', 'A window cannot begin before the first entity.'),
   ('IM004', '%1$s must not be null', 'Give a value for %1$s.', 'An argument that has no default was null.'),
   ('IM005', 'plan %1$s is not prepared', 'Call select prepare_migration(%2$L) until has_more is false, or use migrate_batch, which prepares by itself.', 'The columns, tables or undo journal that the plan writes are not there yet.'),
-  ('IM006', 'plan %1$s cannot start here: %2$s', 'Mend each of these and start again. Nothing has been changed.', 'The preflight found something that the plan needs missing, of the wrong type or not ours to change.'),
+  ('IM006', 'plan %1$s cannot start here: %2$s', 'Fix each of these and start again. Nothing has been changed.', 'The preflight found something that the plan needs missing, of the wrong type or not ours to change.'),
   ('IM007', 'run %1$s of plan %2$s was started with %3$s = %4$s, this call says %5$s', 'Call with %3$s %4$s, as the run was, or cancel the run first.', 'What holds for a run is fixed by the call that creates it. What is left out is as the run has it.'),
   ('IM008', 'cannot %1$s: the run of plan %2$s is %3$s', 'Allowed now: %4$s.', 'The state machine (imago.transition) has no such edge.'),
   ('IM009', 'plan %1$s cannot be rolled back: run %2$s moved entities without a journal', 'Restore from a backup instead. Runs keep a journal unless started with backup false.', 'The run was started with backup false (--no-backup).'),
   ('IM010', 'the %1$s is still pending after apply', 'Look at what the plan''s apply does for this key; in plan avatars, whether avatars.default_avatar gives a row for it.', 'apply ran without an error and did not move the entity.'),
-  ('IM011', 'apply made more than one target row for one %1$s', 'Mend the view or apply: each %1$s gets one row; in plan avatars, from the view avatars.default_avatar.', 'The plan''s view yields several rows for one entity.'),
+  ('IM011', 'apply made more than one target row for one %1$s', 'Fix the view or apply: each %1$s gets one row; in plan avatars, from the view avatars.default_avatar.', 'The plan''s view yields several rows for one entity.'),
   ('IM012', 'names that Imago needs are taken: %1$s', 'Rename or drop them, then push again; a plan that needs them can be left out (npx --no imago install --plans). This migration has changed nothing.', 'The database has functions, views or schemas of the same name.'),
   ('IM013', 'plan %1$s knows no %2$s with this key', 'Check the key; keys are compared as the source table''s key type.', 'There is no such row in the source table, or its key has another type.'),
   ('IM014', 'plan %1$s writes what it does not declare: %2$s', 'Declare it in the plan, or stop writing it. What is not declared cannot be taken back.', 'A dry run compared what was written with what was declared, and no trigger of the app explains the difference.'),
@@ -128,13 +128,13 @@ insert into imago.error (code, message, hint, cause) values
   ('IM017', 'plan %1$s is being rolled back', 'Let the rollback finish (rollback_batch until has_more is false), or cancel it with cancel_migration(%2$L).', 'Forward work was asked for while a rollback is unfinished.'),
   ('IM018', 'the dry run did not fit this caller''s statement timeout', 'Use mode sample, or call dry_run_migration over a database connection without a statement timeout.', 'A dry run stops beginning work in time. Here preparing, or a single sub-batch, took longer than the timeout leaves.'),
   ('IM019', 'the run of plan %1$s is paused', 'Call select resume_migration(%2$L).', 'Someone paused the run.'),
-  ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', mend the cause, then call retry_failed_migrations, or roll back.%3$s', 'More entities failed than max_failures allows.'),
-  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Mend that, then call retry_failed_migrations, or roll back.%2$s', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
+  ('IM020', 'the run stopped: %1$s of %2$s allowed failures', 'Look at select * from migration_log where level = ''error'', fix the cause, then call retry_failed_migrations, or roll back.%3$s', 'More entities failed than max_failures allows.'),
+  ('IM021', 'the run stopped with SQLSTATE %1$s', 'The server is in trouble or the schema has changed under the run. Fix that, then call retry_failed_migrations, or roll back.%2$s', 'SQLSTATE class 42, 53, 55, 58 or XX in a statement of Imago or of the plan. What code of the app raises is the failure of its entity.'),
   ('IM022', 'plan %1$s has no run', 'Start one with migrate_batch.', 'A transition was asked for before anything was started.'),
-  ('IM023', 'the %3$s of plan %1$s could not be moved: SQLSTATE %2$s', 'Mend the cause and call again. Others that a run has set aside for it are tried again by retry_failed_migrations.', 'apply failed for this one entity; nothing of it was kept.'),
-  ('IM024', 'the run of plan %1$s has failed', 'Mend the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
+  ('IM023', 'the %3$s of plan %1$s could not be moved: SQLSTATE %2$s', 'Fix the cause and call again. Others that a run has set aside for it are tried again by retry_failed_migrations.', 'apply failed for this one entity; nothing of it was kept.'),
+  ('IM024', 'the run of plan %1$s has failed', 'Fix the cause and call retry_failed_migrations(%2$L), or roll back.', 'A failed run does not go on by itself.'),
   ('IM025', 'the %1$s is locked by another transaction', 'Try again when that transaction has ended.', 'The row, or one that hangs on it, was locked longer than lock_timeout_ms.'),
-  ('IM026', 'the fix of check %1$s left it unsatisfied', 'Mend these by hand, and report the fix: it promises to mend all that its check lists for an entity.', 'After the fix the check was evaluated again on the same entities and still listed some; their part of the batch was rolled back.'),
+  ('IM026', 'the fix of check %1$s left it unsatisfied', 'Correct these by hand, and report the fix: it promises to correct all that its check lists for an entity.', 'After the fix the check was evaluated again on the same entities and still listed some; their part of the batch was rolled back.'),
   ('IM027', 'findings of plan %1$s cannot be fixed now: the newest run is %2$s and %3$s', 'Let the migration end first (select resume_migration(%1$L) where it is paused, then migrate_batch until has_more is false), or take it back. Without fix_issues the checks can be read at any time.', 'Fixes are written under a run of their own, and a plan has at most one unfinished run.'),
   ('IM028', 'check %1$s of plan %2$s does not fit a call, not even for one row of %3$s', 'Look for an index that the check lacks, or call over a connection without a statement timeout.', 'The smallest piece of the check ran into the caller''s statement timeout.'),
   ('IM029', 'check %1$s of plan %2$s could not be evaluated: SQLSTATE %3$s', 'Look what has changed in the tables that the check reads, then validate again.', 'The query of the check failed, for example because a column has been dropped.'),
@@ -148,7 +148,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM038', 'plan %1$s cannot be finalized: %2$s', 'Nothing was done. %3$s', 'Finalize ends a migration for good, so it begins, and closes the way back, only when everything is moved and no check of severity error fails.'),
   ('IM039', 'plan %1$s is finalized and cannot be %2$s any more', 'Finalize closed the way back at %3$s (UTC). What it dropped is in your backups only.', 'finalize_migration has done a step that cannot be taken back.'),
   ('IM040', 'plan %1$s cannot be cleaned up: %2$s', 'Nothing has been dropped. %3$s', 'Clean-up drops the journal, which is the way back, so it waits until the way back is closed or has been gone, and for the verification period.'),
-  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again.', 'A step of the plan ran into an error; where code of the app raised it, the message says which.'),
+  ('IM041', 'step %1$s of plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Fix the cause and call again.', 'A step of the plan ran into an error; where code of the app raised it, the message says which.'),
   ('IM042', 'step %1$s of plan %2$s runs outside a transaction, over a database connection', 'npm run migrate runs it when DATABASE_URL is set, and pg_cron does after select %4$s. Or run this statement, then call again: %3$s', 'The step is marked direct: no function can do it, or it does not fit a call.'),
   ('IM043', 'finalizing plan %1$s would lose data: %2$s', 'Bring it to the new side, or accept the loss with allow_data_loss => true (--allow-data-loss).', 'The old side holds values that the new side does not.'),
   ('IM044', 'plan %2$s cannot journal rows of %1$s that entities share', 'Give the table a primary key of one column, or name the column that tells the entity.', 'Rows that no one entity owns are journaled under their own key, which has to be one column.'),
@@ -159,7 +159,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM053', 'Imago cannot be removed: plan %1$s can still be rolled back', 'Roll it back (rollback_batch until has_more is false) or end it (finalize_migration), then push again. To give the way back up: npx --no imago install --uninstall --discard-journal.', 'Removing Imago drops the journal, so it waits until everything is taken back or finalize has closed the way back.'),
   ('IM054', 'Imago cannot be removed: %1$s', 'Let it end, or end it with cancel_migration, then push again. Nothing has been removed.', 'A run is unfinished.'),
   ('IM055', 'Imago cannot be removed: the app uses it (%1$s)', 'Drop these, or have them do without, then push again. Nothing has been removed.', 'Views, functions, policies, defaults or other objects of the app stand on what would be dropped, and nothing of the app is dropped along with it.'),
-  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, mend the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, and when it is done alter role postgres reset statement_timeout; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
+  ('IM056', 'the statement of step %1$s of plan %2$s keeps failing in pg_cron', 'Look at select return_message from cron.job_run_details where jobid = %3$s, fix the cause, then schedule again. Where the statement timeout ended it: alter role postgres set statement_timeout = 0, and when it is done alter role postgres reset statement_timeout; or run it over a database connection.', 'The job that pg_cron was given for a direct step has failed several times. What it says is not repeated here: it may quote rows.'),
   ('IM057', 'plan %1$s cannot be rolled back without an index on %2$s', 'Nothing was taken back by this call. Run this outside a transaction, then call again: %3$s', 'Each row that is removed is looked up in that column, by foreign keys, too. Without an index each look-up reads the whole table. The run could not build it: the table is too large (setting index_mb), a transaction that does not end writes it, or building failed. What the end of a forward run could not build is in migration_log, with the reason.'),
   ('IM058', 'step %1$s of plan %2$s does not fit the statement timeout', 'The step was taken back whole; those before it stay done. Call over a database connection without a statement timeout; npm run migrate does so when DATABASE_URL is set.', 'A finalize or clean-up step of the plan ran into the caller''s statement timeout.'),
   ('IM060', 'plan %1$s wrote rows of %2$s that its journal has not seen: %3$s', 'Nothing of this batch was kept. Put that right (select * from imago.capture_problems(%1$L) lists what is wrong), then call retry_failed_migrations(%1$L).', 'The server counts more rows written than the capture triggers have seen. What is not in the journal could not be taken back.'),
@@ -173,9 +173,9 @@ insert into imago.error (code, message, hint, cause) values
   ('IM068', 'a row of this entity got another key while it was written', 'A trigger of the app sets the primary key of the table in the failure. Have it leave the key alone in batches, for example when (not imago.in_batch()), then call retry_failed_migrations.', 'The journal knows rows by their primary key, so what was written to such a row could not be taken back. A key that the app changes outside of batches is followed.'),
   ('IM069', 'the journal of plan %1$s is too large to follow within a call: %2$s', 'Nothing was touched. Over a database connection run: set statement_timeout = 0; select imago.follow_schema(%1$L); then call again.', 'A type, or a label of an enum, has changed, and the journaled values have to follow. That is one statement for each undo table, which for those of direct_mb (a setting) and more may not fit the statement timeout.'),
   ('IM070', 'plan %1$s uses names of before: %2$s', 'Nothing of the batch was kept. Write the new names into the function of the plan that failed (SQLSTATE %3$s.%4$s), then call retry_failed_migrations(%1$L).', 'A table or column was renamed after the plan was prepared. The journal and the way back follow by themselves; the functions that the plan''s author wrote do not.'),
-  ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Mend what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
+  ('IM071', 'the %1$s of plan %2$s cannot be read: SQLSTATE %3$s', 'Fix what it reads or calls, then call again. Rows over which a view pending stumbles are set aside by migrate_batch, each with its key and the reason.', 'A view or function of the plan has run into an error outside of a batch: while entities are counted, looked for or described.'),
   ('IM072', 'moving this entity deletes rows that cannot be brought back, or changes their keys', 'Look at the table in the failure: which trigger or rule of the app does that? Have it let Imago through, then call retry_failed_migrations. Where the plan means to delete there, imago.plan_write has to say so (deletes, deleted_entity).', 'A batch, or what it set off in the app, deleted rows of a table that the plan declares and does not declare to delete from, or rows of another entity, or changed a primary key there. No journal could bring them back with this entity.'),
-  ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Mend the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
+  ('IM073', 'step %1$s of preparing plan %2$s failed: SQLSTATE %3$s', 'The step was taken back whole; those before it stay done. Fix the cause and call again; where a run has stopped at it, call select retry_failed_migrations(%2$L) first.', 'A step of prepare ran into an error: of its own, of the app''s tables, or of an event trigger.'),
   ('IM074', 'plan %1$s cannot forget this %2$s: the row is still there, and can go back', 'Delete the row in the app first; or take it back with rollback_entity, which forgets as well. To give the way back up while it is there: forget_entity(%1$L, …, still_there => true).', 'Without its journal an entity stays migrated for good. A mistyped key must not do that to somebody.'),
   ('IM075', 'this %2$s of plan %1$s was forgotten and cannot go back', 'Nothing to be done: its journal was deleted by forget_entity. Change the row in the app instead.', 'forget_entity was called with still_there. What was written since is not taken back either: an entity goes back whole or not at all.'),
   ('IM076', 'the tables of plan %1$s have changed since it was prepared: %2$s', 'Nothing was touched. Put back what is missing; or give it up, and take back all else: select give_up_column(%3$s), which says what is lost.', 'A declared table or column was dropped, replaced, or has a type to which journaled values do not cast. What was renamed or widened is followed.'),
@@ -184,7 +184,7 @@ insert into imago.error (code, message, hint, cause) values
   ('IM079', 'the dry run of plan %1$s cannot prepare it: %2$s', 'Nothing was kept. Prepare it first, which holds each table for a moment only and moves nobody: call select prepare_migration(%1$L) until has_more is false. From then on a dry run locks no more than the rows that it moves.', 'A dry run of a plan that is not prepared prepares it inside of its own transaction, which holds the tables to its end. It gives up where others hold one of its tables, as soon as they have waited for dry_run_wait_ms, when that takes too long, and where a step cannot run inside of a transaction.'),
   ('IM080', 'another dry run is under way', 'Wait until it has ended, then call again.', 'One dry run at a time in a database: each changes settings for itself, which the others would wait for.'),
   ('IM081', 'people cannot be told by way of %1$s: this database lacks %2$s', 'Nothing was changed. Create what is missing, as docs/notify.md shows, then call select notify_migrations(%1$L) again; or let the command tell them: select notify_migrations(''driver'').', 'A way that does not work would be noticed only when nobody is told.'),
-  ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Whom it has been opened to does not drop out of progress, syncs and checks again.'),
+  ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Entities that runs have once taken do not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
   ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.');
@@ -231,7 +231,7 @@ comment on column imago.plan.external is 'The first stage is done outside of the
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
-comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. Who comes back much later begins anew.';
+comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. A caller that comes back much later begins again.';
 comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. The stage past the last one: through.';
 comment on column imago.plan.checking_key is 'Kept by the engine: up to which entity of checking_stage finalize has looked for what is pending.';
 comment on column imago.plan.checked_at is 'Kept by the engine: when no check failed, at last.';
@@ -416,7 +416,7 @@ create table imago.plan_check (
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
 comment on column imago.plan_check.id is 'Kept by the engine: number of the check.';
 comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
-comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
+comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix corrects.';
 comment on column imago.plan_check.position is 'Order of the checks.';
 comment on column imago.plan_check.name is 'Name of the check, in lower case: what answers and the log call it.';
 comment on column imago.plan_check.severity is 'error: finalize refuses, and a run says so at its end. warning: to be looked at. manual: a person has to decide.';
@@ -428,10 +428,10 @@ comment on column imago.plan_check.source is 'A check that walks: the relation w
 comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
-comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
+comment on column imago.plan_check.fix is 'Function of the plan''s schema that corrects all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
-  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),
+  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Fix each of these; the migration refuses to start until then.', 'imago.check_requirements'),
   (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it as each finding says; where that cannot be, choose a table of a schema of yours.', 'imago.check_rights'),
   (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Run the statement of each finding: it then applies to all others, and no more to the owner of the table.', 'imago.check_row_security'),
   (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.check_unprotected_tables'),
@@ -456,7 +456,7 @@ create table imago.plan_cohort (
 );
 comment on table imago.plan_cohort is 'Cohorts that a run may take first, by name: those rows of a stage for which a condition holds. Only the owner of Imago may write here, for the condition runs with the owner''s rights.';
 comment on column imago.plan_cohort.plan is 'The plan whose cohort it is.';
-comment on column imago.plan_cohort.name is 'Name of the cohort, in lower case: what whoever starts a run says.';
+comment on column imago.plan_cohort.name is 'Name of the cohort, in lower case, as it is given when a run is started.';
 comment on column imago.plan_cohort.stage is 'The stage whose rows the condition picks. A stage for which no cohort has a row waits until a run takes all.';
 comment on column imago.plan_cohort.condition is 'SQL: a condition over a row of the stage''s table, which is called source: source.country = ''CH''. Null counts as false.';
 
@@ -467,7 +467,7 @@ create table imago.cohort_taken (
   keys text[] not null default '{}',
   names text[] not null default '{}'
 );
-comment on table imago.cohort_taken is 'Whom runs forward of a plan take, where that is not all: a percentage, keys and named cohorts together. No row: all. Outlives the run, so that an option left out never means more than was asked for.';
+comment on table imago.cohort_taken is 'Which entities runs forward of a plan take, where that is not all: a percentage, keys and named cohorts together. No row: all. Outlives the run, so that an option left out never means more than was asked for.';
 comment on column imago.cohort_taken.percent is 'Of the first stage that walks a table: by a hash of the key, so that who is in 10 % is in 20 %, too.';
 comment on column imago.cohort_taken.keys is 'Of the first stage that walks a table: these entities.';
 comment on column imago.cohort_taken.names is 'Cohorts of imago.plan_cohort.';
@@ -590,7 +590,7 @@ comment on column imago.lane.by_block is 'Walked in the order in which rows lie 
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
-comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
+comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is still pending does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
 comment on column imago.lane.entity_wal is 'Bytes of write-ahead log that an entity of this lane took lately, at most: how many fit into what a slot may still keep.';
 comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';
@@ -685,7 +685,7 @@ create table imago.throttle (
   set_at timestamptz not null default clock_timestamp(),
   check ((hours_from is null) = (hours_to is null) and (hours_from is null) = (time_zone is null))
 );
-comment on table imago.throttle is 'What operators ask of the runs of a plan, set by throttle_migration: it holds for every run, whoever drives it.';
+comment on table imago.throttle is 'What operators ask of the runs of a plan, set by throttle_migration: it holds for every run, no matter who drives it.';
 comment on column imago.throttle.hours_from is 'Runs work from this time of the day on; null: at any time.';
 comment on column imago.throttle.hours_to is 'Runs work until this time of the day; earlier than hours_from, it is that of the next day.';
 comment on column imago.throttle.time_zone is 'Where hours_from and hours_to are meant.';
@@ -787,7 +787,7 @@ comment on column imago.claimed_entity.lane_pass is 'With lane_number: the lane 
 comment on column imago.claimed_entity.token is 'Of the claim that it was handed out by; null: it is to be handed out again.';
 comment on column imago.claimed_entity.row_hash is 'Of the row as it was handed out: where that has changed since, what comes back is not written.';
 comment on column imago.claimed_entity.claims is 'How often it was handed out.';
-comment on column imago.claimed_entity.expires_at is 'From then on it is handed out to whoever asks.';
+comment on column imago.claimed_entity.expires_at is 'From then on it is handed out to anyone who asks.';
 create index claimed_entity_token_idx on imago.claimed_entity (token);
 
 -- imago.batch
@@ -811,7 +811,7 @@ comment on table imago.batch is 'One row per sub-batch, written in its own trans
 comment on column imago.batch.plan is 'Plan of the run. The setting imago.batch names it, so that triggers of other plans know that the batch is not theirs.';
 comment on column imago.batch.run is 'No foreign key: each write of the app that a sync follows would lock the row of the run.';
 comment on column imago.batch.path is 'Who moved: a pass of the lanes (main, late), finish, window, entity, external, sync, or fix.';
-comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it mended. No foreign key, for the same reason.';
+comment on column imago.batch.plan_check is 'Of a fix: the check (imago.plan_check) whose findings it fixed. No foreign key, for the same reason.';
 create index batch_run_idx on imago.batch (run, id);
 create index batch_window_idx on imago.batch (run) where path = 'window';
 
@@ -892,7 +892,7 @@ comment on column imago.stray_row.plan is 'No foreign key: a write of the app wo
 comment on column imago.stray_row.relation is 'As the plan declares it.';
 comment on column imago.stray_row.stage is 'Stage of the plan that the entities of the relation belong to.';
 comment on column imago.stray_row.row_key is 'The key of the row, as it is now.';
-comment on column imago.stray_row.entity is 'Whom the journal names.';
+comment on column imago.stray_row.entity is 'The entity that the journal names.';
 create index stray_row_key_idx on imago.stray_row (plan, relation, row_key);
 create index stray_row_entity_idx on imago.stray_row (plan, stage, entity);
 
@@ -929,7 +929,7 @@ create table imago.notice (
 );
 comment on table imago.notice is 'A word to people about a run, one row for each way that it goes. It is written with what it tells of, and sent at least once.';
 comment on column imago.notice.event is 'A run came into another state, was held for long, or set its first entity aside; or somebody tries the way.';
-comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by whoever drives the run. realtime: a message of Supabase Realtime.';
+comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by the driver of the run. realtime: a message of Supabase Realtime.';
 comment on column imago.notice.detail is 'Names, codes and counts; never keys or values of rows.';
 comment on column imago.notice.due_at is 'Not sent again before; while a driver has it, it is nobody else''s.';
 comment on column imago.notice.request is 'Of the way net: the number that pg_net gave the last request.';
@@ -1075,11 +1075,11 @@ done: all of the keys are resolved; for the end of a run, the run has ended.
 time: the budget of the call, in milliseconds or sub-batches, is used up.
 working: something was done, or another caller was faster; there is more to do.
 yield: a transition waits for the run.
-rate: max_per_second is used up, or other callers hold what is left of it.
+rate: max_per_second is used up, or other callers hold the rest of it.
 busy: another caller holds what this one needs.
 deferred: somebody holds a lock; try again in a moment.
 timeout: the statement timeout came; the next call takes fewer at once.
-incomplete: what is left, or looking for it, does not fit a call: the late pass goes over all once more.
+incomplete: the remaining entities, or looking for them, do not fit a call: the late pass goes over all once more.
 external: the stage is done outside, by a driver that claims its entities.
 claimed: others have claimed all that is left of an external stage.
 built: an index was built, and writers of its table wait for the end of the call.
@@ -1253,7 +1253,7 @@ returns jsonb
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -1406,7 +1406,7 @@ returns bigint
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return case
@@ -1427,7 +1427,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  -- What was noted for later than now was noted before the clock was put back: the slot begins anew.
+  -- What was noted for later than now was noted before the clock was put back: the slot begins again.
   return case when spent_until > at + interval '1 minute' then 1 else greatest(0, least(1, extract(epoch from at - spent_until))) end;
 end
 $$;
@@ -1505,7 +1505,7 @@ begin
     limit 1;
   end if;
   path := coalesce(path, array_to_string(array['"$user"', 'public', 'extensions'], ', '));
-  -- Temporary tables come last: whoever makes one named like a table of the app would otherwise be read and written in its place.
+  -- Temporary tables come last: one that is named like a table of the app would otherwise be read and written in its place.
   return path || case when path ~ '\mpg_temp\M' then '' else ', pg_temp' end;
 end
 $$;
@@ -1720,7 +1720,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return exists (
@@ -2133,7 +2133,7 @@ begin
   perform imago.build_walk(plan_name, o.stage, o.relation) from imago.walked_only(plan_name) o where o.is_installed;
 end
 $$;
-comment on function imago.build_captures(text) is 'Generates the trigger functions by which a plan journals anew, by its tables as they are now.';
+comment on function imago.build_captures(text) is 'Generates again the trigger functions by which a plan journals, for its tables as they are now.';
 
 -- imago.build_fill
 create or replace function imago.build_fill(sync imago.plan_sync, plan imago.plan)
@@ -2177,7 +2177,7 @@ declare
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
-    -- One builder at a time; whoever was before us may have built it.
+    -- One builder at a time; the one before us may have built it.
     perform from imago.plan_write w where w.id = write_id for update;
     if exists (select from imago.unindexed_tables(relation, column_name)) then
       execute format('lock table %s in share mode', relation);
@@ -2504,7 +2504,7 @@ returns timestamptz
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   timeout constant interval := current_setting('statement_timeout')::interval;
@@ -2650,14 +2650,14 @@ as $$
     case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
       else format('%s: %s', case when g.tgenabled = 'D' then 'is disabled' else 'fires for replicas only' end,
         case when w.kind = 'walk' then 'the journal does not follow keys that the app changes' else 'batches write without a journal' end) end,
-    case when g.oid is null then 'Pause the migration; roll back and start again to have it installed anew.'
+    case when g.oid is null then 'Pause the migration; roll back and start again to have it installed again.'
       else format('alter table %s enable trigger %I;', w.table_oid::pg_catalog.regclass, g.tgname) end
   from wanted w
   left join pg_catalog.pg_trigger g on g.tgrelid = w.table_oid and g.tgfoid = pg_catalog.to_regprocedure(w.routine)
     and (w.kind <> 'guard' or g.tgname = w.name)
   where g.oid is null or g.tgenabled not in ('O', 'A')
   union all
-  select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
+  select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed again.'
   from (select distinct w.relation, w.kind, w.routine from wanted w) w
   join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
   where w.kind in ('update', 'insert', 'delete') and strpos(p.prosrc, '_seen') = 0
@@ -2762,7 +2762,7 @@ as $$
       'object', format('trigger %I on %s', tgname, relation),
       'message', format('calls %s for %s on %s%s', routine, level, events,
         case when calls not in ('{}', array[routine]) then format(', and by it to the outside: %s', array_to_string(calls, ', ')) end),
-      'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
+      'hint', case when guards then 'It raises exceptions: a dry run shows which entities it refuses. ' else '' end
         || 'Side effects stay after a rollback; see triggers and side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
     'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only),
       'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))
@@ -2981,11 +2981,11 @@ begin
   if result is not null then
     within := imago.cohort_sql(imago.plan_at_stage(imago.find_plan(plan_check.plan), plan_check.stage), 'found.entity');
   end if;
-  -- Whom runs do not take yet has nothing that could be wrong with it.
+  -- An entity that runs do not take yet has nothing that could be wrong with it.
   return case when within <> 'true' then format('select found.* from (%s) found where found.entity is null or %s', rtrim(result, E' ;\n\t'), within) else result end;
 end
 $$;
-comment on function imago.check_sql(imago.plan_check) is 'SQL listing key and entity of what a check finds, of whom runs take; null where this app has no such tables or columns.';
+comment on function imago.check_sql(imago.plan_check) is 'SQL that lists what a check finds among the entities that runs take: key and entity. Null where this app has no such tables or columns.';
 
 -- imago.check_transactions
 create or replace function imago.check_transactions(plan imago.plan)
@@ -3075,7 +3075,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- A few minutes: whoever finalizes in one go need not check twice, whoever comes back next week must.
+  -- A few minutes: you need not check twice when you finalize in one go, and must when you come back next week.
   select coalesce(plan.checked_at > clock_timestamp() - interval '5 minutes', false)
     and not exists (
       select from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize' and s.done_at > plan.checked_at)
@@ -3159,7 +3159,7 @@ begin
   return claim;
 end
 $$;
-comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: whoever else calls finds the rest.';
+comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: other callers find the rest.';
 
 -- imago.claim_entities
 create or replace function imago.claim_entities(plan_name text, size integer, lease_ms integer, run_id bigint)
@@ -3540,7 +3540,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   delete from imago.failure f
@@ -3586,7 +3586,7 @@ begin
   return true;
 end
 $$;
-comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find what is left.';
+comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find the remaining entities.';
 
 -- imago.close_table
 create or replace function imago.close_table(relation text)
@@ -3636,7 +3636,7 @@ as $$
   from imago.cohort_taken t
   where t.plan = plan_name
 $$;
-comment on function imago.cohort_json(text) is 'Whom runs forward of a plan take: the percentage, the number of keys and the names of cohorts. Null: all.';
+comment on function imago.cohort_json(text) is 'Which entities runs forward of a plan take: the percentage, the number of keys and the names of cohorts. Null: all.';
 
 -- imago.cohort_share
 create or replace function imago.cohort_share(staged imago.plan)
@@ -3988,7 +3988,7 @@ as $$
     case when pg_catalog.to_regclass(imago.plan_object(plan, 'concerned')) is not null then imago.plan_object(plan, 'concerned') end,
     case when pg_catalog.to_regclass(plan.source) is not null then plan.source end)
 $$;
-comment on function imago.concerned_rows(imago.plan) is 'The relation that lists whom a stage of a plan concerns. Its view concerned where it has one, else the table that it walks; null when that has gone.';
+comment on function imago.concerned_rows(imago.plan) is 'The relation that lists the entities that a stage of a plan concerns. Its view concerned where it has one, else the table that it walks; null when that has gone.';
 
 -- imago.conclude_run
 create or replace function imago.conclude_run(run imago.run)
@@ -4038,7 +4038,7 @@ returns bigint
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -4133,7 +4133,7 @@ create or replace function imago.count_set_aside(
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   with aside as (
@@ -4186,11 +4186,11 @@ begin
     where r.plan = staged.name and t.stage = staged.stage and t.counted is not null
     order by t.run desc limit 1;
     total := case
-      -- Who has walked it all knows better than the planner whom the plan concerns.
+      -- A run that has walked it all knows better than the planner which entities the plan concerns.
       when noted.stated_rows = source_rows then noted.counted
       when noted.run is not null then source_rows * noted.counted / noted.walked
       when is_whole then source_rows
-      -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+      -- As a share: the planner takes a table whose rows were rewritten for a larger one, and the view along with it.
       else source_rows * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source))) end;
     outside := total - round(total * imago.cohort_share(staged));
     total := total - outside;
@@ -4247,7 +4247,7 @@ as $$
 declare
   result constant timestamptz := greatest(
     pg_catalog.pg_postmaster_start_time(),
-    -- After a crash all statistics begin anew, also where the server's first process has survived.
+    -- After a crash all statistics begin again, also where the server's first process has survived.
     pg_catalog.pg_stat_get_bgwriter_stat_reset_time(),
     pg_catalog.pg_stat_get_db_stat_reset_time((select d.oid from pg_catalog.pg_database d where d.datname = current_database())));
 begin
@@ -4607,7 +4607,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -4698,7 +4698,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew for each index of a table.
+-- Not plain SQL, which would be planned again for each index of a table.
 as $$
 declare
   -- Not the name that a statement of the app would give it: what bears it is ours, and what is left of it when a build is interrupted.
@@ -4900,7 +4900,7 @@ as $$
 begin
   perform set_config('lock_timeout', imago.setting_number('ddl_lock_timeout_ms')::text, true);
   execute format('lock table %s in access exclusive mode', relation);
-  -- Whoever was building it meanwhile has ended, and may have succeeded.
+  -- A session that was building it meanwhile has ended, and may have succeeded.
   if exists (select from pg_catalog.pg_index i where i.indexrelid = pg_catalog.to_regclass(invalid_index) and not i.indisvalid) then
     execute format('drop index %s', invalid_index);
     perform imago.write_log(plan_name, null, 'warning', 'direct', jsonb_build_object('step', step, 'dropped', invalid_index));
@@ -4978,7 +4978,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.drop_trigger_function(regprocedure) is 'Drops a trigger function of ours with all of its triggers. Those on tables of others, too: only the owner of a table may drop a trigger on it, but whoever owns a function may drop what depends on that. Waits for the tables as long as lock_timeout allows.';
+comment on function imago.drop_trigger_function(regprocedure) is 'Drops a trigger function of ours with all of its triggers. Those on tables of others, too: only the owner of a table may drop a trigger on it, but the owner of a function may drop what depends on the function. Waits for the tables as long as lock_timeout allows.';
 
 -- imago.drop_undo
 create or replace function imago.drop_undo(plan_name text)
@@ -5254,7 +5254,7 @@ returns numeric
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -5679,7 +5679,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -5819,7 +5819,7 @@ begin
     migrated := 0;
   elsif run.late_only or run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
     if run.cohort is not null then
-      -- Whom it concerns is known by whom it has moved; how large a share of all they are is an estimate.
+      -- The entities that it concerns are known from those that it has moved; their share of all is an estimate.
       migrated := (imago.walked_figures(run, staged, total, source_rows, aside)).migrated;
       total := migrated + aside;
     end if;
@@ -5854,7 +5854,7 @@ begin
   if pg_catalog.to_regclass(pending) is null then
     return round(rows * imago.cohort_share(staged));
   end if;
-  -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+  -- As a share: the planner takes a table whose rows were rewritten for a larger one, and the view along with it.
   return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))) * imago.cohort_share(staged));
 end
 $$;
@@ -5979,7 +5979,7 @@ declare
 begin
   answer := imago.run_error_checks(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
-    -- It may have been mended since that was counted: begin anew.
+    -- It may have been fixed since that was counted: begin again.
     answer := imago.run_error_checks(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
@@ -5988,7 +5988,7 @@ begin
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.' || coalesce((
+      'Call validate_migration to see what is wrong and what fixes it.' || coalesce((
         select ' ' || string_agg(distinct h.hint, ' ') from jsonb_array_elements(answer -> 'failing') f
         cross join lateral jsonb_array_elements_text(f -> 'hints') h(hint)), ''));
   end if;
@@ -7208,9 +7208,9 @@ begin
     select k.code, format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct coalesce(f.entity, 'null')), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
-      ('failed', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('too_large', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('deferred', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('failed', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('too_large', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('deferred', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
       ('unreachable', 'unreachable', 'pending, but not in the table that the plan walks',
        'Give these rows an entity that is there, or have the plan''s view pending leave them out; then call retry_failed_migrations, then migrate_batch.'),
       ('held', 'held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),
@@ -7656,7 +7656,7 @@ begin
   by_app := false;
   by_engine := false;
   for frame in select f.* from imago.error_frames(context, plan) f order by f.number loop
-    -- What a capture trigger refuses is the doing of whoever wrote the rows.
+    -- What a capture trigger refuses is the doing of the code that wrote the rows.
     continue when raised_by is null and find_raiser.sqlstate = 'IM072' and frame.schema_name = 'imago_undo';
     is_engine := frame.schema_name in ('imago', 'imago_undo');
     if raised_by is null then
@@ -7838,7 +7838,7 @@ returns text
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -7959,7 +7959,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: what is left, or looking for it, does not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: the remaining entities, or looking for them, do not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
 
 -- imago.fired_triggers
 create or replace function imago.fired_triggers(plan_name text, written jsonb)
@@ -8087,7 +8087,7 @@ set search_path = ''
 as $$
   select bytes < imago.setting_number('index_mb') * 1048576::bigint and ms <= imago.setting_number('hold_ms')
 $$;
-comment on function imago.fits_call(bigint, numeric) is 'Whether an index on a table of this size is built by a call, whoever writes. Nobody is expected to wait for longer than hold_ms.';
+comment on function imago.fits_call(bigint, numeric) is 'Whether an index on a table of this size is built by a call, even while others write. Nobody is expected to wait for longer than hold_ms.';
 
 -- imago.fitting_size
 create or replace function imago.fitting_size(lane imago.lane, deadline timestamptz, is_quiet boolean)
@@ -8199,7 +8199,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call. Whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
+comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call. A caller that asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
 
 -- imago.fix_piece
 create or replace function imago.fix_piece(
@@ -8282,7 +8282,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what is left of it.';
+comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what remains of it.';
 
 -- imago.fixable_entities
 create or replace function imago.fixable_entities(
@@ -8444,7 +8444,7 @@ begin
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (select chr(1) || b from unnest(becomes) b);
 end
 $$;
-comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, who is set aside and whom runs take by key follow entities whose keys have changed.';
+comment on function imago.follow_entities(text, integer, text[], text[]) is 'Follows entities whose keys have changed: in a stage''s journal, among those set aside, and in cohorts by key.';
 
 -- imago.follow_keys
 create or replace function imago.follow_keys(plan_name text)
@@ -9183,7 +9183,7 @@ begin
   end if;
   begin
     entity := imago.canonical_key(staged, entity);
-    -- Whoever moves it just now is waited for.
+    -- A caller that is moving it just now is waited for.
     is_there := imago.lock_entities(staged, array[entity]) <> '{}';
   exception
     when data_exception then
@@ -9738,7 +9738,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return write.inserts and write.deletes and not exists (select from imago.referencing_columns(write.plan, write.relation));
@@ -9758,7 +9758,7 @@ as $$
       -- A rate that is used up is there again in a moment.
       or answer ->> 'status' = 'waiting' and (answer #>> '{health,share}')::numeric > 0, false)
 $$;
-comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: whoever drives a plan calls again as soon as the answer says.';
+comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: the driver calls again as soon as the answer says.';
 
 -- imago.gone_entities
 create or replace function imago.gone_entities(staged imago.plan, estimated boolean)
@@ -9792,7 +9792,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -9852,7 +9852,7 @@ as $$
   )
   select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass),
     format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
-    format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
+    format('A dry run shows which entities it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
   from written w
   cross join lateral imago.written_tables(w.relation::text) r
   join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0
@@ -10071,7 +10071,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   tables oid[] := array[relation];
@@ -10103,7 +10103,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return exists (
@@ -10168,7 +10168,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -10220,7 +10220,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -10320,7 +10320,7 @@ returns setof regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -10352,7 +10352,7 @@ exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', plan_name);
 end
 $$;
-comment on function imago.hold_plan(text) is 'Holds a plan alone: no other caller opens a run, or says whom runs take. IM016 when others take too long.';
+comment on function imago.hold_plan(text) is 'Holds a plan alone: no other caller opens a run, or says which entities runs take. IM016 when others take too long.';
 
 -- imago.hold_reason
 create or replace function imago.hold_reason(plan text)
@@ -10398,7 +10398,7 @@ begin
     ends_at := at + make_interval(secs => seconds);
     return;
   end if;
-  -- The window that is open, or else the next one; of an open one only what is left.
+  -- The window that is open, or else the next one; of an open one only the remaining part.
   if imago.is_open(throttle, at) then
     opened := case when opened > clock then opened - interval '1 day' else opened end;
     rest := seconds + extract(epoch from clock - opened);
@@ -10565,7 +10565,7 @@ returns pg_catalog.regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -10600,7 +10600,7 @@ returns setof imago.problem
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -10694,7 +10694,7 @@ begin
         imago.trigger_name(write.plan, 'delete'), written, write.undo_table || '_delete');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
-    -- each such row, and each would prepare the condition anew, which takes longer than they do.
+    -- each such row, and each would prepare the condition again, which takes longer than they do.
     execute format(
       'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
          execute function imago_undo.%I()', imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');
@@ -11443,7 +11443,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -11496,7 +11496,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   called record;
@@ -11566,7 +11566,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew each time that the app changes a key.
+-- Not plain SQL, which would be planned again each time that the app changes a key.
 as $$
 begin
   return exists (
@@ -11636,7 +11636,7 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return exists (
@@ -11759,7 +11759,7 @@ returns table (ordinal integer, name text, type text, kept text, comparable bool
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -11816,7 +11816,7 @@ returns text
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -11969,7 +11969,7 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   -- A plain type is of PostgreSQL itself, and named without a schema.
@@ -12005,7 +12005,7 @@ language plpgsql
 immutable
 strict
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return case when key_column like '{%}' then key_column::text[] else array[key_column] end;
@@ -12172,7 +12172,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -12293,7 +12293,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew for each row of a check.
+-- Not plain SQL, which would be planned again for each row of a check.
 as $$
 begin
   return (
@@ -12312,7 +12312,7 @@ returns imago.run
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each write of the app.
+-- Not plain SQL, which would be planned again at each write of the app.
 as $$
 begin
   return (
@@ -12483,7 +12483,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';
+comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: a transaction that is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';
 
 -- imago.lock_last_run
 create or replace function imago.lock_last_run(plan_name text)
@@ -12769,7 +12769,7 @@ begin
     written := imago.writes_counted(run.plan, own => false);
     others := written - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
     if written < seen.counted or seen.counting_since is distinct from server_since then
-      -- The server counts anew, as after a crash: what was seen before is no measure any more.
+      -- The server counts from zero again, as after a crash: what was seen before is no measure any more.
       seen.others_written := null;
     end if;
     update imago.health h set
@@ -12881,7 +12881,7 @@ as $$
          select from imago.plan p cross join lateral imago.plan_stages(p) s
          where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
   union all
-  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s anew',
+  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s again',
     f.type, f.field, s.key_type, f.field_type, imago.plan_object(s, 'pending'))
   from imago.plan p cross join lateral imago.plan_stages(p) s cross join lateral imago.unlike_fields(s) f
   where p.name = plan_name
@@ -12922,7 +12922,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew in each batch.
+-- Not plain SQL, which would be planned again in each batch.
 as $$
 begin
   return exists (
@@ -12939,7 +12939,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew in each batch.
+-- Not plain SQL, which would be planned again in each batch.
 as $$
 begin
   return exists (
@@ -13201,7 +13201,7 @@ returns table (
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -13777,7 +13777,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return exists (select from imago.written_tables(write.relation) t where imago.has_app_trigger(t))
@@ -13818,11 +13818,11 @@ declare
 begin
   select t.* into taken from imago.cohort_taken t where t.plan = next_cohort.plan.name;
   if run.id is null and (last.id is null or last.direction = 'rollback' and last.state = 'succeeded') then
-    -- Nobody is moved: it begins anew.
+    -- Nobody is moved: it begins again.
     return wanted;
   end if;
   if wanted.percent is distinct from 100 and (taken.plan is null or wanted.percent < taken.percent) then
-    -- Whoever drives a run says at each call what it was begun with.
+    -- The driver of a run says at each call what the run was begun with.
     if not driven then
       perform imago.raise_error('IM085', plan.name, imago.cohort_text(taken), imago.cohort_text(wanted));
     end if;
@@ -13834,7 +13834,7 @@ begin
   return case when taken.plan is null then taken else wanted end;
 end
 $$;
-comment on function imago.next_cohort(imago.plan, jsonb, boolean) is 'Whom runs of a plan take once a caller has asked for a cohort: those whom they took, and these. IM085 where that would be fewer, unless nobody is moved or the caller drives a run that has gone on.';
+comment on function imago.next_cohort(imago.plan, jsonb, boolean) is 'What runs of a plan take once a caller has asked for a cohort: what they took before, and this cohort. IM085 where that would be fewer, unless nobody is moved or the caller drives a run that has gone on.';
 
 -- imago.next_rows
 create or replace function imago.next_rows(run imago.run, plan imago.plan, lane imago.lane, out keys text[], out places text[], out rows bigint)
@@ -13880,7 +13880,7 @@ begin
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;
-comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';
+comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them, or all that remain. Null at the end of the lane.';
 
 -- imago.next_size
 create or replace function imago.next_size(size integer, took interval, fixed_size integer)
@@ -13888,7 +13888,7 @@ returns integer
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   -- A quarter of a short statement timeout at most: call_deadline begins no sub-batch that could not end in time.
@@ -14369,7 +14369,7 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (select string_to_array(s.value, ',') from imago.setting s where s.name = 'notify');
@@ -14511,7 +14511,7 @@ begin
   end if;
   loop
     last := imago.last_run(plan_name);
-    -- Whoever has created a run and not committed it yet is waited for, a bounded time.
+    -- A caller that has created a run and not committed it yet is waited for, a bounded time.
     begin
       perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
       insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, cohort, late_only)
@@ -14666,9 +14666,9 @@ returns boolean
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each call.
+-- Not plain SQL, which would be planned again at each call.
 as $$
 begin
   return exists (
@@ -14751,7 +14751,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -14817,7 +14817,7 @@ as $$
       where r.pronamespace = pg_catalog.to_regnamespace(quote_ident(s.plan)) and r.proname = s.routine), '') as text) does
   where does.text ~* '\mdrop\s+(table|column|view)\M' and position(c.relname in does.text) > 0
 $$;
-comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column or table, or drops what is walked. Whoever prepares second is told.';
+comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column or table, or drops what is walked. The plan that prepares second is told.';
 
 -- imago.own_schemas
 create or replace function imago.own_schemas()
@@ -14909,7 +14909,7 @@ begin
   -- The rest of the time is slept by the caller, never in the transaction.
   rest_ms := least(5000, ceil(1000 * extract(epoch from clock_timestamp() - started) * (1 / share - 1)));
   if others_write then
-    -- Whoever calls: more callers do not make less rest. Who works at the same time has the row, and rests for both.
+    -- For all callers: more of them do not make less rest. A caller that works at the same time has the row, and rests for both.
     update imago.health h set rest_until = clock_timestamp() + make_interval(secs => rest_ms / 1000.0)
     from (select f.run from imago.health f where f.run = pause_fields.run.id for update skip locked) free
     where h.run = free.run;
@@ -15192,7 +15192,7 @@ set search_path = ''
 as $$
   select pg_catalog.hashtextextended('imago ' || purpose || ' ' || plan_name, 0)
 $$;
-comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick, schedule, finalize or dry_run. tick for the one tick that works, schedule for whoever decides whether its job stays, finalize for the one caller that finalizes or cleans up, dry_run (of all plans: no name) for the one dry run.';
+comment on function imago.plan_lock_key(text, text) is 'Key of an advisory lock on a plan: tick, schedule, finalize or dry_run. tick for the one tick that works, schedule for the one that decides whether its job stays, finalize for the one caller that finalizes or cleans up, dry_run (of all plans: no name) for the one dry run.';
 
 -- imago.plan_object
 create or replace function imago.plan_object(plan imago.plan, name text)
@@ -15200,7 +15200,7 @@ returns text
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return format('%I.%I', plan.name, name || case when plan.stage > 1 then '_' || plan.stage else '' end);
@@ -15236,7 +15236,7 @@ returns setof regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -15259,7 +15259,7 @@ returns setof imago.plan
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -15492,7 +15492,7 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -15839,7 +15839,7 @@ begin
     array_agg(a.pid) filter (
       where a.state = 'active' and a.datid = d.oid and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
         and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')) as active,
-    -- Of whom nothing is shown may wait for us, too.
+    -- A session of which nothing is shown may wait for us, too.
     coalesce(bool_or(a.wait_event_type = 'Lock' or a.backend_type is null), false) as waits,
     (array_agg(row('transaction', a.pid, extract(epoch from clock_timestamp() - a.xact_start), null)::imago.measurement order by a.xact_start)
       filter (where a.xact_start is not null and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'))[1] as oldest
@@ -16106,7 +16106,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -16125,7 +16125,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -16638,7 +16638,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan anew, by its tables as they are now.';
+comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan again, for its tables as they are now.';
 
 -- imago.recent_rate
 create or replace function imago.recent_rate(run imago.run)
@@ -16821,7 +16821,7 @@ returns table (relation text, columns text[], target_columns text[], pointing im
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -16881,9 +16881,9 @@ set search_path = ''
 as $$
   -- What stops a run for good stops nothing here: there is no run to be retried or rolled back.
   select case when error ->> 'code' is not null then error || jsonb_build_object('hint', case error ->> 'code'
-    when 'IM020' then 'Nothing was kept. The failures of this answer say who, and why: mend the cause, then try again.'
+    when 'IM020' then 'Nothing was kept. The failures of this answer say who, and why: fix the cause, then try again.'
     when 'IM060' then format('Nothing was kept. Put that right (select * from imago.capture_problems(%L) lists what is wrong), then try again.', plan.name)
-    else 'Nothing was kept. Mend the cause, then try again.' end) else error end
+    else 'Nothing was kept. Fix the cause, then try again.' end) else error end
 $$;
 comment on function imago.rehearsal_error(imago.plan, jsonb) is 'The error that a rehearsal ended with, with a remedy that fits: nothing of it is there any more.';
 
@@ -17131,7 +17131,7 @@ begin
     elsif staged.external then
       reason := 'external';
     elsif answer is null or reason in ('complete', 'time', 'locked', 'external') and (mode = 'sample' or clock_timestamp() < ends_at) then
-      -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
+      -- A stage without lanes has not begun: remaining entities of those that were cut short are not looked for.
       delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
       if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
         perform imago.cut_lanes(run, staged);
@@ -17494,7 +17494,7 @@ begin
     where i.validation = validation_id and i.found > 0 and c.fix is not null and i.error is null) then
     return false;
   end if;
-  -- Walked once more: what has a fix is fixed, what has none is counted again, for the fixes may have mended it.
+  -- Walked once more: what has a fix is fixed. What has none is counted again, for a fix of another check may have removed it.
   update imago.validation_check i set
     done = false, cursor_key = null, size = least(i.size, 1000), total = i.total + i.checked, remaining = 0,
     facts = case when c.counts then '{}' else i.facts end
@@ -17518,7 +17518,7 @@ as $$
     moved_before = (select sum(late.moved) from imago.lane late where late.run = run_id and late.pass = 'late')
   where l.run = run_id and l.pass = 'late'
 $$;
-comment on function imago.reopen_late_lanes(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
+comment on function imago.reopen_late_lanes(bigint) is 'Has the late lanes walked once more, because looking for remaining entities does not fit one call.';
 
 -- imago.reopen_plan
 create or replace function imago.reopen_plan(plan_name text, direction text)
@@ -17531,7 +17531,7 @@ begin
   -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
   perform from imago.plan p where p.name = plan_name for share;
   perform imago.expect_not_finalized(plan_name, direction);
-  -- Finalize begins anew after this run, with the same idempotent steps.
+  -- Finalize begins again after this run, with the same idempotent steps.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
   where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
   update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null
@@ -17644,7 +17644,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.resolve_moves(imago.plan_write, text[], jsonb) is 'For each row of a declared write whose identity has changed: its key and its entity before and after the statement. is_certain: no other row was given that key; is_there: it is in the table; entities: whom its journal may name.';
+comment on function imago.resolve_moves(imago.plan_write, text[], jsonb) is 'For each row of a declared write whose identity has changed: its key and its entity before and after the statement. is_certain: no other row was given that key; is_there: it is in the table; entities: those that its journal may name.';
 
 -- imago.rest_remedy
 create or replace function imago.rest_remedy(plan_name text)
@@ -18015,7 +18015,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   keys text := imago.each_column('j.key_%1$s', write.relation, write.key_columns);
@@ -18250,7 +18250,7 @@ returns numeric
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each call.
+-- Not plain SQL, which would be planned again at each call.
 as $$
 begin
   return (
@@ -18266,7 +18266,7 @@ returns bigint
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -18281,9 +18281,9 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -18372,7 +18372,7 @@ begin
   if not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends then
     return;
   end if;
-  -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
+  -- Unlike a tick it waits out what holds the run: somebody is watching it.
   pause := least((answer ->> 'retry_after_ms')::integer / 1000.0, coalesce(extract(epoch from ends - clock_timestamp()), 3600));
 end
 $$;
@@ -18461,7 +18461,7 @@ returns bigint
 language plpgsql
 immutable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return pg_catalog.hashtextextended('imago run ' || run_id, 0);
@@ -18765,7 +18765,7 @@ declare
   step record;
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
-  -- Whoever is building, this job or somebody else, is waited for.
+  -- Another builder, this job or somebody else, is waited for.
   if not step.building then
     if step.invalid_index is not null then
       perform imago.drop_invalid_index(step.relation, step.invalid_index, plan_name, step.name);
@@ -18790,7 +18790,7 @@ declare
   index record;
 begin
   select d.* into index from imago.direct_index(plan_name, false) d;
-  -- Whoever is building, this job or somebody else, is waited for.
+  -- Another builder, this job or somebody else, is waited for.
   if index.building is not false then
     return;
   end if;
@@ -18825,7 +18825,7 @@ returns table (relation text, name text, number integer, kind text, becomes text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -18953,7 +18953,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   notice imago.notice;
@@ -19152,7 +19152,7 @@ returns integer
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -19262,7 +19262,7 @@ begin
     case when link <> '{}' then format(' or exists (select from %s s where %s)', source, (
       select string_agg(format('s.%I = %s.%I', l.value, relation, l.key), ' and ') from jsonb_each_text(link) l)) end);
   execute format('comment on policy %I on %s is %L', imago.source_policy(), relation,
-    format('Made by Imago: a row is visible to whom its row of %s is.', source));
+    format('Made by Imago: a row is visible to those who see its row of %s.', source));
 
   for reader in select g.* from imago.grantees(source) g loop
     if reader.reads_all then
@@ -19279,7 +19279,7 @@ begin
   end loop;
 end
 $$;
-comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is for whom the source shows all rows. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
+comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is shown to those who see all rows of the source. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
 
 Example: select imago.show_as(''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"name": ["display_name", "username"], "bio": ["bio"]}'')';
 
@@ -19357,7 +19357,7 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -19391,7 +19391,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -19496,7 +19496,7 @@ begin
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
-    -- Whoever says so asks for another try.
+    -- Code that raises one of these asks for a retry.
     when error.sqlstate ~ '^40[^I]' or error.sqlstate in ('55P03', '55006') then 'blocked'
     when raiser.by_app then 'bad'
     when error.sqlstate = '57014' then 'timeout'
@@ -19613,7 +19613,7 @@ begin
   for staged in select s.* from imago.plan_stages(plan) s order by s.stage loop
     stage := staged.stage;
     is_prepared := pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null;
-    -- Whom the plan concerns is known when prepare has made its views.
+    -- Which entities the plan concerns is known when prepare has made its views.
     is_estimate := estimated or plan.closed_at is null and not is_prepared;
     total := null;
     pending := null;
@@ -19621,7 +19621,7 @@ begin
     begin
       select c.total, c.source_rows, c.outside into total, source_rows, outside from imago.count_source(staged, estimated) c;
       if not run.backup and run.direction = 'forward' and (imago.deleting_write(staged)).id is not null then
-        -- No journal knows whom it has deleted.
+        -- No journal knows what it has deleted.
         total := total + imago.moved_by_runs(plan.name, 'forward', stage, null, run.id);
       end if;
       if plan.closed_at is not null then
@@ -19716,7 +19716,7 @@ returns setof imago.plan_write
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return query
@@ -19801,7 +19801,7 @@ begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
   if run.id is null or run.direction = 'forward' then
-    -- One caller at a time turns round; whoever waited for that, or for all of the rollback, is no caller for another one.
+    -- One caller at a time turns round. One that waited for that, or for all of the rollback, does not ask for another one.
     last := imago.lock_last_run(plan_name);
     if caused_by is null and last.direction = 'rollback' and last.state in ('succeeded', 'failed')
        and (last.id <> seen.id or last.finished_at > statement_timestamp()) then
@@ -19858,7 +19858,7 @@ begin
     total = (select sum(s.total) from imago.run_stage s where s.run = run_id), dead_before = dead
   where r.id = run_id;
   insert into imago.health (run) values (run_id);
-  -- What is usual is measured anew for each run.
+  -- What is usual is measured again for each run.
   insert into imago.governor as g (plan) values (run.plan)
   on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null;
   -- Paused before it began, and resumed, a run is running already.
@@ -19972,7 +19972,7 @@ begin
   return found;
 end
 $$;
-comment on function imago.store_cohort(text, imago.cohort_taken) is 'Notes whom runs of a plan take from now on; whether that is new.';
+comment on function imago.store_cohort(text, imago.cohort_taken) is 'Notes which entities runs of a plan take from now on; whether that is new.';
 
 -- imago.stored_columns
 create or replace function imago.stored_columns(relation text)
@@ -19980,7 +19980,7 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -20313,7 +20313,7 @@ stable
 set search_path = ''
 as $$
 declare
-  -- Whoever writes the source holds its row already.
+  -- A writer of the source holds its row already.
   locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
@@ -20344,7 +20344,7 @@ as $$
       and (not exists (select from imago.cohort_taken t where t.plan = %1$L) or imago.is_taken(%1$L, %2$s, %3$s))',
     sync.plan, sync.stage, imago.sync_entity(sync, alias, sync.entity_column)) else '' end
 $$;
-comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, nor outside of whom runs take, where the sync would move it.';
+comment on function imago.sync_not_held(imago.plan_sync, text) is 'SQL: that the entity of a row is not held, and is one that runs take, where the sync would move it.';
 
 -- imago.sync_query
 create or replace function imago.sync_query(sync imago.plan_sync, event text, query text)
@@ -20439,7 +20439,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  -- By the catalogue alone: nobody waits here for a session that is altering a partition.
   with recursive tree as (
     select r.r::oid as id from imago.plan_relations(plan) r(r)
     union
@@ -20481,7 +20481,7 @@ begin
   end if;
 end
 $$;
-comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides whom they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
+comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides those that they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
 
 -- imago.take_notices
 create or replace function imago.take_notices(most integer)
@@ -20898,7 +20898,7 @@ declare
   own text := format(template, variadic (array['$1', '$2'])[:cardinality(variables)] || parts);
 begin
   -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
-  -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
+  -- compares each with each. So what writes many rows is planned again each time; for few that takes longer than the work.
   return format(E'if imago_rows <= 100 then\n%s\nelse execute %L%s%s; end if;\n',
     case ending when 'rows' then format(E'for imago_row in %s\n loop end loop;', kept) else format(E'%s\n%s;', kept, ending) end,
     own, case ending when 'rows' then '' else ' ' || ending end,
@@ -21029,7 +21029,7 @@ returns table (relation text, object text, deletes boolean)
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return query
@@ -21230,7 +21230,7 @@ returns imago.run
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   run imago.run;
@@ -21248,11 +21248,11 @@ returns setof pg_catalog.regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return query
-  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  -- By the catalogue alone: nobody waits here for a session that is altering a partition.
   with recursive tree as (
     select pg_catalog.to_regclass(relation)::oid as id
     union all
@@ -21324,7 +21324,7 @@ begin
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
   delete from imago.declared d where d.plan = plan.name;
-  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  -- The next run looks at the app again and repeats the steps: they are idempotent.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
   delete from imago.sync_failure s where s.plan = plan.name;
@@ -21786,7 +21786,7 @@ begin
       room := least(room, greatest(0, (select s.hold from imago.signal s where s.name = 'slot') / 100 * reading.capacity - reading.value));
     end if;
   end loop;
-  -- A quarter of what is left before a slot holds the run: others write as well, and so may several callers.
+  -- A quarter of what remains before a slot holds the run: others write as well, and so may several callers.
   return room / 4;
 end
 $$;
@@ -21830,7 +21830,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   template constant text := case when is_record then '(%s) %s (%s)' else '%s %s %s' end;
@@ -22120,14 +22120,14 @@ begin
     cohort = imago.cohort_json(plan.name),
     total = coalesce((select sum(t.total) from imago.run_stage t where t.run = r.id), r.total)
   where r.id = run.id;
-  -- Whom the lanes have passed by is in it now.
+  -- Entities that the lanes have passed by are in it now.
   update imago.lane l set
     done = false, cursor_key = null, processed = 0, deferrals = 0, waits_for = null, look_timed_out = false, moved_before = null
   where l.run = widen_run.run.id;
   delete from imago.standstill s where s.run = widen_run.run.id;
 end
 $$;
-comment on function imago.widen_run(imago.run, imago.plan) is 'Has an unfinished run, which the caller holds alone, take whom its plan takes now, from the first key on.';
+comment on function imago.widen_run(imago.run, imago.plan) is 'Has an unfinished run take all that its plan takes now, from the first key on. The caller holds the run alone.';
 
 -- imago.with_gone
 create or replace function imago.with_gone(write imago.plan_write, condition text)
@@ -22135,7 +22135,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   if not write.deletes then
@@ -22611,9 +22611,9 @@ returns table (relation text, inserted bigint, updated bigint, deleted bigint)
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin
@@ -22706,14 +22706,14 @@ begin
   -- Given back as it was: that counts for nothing.
   update imago.claimed_entity c set token = null, claims = c.claims - 1
   where c.token = returned.token and not named ? c.entity;
-  -- Whom another driver is being handed just now, that has locked.
+  -- Entities that are being handed to another driver just now are locked by it.
   select coalesce(array_agg(c.entity order by c.entity), '{}') into given
   from (select l.entity from imago.claimed_entity l where l.token = returned.token for update skip locked) c;
 
   begin
     rows := imago.read_rows(run, staged, imago.lock_entities(staged, given));
   exception when lock_not_available or deadlock_detected then
-    -- Whom somebody holds is handed out again: it may be another row by then.
+    -- An entity that somebody has locked is handed out again: it may be another row by then.
     rows := imago.read_rows(run, staged, imago.lock_entities(staged, given, true));
   end;
   select coalesce(array_agg(c.entity order by c.entity), '{}') into unchanged
@@ -22763,7 +22763,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.write_returned(imago.run, imago.plan, imago.returned, timestamptz, integer, boolean, imago.governor) is 'Writes what came back of a claim, as any batch is written: journaled, proved, halved down to what fails. Locks the entities first. Whose row is not the one that was handed out, whom somebody holds, and what was not named, is handed out again. Entities that failed outside are set aside, by code and field.';
+comment on function imago.write_returned(imago.run, imago.plan, imago.returned, timestamptz, integer, boolean, imago.governor) is 'Writes what came back of a claim, as any batch is written: journaled, proved, halved down to what fails. Locks the entities first. Handed out again are entities whose row is not the one that was handed out, that somebody has locked, or that were not named. Entities that failed outside are set aside, by code and field.';
 
 -- imago.writers_in_flight
 create or replace function imago.writers_in_flight(plan imago.plan)
@@ -22789,9 +22789,9 @@ returns bigint
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each call.
+-- Not plain SQL, which would be planned again at each call.
 as $$
 declare
   tables oid[] := (
@@ -22850,7 +22850,7 @@ returns setof pg_catalog.regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   named constant pg_catalog.regclass := pg_catalog.to_regclass(relation);
@@ -23233,7 +23233,7 @@ begin
   return imago.migrate(plan, max_ms, batch_size, dry_run, backup, max_failures, on_failure, run, cohort);
 end
 $$;
-comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint, jsonb) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then. cohort: only some entities, by percent, keys or names ({"percent": 10}); they come to those whom the plan takes already, 100 percent are all, and left out it is whom the plan takes.';
+comment on function public.migrate_batch(text, integer, integer, boolean, boolean, text, text, bigint, jsonb) is 'Imago: one call''s worth of a migration, within max_ms milliseconds. Call it, from as many places as you like, until has_more is false. status: preparing, working, done, paused, busy, deferred (wait retry_after_ms), failed (see error) or cancelled. What holds for a run (backup, max_failures, on_failure) is fixed by the call that opens it; left out, it is what the run has. run: the run that the caller drives; no other is opened then. cohort: only some entities, by percent, keys or names ({"percent": 10}); they are added to those that the plan takes already, 100 percent are all, and left out it is what the plan takes.';
 
 -- public.migrate_entity
 create or replace function public.migrate_entity(plan text, entity text, stage integer default null)
@@ -23500,7 +23500,7 @@ begin
   return imago.throttle_plan(plan, hours, max_per_second, throttle_query, ignore);
 end
 $$;
-comment on function public.throttle_migration(text, text, integer, text, text[]) is 'Imago: says when and how fast the runs of a plan may work. It holds for every run, whoever drives it, until it is changed. What is left out stays as it is; an empty text, 0 and an empty array take a limit back.
+comment on function public.throttle_migration(text, text, integer, text, text[]) is 'Imago: says when and how fast the runs of a plan may work. It holds for every run, no matter who drives it, until it is changed. What is left out stays as it is; an empty text, 0 and an empty array take a limit back.
 
 hours: 22:00-06:00, with a time zone behind it if it is not UTC. max_per_second: entities that all callers together move. throttle_query: SQL with one boolean, true while runs shall wait. ignore: signals of imago.signal that the governor does not look at.';
 
@@ -23536,7 +23536,7 @@ begin
   return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
 end
 $$;
-comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
+comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues fixes what can be fixed, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
 
 -- public.grants
 -- Supabase grants nothing on new objects any more, and older projects grant everything: so both ways are written out.
@@ -23586,7 +23586,7 @@ $$;
 revoke all on public.migration_log from public, anon, authenticated;
 grant select on public.migration_log to service_role;
 grant usage on schema imago to service_role;
--- Triggers of the app ask it as whoever writes.
+-- Triggers of the app ask it as the role that writes.
 grant usage on schema imago to public;
 grant execute on function imago.in_batch() to public;
 grant select on imago.log, imago.batch, imago.run, imago.plan_check to service_role;

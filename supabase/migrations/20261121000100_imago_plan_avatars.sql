@@ -81,7 +81,7 @@ begin
   end if;
 end
 $$;
-comment on function avatars.apply(uuid[]) is 'Moves exactly these users: oldest own avatar or a new default one becomes active, their posts and the follows of them get it.';
+comment on function avatars.apply(uuid[]) is 'Moves exactly these users: an avatar becomes active, and their posts and the follows of them get it. It is their oldest own one, or a new default one.';
 
 -- avatars.author_column
 create or replace function avatars.author_column()
@@ -140,7 +140,7 @@ begin
   end;
 end
 $$;
-comment on function avatars.check_query(text) is 'SQL listing key and entity of what a check of this plan finds, by the columns that this app has; null where it lacks them.';
+comment on function avatars.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. By the columns that this app has; null where it lacks them.';
 
 -- avatars.clean_avatars
 create or replace function avatars.clean_avatars()
@@ -157,7 +157,7 @@ begin
   return imago.drop_empty_table('avatars', 'public.avatars');
 end
 $$;
-comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the guard''s function where no column has it any more, and the table avatars if prepare added it and it is empty.';
+comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the guard''s function and the table avatars. The function where no column has it any more; the table if prepare added it and it is empty.';
 
 -- avatars.clean_column
 create or replace function avatars.clean_column(relation text, name text, owner_column text)
@@ -171,7 +171,7 @@ declare
     select from pg_catalog.pg_trigger t where t.tgrelid = pg_catalog.to_regclass(relation) and t.tgname = 'expect_own_avatar_insert');
   said jsonb;
 begin
-  -- Prepare makes it anew.
+  -- Prepare makes it again.
   drop view if exists avatars.pending;
   if not imago.is_added('avatars', relation, name) then
     return null;
@@ -298,7 +298,7 @@ as $$
   on conflict (plan, position) do update set
     columns = excluded.columns, entity_column = excluded.entity_column, statement = excluded.statement, fill = excluded.fill
 $$;
-comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found: new users get their avatar, new posts and follows that of their user.';
+comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found. New users get their avatar, new posts and follows that of their user.';
 
 -- avatars.default_values
 create or replace function avatars.default_values()
@@ -331,7 +331,7 @@ as $$
       ('metadata', 'jsonb_build_object(''migrated'', true)', '{}')
   ) v(column_name, expression, sources)
 $$;
-comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u and the columns in it, by the columns that this app has.';
+comment on function avatars.default_values() is 'Columns that a default avatar can fill in this app. Each has its SQL expression over public.users u, and the columns in it.';
 
 -- avatars.fill_query
 create or replace function avatars.fill_query(owner_column text)
@@ -354,7 +354,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -456,8 +456,8 @@ begin
     return;
   end if;
   perform avatars.make_guard();
-  -- The condition is asked with the rights of who writes: whom row security does not concern, the app's server and batches among
-  -- them, may write what they think right. A row whose avatar stays as it was is not looked at.
+  -- The condition is asked with the rights of the writer. Where row security does not apply to the writer, as for the app's
+  -- server and batches, they may write what they think right. A row whose avatar stays as it was is not looked at.
   foreach event in array array['insert', 'update'] loop
     execute format(
       'create or replace trigger %1$I after %2$s %7$s on %3$s for each row
@@ -470,7 +470,7 @@ begin
   end loop;
 end
 $$;
-comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them: who bypasses row security may.';
+comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them. Roles that bypass row security may write them.';
 
 -- avatars.make_guard
 create or replace function avatars.make_guard()
@@ -591,7 +591,7 @@ begin
   return query select * from imago.index_warning('public.avatars', 'owner_user_id', 'the walk');
 end
 $$;
-comment on function avatars.preflight() is 'What speaks against starting the avatars plan on this app: missing tables and columns, wrong types, owners, missing indexes.';
+comment on function avatars.preflight() is 'What speaks against starting the plan on this app: missing tables and columns, wrong types, owners, missing indexes.';
 
 -- avatars.prepare_avatars
 create or replace function avatars.prepare_avatars()
@@ -625,7 +625,7 @@ begin
   perform imago.show_as('public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
 end
 $$;
-comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users; an existing one gets only the nullable column metadata, for the mark.';
+comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users. An existing one gets only the nullable column metadata, for the mark.';
 
 -- avatars.prepare_declaration
 create or replace function avatars.prepare_declaration()
@@ -721,7 +721,7 @@ begin
   end if;
 end
 $$;
-comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and guard, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and guard, where the app has no such column. Its own is used as it is.';
 
 -- avatars.prepare_views
 create or replace function avatars.prepare_views()
@@ -831,7 +831,7 @@ begin
     (select string_agg(format('o.%1$I = n.%1$I', k), ' and ') from unnest(key) k));
 end
 $$;
-comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if they have one; those that have changed hands that of the new one. Rows with an avatar of theirs keep it. Null where there is no such column.';
+comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if they have one. Rows that have changed hands get that of the new user. Rows with an avatar of theirs keep it. Null where there is no such column.';
 
 -- avatars.unfit_columns
 create or replace function avatars.unfit_columns()
@@ -884,7 +884,7 @@ set search_path = ''
 as $$
   select imago.validate_constraint('public.follows', 'follows_avatar_id_fkey')
 $$;
-comment on function avatars.validate_follows() is 'Direct finalize step: whether the foreign key that prepare added to follows is valid; a small table is validated at once.';
+comment on function avatars.validate_follows() is 'Direct finalize step: whether the foreign key that prepare added to follows is valid. A small table is validated at once.';
 
 -- avatars.validate_posts
 create or replace function avatars.validate_posts()

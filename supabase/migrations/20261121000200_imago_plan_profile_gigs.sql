@@ -95,7 +95,7 @@ begin
   end;
 end
 $$;
-comment on function profile_gigs.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before prepare, and where finalize has dropped the columns.';
+comment on function profile_gigs.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. Null before prepare, and where finalize has dropped the columns.';
 
 -- profile_gigs.clean_gigs
 create or replace function profile_gigs.clean_gigs()
@@ -128,7 +128,7 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array('the columns of "Gigs" hold values: they stay'));
   end if;
-  -- Prepare makes them anew.
+  -- Prepare makes them again.
   drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
   perform imago.forget_added('profile_gigs', 'public."Gigs"', c) from unnest(columns) c;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);
@@ -156,7 +156,7 @@ as $$
     skills = excluded.skills, "codingLanguages" = excluded."codingLanguages",
     "yearsOfExperience" = excluded."yearsOfExperience", certificates = excluded.certificates
 $$;
-comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and mends what differs.';
+comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and corrects what differs.';
 
 -- profile_gigs.copy_aside
 create or replace function profile_gigs.copy_aside(keys integer[])
@@ -304,7 +304,7 @@ begin
   end if;
 end
 $$;
-comment on function profile_gigs.expect_no_loss() is 'Finalize step: refuses while the app has something standing on the columns of "User", or a user without a profile gig holds values in them.';
+comment on function profile_gigs.expect_no_loss() is 'Finalize step: refuses while the columns of "User" are needed. Objects of the app depend on them, or a user without a profile gig holds values in them.';
 
 -- profile_gigs.follow_aside
 create or replace function profile_gigs.follow_aside()
@@ -452,7 +452,7 @@ begin
     for each row execute function profile_gigs.follow_aside();
 end
 $$;
-comment on function profile_gigs.keep_aside() is 'Finalize step: the empty table that the columns of all users are copied to, and the trigger that keeps it equal from then on.';
+comment on function profile_gigs.keep_aside() is 'Finalize step: the empty table that the columns of all users are copied to, and the trigger that keeps it equal.';
 
 -- profile_gigs.make_gigs
 create or replace function profile_gigs.make_gigs(keys integer[])
@@ -540,7 +540,7 @@ begin
       and c.contype = 'f' and c.confdeltype in ('a', 'r');
 end
 $$;
-comment on function profile_gigs.preflight() is 'What speaks against starting the plan on this app: missing tables and columns, other types, columns of "Gigs" that a profile gig could not fill; and what will be different for the app.';
+comment on function profile_gigs.preflight() is 'What speaks against starting the plan on this app, and what will be different for the app. Missing tables and columns, other types, and columns of "Gigs" that a profile gig could not fill.';
 
 -- profile_gigs.prepare_gigs
 create or replace function profile_gigs.prepare_gigs()
@@ -593,7 +593,7 @@ begin
     select u.id as entity from public."User" u where u.role::text = 'freelancer' and u."isProfileInfoSet"
     union
     select g."userId" from public."Gigs" g where g."isProfileGig" and g."userId" is not null;
-  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and whoever has a profile gig: all others do not count as migrated.';
+  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and users who have a profile gig: all others do not count as migrated.';
 
   create or replace view profile_gigs.pending as
     select u.id as entity
@@ -665,7 +665,7 @@ as $$
     -- Indexes and the like go with their column; our own views are dropped before it.
     and d.deptype = 'n' and c.relnamespace is distinct from 'profile_gigs'::pg_catalog.regnamespace
 $$;
-comment on function profile_gigs.users_of_columns() is 'Views, policies and other objects of the app that stand on the columns of "User" that finalize drops; null when there are none.';
+comment on function profile_gigs.users_of_columns() is 'Views, policies and other objects of the app that need the columns of "User" that finalize drops. Null when there are none.';
 
 -- profile_gigs.written_last
 create or replace function profile_gigs.written_last(user_id integer, gig_id integer)
@@ -688,7 +688,7 @@ begin
   return case when failed = gigs then 'gig' when failed is not null then 'user' end;
 end
 $$;
-comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
+comment on function profile_gigs.written_last(integer, integer) is 'Which of a user and their profile gig was written last, where they differ and its sync failed: user or gig. Null when nothing tells.';
 
 -- profile_gigs.years
 create or replace function profile_gigs.years(of_user integer, of_gig integer)
@@ -716,7 +716,7 @@ as $$
   from (select r.id, to_jsonb(r) as fields from public."Gigs" r where r."userId" = get_user_gigs.user_id) g
   where get_user_gigs.include_profile_gigs or g.fields -> 'isProfileGig' is distinct from 'true'
 $$;
-comment on function public.get_user_gigs(integer, boolean) is 'Imago plan profile_gigs: the gigs of a user, as they were before there were profile gigs; or all of them, with the columns that profile gigs have. Changes nothing.';
+comment on function public.get_user_gigs(integer, boolean) is 'Imago plan profile_gigs: the gigs of a user, as they were before there were profile gigs. Or all of them, with the columns that profile gigs have. Changes nothing.';
 
 -- public.get_user_profile_gig
 create or replace function public.get_user_profile_gig(user_id integer)
@@ -749,7 +749,7 @@ as $$
     limit 1
   ) gig on true
 $$;
-comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user: their profile gig, or their own columns while they have none; source tells which, null for nobody. Changes nothing.';
+comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user. It is their profile gig, or their own columns while they have none. source tells which; it is null for nobody. Changes nothing.';
 
 -- profile_gigs registration
 insert into imago.plan_step (plan, position, name, routine, direct, statement) values

@@ -80,7 +80,7 @@ begin
   end;
 end
 $$;
-comment on function staging_to_production.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before the plan is prepared, and for what finalize has made one.';
+comment on function staging_to_production.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. Null before the plan is prepared, and for what finalize has made one.';
 
 -- staging_to_production.clean_columns
 create or replace function staging_to_production.clean_columns()
@@ -279,7 +279,7 @@ begin
   on conflict (id) do nothing;
 end
 $$;
-comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for their phone number.';
+comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each missing customer that these bookings name, with a placeholder for their phone number.';
 
 -- staging_to_production.fix_services
 create or replace function staging_to_production.fix_services(keys text[])
@@ -350,7 +350,7 @@ begin
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end
 $$;
-comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to be counted: an estimate, with keys of some.';
+comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to count: an estimate, with keys of some.';
 
 -- staging_to_production.has_column
 create or replace function staging_to_production.has_column(relation text, name text)
@@ -383,7 +383,7 @@ begin
   return pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is not null;
 end
 $$;
-comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where its writers do not wait for that, or not long.';
+comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor". It is built here where writers do not wait for it, or not long.';
 
 -- staging_to_production.keep_statuses
 create or replace function staging_to_production.keep_statuses(keys text[])
@@ -581,7 +581,7 @@ as $$
       constraint "TechnicianSkill_pkey" primary key ("technicianId", "skillId")', '{}')
   ) t(name, definition, unique_keys)
 $$;
-comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made, as Prisma makes and names them; unique_keys: columns of the one unique index.';
+comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made. They are as Prisma makes and names them. unique_keys: columns of the one unique index.';
 
 -- staging_to_production.new_types
 create or replace function staging_to_production.new_types()
@@ -621,7 +621,7 @@ begin
   return jsonb_build_object('warnings', warnings);
 end
 $$;
-comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
+comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too. So the keys can be validated.';
 
 -- staging_to_production.preflight
 create or replace function staging_to_production.preflight()
@@ -737,7 +737,7 @@ begin
   return '{"has_more": true}';
 end
 $$;
-comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call, each as visible as where its rows come from.';
+comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Each is as visible as where its rows come from.';
 
 -- staging_to_production.prepare_types
 create or replace function staging_to_production.prepare_types()
@@ -776,7 +776,7 @@ begin
   end if;
 end
 $$;
-comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing; "imageId" where the app has no such column.';
+comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing. And "imageId", where the app has no such column.';
 
 -- staging_to_production.prepare_views
 create or replace function staging_to_production.prepare_views()
@@ -830,7 +830,7 @@ as $$
     case t.name when 'Image' then '{"id": ["id"], "url": ["url"], "publicId": ["publicId"], "uploadedAt": ["uploadedAt"]}' else '{}' end::jsonb
   from staging_to_production.new_tables() t
 $$;
-comment on function staging_to_production.sources() is 'The new tables, each with the table that it is as visible as: "Image" row by row as "UserImage", the others to who reads all of "Booking".';
+comment on function staging_to_production.sources() is 'The new tables, each with the table that it is as visible as. "Image" row by row as "UserImage", the others to those who read all of "Booking".';
 
 -- staging_to_production.statistics
 create or replace function staging_to_production.statistics()
@@ -860,7 +860,7 @@ begin
       from staging_to_production.status_values() v));
 end
 $$;
-comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere by reference, and bookings by status, value by value.';
+comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere, and bookings by status. Bookings that point nowhere are counted by reference, those by status for each value.';
 
 -- staging_to_production.status_rule
 create or replace function staging_to_production.status_rule(expression text)
@@ -933,7 +933,7 @@ begin
   alter type public."Role" rename to "UserRole";
 end
 $$;
-comment on function staging_to_production.swap() is 'Finalize step, the one that closes the way back: the new status becomes status, "User"."imageId" refers to "Image", "Role" is "UserRole". Changes of the catalogue only, no row is read.';
+comment on function staging_to_production.swap() is 'Finalize step that swaps old for new and closes the way back. The new status becomes status, "User"."imageId" refers to "Image", and "Role" is "UserRole". Changes of the catalogue only, no row is read.';
 
 -- staging_to_production.validate_customers
 create or replace function staging_to_production.validate_customers()

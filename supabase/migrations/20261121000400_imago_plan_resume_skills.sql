@@ -35,7 +35,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
+  -- Prepare makes it again.
   drop view if exists resume_skills.concerned, resume_skills.pending;
   select imago.drop_empty_column('resume_skills', 'public.users', 'skills')
 $$;
@@ -104,7 +104,7 @@ begin
   end loop;
 end
 $$;
-comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written; where the app has such a column, its own is used.';
+comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written. Where the app has such a column, its own is used.';
 
 -- resume_skills.prepare_views
 create or replace function resume_skills.prepare_views()

@@ -231,7 +231,7 @@ describe('what each call returns', () => {
       lanes: [],
       started_at: null,
       updated_at: null,
-      // Whom a plan concerns is known once it is prepared.
+      // Which entities a plan concerns is known once it is prepared.
       total_is_estimate: true,
     });
     await prepareAll(db.sql);
@@ -451,7 +451,7 @@ describe('rights on Imago', () => {
     await call(service, 'rollback_all_migrations');
     expect((await refusal(call(service, 'retry_failed_migrations'))).code).toBe('IM008');
     expect((await service`select * from public.migration_log`).length).toBeGreaterThan(10);
-    // And nothing but what the log shows is his to read.
+    // And they may read nothing but what the log shows.
     expect((await refusal(service`select * from imago.failure`)).code).toBe('42501');
     expect(
       (await refusal(service`insert into imago.log (level, event) values ('info', 'forged')`)).code,

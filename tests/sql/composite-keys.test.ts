@@ -211,7 +211,7 @@ describe('a key of several columns', () => {
     const refused = await refusal(call(sql, 'rollback_batch', { plan: PLAN }));
     expect(refused).toMatchObject({
       code: 'IM076',
-      message: expect.stringContaining(`${remedy}; then create the view ${PLAN}.pending anew`),
+      message: expect.stringContaining(`${remedy}; then create the view ${PLAN}.pending again`),
     });
     await sql.unsafe(`${remedy}; create view ${PLAN}.pending as ${pending}`);
     for (const plan of [PLAN, 'other']) {

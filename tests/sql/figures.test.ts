@@ -146,7 +146,7 @@ describe('--stats-only suggests what the run allows', () => {
     do answer = await call(sql, 'migrate_batch', { plan: 'tally', max_failures: '1' });
     while (answer.status !== 'failed');
     expect(await progress(sql, 'tally')).toMatchObject({ state: 'failed', remaining: expect.any(Number) });
-    expect(await suggested(sql)).toMatch(/^Mend the cause, then: .* --retry-failed$/);
+    expect(await suggested(sql)).toMatch(/^Fix the cause, then: .* --retry-failed$/);
     await sql`alter table public.items drop constraint poison`;
     await call(sql, 'retry_failed_migrations', migrated);
     await migrateAll(sql, migrated);

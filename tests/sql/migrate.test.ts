@@ -41,7 +41,7 @@ describe('windows of migrate_users_batch', () => {
     expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({ state: 'succeeded' });
   });
 
-  test('a repeated window skips whom it moved before', async () => {
+  test('a repeated window skips users that it moved before', async () => {
     const db = await database('sample', 120, 'prepared');
     await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
     const again = await call(db.sql, 'migrate_users_batch', { batch_size: 50, batch_offset: 0 });
@@ -286,7 +286,7 @@ describe('a migration of an app as it is', () => {
   test('follows that are avatar-based already stay as they are', async () => {
     const db = await database('guide', 60);
     await db.sql`alter table public.follows add column avatar_id uuid references public.avatars (id)`;
-    // Each tenth user has an avatar of his own; some follow it although his oldest is another.
+    // Each tenth user has an avatar of their own; some follow it although their oldest is another.
     await db.sql`
       update public.follows f set avatar_id = a.id
       from (select distinct on (owner_user_id) owner_user_id, id from public.avatars order by owner_user_id, created_at desc) a
@@ -328,7 +328,7 @@ describe('a migration of an app as it is', () => {
     ).toBe('50');
   });
 
-  test('a user for whom the view has no row is set aside with IM010, everybody else is moved', async () => {
+  test('a user without a row in the view is set aside with IM010, everybody else is moved', async () => {
     const db = await database('sample', 150, 'prepared');
     const missing = await db.sql`select id from public.users order by md5(id::text) limit 3`;
     const ids = missing.map((row) => row.id as string).sort();
@@ -359,7 +359,7 @@ describe('a migration of an app as it is', () => {
   test.each([
     ['with the mark: the unique index refuses', `jsonb_build_object('migrated', true)`, '23505'],
     ['without the mark: Imago refuses', `jsonb_build_object('migrated', false)`, 'IM011'],
-  ])('a user for whom the view has two rows is set aside, %s', async (_, metadata, sqlstate) => {
+  ])('a user with two rows in the view is set aside, %s', async (_, metadata, sqlstate) => {
     const db = await database('sample', 120, 'prepared');
     const twice = await anyUser(db, 41);
     await db.sql.unsafe(

@@ -55,7 +55,7 @@ const problems = async (sql: Sql): Promise<{ kind: string; object: string; hint:
 const statements = (hint: string): string[] =>
   hint.match(/\b(?:grant|alter|create|drop|select|revoke)\b[^;]*;/g) ?? [];
 
-describe('the statement that the preflight gives mends what it names, typed as postgres:', () => {
+describe('the statement that the preflight gives fixes what it names, typed as postgres:', () => {
   const situations: [
     what: string,
     admin: (role: string) => string,

@@ -156,7 +156,7 @@ describe.each(APPS)('the $app app', (app) => {
     const givesAway = take();
     const receives = take();
     await sql`update public.posts set ${sql(app.author)} = ${receives} where ${sql(app.author)} = ${givesAway}`;
-    // One whom sync did not see: his avatars are all the app's.
+    // A user that sync did not see: all their avatars are the app's.
     await stopSync(sql);
     const newcomer = await value<string>(
       sql,

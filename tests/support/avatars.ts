@@ -41,7 +41,7 @@ export async function avatarFaults(
   return row;
 }
 
-/** Everybody has one avatar, his own, and so have his posts and the follows of him. */
+/** Everybody has one avatar, their own, and so have their posts and the follows of them. */
 export async function expectAllMigrated(sql: Sql, columns: AppColumns = {}): Promise<void> {
   expect(await avatarFaults(sql, columns)).toEqual({
     users_without_active_avatar: 0,

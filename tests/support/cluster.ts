@@ -65,7 +65,7 @@ export async function provideCluster(
   return cluster.remove;
 }
 
-/** Lets runs work all the time beside whoever writes in a test, from their first call. */
+/** Lets runs work all the time beside the writers of a test, from their first call. */
 export async function neverRest(sql: Sql): Promise<void> {
   await sql`update imago.setting set value = case name when 'notice_ms' then '0' else '100' end
     where name in ('beside_app_percent', 'notice_ms')`;

@@ -28,7 +28,7 @@ export async function installNet(db: TestDatabase): Promise<void> {
   await db.sql`create extension pg_net`;
 }
 
-/** All jobs, whoever they belong to. */
+/** All jobs, of all owners. */
 export async function jobs(db: TestDatabase): Promise<Job[]> {
   const superuser = db.connect({ role: 'supabase_admin' });
   const rows = await superuser<Job[]>`

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import { value } from './call.ts';
 
-/** All that a call could leave behind: the app's rows, Imago's rows, and the catalog. What is the platform's is nobody's here. */
+/** All that a call could leave behind: the app's rows, Imago's rows, and the catalog. What belongs to the platform is left out. */
 export async function everything(sql: Sql): Promise<Record<string, unknown>> {
   const tables = await sql<{ name: string }[]>`
     select format('%I.%I', n.nspname, c.relname) as name

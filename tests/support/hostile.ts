@@ -17,7 +17,7 @@ const ours = new RegExp(
   'g',
 );
 
-/** Without the colours of ours, and without what draws a line anew. */
+/** Without the colours of ours, and without what draws a line again. */
 export const withoutOurs = (text: string): string => text.replaceAll(ours, '');
 
 /** Names of fields by whose texts the callers decide; to the others they are but text. */

@@ -51,7 +51,7 @@ create table public."Orders" (
 );
 create index "Orders_gigId_idx" on public."Orders" ("gigId");
 
--- Ids have gaps. Of ten users six are freelancers, one of them without his profile set; names are missing, empty, of
+-- Ids have gaps. Of ten users six are freelancers, one of them without a profile that is set; names are missing, empty, of
 -- blanks and of other scripts; lists are missing, empty, with quotes, commas and nulls in them.
 insert into public."User" (
   id, username, email, password, "fullName", role, "isProfileInfoSet", description, skills, "codingLanguages",

@@ -1,4 +1,4 @@
-/** The edge functions on databases whose users move in small batches. Whoever imports this has the functions for its tests. */
+/** The edge functions on databases whose users move in small batches. A file that imports this has the functions for its tests. */
 import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
 import { prepareAll } from './avatars.ts';
 import { type Answer, value } from './call.ts';

@@ -13,9 +13,9 @@ const ALL_TABLES = {
   avatars: ['metadata'],
 };
 
-/** A user with all that hangs on him, as JSON; the columns and rows that the plan writes are kept apart. */
+/** A user with all that hangs on them, as JSON; the columns and rows that the plan writes are kept apart. */
 export interface UserState {
-  /** What the app wrote: the user, his posts, the follows of him and the avatars that he made. */
+  /** What the app wrote: the user, their posts, the follows of them and the avatars that they made. */
   own: unknown;
   /** What the plan wrote: active avatar, avatars of posts and follows by key, default avatars. */
   written: { active: string | null; rows: Record<string, string>; avatars: unknown[] };
@@ -55,7 +55,7 @@ export async function userStates(
   return new Map(rows.map(({ id, own, written }) => [id, { own, written }]));
 }
 
-/** What a user looks like of whom nothing is migrated. */
+/** What a user looks like who is not migrated at all. */
 export const UNTOUCHED: UserState['written'] = { active: null, rows: {}, avatars: [] };
 
 /** Checksums of all tables, avatars that the app made included. */

@@ -47,7 +47,7 @@ export async function tlsCluster(): Promise<TlsCluster> {
   };
 }
 
-/** What a server does to whoever connects. */
+/** What a server does to its clients. */
 export type Manners =
   /** It says that it has no TLS. */
   | 'no TLS'
@@ -59,7 +59,7 @@ export type Manners =
   | 'silence'
   /** It hangs up at once. */
   | 'hanging up'
-  /** It has TLS, with this certificate, and hangs up on whoever has come so far. */
+  /** It has TLS, with this certificate, and hangs up on clients that have come so far. */
   | Certificate;
 
 /** A server that is none, and what it has heard. */

@@ -34,7 +34,7 @@ export interface Tokens {
   /** The id of the user that a bearer's token names. */
   userOf(bearer: Bearer): string;
   tokenOf(bearer: Bearer): string;
-  /** A token of somebody who is signed in, with this in his app_metadata and his user_metadata. */
+  /** A token of somebody who is signed in, with this in their app_metadata and their user_metadata. */
   tokenWith(appMetadata: object, userMetadata?: object): Promise<string>;
 }
 

@@ -196,7 +196,7 @@ describe('a main pass by blocks', () => {
     expect(answers.at(-1)).toMatchObject({ state: 'failed', failures_left: 4 });
     expect(sum(answers)).toBe(5996);
     expect(await left()).toBe(4);
-    await db.sql`update public.items set old = 'mended' where old = 'poison'`;
+    await db.sql`update public.items set old = 'fixed' where old = 'poison'`;
     await db.sql`select public.retry_failed_migrations(${PLAN})`;
     expect((await migrateAll(db.sql, { plan: PLAN })).at(-1)).toMatchObject({ state: 'succeeded' });
     expect(await left()).toBe(0);

@@ -50,7 +50,7 @@ const movedOf = async (sql: Sql) => (await usersOf(sql)).filter(({ moved }) => m
 const progress = (sql: Sql, plan = 'avatars') => call(sql, 'get_detailed_migration_progress', { plan });
 
 describe('a percentage', () => {
-  test('takes those whom the hash of their key names, ends as succeeded for them, says who is outside, and grows to all', async () => {
+  test('takes those that the hash of their key names, ends as succeeded for them, says who is outside, and grows to all', async () => {
     const { sql } = await database({ app: 'sample', users: 200 });
     const original = await checksums(sql);
     const keys = (await sql<{ id: string }[]>`select id from public.users order by id`).map(({ id }) => id);
@@ -170,7 +170,7 @@ const itemsOf = async (sql: Sql, table = 'items') =>
   );
 
 describe('keys and named cohorts', () => {
-  test('come to whom the plan takes already; stages that no cohort names wait until a run takes all', async () => {
+  test('are added to what the plan takes already; stages that no cohort names wait until a run takes all', async () => {
     const { sql } = await database({ app: 'none' });
     await createItems(sql, 20);
     await sql`insert into imago.plan_cohort (plan, name, condition) values
@@ -295,7 +295,7 @@ describe('a run that is under way', () => {
     const keys = (await usersOf(sql)).map(({ id }) => id);
     const in40 = keys.filter((key) => isIn(40, key));
     expect(await progress(sql)).toMatchObject({ total: in40.length, outside: 200 - in40.length });
-    // Whoever has begun it says 20 at each call.
+    // The driver that began it says 20 at each call.
     const last = await migrate(sql, { cohort: { percent: 20 }, run: first.run });
     expect(last).toMatchObject({ run: first.run, state: 'succeeded', cohort: { percent: 40 } });
     expect(await movedOf(sql)).toEqual(in40);
@@ -377,7 +377,7 @@ describe('beside the app', () => {
     const in30 = Array.from({ length: 60 }, (_, n) => n + 1).filter((n) => isIn(30, String(n)));
     expect(in30.some((n) => n > 10)).toBe(true);
     expect(await itemsOf(sql)).toEqual(in30);
-    // One whom the app names is moved all the same.
+    // An entity that the app names is moved all the same.
     const outside = 60 - (in30.includes(60) ? 1 : 0);
     await call(sql, 'migrate_entity', { plan: PLAN, entity: String(outside) });
     expect(await itemsOf(sql)).toContain(outside);
@@ -431,7 +431,7 @@ describe('a dry run and a forecast', () => {
 });
 
 describe('the commands and the edge function', () => {
-  test('take a cohort first, say who is outside, and whoever leaves it out moves nobody else', async () => {
+  test('take a cohort first, say who is outside, and a call that leaves it out moves nobody else', async () => {
     const { db, environment } = await freshProject({ users: 60 });
     const { sql } = db;
     const keys = (await usersOf0(sql)).map(({ id }) => id);

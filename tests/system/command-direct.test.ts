@@ -64,7 +64,7 @@ test('a direct step of prepare, killed half-way: the next call drops the invalid
   const { command, letGo } = await waitingBuild(project);
   command.child.kill('SIGKILL');
   await command.finished;
-  // The server has not noticed yet: whoever comes now waits for it.
+  // The server has not noticed yet: a command that comes now waits for it.
   const second = startCommand(migrate, project.environment);
   await second.says('Somebody else is running the statement');
   await sql`
@@ -77,7 +77,7 @@ test('a direct step of prepare, killed half-way: the next call drops the invalid
   expect(await value(sql, valid)).toBe(true);
 });
 
-test('a direct step of prepare, ended by Ctrl-C: the next command begins the build anew', async () => {
+test('a direct step of prepare, ended by Ctrl-C: the next command begins the build again', async () => {
   const project = await trialProject();
   const { command, letGo } = await waitingBuild(project);
   command.child.kill('SIGINT');

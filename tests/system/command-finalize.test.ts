@@ -180,7 +180,7 @@ describe('npm run migrate -- --finalize with direct steps', () => {
     await call(project.db.sql, 'rollback_batch', { plan: PLAN });
   });
 
-  test('whose build is interrupted begin anew with the next call', async () => {
+  test('whose build is interrupted begin again with the next call', async () => {
     const project = await trialProject([index]);
     const { sql } = project.db;
     const other = project.db.connect();

@@ -20,7 +20,7 @@ async function throughProxy(
   return { proxy, environment: { ...project.environment, SUPABASE_URL: proxy.url } };
 }
 
-/** The actions in the log of requests, by whoever the key says. */
+/** The actions in the log of requests, by the caller that the key names. */
 const requested = async ({ db }: Project) =>
   (await db.sql`select detail from imago.log where event = 'requested' order by id`).map(
     ({ detail }) => detail,
@@ -104,7 +104,7 @@ describe('npm run migrate -- --via-function', () => {
     expect(new Set(actions)).toEqual(new Set(['pause', 'run', 'cancel']));
   });
 
-  test('sets a poisoned user aside with 3, and once mended --retry-failed ends with 0', async () => {
+  test('sets a poisoned user aside with 3, and once fixed --retry-failed ends with 0', async () => {
     const project = await freshProject();
     const { db, environment } = project;
     await prepareAll(db.sql);

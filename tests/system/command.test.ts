@@ -14,7 +14,7 @@ import { startProxy } from '../support/proxy.ts';
 /** A user nobody else looks like, whose words must not turn up anywhere. */
 const ada = { username: 'ada_xq7', display_name: 'Adelheid Xq7', bio: 'Collects xq7 barometers' };
 
-/** Makes the avatar of one user impossible, with an error that quotes him; returns his id. */
+/** Makes the avatar of one user impossible, with an error that quotes their name; returns their id. */
 async function poison(sql: Sql): Promise<string> {
   await prepareAll(sql);
   const id = await value<string>(sql, 'select id from public.users order by id offset 7 limit 1');
@@ -121,12 +121,12 @@ describe('npm run migrate, forward and back', () => {
     expect(stdout).toContain(`User ${id} is taken back`);
     expect(await value(db.sql, 'select active_avatar_id from public.users where id = $1', [id])).toBeNull();
 
-    // Held: nothing is left to do, and batches leave him alone.
+    // Held: nothing remains to do, and batches leave them alone.
     const held = await runCommand(['--yes', '--json'], environment);
     expect(held.code).toBe(0);
     expect(held.json().progress).toMatchObject({ migrated_users: 299, held_users: 1 });
 
-    // The other one has since renamed his avatar.
+    // The other one has since renamed their avatar.
     await db.sql`update public.avatars set name = ${ada.display_name} where owner_user_id = ${other}`;
     const refused = await runCommand(['--rollback', '--user', other, '--yes'], environment);
     expect(refused.code).toBe(3);
@@ -209,9 +209,9 @@ describe('npm run migrate with failures', () => {
     expect(still.code).toBe(3);
 
     await mend(db.sql);
-    const mended = await runCommand(['--retry-failed', '--yes', '--json'], environment);
-    expect(mended.code).toBe(0);
-    expect(mended.json()).toMatchObject({ status: 'done', migrated: 1 });
+    const retried = await runCommand(['--retry-failed', '--yes', '--json'], environment);
+    expect(retried.code).toBe(0);
+    expect(retried.json()).toMatchObject({ status: 'done', migrated: 1 });
     await expectAllMigrated(db.sql);
   });
 
@@ -350,7 +350,7 @@ describe('npm run migrate, looking only', () => {
 });
 
 describe('npm run migrate, steering a run', () => {
-  test('--pause stops whoever drives, --resume lets it go on, --cancel ends it', async () => {
+  test('--pause stops every driver, --resume lets it go on, --cancel ends it', async () => {
     const { db, environment, url } = await freshProject({ users: 600 });
     const slow = await startProxy(url, () => 'slow');
     onTestFinished(() => slow.close());

@@ -26,7 +26,7 @@ async function largeApp(users = USERS): Promise<Sql> {
 
 const count = async (sql: Sql, what: string) => Number(await value(sql, `select count(*) from ${what}`));
 
-/** Nobody was lost, nobody has two avatars, and everything that hangs on a user hangs on his own avatar. */
+/** Nobody was lost, nobody has two avatars, and everything that hangs on a user hangs on their own avatar. */
 async function expectNobodyLost(sql: Sql, users = USERS): Promise<void> {
   await expectAllMigrated(sql);
   expect(await count(sql, 'public.users')).toBe(users);
@@ -224,7 +224,7 @@ test('a post and a follow that arrive while their user is being moved are moved,
   const pid = await pidOf(worker);
   const answer = call(worker, 'migrate_batch', { batch_size: 60 });
   await untilBlocked(sql, pid);
-  // His avatar is made, and the batch has read what he has.
+  // Their avatar is made, and the batch has read what they have.
   await sql`insert into public.posts (user_id, body) select id, 'just now' from public.users`;
   await sql`
     insert into public.follows (follower_id, followed_id)
@@ -324,7 +324,7 @@ describe('workers, windows and canaries together', () => {
     expect(await budget(2000)).toBe(2000);
   });
 
-  test('a user whom a window sets aside, because a canary is at work on them, is not left set aside', async () => {
+  test('a user that a window sets aside, because a canary is at work on them, is not left set aside', async () => {
     const sql = await largeApp(20);
     await prepareAll(sql);
     // The call that starts the run has others wait for its end.

@@ -1,4 +1,4 @@
-/** `imago doctor`: nothing where all is as it should be, and each thing that is not, once, with what mends it. */
+/** `imago doctor`: nothing where all is as it should be, and each thing that is not, once, with what fixes it. */
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -261,7 +261,7 @@ describe('the doctor on an unsound installation', () => {
     ];
 
   test.each(cases)(
-    'finds %s, alone, and what it says to do mends it',
+    'finds %s, alone, and what it says to do fixes it',
     async (_, statement, code, severity, object) => {
       seen.add(code);
       const admin = statement.includes('supabase_admin');
@@ -280,7 +280,7 @@ describe('the doctor on an unsound installation', () => {
           await tx.unsafe(remedySql);
           if (code === 'owner_differs') {
             await tx.unsafe(await readFile('sql/engine/functions/call/percentage.sql', 'utf8'));
-            // What is made anew is open to all at first, and said to be.
+            // What is made again is open to all at first, and said to be.
             const [next] = await findings(tx as unknown as Sql);
             expect(next).toMatchObject({ code: 'function_open' });
             await tx.unsafe(next?.remedy ?? '');
@@ -293,7 +293,7 @@ describe('the doctor on an unsound installation', () => {
     },
   );
 
-  test('finds nothing once everything was mended', async () => {
+  test('finds nothing once everything was fixed', async () => {
     expect(await findings(db.sql)).toEqual([]);
   });
 });

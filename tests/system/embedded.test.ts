@@ -174,7 +174,7 @@ describe('the embedded Supabase', () => {
       await bySql(embedded, (sql) => sql`drop table public.notes`);
     });
 
-    test('answers by what it knows while it looks at the schema anew', async () => {
+    test('answers by what it knows while it looks at the schema again', async () => {
       const url = new URL(embedded.databaseUrl);
       url.username = 'supabase_admin';
       const superuser = postgres(url.toString(), { max: 1, onnotice: () => {} });

@@ -515,7 +515,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
 interface Remedy {
   /** Instead of the first call of the case: another way to be told. */
   told?: (db: TestDatabase) => Promise<Told>;
-  /** "Mend the cause": what only a person can know. */
+  /** "Fix the cause": what only a person can know. */
   first?: (db: TestDatabase) => Promise<unknown>;
   /** The things to type, in this order, as the hint spells them; a function by its name alone is called with its defaults. */
   typed: RegExp[];

@@ -33,7 +33,7 @@ test('who signed up before the trigger gets a profile, and loses it in a rollbac
     where p.full_name is distinct from u.raw_user_meta_data ->> 'full_name' and p.username is null`;
   const ours = `select count(*)::int from pg_trigger where tgrelid = 'auth.users'::regclass and tgname like '%imago%'`;
 
-  // Forty users, of whom five have made their profile themselves; then comes the trigger, and with it the plan.
+  // Forty users, and five of them have made their profile themselves; then comes the trigger, and with it the plan.
   expect(await push(folder, db.url)).toMatchObject({ code: 0 });
   await signUp(1, 40);
   await sql`insert into public.profiles (id, username) select id, 'own ' || email from auth.users order by id limit 5`;

@@ -53,7 +53,7 @@ test('10,000 rows through a service that fails one call in ten, a driver that is
   const folder = await projectFolder({ [file]: external });
   await symlink(`${packageFolder}/node_modules`, `${folder}/node_modules`);
 
-  let isMended = false;
+  let isFixed = false;
   const half = Promise.withResolvers<void>();
   const SERVICE = await service(async (rows, n) => {
     if (n === 21) {
@@ -61,7 +61,7 @@ test('10,000 rows through a service that fails one call in ten, a driver that is
       await sql`update public.people set name = 'Changed meanwhile' where name = ${rows.find(({ name }) => name !== 'Person 77')?.name ?? ''}`;
     }
     if (n === 41) half.resolve();
-    return rows.map(({ name }) => ({ hash: name === 'Person 77' && !isMended ? 77 : `#${name}` }));
+    return rows.map(({ name }) => ({ hash: name === 'Person 77' && !isFixed ? 77 : `#${name}` }));
   });
   const settings = { ...environment, SERVICE };
   const args = ['--plan', EXTERNAL, '--json', '--yes'];
@@ -100,9 +100,9 @@ test('10,000 rows through a service that fails one call in ten, a driver that is
     hash: '#Changed meanwhile',
   });
 
-  isMended = true;
-  const mended = await runCommand([...args, '--retry-failed'], settings, { cwd: folder });
-  expect(mended.code).toBe(0);
+  isFixed = true;
+  const retried = await runCommand([...args, '--retry-failed'], settings, { cwd: folder });
+  expect(retried.code).toBe(0);
   const last = await runCommand(args, settings, { cwd: folder });
   expect([last.code, last.json().progress]).toMatchObject([0, { state: 'succeeded', migrated: PEOPLE }]);
   expect(

@@ -287,7 +287,7 @@ describe('an external stage', () => {
       options: { batchSize: 20 },
       async apply(rows) {
         calls += 1;
-        // As a whole the first call fails each time: it is halved down to whom it cannot do.
+        // As a whole the first call fails each time: it is halved down to the row that it cannot do.
         if (rows.some(({ name }) => name === 'Person 8'))
           throw Object.assign(new Error('Person 8'), { code: 'NOT_HIM' });
         return rows.map(({ name }) =>

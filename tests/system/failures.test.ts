@@ -50,7 +50,7 @@ describe('a poisoned user', () => {
       mend,
     ],
     [
-      'one post of whom is refused',
+      'with one post that is refused',
       'P0001',
       (db, bad) =>
         trigger(
@@ -75,7 +75,7 @@ describe('a poisoned user', () => {
   ];
 
   test.each(poisons)(
-    '%s is set aside alone with %s, and picked up by a retry once mended',
+    '%s is set aside alone with %s, and picked up by a retry once fixed',
     async (_, sqlstate, poison, cure, noted) => {
       const db = await database(200);
       const authors = await db.sql<

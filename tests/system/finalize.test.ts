@@ -131,7 +131,7 @@ describe('finalize of the plan avatars', () => {
     expect(await value(db.sql, 'select count(*) from imago.run')).toBe('1');
   });
 
-  test('is left by a rollback before the way back is closed, and begins anew later', async () => {
+  test('is left by a rollback before the way back is closed, and begins again later', async () => {
     const db = await database(30);
     const before = await checksums(db.sql);
     await migrateAll(db.sql);
@@ -253,7 +253,7 @@ describe('finalize refuses by name, and does nothing, with', () => {
 });
 
 describe('the checks of finalize', () => {
-  test('let pass what a validation has counted and was mended since', async () => {
+  test('let pass what a validation has counted and was fixed since', async () => {
     const db = await migrated(200);
     await db.sql`update users set active_avatar_id = null where id = (select id from users order by id limit 1)`;
     // Half-way through a validation that has found it already.
@@ -313,7 +313,7 @@ describe('the checks of finalize', () => {
     expect([...stages]).toEqual([2, null]);
   });
 
-  test('half-way through, a preview looks for what is pending anew', async () => {
+  test('half-way through, a preview looks again for what is pending', async () => {
     const db = await database();
     await itemsPlan(db.sql);
     await db.sql`

@@ -415,7 +415,7 @@ describe('an error of the database', () => {
     },
   );
 
-  test('a redirect is not followed: whoever it leads to sees no key, and the caller no address', async () => {
+  test('a redirect is not followed: the server that it leads to sees no key, and the caller no address', async () => {
     const thief = await oddServer(answer('{"plan": "avatars", "state": "running"}'));
     project.during = async () =>
       new Response('', { status: 307, headers: { location: `${thief.url}/rest/v1/x` } });

@@ -1,4 +1,4 @@
-/** The function gigs over HTTP: the same answers before, while and after the plan profile_gigs, and to whom. */
+/** The function gigs over HTTP: the same answers before, while and after the plan profile_gigs, and who gets them. */
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';
@@ -14,7 +14,7 @@ const plan = 'profile_gigs';
 let db: TestDatabase;
 let sql: Sql;
 let project: FunctionsProject;
-/** A freelancer with two gigs of his own, and a client without any. */
+/** A freelancer with two gigs of their own, and a client without any. */
 let freelancer: { id: number; gigs: Record<string, unknown>[]; columns: Record<string, unknown> };
 let client: number;
 
@@ -41,7 +41,7 @@ afterAll(async () => {
   await db?.drop();
 });
 
-/** As somebody who is signed in, with this in his app_metadata. */
+/** As somebody who is signed in, with this in their app_metadata. */
 async function get(path: string, appMetadata: object = {}, userMetadata: object = {}): Promise<Reply> {
   const token = await project.tokens.tokenWith(appMetadata, userMetadata);
   return await project.call('nothing', `gigs/${path}`, {

@@ -51,7 +51,7 @@ type Group = keyof typeof GROUPS;
  * What each of them is answered: the status, and the error's code or what the answer says of the run. A function, what
  * it is asked, the run of the plan before, then the answers; `log` is what the log tells that was requested.
  *
- * Plan avatars has 8 users, of whom MOVED is migrated in a run that is running, paused, failed or succeeded; plan tally
+ * Plan avatars has 8 users; MOVED of them are migrated, in a run that is running, paused, failed or succeeded; plan tally
  * has never been run.
  */
 const MATRIX = `
@@ -181,7 +181,7 @@ async function arrange(run: string): Promise<string | undefined> {
   );
 }
 
-/** Begins anew, by hand: with rollbacks, and what they take away prepared again, this would take ten times as long. */
+/** Begins again, by hand: with rollbacks, and what they take away prepared again, this would take ten times as long. */
 async function start(run: string): Promise<void> {
   const { sql } = db;
   await prepareAll(sql);

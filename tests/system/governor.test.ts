@@ -363,7 +363,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
   test.each([
     ['of the database', 'select pg_stat_reset()'],
     ['of the server', `select pg_stat_reset_shared('bgwriter')`],
-  ])('whose statistics %s were reset begins to compare anew', async (_what, reset) => {
+  ])('whose statistics %s were reset begins to compare again', async (_what, reset) => {
     await run();
     await db.sql`update imago.governor set checkpoints = -5`;
     await db.sql`update imago.health set others_written = -1000000`;

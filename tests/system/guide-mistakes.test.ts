@@ -157,7 +157,7 @@ describe('rolling back one user of the guide’s app', () => {
     await documentedLoop(imagoWindow(sql));
     const posts = await count(sql, 'public.posts');
 
-    // One who had no avatar of his own: the default avatar goes, and what has cascaded from it stays.
+    // One who had no avatar of their own: the default avatar goes, and what has cascaded from it stays.
     const user = await value<string>(
       sql,
       `select owner_user_id from public.avatars a

@@ -50,7 +50,7 @@ const hide = (table: string) =>
 const show = (table: string) => `alter table ${table} no force row level security`;
 const TABLES = ['public.items', 'public.copies'];
 
-test('before the first step: preflight refuses, with the statement that mends it', async () => {
+test('before the first step: preflight refuses, with the statement that fixes it', async () => {
   const db = await items();
   // The owner sees all, unless it is forced.
   await db.sql`alter table public.copies enable row level security`;

@@ -73,7 +73,7 @@ async function waiting<T>(
   return { answer };
 }
 
-/** The user with the most posts, who is followed too, and his avatar once he has one. */
+/** The user with the most posts, who is followed too, and their avatar once they have one. */
 async function author(sql: Sql): Promise<{ id: string; avatar: string }> {
   const [row] = await sql<{ id: string; avatar: string }[]>`
     select u.id, u.active_avatar_id as avatar from public.users u
@@ -538,7 +538,7 @@ describe('a change of direction while a batch is in flight', () => {
     const { sql } = db;
     const migrated = await userStates(sql);
     const app = await transaction(db);
-    // What it writes is nobody's.
+    // What it writes belongs to no entity.
     await app`delete from public.posts where false`;
     expect((await refusal(call(sql, 'rollback_all_migrations'))).code).toBe('IM016');
     expect(await userStates(sql)).toEqual(migrated);

@@ -254,7 +254,7 @@ describe('the indexes that rollback needs', () => {
     expect((await call(db.sql, 'get_detailed_migration_progress')).unindexed).toEqual(statements);
     expect((await warnings()).map(({ object }) => object).sort()).toEqual([...POINTERS].sort());
     await superuser.unsafe(statements[1]?.statement ?? '');
-    // Small tables are read as a whole within a moment, so that nobody has to do anything before he takes them back.
+    // Small tables are read as a whole within a moment, so that nobody has to do anything before a rollback.
     await rollbackAll(db.sql);
     expect(await indexed()).toEqual([POINTERS[1]]);
     expect((await call(db.sql, 'get_detailed_migration_progress')).unindexed).toHaveLength(2);

@@ -378,7 +378,7 @@ test('where rows of a batch are many, no capture function compares them by a pla
     sql,
     `select prosrc from pg_proc where oid = 'imago_undo.${PLAN}_public_items_update()'::regprocedure`,
   );
-  // Without what is asked of few rows only, and what is planned anew each time.
+  // Without what is asked of few rows only, and what is planned again each time.
   const kept = body.replaceAll(
     /if imago_rows <= 100 then[\s\S]*?else execute '(?:[^']|'')*'[^;]*; end if;/g,
     '',

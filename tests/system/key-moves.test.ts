@@ -550,7 +550,7 @@ describe('keys that cannot be followed are named', () => {
   test('when following a new key fails, the write of the app stands, and rows that are not found are conflicts; deleted ones of other tables are none', async () => {
     const { sql } = await app('');
     await forward(sql, 5);
-    // Whoever holds the journal of the row keeps it from following.
+    // A session that holds the journal of the row keeps it from following.
     await sql.begin(async (holder) => {
       await holder`lock table imago_undo.trial_public_posts in share mode`;
       await sql.begin(async (tx) => {
@@ -569,7 +569,7 @@ describe('keys that cannot be followed are named', () => {
     ]);
   });
 
-  test('an inserted row that got another owner, and then another key, is a conflict of whom it was made for; the others go back', async () => {
+  test('an inserted row that got another owner, and then another key, is a conflict of the user that it was made for; the others go back', async () => {
     const { sql } = await app('');
     await forward(sql, 5);
     await sql`update public.avatars set user_id = 6 where id = 1005`;

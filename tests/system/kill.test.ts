@@ -128,7 +128,7 @@ const migrated = (sql: Sql) => count(sql, 'public.users where active_avatar_id i
 const sessionGone = async (sql: Sql, pid: number) =>
   (await count(sql, `pg_stat_activity where pid = ${pid}`)) === 0;
 
-/** Whatever was killed: each user is either where he was or moved with all that he has, and the app's own data is whole. */
+/** Whatever was killed: each user is either where they were or moved with all that they have, and the app's own data is whole. */
 async function expectWhole(sql: Sql): Promise<void> {
   expect(await checksums(sql)).toEqual(original);
   expect(await count(sql, 'public.avatars')).toBe(await migrated(sql));

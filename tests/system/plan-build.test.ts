@@ -325,7 +325,7 @@ test('what two people have built at the same time is compared as a whole, and wh
   expect((await build(folder)).changes).toEqual([]);
 });
 
-test('after Imago was removed and installed anew the plan is built whole again', async () => {
+test('after Imago was removed and installed again the plan is built whole again', async () => {
   const folder = await built();
   expect(await install(folder, '--uninstall')).toMatchObject({ status: 'done' });
   expect(readPlan(readProject(folder), 'trial').standing).toBe('new');

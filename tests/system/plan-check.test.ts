@@ -354,9 +354,9 @@ describe('plan check names', () => {
       "  update public.users set bio = '';\n  create or replace view",
     ],
     [
-      'a prepare step that writes a table anew',
+      'a prepare step that rewrites a table',
       'prepare',
-      'preparing writes all of public.users anew',
+      'preparing rewrites all of public.users',
       'functions/prepare',
       'trial text',
       'trial text, add column if not exists other uuid default gen_random_uuid()',

@@ -301,7 +301,7 @@ describe('extract-table', () => {
 
   test.each([
     ['nobody', {}, ['42501', '42501']],
-    ['whom the source shows them', { grants: 'source' }, [10, 10]],
+    ['those who see the source rows', { grants: 'source' }, [10, 10]],
   ])('shows rows to %s', async (_, chosen, seen) => {
     const sql = await app(tables);
     await make(sql, 'extract-table', 'public.Users', 'Id', { ...options, ...chosen });

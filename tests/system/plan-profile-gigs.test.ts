@@ -148,7 +148,7 @@ describe('profile_gigs, while both sides hold the data', () => {
     expect(await value(sql, 'select "yearsOfExperience" from "User" where id = $1', [one])).toBeNull();
     await sql`update "Gigs" set "yearsOfExperience" = 12 where "userId" = ${one} and "isProfileGig"`;
     expect(await value(sql, 'select "yearsOfExperience" from "User" where id = $1', [one])).toBe(12);
-    // Ordinary gigs are nobody's profile.
+    // Ordinary gigs are no profiles.
     const [user] =
       await sql`select id, skills from "User" where id in (select "userId" from "Gigs" where not "isProfileGig") limit 1`;
     await sql`update "Gigs" set skills = '{other}' where "userId" = ${user?.id} and not "isProfileGig"`;

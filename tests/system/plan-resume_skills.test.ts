@@ -152,7 +152,7 @@ describe('rollback of resume_skills', () => {
 });
 
 describe('the checks of resume_skills', () => {
-  test('name who has no skills, whose were removed and whose are no list, and mend the first two', async () => {
+  test('name who has no skills, whose were removed and whose are no list, and fix the first two', async () => {
     const { sql } = await app();
     await migrateAll(sql, { plan });
     await sql`alter table public.users disable trigger user`;

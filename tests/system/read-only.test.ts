@@ -1,4 +1,4 @@
-/** A database that takes no writes for a while: whoever drives says so, waits, and goes on by itself. */
+/** A database that takes no writes for a while: every driver says so, waits, and goes on by itself. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { expectAllMigrated } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';

@@ -204,7 +204,7 @@ describe('worded otherwise, it ends the same', () => {
     expect(answers.done).toMatchObject({ status: 'done', state: 'succeeded' });
   });
 
-  test('a fix mends what its check has found, and its batches name it', async () => {
+  test('a fix corrects what its check has found, and its batches name it', async () => {
     const fixed = await same(async (sql) => {
       await sql`
         update public.follows f set avatar_id = (select active_avatar_id from public.users u where u.id = f.follower_id)

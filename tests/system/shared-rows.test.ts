@@ -6,7 +6,7 @@ import { back, contents, createPlan, forward, journal, PLAN, type PlanParts } fr
 
 /**
  * Orders name their shop, and some of the shops are not there. A plan makes one for all orders that name it, and a town
- * for each shop that it makes: nobody's alone, neither the shop nor the town.
+ * for each shop that it makes. Neither the shop nor the town belongs to one order.
  */
 const APP = `
   create table public.towns (id integer primary key generated always as identity (start with 100), name text not null unique);

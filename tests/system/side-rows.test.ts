@@ -133,7 +133,7 @@ describe('rows of the app in a table in which the plan only inserts go back as t
   });
 });
 
-describe('rows that belong to nobody stand in nobody’s way, and go back as they were, where a trigger of the app', () => {
+describe('rows that belong to nobody hold nobody up, and go back as they were, where a trigger of the app', () => {
   const cases: [string, string][] = [
     [
       'counts in one of a table that is updated',

@@ -298,7 +298,7 @@ describe('a plan of two stages', () => {
       await takeBack('50');
       expect(await move('50')).toMatchObject({ migrated: true, skipped: false });
       expect(await move('50')).toMatchObject({ migrated: false, skipped: true });
-      // After everything went back the stages begin anew.
+      // After everything went back the stages begin again.
       await back(sql);
       await prepare(sql, PLAN);
       expect(await refusal(move('50'))).toMatchObject({ code: 'IM052' });

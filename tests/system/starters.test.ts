@@ -184,7 +184,7 @@ test('a starter with chat rooms: changes are broadcast, and policies on messages
   ).toEqual([{ tablename: 'channels' }, { tablename: 'messages' }]);
 });
 
-test('a migration that needs what only hosted Supabase has fails with its name, and goes on when it is mended', async () => {
+test('a migration that needs what only hosted Supabase has fails with its name, and goes on when it is fixed', async () => {
   const { project, environment } = await starter('search');
   const failed = await runCommand(['--workdir', project], environment, { script });
   expect(failed).toMatchObject({ code: 1, stdout: '' });
@@ -202,8 +202,8 @@ test('a migration that needs what only hosted Supabase has fails with its name, 
       end if;
     end $$;`,
   );
-  const mended = await runCommand(['--stats-only', '--plan', 'avatars', '--json'], environment);
-  expect(mended.stderr).toContain('Applying 6 migrations');
+  const fixed = await runCommand(['--stats-only', '--plan', 'avatars', '--json'], environment);
+  expect(fixed.stderr).toContain('Applying 6 migrations');
 });
 
 test('npm run local refuses a folder that is no project, and a project beside another app', async () => {

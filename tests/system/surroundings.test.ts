@@ -458,7 +458,7 @@ describe('rules of the app, and what else no trigger sees', () => {
       'instead of deletes of rows that go back',
       'create rule r as on delete to public.copies do instead nothing',
     ],
-  ])('%s: preflight refuses them, with the statement that mends it', async (_, statement) => {
+  ])('%s: preflight refuses them, with the statement that fixes it', async (_, statement) => {
     const db = await items(statement);
     const { problems } = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'preflight' });
     expect(problems).toMatchObject([
@@ -500,7 +500,7 @@ describe('triggers of the app that move columns which the plan does not declare'
     create function public.${name}() returns trigger language plpgsql as $$ begin ${body} return new; end $$;`;
   const kinds: Record<string, string> = {
     'a version that counts up': `${setting('f', 'new.version := old.version + 1;')} create trigger f before update on public.items for each row execute function public.f();`,
-    'an etag that is drawn anew': `${setting('f', 'new.etag := gen_random_uuid();')} create trigger f before update on public.items for each row execute function public.f();`,
+    'an etag that is drawn again': `${setting('f', 'new.etag := gen_random_uuid();')} create trigger f before update on public.items for each row execute function public.f();`,
     'a date': `${setting('f', 'new.edited := current_date;')} create trigger f before update on public.items for each row execute function public.f();`,
     updated_at: `${setting('f', 'new.updated_at := clock_timestamp();')} create trigger f before update on public.items for each row execute function public.f();`,
     'a number that grows': `${setting('f', 'new.amount := new.amount * 1.5;')} create trigger f before update on public.items for each row execute function public.f();`,
@@ -666,7 +666,7 @@ describe('triggers of the app that move columns which the plan does not declare'
   });
 
   test('with a column that the app has written since: it keeps what the app wrote', async () => {
-    const db = await items(kinds['an etag that is drawn anew']);
+    const db = await items(kinds['an etag that is drawn again']);
     await migrate(db);
     await db.sql`alter table public.items disable trigger f`;
     await db.sql`update public.items set etag = 'mine' where id = 5`;

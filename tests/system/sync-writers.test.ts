@@ -120,7 +120,7 @@ describe('writers of the app and batches at the same time', () => {
     expect(
       await value(one, `select active_avatar_id is not null from public.users where username = 'last'`),
     ).toBe(true);
-    // The rollback has found nothing left and wants the tables, to take the triggers off, when he commits.
+    // The rollback has found nothing left and wants the tables, to take the triggers off, when the writer commits.
     await sql`update imago.setting set value = '20000' where name = 'lock_timeout_ms'`;
     const { answer } = await waiting(db, (session) => call(session, 'rollback_batch'));
     await one`commit`;
@@ -208,7 +208,7 @@ describe('writers of the app and batches at the same time', () => {
     const { answer } = await waiting(db, (mover) =>
       call(mover, 'migrate_user_to_avatar_centric', { user_id: id }),
     );
-    // The batch holds the user and waits for his posts; the app holds these and waits for the user.
+    // The batch holds the user and waits for their posts; the app holds these and waits for the user.
     await one`insert into public.posts (user_id, body) values (${id}, 'new')`;
     await one`commit`;
     expect((await refusal(answer)).code).toBe('IM025');

@@ -1,4 +1,4 @@
-/** throttle_migration: when and how fast the runs of a plan may work, whoever drives them. */
+/** throttle_migration: when and how fast the runs of a plan may work, no matter who drives them. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { expectAllMigrated } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';

@@ -295,7 +295,7 @@ describe('commands', () => {
     });
   });
 
-  test('tell the Supabase CLI whom to believe: it verifies, too', async () => {
+  test('tell the Supabase CLI which CA to believe: it verifies, too', async () => {
     expect(await diffDatabases(db.url, at('0.0.0.0', { roots: cluster.roots }))).toEqual([]);
     const stranger = path.join(folder, 'stranger.crt');
     await writeFile(stranger, new Authority('A stranger').cert);
@@ -304,7 +304,7 @@ describe('commands', () => {
     });
   });
 
-  test('tell pg_dump whom to believe, and nothing of the environment tells it otherwise', async () => {
+  test('tell pg_dump which CA to believe, and nothing of the environment tells it otherwise', async () => {
     const program = path.join(folder, 'pg_dump');
     await writeFile(
       program,

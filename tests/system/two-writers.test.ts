@@ -1,4 +1,4 @@
-/** Two writes of the app to the two sides of one profile at the same instant: whoever is first at which point, the sides end equal. */
+/** Two writes of the app to the two sides of one profile at the same instant: the sides end equal, no matter who is first at which point. */
 import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { value } from '../support/call.ts';

@@ -13,7 +13,7 @@ afterEach(async () => {
 
 const TABLES = ['public.accounts', 'public.orders'];
 
-/** The plan walks accounts, and its view lists whom the orders name. */
+/** The plan walks accounts, and its view lists those that the orders name. */
 function orders(keyType: PlanParts['keyType'], more: Partial<PlanParts> = {}): PlanParts {
   return {
     table: 'accounts',
@@ -289,7 +289,7 @@ describe('a run that does not get on', () => {
 });
 
 describe('a walk key that may be null', () => {
-  test('is refused by preflight, with the statement that mends it', async () => {
+  test('is refused by preflight, with the statement that fixes it', async () => {
     const db = await freshDatabase();
     databases.push(db);
     await db.sql`create table public.customers (id int primary key, external_id text unique, tier text)`;

@@ -88,7 +88,7 @@ describe('a view pending that stumbles over a row', () => {
   });
 
   test.each([ways[1], ways[3]] as Ways)(
-    '%s: whoever counts or looks for what is pending is told which, in IM071',
+    '%s: a call that counts or looks for what is pending is told which, in IM071',
     async (_, pending, sqlstate, raiser) => {
       const db = await items(pending);
       await migrate(db);

@@ -31,7 +31,7 @@ const loseAvatars = (sql: Sql, posts = 12) =>
 const lost = (sql: Sql) =>
   value<number>(sql, 'select count(*)::int from public.posts where avatar_id is null');
 
-/** A post whose author is gone: nothing that could be mended by itself. */
+/** A post whose author is gone: nothing that a fix could repair. */
 async function orphanPost(sql: Sql): Promise<void> {
   await sql`alter table public.posts drop constraint posts_user_id_fkey`;
   await sql`insert into public.posts (user_id, body) values (gen_random_uuid(), 'Sentence xq7')`;
@@ -524,7 +524,7 @@ describe('npm run validate -- --report', () => {
     );
   });
 
-  test('says what a dry run would mend, and what a fix has mended', async () => {
+  test('says what a dry run would fix, and what a fix has fixed', async () => {
     const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
     const file = await reportFile();

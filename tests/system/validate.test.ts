@@ -28,7 +28,7 @@ const moved = async (app: App = 'sample', users = 40): Promise<TestDatabase> => 
   return db;
 };
 
-describe('each check alone finds what is wrong, and mends it if it can', () => {
+describe('each check alone finds what is wrong, and fixes it if it can', () => {
   for (const defect of DEFECTS) {
     test(`${defect.check}: ${defect.what}`, async () => {
       await start();
@@ -228,7 +228,7 @@ describe('validation before the first run', () => {
     },
   ];
   for (const { check, severity, object, make, mend, also } of cases) {
-    test(`${check}: seen, told what to do, and gone when mended`, async () => {
+    test(`${check}: seen, told what to do, and gone when fixed`, async () => {
       await start();
       const { sql } = db;
       if (check === 'sample') await prepareAll(sql);
@@ -479,7 +479,7 @@ describe('fixes of validate_migration', () => {
     expect(await validated(sql, { fix_issues: true })).toMatchObject({ fixed: 1, errors: 0, healthy: true });
   });
 
-  test('of a poisoned row set its user aside and mend the others', async () => {
+  test('of a poisoned row set its user aside and fix the others', async () => {
     await moved();
     const { sql } = db;
     const [poisoned] = await sql<
@@ -487,7 +487,7 @@ describe('fixes of validate_migration', () => {
     >`select user_id as id from posts group by 1 order by 1 limit 1`;
     await sql`update posts set avatar_id = null`;
     const posts = await value<number>(sql, 'select count(*)::int from posts');
-    const his = await value<number>(sql, 'select count(*)::int from posts where user_id = $1', [
+    const theirs = await value<number>(sql, 'select count(*)::int from posts where user_id = $1', [
       poisoned?.id,
     ]);
     await sql.unsafe(
@@ -495,10 +495,10 @@ describe('fixes of validate_migration', () => {
     );
 
     const answer = await validated(sql, { fix_issues: true });
-    expect(answer).toMatchObject({ fixed: posts - his, fixes_failed: 1, errors: his, healthy: false });
+    expect(answer).toMatchObject({ fixed: posts - theirs, fixes_failed: 1, errors: theirs, healthy: false });
     expect(checkOf(answer, 'posts_without_avatar')).toMatchObject({
-      fixed: posts - his,
-      left: his,
+      fixed: posts - theirs,
+      left: theirs,
       fixes_failed: 1,
       error: null,
     });
@@ -509,11 +509,11 @@ describe('fixes of validate_migration', () => {
       'failedset_aside',
     );
 
-    // He is set aside: left alone until someone asks for him.
+    // They are set aside: left alone until someone asks for them.
     expect(await validated(sql, { fix_issues: true })).toMatchObject({
       fixed: 0,
       fixes_failed: 0,
-      errors: his,
+      errors: theirs,
     });
     await sql`alter table posts drop constraint poison`;
     await call(sql, 'retry_failed_migrations');
@@ -592,12 +592,12 @@ describe('fixes of validate_migration', () => {
     await other`begin`;
     const [user] = await other<{ id: string }[]>`
       select id from users where id = (select user_id from posts order by id limit 1) for update`;
-    const his = await value<number>(sql, 'select count(*)::int from posts where user_id = $1', [user?.id]);
+    const theirs = await value<number>(sql, 'select count(*)::int from posts where user_id = $1', [user?.id]);
     const answers = await validateAll(sql, { fix_issues: true });
     expect(
       answers.filter((answer) => answer.status === 'fixing' && answer.retry_after_ms === 200).length,
     ).toBe(3);
-    expect(answers.at(-1)).toMatchObject({ fixes_failed: 1, errors: his });
+    expect(answers.at(-1)).toMatchObject({ fixes_failed: 1, errors: theirs });
     expect(await sql`select entity, kind from imago.failure`).toMatchObject([
       { entity: user?.id, kind: 'deferred' },
     ]);

@@ -121,7 +121,7 @@ test('a walking step whose call is killed is gone on with by the next call', asy
   expect(await seen(db)).toBe(40);
 });
 
-test('a walking step walks from the start when finalize begins anew', async () => {
+test('a walking step walks from the start when finalize begins again', async () => {
   const db = await walking({
     body: `insert into public.seen select unnest(keys) on conflict do nothing; perform pg_sleep(0.1 * cardinality(keys));`,
   });

@@ -76,7 +76,7 @@ describe('progress', () => {
     });
   });
 
-  test('that is estimated counts whom the plan concerns, forward and back', async () => {
+  test('that is estimated counts the entities that the plan concerns, forward and back', async () => {
     const db = await database('none');
     const keys = Array.from({ length: 101_000 }, (_, i) => i);
     await createTally(db.sql, 'bigint', keys, { pending: `not i.done and i.id < 20000` });

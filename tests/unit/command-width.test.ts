@@ -35,11 +35,11 @@ describe.each([140, 80, 60, 40, 30])('on %i columns', (columns) => {
       name: long,
       severity: 'error',
       found: 1_234_567,
-      remedy: 'Mend it, or not.',
+      remedy: 'Fix it, or not.',
     });
     const lines = table('check', [check], colours(process.stdout));
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
-    for (const text of ['1,234,567', 'error', 'Mendit,ornot.']) expect(bare(...lines)).toContain(text);
+    for (const text of ['1,234,567', 'error', 'Fixit,ornot.']) expect(bare(...lines)).toContain(text);
     // In a box each cell goes down its column.
     const names = lines.some((line) => line.includes('│'))
       ? lines.map((line) => line.split('│')[2] ?? '')

@@ -110,7 +110,7 @@ describe('notes', () => {
   };
   const fine = working({ share: 1, reasons: [] });
 
-  test('say a hold once, however its figures move and whoever answers, and that it goes on', () => {
+  test('say a hold once, however its figures move and no matter which call answers, and that it goes on', () => {
     expect(
       notesOf(
         fine,

@@ -48,7 +48,7 @@ export async function makeScratch(sql: Sql, name: string): Promise<void> {
 
 /** Removes all of it, in one transaction. Where there is nothing it does nothing. */
 export async function removeScratch(sql: Sql, name: string): Promise<void> {
-  // Whoever of this probe is still at work holds what is to be dropped.
+  // A session of this probe that is still at work holds what is to be dropped.
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = ${name} and pid <> pg_backend_pid() and usename = current_user`;

@@ -25,7 +25,7 @@ export async function tryConnection(databaseUrl: string): Promise<string> {
   }
 }
 
-/** What kind of way it is; where it leads is nobody's business. */
+/** What kind of way it is; where it leads stays private. */
 function wayOf({ host, port }: DatabaseAddress): string {
   if (!isSupabaseHost(host)) return 'a host that is not Supabase’s';
   if (!host.includes('pooler')) return port === 6543 ? 'pooler of the project' : 'direct';

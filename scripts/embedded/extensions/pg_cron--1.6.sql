@@ -157,7 +157,7 @@ begin
 end
 $$;
 
--- The extension writes its table as its owner, whoever calls; the caller's name is handed on. Nobody gets a superuser's job by it.
+-- The extension writes its table as its owner for every caller; the caller's name is handed on. Nobody gets a superuser's job by it.
 create function cron.expect_caller(caller name)
 returns void
 language plpgsql

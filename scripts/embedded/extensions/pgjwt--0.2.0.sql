@@ -1,4 +1,4 @@
--- Stands in for pgjwt 0.2, written anew: the same functions, for tokens that are signed by a shared secret (HS256, HS384, HS512).
+-- Stands in for pgjwt 0.2, written independently: the same functions, for tokens that are signed by a shared secret (HS256, HS384, HS512).
 -- pgcrypto is found by the schema that it is in while this is made.
 create function @extschema@.url_encode(data bytea)
 returns text

@@ -41,7 +41,7 @@ begin
   insert into realtime.messages (id, payload, event, topic, private, extension)
   values (message, jsonb_build_object('id', message) || payload, event, topic, private, 'broadcast');
 exception when others then
-  -- A message that cannot be sent is nobody's failure.
+  -- A message that cannot be sent makes nothing fail.
   raise warning 'WarnSendingBroadcastMessage: %', sqlerrm;
 end
 $$;

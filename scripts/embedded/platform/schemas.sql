@@ -35,7 +35,7 @@ create extension supabase_vault;
 create publication supabase_realtime;
 alter publication supabase_realtime owner to postgres;
 
--- As on Supabase: the Data API hears of every change of the schema and looks at it anew.
+-- As on Supabase: the Data API hears of every change of the schema and looks at it again.
 create function extensions.pgrst_ddl_watch()
 returns event_trigger
 language plpgsql

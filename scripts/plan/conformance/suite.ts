@@ -323,7 +323,7 @@ export function checksOf(plan: string, fixture: Fixture, place: Place): Check[] 
       },
     },
     {
-      title: 'one entity that cannot be moved is set aside alone, and moved once it is mended',
+      title: 'one entity that cannot be moved is set aside alone, and moved once it is fixed',
       async run() {
         const { sql, columns, rows } = await prepared();
         const key = await value<string>(
@@ -460,7 +460,7 @@ export function checksOf(plan: string, fixture: Fixture, place: Place): Check[] 
 /** What is tried on rows that are moved, one after the other. */
 const needsRows = new Set([
   'half-way: what is moved is whole, and goes back',
-  'one entity that cannot be moved is set aside alone, and moved once it is mended',
+  'one entity that cannot be moved is set aside alone, and moved once it is fixed',
 ]);
 
 const onceIsEnough = new Set([

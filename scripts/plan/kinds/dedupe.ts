@@ -389,7 +389,7 @@ function problems({ plan, source, columns, by, referrers }: Merging): string[] {
   return [
     ...[...new Set([...columns, by])].map((column) => `  ${missingColumn(source.relation, column)}`),
     `  select * from imago.partition_problems(${literal(source.relation)}, 'It may not get the unique index.')`,
-    `  select 'error', 'unknown_reference', u.relation, format('has the foreign key %s, which the plan does not know', u.constraint_name), 'Write the plan anew: it looks foreign keys up.'
+    `  select 'error', 'unknown_reference', u.relation, format('has the foreign key %s, which the plan does not know', u.constraint_name), 'Write the plan again: it looks foreign keys up.'
   from ${plan}.unknown_references() u`,
     ...referrers.flatMap(({ relation, references }) => [
       `  select * from imago.relation_problems(${literal(relation)})`,

@@ -28,7 +28,7 @@ interface Extraction {
   columns: readonly Column[];
   /** The new table, as SQL writes it. */
   made: string;
-  /** Whether it is shown as the source is; otherwise to nobody whom row level security holds. */
+  /** Whether it is shown as the source is; otherwise to nobody who is held by row level security. */
   isShown: boolean;
 }
 
@@ -159,7 +159,7 @@ function prepare(extraction: Extraction): string {
     perform imago.show_as(${shown(extraction)});
     alter table ${made} enable row level security;
 `
-    : `    -- Nobody whom row level security holds sees a row of it; who bypasses that may do here what they may do there.
+    : `    -- Nobody who is held by row level security sees a row of it. Roles that bypass it may do here what they may do there.
     perform imago.close_table(${literal(made)});
     alter table ${made} enable row level security;
     for allowed in
@@ -204,7 +204,7 @@ end`,
 function problems(extraction: Extraction): string[] {
   const { plan, source, columns, made, isShown } = extraction;
   return [
-    `  select 'error', 'name_taken', ${literal(made)}, 'is there already, and not made by this plan', 'Rename it, or write the plan anew with another --to.'
+    `  select 'error', 'name_taken', ${literal(made)}, 'is there already, and not made by this plan', 'Rename it, or write the plan again with another --to.'
   where pg_catalog.to_regclass(${literal(made)}) is not null and not imago.is_added('${plan}', ${literal(made)})`,
     ...columns.flatMap((former) => [
       `  ${missingColumn(source.relation, former)}`,

@@ -36,7 +36,7 @@ interface Addition {
 }
 
 export const fkAdd: Kind = {
-  about: 'a column gets a foreign key; rows without a target are listed first, and may be mended',
+  about: 'a column gets a foreign key; rows without a target are listed first, and may be fixed',
   needs: ['column', 'references'],
   may: ['orphans', 'placeholder'],
   async files(given) {
@@ -192,13 +192,13 @@ select imago.add_once('${plan}', 2, 'foreign key');
       prepare: routine(
         `${plan}.prepare()`,
         'void',
-        `Prepare step: ${remedy === undefined ? '' : 'the list of rows that the plan has mended, and '}the views.`,
+        `Prepare step: ${remedy === undefined ? '' : 'the list of rows that the plan has fixed, and '}the views.`,
         `begin
 ${
   remedy === undefined
     ? ''
     : `  create table if not exists ${mended} (entity ${source.keyType} primary key);
-  comment on table ${mended} is 'Rows that the plan has mended: their values do not tell any more.';
+  comment on table ${mended} is 'Rows that the plan has fixed: their values do not tell any more.';
 `
 }  create or replace view ${plan}.pending as
     select s.${key.quoted} as entity from ${relation} s
@@ -260,7 +260,7 @@ end`,
       clean: routine(
         `${plan}.clean()`,
         'void',
-        `Clean-up step: the views${remedy === undefined ? '' : ', and the list of rows that the plan has mended'}.`,
+        `Clean-up step: the views${remedy === undefined ? '' : ', and the list of rows that the plan has fixed'}.`,
         `  -- Prepare makes them again.
   drop view if exists ${plan}.concerned, ${plan}.pending;${remedy === undefined ? '' : `\n  drop table if exists ${mended};`}`,
       ),
@@ -306,13 +306,13 @@ function apply(addition: Addition): string {
     `Gives exactly these rows ${remedy === 'null' ? 'null' : 'the placeholder'}, where their value has no target.`,
     `  -- Triggers of the app that this fires find their names as they do at home.
   select set_config('search_path', imago.app_search_path(), true);
-  with mended as (
+  with fixed as (
     update ${source.relation} s set ${column.quoted} = ${remedy}
     where s.${source.key.quoted} = any (keys)
       and ${isSingleOrphan(addition)}${placeholderIsThere(addition, '\n      and ')}
     returning s.${source.key.quoted} as entity
   )
-  insert into ${plan}.mended select m.entity from mended m on conflict do nothing`,
+  insert into ${plan}.mended select f.entity from fixed f on conflict do nothing`,
   );
 }
 
@@ -380,7 +380,7 @@ function problems(addition: Addition): string[] {
   where o.amount > 0`,
     ...(remedy === 'null'
       ? [
-          `  select 'error', 'not_null', ${at}, 'must have a value', 'Write the plan anew with --placeholder.'
+          `  select 'error', 'not_null', ${at}, 'must have a value', 'Write the plan again with --placeholder.'
   from pg_catalog.pg_attribute a
   where a.attrelid = pg_catalog.to_regclass(${relation}) and a.attname = ${literal(column.name)} and a.attnotnull`,
         ]
@@ -435,7 +435,7 @@ select imago.revoke_plan_functions('${plan}');
 `;
 }
 
-/** Rows of which every third has a value without a target, where that is mended; those of the app have one. */
+/** Rows of which every third has a value without a target, where that is fixed; those of the app have one. */
 function sample({ source, column, target, remedy, placeholder }: Addition): string {
   const own = valueFor(target.column, source);
   if (own === undefined) return sampleRows(source);

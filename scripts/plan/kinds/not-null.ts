@@ -16,7 +16,7 @@ export const notNull: Kind = {
       source,
       targets: [{ name, quoted, type, value, safe: value, isAdded: false }],
       origins: [],
-      // Who writes null until the end gets the value; whoever writes it after that is refused.
+      // A write of null gets the value until the end; after that it is refused.
       ...requirement(plan, source.relation, quoted),
     };
   },

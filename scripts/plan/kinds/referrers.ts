@@ -105,7 +105,7 @@ async function readReferrer(sql: Sql, source: Source, found: readonly Found[]): 
   if (references.length > 1 && references.some(({ cascades }) => cascades)) {
     refuse(
       `refers to ${source.relation} more than once, and is deleted along with it`,
-      'Make these foreign keys anew without on delete cascade: a row that refers to two would belong to both.',
+      'Make these foreign keys again without on delete cascade: a row that refers to two would belong to both.',
     );
   }
   if (isKey) {

@@ -80,7 +80,7 @@ const views = (plan: string): string => `widened as (
 /** What would be lost, or keep the twins from taking the old names: for preflight, a check, and the swap itself. */
 export function dependents({ plan }: Widening): string[] {
   const later = 'Drop it, and make it again once the plan is finalized.';
-  const anew = 'Take the plan back, and write it anew: it looks at the tables as they are.';
+  const rewrite = 'Take the plan back, and write it again: it looks at the tables as they are.';
   return [
     routine(
       `${plan}.dependents()`,
@@ -137,7 +137,7 @@ export function dependents({ plan }: Widening): string[] {
   join pg_catalog.pg_class s on s.oid = d.refobjid and s.relkind = 'S' and not pg_catalog.pg_has_role(s.relowner, 'usage')
   join pg_catalog.pg_sequence q on q.seqrelid = s.oid and q.seqtypid <> 'bigint'::pg_catalog.regtype
   union all
-  select 'error', 'dependent', k.name, 'has changed since the plan was written, or is not there any more', ${literal(anew)}
+  select 'error', 'dependent', k.name, 'has changed since the plan was written, or is not there any more', ${literal(rewrite)}
   from (
     select i.relation, i.index as name, exists (
       select from pg_catalog.pg_index x
@@ -151,7 +151,7 @@ export function dependents({ plan }: Widening): string[] {
   ) k
   where pg_catalog.to_regclass(k.relation) is not null and not k.same
   union all
-  select 'error', 'dependent', format('%s.%I', w.relation, w.former), 'may be null, and may not have been when the plan was written, or the other way round', ${literal(anew)}
+  select 'error', 'dependent', format('%s.%I', w.relation, w.former), 'may be null, and may not have been when the plan was written, or the other way round', ${literal(rewrite)}
   from widened w where w.has_changed
   union all
   select distinct 'error', 'other_plan', o.name, format('is another plan that is under way, and has rows of %s in its journal, by their keys', w.relation),
@@ -317,7 +317,7 @@ function swapRules(plan: string): string {
   return routine(
     `${plan}.swap_rules()`,
     'text[]',
-    'Part of the swap: drops triggers and statistics that name these columns, and returns what makes them again; policies are made anew in place.',
+    'Part of the swap: drops triggers and statistics that name these columns, and returns what makes them again; policies are made again in place.',
     `declare
   own record;
   later text[] := '{}';

@@ -15,4 +15,4 @@ begin
   return imago.validate(plan, detailed, fix_issues, max_ms, dry_run);
 end
 $$;
-comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues mends what can be mended, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';
+comment on function public.validate_migration(text, boolean, boolean, integer, boolean) is 'Imago: checks a migration before, during or after it, about max_ms milliseconds a call. Call until has_more is false. fix_issues fixes what can be fixed, through the journal; with dry_run it only says what that would write. detailed adds up to ten keys a check.';

@@ -16,5 +16,5 @@ comment on column imago.claimed_entity.lane_pass is 'With lane_number: the lane 
 comment on column imago.claimed_entity.token is 'Of the claim that it was handed out by; null: it is to be handed out again.';
 comment on column imago.claimed_entity.row_hash is 'Of the row as it was handed out: where that has changed since, what comes back is not written.';
 comment on column imago.claimed_entity.claims is 'How often it was handed out.';
-comment on column imago.claimed_entity.expires_at is 'From then on it is handed out to whoever asks.';
+comment on column imago.claimed_entity.expires_at is 'From then on it is handed out to anyone who asks.';
 create index claimed_entity_token_idx on imago.claimed_entity (token);

@@ -31,7 +31,7 @@ comment on column imago.lane.by_block is 'Walked in the order in which rows lie 
 comment on column imago.lane.lower_key is 'Exclusive; null means from the first key.';
 comment on column imago.lane.upper_key is 'Inclusive; null means to the last key.';
 comment on column imago.lane.waits_for is 'On the first late lane of a stage: virtual transactions that were writing the plan''s tables when the last lane ended.';
-comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is left does not fit a call, so that an empty walk is the proof.';
+comment on column imago.lane.look_timed_out is 'Of the first late lane: one query for what is still pending does not fit a call, so that an empty walk is the proof.';
 comment on column imago.lane.entity_ms is 'Milliseconds that an entity of this lane took lately: how many fit into the time that they may be held.';
 comment on column imago.lane.entity_wal is 'Bytes of write-ahead log that an entity of this lane took lately, at most: how many fit into what a slot may still keep.';
 comment on column imago.lane.written is 'Rows of the plan''s tables that calls on this lane have written, as the server counts them.';

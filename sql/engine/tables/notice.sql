@@ -15,7 +15,7 @@ create table imago.notice (
 );
 comment on table imago.notice is 'A word to people about a run, one row for each way that it goes. It is written with what it tells of, and sent at least once.';
 comment on column imago.notice.event is 'A run came into another state, was held for long, or set its first entity aside; or somebody tries the way.';
-comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by whoever drives the run. realtime: a message of Supabase Realtime.';
+comment on column imago.notice.way is 'net: a webhook by pg_net. driver: one by the driver of the run. realtime: a message of Supabase Realtime.';
 comment on column imago.notice.detail is 'Names, codes and counts; never keys or values of rows.';
 comment on column imago.notice.due_at is 'Not sent again before; while a driver has it, it is nobody else''s.';
 comment on column imago.notice.request is 'Of the way net: the number that pg_net gave the last request.';

@@ -39,7 +39,7 @@ comment on column imago.plan.external is 'The first stage is done outside of the
 comment on column imago.plan.prepared_at is 'Kept by the engine: when the last prepare step was done. Null means that a run has to prepare first.';
 comment on column imago.plan.finalizing_at is 'Kept by the engine: when finalize began. Everything was moved and no check failed.';
 comment on column imago.plan.checking_since is 'Kept by the engine, while finalize goes through the checks: when it began to.';
-comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. Who comes back much later begins anew.';
+comment on column imago.plan.checking_at is 'Kept by the engine, while finalize goes through the checks: its last call. A caller that comes back much later begins again.';
 comment on column imago.plan.checking_stage is 'Kept by the engine: up to which stage finalize has looked for what is pending. The stage past the last one: through.';
 comment on column imago.plan.checking_key is 'Kept by the engine: up to which entity of checking_stage finalize has looked for what is pending.';
 comment on column imago.plan.checked_at is 'Kept by the engine: when no check failed, at last.';

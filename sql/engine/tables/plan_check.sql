@@ -21,7 +21,7 @@ create table imago.plan_check (
 comment on table imago.plan_check is 'What validate_migration checks. A check either walks a relation by key, or looks once.';
 comment on column imago.plan_check.id is 'Kept by the engine: number of the check.';
 comment on column imago.plan_check.plan is 'The plan whose check it is; null: holds for every plan.';
-comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix mends.';
+comment on column imago.plan_check.stage is 'The stage whose entities the check names and the fix corrects.';
 comment on column imago.plan_check.position is 'Order of the checks.';
 comment on column imago.plan_check.name is 'Name of the check, in lower case: what answers and the log call it.';
 comment on column imago.plan_check.severity is 'error: finalize refuses, and a run says so at its end. warning: to be looked at. manual: a person has to decide.';
@@ -33,10 +33,10 @@ comment on column imago.plan_check.source is 'A check that walks: the relation w
 comment on column imago.plan_check.key_column is 'The walked column, indexed and never null; null means the first column of the primary key. The key of a stage that has several columns is written as there: {organization_id,user_id}.';
 comment on column imago.plan_check.query is 'SQL listing key (of the source''s type) and entity of what is wrong. Null means that check_query(name) of the plan''s schema writes it, or null where this app has no such columns.';
 comment on column imago.plan_check.counts is 'The query lists every row, with the column wrong and numbers that are summed up as facts.';
-comment on column imago.plan_check.fix is 'Function of the plan''s schema that mends all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
+comment on column imago.plan_check.fix is 'Function of the plan''s schema that corrects all that is wrong with an array of entities. It is set-based, and writes declared columns only.';
 
 insert into imago.plan_check (position, name, severity, phase, meaning, remedy, routine) values
-  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Mend each of these; the migration refuses to start until then.', 'imago.check_requirements'),
+  (1, 'requirements', 'error', 'before', 'Something that the plan needs is missing, of the wrong type or not ours to change.', 'Fix each of these; the migration refuses to start until then.', 'imago.check_requirements'),
   (2, 'rights', 'error', 'before', 'The role that Imago runs as lacks a right that preparing needs.', 'Grant it as each finding says; where that cannot be, choose a table of a schema of yours.', 'imago.check_rights'),
   (3, 'row_security', 'error', 'before', 'Row level security hides rows from the role that Imago runs as.', 'Run the statement of each finding: it then applies to all others, and no more to the owner of the table.', 'imago.check_row_security'),
   (4, 'unprotected_tables', 'warning', 'before', 'A table that the plan uses has no row level security: with the default grants everybody reads and writes it through the API.', 'Enable it and write policies before the migration brings more into the table.', 'imago.check_unprotected_tables'),

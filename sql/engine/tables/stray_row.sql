@@ -11,6 +11,6 @@ comment on column imago.stray_row.plan is 'No foreign key: a write of the app wo
 comment on column imago.stray_row.relation is 'As the plan declares it.';
 comment on column imago.stray_row.stage is 'Stage of the plan that the entities of the relation belong to.';
 comment on column imago.stray_row.row_key is 'The key of the row, as it is now.';
-comment on column imago.stray_row.entity is 'Whom the journal names.';
+comment on column imago.stray_row.entity is 'The entity that the journal names.';
 create index stray_row_key_idx on imago.stray_row (plan, relation, row_key);
 create index stray_row_entity_idx on imago.stray_row (plan, stage, entity);

@@ -10,7 +10,7 @@ create table imago.throttle (
   set_at timestamptz not null default clock_timestamp(),
   check ((hours_from is null) = (hours_to is null) and (hours_from is null) = (time_zone is null))
 );
-comment on table imago.throttle is 'What operators ask of the runs of a plan, set by throttle_migration: it holds for every run, whoever drives it.';
+comment on table imago.throttle is 'What operators ask of the runs of a plan, set by throttle_migration: it holds for every run, no matter who drives it.';
 comment on column imago.throttle.hours_from is 'Runs work from this time of the day on; null: at any time.';
 comment on column imago.throttle.hours_to is 'Runs work until this time of the day; earlier than hours_from, it is that of the next day.';
 comment on column imago.throttle.time_zone is 'Where hours_from and hours_to are meant.';

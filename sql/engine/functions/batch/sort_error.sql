@@ -13,7 +13,7 @@ begin
   error.by_app := raiser.by_app;
   error.outcome := case
     when raiser.by_engine and error.sqlstate = 'IM060' then 'stop'
-    -- Whoever says so asks for another try.
+    -- Code that raises one of these asks for a retry.
     when error.sqlstate ~ '^40[^I]' or error.sqlstate in ('55P03', '55006') then 'blocked'
     when raiser.by_app then 'bad'
     when error.sqlstate = '57014' then 'timeout'

@@ -20,7 +20,7 @@ begin
   by_app := false;
   by_engine := false;
   for frame in select f.* from imago.error_frames(context, plan) f order by f.number loop
-    -- What a capture trigger refuses is the doing of whoever wrote the rows.
+    -- What a capture trigger refuses is the doing of the code that wrote the rows.
     continue when raised_by is null and find_raiser.sqlstate = 'IM072' and frame.schema_name = 'imago_undo';
     is_engine := frame.schema_name in ('imago', 'imago_undo');
     if raised_by is null then

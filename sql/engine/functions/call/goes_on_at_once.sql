@@ -9,4 +9,4 @@ as $$
       -- A rate that is used up is there again in a moment.
       or answer ->> 'status' = 'waiting' and (answer #>> '{health,share}')::numeric > 0, false)
 $$;
-comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: whoever drives a plan calls again as soon as the answer says.';
+comment on function imago.goes_on_at_once(jsonb) is 'Whether there is more to do and nothing is held or wrong: the driver calls again as soon as the answer says.';

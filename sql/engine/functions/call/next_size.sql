@@ -3,7 +3,7 @@ returns integer
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 declare
   -- A quarter of a short statement timeout at most: call_deadline begins no sub-batch that could not end in time.

@@ -21,4 +21,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.drop_trigger_function(regprocedure) is 'Drops a trigger function of ours with all of its triggers. Those on tables of others, too: only the owner of a table may drop a trigger on it, but whoever owns a function may drop what depends on that. Waits for the tables as long as lock_timeout allows.';
+comment on function imago.drop_trigger_function(regprocedure) is 'Drops a trigger function of ours with all of its triggers. Those on tables of others, too: only the owner of a table may drop a trigger on it, but the owner of a function may drop what depends on the function. Waits for the tables as long as lock_timeout allows.';

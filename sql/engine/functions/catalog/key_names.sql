@@ -4,7 +4,7 @@ language plpgsql
 immutable
 strict
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return case when key_column like '{%}' then key_column::text[] else array[key_column] end;

@@ -3,7 +3,7 @@ returns numeric
 language plpgsql
 volatile
 set search_path = ''
--- Not plain SQL, which would be planned anew at each call.
+-- Not plain SQL, which would be planned again at each call.
 as $$
 begin
   return (

@@ -3,11 +3,11 @@ returns setof pg_catalog.regclass
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return query
-  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  -- By the catalogue alone: nobody waits here for a session that is altering a partition.
   with recursive tree as (
     select pg_catalog.to_regclass(relation)::oid as id
     union all

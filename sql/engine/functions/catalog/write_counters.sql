@@ -3,9 +3,9 @@ returns table (relation text, inserted bigint, updated bigint, deleted bigint)
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 #variable_conflict use_column
 begin

@@ -26,4 +26,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call. Whoever asks for another run meanwhile waits, and nothing is left open by a caller that dies.';
+comment on function imago.fix_checks(imago.validation, imago.plan, timestamptz) is 'Fixes under a run that begins and ends with this call. A caller that asks for another run meanwhile waits, and nothing is left open by a caller that dies.';

@@ -78,4 +78,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what is left of it.';
+comment on function imago.fix_piece(imago.run, imago.plan, imago.plan_check, imago.validation_check, integer, boolean, timestamptz, integer, out imago.validation_check, out text, out integer) is 'Fixes what one piece of a check has found, as far as time allows, and counts what remains of it.';

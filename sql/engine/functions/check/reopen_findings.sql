@@ -13,7 +13,7 @@ begin
     where i.validation = validation_id and i.found > 0 and c.fix is not null and i.error is null) then
     return false;
   end if;
-  -- Walked once more: what has a fix is fixed, what has none is counted again, for the fixes may have mended it.
+  -- Walked once more: what has a fix is fixed. What has none is counted again, for a fix of another check may have removed it.
   update imago.validation_check i set
     done = false, cursor_key = null, size = least(i.size, 1000), total = i.total + i.checked, remaining = 0,
     facts = case when c.counts then '{}' else i.facts end

@@ -26,7 +26,7 @@ begin
   if not (answer ->> 'has_more')::boolean or answer ->> 'status' in ('failed', 'paused', 'cancelled', 'external') or clock_timestamp() >= ends then
     return;
   end if;
-  -- Unlike a tick it waits out what holds the run: whoever called it looks at it.
+  -- Unlike a tick it waits out what holds the run: somebody is watching it.
   pause := least((answer ->> 'retry_after_ms')::integer / 1000.0, coalesce(extract(epoch from ends - clock_timestamp()), 3600));
 end
 $$;

@@ -13,7 +13,7 @@ begin
     ends_at := at + make_interval(secs => seconds);
     return;
   end if;
-  -- The window that is open, or else the next one; of an open one only what is left.
+  -- The window that is open, or else the next one; of an open one only the remaining part.
   if imago.is_open(throttle, at) then
     opened := case when opened > clock then opened - interval '1 day' else opened end;
     rest := seconds + extract(epoch from clock - opened);

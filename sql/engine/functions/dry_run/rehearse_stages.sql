@@ -26,7 +26,7 @@ begin
     elsif staged.external then
       reason := 'external';
     elsif answer is null or reason in ('complete', 'time', 'locked', 'external') and (mode = 'sample' or clock_timestamp() < ends_at) then
-      -- A stage without lanes has not begun: what is left of those that were cut short is not looked for.
+      -- A stage without lanes has not begun: remaining entities of those that were cut short are not looked for.
       delete from imago.lane l where l.run = rehearse_stages.run.id and l.stage <> staged.stage and not l.done;
       if not exists (select from imago.lane l where l.run = rehearse_stages.run.id and l.stage = staged.stage) then
         perform imago.cut_lanes(run, staged);

@@ -29,7 +29,7 @@ begin
   end if;
   begin
     entity := imago.canonical_key(staged, entity);
-    -- Whoever moves it just now is waited for.
+    -- A caller that is moving it just now is waited for.
     is_there := imago.lock_entities(staged, array[entity]) <> '{}';
   exception
     when data_exception then

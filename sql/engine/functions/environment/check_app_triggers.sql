@@ -27,7 +27,7 @@ as $$
       'object', format('trigger %I on %s', tgname, relation),
       'message', format('calls %s for %s on %s%s', routine, level, events,
         case when calls not in ('{}', array[routine]) then format(', and by it to the outside: %s', array_to_string(calls, ', ')) end),
-      'hint', case when guards then 'It raises exceptions: a dry run shows whom it refuses. ' else '' end
+      'hint', case when guards then 'It raises exceptions: a dry run shows which entities it refuses. ' else '' end
         || 'Side effects stay after a rollback; see triggers and side_effects of a dry run.') order by relation, tgname) filter (where not own_row_only), '[]'),
     'facts', jsonb_build_object('triggers', count(*), 'own_row_only', count(*) filter (where own_row_only),
       'moved_columns', coalesce((select jsonb_agg(distinct m.object order by m.object) from imago.moved_columns(plan) m), '[]')))

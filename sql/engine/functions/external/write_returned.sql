@@ -51,14 +51,14 @@ begin
   -- Given back as it was: that counts for nothing.
   update imago.claimed_entity c set token = null, claims = c.claims - 1
   where c.token = returned.token and not named ? c.entity;
-  -- Whom another driver is being handed just now, that has locked.
+  -- Entities that are being handed to another driver just now are locked by it.
   select coalesce(array_agg(c.entity order by c.entity), '{}') into given
   from (select l.entity from imago.claimed_entity l where l.token = returned.token for update skip locked) c;
 
   begin
     rows := imago.read_rows(run, staged, imago.lock_entities(staged, given));
   exception when lock_not_available or deadlock_detected then
-    -- Whom somebody holds is handed out again: it may be another row by then.
+    -- An entity that somebody has locked is handed out again: it may be another row by then.
     rows := imago.read_rows(run, staged, imago.lock_entities(staged, given, true));
   end;
   select coalesce(array_agg(c.entity order by c.entity), '{}') into unchanged
@@ -108,4 +108,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.write_returned(imago.run, imago.plan, imago.returned, timestamptz, integer, boolean, imago.governor) is 'Writes what came back of a claim, as any batch is written: journaled, proved, halved down to what fails. Locks the entities first. Whose row is not the one that was handed out, whom somebody holds, and what was not named, is handed out again. Entities that failed outside are set aside, by code and field.';
+comment on function imago.write_returned(imago.run, imago.plan, imago.returned, timestamptz, integer, boolean, imago.governor) is 'Writes what came back of a claim, as any batch is written: journaled, proved, halved down to what fails. Locks the entities first. Handed out again are entities whose row is not the one that was handed out, that somebody has locked, or that were not named. Entities that failed outside are set aside, by code and field.';

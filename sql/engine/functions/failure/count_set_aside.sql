@@ -11,7 +11,7 @@ create or replace function imago.count_set_aside(
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   with aside as (

@@ -28,7 +28,7 @@ begin
     migrated := 0;
   elsif run.late_only or run.state in ('succeeded', 'failed') and coalesce(run.error_code, 'set_aside') = 'set_aside' then
     if run.cohort is not null then
-      -- Whom it concerns is known by whom it has moved; how large a share of all they are is an estimate.
+      -- The entities that it concerns are known from those that it has moved; their share of all is an estimate.
       migrated := (imago.walked_figures(run, staged, total, source_rows, aside)).migrated;
       total := migrated + aside;
     end if;

@@ -18,7 +18,7 @@ begin
   for staged in select s.* from imago.plan_stages(plan) s order by s.stage loop
     stage := staged.stage;
     is_prepared := pg_catalog.to_regclass(imago.plan_object(staged, 'pending')) is not null;
-    -- Whom the plan concerns is known when prepare has made its views.
+    -- Which entities the plan concerns is known when prepare has made its views.
     is_estimate := estimated or plan.closed_at is null and not is_prepared;
     total := null;
     pending := null;
@@ -26,7 +26,7 @@ begin
     begin
       select c.total, c.source_rows, c.outside into total, source_rows, outside from imago.count_source(staged, estimated) c;
       if not run.backup and run.direction = 'forward' and (imago.deleting_write(staged)).id is not null then
-        -- No journal knows whom it has deleted.
+        -- No journal knows what it has deleted.
         total := total + imago.moved_by_runs(plan.name, 'forward', stage, null, run.id);
       end if;
       if plan.closed_at is not null then

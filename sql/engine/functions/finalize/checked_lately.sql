@@ -4,7 +4,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- A few minutes: whoever finalizes in one go need not check twice, whoever comes back next week must.
+  -- A few minutes: you need not check twice when you finalize in one go, and must when you come back next week.
   select coalesce(plan.checked_at > clock_timestamp() - interval '5 minutes', false)
     and not exists (
       select from imago.plan_step s where s.plan = plan.name and s.phase = 'finalize' and s.done_at > plan.checked_at)

@@ -10,7 +10,7 @@ declare
 begin
   answer := imago.run_error_checks(plan, run_id, deadline, since);
   if answer -> 'failing' <> '[]' and (answer ->> 'has_more')::boolean then
-    -- It may have been mended since that was counted: begin anew.
+    -- It may have been fixed since that was counted: begin again.
     answer := imago.run_error_checks(plan, run_id, deadline, clock_timestamp());
   end if;
   if answer -> 'failing' <> '[]' then
@@ -19,7 +19,7 @@ begin
           when f ->> 'error' is not null then 'cannot be evaluated: ' || (f ->> 'error')
           else 'finds ' || (f ->> 'found') || imago.sample_keys_text(array(select jsonb_array_elements_text(f -> 'keys')), (f ->> 'found')::bigint) end), '; ')
       from jsonb_array_elements(answer -> 'failing') f),
-      'Call validate_migration to see what is wrong and what mends it.' || coalesce((
+      'Call validate_migration to see what is wrong and what fixes it.' || coalesce((
         select ' ' || string_agg(distinct h.hint, ' ') from jsonb_array_elements(answer -> 'failing') f
         cross join lateral jsonb_array_elements_text(f -> 'hints') h(hint)), ''));
   end if;

@@ -24,9 +24,9 @@ begin
     select k.code, format('%s %s', imago.counted(finalize_obstacles.plan, count(distinct f.entity)), k.word) || imago.sample_keys_text(array_agg(distinct coalesce(f.entity, 'null')), count(distinct f.entity)), k.remedy
     from imago.failure f
     join (values
-      ('failed', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('too_large', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
-      ('deferred', 'set_aside', 'set aside', 'Mend the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('failed', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('too_large', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
+      ('deferred', 'set_aside', 'set aside', 'Fix the cause and call retry_failed_migrations, then migrate_batch.'),
       ('unreachable', 'unreachable', 'pending, but not in the table that the plan walks',
        'Give these rows an entity that is there, or have the plan''s view pending leave them out; then call retry_failed_migrations, then migrate_batch.'),
       ('held', 'held', 'held', 'Move what was rolled back alone again with migrate_entity, or roll everything back.'),

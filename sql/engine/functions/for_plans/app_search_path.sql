@@ -23,7 +23,7 @@ begin
     limit 1;
   end if;
   path := coalesce(path, array_to_string(array['"$user"', 'public', 'extensions'], ', '));
-  -- Temporary tables come last: whoever makes one named like a table of the app would otherwise be read and written in its place.
+  -- Temporary tables come last: one that is named like a table of the app would otherwise be read and written in its place.
   return path || case when path ~ '\mpg_temp\M' then '' else ', pg_temp' end;
 end
 $$;

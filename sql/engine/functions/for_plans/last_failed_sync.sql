@@ -3,7 +3,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew for each row of a check.
+-- Not plain SQL, which would be planned again for each row of a check.
 as $$
 begin
   return (

@@ -33,7 +33,7 @@ begin
     case when link <> '{}' then format(' or exists (select from %s s where %s)', source, (
       select string_agg(format('s.%I = %s.%I', l.value, relation, l.key), ' and ') from jsonb_each_text(link) l)) end);
   execute format('comment on policy %I on %s is %L', imago.source_policy(), relation,
-    format('Made by Imago: a row is visible to whom its row of %s is.', source));
+    format('Made by Imago: a row is visible to those who see its row of %s.', source));
 
   for reader in select g.* from imago.grantees(source) g loop
     if reader.reads_all then
@@ -50,6 +50,6 @@ begin
   end loop;
 end
 $$;
-comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is for whom the source shows all rows. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
+comment on function imago.show_as(text, text, jsonb, jsonb) is 'For plans: shows a table that a step has just made as its source is shown, and to nobody else. Row by row: link says which of its columns equal which of the source, {} where its rows belong to no row of the source; then it is shown to those who see all rows of the source. Column by column: origins says from which columns of the source a column has its values; one that is not named is shown with the link. Who may not read the columns of the link reads nothing. Who bypasses row level security keeps their rights to write; nobody else gets any. The policy follows what becomes of the source''s policies; grants are those of this moment.
 
 Example: select imago.show_as(''public.avatars'', ''public.users'', ''{"owner_user_id": "id"}'', ''{"name": ["display_name", "username"], "bio": ["bio"]}'')';

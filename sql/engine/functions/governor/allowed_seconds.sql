@@ -5,7 +5,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  -- What was noted for later than now was noted before the clock was put back: the slot begins anew.
+  -- What was noted for later than now was noted before the clock was put back: the slot begins again.
   return case when spent_until > at + interval '1 minute' then 1 else greatest(0, least(1, extract(epoch from at - spent_until))) end;
 end
 $$;

@@ -32,4 +32,4 @@ begin
   return claim;
 end
 $$;
-comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: whoever else calls finds the rest.';
+comment on function imago.claim_allowance(text, integer) is 'Locks what may be moved by max_per_second, up to what is wanted: other callers find the rest.';

@@ -7,7 +7,7 @@ as $$
 declare
   result constant timestamptz := greatest(
     pg_catalog.pg_postmaster_start_time(),
-    -- After a crash all statistics begin anew, also where the server's first process has survived.
+    -- After a crash all statistics begin again, also where the server's first process has survived.
     pg_catalog.pg_stat_get_bgwriter_stat_reset_time(),
     pg_catalog.pg_stat_get_db_stat_reset_time((select d.oid from pg_catalog.pg_database d where d.datname = current_database())));
 begin

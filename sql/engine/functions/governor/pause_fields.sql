@@ -18,7 +18,7 @@ begin
   -- The rest of the time is slept by the caller, never in the transaction.
   rest_ms := least(5000, ceil(1000 * extract(epoch from clock_timestamp() - started) * (1 / share - 1)));
   if others_write then
-    -- Whoever calls: more callers do not make less rest. Who works at the same time has the row, and rests for both.
+    -- For all callers: more of them do not make less rest. A caller that works at the same time has the row, and rests for both.
     update imago.health h set rest_until = clock_timestamp() + make_interval(secs => rest_ms / 1000.0)
     from (select f.run from imago.health f where f.run = pause_fields.run.id for update skip locked) free
     where h.run = free.run;

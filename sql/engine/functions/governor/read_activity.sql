@@ -14,7 +14,7 @@ begin
     array_agg(a.pid) filter (
       where a.state = 'active' and a.datid = d.oid and a.backend_type = 'client backend' and a.pid <> pg_catalog.pg_backend_pid()
         and coalesce(a.wait_event_type, '') not in ('Lock', 'Client', 'Timeout', 'Extension')) as active,
-    -- Of whom nothing is shown may wait for us, too.
+    -- A session of which nothing is shown may wait for us, too.
     coalesce(bool_or(a.wait_event_type = 'Lock' or a.backend_type is null), false) as waits,
     (array_agg(row('transaction', a.pid, extract(epoch from clock_timestamp() - a.xact_start), null)::imago.measurement order by a.xact_start)
       filter (where a.xact_start is not null and a.pid <> pg_catalog.pg_backend_pid() and a.backend_type = 'client backend'))[1] as oldest

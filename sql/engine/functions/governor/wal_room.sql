@@ -13,7 +13,7 @@ begin
       room := least(room, greatest(0, (select s.hold from imago.signal s where s.name = 'slot') / 100 * reading.capacity - reading.value));
     end if;
   end loop;
-  -- A quarter of what is left before a slot holds the run: others write as well, and so may several callers.
+  -- A quarter of what remains before a slot holds the run: others write as well, and so may several callers.
   return room / 4;
 end
 $$;

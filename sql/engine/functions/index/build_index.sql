@@ -12,7 +12,7 @@ declare
 begin
   begin
     perform set_config('lock_timeout', imago.index_wait_ms(relation)::text, true);
-    -- One builder at a time; whoever was before us may have built it.
+    -- One builder at a time; the one before us may have built it.
     perform from imago.plan_write w where w.id = write_id for update;
     if exists (select from imago.unindexed_tables(relation, column_name)) then
       execute format('lock table %s in share mode', relation);

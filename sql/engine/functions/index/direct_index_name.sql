@@ -3,7 +3,7 @@ returns text
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew for each index of a table.
+-- Not plain SQL, which would be planned again for each index of a table.
 as $$
 declare
   -- Not the name that a statement of the app would give it: what bears it is ours, and what is left of it when a build is interrupted.

@@ -21,4 +21,4 @@ begin
   perform imago.build_walk(plan_name, o.stage, o.relation) from imago.walked_only(plan_name) o where o.is_installed;
 end
 $$;
-comment on function imago.build_captures(text) is 'Generates the trigger functions by which a plan journals anew, by its tables as they are now.';
+comment on function imago.build_captures(text) is 'Generates again the trigger functions by which a plan journals, for its tables as they are now.';

@@ -40,14 +40,14 @@ as $$
     case when g.oid is null then 'is missing: the table was replaced, the partition came later, or somebody dropped it'
       else format('%s: %s', case when g.tgenabled = 'D' then 'is disabled' else 'fires for replicas only' end,
         case when w.kind = 'walk' then 'the journal does not follow keys that the app changes' else 'batches write without a journal' end) end,
-    case when g.oid is null then 'Pause the migration; roll back and start again to have it installed anew.'
+    case when g.oid is null then 'Pause the migration; roll back and start again to have it installed again.'
       else format('alter table %s enable trigger %I;', w.table_oid::pg_catalog.regclass, g.tgname) end
   from wanted w
   left join pg_catalog.pg_trigger g on g.tgrelid = w.table_oid and g.tgfoid = pg_catalog.to_regprocedure(w.routine)
     and (w.kind <> 'guard' or g.tgname = w.name)
   where g.oid is null or g.tgenabled not in ('O', 'A')
   union all
-  select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed anew.'
+  select w.relation, 'function', w.routine, 'was replaced by somebody: it journals nothing', 'Pause the migration; roll back and start again to have it installed again.'
   from (select distinct w.relation, w.kind, w.routine from wanted w) w
   join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(w.routine)
   where w.kind in ('update', 'insert', 'delete') and strpos(p.prosrc, '_seen') = 0

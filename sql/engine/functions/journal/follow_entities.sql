@@ -37,4 +37,4 @@ begin
   where f.plan = plan_name and f.stage = follow_entities.stage and f.entity = any (select chr(1) || b from unnest(becomes) b);
 end
 $$;
-comment on function imago.follow_entities(text, integer, text[], text[]) is 'Has the journal of a stage, who is set aside and whom runs take by key follow entities whose keys have changed.';
+comment on function imago.follow_entities(text, integer, text[], text[]) is 'Follows entities whose keys have changed: in a stage''s journal, among those set aside, and in cohorts by key.';

@@ -28,7 +28,7 @@ begin
         imago.trigger_name(write.plan, 'delete'), written, write.undo_table || '_delete');
     end if;
     -- Without a when: foreign keys that null columns of this table when an inserted row goes are statements of their own, one for
-    -- each such row, and each would prepare the condition anew, which takes longer than they do.
+    -- each such row, and each would prepare the condition again, which takes longer than they do.
     execute format(
       'create or replace trigger %I after update on %s referencing old table as old_rows new table as new_rows for each statement
          execute function imago_undo.%I()', imago.trigger_name(write.plan, 'update'), written, write.undo_table || '_update');

@@ -3,7 +3,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew each time that the app changes a key.
+-- Not plain SQL, which would be planned again each time that the app changes a key.
 as $$
 begin
   return exists (

@@ -19,7 +19,7 @@ as $$
          select from imago.plan p cross join lateral imago.plan_stages(p) s
          where p.name = plan_name and s.source = m.relation and m.name = any (imago.key_names(s.key_column))))
   union all
-  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s anew',
+  select s.source, f.name, format('is of type %1$s now, and field %2$I of %3$s is %4$s: alter type %3$s alter attribute %2$I type %1$s; then create the view %5$s again',
     f.type, f.field, s.key_type, f.field_type, imago.plan_object(s, 'pending'))
   from imago.plan p cross join lateral imago.plan_stages(p) s cross join lateral imago.unlike_fields(s) f
   where p.name = plan_name

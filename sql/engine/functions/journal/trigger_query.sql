@@ -9,7 +9,7 @@ declare
   own text := format(template, variadic (array['$1', '$2'])[:cardinality(variables)] || parts);
 begin
   -- A plan that is kept was made for the number of rows of its first call: a join of old and new rows that was planned for few
-  -- compares each with each. So what writes many rows is planned anew each time; for few that takes longer than the work.
+  -- compares each with each. So what writes many rows is planned again each time; for few that takes longer than the work.
   return format(E'if imago_rows <= 100 then\n%s\nelse execute %L%s%s; end if;\n',
     case ending when 'rows' then format(E'for imago_row in %s\n loop end loop;', kept) else format(E'%s\n%s;', kept, ending) end,
     own, case ending when 'rows' then '' else ' ' || ending end,

@@ -14,4 +14,4 @@ begin
   return true;
 end
 $$;
-comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find what is left.';
+comment on function imago.close_needless_late_lanes(imago.run, imago.plan, imago.lane) is 'Closes late lanes of a stage that nobody has to walk. Nothing is set aside, and the tables are small enough for one query to find the remaining entities.';

@@ -41,4 +41,4 @@ begin
   into keys, places, rows using cursor_key, lane.upper_key, lane.batch_size;
 end
 $$;
-comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them or what is left. Null at the end of the lane.';
+comment on function imago.next_rows(imago.run, imago.plan, imago.lane, out text[], out text[], out bigint) is 'The next keys of a lane, and for each the place that the cursor is at once it is done: the key itself, or a ctid. rows: how many were read, batch_size of them, or all that remain. Null at the end of the lane.';

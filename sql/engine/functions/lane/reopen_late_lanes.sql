@@ -9,4 +9,4 @@ as $$
     moved_before = (select sum(late.moved) from imago.lane late where late.run = run_id and late.pass = 'late')
   where l.run = run_id and l.pass = 'late'
 $$;
-comment on function imago.reopen_late_lanes(bigint) is 'Has the late lanes walked once more, because looking for what is left does not fit one call.';
+comment on function imago.reopen_late_lanes(bigint) is 'Has the late lanes walked once more, because looking for remaining entities does not fit one call.';

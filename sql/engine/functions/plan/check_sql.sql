@@ -17,8 +17,8 @@ begin
   if result is not null then
     within := imago.cohort_sql(imago.plan_at_stage(imago.find_plan(plan_check.plan), plan_check.stage), 'found.entity');
   end if;
-  -- Whom runs do not take yet has nothing that could be wrong with it.
+  -- An entity that runs do not take yet has nothing that could be wrong with it.
   return case when within <> 'true' then format('select found.* from (%s) found where found.entity is null or %s', rtrim(result, E' ;\n\t'), within) else result end;
 end
 $$;
-comment on function imago.check_sql(imago.plan_check) is 'SQL listing key and entity of what a check finds, of whom runs take; null where this app has no such tables or columns.';
+comment on function imago.check_sql(imago.plan_check) is 'SQL that lists what a check finds among the entities that runs take: key and entity. Null where this app has no such tables or columns.';

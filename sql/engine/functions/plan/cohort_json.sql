@@ -8,4 +8,4 @@ as $$
   from imago.cohort_taken t
   where t.plan = plan_name
 $$;
-comment on function imago.cohort_json(text) is 'Whom runs forward of a plan take: the percentage, the number of keys and the names of cohorts. Null: all.';
+comment on function imago.cohort_json(text) is 'Which entities runs forward of a plan take: the percentage, the number of keys and the names of cohorts. Null: all.';

@@ -30,11 +30,11 @@ begin
     where r.plan = staged.name and t.stage = staged.stage and t.counted is not null
     order by t.run desc limit 1;
     total := case
-      -- Who has walked it all knows better than the planner whom the plan concerns.
+      -- A run that has walked it all knows better than the planner which entities the plan concerns.
       when noted.stated_rows = source_rows then noted.counted
       when noted.run is not null then source_rows * noted.counted / noted.walked
       when is_whole then source_rows
-      -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+      -- As a share: the planner takes a table whose rows were rewritten for a larger one, and the view along with it.
       else source_rows * least(1, imago.planned_rows(concerned) / greatest(1, imago.planned_rows(staged.source))) end;
     outside := total - round(total * imago.cohort_share(staged));
     total := total - outside;

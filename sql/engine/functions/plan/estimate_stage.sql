@@ -12,7 +12,7 @@ begin
   if pg_catalog.to_regclass(pending) is null then
     return round(rows * imago.cohort_share(staged));
   end if;
-  -- As a share: the planner takes a table whose rows were written anew for a larger one, and the view along with it.
+  -- As a share: the planner takes a table whose rows were rewritten for a larger one, and the view along with it.
   return round(rows * least(1, imago.planned_rows(pending) / greatest(1, imago.planned_rows(staged.source))) * imago.cohort_share(staged));
 end
 $$;

@@ -8,7 +8,7 @@ begin
   -- A step of finalize that is under way is waited for, and the next one waits until this run is there to be seen.
   perform from imago.plan p where p.name = plan_name for share;
   perform imago.expect_not_finalized(plan_name, direction);
-  -- Finalize begins anew after this run, with the same idempotent steps.
+  -- Finalize begins again after this run, with the same idempotent steps.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0
   where s.plan = plan_name and s.phase <> 'prepare' and (s.done_at is not null or s.cursor_key is not null);
   update imago.plan p set finalizing_at = null, checking_since = null, checking_stage = null, checking_key = null, checked_at = null

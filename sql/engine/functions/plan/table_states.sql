@@ -7,7 +7,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  -- By the catalogue alone: nobody waits here for whoever is altering a partition.
+  -- By the catalogue alone: nobody waits here for a session that is altering a partition.
   with recursive tree as (
     select r.r::oid as id from imago.plan_relations(plan) r(r)
     union

@@ -3,9 +3,9 @@ returns bigint
 language plpgsql
 volatile
 set search_path = ''
--- By what it takes the planner would rather plan it anew each time.
+-- By what it takes the planner would rather plan it again each time.
 set plan_cache_mode = force_generic_plan
--- Not plain SQL, which would be planned anew at each call.
+-- Not plain SQL, which would be planned again at each call.
 as $$
 declare
   tables oid[] := (

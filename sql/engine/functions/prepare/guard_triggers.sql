@@ -15,7 +15,7 @@ as $$
   )
   select distinct 'warning', 'guard_trigger', format('trigger %I on %s', t.tgname, t.tgrelid::pg_catalog.regclass),
     format('may refuse what the plan writes: %I.%I raises exceptions', n.nspname, p.proname),
-    format('A dry run shows whom it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
+    format('A dry run shows which entities it refuses. Imago writes as role %1$I: have it let %1$I pass (current_user).', current_user)
   from written w
   cross join lateral imago.written_tables(w.relation::text) r
   join pg_catalog.pg_trigger t on t.tgrelid = r and t.tgparentid = 0

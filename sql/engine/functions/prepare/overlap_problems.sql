@@ -54,4 +54,4 @@ as $$
       where r.pronamespace = pg_catalog.to_regnamespace(quote_ident(s.plan)) and r.proname = s.routine), '') as text) does
   where does.text ~* '\mdrop\s+(table|column|view)\M' and position(c.relname in does.text) > 0
 $$;
-comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column or table, or drops what is walked. Whoever prepares second is told.';
+comment on function imago.overlap_problems(imago.plan) is 'Where another plan that is on writes the same column or table, or drops what is walked. The plan that prepares second is told.';

@@ -33,4 +33,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: whoever is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';
+comment on function imago.lock_inserted(imago.plan, anyarray, out boolean, out bigint) is 'Locks the rows that are to be removed, in key order: a transaction that is adding a reference to one is waited for. Says whether one of them was edited since it was inserted, and how many there are.';

@@ -17,7 +17,7 @@ begin
   end if;
   update imago.plan p set prepared_at = null where p.name = plan.name;
   delete from imago.declared d where d.plan = plan.name;
-  -- The next run looks at the app anew and does the steps again: they are idempotent.
+  -- The next run looks at the app again and repeats the steps: they are idempotent.
   update imago.plan_step s set done_at = null, cursor_key = null, walked = 0 where s.plan = plan.name;
   delete from imago.failure f where f.plan = plan.name and f.kind <> 'forgotten';
   delete from imago.sync_failure s where s.plan = plan.name;

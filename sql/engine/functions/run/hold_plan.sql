@@ -12,4 +12,4 @@ exception when lock_not_available or deadlock_detected then
   perform imago.raise_error('IM016', plan_name);
 end
 $$;
-comment on function imago.hold_plan(text) is 'Holds a plan alone: no other caller opens a run, or says whom runs take. IM016 when others take too long.';
+comment on function imago.hold_plan(text) is 'Holds a plan alone: no other caller opens a run, or says which entities runs take. IM016 when others take too long.';

@@ -3,7 +3,7 @@ returns imago.run
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each write of the app.
+-- Not plain SQL, which would be planned again at each write of the app.
 as $$
 begin
   return (

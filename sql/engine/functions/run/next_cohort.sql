@@ -12,11 +12,11 @@ declare
 begin
   select t.* into taken from imago.cohort_taken t where t.plan = next_cohort.plan.name;
   if run.id is null and (last.id is null or last.direction = 'rollback' and last.state = 'succeeded') then
-    -- Nobody is moved: it begins anew.
+    -- Nobody is moved: it begins again.
     return wanted;
   end if;
   if wanted.percent is distinct from 100 and (taken.plan is null or wanted.percent < taken.percent) then
-    -- Whoever drives a run says at each call what it was begun with.
+    -- The driver of a run says at each call what the run was begun with.
     if not driven then
       perform imago.raise_error('IM085', plan.name, imago.cohort_text(taken), imago.cohort_text(wanted));
     end if;
@@ -28,4 +28,4 @@ begin
   return case when taken.plan is null then taken else wanted end;
 end
 $$;
-comment on function imago.next_cohort(imago.plan, jsonb, boolean) is 'Whom runs of a plan take once a caller has asked for a cohort: those whom they took, and these. IM085 where that would be fewer, unless nobody is moved or the caller drives a run that has gone on.';
+comment on function imago.next_cohort(imago.plan, jsonb, boolean) is 'What runs of a plan take once a caller has asked for a cohort: what they took before, and this cohort. IM085 where that would be fewer, unless nobody is moved or the caller drives a run that has gone on.';

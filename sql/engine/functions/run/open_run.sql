@@ -25,7 +25,7 @@ begin
   end if;
   loop
     last := imago.last_run(plan_name);
-    -- Whoever has created a run and not committed it yet is waited for, a bounded time.
+    -- A caller that has created a run and not committed it yet is waited for, a bounded time.
     begin
       perform set_config('lock_timeout', imago.setting_number('state_lock_timeout_ms')::text, true);
       insert into imago.run as r (plan, direction, backup, max_failures, on_failure, force, caused_by, cohort, late_only)

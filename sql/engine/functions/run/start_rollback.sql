@@ -13,7 +13,7 @@ begin
   perform imago.expect_not_finalized(plan_name, 'rollback');
   perform imago.expect_journal(plan_name);
   if run.id is null or run.direction = 'forward' then
-    -- One caller at a time turns round; whoever waited for that, or for all of the rollback, is no caller for another one.
+    -- One caller at a time turns round. One that waited for that, or for all of the rollback, does not ask for another one.
     last := imago.lock_last_run(plan_name);
     if caused_by is null and last.direction = 'rollback' and last.state in ('succeeded', 'failed')
        and (last.id <> seen.id or last.finished_at > statement_timestamp()) then

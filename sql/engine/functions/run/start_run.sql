@@ -25,7 +25,7 @@ begin
     total = (select sum(s.total) from imago.run_stage s where s.run = run_id), dead_before = dead
   where r.id = run_id;
   insert into imago.health (run) values (run_id);
-  -- What is usual is measured anew for each run.
+  -- What is usual is measured again for each run.
   insert into imago.governor as g (plan) values (run.plan)
   on conflict on constraint governor_pkey do update set usual_active = null, usual_entity_ms = null;
   -- Paused before it began, and resumed, a run is running already.

@@ -16,4 +16,4 @@ begin
   return found;
 end
 $$;
-comment on function imago.store_cohort(text, imago.cohort_taken) is 'Notes whom runs of a plan take from now on; whether that is new.';
+comment on function imago.store_cohort(text, imago.cohort_taken) is 'Notes which entities runs of a plan take from now on; whether that is new.';

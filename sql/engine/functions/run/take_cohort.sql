@@ -24,4 +24,4 @@ begin
   end if;
 end
 $$;
-comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides whom they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';
+comment on function imago.take_cohort(text, jsonb, boolean) is 'Has runs of a plan take a cohort, besides those that they take already. One that is under way walks its lanes once more. IM016 while others hold plan or run.';

@@ -12,11 +12,11 @@ begin
     cohort = imago.cohort_json(plan.name),
     total = coalesce((select sum(t.total) from imago.run_stage t where t.run = r.id), r.total)
   where r.id = run.id;
-  -- Whom the lanes have passed by is in it now.
+  -- Entities that the lanes have passed by are in it now.
   update imago.lane l set
     done = false, cursor_key = null, processed = 0, deferrals = 0, waits_for = null, look_timed_out = false, moved_before = null
   where l.run = widen_run.run.id;
   delete from imago.standstill s where s.run = widen_run.run.id;
 end
 $$;
-comment on function imago.widen_run(imago.run, imago.plan) is 'Has an unfinished run, which the caller holds alone, take whom its plan takes now, from the first key on.';
+comment on function imago.widen_run(imago.run, imago.plan) is 'Has an unfinished run take all that its plan takes now, from the first key on. The caller holds the run alone.';

@@ -8,7 +8,7 @@ declare
   step record;
 begin
   select d.* into step from imago.direct_step(plan_name, phase) d;
-  -- Whoever is building, this job or somebody else, is waited for.
+  -- Another builder, this job or somebody else, is waited for.
   if not step.building then
     if step.invalid_index is not null then
       perform imago.drop_invalid_index(step.relation, step.invalid_index, plan_name, step.name);

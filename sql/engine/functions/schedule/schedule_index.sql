@@ -8,7 +8,7 @@ declare
   index record;
 begin
   select d.* into index from imago.direct_index(plan_name, false) d;
-  -- Whoever is building, this job or somebody else, is waited for.
+  -- Another builder, this job or somebody else, is waited for.
   if index.building is not false then
     return;
   end if;

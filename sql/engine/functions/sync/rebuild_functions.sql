@@ -23,4 +23,4 @@ begin
   end loop;
 end
 $$;
-comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan anew, by its tables as they are now.';
+comment on function imago.rebuild_functions(text) is 'Generates the trigger functions of a plan again, for its tables as they are now.';

@@ -5,7 +5,7 @@ stable
 set search_path = ''
 as $$
 declare
-  -- Whoever writes the source holds its row already.
+  -- A writer of the source holds its row already.
   locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
     'if imago.is_all_moved(%1$L) then
        perform from (select from %2$s s where %3$s order by %4$s for key share) locked;

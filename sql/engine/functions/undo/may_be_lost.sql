@@ -3,7 +3,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew in each batch.
+-- Not plain SQL, which would be planned again in each batch.
 as $$
 begin
   return exists (

@@ -19,7 +19,7 @@ begin
     written := imago.writes_counted(run.plan, own => false);
     others := written - (select coalesce(sum(l.written), 0) from imago.lane l where l.run = run.id);
     if written < seen.counted or seen.counting_since is distinct from server_since then
-      -- The server counts anew, as after a crash: what was seen before is no measure any more.
+      -- The server counts from zero again, as after a crash: what was seen before is no measure any more.
       seen.others_written := null;
     end if;
     update imago.health h set

@@ -51,4 +51,4 @@ begin
   end if;
 end
 $$;
-comment on function avatars.apply(uuid[]) is 'Moves exactly these users: oldest own avatar or a new default one becomes active, their posts and the follows of them get it.';
+comment on function avatars.apply(uuid[]) is 'Moves exactly these users: an avatar becomes active, and their posts and the follows of them get it. It is their oldest own one, or a new default one.';

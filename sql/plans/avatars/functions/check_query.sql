@@ -43,4 +43,4 @@ begin
   end;
 end
 $$;
-comment on function avatars.check_query(text) is 'SQL listing key and entity of what a check of this plan finds, by the columns that this app has; null where it lacks them.';
+comment on function avatars.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. By the columns that this app has; null where it lacks them.';

@@ -12,4 +12,4 @@ begin
   return imago.drop_empty_table('avatars', 'public.avatars');
 end
 $$;
-comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the guard''s function where no column has it any more, and the table avatars if prepare added it and it is empty.';
+comment on function avatars.clean_avatars() is 'Clean-up step after a complete rollback: drops the guard''s function and the table avatars. The function where no column has it any more; the table if prepare added it and it is empty.';

@@ -9,7 +9,7 @@ declare
     select from pg_catalog.pg_trigger t where t.tgrelid = pg_catalog.to_regclass(relation) and t.tgname = 'expect_own_avatar_insert');
   said jsonb;
 begin
-  -- Prepare makes it anew.
+  -- Prepare makes it again.
   drop view if exists avatars.pending;
   if not imago.is_added('avatars', relation, name) then
     return null;

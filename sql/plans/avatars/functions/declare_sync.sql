@@ -21,4 +21,4 @@ as $$
   on conflict (plan, position) do update set
     columns = excluded.columns, entity_column = excluded.entity_column, statement = excluded.statement, fill = excluded.fill
 $$;
-comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found: new users get their avatar, new posts and follows that of their user.';
+comment on function avatars.declare_sync() is 'Declares what follows the app''s writes, by the columns found. New users get their avatar, new posts and follows that of their user.';

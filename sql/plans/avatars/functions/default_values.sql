@@ -28,4 +28,4 @@ as $$
       ('metadata', 'jsonb_build_object(''migrated'', true)', '{}')
   ) v(column_name, expression, sources)
 $$;
-comment on function avatars.default_values() is 'Columns that a default avatar can fill, each with its SQL expression over public.users u and the columns in it, by the columns that this app has.';
+comment on function avatars.default_values() is 'Columns that a default avatar can fill in this app. Each has its SQL expression over public.users u, and the columns in it.';

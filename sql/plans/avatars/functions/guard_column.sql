@@ -11,8 +11,8 @@ begin
     return;
   end if;
   perform avatars.make_guard();
-  -- The condition is asked with the rights of who writes: whom row security does not concern, the app's server and batches among
-  -- them, may write what they think right. A row whose avatar stays as it was is not looked at.
+  -- The condition is asked with the rights of the writer. Where row security does not apply to the writer, as for the app's
+  -- server and batches, they may write what they think right. A row whose avatar stays as it was is not looked at.
   foreach event in array array['insert', 'update'] loop
     execute format(
       'create or replace trigger %1$I after %2$s %7$s on %3$s for each row
@@ -25,4 +25,4 @@ begin
   end loop;
 end
 $$;
-comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them: who bypasses row security may.';
+comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them. Roles that bypass row security may write them.';

@@ -59,4 +59,4 @@ begin
   return query select * from imago.index_warning('public.avatars', 'owner_user_id', 'the walk');
 end
 $$;
-comment on function avatars.preflight() is 'What speaks against starting the avatars plan on this app: missing tables and columns, wrong types, owners, missing indexes.';
+comment on function avatars.preflight() is 'What speaks against starting the plan on this app: missing tables and columns, wrong types, owners, missing indexes.';

@@ -29,4 +29,4 @@ begin
   perform imago.show_as('public.avatars', 'public.users', '{"owner_user_id": "id"}', avatars.origins());
 end
 $$;
-comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users; an existing one gets only the nullable column metadata, for the mark.';
+comment on function avatars.prepare_avatars() is 'Prepare step: public.avatars, created where it is missing and as visible as public.users. An existing one gets only the nullable column metadata, for the mark.';

@@ -11,4 +11,4 @@ begin
   end if;
 end
 $$;
-comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and guard, where the app has no such column; its own is used as it is.';
+comment on function avatars.prepare_users() is 'Prepare step: users.active_avatar_id with foreign key and guard, where the app has no such column. Its own is used as it is.';

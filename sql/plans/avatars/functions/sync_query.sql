@@ -20,4 +20,4 @@ begin
     (select string_agg(format('o.%1$I = n.%1$I', k), ' and ') from unnest(key) k));
 end
 $$;
-comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if they have one; those that have changed hands that of the new one. Rows with an avatar of theirs keep it. Null where there is no such column.';
+comment on function avatars.sync_query(text, text) is 'SQL of a sync: rows that the app has just written get the active avatar of their user, if they have one. Rows that have changed hands get that of the new user. Rows with an avatar of theirs keep it. Null where there is no such column.';

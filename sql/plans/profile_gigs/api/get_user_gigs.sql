@@ -12,4 +12,4 @@ as $$
   from (select r.id, to_jsonb(r) as fields from public."Gigs" r where r."userId" = get_user_gigs.user_id) g
   where get_user_gigs.include_profile_gigs or g.fields -> 'isProfileGig' is distinct from 'true'
 $$;
-comment on function public.get_user_gigs(integer, boolean) is 'Imago plan profile_gigs: the gigs of a user, as they were before there were profile gigs; or all of them, with the columns that profile gigs have. Changes nothing.';
+comment on function public.get_user_gigs(integer, boolean) is 'Imago plan profile_gigs: the gigs of a user, as they were before there were profile gigs. Or all of them, with the columns that profile gigs have. Changes nothing.';

@@ -28,4 +28,4 @@ as $$
     limit 1
   ) gig on true
 $$;
-comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user: their profile gig, or their own columns while they have none; source tells which, null for nobody. Changes nothing.';
+comment on function public.get_user_profile_gig(integer) is 'Imago plan profile_gigs: the professional profile of a user. It is their profile gig, or their own columns while they have none. source tells which; it is null for nobody. Changes nothing.';

@@ -34,4 +34,4 @@ begin
   end;
 end
 $$;
-comment on function profile_gigs.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before prepare, and where finalize has dropped the columns.';
+comment on function profile_gigs.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. Null before prepare, and where finalize has dropped the columns.';

@@ -28,7 +28,7 @@ begin
   if holds then
     return jsonb_build_object('warnings', jsonb_build_array('the columns of "Gigs" hold values: they stay'));
   end if;
-  -- Prepare makes them anew.
+  -- Prepare makes them again.
   drop view if exists profile_gigs.concerned, profile_gigs.pending, profile_gigs.profile_gig;
   perform imago.forget_added('profile_gigs', 'public."Gigs"', c) from unnest(columns) c;
   execute 'alter table public."Gigs" ' || (select string_agg(format('drop column %I', c), ', ') from unnest(columns) c);

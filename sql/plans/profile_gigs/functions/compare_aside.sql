@@ -16,4 +16,4 @@ as $$
     skills = excluded.skills, "codingLanguages" = excluded."codingLanguages",
     "yearsOfExperience" = excluded."yearsOfExperience", certificates = excluded.certificates
 $$;
-comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and mends what differs.';
+comment on function profile_gigs.compare_aside(integer[]) is 'Finalize step that walks: compares what is kept aside with the columns of these users, and corrects what differs.';

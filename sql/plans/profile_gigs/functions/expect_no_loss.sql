@@ -26,4 +26,4 @@ begin
   end if;
 end
 $$;
-comment on function profile_gigs.expect_no_loss() is 'Finalize step: refuses while the app has something standing on the columns of "User", or a user without a profile gig holds values in them.';
+comment on function profile_gigs.expect_no_loss() is 'Finalize step: refuses while the columns of "User" are needed. Objects of the app depend on them, or a user without a profile gig holds values in them.';

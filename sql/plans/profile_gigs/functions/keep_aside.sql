@@ -16,4 +16,4 @@ begin
     for each row execute function profile_gigs.follow_aside();
 end
 $$;
-comment on function profile_gigs.keep_aside() is 'Finalize step: the empty table that the columns of all users are copied to, and the trigger that keeps it equal from then on.';
+comment on function profile_gigs.keep_aside() is 'Finalize step: the empty table that the columns of all users are copied to, and the trigger that keeps it equal.';

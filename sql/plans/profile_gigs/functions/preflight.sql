@@ -55,4 +55,4 @@ begin
       and c.contype = 'f' and c.confdeltype in ('a', 'r');
 end
 $$;
-comment on function profile_gigs.preflight() is 'What speaks against starting the plan on this app: missing tables and columns, other types, columns of "Gigs" that a profile gig could not fill; and what will be different for the app.';
+comment on function profile_gigs.preflight() is 'What speaks against starting the plan on this app, and what will be different for the app. Missing tables and columns, other types, and columns of "Gigs" that a profile gig could not fill.';

@@ -18,7 +18,7 @@ begin
     select u.id as entity from public."User" u where u.role::text = 'freelancer' and u."isProfileInfoSet"
     union
     select g."userId" from public."Gigs" g where g."isProfileGig" and g."userId" is not null;
-  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and whoever has a profile gig: all others do not count as migrated.';
+  comment on view profile_gigs.concerned is 'Freelancers whose profile is set, and users who have a profile gig: all others do not count as migrated.';
 
   create or replace view profile_gigs.pending as
     select u.id as entity

@@ -14,4 +14,4 @@ as $$
     -- Indexes and the like go with their column; our own views are dropped before it.
     and d.deptype = 'n' and c.relnamespace is distinct from 'profile_gigs'::pg_catalog.regnamespace
 $$;
-comment on function profile_gigs.users_of_columns() is 'Views, policies and other objects of the app that stand on the columns of "User" that finalize drops; null when there are none.';
+comment on function profile_gigs.users_of_columns() is 'Views, policies and other objects of the app that need the columns of "User" that finalize drops. Null when there are none.';

@@ -18,4 +18,4 @@ begin
   return case when failed = gigs then 'gig' when failed is not null then 'user' end;
 end
 $$;
-comment on function profile_gigs.written_last(integer, integer) is 'Of a user and their profile gig that differ, the one that was written last and whose sync failed: user or gig; null when nothing tells.';
+comment on function profile_gigs.written_last(integer, integer) is 'Which of a user and their profile gig was written last, where they differ and its sync failed: user or gig. Null when nothing tells.';

@@ -4,7 +4,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  -- Prepare makes it anew.
+  -- Prepare makes it again.
   drop view if exists resume_skills.concerned, resume_skills.pending;
   select imago.drop_empty_column('resume_skills', 'public.users', 'skills')
 $$;

@@ -21,4 +21,4 @@ begin
   end loop;
 end
 $$;
-comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written; where the app has such a column, its own is used.';
+comment on function resume_skills.prepare_users() is 'Prepare step: users.profile_picture and users.skills, nullable, so that no row is written. Where the app has such a column, its own is used.';

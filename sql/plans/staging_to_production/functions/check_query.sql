@@ -21,4 +21,4 @@ begin
   end;
 end
 $$;
-comment on function staging_to_production.check_query(text) is 'SQL listing key and entity of what a check of this plan finds; null before the plan is prepared, and for what finalize has made one.';
+comment on function staging_to_production.check_query(text) is 'SQL that lists what a check of this plan finds: key and entity. Null before the plan is prepared, and for what finalize has made one.';

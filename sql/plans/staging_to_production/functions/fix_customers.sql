@@ -20,4 +20,4 @@ begin
   on conflict (id) do nothing;
 end
 $$;
-comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each customer that these bookings name and that is not there, with a placeholder for their phone number.';
+comment on function staging_to_production.fix_customers(text[]) is 'Fix: a placeholder for each missing customer that these bookings name, with a placeholder for their phone number.';

@@ -26,4 +26,4 @@ begin
     'Bring these rows into the new table, or have validate_migration with fix_issues make placeholders after the run; it counts them, too.';
 end
 $$;
-comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to be counted: an estimate, with keys of some.';
+comment on function staging_to_production.guess_references(text, text) is 'What look_at_references says of one reference on a table that is too large to count: an estimate, with keys of some.';

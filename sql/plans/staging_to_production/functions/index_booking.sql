@@ -15,4 +15,4 @@ begin
   return pg_catalog.to_regclass('public."Booking_scheduledFor_idx"') is not null;
 end
 $$;
-comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor", built here where its writers do not wait for that, or not long.';
+comment on function staging_to_production.index_booking() is 'Direct prepare step: the index on "Booking"."scheduledFor". It is built here where writers do not wait for it, or not long.';

@@ -62,4 +62,4 @@ as $$
       constraint "TechnicianSkill_pkey" primary key ("technicianId", "skillId")', '{}')
   ) t(name, definition, unique_keys)
 $$;
-comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made, as Prisma makes and names them; unique_keys: columns of the one unique index.';
+comment on function staging_to_production.new_tables() is 'The tables that staging has and production has not, in the order in which they can be made. They are as Prisma makes and names them. unique_keys: columns of the one unique index.';

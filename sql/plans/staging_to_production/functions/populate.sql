@@ -21,4 +21,4 @@ begin
   return jsonb_build_object('warnings', warnings);
 end
 $$;
-comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too, so that the keys can be validated.';
+comment on function staging_to_production.populate(text[]) is 'Finalize step that walks: references that came between the checks and the keys get their placeholders, too. So the keys can be validated.';

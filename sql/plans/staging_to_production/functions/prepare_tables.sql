@@ -27,4 +27,4 @@ begin
   return '{"has_more": true}';
 end
 $$;
-comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call, each as visible as where its rows come from.';
+comment on function staging_to_production.prepare_tables() is 'Prepare step: creates the next of the new tables that is missing, one a call. Each is as visible as where its rows come from.';

@@ -14,4 +14,4 @@ begin
   end if;
 end
 $$;
-comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing; "imageId" where the app has no such column.';
+comment on function staging_to_production.prepare_user() is 'Prepare step: "User".enabled with a constant default, which rewrites nothing. And "imageId", where the app has no such column.';

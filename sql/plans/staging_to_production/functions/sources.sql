@@ -11,4 +11,4 @@ as $$
     case t.name when 'Image' then '{"id": ["id"], "url": ["url"], "publicId": ["publicId"], "uploadedAt": ["uploadedAt"]}' else '{}' end::jsonb
   from staging_to_production.new_tables() t
 $$;
-comment on function staging_to_production.sources() is 'The new tables, each with the table that it is as visible as: "Image" row by row as "UserImage", the others to who reads all of "Booking".';
+comment on function staging_to_production.sources() is 'The new tables, each with the table that it is as visible as. "Image" row by row as "UserImage", the others to those who read all of "Booking".';

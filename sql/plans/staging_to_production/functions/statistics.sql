@@ -25,4 +25,4 @@ begin
       from staging_to_production.status_values() v));
 end
 $$;
-comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere by reference, and bookings by status, value by value.';
+comment on function staging_to_production.statistics() is 'What get_migration_statistics adds for this plan: images, bookings that point nowhere, and bookings by status. Bookings that point nowhere are counted by reference, those by status for each value.';

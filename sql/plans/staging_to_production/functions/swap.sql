@@ -35,4 +35,4 @@ begin
   alter type public."Role" rename to "UserRole";
 end
 $$;
-comment on function staging_to_production.swap() is 'Finalize step, the one that closes the way back: the new status becomes status, "User"."imageId" refers to "Image", "Role" is "UserRole". Changes of the catalogue only, no row is read.';
+comment on function staging_to_production.swap() is 'Finalize step that swaps old for new and closes the way back. The new status becomes status, "User"."imageId" refers to "Image", and "Role" is "UserRole". Changes of the catalogue only, no row is read.';

@@ -7,7 +7,7 @@ as $$
 begin
   -- A profile does not tell who made it.
   create table if not exists profiles.given (entity uuid primary key references public.profiles on update cascade on delete cascade);
-  comment on table profiles.given is 'Users to whom the plan has given their profile.';
+  comment on table profiles.given is 'Users who got their profile from the plan.';
   create or replace view profiles.pending as
     select u.id as entity from auth.users u
     where not exists (select from public.profiles p where p.id = u.id);
