@@ -1,6 +1,6 @@
 /** The control database: opened, checked for its version, asked; what goes wrong with it, in words. */
 import type { Sql, TransactionSql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { backoffMs, pause } from '../command/retry.ts';
 import { answerTo, openDatabase } from '../connection/open.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { BadAnswer, fetchJson } from '../../functions/_shared/fetching.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { UsageError } from '../command/usage.ts';
 import { isLoopback } from '../connection/loopback.ts';
 import type { FleetEnvironment } from './environment.ts';

@@ -1,7 +1,7 @@
 /** Looks at members without changing anything: `fleet run --dry-run`, and `fleet doctor`. */
 import type { Sql } from 'postgres';
 import { knownEngine } from '../../functions/_shared/engine.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { problemOf } from '../command/problem.ts';
 import { type Member, reachMember } from './member.ts';
 import type { Wish } from './options.ts';

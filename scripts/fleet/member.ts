@@ -3,10 +3,10 @@ import type { Sql } from 'postgres';
 import { z } from 'zod';
 import { answers } from '../../functions/_shared/answers.ts';
 import { engineAnswer } from '../../functions/_shared/engine.ts';
+import { CallError } from '../call-error.ts';
 import {
   type Answer,
   type Arguments,
-  CallError,
   call,
   connect,
   type FunctionName,

@@ -1,7 +1,7 @@
 /** The members in the control database: added, listed, forgotten. */
 import type { Sql } from 'postgres';
 import { z } from 'zod';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { UsageError } from '../command/usage.ts';
 import { readDatabaseUrl } from '../connection/address.ts';
 import { memberSchema } from './member.ts';

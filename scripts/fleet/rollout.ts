@@ -1,7 +1,7 @@
 /** Rollouts: begun or joined, followed, changed. All decisions are made in the control database. */
 import type { Sql } from 'postgres';
 import { z } from 'zod';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { pause } from '../command/retry.ts';
 import type { AnySql } from './control.ts';
 import { explained, isPassing } from './control.ts';

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Sql } from 'postgres';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { packageFolder } from '../package.ts';
 import { expectFleet, explained, fleetVersion, jobsSchema, knownFleet } from './control.ts';
 import { installQueue } from './queue.ts';

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { knownEngine } from '../../functions/_shared/engine.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { problemOf } from '../command/problem.ts';
 import { pause } from '../command/retry.ts';
 import { expectFleet, explained, lasting, openControl } from './control.ts';
