@@ -1,5 +1,5 @@
 /** Opens the databases that a URL of the user's names; nothing else in scripts/ hands such a URL to the driver. */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import postgres, { type Options, type Sql } from 'postgres';
 import { CallError } from '../call-error.ts';
 import { type DatabaseAddress, readDatabaseUrl, weakness } from './address.ts';
@@ -55,9 +55,10 @@ const withinMs = 10_000;
 
 function keepingCount(address: DatabaseAddress, sockets: Set<Socket>): () => Promise<Socket> {
   const times: number[] = [];
-  return async () => {
-    const now = performance.now();
-    if (times.push(now) > most && now - (times.at(-1 - most) ?? 0) < withinMs) {
+  const open = async () => {
+    // One that was refused is no answer that hangs up.
+    const earlier = times.at(-most);
+    if (earlier !== undefined && performance.now() - earlier < withinMs) {
       throw new CallError({
         code: 'NETWORK',
         message: `What answers at ${address.host}:${address.port} hangs up at once, again and again.`,
@@ -65,10 +66,26 @@ function keepingCount(address: DatabaseAddress, sockets: Set<Socket>): () => Pro
       });
     }
     const socket = await openSocket(address);
+    if (times.push(performance.now()) > most) times.shift();
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     return socket;
   };
+  return () => open().catch(broken);
+}
+
+/**
+ * A socket in the place of one that could not be made. A connection whose making has thrown the driver keeps for one that is being
+ * made, and all later questions wait for it. One that is there and breaks it makes anew with the next question; it breaks before
+ * anything is written, for the driver would keep that, too.
+ */
+function broken(error: unknown): Socket {
+  const socket = new Socket();
+  socket.setKeepAlive = () => {
+    setImmediate(() => socket.destroy());
+    throw error;
+  };
+  return socket;
 }
 
 /** So long a question waits that reads next to nothing. */

@@ -13,6 +13,7 @@ import {
   notUnderstood,
   request,
 } from '../client.ts';
+import { readVariables, text } from '../command/environment.ts';
 import { keyKind } from '../command/keys.ts';
 import { UsageError } from '../command/usage.ts';
 import { checkedDatabaseUrl, readDatabaseUrl } from '../connection/address.ts';
@@ -80,7 +81,8 @@ function project(url: string, key: string): ReachedMember {
 }
 
 function database(secret: string, warn: (line: string) => void): ReachedMember {
-  const reading = { name: 'The database URL', roots: process.env.PGSSLROOTCERT };
+  const { PGSSLROOTCERT: roots } = readVariables(z.object({ PGSSLROOTCERT: text }), process.env, '.env');
+  const reading = { name: 'The database URL', roots };
   const databaseUrl = checkedDatabaseUrl(secret, reading);
   const { host, port, database: name } = readDatabaseUrl(databaseUrl, reading);
   if (port === transactionPort) {
@@ -90,10 +92,10 @@ function database(secret: string, warn: (line: string) => void): ReachedMember {
     );
   }
   const sql = openDatabase(databaseUrl, { settings: { application_name: 'imago fleet' }, warn });
-  const ask = async (text: string, values: readonly unknown[] = []): Promise<unknown> => {
+  const ask = async (statement: string, values: readonly unknown[] = []): Promise<unknown> => {
     try {
       const [row] = await inTime(
-        sql.unsafe<{ answer: unknown }[]>(text, values as never[], { prepare: true }),
+        sql.unsafe<{ answer: unknown }[]>(statement, values as never[], { prepare: true }),
       );
       return row?.answer;
     } catch (error) {

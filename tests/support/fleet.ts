@@ -120,7 +120,9 @@ export async function untilState(
 ): Promise<FleetProgress> {
   let progress: FleetProgress | undefined;
   await patiently(`rollout ${rollout} is ${states.join(' or ')}`, async () => {
-    progress = await readProgress(control, rollout);
+    // While the control database is away nobody knows.
+    progress = await readProgress(control, rollout).catch(() => undefined);
+    if (!progress) return false;
     return states.includes(progress.state);
   });
   return progress as FleetProgress;

@@ -1,5 +1,5 @@
 /** Members, workers and control databases that fail, on real databases: nothing twice, nothing lost. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { changeRollout, readProgress } from '../../scripts/fleet/rollout.ts';
@@ -66,6 +66,15 @@ async function holdLast({ sql, connect }: TestDatabase): Promise<() => Promise<v
   };
 }
 
+/** Starts the command as a process of its own. */
+function start({ url }: Fleet, ...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, [path.join(packageFolder, 'scripts/imago.ts'), 'fleet', ...args], {
+    env: { ...process.env, FLEET_DATABASE_URL: url, IMAGO_ENV_FILE: '/dev/null' },
+    stdio: 'ignore',
+  });
+  return child;
+}
+
 test('members in trouble are named with their reasons, the others are worked, and a retry takes those that were corrected', async () => {
   const good = await Promise.all(['a1', 'a2', 'a3'].map((name) => open(name, { label: ['a'] })));
   const [poisoned, newer, held] = (await Promise.all(
@@ -125,14 +134,8 @@ describe.concurrent('a failure in the middle of a member', () => {
     const [first, second] = await Promise.all([open('b1', {}, own), open('b2', {}, own)]);
     const letGo = await holdLast(first);
     const rollout = await begin(own, { run });
-    const child = spawn(
-      process.execPath,
-      [path.join(packageFolder, 'scripts/imago.ts'), 'fleet', 'worker', '--as', 'victim'],
-      {
-        env: { ...process.env, FLEET_DATABASE_URL: own.url, IMAGO_ENV_FILE: '/dev/null' },
-        stdio: 'ignore',
-      },
-    );
+    const child = start(own, 'worker', '--as', 'victim');
+    onTestFinished(() => void child.kill('SIGKILL'));
     await patiently('it has begun with the first and ended with the second', async () => {
       const { members } = await readProgress(own.control, rollout);
       return (
@@ -154,6 +157,33 @@ describe.concurrent('a failure in the middle of a member', () => {
     for (const db of [first, second]) expect(await counts(db)).toEqual(whole);
   });
 
+  test('the command that began it is killed: its workers give back what they have, and any other goes on', async ({
+    onTestFinished,
+  }) => {
+    const own = await freshFleet();
+    onTestFinished(own.close);
+    const db = await open('f1', {}, own);
+    const letGo = await holdLast(db);
+    const child = start(own, 'run', '--batch-size', '5', '--workers', '1');
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await patiently('it works on the member', async () => {
+      const [begun] = await own.control<{ id: string }[]>`select id from imago_fleet.rollout`;
+      if (!begun || (await counts(db)).moved === 0) return false;
+      return (await readProgress(own.control, Number(begun.id))).members.working === 1;
+    });
+    child.kill('SIGKILL');
+    const [begun] = await own.control<{ id: string }[]>`select id from imago_fleet.rollout`;
+    const rollout = Number(begun?.id);
+    await patiently('its worker has ended', async () => {
+      const { workers, members, state } = await readProgress(own.control, rollout);
+      return workers.length === 0 && members.working === 0 && state === 'running';
+    });
+    startWorker(own, onTestFinished);
+    await letGo();
+    await untilState(own, rollout, 'succeeded');
+    expect(await counts(db)).toEqual(whole);
+  });
+
   test('a control database that stops and comes back: workers wait for it and go on', async ({
     onTestFinished,
   }) => {
@@ -172,6 +202,8 @@ describe.concurrent('a failure in the middle of a member', () => {
     });
     await cluster.crash();
     await letGo();
+    // Asked again and again while it is away, by us and by the worker.
+    for (let i = 0; i < 3; i += 1) await expect(readProgress(own.control, rollout)).rejects.toThrow();
     await cluster.restart();
     await untilState(own, rollout, 'succeeded');
     expect(await counts(first)).toEqual(whole);
