@@ -50,7 +50,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .helpOption('-h, --help', 'show this')
     .addHelpText(
       'after',
-      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
+      `\nWhat the app feels meanwhile: npm run bench -- foreground --help\nWhat the governor costs: npm run bench -- governor --help\nA replication slot that is read slowly: npm run bench -- slot --help\nMany databases at once: npm run bench -- fleet --help\n\nLines:\n${methods.map(({ key, title }) => `  ${key}  ${title}`).join('\n')}\n`,
     )
     .exitOverride();
   parseOrStop(command, argv);

@@ -2,6 +2,7 @@
 import { duration, whole } from '../scripts/command/figures.ts';
 import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
+import { fleet } from './fleet.ts';
 import { foreground } from './foreground/run.ts';
 import { governor } from './governor.ts';
 import { describeMachine } from './machine.ts';
@@ -17,7 +18,12 @@ const sizeRounds = 2;
 
 try {
   const [first = '', ...rest] = process.argv.slice(2);
-  const others: Record<string, (argv: readonly string[]) => Promise<number>> = { foreground, governor, slot };
+  const others: Record<string, (argv: readonly string[]) => Promise<number>> = {
+    fleet,
+    foreground,
+    governor,
+    slot,
+  };
   process.exitCode = await (others[first]?.(rest) ?? bench(parseOptions(process.argv.slice(2))));
 } catch (error) {
   if (!(error instanceof Stop)) throw error;

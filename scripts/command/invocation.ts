@@ -10,6 +10,7 @@ export const npmScripts: ReadonlySet<string> = new Set([
   'plan',
   'local',
   'dashboard',
+  'fleet:demo',
 ]);
 
 /** `npm run migrate`, `imago migrate`, or the script itself. */

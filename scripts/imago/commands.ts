@@ -35,6 +35,12 @@ export const entries: readonly Entry[] = [
     load: async () => (await import('../dashboard/run.ts')).run,
   },
   {
+    name: 'fleet',
+    says: 'one plan over many databases: members, waves, workers',
+    group: 'Migrations',
+    load: async () => (await import('../fleet/run.ts')).run,
+  },
+  {
     name: 'install',
     says: 'add Imago to a Supabase project, or take it away',
     group: 'Setting up',

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { parserOf as dashboard } from '../dashboard/options.ts';
 import { parserOf as db } from '../db/options.ts';
 import { parserOf as doctor } from '../doctor/options.ts';
+import { parserOf as fleetDemo } from '../fleet/demo-options.ts';
+import { parserOf as fleet } from '../fleet/options.ts';
 import { parserOf as install } from '../install/options.ts';
 import { parserOf as local } from '../local/options.ts';
 import { commandNames } from '../migrate/actions.ts';
@@ -17,6 +19,8 @@ export const parsers: ReadonlyMap<string, ParserOf> = new Map<string, ParserOf>(
   ...commandNames.map((name): [string, ParserOf] => [name, (program) => parserOf(name, program)]),
   ['validate', validate],
   ['dashboard', dashboard],
+  ['fleet', (program) => fleet(program)],
+  ['fleet:demo', fleetDemo],
   ['install', install],
   ['doctor', doctor],
   ['local', local],

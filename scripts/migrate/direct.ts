@@ -25,6 +25,9 @@ const readOnly = '25006';
 
 export type Phase = 'prepare' | 'finalize';
 
+/** What is needed to run statements over a connection: of a command, or of a worker of a fleet. */
+export type Connected = Pick<Context, 'databaseUrl' | 'signal' | 'terminal'> & { options: { plan: string } };
+
 /** What comes next: a direct step, or an index. */
 export interface DirectStep {
   name: string;
@@ -59,7 +62,7 @@ type Turn = 'ran' | 'none' | 'other' | Held;
  * DATABASE_URL, and the call made again: whether the step is done, the database decides. Undefined when interrupted.
  */
 export async function pastDirect<Answer>(
-  context: Context,
+  context: Connected,
   phase: Phase,
   call: () => Promise<Answer>,
 ): Promise<Answer | undefined> {
@@ -95,7 +98,7 @@ export function notConnected(error: Problem, again: string): Ending {
 }
 
 /** The direct step that a phase has come to. */
-function stepOf({ options: { plan } }: Context, phase: Phase): Errand {
+function stepOf({ options: { plan } }: Connected, phase: Phase): Errand {
   return {
     next: async (sql) => (await sql<DirectStep[]>`select * from imago.direct_step(${plan}, ${phase})`)[0],
     announce: (statement) => `Running outside a transaction: ${statement}`,
@@ -107,7 +110,7 @@ function stepOf({ options: { plan } }: Context, phase: Phase): Errand {
  * running it, and while the governor holds the plan. Undefined when interrupted.
  */
 export async function runNext(
-  context: Context,
+  context: Connected,
   databaseUrl: string,
   errand: Errand,
 ): Promise<'ran' | 'none' | undefined> {
@@ -143,7 +146,7 @@ export async function runNext(
 }
 
 async function once(
-  context: Context,
+  context: Connected,
   databaseUrl: string,
   errand: Errand,
   run: { step?: DirectStep },
@@ -194,7 +197,7 @@ async function once(
 const tellEveryMs = 10_000;
 
 /** Says every now and then how far the indexes are that are being built. Gives what ends that. */
-function tellOfBuild({ terminal, signal }: Context, databaseUrl: string): () => Promise<void> {
+function tellOfBuild({ terminal, signal }: Connected, databaseUrl: string): () => Promise<void> {
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const tell = async () => {

@@ -3,10 +3,18 @@ import type { Sql } from 'postgres';
 import { CallError } from '../client.ts';
 import { problemOf } from '../command/problem.ts';
 import type { Context } from './context.ts';
-import { type DirectStep, directly, type Errand, type Held, lockTimeoutMs, runNext } from './direct.ts';
+import {
+  type Connected,
+  type DirectStep,
+  directly,
+  type Errand,
+  type Held,
+  lockTimeoutMs,
+  runNext,
+} from './direct.ts';
 
 /** The indexes that rollback needs, and that would keep writers waiting if a call built them. */
-function indexesOf({ options: { plan } }: Context): Errand {
+function indexesOf({ options: { plan } }: Connected): Errand {
   return {
     next: async (sql) => (await sql<DirectStep[]>`select * from imago.direct_index(${plan})`)[0],
     held: async (sql) => {
@@ -20,7 +28,7 @@ function indexesOf({ options: { plan } }: Context): Errand {
 }
 
 /** Builds all indexes of the plan that are left to a connection. False when interrupted. */
-export async function buildIndexes(context: Context, databaseUrl: string): Promise<boolean> {
+export async function buildIndexes(context: Connected, databaseUrl: string): Promise<boolean> {
   for (;;) {
     const turn = await runNext(context, databaseUrl, indexesOf(context));
     if (turn !== 'ran') return turn === 'none';
@@ -29,7 +37,7 @@ export async function buildIndexes(context: Context, databaseUrl: string): Promi
 
 /** Makes a call. Where it is refused for an index, that is built over DATABASE_URL, and the call made again. */
 export async function pastIndexes<Answer>(
-  context: Context,
+  context: Connected,
   call: () => Promise<Answer>,
 ): Promise<Answer | undefined> {
   try {

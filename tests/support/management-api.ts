@@ -26,6 +26,8 @@ export interface ManagementApi {
   tokens: Set<string>;
   /** Answers this status to every upload of the named function. */
   refuse: { name: string; status: number } | undefined;
+  /** Refs of the projects that it lists. */
+  projects: string[];
   /** Where the pooler of every project is. */
   pooler: { host: string; port: number; database: string } | undefined;
   close(): Promise<void>;
@@ -44,6 +46,7 @@ export async function startManagementApi(): Promise<ManagementApi> {
     deployed: [],
     tokens: new Set(),
     refuse: undefined,
+    projects: [],
     pooler: undefined,
     async close() {
       server.closeAllConnections();
@@ -78,6 +81,7 @@ async function respond(
       .map((f) => f.slug);
     return { status: 200, body: { functions: api.deployed.map(described) } };
   }
+  if (url.pathname === '/v1/projects') return { status: 200, body: api.projects.map(project) };
   const ref = /^\/v1\/projects\/([a-z]{20})/.exec(url.pathname)?.[1] ?? '';
   if (url.pathname.endsWith('/config/database/pooler') && api.pooler) {
     return { status: 200, body: [pooler(ref, api.pooler)] };

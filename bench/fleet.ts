@@ -1,0 +1,291 @@
+/**
+ * `npm run bench -- fleet`: many small databases, migrated by a fleet with one, two and four workers, beside the same calls made
+ * directly; with workers killed if asked. Each database is looked at afterwards: everybody moved once, nothing wrong.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import Table from 'cli-table3';
+import { Command, InvalidArgumentError } from 'commander';
+import postgres from 'postgres';
+import { duration, whole } from '../scripts/command/figures.ts';
+import { connect } from '../scripts/embedded/cluster.ts';
+import { openControl } from '../scripts/fleet/control.ts';
+import { startWorker } from '../scripts/fleet/local-workers.ts';
+import { addMembers } from '../scripts/fleet/members.ts';
+import { newMember } from '../scripts/fleet/new-member.ts';
+import { readProgress, startRollout } from '../scripts/fleet/rollout.ts';
+import { installFleet } from '../scripts/fleet/schema.ts';
+import { describeMachine } from './machine.ts';
+import { createTemplate, dropDatabase, type Server, startServer, type Template } from './server.ts';
+
+interface Options {
+  members: number;
+  users: number;
+  kills: number;
+  workers: number[];
+  slots: number;
+  json: boolean;
+}
+
+interface Line {
+  way: string;
+  workers: number;
+  seconds: number;
+  membersPerMinute: number;
+  killed: number;
+  takenOver: number;
+  /** Of the workers: at the end of the first third, and at the end. */
+  megabytes: { early: number; late: number } | undefined;
+  moved: number;
+  wrong: number;
+}
+
+/** Measures all lines, and prints them. Exit code 1 where somebody was not moved, or moved twice. */
+export async function fleet(argv: readonly string[]): Promise<number> {
+  const options = parse(argv);
+  const server = await startServer({ max_connections: '300' });
+  const children = new Set<ChildProcess>();
+  try {
+    const machine = await describeMachine(server.admin);
+    say(`${whole(options.users)} users: loading`);
+    const template = await createTemplate(server, options.users);
+    const lines = [await direct(server, template, options)];
+    for (const workers of options.workers)
+      lines.push(await byFleet(server, template, options, workers, children));
+    process.stdout.write(
+      options.json ? `${JSON.stringify({ machine, ...options, lines })}\n` : `${toText(lines, options)}\n`,
+    );
+    return lines.every(({ moved, wrong }) => wrong === 0 && moved === options.members * options.users)
+      ? 0
+      : 1;
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+    await server.remove();
+  }
+}
+
+async function makeMembers(server: Server, template: Template, { members }: Options): Promise<string[]> {
+  const names = Array.from({ length: members }, (_, i) => `member_${String(i + 1).padStart(4, '0')}`);
+  for (const name of names)
+    await server.admin.unsafe(
+      `create database ${name} owner postgres template ${template.name} strategy file_copy`,
+    );
+  await server.admin.unsafe('checkpoint');
+  return names;
+}
+
+/** One process, as many connections as a worker has slots: connects to each, and calls until nothing is left. */
+async function direct(server: Server, template: Template, options: Options): Promise<Line> {
+  say('Directly');
+  const names = await makeMembers(server, template, options);
+  const startedAt = performance.now();
+  const left = names.values();
+  const work = async () => {
+    for (const name of left) {
+      const sql = postgres(server.cluster.url('postgres', name), { max: 1, onnotice: () => {} });
+      for (;;) {
+        const [row] = await sql<{ answer: { has_more: boolean; retry_after_ms: number } }[]>`
+          select public.migrate_batch(plan => 'avatars', max_ms => 2000) as answer`;
+        if (!row?.answer.has_more) break;
+        await delay(row.answer.retry_after_ms ?? 0);
+      }
+      await sql.end();
+    }
+  };
+  await Promise.all(Array.from({ length: options.slots }, work));
+  const seconds = (performance.now() - startedAt) / 1000;
+  return await measured(server, names, options, {
+    way: 'directly',
+    workers: 1,
+    seconds,
+    killed: 0,
+    takenOver: 0,
+    megabytes: undefined,
+  });
+}
+
+async function byFleet(
+  server: Server,
+  template: Template,
+  options: Options,
+  count: number,
+  children: Set<ChildProcess>,
+): Promise<Line> {
+  say(`A fleet with ${count} workers`);
+  const names = await makeMembers(server, template, options);
+  const database = `control_${count}`;
+  await server.admin.unsafe(`create database ${database} owner postgres template postgres`);
+  const url = server.cluster.url('postgres', database);
+  const control = openControl(url, () => {});
+  await installFleet(control);
+  const members = names.map((name) => {
+    process.env[`BENCH_${name.toUpperCase()}`] = server.cluster.url('postgres', name);
+    return newMember(name, { databaseUrlEnv: `BENCH_${name.toUpperCase()}` });
+  });
+  await addMembers(control, members, true);
+  const start = () => {
+    const child = startWorker(options.slots, url);
+    child.stderr?.resume();
+    children.add(child);
+    child.once('exit', () => children.delete(child));
+    return child;
+  };
+  const workers = Array.from({ length: count }, start);
+  await aliveOnes(control, count);
+  const { rollout } = await startRollout(control, {
+    kind: 'migrate',
+    plan: 'avatars',
+    waves: ['100%'],
+    members: [],
+    labels: [],
+    perServer: undefined,
+    stopPercent: 10,
+    soakSeconds: 0,
+    tries: 10,
+    run: {},
+  });
+  let killed = 0;
+  let early = 0;
+  let late = 0;
+  for (;;) {
+    await delay(200);
+    const { state, members: now } = await readProgress(control, rollout);
+    const used = megabytesOf(workers);
+    if (now.succeeded >= options.members / 3 && early === 0) early = used;
+    late = used || late;
+    if (killed < options.kills && now.succeeded >= ((killed + 1) * options.members) / (options.kills + 2)) {
+      workers.shift()?.kill('SIGKILL');
+      workers.push(start());
+      killed += 1;
+    }
+    if (state !== 'running') break;
+  }
+  const [times] = await control<{ seconds: number; taken_over: number }[]>`
+    select extract(epoch from r.ended_at - r.created_at)::float8 as seconds,
+      (select count(*)::integer from imago_fleet.event e where e.event = 'taken over') as taken_over
+    from imago_fleet.rollout r where r.id = ${rollout}`;
+  for (const child of children) child.kill('SIGKILL');
+  await control.end();
+  const line = await measured(server, names, options, {
+    way: 'fleet',
+    workers: count,
+    seconds: times?.seconds ?? 0,
+    killed,
+    takenOver: times?.taken_over ?? 0,
+    megabytes: { early, late },
+  });
+  await dropDatabase(server, database);
+  return line;
+}
+
+async function aliveOnes(control: postgres.Sql, count: number): Promise<void> {
+  for (;;) {
+    const [row] = await control<{ alive: number }[]>`
+      select count(*)::integer as alive from imago_fleet.worker w where imago_fleet.is_alive(w.id)`;
+    if ((row?.alive ?? 0) >= count) return;
+    await delay(100);
+  }
+}
+
+/** What these processes hold in memory, in megabytes; 0 where there is no /proc to ask. */
+function megabytesOf(children: readonly ChildProcess[]): number {
+  const each = children.map(({ pid }) => {
+    try {
+      return (
+        Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+      );
+    } catch {
+      return 0;
+    }
+  });
+  return Math.max(0, ...each);
+}
+
+/** Looks at each database, and drops it. */
+async function measured(
+  server: Server,
+  names: readonly string[],
+  { users, members }: Options,
+  line: Omit<Line, 'membersPerMinute' | 'moved' | 'wrong'>,
+): Promise<Line> {
+  let [moved, wrong] = [0, 0];
+  for (const name of names) {
+    const sql = connect(server.cluster, 'postgres', name);
+    const [row] = await sql<{ moved: number; wrong: number }[]>`
+      select (select count(*)::int from users where active_avatar_id is not null) as moved,
+        ((select count(*)::int from avatars) - ${users}) + (select count(*)::int from posts p where not exists (
+          select from avatars a where a.id = p.avatar_id and a.owner_user_id = p.user_id)) as wrong`;
+    moved += row?.moved ?? 0;
+    wrong += Math.abs(row?.wrong ?? 1);
+    await sql.end();
+    await dropDatabase(server, name);
+  }
+  say(
+    `  ${duration(line.seconds * 1000)}, ${whole((members * 60) / line.seconds)} members a minute, ${wrong} wrong`,
+  );
+  return { ...line, membersPerMinute: (members * 60) / line.seconds, moved, wrong };
+}
+
+function toText(lines: readonly Line[], { members, users, slots }: Options): string {
+  const [first] = lines;
+  const table = new Table({
+    head: [
+      'way',
+      'workers',
+      'time',
+      'members/min',
+      'against directly',
+      'killed',
+      'taken over',
+      'MB early/late',
+      'moved once',
+      'wrong',
+    ],
+    style: { head: [], border: [] },
+  });
+  for (const line of lines) {
+    table.push([
+      line.way,
+      line.workers,
+      duration(line.seconds * 1000),
+      whole(line.membersPerMinute),
+      first ? `${((line.seconds / first.seconds - 1) * 100).toFixed(1)} %` : '',
+      line.killed,
+      line.takenOver,
+      line.megabytes ? `${Math.round(line.megabytes.early)} / ${Math.round(line.megabytes.late)}` : '',
+      whole(line.moved),
+      line.wrong,
+    ]);
+  }
+  return `${whole(members)} members of ${whole(users)} users, ${slots} at a time of each worker\n${table.toString()}`;
+}
+
+function parse(argv: readonly string[]): Options {
+  const number = (value: string): number => {
+    if (!/^\d{1,7}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
+    return Number(value);
+  };
+  const command = new Command('npm run bench -- fleet')
+    .usage('[options]')
+    .description('Measures a fleet of small databases against the same calls made directly.')
+    .option('--members <n>', 'databases', number, 200)
+    .option('--users <n>', 'users of each', number, 200)
+    .option('--kills <n>', 'workers killed on the way, in each line', number, 0)
+    .option(
+      '--workers <n,n,…>',
+      'lines, by number of workers',
+      (list) => list.split(',').map(number),
+      [1, 2, 4],
+    )
+    .option('--slots <n>', 'members at the same time of each worker', number, 2)
+    .option('--json', 'one JSON object on stdout instead of the table')
+    .helpOption('-h, --help', 'show this');
+  command.parse(argv, { from: 'user' });
+  const { json = false, ...given } = command.opts<Omit<Options, 'json'> & { json?: boolean }>();
+  return { ...given, json };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,7 @@
+create table if not exists imago_fleet.version (
+  version integer not null,
+  installed_at timestamptz not null default clock_timestamp()
+);
+create unique index if not exists version_is_one_row on imago_fleet.version ((true));
+
+comment on table imago_fleet.version is 'The version of this schema. A command refuses one that is newer than it knows.';
