@@ -40,7 +40,7 @@ test('a rollout from the page: paused, stopped at a gate, past it, retried, take
     if (response.url().includes('/fleet')) answers.push(await response.text().catch(() => ''));
   });
   await lookAt(page, WIDE);
-  await page.goto(url);
+  await page.goto(url, { timeout: 120_000 });
   await page.locator('[href="#fleet"]').click();
   await says(page, 'No rollout yet');
   expect(await flaws(page)).toEqual([]);

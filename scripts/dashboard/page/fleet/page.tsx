@@ -128,7 +128,6 @@ function RolloutList({ rollouts }: { rollouts: readonly Rollout[] }) {
 }
 
 function Shown({ now }: { now: FleetProgress }) {
-  const next = nextStep(now);
   return (
     <>
       <div class="title">
@@ -148,13 +147,15 @@ function Shown({ now }: { now: FleetProgress }) {
         <Act name="cancel" now={now} label="Cancel …" />
         <Act name="rollback" now={now} label="Roll back …" />
       </section>
-      <NoticeLine notice={fleetNotice} />
-      {(now.reason || next) && (
-        <p class={now.state === 'stopped' || now.state === 'failed' ? 'bad' : 'muted'}>
-          {now.reason && `${sentence(now.reason)} `}
-          {next}
-        </p>
-      )}
+      <NoticeLine
+        notice={fleetNotice}
+        otherwise={
+          <p class={now.state === 'stopped' || now.state === 'failed' ? 'bad' : 'muted'}>
+            {now.reason && `${sentence(now.reason)} `}
+            {nextStep(now)}
+          </p>
+        }
+      />
       <HowFar now={now} />
       <Waves now={now} />
       <Troubled now={now} />

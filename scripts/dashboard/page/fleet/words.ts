@@ -1,5 +1,5 @@
 /** The fleet in words. */
-import { duration, whole } from '../../../command/figures.ts';
+import { counted, duration, whole } from '../../../command/figures.ts';
 import type { FleetProgress } from '../../../fleet/progress.ts';
 import type { Rollout } from './state.ts';
 
@@ -58,14 +58,14 @@ export const usualAdvice: Record<string, string> = {
   skipped: 'Correct the cause, then retry it.',
 };
 
-/** What to do where a rollout does not go on. */
+/** Who works on it, or what to do where it does not go on. */
 export function nextStep({ state, code, members, workers, kind }: FleetProgress): string {
   const troubled = members.failed + members.skipped;
   switch (state) {
     case 'running':
       return workers.length === 0
         ? 'No worker is alive, so nothing moves. Start one: npx --no imago fleet worker'
-        : '';
+        : `${counted(workers.length, 'worker')} alive, ${counted(members.working, 'member')} at work.`;
     case 'paused':
       return 'It rests, and no member is begun until it is resumed.';
     case 'stopped':
