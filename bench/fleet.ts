@@ -16,6 +16,7 @@ import { addMembers } from '../scripts/fleet/members.ts';
 import { newMember } from '../scripts/fleet/new-member.ts';
 import { readProgress, startRollout } from '../scripts/fleet/rollout.ts';
 import { installFleet } from '../scripts/fleet/schema.ts';
+import { type Capacity, controlCapacity, transactions } from './fleet-control.ts';
 import { describeMachine } from './machine.ts';
 import { createTemplate, dropDatabase, type Server, startServer, type Template } from './server.ts';
 
@@ -25,6 +26,8 @@ interface Options {
   kills: number;
   workers: number[];
   slots: number;
+  connections: number[];
+  loadSeconds: number;
   json: boolean;
 }
 
@@ -37,6 +40,10 @@ interface Line {
   takenOver: number;
   /** Of the workers: at the end of the first third, and at the end. */
   megabytes: { early: number; late: number } | undefined;
+  /** Of a fleet: of each member from being taken to its end, the shortest first; without those taken twice. */
+  memberSeconds?: number[];
+  /** Of the control database: for each member, with what workers ask meanwhile, and of each worker in a second without any. */
+  transactions?: { perMember: number; idlePerSecond: number };
   moved: number;
   wrong: number;
 }
@@ -53,8 +60,14 @@ export async function fleet(argv: readonly string[]): Promise<number> {
     const lines = [await direct(server, template, options)];
     for (const workers of options.workers)
       lines.push(await byFleet(server, template, options, workers, children));
+    const { connections, loadSeconds } = options;
+    say(`The control database alone, ${loadSeconds} s for each of ${connections.join(', ')} connections`);
+    const control = await controlCapacity(server, connections, loadSeconds);
+    const rows = await rowsOf(server, template);
     process.stdout.write(
-      options.json ? `${JSON.stringify({ machine, ...options, lines })}\n` : `${toText(lines, options)}\n`,
+      options.json
+        ? `${JSON.stringify({ machine, ...options, rows, lines, control })}\n`
+        : `${toText(lines, control, options)}\n`,
     );
     return lines.every(({ moved, wrong }) => wrong === 0 && moved === options.members * options.users)
       ? 0
@@ -63,6 +76,15 @@ export async function fleet(argv: readonly string[]): Promise<number> {
     for (const child of children) child.kill('SIGKILL');
     await server.remove();
   }
+}
+
+/** Rows of the tables of the app in each member. */
+async function rowsOf(server: Server, { name }: Template): Promise<number> {
+  const sql = connect(server.cluster, 'postgres', name);
+  const [row] = await sql<{ rows: number }[]>`
+    select ((select count(*) from users) + (select count(*) from posts) + (select count(*) from follows))::integer as rows`;
+  await sql.end();
+  return row?.rows ?? 0;
 }
 
 async function makeMembers(server: Server, template: Template, { members }: Options): Promise<string[]> {
@@ -133,6 +155,8 @@ async function byFleet(
   };
   const workers = Array.from({ length: count }, start);
   await aliveOnes(control, count);
+  const idlePerSecond = await idling(server, database, count);
+  const before = await transactions(server.admin, database);
   const { rollout } = await startRollout(control, {
     kind: 'migrate',
     plan: 'avatars',
@@ -148,8 +172,10 @@ async function byFleet(
   let killed = 0;
   let early = 0;
   let late = 0;
+  let looks = 0;
   for (;;) {
     await delay(200);
+    looks += 1;
     const { state, members: now } = await readProgress(control, rollout);
     const used = megabytesOf(workers);
     if (now.succeeded >= options.members / 3 && early === 0) early = used;
@@ -165,18 +191,47 @@ async function byFleet(
     select extract(epoch from r.ended_at - r.created_at)::float8 as seconds,
       (select count(*)::integer from imago_fleet.event e where e.event = 'taken over') as taken_over
     from imago_fleet.rollout r where r.id = ${rollout}`;
+  const each = await control<{ seconds: number }[]>`
+    select extract(epoch from m.ended_at - m.begun_at)::float8 as seconds
+    from imago_fleet.rollout_member m where m.rollout = ${rollout} and m.attempt = 1 order by 1`;
   for (const child of children) child.kill('SIGKILL');
   await control.end();
+  // Sessions have told all of theirs when they have ended.
+  await untilAlone(server, database);
+  const seconds = times?.seconds ?? 0;
+  const asked = (await transactions(server.admin, database)) - before - looks;
   const line = await measured(server, names, options, {
     way: 'fleet',
     workers: count,
-    seconds: times?.seconds ?? 0,
+    seconds,
     killed,
     takenOver: times?.taken_over ?? 0,
     megabytes: { early, late },
+    memberSeconds: each.map((one) => Math.round(one.seconds * 1000) / 1000),
+    transactions: { perMember: asked / options.members, idlePerSecond },
   });
   await dropDatabase(server, database);
   return line;
+}
+
+const idleMs = 10_000;
+
+/** Transactions of a worker in a second, while there is no member to work. */
+async function idling(server: Server, database: string, workers: number): Promise<number> {
+  // What was done before is told late.
+  await delay(2_000);
+  const before = await transactions(server.admin, database);
+  await delay(idleMs);
+  return ((await transactions(server.admin, database)) - before) / (idleMs / 1000) / workers;
+}
+
+async function untilAlone({ admin }: Server, database: string): Promise<void> {
+  for (;;) {
+    const sessions = await admin`
+      select from pg_stat_activity where datname = ${database} and backend_type = 'client backend'`;
+    if (sessions.length === 0) return;
+    await delay(100);
+  }
 }
 
 async function aliveOnes(control: postgres.Sql, count: number): Promise<void> {
@@ -227,7 +282,11 @@ async function measured(
   return { ...line, membersPerMinute: (members * 60) / line.seconds, moved, wrong };
 }
 
-function toText(lines: readonly Line[], { members, users, slots }: Options): string {
+function toText(
+  lines: readonly Line[],
+  control: readonly Capacity[],
+  { members, users, slots }: Options,
+): string {
   const [first] = lines;
   const table = new Table({
     head: [
@@ -258,7 +317,22 @@ function toText(lines: readonly Line[], { members, users, slots }: Options): str
       line.wrong,
     ]);
   }
-  return `${whole(members)} members of ${whole(users)} users, ${slots} at a time of each worker\n${table.toString()}`;
+  const load = new Table({
+    head: ['connections', 'jobs/s', 'a job, p50 / p95', 'transactions/s'],
+    style: { head: [], border: [] },
+  });
+  for (const { connections, jobs, seconds, jobMs, transactionsPerSecond } of control) {
+    load.push([
+      connections,
+      whole(jobs / seconds),
+      `${duration(jobMs.p50)} / ${duration(jobMs.p95)}`,
+      whole(transactionsPerSecond),
+    ]);
+  }
+  return `${whole(members)} members of ${whole(users)} users, ${slots} at a time of each worker
+${table.toString()}
+The control database alone: a job taken, noted, ended and made again
+${load.toString()}`;
 }
 
 function parse(argv: readonly string[]): Options {
@@ -279,6 +353,13 @@ function parse(argv: readonly string[]): Options {
       [1, 2, 4],
     )
     .option('--slots <n>', 'members at the same time of each worker', number, 2)
+    .option(
+      '--connections <n,n,…>',
+      'lines of the control database alone, by number of connections',
+      (list) => list.split(',').map(number),
+      [1, 4, 16],
+    )
+    .option('--load-seconds <n>', 'for each of these', number, 5)
     .option('--json', 'one JSON object on stdout instead of the table')
     .helpOption('-h, --help', 'show this');
   command.parse(argv, { from: 'user' });

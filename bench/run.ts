@@ -3,6 +3,7 @@ import { duration, whole } from '../scripts/command/figures.ts';
 import { endChildren } from './children.ts';
 import { writeBlock } from './document.ts';
 import { fleet } from './fleet.ts';
+import { fleetSimulation } from './fleet-simulation.ts';
 import { foreground } from './foreground/run.ts';
 import { governor } from './governor.ts';
 import { describeMachine } from './machine.ts';
@@ -22,6 +23,7 @@ try {
   const [first = '', ...rest] = process.argv.slice(2);
   const others: Record<string, (argv: readonly string[]) => Promise<number>> = {
     fleet,
+    'fleet-simulation': fleetSimulation,
     foreground,
     governor,
     peers: comparePeers,

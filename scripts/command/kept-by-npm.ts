@@ -4,8 +4,8 @@
  * refuse what they get.
  *
  * A name that npm does not know was meant for us: it is refused whatever its value, and so is what nearly is such a
- * name. npm knows four of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
- * `force` and `json` are, unless an .npmrc sets them. `yes` alone is not: without it the command asks.
+ * name. npm knows five of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
+ * `force` and `json` are, unless an .npmrc sets them. `yes` and `target` alone are not: without the first the command asks.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,6 +21,8 @@ const ofNpm: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => boolean
   dry_run: () => true,
   force: (environment) => !isInNpmrc('force', environment),
   json: (environment) => !isInNpmrc('json', environment),
+  // Of builds of native code. A worker that loses it works any member.
+  target: () => false,
   yes: () => false,
 };
 

@@ -1,6 +1,7 @@
 /** One invocation of `dashboard`: serves the page until Ctrl-C. */
+import { z } from 'zod';
 import { call, connect } from '../client.ts';
-import { type Environment, readEnvironment } from '../command/environment.ts';
+import { type Environment, readEnvironment, readVariables, text } from '../command/environment.ts';
 import { programName } from '../command/invocation.ts';
 import { lineBreak } from '../command/printable.ts';
 import { reach, sayTarget } from '../command/reach.ts';
@@ -9,7 +10,9 @@ import { runShell } from '../command/shell.ts';
 import { writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
 import { UsageError } from '../command/usage.ts';
+import { controlUrl } from '../fleet/environment.ts';
 import { openBrowser } from './browser.ts';
+import { openFleet } from './fleet.ts';
 import { type Options, parseOptions } from './options.ts';
 import { openDashboard } from './server.ts';
 
@@ -17,7 +20,11 @@ interface Read {
   options: Options;
   environment: Environment;
   target: ProjectTarget | EmbeddedTarget;
+  /** The control database of the fleet, where there is one. */
+  fleetUrl: string | undefined;
 }
+
+const fleetVariable = z.object({ FLEET_DATABASE_URL: text });
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -26,21 +33,26 @@ export async function run(argv: readonly string[]): Promise<number> {
     read: () => {
       const options = parseOptions(argv, programName('dashboard'));
       const environment = readEnvironment();
-      return { options, environment, target: chooseTarget(environment, {}) };
+      const fleet = readVariables(fleetVariable, process.env, '.env');
+      const fleetUrl =
+        fleet.FLEET_DATABASE_URL === undefined ? undefined : controlUrl({ ...environment, ...fleet });
+      return { options, environment, target: chooseTarget(environment, {}), fleetUrl };
     },
     level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
     stopping: () => ({
       first: 'Stopping: the running batch is let end. Ctrl-C again leaves at once.',
       second: 'Left at once. What was committed stays; nothing is lost.',
     }),
-    act: async ({ target, options }, { terminal, signal, atEnd }) => {
+    act: async ({ target, options, fleetUrl }, { terminal, signal, atEnd }) => {
       sayTarget(terminal, target);
       const reached = await reach(target, terminal);
       atEnd(() => reached.release());
       const { url, secretKey } = reached;
       // What would meet every click is said here.
       await call(connect(url, secretKey), 'get_migration_plans', undefined as never);
-      const dashboard = await openDashboard({ url, secretKey, port: options.port });
+      const fleet = fleetUrl === undefined ? undefined : openFleet(fleetUrl, (line) => terminal.warn(line));
+      atEnd(async () => await fleet?.close());
+      const dashboard = await openDashboard({ url, secretKey, port: options.port, fleet });
       atEnd(dashboard.close);
       if (options.port !== undefined && new URL(dashboard.url).port !== String(options.port)) {
         throw new UsageError(`Port ${options.port} is taken.`, 'Name another one, or leave --port out.');

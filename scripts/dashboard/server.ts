@@ -11,6 +11,7 @@ import { work as rollback } from '../../functions/rollback/index.ts';
 import { work as validate } from '../../functions/validate/index.ts';
 import { connect } from '../client.ts';
 import { serveLoopback } from '../embedded/serving.ts';
+import type { FleetDesk } from './fleet.ts';
 import { type Refusal, refusalOfPlace, refusalOfToken } from './guard.ts';
 import { pageText } from './page-text.ts';
 
@@ -48,10 +49,13 @@ export async function openDashboard({
   url,
   secretKey,
   port,
+  fleet,
 }: {
   url: string;
   secretKey: string;
   port?: number | undefined;
+  /** Where there is a control database. */
+  fleet?: FleetDesk | undefined;
 }): Promise<Dashboard> {
   const token = randomBytes(24).toString('base64url');
   const database = connect(url, secretKey) as unknown as Parameters<Work>[1];
@@ -63,11 +67,12 @@ export async function openDashboard({
     const misplaced = refusalOfPlace(request, ownPort);
     if (misplaced) return refused(misplaced);
     if (pathname === '/' && request.method === 'GET') {
-      page ??= pageText(url);
+      page ??= pageText(url, fleet !== undefined);
       return new Response(await page, { headers: { 'content-type': 'text/html; charset=utf-8' } });
     }
     const unknown = refusalOfToken(request, token);
     if (unknown) return refused(unknown);
+    if (fleet && pathname === '/fleet') return await fleet.answer(request);
     const route = routes.get(pathname);
     if (!route) return problem('not_found').toResponse();
     if (route.method !== request.method) return problem('method_not_allowed').toResponse();

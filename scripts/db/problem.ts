@@ -31,7 +31,7 @@ export const problems = {
   'alone-only': 'A version mixes a statement that cannot run in a transaction with others.',
   'unnamed-index': 'A version builds an index concurrently that has no name.',
   'no-way-back': 'A version that is to be taken back has no way back.',
-  'no-key': 'Values would be lost from a table without a primary key, by which they could be put back.',
+  'no-key': 'Values would be lost from a table without a primary key, whose rows nothing else tells apart.',
   'value-held':
     'Rows hold an enum value that the older type does not have, and their column can have no other instead.',
   'unsafe-way-back': 'The way back would drop something that was not moved aside.',

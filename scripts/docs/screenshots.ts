@@ -1,16 +1,18 @@
 /**
  * Makes the pictures of the dashboard in docs/images/: `node scripts/docs/screenshots.ts`. They are of a migration of the sample
- * app on an embedded Supabase of its own.
+ * app on an embedded Supabase of its own, and of a fleet of such databases.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Page } from 'puppeteer-core';
 import { openDatabase } from '../connection/open.ts';
+import { openFleet } from '../dashboard/fleet.ts';
 import { openDashboard } from '../dashboard/server.ts';
 import { ensureEmbedded } from '../embedded/supabase.ts';
 import { root } from '../manifest.ts';
 import { act, drawn, type Look, lookAt, openTab, press, says, startChromium, until } from './chromium.ts';
+import { openPicturedFleet } from './fleet-picture.ts';
 
 const to = process.argv[2] ?? path.join(root, 'docs', 'images');
 const wide = { width: 1120, height: 900 };
@@ -22,13 +24,19 @@ const everyLook: Look[] = [wide, narrow].flatMap((size) =>
 const folder = mkdtempSync(path.join(tmpdir(), 'imago-pictures-'));
 mkdirSync(to, { recursive: true });
 const embedded = await ensureEmbedded({ folder, sample: 20_000, onStep: console.error });
-const dashboard = await openDashboard(embedded);
+const pictured = await openPicturedFleet();
+const fleet = openFleet(pictured.controlUrl, console.error);
+const dashboard = await openDashboard({ ...embedded, fleet });
 const browser = await startChromium();
 const sql = openDatabase(embedded.databaseUrl, { warn: console.error });
 try {
   const page = await browser.newPage();
   await lookAt(page, everyLook[0] as Look);
-  await page.goto(dashboard.url);
+  await page.goto(dashboard.url, { timeout: 120_000 });
+  await page.locator('[href="#fleet"]').click();
+  for (const text of pictured.says) await says(page, text);
+  await pictures(page, 'fleet', everyLook.slice(0, 3));
+  await page.locator('[href="#plans"]').click();
   await openTab(page, 'rehearsal');
   await press(page, 'Try a sample');
   await says(page, 'The whole run');
@@ -59,6 +67,8 @@ try {
   await sql.end();
   await browser.close();
   await dashboard.close();
+  await fleet.close();
+  await pictured.close();
   await embedded.release();
   rmSync(folder, { recursive: true, force: true });
 }

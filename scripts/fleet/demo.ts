@@ -73,10 +73,10 @@ async function demonstrate(options: Options, desk: Desk): Promise<Result> {
 }
 
 /** Copies of one database with the sample app and Imago in it. */
-async function makeTenants(
+export async function makeTenants(
   cluster: Cluster,
-  { members, users }: Options,
-  { terminal }: Desk,
+  { members, users }: Pick<Options, 'members' | 'users'>,
+  { terminal }: Pick<Desk, 'terminal'>,
 ): Promise<string[]> {
   const admin = connect(cluster, 'supabase_admin');
   try {

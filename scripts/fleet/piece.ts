@@ -132,7 +132,7 @@ async function tryAgain(member: ReachedMember, plan: string): Promise<void> {
 }
 
 /** How often it is told how far it is, and how often what is left is counted, which costs the member something. */
-const reportMs = 1_000;
+export const reportMs = 1_000;
 const firstCountMs = 5_000;
 const countMs = 20_000;
 

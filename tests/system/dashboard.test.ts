@@ -266,11 +266,14 @@ test('who has no token, comes by another name or from another page gets nothing'
   }
   expect((await send({ host: `imago.example:${port}` }, '/')).status).toBe(421);
   expect((await send(bearer, '/functions/v1/gigs')).status).toBe(404);
+  // Without FLEET_DATABASE_URL there is no fleet.
+  expect((await send(bearer, '/fleet')).status).toBe(404);
   const page = await send({}, '/');
   expect(page.status).toBe(200);
   expect(page.headers['content-security-policy']).toContain("frame-ancestors 'none'");
   expect(page.text).not.toContain(hash.slice(1));
   expect(page.text).not.toContain(project.secretKey);
+  expect(page.text).not.toContain('data-fleet');
 });
 
 test('as one file of any web server: signed in by Auth, a viewer looks, an operator moves, all else is refused', async () => {

@@ -26,12 +26,22 @@ export class Trouble extends Error {
 /** The address of the project that the process behind this page works on; undefined on any other web server. */
 export const target: string | undefined = document.documentElement.dataset.target;
 
+/** Whether that process has a fleet, too; no other web server has one. */
+export const hasFleet = target !== undefined && document.documentElement.dataset.fleet !== undefined;
+
+/** What stands behind the # once the token does not. */
+const places = ['', '#plans', '#fleet'];
+const isFleetHash = (): boolean => hasFleet && location.hash === '#fleet';
+
+/** Whether the fleet is looked at, and not the plans of the project. */
+export const isFleet = signal(isFleetHash());
+
 const tokenName = 'imago-token';
 
 /** The token stands in the address once; from then on this tab keeps it, and the address can be shown. */
 function readToken(): string | undefined {
   const given = location.hash.slice(1);
-  if (given !== '') {
+  if (!places.includes(location.hash)) {
     sessionStorage.setItem(tokenName, given);
     history.replaceState(null, '', location.pathname);
   }
@@ -39,7 +49,10 @@ function readToken(): string | undefined {
 }
 
 // Another start of the command at the same port: only what is behind the # differs, and nothing would be loaded.
-addEventListener('hashchange', () => location.reload());
+addEventListener('hashchange', () => {
+  if (hasFleet && places.includes(location.hash)) isFleet.value = isFleetHash();
+  else location.reload();
+});
 
 const token = target === undefined ? undefined : readToken();
 
@@ -57,7 +70,7 @@ export function targetName(): string {
 /** Whether the last request was answered, by whomever. */
 export const isOffline = signal(false);
 
-type Name = 'progress' | 'migrate' | 'rollback' | 'validate';
+type Name = 'progress' | 'migrate' | 'rollback' | 'validate' | 'fleet';
 
 /** What is sent: a query with GET, a body with POST. */
 export type Sent = { query: Record<string, string> } | { body: Record<string, unknown> };
@@ -111,7 +124,8 @@ async function send(name: Name, sent: Sent, signal: AbortSignal | undefined): Pr
   const bearer = target === undefined ? await accessToken() : token;
   const query = 'query' in sent ? `?${new URLSearchParams(sent.query)}` : '';
   try {
-    const response = await fetch(`${base}/functions/v1/${name}${query}`, {
+    const path = name === 'fleet' ? '/fleet' : `/functions/v1/${name}`;
+    const response = await fetch(`${base}${path}${query}`, {
       method: 'body' in sent ? 'POST' : 'GET',
       headers: {
         authorization: `Bearer ${bearer}`,

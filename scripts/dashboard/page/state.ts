@@ -12,7 +12,7 @@ import {
 import { runHistoryAnswer } from '../../../functions/_shared/validation.ts';
 import { conditionIn } from '../../command/health.ts';
 import { movedAlong } from './along.ts';
-import { ask, canAsk, Trouble } from './connection.ts';
+import { ask, canAsk, isFleet, Trouble } from './connection.ts';
 import { type Ears, hear } from './hearing.ts';
 
 export type Plans = z.output<typeof plansAnswer>;
@@ -104,7 +104,7 @@ async function lookAll(): Promise<void> {
   }
   looking = undefined;
   const isTold = Date.now() - heardAt < freshMs;
-  const restMs = document.hidden ? hiddenMs : isTold ? heardMs : visibleMs;
+  const restMs = document.hidden || isFleet.value ? hiddenMs : isTold ? heardMs : visibleMs;
   timer = setTimeout(look, trouble.value ? visibleMs : Math.max(restMs, restAfter(tookMs)));
 }
 
@@ -123,6 +123,9 @@ const ears: Ears = {
 
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden && canAsk()) look();
+});
+isFleet.subscribe((isElsewhere) => {
+  if (!isElsewhere && plans.value) look();
 });
 
 async function lookOnce(): Promise<void> {

@@ -30,12 +30,13 @@ begin
   loop
     select * into w from imago_fleet.wave x where x.rollout = r.id and x.number = r.wave;
     is_last := not exists (select from imago_fleet.wave x where x.rollout = r.id and x.number > r.wave);
+    -- One of an earlier wave that is tried again is waited for as well.
     select
       count(*) filter (where x.state in ('pending', 'working', 'waiting')) as unfinished,
-      count(*) filter (where x.state = 'failed') as failed,
-      count(*) filter (where x.state = 'succeeded') as succeeded
+      count(*) filter (where x.wave = r.wave and x.state = 'failed') as failed,
+      count(*) filter (where x.wave = r.wave and x.state = 'succeeded') as succeeded
     into counts
-    from imago_fleet.rollout_member x where x.rollout = r.id and x.wave = r.wave;
+    from imago_fleet.rollout_member x where x.rollout = r.id and x.wave <= r.wave;
     if counts.unfinished > 0 then
       return r.state;
     end if;

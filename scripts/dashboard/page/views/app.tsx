@@ -1,5 +1,6 @@
 /** The whole page: who is asked, the plans, the one that is looked at. */
-import { canAsk, isOffline, target, targetName } from '../connection.ts';
+import { canAsk, hasFleet, isFleet, isOffline, target, targetName } from '../connection.ts';
+import { FleetPage } from '../fleet/page.tsx';
 import { signedIn, signOut } from '../signing.ts';
 import { plan, planName, plans, role, trouble } from '../state.ts';
 import { ActionDialog } from './dialog.tsx';
@@ -13,14 +14,19 @@ export function App() {
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
-        Skip to the plan
+        Skip to the {isFleet.value ? 'fleet' : 'plan'}
       </button>
       <header class="top">
         <strong class="brand">Imago</strong>
         {canAsk() && (
           <>
-            <span class="where">{targetName()}</span>
-            <span class="chip">{plans.value ? roles[role.value] : '…'}</span>
+            {hasFleet && <Places />}
+            {!isFleet.value && (
+              <>
+                <span class="where">{targetName()}</span>
+                <span class="chip">{plans.value ? roles[role.value] : '…'}</span>
+              </>
+            )}
             <span class={`live ${isOffline.value ? 'off' : ''}`} role="status">
               {isOffline.value ? 'offline' : 'live'}
             </span>
@@ -32,9 +38,23 @@ export function App() {
           </>
         )}
       </header>
-      {canAsk() ? <Shown /> : target === undefined ? <SignIn /> : <NoToken />}
+      {canAsk() ? isFleet.value ? <FleetPage /> : <Shown /> : target === undefined ? <SignIn /> : <NoToken />}
       <ActionDialog />
     </>
+  );
+}
+
+/** The plans of this project, or the fleet. */
+function Places() {
+  return (
+    <nav class="places" aria-label="What to look at">
+      <a href="#plans" aria-current={isFleet.value ? undefined : 'page'}>
+        Plans
+      </a>
+      <a href="#fleet" aria-current={isFleet.value ? 'page' : undefined}>
+        Fleet
+      </a>
+    </nav>
   );
 }
 

@@ -10,6 +10,7 @@ import { ChecksPanel } from './checks.tsx';
 import { EndingPanel } from './ending.tsx';
 import { HistoryPanel } from './history.tsx';
 import { LogPanel } from './log.tsx';
+import { NoticeLine } from './notice.tsx';
 import { StateChip } from './plans.tsx';
 import { RehearsalPanel } from './rehearsal.tsx';
 import { RunPanel } from './run.tsx';
@@ -47,7 +48,7 @@ export function PlanPage({ plan }: { plan: Plan }) {
         <>
           <Phases phase={plan.phase} />
           <Actions />
-          <NoticeLine />
+          <NoticeLine notice={notice} />
           <Tabs />
           <div
             role="tabpanel"
@@ -85,32 +86,6 @@ function Phases({ phase }: { phase: string }) {
         </li>
       ))}
     </ol>
-  );
-}
-
-function NoticeLine() {
-  const shown = notice.value;
-  return (
-    <div class={`notice ${shown?.kind ?? 'none'}`} role="status">
-      {shown && (
-        <>
-          <p>
-            {shown.text}
-            {shown.hint && <span class="hint"> {shown.hint}</span>}
-          </p>
-          <button
-            type="button"
-            class="plain"
-            aria-label="Dismiss"
-            onClick={() => {
-              notice.value = undefined;
-            }}
-          >
-            ×
-          </button>
-        </>
-      )}
-    </div>
   );
 }
 
