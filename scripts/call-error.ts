@@ -1,7 +1,7 @@
 /** Why a call of the database or of the Data API failed. */
 
 /**
- * A call that failed, whoever it was that failed it.
+ * A call that failed, no matter what made it fail.
  *
  * `code` is the SQLSTATE, PostgREST's own code, or one of `NETWORK`, `TIMEOUT`, `TLS`, `HTTP`, `REDIRECT`, `TOO_LARGE`, `NOT_JSON`,
  * `ANSWER`, `ENGINE`. The detail that PostgreSQL gives is left out on purpose: it quotes row values.

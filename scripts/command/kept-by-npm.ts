@@ -4,8 +4,8 @@
  * refuse what they get.
  *
  * A name that npm does not know was meant for us: it is refused whatever its value, and so is what nearly is such a
- * name. npm knows five of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
- * `force` and `json` are, unless an .npmrc sets them. `yes` and `target` alone are not: without the first the command asks.
+ * name. npm knows four of ours. `dry_run` is refused as well, as who loses it does the opposite of what was meant.
+ * `force` and `json` are, unless an .npmrc sets them. `yes` alone is not: without it the command asks.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,8 +21,6 @@ const ofNpm: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => boolean
   dry_run: () => true,
   force: (environment) => !isInNpmrc('force', environment),
   json: (environment) => !isInNpmrc('json', environment),
-  // Of builds of native code. A worker that loses it works any member.
-  target: () => false,
   yes: () => false,
 };
 
@@ -59,10 +57,12 @@ export function expectNothingKept(
     ...all.flatMap((parser) => [...parser.options, ...parser.commands.flatMap(({ options }) => options)]),
   ];
   const isOurs = ({ option }: Kept): boolean => ours.some(({ long }) => long === option.long);
+  // Builds of native code are told a target, too: only our own command that has one can have lost it.
+  const isOfBuilds = (one: Kept): boolean => one.option.long === '--target' && !isOurs(one);
   const hasArrived = ({ option }: Kept): boolean =>
     argv.some((word) => [option.long, option.short].includes(word.split('=', 1)[0]));
   const kept = [...keptOptions(known, environment), ...keptOfLine(known, environment)].filter(
-    (one) => (one.refused || isOurs(one)) && !hasArrived(one),
+    (one) => (one.refused || isOurs(one)) && !hasArrived(one) && !isOfBuilds(one),
   );
   if (!kept.some(({ refused }) => refused)) return;
   const strange = kept.find((one) => !isOurs(one));

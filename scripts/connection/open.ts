@@ -76,7 +76,7 @@ function keepingCount(address: DatabaseAddress, sockets: Set<Socket>): () => Pro
 
 /**
  * A socket in the place of one that could not be made. A connection whose making has thrown the driver keeps for one that is being
- * made, and all later questions wait for it. One that is there and breaks it makes anew with the next question; it breaks before
+ * made, and all later questions wait for it. One that is there and breaks it makes again with the next question; it breaks before
  * anything is written, for the driver would keep that, too.
  */
 function broken(error: unknown): Socket {

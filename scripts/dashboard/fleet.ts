@@ -3,7 +3,7 @@ import type { Sql } from 'postgres';
 import { z } from 'zod';
 import { readBody, readQuery } from '../../functions/_shared/body.ts';
 import { Problem, problem } from '../../functions/_shared/problems.ts';
-import { CallError } from '../client.ts';
+import { CallError } from '../call-error.ts';
 import { expectFleet, explained, isPassing, openControl } from '../fleet/control.ts';
 import type { Wish } from '../fleet/options.ts';
 import { changeRollout, findRollout, readProgress, startRollout } from '../fleet/rollout.ts';

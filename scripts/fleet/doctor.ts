@@ -45,7 +45,7 @@ export async function diagnose(control: Sql, jobs: Sql, warn: (line: string) => 
             object: member,
             message: reason,
             remedy:
-              hint || 'Correct it where its secret lies, or describe it anew: imago fleet add --replace',
+              hint || 'Correct it where its secret lies, or describe it again: imago fleet add --replace',
           }),
         ),
     ],

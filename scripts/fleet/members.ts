@@ -50,7 +50,7 @@ export async function addMembers(
       throw new CallError({
         code: 'EXISTS',
         message: `There is a member ${there[0]?.name} already. Nothing was added.`,
-        hint: 'Add --replace to describe it anew, or choose another name.',
+        hint: 'Add --replace to describe it again, or choose another name.',
       });
     }
     for (const member of members) {

@@ -86,7 +86,7 @@ const keyFields = { env: 'keyEnv', file: 'keyFile', vault: 'keyVault' } as const
 
 type Wrong = (message: string, hint?: string) => UsageError;
 
-/** Whoever types the secret itself in place of its name is told so, without it being told. */
+/** Someone who types the secret itself in place of its name is told so, without it being told. */
 function expectPlace(kind: NewMember['secret_kind'], value: string, wrong: Wrong): void {
   if (/^(postgres(ql)?:|sb_secret_|sbp_|eyJ)/.test(value)) {
     throw wrong(

@@ -171,7 +171,7 @@ export function parserOf(
       )
       .allowExcessArguments(false)
       .exitOverride()
-      // What is wrong is said once, by whoever reads the arguments.
+      // What is wrong is said once, where the arguments are read.
       .configureOutput({ writeErr: () => {} });
 
   add('init', 'make the schema of the fleet in the control database').action((typed: Typed) =>

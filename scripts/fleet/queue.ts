@@ -4,7 +4,7 @@ import type { Sql } from 'postgres';
 import { largestCap } from './caps.ts';
 import { type AnySql, jobsSchema } from './control.ts';
 
-/** A job says whom to look at, and nothing else. */
+/** A job says which member to look at, and nothing else. */
 export interface JobData {
   rollout: number;
   member: string;

@@ -1,4 +1,4 @@
-/** Where the secret of a member lies, and how whoever works it gets it. It is handed on to nobody and written nowhere. */
+/** Where the secret of a member lies, and how its worker gets it. It is handed on to nobody and written nowhere. */
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { z } from 'zod';

@@ -20,7 +20,7 @@ export interface Working {
   signal: AbortSignal;
 }
 
-/** How often it says that it is there, how often it looks whom to queue, and how often for a job where there was none. */
+/** How often it says that it is there, how often it looks which members to queue, and how often for a job where there was none. */
 const beatMs = 4_000;
 const tickMs = 1_000;
 const pollMs = 500;
@@ -108,7 +108,7 @@ class Worker {
         await this.#control`select imago_fleet.beat(${this.id}, ${this.#name}, ${slots})`;
         if (this.#busy.size > 0) await this.#queue.touch([...this.#busy.keys()]);
       } catch {
-        // Whoever asks next says so.
+        // The next question says so.
       }
       await pause(beatMs, signal);
       // Ends within a moment of the last piece.
@@ -116,7 +116,7 @@ class Worker {
     }
   }
 
-  /** Decides what is due, and queues whom it is the turn of. One worker at a time does that. Says whether there is more to take. */
+  /** Decides what is due, and queues members whose turn it is. One worker at a time does that. Says whether there is more to take. */
   async #tick(): Promise<boolean> {
     const now = performance.now();
     if (now - this.#tickedAt < tickMs) return false;

@@ -12259,7 +12259,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
--- Not plain SQL, which would be planned anew at each of the many calls of a batch.
+-- Not plain SQL, which would be planned again at each of the many calls of a batch.
 as $$
 begin
   return (
@@ -14520,7 +14520,7 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
-      -- One that another caller had begun meanwhile was in nobody's way where it has ended as well.
+      -- One that another caller had begun meanwhile was in no way where it has ended as well.
       if run.id is not null
          and exists (select from imago.run r where r.plan = plan_name and r.id > seen_run and r.id <> run.id) then
         delete from imago.run r where r.id = run.id;

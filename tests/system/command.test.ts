@@ -375,7 +375,7 @@ describe('npm run migrate, steering a run', () => {
     await expectAllMigrated(db.sql);
   });
 
-  test('--cancel is not undone by whoever is driving', async () => {
+  test('--cancel is not undone by what is driving', async () => {
     const { db, environment, url } = await freshProject({ users: 600 });
     const slow = await startProxy(url, () => 'slow');
     onTestFinished(() => slow.close());

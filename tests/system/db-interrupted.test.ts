@@ -66,7 +66,7 @@ async function expectTakenBack(project: VersionedProject): Promise<void> {
 }
 
 describe('a concurrent index', () => {
-  test('whose command and session are killed while it is built is dropped and built anew', async () => {
+  test('whose command and session are killed while it is built is dropped and built again', async () => {
     const project = await started();
     const interrupted = await hanging(project, writing, 'upgrade');
     await kill(project, interrupted, true);

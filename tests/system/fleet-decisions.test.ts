@@ -263,7 +263,7 @@ describe('a rollout of a plan', () => {
     await expect(change('resume')).rejects.toMatchObject({ code: 'FL003' });
   });
 
-  test('queues whom it is the turn of, and again whom nobody has heard of for a minute', async () => {
+  test('queues members whose turn it is, and again those of which nobody has heard for a minute', async () => {
     const rollout = await begin(fleet, { plan: plan(), waves: ['canary', '100%'] });
     const due = async () =>
       (

@@ -48,7 +48,7 @@ const run = { batch_size: 5 };
 
 /** Keeps the last user of a member from being moved until it is let go. */
 async function holdLast({ sql, connect }: TestDatabase): Promise<() => Promise<void>> {
-  // A step that adds a column would wait for whoever holds a row.
+  // A step that adds a column would wait for a session that holds a row.
   await prepareAll(sql);
   const holder = connect();
   const [last] = await sql<{ id: string }[]>`select id from users order by id desc limit 1`;

@@ -235,7 +235,7 @@ describe('findings of npm run validate', () => {
 });
 
 describe('npm run validate -- --fix-issues', () => {
-  test('with --yes mends, through the journal, and a rollback takes it back to the byte', async () => {
+  test('with --yes fixes, through the journal, and a rollback takes it back to the byte', async () => {
     const { db, environment } = await migratedProject();
     await loseAvatars(db.sql);
     const before = await checksums(db.sql);

@@ -1,4 +1,4 @@
-/** What the app's tables must hold, kept beside the database by whoever writes: the answer that it is compared with. */
+/** What the app's tables must hold, kept beside the database by the writers: the answer that it is compared with. */
 import type { ISql, Sql } from 'postgres';
 import { otherSchemas } from '../../scripts/plan/conformance/rows.ts';
 

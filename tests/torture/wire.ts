@@ -17,7 +17,7 @@ export interface Wire {
   loseReply(choose: (among: number) => number): boolean;
   /** Cuts a connection while its request is on its way or at work; false where none is. */
   cut(choose: (among: number) => number): boolean;
-  /** Refuses whoever comes while the server is down: nobody must knock at a port that is free meanwhile. */
+  /** Refuses all who come while the server is down: nobody must knock at a port that is free meanwhile. */
   down: boolean;
   close(): Promise<void>;
 }

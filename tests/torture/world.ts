@@ -16,7 +16,7 @@ export interface World {
   app: App;
   machine: Machine;
   database: string;
-  /** The session of whoever brings the faults about, one after the other; no fault but a crash ends it. */
+  /** The session that brings the faults about, one after the other; no fault but a crash ends it. */
   control: Sql;
   model: Model;
   tally: Tally;
@@ -101,7 +101,7 @@ export async function openWorld(
   };
 }
 
-/** Opens the session of whoever brings the faults about anew, after a crash. */
+/** Opens the session that brings the faults about again, after a crash. */
 export async function reopen(world: World): Promise<void> {
   await world.control.end({ timeout: 0 });
   world.control = world.machine.connect('direct', world.database, 'operator');

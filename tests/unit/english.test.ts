@@ -29,7 +29,6 @@ const notYet = [
   'package.json',
   'scripts/dashboard',
   'scripts/db',
-  'scripts/fleet',
   'scripts/lint-sql.ts',
   'scripts/validate',
   // The map has the comments of the functions, those of notice as well.
@@ -45,7 +44,6 @@ const notYet = [
 
 /** Titles of tests that README.md names. */
 const cited = [
-  '--cancel is not undone by whoever is driving',
   'a poisoned user is set aside with 3, and once mended --retry-failed ends with 0',
   'leads to what the sources say, whoever installs them at once',
   'wait for whoever writes the table, a short time each: %s',

@@ -13,7 +13,7 @@ declare
   left_in_all bigint;
   now_at constant timestamptz := pg_catalog.clock_timestamp();
 begin
-  -- Whoever comes second sees what the first has decided.
+  -- The second one sees what the first has decided.
   select * into r from imago_fleet.rollout x where x.id = advance.rollout for no key update;
   if not found or r.state <> 'running' then
     return r.state;

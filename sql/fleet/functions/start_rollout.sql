@@ -53,7 +53,7 @@ begin
   left_over := chosen;
   foreach said in array wave_names loop
     if said like '%!%' escape '!' then
-      -- Of all, so that 10%,100% are a tenth and the rest. Whoever has a named wave waits for it.
+      -- Of all, so that 10%,100% are a tenth and the rest. A member with a named wave waits for it.
       part := array(
         select m.name from imago_fleet.member m
         where m.name = any (left_over) and (m.wave is null or m.wave <> all (wave_names))

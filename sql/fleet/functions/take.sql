@@ -14,7 +14,7 @@ begin
   select * into m from imago_fleet.member x where x.name = take.member;
   cap := (r.options ->> 'per_server')::integer;
   if cap is not null then
-    -- Before the row: whoever takes another member of the server stands in line here.
+    -- Before the row: a worker that takes another member of the server stands in line here.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('imago_fleet server ' || imago_fleet.server_of(m), 0));
   end if;
   select * into rm from imago_fleet.rollout_member x

@@ -16,7 +16,7 @@ create unique index if not exists rollout_open_once on imago_fleet.rollout (coal
   where state in ('running', 'paused', 'stopped');
 
 comment on table imago_fleet.rollout is 'One plan over many members, there or back, or the migrations of a project over them.';
-comment on column imago_fleet.rollout.options is 'As it was asked for: waves, whom, caps, and what the runs of the members are given.';
+comment on column imago_fleet.rollout.options is 'As it was asked for: waves, which members, caps, and what the runs of the members are given.';
 comment on column imago_fleet.rollout.state is 'running, paused and stopped are open: one of a plan. stopped: by the gate of a wave or the budget; failed: ended, and members are left that failed.';
 comment on column imago_fleet.rollout.wave is 'The number of the wave that is being worked.';
 comment on column imago_fleet.rollout.stop_percent is 'Of all members so many percent may fail; one more stops the rollout. Null: no limit.';

@@ -28,7 +28,7 @@ create table if not exists imago_fleet.rollout_member (
 create index if not exists rollout_member_by_state on imago_fleet.rollout_member (rollout, state, wave);
 create index if not exists rollout_member_by_member on imago_fleet.rollout_member (member);
 
-comment on table imago_fleet.rollout_member is 'How far each member of a rollout is. This decides; jobs only say whom to look at next.';
+comment on table imago_fleet.rollout_member is 'How far each member of a rollout is. This decides; jobs only say which one to look at next.';
 comment on column imago_fleet.rollout_member.task is 'move: the run itself; check: the checks of the plan, after the soak of the wave.';
 comment on column imago_fleet.rollout_member.is_retry is 'What was set aside in it is to be tried again.';
 comment on column imago_fleet.rollout_member.code is 'Why it waits, failed or was left alone: an SQLSTATE, or a word of the fleet.';

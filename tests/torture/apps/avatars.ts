@@ -1,4 +1,4 @@
-/** The sample app: users, their posts, who follows whom. */
+/** The sample app: users, their posts, and their follows. */
 import { type App, returned } from '../app.ts';
 import { type Model, type Row, storedRows, unlike } from '../model.ts';
 

@@ -51,7 +51,7 @@ export function Waves({ now: { waves } }: { now: FleetProgress }) {
             <li key={wave.number}>
               <span>
                 {wave.number}. {wave.name}{' '}
-                <span class={wave.state === 'stopped' ? 'bad' : 'muted'}>
+                <span class={wave.state === 'stopped' || wave.state === 'failed' ? 'bad' : 'muted'}>
                   · {waveText(wave, wave.number === waves.length)}
                 </span>
               </span>

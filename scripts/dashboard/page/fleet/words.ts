@@ -44,6 +44,8 @@ export function waveText({ state, soak_left_seconds: left, failed }: Wave, isLas
       return 'has soaked, and is checked again';
     case 'passed':
       return isLast ? 'ended' : 'gate passed';
+    case 'failed':
+      return `ended: ${whole(failed)} failed`;
     case 'stopped':
       return failed > 0
         ? `stopped at its gate: ${whole(failed)} failed`

@@ -34,7 +34,7 @@ begin
                        and (last.state = 'succeeded' or last.state = 'failed' and last.error_code = 'set_aside'), false))
       on conflict do nothing
       returning r.* into run;
-      -- One that another caller had begun meanwhile was in nobody's way where it has ended as well.
+      -- One that another caller had begun meanwhile was in no way where it has ended as well.
       if run.id is not null
          and exists (select from imago.run r where r.plan = plan_name and r.id > seen_run and r.id <> run.id) then
         delete from imago.run r where r.id = run.id;
