@@ -1044,20 +1044,38 @@ insert into imago.plan_write (plan, position, relation, inserts) values
   ('staging_to_production', 5, 'public."ServiceToJobType"', true),
   ('staging_to_production', 6, 'public."Technician"', true);
 
+-- Of images only what a statement has changed goes over: another column may hold what the other side does not have yet, since a
+-- sync has failed.
 insert into imago.plan_sync (plan, position, stage, name, relation, events, columns, entity_column, direction, creates, statement) values
   ('staging_to_production', 1, 1, 'images', 'public."UserImage"', '{insert,update,delete}', '{id,url,publicId,uploadedAt}', 'id', 'forward', true,
    'with gone as (
       delete from public."Image" i using old_rows o where i.id = o.id and not exists (select from new_rows n where n.id = o.id)
+    ), changed as (
+      update public."Image" i set
+        url = case when n.url is distinct from o.url then n.url else i.url end,
+        "publicId" = case when n."publicId" is distinct from o."publicId" then n."publicId" else i."publicId" end,
+        "uploadedAt" = case when n."uploadedAt" is distinct from o."uploadedAt" then n."uploadedAt" else i."uploadedAt" end
+      from new_rows n join old_rows o on o.id = n.id
+      where i.id = n.id
+      returning i.id
     )
     insert into public."Image" as i (id, url, "publicId", "uploadedAt")
-    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n
+    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n where not exists (select from changed c where c.id = n.id)
     on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"'),
   ('staging_to_production', 2, 1, 'images, back', 'public."Image"', '{insert,update,delete}', '{id,url,publicId,uploadedAt}', 'id', 'back', false,
    'with gone as (
       delete from public."UserImage" u using old_rows o where u.id = o.id and not exists (select from new_rows n where n.id = o.id)
+    ), changed as (
+      update public."UserImage" u set
+        url = case when n.url is distinct from o.url then n.url else u.url end,
+        "publicId" = case when n."publicId" is distinct from o."publicId" then n."publicId" else u."publicId" end,
+        "uploadedAt" = case when n."uploadedAt" is distinct from o."uploadedAt" then n."uploadedAt" else u."uploadedAt" end
+      from new_rows n join old_rows o on o.id = n.id
+      where u.id = n.id
+      returning u.id
     )
     insert into public."UserImage" as u (id, url, "publicId", "uploadedAt")
-    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n
+    select n.id, n.url, n."publicId", n."uploadedAt" from new_rows n where not exists (select from changed c where c.id = n.id)
     on conflict (id) do update set url = excluded.url, "publicId" = excluded."publicId", "uploadedAt" = excluded."uploadedAt"'),
   -- Where the same statement wrote both, the new side is believed.
   ('staging_to_production', 3, 2, 'status', 'public."Booking"', '{insert,update}', '{status}', 'id', 'forward', true,

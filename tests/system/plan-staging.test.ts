@@ -242,6 +242,23 @@ describe('sync of staging_to_production', () => {
     expect(await rows(sql, 'Image')).toBe(0);
   });
 
+  test('what could not go over stays where it is when another column of the image does', async () => {
+    const sql = await migrated();
+    const [one, two] = await sql`select id from "UserImage" order by id limit 2`;
+    await sql`alter table "Image" add constraint refused check (url <> 'ahead') not valid`;
+    await sql`alter table "UserImage" add constraint refused check (url <> 'behind') not valid`;
+    await sql`update "UserImage" set url = 'ahead' where id = ${one?.id}`;
+    await sql`update "Image" set url = 'behind' where id = ${two?.id}`;
+    await sql`alter table "Image" drop constraint refused`;
+    await sql`alter table "UserImage" drop constraint refused`;
+    await sql`update "Image" set "publicId" = 'p' where id = ${one?.id}`;
+    await sql`update "UserImage" set "publicId" = 'p' where id = ${two?.id}`;
+    expect(await image(sql, 'UserImage', one?.id)).toEqual({ url: 'ahead', publicId: 'p' });
+    expect(await image(sql, 'Image', two?.id)).toEqual({ url: 'behind', publicId: 'p' });
+    await forward(sql);
+    expect(await image(sql, 'Image', one?.id)).toEqual({ url: 'ahead', publicId: 'p' });
+  });
+
   test('what the new side writes is on the old one, without a loop', async () => {
     const sql = await migrated();
     await sql`insert into "Image" (id, url, "publicId") values ('new', 'u', 'p')`;

@@ -219,7 +219,13 @@ function registration(extraction: Extraction, steps: readonly Step[]): string {
   const { relation, key } = source;
   const names = `array[${columns.map(({ name }) => literal(name)).join(', ')}]`;
   const applied = literal(`select ${plan}.apply(array(select n.${key.quoted} from new_rows n))`);
-  const back = literal(`update ${relation} s set ${sets(columns, 'n')} from new_rows n
+  // Only what a statement has changed: another column of the old side may be ahead, where its sync has failed.
+  const changes = columns.map(({ quoted, type }) => {
+    const [now, before] = ['n', 'o'].map((alias) => comparable(`${alias}.${quoted}`, type));
+    return `${quoted} = case when o.${key.quoted} is null or ${now} is distinct from ${before} then n.${quoted} else s.${quoted} end`;
+  });
+  const back = literal(`update ${relation} s set ${changes.join(',\n      ')}
+    from new_rows n left join old_rows o on o.${key.quoted} = n.${key.quoted}
     where s.${key.quoted} = n.${key.quoted} and ${differ(columns, 's', 'n')}`);
   // Where the row itself goes, there is nothing left to empty.
   const emptied =
