@@ -1,4 +1,4 @@
-/** `npm run validate`: finds, explains and mends. `npm run validate -- --help` lists the options. */
+/** `npm run validate`: finds, explains and fixes. `npm run validate -- --help` lists the options. */
 import { start } from './command/shell.ts';
 import { run } from './validate/run.ts';
 

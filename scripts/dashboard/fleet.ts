@@ -69,7 +69,7 @@ async function change(control: Sql, wish: FleetWish): Promise<FleetChanged> {
   });
 }
 
-/** Whom a rollout was for, and how it was asked to go about it. */
+/** Which members a rollout was for, and how it was asked to go about it. */
 const askedFor = z.object({
   waves: z.array(z.string()),
   members: z.array(z.string()),

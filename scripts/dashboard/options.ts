@@ -18,7 +18,7 @@ const examples = [
 ] as const;
 
 const help = `
-It listens on 127.0.0.1 only, and its address holds a token that is another one each time: whoever has the address may do what the
+It listens on 127.0.0.1 only, and its address holds a token that is another one each time: anyone who has it may do what the
 key may. The key stays in this process. Nothing is deployed. What the page is told to do, it does through this process, so keep
 both open while it works; closing them loses nothing, and the next caller goes on.
 

@@ -60,7 +60,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       terminal.info(terminal.paint.green('The dashboard is at'));
       writeText(dashboard.url);
       terminal.info(
-        `Whoever has this address may do what the key may.${lineBreak}Keep this open while the page works; Ctrl-C stops it.`,
+        `Anyone who has this address may do what the key may.${lineBreak}Keep this open while the page works; Ctrl-C stops it.`,
       );
       if (options.open) openBrowser(dashboard.url);
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

@@ -25,7 +25,7 @@ import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 import { walkBack, walkForward } from './walking.ts';
 
-/** What came back of a version, and the materialized views that were computed anew for it. */
+/** What came back of a version, and the materialized views that were computed again for it. */
 export type Back = Pick<Returned, 'putBack' | 'refreshed'>;
 
 /** Where the history's table is there, for this command. */

@@ -60,7 +60,7 @@ export async function ensureAttic(tx: TransactionSql): Promise<void> {
     comment on table imago_attic.kept is 'What was moved aside, by version. Its rows or values are in the table kept_<id>; what is there after put_back_at did not fit any more.'`);
 }
 
-/** What still waits for a version that is taken back once more was passed over by whoever applied it: it is too old. */
+/** What still waits for a version that is taken back once more was passed over when it was applied: it is too old. */
 export async function retire(tx: TransactionSql, version: string): Promise<void> {
   if (!(await atticExists(tx))) return;
   await tx`update imago_attic.kept set put_back_at = now() where version = ${version} and put_back_at is null`;

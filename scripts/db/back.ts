@@ -38,7 +38,7 @@ export interface PutBack {
 /** What comes back of a version when it is applied. */
 export interface Returned {
   putBack: PutBack[];
-  /** Materialized views that were computed anew. */
+  /** Materialized views that were computed again. */
   refreshed: string[];
   /** Whether something holds an enum value that can be used only once the version is committed. */
   isPostponed: boolean;
@@ -352,7 +352,7 @@ async function dropOutdated(tx: TransactionSql, entry: Kept, structure: Structur
   return outdated.count;
 }
 
-/** A table, when it was made anew, by its name; one that was there all the time by its number, whatever it is called. */
+/** A table, when it was made again, by its name; one that was there all the time by its number, whatever it is called. */
 function find(structure: Structure, { kind, schema, relation, details }: Kept): Relation | undefined {
   const named = [...structure.values()].find(
     (candidate) => candidate.schema === schema && candidate.name === relation,

@@ -186,7 +186,7 @@ async function isKnown(tx: TransactionSql, id: string): Promise<boolean> {
   return row?.there ?? false;
 }
 
-/** Of a row `t`: by its key, unless that is drawn anew each time, and by what is the same each time. */
+/** Of a row `t`: by its key, unless that is drawn again each time, and by what is the same each time. */
 async function printsOf(
   tx: TransactionSql,
   relation: Relation,

@@ -1,4 +1,4 @@
-/** Materialized views: what is in them is computed anew once what they stand on has come back. */
+/** Materialized views: what is in them is computed again once what they stand on has come back. */
 import type { TransactionSql } from 'postgres';
 import { ensureAttic, type Kept, remember } from './attic.ts';
 import { qualified } from './names.ts';
@@ -24,7 +24,7 @@ async function populatedViews(tx: TransactionSql): Promise<{ schema: string; nam
 }
 
 /**
- * Computes views anew that stand on these tables, and those that held something before, those that others stand on first;
+ * Computes views again that stand on these tables, and those that held something before, those that others stand on first;
  * gives their names.
  */
 export async function refreshViews(

@@ -33,7 +33,7 @@ join pg_catalog.pg_namespace n on n.oid = r.relnamespace
 where a.attgenerated <> '' and not r.relispartition
   and exists (select from used u where u.classid = 'pg_catalog.pg_attrdef'::regclass and u.objid = f.oid)
 
--- A body that PostgreSQL has read already holds on to columns: until it is written anew, another one stands in for it.
+-- A body that PostgreSQL has read already holds on to columns: until it is written again, another one stands in for it.
 union all
 select replace(left(f.text, -length(f.body) - 1), E'\n LANGUAGE sql\n', E'\n LANGUAGE plpgsql\n') || 'as $$ begin end $$'
 from pg_catalog.pg_proc p

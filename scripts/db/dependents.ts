@@ -7,7 +7,7 @@ const query = await readFile(new URL('./dependents.sql', import.meta.url), 'utf8
 
 /**
  * The statements that take out of the way, in the first database, policies, triggers, generated columns and functions that use
- * a column whose type is another one in the second. Where they have been run, what compares the two makes all of that anew.
+ * a column whose type is another one in the second. Where they have been run, what compares the two makes all of that again.
  */
 export async function dropsOfDependents(from: Sql, to: Sql): Promise<string[]> {
   const [before, after] = [await readStructure(from), await readStructure(to)];
@@ -35,7 +35,7 @@ function changedColumns(
   });
 }
 
-/** Values can be added to an enum as it is; to take one away, or to order them anew, it is made anew. */
+/** Values can be added to an enum as it is; to take one away, or to reorder them, it is made again. */
 function isRebuilt(before: readonly string[] | null, after: readonly string[] | null): boolean {
   if (before === null || after === null) return before !== after;
   const kept = after.filter((value) => before.includes(value));

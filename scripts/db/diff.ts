@@ -73,8 +73,8 @@ function addressOf(url: string): DatabaseAddress {
 }
 
 /**
- * Comments of extensions belong to whoever made them, and the schema public to the platform. The setting is said once,
- * by whoever writes the file. Jobs of pg_cron are rows, and bound to the database that they are in.
+ * Comments of extensions belong to the owner of the extension, and the schema public to the platform. The setting is said once,
+ * where the file is written. Jobs of pg_cron are rows, and bound to the database that they are in.
  */
 function isForeign({ tree }: Statement): boolean {
   const { VariableSetStmt: set, CommentStmt: comment, GrantStmt: grant, AlterOwnerStmt: owner } = tree;

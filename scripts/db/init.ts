@@ -126,7 +126,7 @@ async function writeModels(
   }
 }
 
-/** What is in a database and in no version, as whoever runs the platform makes it. */
+/** What is in a database and in no version, as the platform makes it. */
 async function platformParts(sql: Sql, catalog: Catalog): Promise<string[]> {
   const parts = await sql<{ name: string }[]>`
     select 'schema ' || quote_ident(nspname) as name from pg_namespace

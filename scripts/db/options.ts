@@ -157,7 +157,7 @@ export function parserOf(name: string, choose: (chosen: Chosen) => void = () => 
       "the database's name, where it is not the embedded one",
     ),
   );
-  // What is wrong is said once, by whoever reads the arguments.
+  // What is wrong is said once, where the arguments are read.
   for (const command of parser.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
   return parser;
 }

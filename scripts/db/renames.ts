@@ -1,4 +1,4 @@
-/** Tables, columns and enum values that were renamed, or moved to another schema: a drop and an add to whoever only compares. */
+/** Tables, columns and enum values that were renamed, or moved to another schema: a drop and an add to a mere comparison. */
 import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { literal, qualified, quote, readable } from './names.ts';

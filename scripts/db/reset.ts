@@ -52,7 +52,7 @@ async function expectName({ options, terminal, signal }: Context, name: string):
   throw new Problem('wrong-name', `The database is called ${name}.`, 'Nothing was changed.');
 }
 
-/** Schemas that come with the platform stay, without what was put into them; `public` is made anew, closed as it was. */
+/** Schemas that come with the platform stay, without what was put into them; `public` is made again, closed as it was. */
 async function dropEverything(sql: Sql): Promise<void> {
   const schemas = await sql<{ name: string }[]>`
     select n.nspname as name from pg_namespace n

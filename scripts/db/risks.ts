@@ -68,7 +68,7 @@ function riskOf(effect: Effect, all: readonly Effect[]): Omit<Risk, 'key'>[] {
     case 'table-rewritten': {
       // Said with the change of type already.
       if (all.some((other) => other.kind === 'type-changed' && isSame(other))) return [];
-      const text = `every row of ${table} is written anew, and nobody can read it meanwhile`;
+      const text = `every row of ${table} is rewritten, and nobody can read it meanwhile`;
       return [{ kind: 'rewrites the table', object, table, text }];
     }
     case 'value-needed': {
@@ -91,7 +91,7 @@ function typeRisk(
       : `${object} goes from ${effect.column.type} to ${effect.to.type}`;
   const lost = lostLabels(effect);
   if (lost.length > 0) {
-    const text = `${change}, without ${lost.join(', ')}: rows that hold one fail, and every row is written anew`;
+    const text = `${change}, without ${lost.join(', ')}: rows that hold one fail, and every row is rewritten`;
     return { kind: 'loses data', object, table, text };
   }
   return keepsAll(effect)
@@ -99,13 +99,13 @@ function typeRisk(
         kind: 'rewrites the table',
         object,
         table,
-        text: `${change}: every row is written anew, and nobody can read ${table} meanwhile`,
+        text: `${change}: every row is rewritten, and nobody can read ${table} meanwhile`,
       }
     : {
         kind: 'loses data',
         object,
         table,
-        text: `${change}: values that do not fit fail or are cut, and every row is written anew`,
+        text: `${change}: values that do not fit fail or are cut, and every row is rewritten`,
       };
 }
 

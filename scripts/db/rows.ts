@@ -15,7 +15,7 @@ export function ownRows(relation: Relation): string {
   return `${relation.kind === 'p' ? '' : 'only '}${qualified(relation.schema, relation.name)}`;
 }
 
-/** A column by its number, whatever it is called; by its name where its table was made anew. */
+/** A column by its number, whatever it is called; by its name where its table was made again. */
 export function findColumn(
   relation: Relation,
   oid: string,

@@ -182,7 +182,7 @@ const hints: Partial<Record<ProblemCode, string>> = {
 /** Where it is not the version that is wrong, by SQLSTATE or class. */
 const surroundings: Record<string, string> = {
   42501:
-    'The version was taken back whole. The role that is connected may not do this: what the statement is about belongs to another one, or only that one may. Change its owner or give the right as whoever has it, or leave this out of the version.',
+    'The version was taken back whole. The role that is connected may not do this: what the statement is about belongs to another one, or only that one may. Change its owner or give the right as a role that has it, or leave this out of the version.',
   53: 'The version was taken back whole. The server has no more of what it needs, like disk, memory or connections: give it some, and run it again.',
   57014:
     'The version was taken back whole. The statement was cancelled: by somebody, or as it took longer than statement_timeout allows. A version may say more: set local statement_timeout = 0;',

@@ -1,4 +1,4 @@
-/** Statements of our own between two catalogs: for what `supabase db diff` does not see, or would do by making a table anew. */
+/** Statements of our own between two catalogs: for what `supabase db diff` does not see, or would do by making a table again. */
 import type { Sql, TransactionSql } from 'postgres';
 import { type Statement, splitStatements } from '../sql/statements.ts';
 import type { Catalog } from './catalog.ts';

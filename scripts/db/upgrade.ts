@@ -63,7 +63,7 @@ export async function applyAll(
   return {
     status: interrupted ? 'interrupted' : 'done',
     message: `${interrupted ? 'Stopped' : 'Done'}: ${applied.length} of ${versions.length} applied, the database is at version ${current ?? 'none'}.`,
-    lines: [...putBack.map(putBackLine), ...refreshed.map((view) => `Computed anew ${view}.`)],
+    lines: [...putBack.map(putBackLine), ...refreshed.map((view) => `Computed ${view} again.`)],
     data: { current, applied, put_back: putBack, refreshed },
   };
 }
@@ -98,7 +98,7 @@ export function expectSound({ unknown, edited }: Standing, program: string): voi
     throw new Problem(
       'unknown-version',
       `The database has versions that supabase/migrations/ has not: ${names.join(', ')}.`,
-      'Get their files: from whoever applied them (git pull), or from the history itself (npx supabase migration fetch). Where they are to be forgotten: npx supabase migration repair --status reverted VERSION.',
+      'Get their files: from where they were applied (git pull), or from the history itself (npx supabase migration fetch). Where they are to be forgotten: npx supabase migration repair --status reverted VERSION.',
     );
   }
   if (edited.length > 0) {

@@ -29,7 +29,7 @@ const examples = [
   ['', 'on the embedded Supabase, or the project that SUPABASE_URL names'],
   ['--detailed', 'with up to ten keys for each finding'],
   ['--dry-run', 'what --fix-issues would do'],
-  ['--fix-issues', 'mend what can be mended, having asked'],
+  ['--fix-issues', 'fix what can be fixed, having asked'],
   ['--report validation.html', 'a page to pass on, with pictures of the runs'],
   ['--json --fail-on warning', 'for scripts: one JSON object on stdout'],
 ] as const;
@@ -52,11 +52,11 @@ export function parserOf(name: string): Command {
   return new Command(name)
     .usage(usageText(name, '[options]'))
     .description(
-      'Checks a migration before, during and after it: finds what is wrong, explains it, mends it.',
+      'Checks a migration before, during and after it: finds what is wrong, explains it, fixes it.',
     )
     .option('--plan <name>', 'the plan to check', planName, 'avatars')
     .option('--detailed', 'show up to ten keys for each finding')
-    .option('--fix-issues', 'mend what can be mended; says what it will do, and asks')
+    .option('--fix-issues', 'fix what can be fixed; says what it will do, and asks')
     .option('--dry-run', 'say what --fix-issues would do, change nothing')
     .addOption(
       new Option('--fail-on <severity>', 'end with 3 from this severity on')

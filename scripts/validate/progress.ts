@@ -27,7 +27,7 @@ export class Progress {
     const figures = [
       `${Math.floor(percentage)} %`,
       answer.status === 'fixing'
-        ? `${whole(answer.fixed)} mended`
+        ? `${whole(answer.fixed)} fixed`
         : `${whole(answer.checked)} of ${counted(answer.total, 'row')} read`,
       isMoving && percentage >= guessableFrom && percentage < 100 && `${duration(left)} left`,
     ].filter((text) => typeof text === 'string');

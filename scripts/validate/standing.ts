@@ -61,7 +61,7 @@ export function standingSteps(progress: Standing, program: string, planFlags: re
   if (state === 'failed')
     return force.length > 0 && failed === 0
       ? force
-      : [`Mend the cause, then: ${command('--retry-failed')}`, ...force];
+      : [`Fix the cause, then: ${command('--retry-failed')}`, ...force];
   return [
     `Go on: ${again}`,
     ...(direction === 'rollback' ? [] : [`Or take it back: ${command('--rollback')}`]),

@@ -63,8 +63,8 @@ const severityColours = { error: 'red', warning: 'yellow', manual: 'cyan' } as c
 
 const fixTitles: Record<Purpose, string | undefined> = {
   check: undefined,
-  preview: 'Would mend',
-  fix: 'Mended',
+  preview: 'Would fix',
+  fix: 'Fixed',
 };
 
 /** The findings, a row each. */

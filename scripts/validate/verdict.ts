@@ -69,7 +69,7 @@ export function judge(checked: Checked, options: Options, program: string): Endi
     return {
       status: 'failed',
       message: `${counted(undone.length, 'check')} could not be done. ${outcomeText(checked)}`,
-      next: ['Mend the cause and check again.'],
+      next: ['Fix the cause and check again.'],
       checked,
     };
   }
@@ -103,8 +103,8 @@ function foundText({ answer, outcome, purpose }: Checked): string {
       ? 'The others found nothing.'
       : `Nothing is wrong${isLeft(answer) ? ' with the rest' : ''}.`;
   if (purpose === 'fix') {
-    const mended = answer.fixed > 0 ? `${counted(answer.fixed, 'finding')} mended. ` : '';
-    return `${mended}${wrong ? `Still there: ${wrong}.` : nothing}`;
+    const fixed = answer.fixed > 0 ? `${counted(answer.fixed, 'finding')} fixed. ` : '';
+    return `${fixed}${wrong ? `Still there: ${wrong}.` : nothing}`;
   }
   const untouched = purpose === 'preview' || outcome === 'declined' ? ' Nothing was changed.' : '';
   return `${wrong ? `Found: ${wrong}.` : nothing}${untouched}`;
@@ -121,7 +121,7 @@ function next({ answer, purpose }: Checked, options: Options, program: string): 
       ? [`Migrate: ${commandLine(siblingName(program, 'migrate'), planFlags(options))}`]
       : []),
     ...(purpose !== 'fix' && left.some((check) => check.fixable)
-      ? [`Mend what can be mended: ${command('--fix-issues')}`]
+      ? [`Fix what can be fixed: ${command('--fix-issues')}`]
       : []),
     // Objects are named in any case.
     ...(left.some((check) => check.findings.length === 0) && !options.detailed

@@ -62,12 +62,12 @@ export function foundText(check: CheckResult): string {
 
 /** What a fix did, or would do. */
 export function fixText(check: CheckResult, purpose: Purpose): string {
-  // A cross-check that has no fix of its own is mended along with the others.
+  // A cross-check that has no fix of its own is fixed along with the others.
   if (!check.fixable) return purpose === 'fix' && check.left === 0 ? 'gone' : '–';
-  const mended = whole(purpose === 'preview' ? check.would_fix : check.fixed);
+  const fixed = whole(purpose === 'preview' ? check.would_fix : check.fixed);
   const rows = breakdown(check.written);
   const failed = check.fixes_failed > 0 ? `, ${whole(check.fixes_failed)} failed` : '';
-  return `${mended}${rows && ` (${rows})`}${failed}`;
+  return `${fixed}${rows && ` (${rows})`}${failed}`;
 }
 
 /** Why a check could not be done, on one line. */

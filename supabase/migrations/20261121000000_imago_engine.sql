@@ -20513,7 +20513,7 @@ begin
   return jsonb_build_object('notices', taken);
 end
 $$;
-comment on function imago.take_notices(integer) is 'Notices for whoever drives runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
+comment on function imago.take_notices(integer) is 'Notices for a driver of runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
 
 -- imago.take_readings
 create or replace function imago.take_readings(plan imago.plan, run imago.run, governor imago.governor, holds_rows boolean)

@@ -191,7 +191,7 @@ describe('npm run migrate, forward and back', () => {
 });
 
 describe('npm run migrate with failures', () => {
-  test('a poisoned user is set aside with 3, and once mended --retry-failed ends with 0', async () => {
+  test('a poisoned user is set aside with 3, and once fixed --retry-failed ends with 0', async () => {
     const { db, environment } = await freshProject();
     await poison(db.sql);
 

@@ -107,7 +107,7 @@ test('a whole run from the page: forward, paused by hand, a failure looked at, o
   await lookAt(page, { ...WIDE, scheme: 'dark' });
   expect(await flaws(page)).toEqual([]);
 
-  // The token is not in the address any more, and a page that is loaded anew has it still.
+  // The token is not in the address any more, and a page that is loaded again has it still.
   expect(page.url()).toBe(new URL('/', url).href);
   await page.reload();
   await call(sql, 'throttle_migration', { max_per_second: 0 });

@@ -55,7 +55,7 @@ async function walk(tx: TransactionSql, version: RandomVersion): Promise<void> {
     await walkForward(tx, '1', scripts.forward, options);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'rows-do-not-fit') throw error;
-    // As it was for whoever wrote the version: no rows stand in its way.
+    // As it was when the version was written: no rows stand in its way.
     await tx.unsafe('rollback to savepoint rows');
     for (const { schema, name, kind } of (await readStructure(tx)).values())
       if (schema === 's' && kind !== 'S') await tx.unsafe(`delete from s."${name}"`);

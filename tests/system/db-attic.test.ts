@@ -166,7 +166,7 @@ describe('comes back as one', () => {
     walk({ base, versions: [{ up, down }], writes }),
   );
 
-  test('one version after the other, over tables that were made anew and renamed meanwhile', () =>
+  test('one version after the other, over tables that were made again and renamed meanwhile', () =>
     walk({
       base: t,
       versions: [
@@ -185,7 +185,7 @@ describe('comes back as one', () => {
     }));
 });
 
-test('upgrade says what it computed anew, and lets triggers fire where that is asked for', async () => {
+test('upgrade says what it computed again, and lets triggers fire where that is asked for', async () => {
   const project = await started(
     `alter table public.t add seen int default 0;
      create materialized view public.later as select count(*)::int as count from public.t with no data;
@@ -198,7 +198,7 @@ test('upgrade says what it computed anew, and lets triggers fire where that is a
   await sql`refresh materialized view later`;
   await run('downgrade');
   expect(await run('upgrade')).toMatchObject({
-    lines: ['Put back column public.t.seen: 10 rows.', 'Computed anew public.later.'],
+    lines: ['Put back column public.t.seen: 10 rows.', 'Computed public.later again.'],
     data: { refreshed: ['public.later'] },
   });
   await run('downgrade');

@@ -84,7 +84,7 @@ describe('from models to versions', () => {
     const text = await project.read(`migrations/${file}`);
     expect(text).toMatch(/ALTER TYPE "public"."mood" ADD VALUE 'best' AFTER 'good'/);
     expect(text).not.toContain('DROP TABLE');
-    // An index is made anew; nothing is lost or rewritten.
+    // An index is made again; nothing is lost or rewritten.
     expect(data?.risks).toMatchObject([{ kind: 'keeps locks', object: 'public."Order"' }]);
     expect(await project.list()).toMatchObject([{ remote: true }, { local: true, remote: false }]);
 
@@ -262,7 +262,7 @@ describe('statements that lose data or rewrite a table', () => {
       'public.lost is dropped with its rows',
       'public.t.gone is dropped with its values',
       'public.t.cut goes from text to character varying(5): values that do not fit fail or are cut',
-      'public.t.wide goes from integer to bigint: every row is written anew',
+      'public.t.wide goes from integer to bigint: every row is rewritten',
       'public.t.n goes from numeric(12,4) to numeric(8,2): values that do not fit',
       'public.t.m gets other values of type mood, without c: rows that hold one fail',
     ]) {
@@ -309,10 +309,8 @@ describe('statements that lose data or rewrite a table', () => {
     const before = await readCatalog(sql);
     await project.write(model("'c', 'b', 'a'", 'bigint', 'a > 0', 'not null'));
     const { message, hint } = await project.refusal('migrate', 'second');
-    expect(message).toContain(
-      'public."Order".mood gets other values of type mood: every row is written anew',
-    );
-    expect(message).toContain('public.pair.a goes from integer to bigint: every row is written anew');
+    expect(message).toContain('public."Order".mood gets other values of type mood: every row is rewritten');
+    expect(message).toContain('public.pair.a goes from integer to bigint: every row is rewritten');
     expect(hint).toContain(`imago plan new order_a --source 'public."Order"' --key Key\n`);
     expect(hint).not.toContain('pair');
     const { data } = await run('migrate', 'second', '--allow-data-loss');

@@ -169,7 +169,7 @@ describe('the indexes that rollback needs', () => {
   });
 
   test.each(['migrate_batch', 'rollback_batch'] as const)(
-    'wait for whoever writes the table, a short time each: %s',
+    'wait for who writes the table, a short time each: %s',
     async (name) => {
       await setting('ddl_lock_timeout_ms', 20);
       await setting('writer_wait_ms', 1500);

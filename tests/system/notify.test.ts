@@ -114,7 +114,7 @@ describe('by pg_net', () => {
     ).toBeGreaterThan(0);
   });
 
-  test('that is taken away in the middle of a run is in nobody’s way', async () => {
+  test('that is taken away in the middle of a run is in no way', async () => {
     await withNet();
     await call(db.sql, 'notify_migrations', { ways: 'net' });
     await superuser('drop extension pg_net cascade');

@@ -102,7 +102,7 @@ describe('each migration, as it was released,', () => {
     },
   );
 
-  test('leads to what the sources say, whoever installs them at once', async () => {
+  test('leads to what the sources say, also where they are installed at once', async () => {
     const [pushed, atOnce] = [await bare({}), await bare({})];
     const newest = Object.keys(readManifest()).at(-1) ?? '';
     for (const [, text] of await upTo(newest)) await pushed.sql.begin((tx) => tx.unsafe(text));

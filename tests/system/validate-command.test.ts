@@ -261,7 +261,7 @@ describe('npm run validate -- --fix-issues', () => {
     await orphanPost(db.sql);
     const { code, stdout } = await validate(['--fix-issues', '--yes'], environment);
     expect(code).toBe(0);
-    expect(stdout).toContain('12 findings mended. Still there: 1 case for a person.');
+    expect(stdout).toContain('12 findings fixed. Still there: 1 case for a person.');
     expect(stdout).toMatch(/posts_of_unknown_authors +│ +1 │ – /);
     expect(await value(db.sql, "select count(*)::int from public.posts where body = 'Sentence xq7'")).toBe(1);
   });
@@ -286,7 +286,7 @@ describe('npm run validate -- --fix-issues', () => {
     await loseAvatars(db.sql);
     const { code, stdout } = await validate(['--fix-issues', '--dry-run'], environment);
     expect(code).toBe(3);
-    expect(stdout).toContain('Would mend');
+    expect(stdout).toContain('Would fix');
     expect(stdout).toContain('12 (public.posts 12)');
     expect(stdout).toContain('Nothing was changed.');
     expect(await lost(db.sql)).toBe(12);
@@ -481,7 +481,7 @@ describe('npm run validate -- --report', () => {
     expect(html).toContain(`default-src &#39;none&#39;; style-src &#39;sha256-${hash}&#39;`);
     expect(style).toContain('.card.warning');
     expect(html).toContain('role="progressbar" aria-label="Migrated"');
-    expect(html).toMatch(/Mend what can be mended: .*--fix-issues/);
+    expect(html).toMatch(/Fix what can be fixed: .*--fix-issues/);
     for (const secret of ['xq7', ...Object.values(environment).filter((text) => text !== project.url)]) {
       expect(html).not.toContain(secret);
     }

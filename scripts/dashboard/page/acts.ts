@@ -67,7 +67,7 @@ export const acts: Record<ActionName, Act> = {
   pause: {
     title: 'Pause',
     says: () => [
-      'The run rests once the batches in flight have ended, whoever works on it. Nothing is lost; Resume goes on.',
+      'The run rests once the batches in flight have ended, no matter who works on it. Nothing is lost; Resume goes on.',
     ],
     fields: [],
     button: 'Pause',

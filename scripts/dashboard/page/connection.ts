@@ -1,4 +1,4 @@
-/** Whom the page asks: the process that has served it, or the edge functions of a project that somebody has signed in to. */
+/** What the page asks: the process that has served it, or the edge functions of a project that somebody has signed in to. */
 import { signal } from '@preact/signals';
 import { z } from 'zod';
 import { accessToken, signedIn, signOut } from './signing.ts';
@@ -67,7 +67,7 @@ export function targetName(): string {
   return /^(127\.|localhost$)/.test(hostname) ? 'Supabase on this machine' : hostname;
 }
 
-/** Whether the last request was answered, by whomever. */
+/** Whether the last request was answered, no matter by what. */
 export const isOffline = signal(false);
 
 type Name = 'progress' | 'migrate' | 'rollback' | 'validate' | 'fleet';
@@ -141,7 +141,7 @@ async function send(name: Name, sent: Sent, signal: AbortSignal | undefined): Pr
     isOffline.value = false;
     return response;
   } catch {
-    // Whoever has hung up wants no answer.
+    // Nobody is there any more to want an answer.
     if (signal?.aborted) throw new Trouble({ code: 'hung up', message: 'Hung up.' });
     isOffline.value = true;
     throw new Trouble({

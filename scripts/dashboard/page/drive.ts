@@ -1,4 +1,4 @@
-/** Has batches done, one after the other, for as long as this page is open. Whoever else works on the run does it at the same time. */
+/** Has batches done, one after the other, for as long as this page is open. Others who work on the run do it at the same time. */
 import { computed, signal } from '@preact/signals';
 import { type BatchAnswer, batchAnswer } from '../../../functions/_shared/answers.ts';
 import { countedEntities } from '../../command/figures.ts';

@@ -81,8 +81,8 @@ const advice: Record<string, string> = {
 };
 
 const conflictAdvice: Record<string, string> = {
-  changed: 'They stay as they are, so that nobody’s edit is lost. Roll back with force to restore over it.',
-  edited: 'They stay as they are, so that nobody’s edit is lost. Roll back with force to restore over it.',
+  changed: 'They stay as they are, so that no edit is lost. Roll back with force to restore over it.',
+  edited: 'They stay as they are, so that no edit is lost. Roll back with force to restore over it.',
   referenced:
     'Point what refers to it elsewhere, or delete it, then roll back again. Force does not go over references.',
 };

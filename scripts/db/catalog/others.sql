@@ -182,7 +182,7 @@ select 'pg_catalog.pg_am'::regclass, a.oid, 0, 'access method', quote_ident(a.am
 from pg_catalog.pg_am a
 where a.oid >= 16384 and not exists (select from members m where m.classid = 'pg_catalog.pg_am'::regclass and m.objid = a.oid)
 
--- Whom it connects to is a secret.
+-- What it connects to is a secret.
 union all
 select 'pg_catalog.pg_subscription'::regclass, s.oid, 0, 'subscription', quote_ident(s.subname), null, null, x.aspect, x.value, null, null
 from pg_catalog.pg_subscription s

@@ -43,7 +43,7 @@ export const fleetActs: Record<FleetAction, FleetAct> = {
   pause: {
     title: 'Pause',
     says: () => [
-      'The batches that run end, and no other begins, whoever works. Nothing is lost; Resume goes on.',
+      'The batches that run end, and no other begins, at any worker. Nothing is lost; Resume goes on.',
     ],
     button: 'Pause',
     whyNot: ({ state }) => (state === 'running' ? undefined : 'It is not running.'),

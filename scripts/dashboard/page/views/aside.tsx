@@ -14,9 +14,7 @@ export function AsidePanel() {
     return (
       <div class="empty">
         <h2>Nobody is set aside</h2>
-        <p>
-          Whoever cannot be moved, or cannot go back, appears here with the reason, while all others go on.
-        </p>
+        <p>What cannot be moved, or cannot go back, appears here with the reason, while all others go on.</p>
       </div>
     );
   }

@@ -157,7 +157,7 @@ function Lanes({ now: { lanes, run, stages } }: { now: Progress }) {
       </h2>
       <p class="muted">
         {walked(main)} walked{isLate && `, and again for what came meanwhile ${walked(late)}`}. A lane is a
-        range of keys; whoever calls next takes the one that is least advanced.
+        range of keys; the next caller takes the one that is least advanced.
       </p>
       {stages.map((stage) => {
         const own = main.filter((lane) => (lane.stage ?? 1) === stage.stage);

@@ -27,4 +27,4 @@ begin
   return jsonb_build_object('notices', taken);
 end
 $$;
-comment on function imago.take_notices(integer) is 'Notices for whoever drives runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
+comment on function imago.take_notices(integer) is 'Notices for a driver of runs to send. They are taken for a minute; who has sent them says so (settle_notices).';
