@@ -53,7 +53,7 @@ test('options named in sql, functions and scripts are options of a command', asy
   }
   const unknown = ['sql', 'functions', 'scripts']
     .flatMap(sources)
-    .filter((file) => !/scripts\/(docs|build|gen|lint|embedded|validate\/report)/.test(file))
+    .filter((file) => !/scripts\/(docs|build|gen|lint|release|embedded|validate\/report)/.test(file))
     .flatMap((file) =>
       namedIn(withoutComments(readFileSync(path.join(packageFolder, file), 'utf8')))
         .filter((option) => !known.has(option) && !others.has(option))
