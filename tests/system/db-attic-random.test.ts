@@ -93,7 +93,9 @@ function mayRefuse({ code, message }: Problem, { base }: RandomVersion): boolean
   return (
     isKeyless &&
     (code === 'no-key' ||
-      (code === 'would-not-come-back' && /which no key tells apart|would stay behind/.test(message)))
+      (code === 'would-not-come-back' &&
+        // A column that must have a value gets none where the row that had it is not found again.
+        /which no key tells apart|would stay behind|must have one: table old\d, column add/.test(message)))
   );
 }
 
