@@ -44,7 +44,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       const message =
         wrong.length > 0
           ? `Wrong in ${wrong.join(', ')}.`
-          : `${whole(progress.entities.moved)} users moved once, 0 wrong; ${counted(killed, 'worker')} killed.`;
+          : `Each of ${whole(progress.members.all * users)} users has moved once, by a look at each database; ${counted(killed, 'worker')} killed.`;
       writeText(
         ...table(
           progress,
