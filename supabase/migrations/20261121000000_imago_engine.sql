@@ -8862,6 +8862,21 @@ end
 $$;
 comment on function imago.follow_type(imago.plan_write, text, text) is 'Has the journal of a declared write follow a column whose type has changed. Every journaled value has to cast to the new one and back; else it says what does not.';
 
+-- imago.follow_unseen
+create or replace function imago.follow_unseen(plan_name text, written oid, moves jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  relation constant text := imago.name_of(coalesce(pg_catalog.pg_partition_root(written), written));
+begin
+  perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
+end
+$$;
+comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved where the trigger that does so is off, and a sync has noticed (unseen_moves_query).';
+
 -- imago.follow_values
 create or replace function imago.follow_values(plan_name text)
 returns void
@@ -13693,7 +13708,7 @@ $$;
 comment on function imago.moved_key(text[], text, text, text) is 'SQL: the text of a key from a list of values in JSON, whose columns are these; null where one of its columns is.';
 
 -- imago.moves_query
-create or replace function imago.moves_query(columns text[])
+create or replace function imago.moves_query(columns text[], old_rows text default 'old_rows', new_rows text default 'new_rows')
 returns text
 language sql
 immutable
@@ -13701,12 +13716,12 @@ set search_path = ''
 as $$
   select format(
     'select coalesce(jsonb_agg(jsonb_build_array(to_jsonb(o.v), to_jsonb(n.v)) order by o.i), ''[]'')
-     from (select %1$s as v, row_number() over () as i from old_rows r) o
-     full join (select %1$s as v, row_number() over () as i from new_rows r) n on n.i = o.i
+     from (select %1$s as v, row_number() over () as i from %2$s r) o
+     full join (select %1$s as v, row_number() over () as i from %3$s r) n on n.i = o.i
      where o.v is distinct from n.v',
-    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(columns) with ordinality u(c, n)))
+    (select format('array[%s]::text[]', string_agg(format('r.%I::text', c), ', ' order by n)) from unnest(columns) with ordinality u(c, n)), old_rows, new_rows)
 $$;
-comment on function imago.moves_query(text[]) is 'SQL for a trigger: these columns of each row in which one of them has changed, before and after. They come in the order of the statement, in which old and new rows are the same.';
+comment on function imago.moves_query(text[], text, text) is 'SQL for a trigger: these columns of each row in which one of them has changed, before and after. They come in the order of the statement, in which old and new rows are the same.';
 
 -- imago.name_now
 create or replace function imago.name_now(plan text, relation text, name text default null)
@@ -20048,6 +20063,8 @@ begin
        imago_table text;
        imago_context text;
        imago_fill text;
+       imago_unseen text;
+       imago_moves jsonb;
      begin
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
@@ -20100,8 +20117,10 @@ begin
            end if;
            case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
-             when ''leave'' then return null;
-             else null;
+             when ''again'' then null;
+             else
+               %10$s
+               return null;
            end case;
          end;
        end loop;
@@ -20128,7 +20147,20 @@ begin
            return null;
          end if;
        end if;',
-      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
+      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end,
+    -- The sync is not why: the trigger that follows keys and owners does not fire.
+    case when 'update' = any (sync.events) then format(
+      'if tg_op = ''UPDATE'' and imago_state = ''IM060'' then
+         begin
+           imago_unseen := imago.unseen_moves_query(%1$L, tg_relid);
+           if imago_unseen is not null then
+             execute imago_unseen into imago_moves;
+             perform imago.follow_unseen(%1$L, tg_relid, imago_moves);
+           end if;
+         exception when others or assert_failure then
+           perform imago.lose_rows(%1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
+         end;
+       end if;', sync.plan) else '' end);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
@@ -21461,6 +21493,34 @@ begin
 end
 $$;
 comment on function imago.unschedule_ended(text, boolean, text) is 'Removes the job of a plan that has nothing left to do, or whose tick failed for good. No run of it is unfinished, or finalize is done; or the SQLSTATE is one that does not pass by itself.';
+
+-- imago.unseen_moves_query
+create or replace function imago.unseen_moves_query(plan_name text, written oid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  table_name constant text := imago.name_of(coalesce(pg_catalog.pg_partition_root(written), written));
+  identity constant imago.identity := imago.find_identity(plan_name, table_name);
+begin
+  if identity.columns = '{}' or exists (
+    select
+    from pg_catalog.pg_trigger g
+    join pg_catalog.pg_proc p on p.oid = g.tgfoid
+    where g.tgrelid = written and g.tgenabled in ('O', 'A') and p.pronamespace = 'imago_undo'::pg_catalog.regnamespace
+      and p.proname in (
+        select w.undo_table || '_update' from unnest(identity.writes) w where w.relation = table_name
+        union all
+        select imago.walk_function(plan_name, k.stage) from unnest(identity.walks) k)
+  ) then
+    return null;
+  end if;
+  return imago.moves_query(identity.columns, 'imago_old', 'imago_new');
+end
+$$;
+comment on function imago.unseen_moves_query(text, oid) is 'SQL for the trigger of a sync: what a statement has moved (moves_query). Null where the trigger that follows keys and owners of the table fires.';
 
 -- imago.vacuum_threshold
 create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)

@@ -79,6 +79,7 @@ begin
   if surplus > 0 then
     raise exception using errcode = 'IM011', message = 'more than one default avatar for a user';
   end if;
+  perform avatars.fix_failed(keys);
 end
 $$;
 comment on function avatars.apply(uuid[]) is 'Moves exactly these users: an avatar becomes active, and their posts and the follows of them get it. It is their oldest own one, or a new default one.';
@@ -389,6 +390,26 @@ end
 $$;
 comment on function avatars.fix_active_avatars(uuid[]) is 'Fix: whose active avatar is missing or somebody else''s gets their oldest own one, or a new default one.';
 
+-- avatars.fix_failed
+create or replace function avatars.fix_failed(keys uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  failed uuid[];
+begin
+  select array_agg(s.entity::uuid) into failed
+  from imago.sync_failure s where s.plan = 'avatars' and s.stage = 1 and s.entity = any (keys::text[]);
+  if failed is not null then
+    perform avatars.fix_posts(failed) where avatars.author_column() is not null;
+    perform avatars.fix_follows(failed) where avatars.followed_column() is not null;
+  end if;
+end
+$$;
+comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of whom they belong to now. All of those keys for which no sync has failed are left alone.';
+
 -- avatars.fix_follows
 create or replace function avatars.fix_follows(keys uuid[])
 returns void
@@ -424,9 +445,8 @@ begin
   perform set_config('search_path', imago.app_search_path(), true);
   execute format(
     'update %1$s t set avatar_id = u.active_avatar_id from public.users u
-     where t.%2$I = any ($1) and u.id = t.%2$I and t.avatar_id is not null and t.avatar_id is distinct from u.active_avatar_id
-       and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = u.id)',
-    relation, owner_column) using keys;
+     where t.%2$I = any ($1) and u.id = t.%2$I and t.avatar_id is distinct from u.active_avatar_id and %3$s',
+    relation, owner_column, avatars.is_wrong('t', owner_column)) using keys;
 end
 $$;
 comment on function avatars.fix_rows(text, text, uuid[]) is 'Rows of these users that carry an avatar which is missing or another''s get the user''s active one.';
@@ -471,6 +491,19 @@ begin
 end
 $$;
 comment on function avatars.guard_column(text, text, text) is 'Has a relation refuse avatars that do not belong to the owner of the row, when people write them. Roles that bypass row security may write them.';
+
+-- avatars.is_wrong
+create or replace function avatars.is_wrong(alias text, owner_column text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    '%1$s.avatar_id is not null and not exists (select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
+    alias, owner_column)
+$$;
+comment on function avatars.is_wrong(text, text) is 'SQL condition: the row has an avatar, and it is missing or belongs to another user than the row does.';
 
 -- avatars.make_guard
 create or replace function avatars.make_guard()
@@ -732,6 +765,7 @@ set search_path = ''
 as $$
 declare
   conditions text := 'u.active_avatar_id is null';
+  wrong text[] := '{}';
 begin
   if pg_catalog.to_regclass('avatars.default_avatar') is null then
     execute (
@@ -745,13 +779,20 @@ begin
   if avatars.author_column() is not null then
     conditions := conditions || format(
       ' or exists (select from public.posts p where p.%I = u.id and p.avatar_id is null)', avatars.author_column());
+    wrong := wrong || format('exists (select from public.posts p where p.%I = u.id and %s)', avatars.author_column(), avatars.is_wrong('p', avatars.author_column()));
   end if;
   if avatars.followed_column() is not null then
     conditions := conditions || format(
       ' or exists (select from public.follows f where f.%I = u.id and f.avatar_id is null)', avatars.followed_column());
+    wrong := wrong || format('exists (select from public.follows f where f.%I = u.id and %s)', avatars.followed_column(), avatars.is_wrong('f', avatars.followed_column()));
+  end if;
+  -- Who has lost or gained rows while a sync failed. All others are not looked at row by row.
+  if wrong <> '{}' then
+    conditions := conditions || format(
+      ' or u.id::text in (select s.entity from imago.sync_failure s where s.plan = ''avatars'') and (%s)', array_to_string(wrong, ' or '));
   end if;
   execute format('create or replace view avatars.pending as select u.id as entity from public.users u where %s', conditions);
-  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have.';
+  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have; also whose rows changed hands while a sync failed.';
 end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';
@@ -765,10 +806,8 @@ set search_path = ''
 as $$
   select format(
     'select t.%1$I as key, t.%2$I as entity from %3$s t
-     where t.avatar_id is not null
-       and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = t.%2$I)
-       and exists (select from public.users u where u.id = t.%2$I)',
-    (imago.primary_key(relation))[1], owner_column, relation)
+     where %4$s and exists (select from public.users u where u.id = t.%2$I)',
+    (imago.primary_key(relation))[1], owner_column, relation, avatars.is_wrong('t', owner_column))
 $$;
 comment on function avatars.rows_with_wrong_avatar(text, text) is 'SQL: rows whose avatar is missing or belongs to another user than the row does.';
 

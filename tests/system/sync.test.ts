@@ -381,6 +381,52 @@ describe('sync of the plan avatars while the app goes on', () => {
     await expectAllMigrated(sql);
   });
 
+  test('rows that change hands while their sync fails are pending, and get the avatar of whom they belong to now', async () => {
+    const { sql } = await app();
+    const original = await allChecksums(sql);
+    await migrateAll(sql);
+    const [from, to, held] = (
+      await sql<{ id: string }[]>`select id from public.users order by id limit 3`
+    ).map(({ id }) => id);
+    await call(sql, 'rollback_user_migration', { user_id: held });
+    await sql`insert into public.users (username) values ('reader')`;
+    await sql`insert into public.posts (user_id, body) select ${from ?? ''}::uuid, v from unnest(array['given', 'held', 'kept']) v`;
+    await sql`insert into public.follows (follower_id, followed_id) select id, ${from ?? ''}::uuid from public.users where username = 'reader'`;
+    // The journal of both tables cannot take what a sync writes.
+    const journal = async (how: 'disable' | 'enable') => {
+      for (const table of ['posts', 'follows']) {
+        await sql.unsafe(`alter table public.${table} ${how} trigger "~imago_avatars_update"`);
+      }
+    };
+    await journal('disable');
+    await sql`update public.posts set user_id = ${to ?? ''} where body = 'given'`;
+    await sql`update public.posts set user_id = ${held ?? ''} where body = 'held'`;
+    await sql`update public.follows f set followed_id = ${to ?? ''} from public.users u where u.id = f.follower_id and u.username = 'reader'`;
+    await journal('enable');
+    expect(await failedSyncs(sql)).toHaveLength(3);
+    expect(await avatarFaults(sql)).toMatchObject({
+      posts_with_the_avatar_of_another: 2,
+      follows_with_the_avatar_of_another: 1,
+    });
+    expect([...(await sql`select entity from avatars.pending where entity <> ${held ?? ''}`)]).toEqual([
+      { entity: to },
+    ]);
+
+    await migrateAll(sql);
+    expect(await avatarFaults(sql)).toMatchObject({
+      posts_with_the_avatar_of_another: 1,
+      follows_with_the_avatar_of_another: 0,
+    });
+    await call(sql, 'migrate_user_to_avatar_centric', { user_id: held });
+    await expectAllMigrated(sql);
+    expect(await value(sql, 'select count(*)::int from avatars.pending')).toBe(0);
+    expect((await rollbackAll(sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    await expectNoTraces(sql);
+    await sql`delete from public.posts where body in ('given', 'held', 'kept')`;
+    await sql`delete from public.users where username = 'reader'`;
+    expect(await allChecksums(sql)).toMatchObject(original);
+  });
+
   test('while the plan goes back nobody is moved any more, and who is still moved is followed', async () => {
     const { sql } = await app(150);
     const original = await allChecksums(sql);

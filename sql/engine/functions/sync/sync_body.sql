@@ -45,6 +45,8 @@ begin
        imago_table text;
        imago_context text;
        imago_fill text;
+       imago_unseen text;
+       imago_moves jsonb;
      begin
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
        if imago_outer <> '''' and imago.is_batch_open(%3$L) then
@@ -97,8 +99,10 @@ begin
            end if;
            case imago.handle_failed_sync(%3$L, %4$s, imago_entities, imago_state, imago_constraint, imago_table, imago_context, imago_began)
              when ''raise'' then raise;
-             when ''leave'' then return null;
-             else null;
+             when ''again'' then null;
+             else
+               %10$s
+               return null;
            end case;
          end;
        end loop;
@@ -125,7 +129,20 @@ begin
            return null;
          end if;
        end if;',
-      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end);
+      sync.plan, imago.sync_query(sync, 'insert', format('select exists (select from new_rows new where (%s) is not null)', rtrim(sync.fill, E' ;\n\t')))) end,
+    -- The sync is not why: the trigger that follows keys and owners does not fire.
+    case when 'update' = any (sync.events) then format(
+      'if tg_op = ''UPDATE'' and imago_state = ''IM060'' then
+         begin
+           imago_unseen := imago.unseen_moves_query(%1$L, tg_relid);
+           if imago_unseen is not null then
+             execute imago_unseen into imago_moves;
+             perform imago.follow_unseen(%1$L, tg_relid, imago_moves);
+           end if;
+         exception when others or assert_failure then
+           perform imago.lose_rows(%1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
+         end;
+       end if;', sync.plan) else '' end);
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';

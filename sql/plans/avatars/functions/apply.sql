@@ -49,6 +49,7 @@ begin
   if surplus > 0 then
     raise exception using errcode = 'IM011', message = 'more than one default avatar for a user';
   end if;
+  perform avatars.fix_failed(keys);
 end
 $$;
 comment on function avatars.apply(uuid[]) is 'Moves exactly these users: an avatar becomes active, and their posts and the follows of them get it. It is their oldest own one, or a new default one.';

@@ -6,9 +6,7 @@ set search_path = ''
 as $$
   select format(
     'select t.%1$I as key, t.%2$I as entity from %3$s t
-     where t.avatar_id is not null
-       and not exists (select from public.avatars a where a.id = t.avatar_id and a.owner_user_id = t.%2$I)
-       and exists (select from public.users u where u.id = t.%2$I)',
-    (imago.primary_key(relation))[1], owner_column, relation)
+     where %4$s and exists (select from public.users u where u.id = t.%2$I)',
+    (imago.primary_key(relation))[1], owner_column, relation, avatars.is_wrong('t', owner_column))
 $$;
 comment on function avatars.rows_with_wrong_avatar(text, text) is 'SQL: rows whose avatar is missing or belongs to another user than the row does.';
