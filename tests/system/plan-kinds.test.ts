@@ -260,6 +260,73 @@ test('an app that empties the old side and fills the new one in one statement ke
   expect(await rows(sql, `id in (6, 7) and note = 'mine' and remark = 'mine'`)).toBe('2');
 });
 
+describe.each([
+  {
+    kind: 'split-column',
+    set: "full_name = 'Ada Lovelace'",
+    writes: "given = 'Mary'",
+    right: "full_name = 'Mary Lovelace' and given = 'Mary'",
+    both: "family = 'Lovelace'",
+    unmoved: "full_name = 'Mary von Last' and given = 'Mary' and coalesce(family, 'von Last') = 'von Last'",
+  },
+  {
+    kind: 'json-to-columns',
+    set: `data = '{"city": "Bath", "zip": 99, "more": true}'`,
+    writes: "city = 'Rome'",
+    right: `data = '{"city": "Rome", "zip": 99, "more": true}' and city = 'Rome'`,
+    both: 'zip = 99',
+    unmoved: `data = '{"city": "Rome", "zip": 20, "more": true}' and city = 'Rome' and coalesce(zip, 20) = 20`,
+  },
+])(
+  '$kind: what the old side alone has stays when the app writes one column of the new side',
+  ({ kind, set, writes, right, both, unmoved }) => {
+    const options = cases.find((one) => one.kind === kind)?.options ?? {};
+
+    async function prepared(): Promise<Sql> {
+      const sql = await app();
+      await make(sql, kind, options);
+      // A table of the app keeps syncs from writing, for as long as it holds a row.
+      await sql.unsafe(`
+      create table public.gate (shut boolean);
+      create function public.guard() returns trigger language plpgsql as $$
+      begin if exists (select from public.gate) then raise 'shut'; end if; return new; end $$`);
+      return sql;
+    }
+
+    const target = () => both.split(' ')[0] ?? '';
+
+    test('after a sync that has failed', async () => {
+      const sql = await prepared();
+      await migrateAll(sql, { plan });
+      await sql.unsafe(
+        `create trigger guard before update of ${target()} on ${table} for each row execute function public.guard()`,
+      );
+      await sql`insert into public.gate values (true)`;
+      await sql.unsafe(`update ${table} set ${set} where id = 7`);
+      await sql`delete from public.gate`;
+      expect(await value(sql, `select count(*)::int from ${plan}.pending`)).toBe(1);
+      await sql.unsafe(`update ${table} set ${writes} where id = 7`);
+      expect(await rows(sql, `id = 7 and (${right})`)).toBe('1');
+      await migrateAll(sql, { plan });
+      expect(await rows(sql, `id = 7 and (${right}) and ${both}`)).toBe('1');
+      expect(await value(sql, `select count(*)::int from ${plan}.pending`)).toBe(0);
+      expect((await rollbackAll(sql, { plan })).at(-1)).toMatchObject({ state: 'succeeded' });
+    });
+
+    test('of a row that is not moved yet', async () => {
+      const sql = await prepared();
+      let answer = await call(sql, 'migrate_batch', { plan, max_ms: 1 });
+      while (answer.migrated === 0)
+        answer = await call(sql, 'migrate_batch', { plan, max_ms: 1, batch_size: 2 });
+      expect(await rows(sql, `id = 20 and ${target()} is null`)).toBe('1');
+      await sql.unsafe(`update ${table} set ${writes} where id = 20`);
+      expect(await rows(sql, `id = 20 and ${target()} is null and ${unmoved}`)).toBe('1');
+      await migrateAll(sql, { plan });
+      expect(await rows(sql, `id = 20 and ${target()} is not null and ${unmoved}`)).toBe('1');
+    });
+  },
+);
+
 test('what the app makes on the new side stays as it made it, though the old one has a default', async () => {
   const sql = await app();
   await make(sql, 'text-to-enum', { column: 'status', enum: 'public.Status', labels: 'draft,old one' });

@@ -45,12 +45,23 @@ export const jsonToColumns: Kind = {
       document,
       targets.map(({ value }) => value),
     );
-    const pairs = targets.map(({ name, quoted: column }) => `${literal(name)}, s.${column}`).join(', ');
-    const back = `case when s.${document.quoted} is null or json${document.type === 'jsonb' ? 'b' : ''}_typeof(s.${document.quoted}) = 'object'
-        then (coalesce(s.${document.quoted}::jsonb, '{}') || jsonb_build_object(${pairs}))::${document.type} else s.${document.quoted} end`;
+    // A field that says the same is left as it stands in the document, also where the column cannot have its value.
+    const backFrom = (fields: readonly Filled[]) => {
+      const written = fields.map(
+        ({ name, quoted: column, safe }) =>
+          `case when s.${column} is distinct from ${safe} then jsonb_build_object(${literal(name)}, s.${column}) else '{}' end`,
+      );
+      return `case when s.${document.quoted} is null or json${document.type === 'jsonb' ? 'b' : ''}_typeof(s.${document.quoted}) = 'object'
+        then (coalesce(s.${document.quoted}::jsonb, '{}') || ${written.join('\n          || ')})::${document.type} else s.${document.quoted} end`;
+    };
+    const fitted = targets.map((target) => ({
+      ...target,
+      safe: `case when ${fits} then ${target.value} end`,
+    }));
+    const back = backFrom(fitted);
     await expectFitting(given, targets, [
       ...targets.map(({ value }) => ({ flag: '--fields', sql: value })),
-      { flag: '--fields', sql: back },
+      { flag: '--fields', sql: backFrom(targets) },
     ]);
     const made = fields.map(
       ({ name, type }) => `${literal(name)}, ${type === 'text' ? `${literal(`${name} `)} || i` : 'i % 90'}`,
@@ -59,11 +70,7 @@ export const jsonToColumns: Kind = {
       plan,
       title: `${source.schema}.${source.table}: fields of ${document.name} become columns`,
       source,
-      targets: targets.map((target) => ({
-        ...target,
-        safe: `case when ${fits} then ${target.value} end`,
-        isAdded: true,
-      })),
+      targets: fitted.map((target) => ({ ...target, isAdded: true })),
       origins: [
         { name: document.name, quoted: document.quoted, type: document.type, value: back, safe: back },
       ],

@@ -222,6 +222,54 @@ function emptying({ plan, source, targets, origins }: Mirror): string {
         and ${values('n')} is not distinct from ${values('o')})`;
 }
 
+/**
+ * SQL that writes the new side back to the old one. Where the old side was ahead, for a row that was not moved yet or whose
+ * sync had failed, only what the app has just written of the new side counts: the rest is taken from the old one.
+ */
+function goingBack(mirror: Mirror, isKnownBefore: boolean): string {
+  const { plan, source, targets, origins } = mirror;
+  const { relation } = source;
+  const walk = walkOf(plan, source);
+  const apart = `${differ(targets)} and ${differ(origins)}`;
+  if (!isKnownBefore) {
+    const sets = origins.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ');
+    return `update ${relation} s set ${sets} from new_rows n
+    where ${walk.same('s', 'n')} and ${apart}`;
+  }
+  const keys = walk.list('s');
+  const were = targets.map(({ quoted }) => `s.${quoted}`).join(', ');
+  const merged = targets.map(({ quoted, type, safe }) => {
+    const kept = `${comparable(`s.${quoted}`, type)} is not distinct from ${comparable(`o.${quoted}`, type)}`;
+    return `case when o.is_behind and ${kept} then ${safe} else s.${quoted} end as ${quoted}`;
+  });
+  const rest = readColumns(mirror).map(({ quoted }) => `, s.${quoted}`);
+  return `update ${relation} s set ${origins.map(({ quoted }) => `${quoted} = w.${quoted}`).join(', ')}
+    from (
+      select ${keys}, ${origins.map(({ quoted, value }) => `${value} as ${quoted}`).join(', ')}
+      from (
+        select ${keys}${rest.join('')}, ${merged.join(', ')}
+        from new_rows s
+        join (select ${keys}, ${were}, ${pending(mirror)} as is_behind from old_rows s) o on ${walk.same('s', 'o')}
+      ) s
+    ) w
+    where ${walk.same('s', 'w')} and ${apart}`;
+}
+
+/** Columns of the table, without key and targets, that the way back reads: all, where it reads whole rows. */
+function readColumns({ source, targets, origins }: Mirror): Column[] {
+  const { keys, columns } = source;
+  const text = origins.map(({ value }) => value).join('\n');
+  const named = [...text.matchAll(/\bs\s*\.\s*(?:"((?:[^"]|"")+)"|(\w+))/gi)];
+  const names = new Set(
+    named.map(([, exact, folded = '']) => exact?.replaceAll('""', '"') ?? folded.toLowerCase()),
+  );
+  const readsRows = /\bs\b(?!\s*\.\s*["\w])/i.test(text);
+  return columns.filter(
+    ({ name }) =>
+      (readsRows || names.has(name)) && ![...keys, ...targets].some((other) => other.name === name),
+  );
+}
+
 function registration(mirror: Mirror): string {
   const { plan, source, targets, origins } = mirror;
   const { relation } = source;
@@ -242,16 +290,18 @@ function registration(mirror: Mirror): string {
   const forward = [sync('new rows', 'insert', 'forward', applying)];
   const back: string[] = [];
   if (origins.length > 0) {
-    const sets = origins.map(({ quoted, value }) => `${quoted} = ${value}`).join(', ');
-    const goingBack = `update ${relation} s set ${sets} from new_rows n
-    where ${walk.same('s', 'n')} and ${differ(targets)} and ${differ(origins)}`;
     forward.push(
       sync('changes of the old side', 'update', 'forward', `${emptying(mirror)}\n    ${applying}`),
     );
     back.push(
-      sync('changes of the new side', 'update', 'back', goingBack),
+      sync('changes of the new side', 'update', 'back', goingBack(mirror, targets.length > 1)),
       // A row that the app makes as before has nothing on the new side yet, which is no wish to empty the old one.
-      sync('new rows of the new side', 'insert', 'back', `${goingBack} and (${anyValue(targets)})`),
+      sync(
+        'new rows of the new side',
+        'insert',
+        'back',
+        `${goingBack(mirror, false)} and (${anyValue(targets)})`,
+      ),
     );
   }
   // The new side first: nobody fills a column that the plan has added but an app that means it, and the old one may hold a default.
