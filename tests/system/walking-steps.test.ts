@@ -70,17 +70,17 @@ test('a walking step has each row once, by key, over as many calls as the statem
 
 test('a walking step whose piece does not fit the statement timeout cuts it smaller; one row alone is too much', async () => {
   const db = await walking(
-    { body: `insert into public.seen select unnest(keys); perform pg_sleep(0.06 * cardinality(keys));` },
+    { body: `insert into public.seen select unnest(keys); perform pg_sleep(0.15 * cardinality(keys));` },
     40,
   );
   const caller = db.connect();
-  await caller`set statement_timeout = '900ms'`;
+  await caller`set statement_timeout = '2500ms'`;
   await walk(db, caller);
   expect(await seen(db)).toBe(40);
 
   const stuck = await walking({ body: 'perform pg_sleep(30);' }, 1);
   const impatient = stuck.connect();
-  await impatient`set statement_timeout = '300ms'`;
+  await impatient`set statement_timeout = '1500ms'`;
   expect(await refusal(finalize({ sql: impatient }))).toMatchObject({
     code: 'IM058',
     message: 'step walk of plan trial does not fit the statement timeout',
