@@ -2,6 +2,9 @@
 
 /** What SQL is told about it, and never more: no row, no secret, no word of a server. */
 export interface Figures {
+  /** The first run there that the rollout has worked on. */
+  first_run?: number;
+  /** By all runs since, whoever has worked on them. */
   moved?: number;
   remaining?: number;
   per_minute?: number;

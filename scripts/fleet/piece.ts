@@ -40,6 +40,7 @@ export const takenSchema = z.object({
   plan: z.string().nullish(),
   options: z.looseObject({ run: runOptions }),
   member: memberSchema,
+  first_run: z.number().nullish(),
   /** By earlier pieces. */
   moved: z.number(),
   worked_ms: z.number(),
@@ -153,14 +154,21 @@ async function move(piece: Piece, member: ReachedMember, plan: string): Promise<
   let countAt = startedAt + firstCountMs;
   let movedAt = startedAt;
   let moved = 0;
+  // By earlier pieces, by workers that were killed before they could say so, and by helpers; as last counted.
+  let before = taken.moved;
+  let firstRun = taken.first_run ?? undefined;
   let last: Totals | undefined;
   const figures = (): Figures => ({
-    moved: taken.moved + moved,
+    ...(firstRun !== undefined && { first_run: firstRun }),
+    moved: before + moved,
     worked_ms: taken.worked_ms + Math.round(performance.now() - startedAt),
     ...(moved > 0 && {
       per_minute: Math.round((moved * 60_000) / Math.max(1, performance.now() - startedAt)),
     }),
   });
+  const countMoved = async () => {
+    if (firstRun !== undefined) before = (await movedThere(member, plan, direction, firstRun)) - moved;
+  };
   const driving = drive({
     plan,
     direction,
@@ -170,6 +178,7 @@ async function move(piece: Piece, member: ReachedMember, plan: string): Promise<
   });
   for await (const totals of driving) {
     last = totals;
+    if (totals.run !== undefined && totals.run !== null) firstRun ??= Number(totals.run);
     const now = performance.now();
     const sum = direction === 'forward' ? totals.migrated : totals.rolled_back;
     if (sum > moved || totals.status === 'preparing' || totals.status === 'working') movedAt = now;
@@ -179,12 +188,14 @@ async function move(piece: Piece, member: ReachedMember, plan: string): Promise<
     reportedAt = now;
     let counted: Figures = {};
     if (now >= countAt) {
+      await countMoved();
       counted = await remaining(member, plan, direction);
       countAt = performance.now() + countMs;
     }
     if (!(await piece.report({ ...figures(), ...counted }))) return { state: 'pending', ...figures() };
   }
   if (last === undefined) return { state: 'pending', ...figures() };
+  await countMoved();
   const outcome = conclude(last, direction);
   const tookLong = performance.now() - startedAt > longMs;
   if (outcome.state === 'succeeded' && direction === 'forward' && tookLong)
@@ -240,6 +251,19 @@ async function remaining(member: ReachedMember, plan: string, direction: Directi
     // The batches decide; a count that fails costs only old figures.
     return {};
   }
+}
+
+/** What the runs of a member have moved since the first that the rollout has worked on: its own figures, whoever worked. */
+async function movedThere(
+  member: ReachedMember,
+  plan: string,
+  direction: Direction,
+  firstRun: number,
+): Promise<number> {
+  const { runs } = await member.call('get_run_history', { plan, points: 1 });
+  return runs
+    .filter((run) => run.direction === direction && Number(run.run) >= firstRun)
+    .reduce((sum, run) => sum + run.moved, 0);
 }
 
 /** What the last batch of a piece has come to. */

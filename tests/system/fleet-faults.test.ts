@@ -153,8 +153,10 @@ describe.concurrent('a failure in the middle of a member', () => {
       return taken !== undefined;
     });
     await letGo();
-    await untilState(own, rollout, 'succeeded');
+    const { entities } = await untilState(own, rollout, 'succeeded');
     for (const db of [first, second]) expect(await counts(db)).toEqual(whole);
+    // What the first had not told before it was killed is counted all the same.
+    expect(entities).toMatchObject({ moved: 2 * USERS, remaining: 0 });
   });
 
   test('the command that began it is killed: its workers give back what they have, and any other goes on', async ({

@@ -28,7 +28,7 @@ begin
     count(*) filter (where x.state = 'succeeded') as succeeded,
     count(*) filter (where x.state = 'failed') as failed,
     count(*) filter (where x.state = 'skipped') as skipped,
-    coalesce(sum(x.moved), 0) + (select coalesce(sum(h.moved), 0) from imago_fleet.helper h where h.rollout = r.id) as moved,
+    coalesce(sum(x.moved), 0) as moved,
     coalesce(sum(x.remaining) filter (where x.state not in ('failed', 'skipped')), 0) as remaining,
     count(*) filter (where x.remaining is null and x.state in ('pending', 'working', 'waiting')) as uncounted,
     avg(x.moved + x.remaining) filter (where x.remaining is not null) as usual,

@@ -5,7 +5,8 @@ set search_path = ''
 as $$
 begin
   update imago_fleet.rollout_member x
-  set moved = coalesce((figures ->> 'moved')::bigint, x.moved),
+  set first_run = coalesce(x.first_run, (figures ->> 'first_run')::bigint),
+    moved = coalesce((figures ->> 'moved')::bigint, x.moved),
     remaining = coalesce((figures ->> 'remaining')::bigint, x.remaining),
     per_minute = coalesce((figures ->> 'per_minute')::bigint, x.per_minute),
     worked_ms = coalesce((figures ->> 'worked_ms')::bigint, x.worked_ms),

@@ -40,6 +40,7 @@ begin
   set state = new_state, tries = new_tries,
     is_retry = x.is_retry and not coalesce((outcome ->> 'is_retried')::boolean, false),
     code = outcome ->> 'code', reason = outcome ->> 'reason', hint = outcome ->> 'hint',
+    first_run = coalesce(x.first_run, (outcome ->> 'first_run')::bigint),
     moved = coalesce((outcome ->> 'moved')::bigint, x.moved),
     remaining = coalesce((outcome ->> 'remaining')::bigint, x.remaining),
     per_minute = coalesce((outcome ->> 'per_minute')::bigint, x.per_minute),
