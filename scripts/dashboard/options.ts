@@ -23,7 +23,7 @@ key may. The key stays in this process. Nothing is deployed. What the page is to
 both open while it works; closing them loses nothing, and the next caller goes on.
 
 Environment (also from .env): SUPABASE_URL, SUPABASE_SECRET_KEY or SUPABASE_SERVICE_ROLE_KEY; where FLEET_DATABASE_URL names the
-control database of a fleet, the page has the fleet as well (docs/fleet.md).
+control database of a fleet, the page has the fleet as well, or the fleet alone where no project is named (docs/fleet.md).
 
 The same page runs on any web server, with sign-in by Supabase Auth: docs/dashboard.md.
 

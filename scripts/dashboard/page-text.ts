@@ -7,11 +7,11 @@ import { packageFolder } from '../package.ts';
 
 const run = promisify(execFile);
 
-/** The page, which shows the address of the project that this process works on, and whether there is a fleet. */
-export async function pageText(target: string, hasFleet: boolean): Promise<string> {
+/** The page, which shows the address of the project that this process works on, if any, and whether there is a fleet. */
+export async function pageText(target: string | undefined, hasFleet: boolean): Promise<string> {
   const built = path.extname(import.meta.filename) === '.js' ? await packed() : await compiled();
   const fleet = hasFleet ? ' data-fleet' : '';
-  return built.replace('<html ', `<html data-target="${escaped(target)}"${fleet} `);
+  return built.replace('<html ', `<html data-target="${escaped(target ?? 'fleet:')}"${fleet} `);
 }
 
 async function packed(): Promise<string> {

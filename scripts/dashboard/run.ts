@@ -9,6 +9,7 @@ import { fail } from '../command/refuse.ts';
 import { runShell } from '../command/shell.ts';
 import { writeText } from '../command/streams.ts';
 import { chooseTarget, type EmbeddedTarget, type ProjectTarget } from '../command/target.ts';
+import type { Terminal } from '../command/terminal.ts';
 import { UsageError } from '../command/usage.ts';
 import { controlUrl } from '../fleet/environment.ts';
 import { openBrowser } from './browser.ts';
@@ -19,12 +20,26 @@ import { openDashboard } from './server.ts';
 interface Read {
   options: Options;
   environment: Environment;
-  target: ProjectTarget | EmbeddedTarget;
+  /** None: the fleet is all that is named. */
+  target: ProjectTarget | EmbeddedTarget | undefined;
   /** The control database of the fleet, where there is one. */
   fleetUrl: string | undefined;
 }
 
 const fleetVariable = z.object({ FLEET_DATABASE_URL: text });
+
+async function reachProject(
+  target: ProjectTarget | EmbeddedTarget,
+  terminal: Terminal,
+  atEnd: (letGo: () => Promise<unknown>) => void,
+): Promise<{ url: string; secretKey: string }> {
+  sayTarget(terminal, target);
+  const { url, secretKey, release } = await reach(target, terminal);
+  atEnd(() => release());
+  // What would meet every click is said here.
+  await call(connect(url, secretKey), 'get_migration_plans', undefined as never);
+  return { url, secretKey };
+}
 
 /** Runs the command with these arguments (without node and script) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -36,7 +51,9 @@ export async function run(argv: readonly string[]): Promise<number> {
       const fleet = readVariables(fleetVariable, process.env, '.env');
       const fleetUrl =
         fleet.FLEET_DATABASE_URL === undefined ? undefined : controlUrl({ ...environment, ...fleet });
-      return { options, environment, target: chooseTarget(environment, {}), fleetUrl };
+      const target = chooseTarget(environment, {});
+      const isFleetAlone = fleetUrl !== undefined && target.kind === 'embedded';
+      return { options, environment, target: isFleetAlone ? undefined : target, fleetUrl };
     },
     level: ({ environment }) => environment.MIGRATION_LOG_LEVEL,
     stopping: () => ({
@@ -44,15 +61,10 @@ export async function run(argv: readonly string[]): Promise<number> {
       second: 'Left at once. What was committed stays; nothing is lost.',
     }),
     act: async ({ target, options, fleetUrl }, { terminal, signal, atEnd }) => {
-      sayTarget(terminal, target);
-      const reached = await reach(target, terminal);
-      atEnd(() => reached.release());
-      const { url, secretKey } = reached;
-      // What would meet every click is said here.
-      await call(connect(url, secretKey), 'get_migration_plans', undefined as never);
+      const project = target && (await reachProject(target, terminal, atEnd));
       const fleet = fleetUrl === undefined ? undefined : openFleet(fleetUrl, (line) => terminal.warn(line));
       atEnd(async () => await fleet?.close());
-      const dashboard = await openDashboard({ url, secretKey, port: options.port, fleet });
+      const dashboard = await openDashboard({ project, port: options.port, fleet });
       atEnd(dashboard.close);
       if (options.port !== undefined && new URL(dashboard.url).port !== String(options.port)) {
         throw new UsageError(`Port ${options.port} is taken.`, 'Name another one, or leave --port out.');

@@ -44,21 +44,19 @@ const headers = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Serves the page for one project on the loopback interface, until it is closed. */
+/** Serves the page for one project, a fleet or both on the loopback interface, until it is closed. */
 export async function openDashboard({
-  url,
-  secretKey,
+  project,
   port,
   fleet,
 }: {
-  url: string;
-  secretKey: string;
+  project?: { url: string; secretKey: string } | undefined;
   port?: number | undefined;
   /** Where there is a control database. */
   fleet?: FleetDesk | undefined;
 }): Promise<Dashboard> {
   const token = randomBytes(24).toString('base64url');
-  const database = connect(url, secretKey) as unknown as Parameters<Work>[1];
+  const database = project && (connect(project.url, project.secretKey) as unknown as Parameters<Work>[1]);
   const caller = { name: 'key:dashboard', rank: 'key' } as const;
   let page: Promise<string> | undefined;
 
@@ -67,14 +65,14 @@ export async function openDashboard({
     const misplaced = refusalOfPlace(request, ownPort);
     if (misplaced) return refused(misplaced);
     if (pathname === '/' && request.method === 'GET') {
-      page ??= pageText(url, fleet !== undefined);
+      page ??= pageText(project?.url, fleet !== undefined);
       return new Response(await page, { headers: { 'content-type': 'text/html; charset=utf-8' } });
     }
     const unknown = refusalOfToken(request, token);
     if (unknown) return refused(unknown);
     if (fleet && pathname === '/fleet') return await fleet.answer(request);
     const route = routes.get(pathname);
-    if (!route) return problem('not_found').toResponse();
+    if (!route || !database) return problem('not_found').toResponse();
     if (route.method !== request.method) return problem('method_not_allowed').toResponse();
     return await route.work(request, database, caller).catch((error) => problemOf(error).toResponse());
   };

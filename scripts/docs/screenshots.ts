@@ -26,7 +26,7 @@ mkdirSync(to, { recursive: true });
 const embedded = await ensureEmbedded({ folder, sample: 20_000, onStep: console.error });
 const pictured = await openPicturedFleet();
 const fleet = openFleet(pictured.controlUrl, console.error);
-const dashboard = await openDashboard({ ...embedded, fleet });
+const dashboard = await openDashboard({ project: embedded, fleet });
 const browser = await startChromium();
 const sql = openDatabase(embedded.databaseUrl, { warn: console.error });
 try {

@@ -4,7 +4,7 @@
 export interface Figures {
   /** The first run there that the rollout has worked on. */
   first_run?: number;
-  /** By all runs since, whoever has worked on them. */
+  /** By all runs since, of any worker. */
   moved?: number;
   remaining?: number;
   per_minute?: number;

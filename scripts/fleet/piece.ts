@@ -253,7 +253,7 @@ async function remaining(member: ReachedMember, plan: string, direction: Directi
   }
 }
 
-/** What the runs of a member have moved since the first that the rollout has worked on: its own figures, whoever worked. */
+/** What the runs of a member have moved since the first that the rollout has worked on: its own figures, of any worker. */
 async function movedThere(
   member: ReachedMember,
   plan: string,

@@ -44,7 +44,7 @@ async function keep(options: Options, program: string, terminal: Terminal): Prom
   });
   const [fitting, dashboard] = await Promise.all([
     fittingPlans(embedded.databaseUrl),
-    openDashboard(embedded),
+    openDashboard({ project: embedded }),
   ]).catch(async (error) => {
     await embedded.release();
     throw error;

@@ -8875,7 +8875,7 @@ begin
   perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
 end
 $$;
-comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved where the trigger that does so is off, and a sync has noticed (unseen_moves_query).';
+comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query). The trigger that does so is off, and a sync has noticed.';
 
 -- imago.follow_values
 create or replace function imago.follow_values(plan_name text)
@@ -10111,6 +10111,22 @@ begin
 end
 $$;
 comment on function imago.has_app_trigger(oid) is 'Whether a trigger of the app fires when rows of this table, or of a partition of it, are updated.';
+
+-- imago.has_failed_syncs
+create or replace function imago.has_failed_syncs(plan text, stage integer default 1)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from imago.sync_failure f where f.plan = has_failed_syncs.plan and f.stage = has_failed_syncs.stage);
+end
+$$;
+comment on function imago.has_failed_syncs(text, integer) is 'For plans: whether last_failed_sync names anything for an entity of this stage. Asked once a statement, it saves a look for each row.
+
+Example: select imago.has_failed_syncs(''profile_gigs'')';
 
 -- imago.has_insert_trigger
 create or replace function imago.has_insert_trigger(relation text)

@@ -400,15 +400,17 @@ as $$
 declare
   failed uuid[];
 begin
-  select array_agg(s.entity::uuid) into failed
-  from imago.sync_failure s where s.plan = 'avatars' and s.stage = 1 and s.entity = any (keys::text[]);
+  if not imago.has_failed_syncs('avatars') then
+    return;
+  end if;
+  select array_agg(k) into failed from unnest(keys) k where imago.last_failed_sync('avatars', k::text) is not null;
   if failed is not null then
     perform avatars.fix_posts(failed) where avatars.author_column() is not null;
     perform avatars.fix_follows(failed) where avatars.followed_column() is not null;
   end if;
 end
 $$;
-comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of whom they belong to now. All of those keys for which no sync has failed are left alone.';
+comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of their user of now.';
 
 -- avatars.fix_follows
 create or replace function avatars.fix_follows(keys uuid[])
@@ -500,10 +502,11 @@ immutable
 set search_path = ''
 as $$
   select format(
-    '%1$s.avatar_id is not null and not exists (select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
+    '%1$s.avatar_id is not null and not exists (
+       select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
     alias, owner_column)
 $$;
-comment on function avatars.is_wrong(text, text) is 'SQL condition: the row has an avatar, and it is missing or belongs to another user than the row does.';
+comment on function avatars.is_wrong(text, text) is 'SQL: whether a row has an avatar that is missing, or that is another user''s.';
 
 -- avatars.make_guard
 create or replace function avatars.make_guard()
@@ -779,20 +782,25 @@ begin
   if avatars.author_column() is not null then
     conditions := conditions || format(
       ' or exists (select from public.posts p where p.%I = u.id and p.avatar_id is null)', avatars.author_column());
-    wrong := wrong || format('exists (select from public.posts p where p.%I = u.id and %s)', avatars.author_column(), avatars.is_wrong('p', avatars.author_column()));
+    wrong := wrong || format(
+      'exists (select from public.posts p where p.%I = u.id and %s)', avatars.author_column(),
+      avatars.is_wrong('p', avatars.author_column()));
   end if;
   if avatars.followed_column() is not null then
     conditions := conditions || format(
       ' or exists (select from public.follows f where f.%I = u.id and f.avatar_id is null)', avatars.followed_column());
-    wrong := wrong || format('exists (select from public.follows f where f.%I = u.id and %s)', avatars.followed_column(), avatars.is_wrong('f', avatars.followed_column()));
+    wrong := wrong || format(
+      'exists (select from public.follows f where f.%I = u.id and %s)', avatars.followed_column(),
+      avatars.is_wrong('f', avatars.followed_column()));
   end if;
   -- Who has lost or gained rows while a sync failed. All others are not looked at row by row.
   if wrong <> '{}' then
     conditions := conditions || format(
-      ' or u.id::text in (select s.entity from imago.sync_failure s where s.plan = ''avatars'') and (%s)', array_to_string(wrong, ' or '));
+      ' or (select imago.has_failed_syncs(''avatars'')) and imago.last_failed_sync(''avatars'', u.id::text) is not null
+          and (%s)', array_to_string(wrong, ' or '));
   end if;
   execute format('create or replace view avatars.pending as select u.id as entity from public.users u where %s', conditions);
-  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have; also whose rows changed hands while a sync failed.';
+  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have, or whose rows changed hands while a sync failed.';
 end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';

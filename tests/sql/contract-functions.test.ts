@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-function told(name: string, ...args: string[]): Promise<unknown> {
-  return value(db.sql, `select imago.${name}('avatars', ${args.map((arg) => `'${arg}'`).join(', ')})`);
+function told(name: string, ...args: (string | number)[]): Promise<unknown> {
+  return value(db.sql, `select imago.${name}(${['avatars', ...args].map((arg) => `'${arg}'`).join(', ')})`);
 }
 
 test('is_journaled and is_as_written answer no before the plan is prepared', async () => {
@@ -41,11 +41,13 @@ test('is_as_written tells rows as Imago left them from rows that were changed si
   expect(await told('is_as_written', 'public.avatars', user, avatar)).toBe(false);
 });
 
-test('last_failed_sync names the relation of the newest failure, and nothing for who has none', async () => {
+test('last_failed_sync names the relation of the newest failure, and nothing for who has none; has_failed_syncs whether there is any', async () => {
+  expect(await told('has_failed_syncs')).toBe(false);
   await db.sql`
     insert into imago.sync_failure (plan, stage, entity, relation)
     select 'avatars', 1, ${user}, r
     from unnest(array['public.users', 'public.posts']) with ordinality u(r, n) order by n`;
   expect(await told('last_failed_sync', user)).toBe('public.posts');
   expect(await told('last_failed_sync', 'nobody')).toBeNull();
+  expect([await told('has_failed_syncs'), await told('has_failed_syncs', 2)]).toEqual([true, false]);
 });

@@ -19,6 +19,28 @@ async function flaws(page: Page): Promise<unknown[]> {
   return [...(found as unknown[]), ...(wide === 0 ? [] : [`${wide} pixels too wide`])];
 }
 
+test('without a project the page is the fleet alone, and no embedded Supabase is started', async () => {
+  const fleet = await freshFleet();
+  const environment = { FLEET_DATABASE_URL: fleet.url };
+  const command = startCommand(['--no-open'], environment, { script: 'scripts/dashboard.ts' });
+  onTestFinished(() => void command.child.kill('SIGKILL'));
+  await command.says('Ctrl-C stops it');
+  await holds('its address is on stdout', async () => command.stdout().includes('#'));
+  const browser = await startChromium();
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
+  const failed: string[] = [];
+  page.on('response', (response) => void (response.ok() || failed.push(response.url())));
+  await lookAt(page, WIDE);
+  await page.goto(command.stdout().trim(), { timeout: 120_000 });
+  await says(page, 'No rollout yet');
+  expect(await page.$('.places')).toBeNull();
+  expect(await flaws(page)).toEqual([]);
+  expect(failed).toEqual([]);
+  command.child.kill('SIGTERM');
+  expect((await command.finished).stderr).not.toContain('PostgreSQL');
+});
+
 test('a rollout from the page: paused, stopped at a gate, past it, retried, taken back; no address and no secret of it is there', async () => {
   const fleet = await freshFleet();
   const project = await freshProject({ users: 5 });

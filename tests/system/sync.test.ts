@@ -381,7 +381,7 @@ describe('sync of the plan avatars while the app goes on', () => {
     await expectAllMigrated(sql);
   });
 
-  test('rows that change hands while their sync fails are pending, and get the avatar of whom they belong to now', async () => {
+  test('rows that change hands while their sync fails are pending, and get the avatar of their user of now', async () => {
     const { sql } = await app();
     const original = await allChecksums(sql);
     await migrateAll(sql);

@@ -23,15 +23,18 @@ export class Trouble extends Error {
   }
 }
 
-/** The address of the project that the process behind this page works on; undefined on any other web server. */
+/** The address of the project that the process behind this page works on, `fleet:` without one; undefined on any other web server. */
 export const target: string | undefined = document.documentElement.dataset.target;
 
-/** Whether that process has a fleet, too; no other web server has one. */
+/** Whether that process has a fleet; no other web server has one. */
 export const hasFleet = target !== undefined && document.documentElement.dataset.fleet !== undefined;
+
+/** Whether the fleet is all that it has: there is no project, and no plan to look at. */
+export const isFleetAlone = target === 'fleet:';
 
 /** What stands behind the # once the token does not. */
 const places = ['', '#plans', '#fleet'];
-const isFleetHash = (): boolean => hasFleet && location.hash === '#fleet';
+const isFleetHash = (): boolean => isFleetAlone || (hasFleet && location.hash === '#fleet');
 
 /** Whether the fleet is looked at, and not the plans of the project. */
 export const isFleet = signal(isFleetHash());

@@ -12,7 +12,7 @@ import {
 import { runHistoryAnswer } from '../../../functions/_shared/validation.ts';
 import { conditionIn } from '../../command/health.ts';
 import { movedAlong } from './along.ts';
-import { ask, canAsk, isFleet, Trouble } from './connection.ts';
+import { ask, canAsk, isFleet, isFleetAlone, Trouble } from './connection.ts';
 import { type Ears, hear } from './hearing.ts';
 
 export type Plans = z.output<typeof plansAnswer>;
@@ -84,6 +84,7 @@ let isStale = false;
 
 /** Looks now, and then every two seconds; less where nobody sees it, or where Realtime tells it meanwhile. */
 export function look(): void {
+  if (isFleetAlone) return;
   isStale = true;
   looking ??= lookAll();
 }

@@ -1,5 +1,5 @@
 /** The whole page: who is asked, the plans, the one that is looked at. */
-import { canAsk, hasFleet, isFleet, isOffline, target, targetName } from '../connection.ts';
+import { canAsk, hasFleet, isFleet, isFleetAlone, isOffline, target, targetName } from '../connection.ts';
 import { FleetPage } from '../fleet/page.tsx';
 import { signedIn, signOut } from '../signing.ts';
 import { plan, planName, plans, role, trouble } from '../state.ts';
@@ -20,7 +20,7 @@ export function App() {
         <strong class="brand">Imago</strong>
         {canAsk() && (
           <>
-            {hasFleet && <Places />}
+            {hasFleet && !isFleetAlone && <Places />}
             {!isFleet.value && (
               <>
                 <span class="where">{targetName()}</span>

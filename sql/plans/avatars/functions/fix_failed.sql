@@ -7,12 +7,14 @@ as $$
 declare
   failed uuid[];
 begin
-  select array_agg(s.entity::uuid) into failed
-  from imago.sync_failure s where s.plan = 'avatars' and s.stage = 1 and s.entity = any (keys::text[]);
+  if not imago.has_failed_syncs('avatars') then
+    return;
+  end if;
+  select array_agg(k) into failed from unnest(keys) k where imago.last_failed_sync('avatars', k::text) is not null;
   if failed is not null then
     perform avatars.fix_posts(failed) where avatars.author_column() is not null;
     perform avatars.fix_follows(failed) where avatars.followed_column() is not null;
   end if;
 end
 $$;
-comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of whom they belong to now. All of those keys for which no sync has failed are left alone.';
+comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of their user of now.';

@@ -5,7 +5,8 @@ immutable
 set search_path = ''
 as $$
   select format(
-    '%1$s.avatar_id is not null and not exists (select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
+    '%1$s.avatar_id is not null and not exists (
+       select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
     alias, owner_column)
 $$;
-comment on function avatars.is_wrong(text, text) is 'SQL condition: the row has an avatar, and it is missing or belongs to another user than the row does.';
+comment on function avatars.is_wrong(text, text) is 'SQL: whether a row has an avatar that is missing, or that is another user''s.';
