@@ -506,7 +506,7 @@ as $$
        select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
     alias, owner_column)
 $$;
-comment on function avatars.is_wrong(text, text) is 'SQL: whether a row has an avatar that is missing, or that is another user''s.';
+comment on function avatars.is_wrong(text, text) is 'SQL: whether the avatar of a row is missing, or another user''s.';
 
 -- avatars.make_guard
 create or replace function avatars.make_guard()
@@ -796,11 +796,12 @@ begin
   -- Who has lost or gained rows while a sync failed. All others are not looked at row by row.
   if wrong <> '{}' then
     conditions := conditions || format(
-      ' or (select imago.has_failed_syncs(''avatars'')) and imago.last_failed_sync(''avatars'', u.id::text) is not null
-          and (%s)', array_to_string(wrong, ' or '));
+      ' or (select imago.has_failed_syncs(''avatars''))
+          and imago.last_failed_sync(''avatars'', u.id::text) is not null and (%s)',
+      array_to_string(wrong, ' or '));
   end if;
   execute format('create or replace view avatars.pending as select u.id as entity from public.users u where %s', conditions);
-  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have, or whose rows changed hands while a sync failed.';
+  comment on view avatars.pending is 'Users who have yet to be moved, or rows of theirs, also after a sync that failed.';
 end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';

@@ -9,4 +9,4 @@ as $$
        select from public.avatars a where a.id = %1$s.avatar_id and a.owner_user_id = %1$s.%2$I)',
     alias, owner_column)
 $$;
-comment on function avatars.is_wrong(text, text) is 'SQL: whether a row has an avatar that is missing, or that is another user''s.';
+comment on function avatars.is_wrong(text, text) is 'SQL: whether the avatar of a row is missing, or another user''s.';

@@ -34,11 +34,12 @@ begin
   -- Who has lost or gained rows while a sync failed. All others are not looked at row by row.
   if wrong <> '{}' then
     conditions := conditions || format(
-      ' or (select imago.has_failed_syncs(''avatars'')) and imago.last_failed_sync(''avatars'', u.id::text) is not null
-          and (%s)', array_to_string(wrong, ' or '));
+      ' or (select imago.has_failed_syncs(''avatars''))
+          and imago.last_failed_sync(''avatars'', u.id::text) is not null and (%s)',
+      array_to_string(wrong, ' or '));
   end if;
   execute format('create or replace view avatars.pending as select u.id as entity from public.users u where %s', conditions);
-  comment on view avatars.pending is 'Users who have yet to be moved, or whose posts or follows have, or whose rows changed hands while a sync failed.';
+  comment on view avatars.pending is 'Users who have yet to be moved, or rows of theirs, also after a sync that failed.';
 end
 $$;
 comment on function avatars.prepare_views() is 'Prepare step: the views default_avatar (kept if somebody made their own) and pending, from the columns found.';
