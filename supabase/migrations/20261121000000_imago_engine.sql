@@ -8875,7 +8875,7 @@ begin
   perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
 end
 $$;
-comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query). The trigger that does so is off, and a sync has noticed.';
+comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query).';
 
 -- imago.follow_values
 create or replace function imago.follow_values(plan_name text)
@@ -10124,7 +10124,7 @@ begin
     select from imago.sync_failure f where f.plan = has_failed_syncs.plan and f.stage = has_failed_syncs.stage);
 end
 $$;
-comment on function imago.has_failed_syncs(text, integer) is 'For plans: whether last_failed_sync names anything for an entity of this stage. Asked once a statement, it saves a look for each row.
+comment on function imago.has_failed_syncs(text, integer) is 'For plans: whether a sync has failed for any entity of this stage.
 
 Example: select imago.has_failed_syncs(''profile_gigs'')';
 
@@ -20174,7 +20174,8 @@ begin
              perform imago.follow_unseen(%1$L, tg_relid, imago_moves);
            end if;
          exception when others or assert_failure then
-           perform imago.lose_rows(%1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
+           perform imago.lose_rows(
+             %1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
          end;
        end if;', sync.plan) else '' end);
 end
@@ -21536,7 +21537,7 @@ begin
   return imago.moves_query(identity.columns, 'imago_old', 'imago_new');
 end
 $$;
-comment on function imago.unseen_moves_query(text, oid) is 'SQL for the trigger of a sync: what a statement has moved (moves_query). Null where the trigger that follows keys and owners of the table fires.';
+comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved, for a sync. Null where the trigger that follows it fires.';
 
 -- imago.vacuum_threshold
 create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)

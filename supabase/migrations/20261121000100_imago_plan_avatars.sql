@@ -410,7 +410,7 @@ begin
   end if;
 end
 $$;
-comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of their user of now.';
+comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands as a sync failed the right avatar.';
 
 -- avatars.fix_follows
 create or replace function avatars.fix_follows(keys uuid[])

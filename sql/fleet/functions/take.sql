@@ -51,7 +51,8 @@ begin
     begun_at = coalesce(rm.begun_at, pg_catalog.clock_timestamp())
   where x.rollout = take.rollout and x.member = take.member;
   return pg_catalog.jsonb_build_object(
-    'go', true, 'attempt', rm.attempt + 1, 'task', rm.task, 'is_retry', rm.is_retry, 'first_run', rm.first_run, 'moved', rm.moved, 'worked_ms', rm.worked_ms,
+    'go', true, 'attempt', rm.attempt + 1, 'task', rm.task, 'is_retry', rm.is_retry, 'first_run', rm.first_run,
+    'moved', rm.moved, 'worked_ms', rm.worked_ms,
     'kind', r.kind, 'plan', r.plan, 'options', r.options,
     'member', pg_catalog.jsonb_build_object(
       'name', m.name, 'kind', m.kind, 'url', m.url, 'secret_kind', m.secret_kind, 'secret_name', m.secret_name));

@@ -34,7 +34,7 @@ comment on column imago_fleet.rollout_member.task is 'move: the run itself; chec
 comment on column imago_fleet.rollout_member.is_retry is 'What was set aside in it is to be tried again.';
 comment on column imago_fleet.rollout_member.code is 'Why it waits, failed or was left alone: an SQLSTATE, or a word of the fleet.';
 comment on column imago_fleet.rollout_member.first_run is 'The first run there, of imago.run, that this rollout has worked on.';
-comment on column imago_fleet.rollout_member.moved is 'Entities that the runs of this rollout have moved there, or taken back, by any worker.';
+comment on column imago_fleet.rollout_member.moved is 'Entities that its runs have moved there, or taken back.';
 comment on column imago_fleet.rollout_member.remaining is 'Entities left, as last counted; null: nobody has counted.';
 comment on column imago_fleet.rollout_member.attempt is 'How often it was taken. What an earlier taker says is not believed.';
 comment on column imago_fleet.rollout_member.tries is 'Times in a row that it could not be reached or worked.';

@@ -10,4 +10,4 @@ begin
   perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
 end
 $$;
-comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query). The trigger that does so is off, and a sync has noticed.';
+comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query).';

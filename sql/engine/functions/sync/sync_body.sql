@@ -140,7 +140,8 @@ begin
              perform imago.follow_unseen(%1$L, tg_relid, imago_moves);
            end if;
          exception when others or assert_failure then
-           perform imago.lose_rows(%1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
+           perform imago.lose_rows(
+             %1$L, imago.name_of(coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid)), null, sqlstate);
          end;
        end if;', sync.plan) else '' end);
 end

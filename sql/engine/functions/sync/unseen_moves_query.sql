@@ -23,4 +23,4 @@ begin
   return imago.moves_query(identity.columns, 'imago_old', 'imago_new');
 end
 $$;
-comment on function imago.unseen_moves_query(text, oid) is 'SQL for the trigger of a sync: what a statement has moved (moves_query). Null where the trigger that follows keys and owners of the table fires.';
+comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved, for a sync. Null where the trigger that follows it fires.';

@@ -17,4 +17,4 @@ begin
   end if;
 end
 $$;
-comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands while a sync failed the avatar of their user of now.';
+comment on function avatars.fix_failed(uuid[]) is 'Gives rows that changed hands as a sync failed the right avatar.';
