@@ -50,7 +50,7 @@ create type imago.way_back as (
   altered boolean,
   moved boolean
 );
-comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored, or is to be removed; moved: or its key.';
 
 create type imago.returned as (
   token uuid,

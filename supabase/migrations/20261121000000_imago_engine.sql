@@ -1092,7 +1092,7 @@ create type imago.way_back as (
   altered boolean,
   moved boolean
 );
-comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored; moved: or its key.';
+comment on type imago.way_back is 'What one part of a rollback came to, for one declared write. again: an entity was written by several batches; altered: something changed what was restored, or is to be removed; moved: or its key.';
 
 create type imago.returned as (
   token uuid,
@@ -2102,6 +2102,9 @@ begin
       'imago.gone_' || write.id));
   end if;
   perform imago.build_back(write);
+  if write.inserts then
+    perform imago.build_lock(write);
+  end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write), format(
     'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
     write.plan, imago.watch_identity(write.plan, write.relation)));
@@ -2316,6 +2319,50 @@ begin
 end
 $$;
 comment on function imago.build_keep(imago.plan_write) is 'Generates the trigger function that has the last word on a row. Batches leave updated_at-like columns as they are, rollbacks all that they do not restore, and their last pass gets what it asks for.';
+
+-- imago.build_lock
+create or replace function imago.build_lock(write imago.plan_write)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  key_type constant text := imago.kept_type(imago.plan_at_stage(imago.find_plan(write.plan), write.stage));
+begin
+  -- By key, each of them, as in restore_rows.
+  execute format(
+    'create or replace function imago_undo.%I(imago_keys anyarray)
+     returns imago.way_back
+     language plpgsql
+     volatile
+     set search_path = ''''
+     set enable_hashjoin = off
+     set enable_mergejoin = off
+     %s
+     as %L',
+    write.undo_table || '_lock', imago.fixed_formats(), format(
+      '#variable_conflict use_variable
+       declare
+         imago_done imago.way_back;
+       begin
+         select count(*), coalesce(bool_or(l.edited), false) into imago_done.rows, imago_done.altered from (
+           select %1$s is distinct from %2$s as edited
+           from imago_undo.%3$I j join %4$s t on %5$s
+           where j.entity = any ((select imago_keys::%6$s[])::%6$s[]) and j.op = ''i''
+           order by %7$s for update of t) l;
+         return imago_done;
+       end',
+      imago.journaled_print(write, 'j'), imago.fingerprint('t', write.inserted_columns),
+      write.undo_table, write.relation,
+      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '), key_type,
+      imago.each_column('t.%2$I', write.relation, write.key_columns)));
+  execute format('comment on function imago_undo.%I(anyarray) is %L', write.undo_table || '_lock',
+    format('Locks what a rollback of plan %s removes from %s, and says whether it was edited.', write.plan, write.relation));
+  execute format('revoke all on function imago_undo.%I(anyarray) from public', write.undo_table || '_lock');
+end
+$$;
+comment on function imago.build_lock(imago.plan_write) is 'Generates the function that locks inserted rows for a rollback.';
 
 -- imago.build_note
 create or replace function imago.build_note(write imago.plan_write)
@@ -5000,6 +5047,7 @@ begin
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
+    execute format('drop function if exists imago_undo.%I(anyarray)', write.undo_table || '_lock');
     update imago.plan_write w set undo_table = null where w.id = write.id;
   end loop;
   delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';
@@ -5033,6 +5081,7 @@ begin
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
   execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
+  execute format('drop function if exists imago_undo.%I(anyarray)', write.undo_table || '_lock');
   execute format('drop table imago_undo.%I', write.undo_table);
   execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
   update imago.plan_write w set points_to = (
@@ -8875,7 +8924,7 @@ begin
   perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
 end
 $$;
-comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query).';
+comment on function imago.follow_unseen(text, oid, jsonb) is 'The journal follows what the app has moved.';
 
 -- imago.follow_values
 create or replace function imago.follow_values(plan_name text)
@@ -11180,7 +11229,9 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
+    from imago.plan_write w
+    cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back', '_lock']) suffix
+    where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
     union all
@@ -12483,34 +12534,17 @@ create or replace function imago.lock_inserted(plan imago.plan, keys anyarray, o
 language plpgsql
 volatile
 set search_path = ''
-set timezone = 'UTC'
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
--- By key, each of them, as in restore_rows.
-set enable_hashjoin = off
-set enable_mergejoin = off
 as $$
 declare
   write imago.plan_write;
-  locked record;
+  locked imago.way_back;
 begin
   is_edited := false;
   present := 0;
   for write in select w.* from imago.stage_writes(plan) w where w.inserts loop
-    execute format(
-      'select coalesce(bool_or(locked.edited), false) as edited, count(*) as present from (
-         select %7$s is distinct from %5$s as edited
-         from imago_undo.%4$I j join %1$s t on %2$s where j.entity = any %6$s and j.op = ''i''
-         order by %3$s for update of t) locked',
-      write.relation,
-      imago.each_column('t.%2$I = j.key_%1$s::%3$s', write.relation, write.key_columns, ' and '),
-      imago.each_column('t.%2$I', write.relation, write.key_columns),
-      write.undo_table, imago.fingerprint('t', write.inserted_columns), imago.keys_sql(plan), imago.journaled_print(write, 'j'))
-    into locked using keys;
-    is_edited := is_edited or locked.edited;
-    present := present + locked.present;
+    execute format('select l.* from imago_undo.%I($1) l', write.undo_table || '_lock') into locked using keys;
+    is_edited := is_edited or locked.altered;
+    present := present + locked.rows;
   end loop;
 end
 $$;
@@ -13877,16 +13911,18 @@ declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := coalesce(lane.partition, plan.source);
   kept constant text := imago.kept_type(plan);
+  range text;
 begin
   if lane.partition is not null and not imago.is_partition_of(lane.partition, plan.source) then
     return;
   end if;
   if not lane.by_block then
     if run.direction = 'rollback' then
+      range := imago.walk_range('entity', kept, cursor_key, lane.upper_key);
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
-        string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        string_agg(format(
+          '(select distinct entity from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union '),
         format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;
@@ -21537,7 +21573,7 @@ begin
   return imago.moves_query(identity.columns, 'imago_old', 'imago_new');
 end
 $$;
-comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved, for a sync. Null where the trigger that follows it fires.';
+comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved; null where a trigger follows.';
 
 -- imago.vacuum_threshold
 create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)

@@ -76,7 +76,9 @@ export async function callToEnd(
         continue;
       }
       if (!stopping.test(code)) {
-        tally.wrong.push(`${world.direction} of ${app.plan} by way of ${way} failed, ${code}: ${(error as Error).message}`);
+        tally.wrong.push(
+          `${world.direction} of ${app.plan} by way of ${way} failed, ${code}: ${(error as Error).message}`,
+        );
         return undefined;
       }
       if (++again > attempts)

@@ -9,7 +9,9 @@ as $$
     from imago.plan_write w where w.undo_table is not null
     union all
     select w.plan, w.undo_table || suffix, 'function', false
-    from imago.plan_write w cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back']) suffix where w.undo_table is not null
+    from imago.plan_write w
+    cross join unnest(array['_insert', '_update', '_delete', '_note', '_keep', '_give', '_same', '_back', '_lock']) suffix
+    where w.undo_table is not null
     union all
     select s.plan, imago.sync_function(s.plan, s.position), 'function', s.installed_at is not null from imago.plan_sync s
     union all

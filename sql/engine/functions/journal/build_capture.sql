@@ -37,6 +37,9 @@ begin
       'imago.gone_' || write.id));
   end if;
   perform imago.build_back(write);
+  if write.inserts then
+    perform imago.build_lock(write);
+  end if;
   perform imago.create_capture(write, 'update', imago.capture_update(write), format(
     'if coalesce(current_setting(''imago.batch'', true), '''') = '''' or not imago.is_batch_open(%L) then %s end if;',
     write.plan, imago.watch_identity(write.plan, write.relation)));

@@ -17,6 +17,7 @@ begin
       execute format('drop function if exists imago_undo.%I()', write.undo_table || suffix);
     end loop;
     execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
+    execute format('drop function if exists imago_undo.%I(anyarray)', write.undo_table || '_lock');
     update imago.plan_write w set undo_table = null where w.id = write.id;
   end loop;
   delete from imago.failure f where f.plan = plan_name and f.kind = 'forgotten';

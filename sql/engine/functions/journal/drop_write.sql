@@ -19,6 +19,7 @@ begin
     execute format('drop function if exists imago_undo.%I() cascade', write.undo_table || suffix);
   end loop;
   execute format('drop function if exists imago_undo.%I(text, anyarray, boolean, text)', write.undo_table || '_back');
+  execute format('drop function if exists imago_undo.%I(anyarray)', write.undo_table || '_lock');
   execute format('drop table imago_undo.%I', write.undo_table);
   execute format('drop sequence if exists imago_undo.%I', write.undo_table || '_seen');
   update imago.plan_write w set points_to = (

@@ -7,16 +7,18 @@ declare
   cursor_key text := coalesce(lane.cursor_key, lane.lower_key);
   relation text := coalesce(lane.partition, plan.source);
   kept constant text := imago.kept_type(plan);
+  range text;
 begin
   if lane.partition is not null and not imago.is_partition_of(lane.partition, plan.source) then
     return;
   end if;
   if not lane.by_block then
     if run.direction = 'rollback' then
+      range := imago.walk_range('entity', kept, cursor_key, lane.upper_key);
       -- As many as are wanted of each undo table of the stage.
       select format('(%s)', coalesce(
-        string_agg(format('(select distinct entity from imago_undo.%I where %s order by 1 limit $3)',
-          w.undo_table, imago.walk_range('entity', kept, cursor_key, lane.upper_key)), ' union '),
+        string_agg(format(
+          '(select distinct entity from imago_undo.%I where %s order by 1 limit $3)', w.undo_table, range), ' union '),
         format('select null::%s as entity where false', kept)))
         into relation
       from imago.stage_writes(plan) w;

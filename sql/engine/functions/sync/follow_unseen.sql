@@ -10,4 +10,4 @@ begin
   perform imago.follow_moves(plan_name, relation, imago.find_identity(plan_name, relation), moves);
 end
 $$;
-comment on function imago.follow_unseen(text, oid, jsonb) is 'Has the journal follow what the app has moved (unseen_moves_query).';
+comment on function imago.follow_unseen(text, oid, jsonb) is 'The journal follows what the app has moved.';

@@ -23,4 +23,4 @@ begin
   return imago.moves_query(identity.columns, 'imago_old', 'imago_new');
 end
 $$;
-comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved, for a sync. Null where the trigger that follows it fires.';
+comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved; null where a trigger follows.';
