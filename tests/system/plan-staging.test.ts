@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Sql } from 'postgres';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';
 import { call, refusal } from '../support/call.ts';
 import { catalogOf } from '../support/catalog.ts';
 import { createApp } from '../support/conformance/app.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, madeOnce, type TestDatabase } from '../support/database.ts';
 import { cleanUpAll, finalizeAll } from '../support/finalize.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
 import { pidOf, untilBlocked } from '../support/until.ts';
@@ -33,28 +33,31 @@ const NEW_TABLES = [
   'TechnicianSkill',
 ];
 
-let template: TestDatabase;
 let databases: TestDatabase[] = [];
-
-beforeAll(async () => {
-  template = await freshDatabase({ app: 'none' });
-  await template.sql`select set_config('sample.references', 'on', false)`;
-  await createApp(template.sql, 'tests/support/staging_to_production.sql', USERS);
-  await template.sql.unsafe('analyze');
-  // Nobody may be connected to a database that is copied.
-  await template.sql.end();
-});
 afterEach(async () => {
   await Promise.all(databases.map((db) => db.drop()));
   databases = [];
 });
-afterAll(() => template.drop());
 
-async function app(): Promise<Sql> {
-  const db = await freshDatabase({ template: template.name });
+async function fill(sql: Sql): Promise<void> {
+  await sql`select set_config('sample.references', 'on', false)`;
+  await createApp(sql, 'tests/support/staging_to_production.sql', USERS);
+  await sql.unsafe('analyze');
+}
+
+const appMade = madeOnce(fill);
+const migratedMade = madeOnce(async (sql) => {
+  await fill(sql);
+  await forward(sql);
+});
+
+async function copyOf(template: string): Promise<Sql> {
+  const db = await freshDatabase({ template });
   databases.push(db);
   return db.sql;
 }
+
+const app = async () => await copyOf(await appMade());
 
 async function forward(sql: Sql): Promise<void> {
   const last = (await migrateAll(sql, { plan })).at(-1);
@@ -68,11 +71,7 @@ async function back(sql: Sql): Promise<void> {
   expect(last).toMatchObject({ status: 'done', state: 'succeeded', conflicts: 0 });
 }
 
-async function migrated(): Promise<Sql> {
-  const sql = await app();
-  await forward(sql);
-  return sql;
-}
+const migrated = async () => await copyOf(await migratedMade());
 
 /** Migrated, with placeholders for what bookings refer to. */
 async function populated(): Promise<Sql> {
