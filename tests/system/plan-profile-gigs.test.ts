@@ -277,11 +277,7 @@ describe('profile_gigs, while both sides hold the data', () => {
   });
 
   test('a sync that fails for many gigs at once lets the write pass; all are copied later', async () => {
-    const db = await freshDatabase();
-    databases.push(db);
-    const { sql } = db;
-    await createApp(sql, 'tests/support/profile_gigs.sql', 250);
-    await forward(sql);
+    const { sql } = await migrated();
     await sql`alter table "User" add constraint few check ("yearsOfExperience" < 40) not valid`;
     const gigs = await sql`update "Gigs" set "yearsOfExperience" = 45 where "isProfileGig"`;
     expect(gigs.count).toBeGreaterThan(50);
