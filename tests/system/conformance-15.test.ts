@@ -22,4 +22,11 @@ test('the server is PostgreSQL 15', async () => {
   }
 });
 
-await everyPlan((plan, fixture) => conform(plan, fixture, () => cluster));
+/** The two that have the most of what stands on the version: several stages, syncs of both sides, tables that they make. */
+const whole = ['profile_gigs', 'staging_to_production'];
+/** SQL of the plan runs in these; what the engine does besides is the same for each plan. */
+const runs = ['forward and back', 'once moved', 'finalize'];
+
+await everyPlan((plan, fixture) =>
+  conform(plan, fixture, () => cluster, whole.includes(plan) ? undefined : runs),
+);

@@ -31,12 +31,10 @@ const model = (values: string) => ({
     create policy "not; bad" on "Sales"."Order" for select to authenticated using ("Mood" = any ("select"));`,
 });
 
-/** A project whose models have got the value `best`, applied, and six rows of which five hold it. */
-async function withValue(): Promise<VersionedProject> {
-  const project = await versionedProject();
+/** Gives models the value `best`, applied, and six rows of which five hold it. */
+async function withValue(project: VersionedProject): Promise<void> {
   const { run, sql } = project;
-  await project.write(model("'bad', 'it''s ok'"));
-  await run('migrate', 'first');
+  await project.startWith(model("'bad', 'it''s ok'"));
   await run('upgrade');
   await project.write(model("'bad', 'b;est', 'it''s ok'"));
   expect((await run('migrate', 'second')).data).toMatchObject({ risks: [] });
@@ -46,14 +44,14 @@ async function withValue(): Promise<VersionedProject> {
       (1, 'b;est', 'b;est', '{bad,b;est}', '{b;est}'), (2, 'b;est', null, '{}', null), (3, 'bad', 'b;est', '{}', '{bad}'),
       (4, 'bad', null, '{bad,NULL}', '{{bad,bad},{bad,b;est}}'), (5, 'b;est', 'it''s ok', '{it''s ok}', null),
       (6, 'bad', null, '{}', '{}')`);
-  return project;
 }
 
 const order = '"Sales"."Order"';
 
 describe('an enum value that goes', () => {
-  test('leaves rows with their default, else null, and comes back to each of them', async () => {
-    const project = await withValue();
+  test('leaves rows with their default, else null, and comes back to each of them; not to what was changed since, which is said, nor to what was deleted', async () => {
+    const project = await versionedProject();
+    await withValue(project);
     const { run, sql } = project;
     const [rows, catalog] = [await rowsOf(sql, order), await readCatalog(sql)];
     expect((await run('downgrade')).data?.moved_aside).toEqual([
@@ -76,10 +74,7 @@ describe('an enum value that goes', () => {
     expect(await readCatalog(sql)).toEqual(catalog);
     expect(await sql`select from pg_namespace where nspname = 'imago_attic'`).toHaveLength(0);
     expect(await run('check')).toMatchObject({ status: 'done' });
-  });
 
-  test('does not come back to what was changed since, which is said, nor to what was deleted', async () => {
-    const { run, sql } = await withValue();
     await run('downgrade');
     await sql.unsafe(
       `update ${order} set "Mood" = 'bad' where "Id" = 1; delete from ${order} where "Id" = 5`,
@@ -167,8 +162,7 @@ describe('an enum value that goes', () => {
     const models = (values: string, preset: string) => ({
       'schemas/a.sql': `create type public.mood as enum (${values}); create table public.t (id int primary key, m public.mood default '${preset}', n int);`,
     });
-    await project.write(models("'happy', 'sad'", 'sad'));
-    await run('migrate', 'first');
+    await project.startWith(models("'happy', 'sad'", 'sad'));
     await project.write(models("'glad', 'sad', 'new'", 'new'));
     await run('migrate', 'second', '--rename', 'public.mood.happy=public.mood.glad');
     await run('upgrade');
@@ -187,19 +181,18 @@ describe('an enum value that goes', () => {
   test('comes back with a table, and a column, of the version that adds it', async () => {
     const project = await versionedProject();
     const { run, sql } = project;
-    const models = (values: string, table: string, more = '') => ({
-      'schemas/a.sql': `create type public.mood as enum (${values}); create table public.t (id int primary key, a public.mood${table}); ${more}`,
-    });
-    await project.write(models("'a'", ''));
-    await run('migrate', 'first');
-    await project.write(
-      models(
-        "'a', 'c'",
-        ', b public.mood',
-        'create table public.u (id int primary key, m public.mood not null);',
-      ),
+    await project.version(
+      V1,
+      "create type public.mood as enum ('a'); create table public.t (id int primary key, a public.mood);",
     );
-    await run('migrate', 'second');
+    await project.version(
+      V2,
+      `alter type public.mood add value 'c'; alter table public.t add column b public.mood;
+       create table public.u (id int primary key, m public.mood not null);`,
+      `drop table public.u; alter table public.t drop column b;
+       alter type public.mood rename to old; create type public.mood as enum ('a');
+       alter table public.t alter column a type public.mood using a::text::public.mood; drop type public.old;`,
+    );
     await run('upgrade');
     await sql.unsafe(
       `insert into t values (1, 'c', 'c'), (2, 'a', 'a'); insert into u values (1, 'c'), (2, 'a')`,

@@ -1,11 +1,11 @@
 /** The plan profile_gigs on a Prisma-style app: forward, both sides kept equal, back, finalize, clean-up. */
 import type { ISql, Sql } from 'postgres';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';
 import { call, refusal, value } from '../support/call.ts';
 import { createApp } from '../support/conformance/app.ts';
 import { finalize, prepare } from '../support/conformance/steps.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, madeOnce, type TestDatabase } from '../support/database.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
 import { contents } from '../support/plan.ts';
 import { expectNoTraces } from '../support/state.ts';
@@ -16,33 +16,30 @@ const ADDED = ['isProfileGig', 'skills', 'codingLanguages', 'yearsOfExperience',
 /** The app's tables, without the columns that the plan adds. */
 const APP = { User: [], Gigs: ADDED, Orders: [] };
 
-let template: TestDatabase;
-let databases: TestDatabase[] = [];
+const APP_SQL = 'tests/support/profile_gigs.sql';
 
-beforeAll(async () => {
-  template = await freshDatabase();
-  await createApp(template.sql, 'tests/support/profile_gigs.sql', 200);
-  // Nobody may be connected to a database that is copied.
-  await template.sql.end();
-});
+let databases: TestDatabase[] = [];
 afterEach(async () => {
   await Promise.all(databases.map((db) => db.drop()));
   databases = [];
 });
-afterAll(() => template.drop());
 
-async function app(): Promise<TestDatabase> {
-  const db = await freshDatabase({ template: template.name });
+const appMade = madeOnce((sql) => createApp(sql, APP_SQL, 200));
+const migratedMade = madeOnce(async (sql) => {
+  await createApp(sql, APP_SQL, 200);
+  await forward(sql);
+});
+
+async function copyOf(template: string): Promise<TestDatabase> {
+  const db = await freshDatabase({ template });
   databases.push(db);
   return db;
 }
 
+const app = async () => await copyOf(await appMade());
+
 /** The app, migrated. */
-async function migrated(): Promise<TestDatabase> {
-  const db = await app();
-  await forward(db.sql);
-  return db;
-}
+const migrated = async () => await copyOf(await migratedMade());
 
 async function forward(sql: Sql): Promise<void> {
   const last = (await migrateAll(sql, { plan })).at(-1);
@@ -280,11 +277,7 @@ describe('profile_gigs, while both sides hold the data', () => {
   });
 
   test('a sync that fails for many gigs at once lets the write pass; all are copied later', async () => {
-    const db = await freshDatabase();
-    databases.push(db);
-    const { sql } = db;
-    await createApp(sql, 'tests/support/profile_gigs.sql', 250);
-    await forward(sql);
+    const { sql } = await migrated();
     await sql`alter table "User" add constraint few check ("yearsOfExperience" < 40) not valid`;
     const gigs = await sql`update "Gigs" set "yearsOfExperience" = 45 where "isProfileGig"`;
     expect(gigs.count).toBeGreaterThan(50);

@@ -1,16 +1,45 @@
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { readBehaviour } from '../../scripts/plan/behaviour.ts';
+import { checkPlan } from '../../scripts/plan/check.ts';
 import { createPlan } from '../../scripts/plan/create.ts';
-import { plansFolder, readProject } from '../../scripts/plan/project.ts';
+import { plansFolder, readPlan, readProject, wholeText } from '../../scripts/plan/project.ts';
+import { appMigrations, runAll } from '../../scripts/plan/schema.ts';
+import type { Scratch } from '../../scripts/plan/scratch.ts';
+import { type Result, testPlan } from '../../scripts/plan/test.ts';
 import { runCommand, startCommand } from '../support/command.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { projectFolder } from '../support/project.ts';
 
 /** `imago plan test` on plans that are wrong; docs/write-a-plan.md has it on one that is right. */
 
 const script = 'scripts/plan.ts';
+
+const databases: TestDatabase[] = [];
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((db) => db.drop()));
+});
+
+/** On the server that all tests share: a command starts one of its own. */
+const scratch: Scratch = {
+  async database(template) {
+    const db = await freshDatabase(template === undefined ? { migrated: false } : { template });
+    databases.push(db);
+    return db;
+  },
+};
+
+/** What the command does, in this process. */
+async function tested(folder: string, plan: string): Promise<Result[]> {
+  const project = readProject(folder);
+  const results: Result[] = [];
+  const behaviour = readBehaviour(project, plan);
+  for await (const result of testPlan(scratch, project, readPlan(project, plan), behaviour))
+    results.push(result);
+  return results;
+}
 
 /** A project with the plan `trial` on the table things. */
 async function begun(): Promise<{
@@ -59,13 +88,26 @@ test('a plan that walks by several columns is made, and keeps what every plan ha
         primary key (team_id, "user name")
       );`,
   });
-  const run = (...args: string[]) => runCommand([...args, '--workdir', folder, '--json'], {}, { script });
-  const made = await run('new', 'roles', '--source', 'public.members', '--key', 'team_id,user name');
-  expect(made.json(), made.stderr).toMatchObject({ status: 'created', unfilled: [] });
-  expect((await run('check', 'roles')).json()).toMatchObject({ status: 'clean', findings: [] });
-  const tested = (await run('test', 'roles')).json() as { checks: { ok: boolean }[] };
-  expect(tested.checks.filter(({ ok }) => !ok)).toEqual([]);
-  expect(tested.checks.length).toBeGreaterThan(10);
+  const project = readProject(folder);
+  const { sql } = await scratch.database();
+  await runAll(sql, project.migrations);
+  const wish = { plan: 'roles', source: 'public.members', key: 'team_id,user name', column: undefined };
+  expect(await createPlan(sql, project, wish)).toMatchObject({ unfilled: [] });
+  const plan = readPlan(project, 'roles');
+  const engine = await freshDatabase();
+  databases.push(engine);
+  const findings = await checkPlan(engine.sql, {
+    plan: 'roles',
+    migration: wholeText(plan.sources),
+    makeApp: async (db, entities) => {
+      await runAll(db, appMigrations(project, plan));
+      await readBehaviour(project, 'roles').makeRows(db, entities);
+    },
+  });
+  expect(findings).toEqual([]);
+  const results = await tested(folder, 'roles');
+  expect(results.filter(({ message }) => message !== undefined)).toEqual([]);
+  expect(results.length).toBeGreaterThan(10);
 });
 
 test.each<
@@ -87,12 +129,19 @@ test.each<
 ])('plan test refuses %s: %s', async (_, file, from, to, code, exit, message) => {
   const { folder, edit } = await begun();
   await edit(file, from, to);
-  const refused = await runCommand(['test', 'trial', '--workdir', folder, '--json'], {}, { script });
-  expect(refused.json()).toMatchObject({
-    exit_code: exit,
-    error: { code, message: expect.stringContaining(message) },
+  await expect(tested(folder, 'trial')).rejects.toMatchObject({
+    code,
+    exitCode: exit,
+    message: expect.stringContaining(message),
   });
-  expect(refused.code).toBe(exit);
+});
+
+test('plan test says what it refuses, as its exit code does', async () => {
+  const { folder, edit } = await begun();
+  await edit('test/conformance.toml', "side = 'old'", 'side = old');
+  const refused = await runCommand(['test', 'trial', '--workdir', folder, '--json'], {}, { script });
+  expect(refused.json()).toMatchObject({ exit_code: 2, error: { code: 'bad-test' } });
+  expect(refused.code).toBe(2);
 });
 
 test('Ctrl-C ends plan test at once, and its server with it', async () => {
