@@ -1,6 +1,5 @@
 /** The edge functions on databases whose users move in small batches. A file that imports this has the functions for its tests. */
 import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
-import { prepareAll } from './avatars.ts';
 import { type Answer, value } from './call.ts';
 import { type DatabaseOptions, freshDatabase, type TestDatabase } from './database.ts';
 import { type Caller, type FunctionsProject, passOn, startFunctions } from './functions.ts';
@@ -34,8 +33,7 @@ afterEach(() => {
 
 /** Puts a database of its own behind the functions for one test; each call moves one small batch. */
 export async function behind(options: DatabaseOptions = {}): Promise<TestDatabase> {
-  const fresh = await freshDatabase({ app: 'sample', users: USERS, ...options });
-  await prepareAll(fresh.sql);
+  const fresh = await freshDatabase({ app: 'sample', users: USERS, avatars: 'prepared', ...options });
   await fresh.sql.unsafe(`
     alter table imago.setting drop constraint max_sub_batches_is_2_or_more;
     update imago.setting set value = '1' where name = 'max_sub_batches';

@@ -19,12 +19,14 @@ async function throughProxy(
 }
 
 describe('npm run migrate on a bad network', () => {
-  test('replies lost after the commit do no harm', async () => {
+  test('replies lost after the commit do no harm, forward and back', async () => {
     const project = await freshProject();
     const before = await checksums(project.db.sql);
-    const { environment } = await throughProxy(project, (name, count) =>
-      name === 'migrate_batch' && count % 4 === 2 ? 'lose-reply' : 'none',
-    );
+    const { environment } = await throughProxy(project, (name, count) => {
+      const isLost =
+        (name === 'migrate_batch' && count % 4 === 2) || (name === 'rollback_batch' && count % 3 === 1);
+      return isLost ? 'lose-reply' : 'none';
+    });
     const finished = await runCommand(['--yes', '--json', ...small], environment);
     expect(finished.code).toBe(0);
     const result = finished.json();
@@ -34,15 +36,18 @@ describe('npm run migrate on a bad network', () => {
     expect(result.progress.migrated_users).toBe(300);
     await expectAllMigrated(project.db.sql);
 
-    expect((await runCommand(['--rollback', '--yes'], project.environment)).code).toBe(0);
+    const back = await runCommand(['--rollback', '--yes', '--json', '--max-ms', '20'], environment);
+    expect(back.code).toBe(0);
+    expect(back.json().lost_replies).toBeGreaterThan(0);
     expect(await checksums(project.db.sql)).toEqual(before);
   });
 
   test('the lost reply that all is done is asked for again', async () => {
-    const project = await freshProject();
+    const project = await freshProject({ avatars: 'prepared' });
     const { proxy, environment } = await throughProxy(project);
     proxy.decide = (name) => (name === 'migrate_batch' && proxy.lost === 0 ? 'lose-done' : 'none');
-    const finished = await runCommand(['--yes', '--json', '--workers', '1'], environment);
+    const several = ['--batch-size', '50', '--max-ms', '1'];
+    const finished = await runCommand(['--yes', '--json', ...several, '--workers', '1'], environment);
     expect(proxy.lost).toBe(1);
     expect(finished.code).toBe(0);
     expect(finished.json()).toMatchObject({ status: 'done', lost_replies: 1 });
@@ -52,7 +57,7 @@ describe('npm run migrate on a bad network', () => {
   });
 
   test('every kind of fault in turn, on every call: all users are moved, and it ends with 0', async () => {
-    const project = await freshProject();
+    const project = await freshProject({ avatars: 'prepared' });
     const faults: Fault[] = [
       'none',
       'cut',
@@ -73,121 +78,100 @@ describe('npm run migrate on a bad network', () => {
     await expectAllMigrated(project.db.sql);
   });
 
-  test('a rollback through every kind of fault takes everything back, too', async () => {
-    const project = await freshProject();
-    const before = await checksums(project.db.sql);
-    await runCommand(['--yes'], project.environment);
-    const { environment } = await throughProxy(project, (name, count) =>
-      name === 'rollback_batch' && count % 3 === 1 ? 'lose-reply' : 'none',
-    );
-    const { code } = await runCommand(['--rollback', '--yes', '--max-ms', '20'], environment);
-    expect(code).toBe(0);
-    expect(await checksums(project.db.sql)).toEqual(before);
-  });
-
-  test('the lost reply to a transition is not taken for a refusal', async () => {
-    const project = await freshProject();
-    const { environment: slow, proxy } = await throughProxy(project, () => 'slow');
-    const driver = startCommand(['--yes', ...small], slow);
-    await proxy.passed('migrate_batch', 12);
-    const { environment } = await throughProxy(project, (name, count) =>
-      name === 'pause_migration' && count === 0 ? 'lose-reply' : 'none',
-    );
-    const { code, stdout } = await runCommand(['--pause', '--yes', '--json'], environment);
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ status: 'done', state: 'paused' });
-    expect((await driver.finished).code).toBe(3);
-  });
-
-  test('an address where nobody answers ends with 1 and the cause', async () => {
-    const { code, stdout } = await runCommand(['--yes'], {
-      SUPABASE_URL: 'http://127.0.0.1:9',
-      SUPABASE_SECRET_KEY: 'sb_secret_x',
-    });
+  test('an address where nobody answers ends with 1 and the cause, as does a gateway that answers for a missing server', async () => {
+    const environment = { SUPABASE_URL: 'http://127.0.0.1:9', SUPABASE_SECRET_KEY: 'sb_secret_x' };
+    const { code, stdout } = await runCommand(['--yes'], environment);
     expect(code).toBe(1);
     expect(stdout).toContain('could not be made');
-  });
 
-  test('a gateway that answers for a missing server is reported as such', async () => {
-    const project = await freshProject({ app: 'none' });
-    const { environment, proxy } = await throughProxy(project, () => 503);
-    const finished = await runCommand(['--yes', '--json'], environment);
+    const gateway = await startProxy(environment.SUPABASE_URL, () => 503);
+    onTestFinished(() => gateway.close());
+    const finished = await runCommand(['--yes', '--json'], { ...environment, SUPABASE_URL: gateway.url });
     expect(finished.code).toBe(1);
     expect(finished.json().error).toMatchObject({ code: 'HTTP', message: expect.stringContaining('503') });
-    expect(proxy.log).toHaveLength(4);
+    expect(gateway.log).toHaveLength(4);
   });
 });
 
-describe('npm run migrate, interrupted', () => {
-  test('Ctrl-C lets the running batch end, ends with 130, says how to go on, and that completes it', async () => {
-    const project = await freshProject({ users: 600 });
-    const before = await checksums(project.db.sql);
-    const { proxy, environment } = await throughProxy(project, () => 'slow');
-    const command = startCommand(['--yes', '--json', ...small, '--workers', '2'], environment);
-    await proxy.passed('migrate_batch', 20);
-    command.child.kill('SIGINT');
-    // npm passes the same key press on a second time.
-    command.child.kill('SIGINT');
-    const { code, stderr, json } = await command.finished;
-    expect(code).toBe(130);
-    expect(stderr).toContain('the running batches are let end');
-    const result = json();
-    expect(result).toMatchObject({ status: 'interrupted', exit_code: 130 });
-    expect(result.next[0]).toContain('--batch-size 20');
-    // Nothing was cut off: what the answers said is what the database has.
-    expect(result.lost_replies).toBe(0);
-    expect(result.progress.migrated_users).toBe(result.migrated);
-    expect(result.migrated).toBeGreaterThan(0);
-    expect(result.migrated).toBeLessThan(600);
-    expect(await checksums(project.db.sql)).toEqual(before);
+test('npm run migrate, interrupted in each way, killed and paused, moves each user once', async () => {
+  const project = await freshProject({ avatars: 'prepared' });
+  const { sql } = project.db;
+  const before = await checksums(sql);
+  // So small that there is work for all of them.
+  const tiny = ['--yes', '--batch-size', '2', '--max-ms', '1'];
+  const moved = () => value<number>(sql, 'select count(*)::int from public.avatars');
 
-    const resumed = await runCommand(['--yes', '--json'], project.environment);
-    expect(resumed.code).toBe(0);
-    expect(resumed.json().migrated).toBe(600 - result.migrated);
-    await expectAllMigrated(project.db.sql);
-  });
+  // Ctrl-C lets the running batches end, ends with 130 and says how to go on.
+  const second = await throughProxy(project, () => 'slow');
+  const interrupted = startCommand([...tiny, '--json', '--workers', '2'], second.environment);
+  await second.proxy.passed('migrate_batch', 8);
+  interrupted.child.kill('SIGINT');
+  // npm passes the same key press on a second time.
+  interrupted.child.kill('SIGINT');
+  const { code, stderr, json } = await interrupted.finished;
+  expect(code).toBe(130);
+  expect(stderr).toContain('the running batches are let end');
+  const result = json();
+  expect(result).toMatchObject({ status: 'interrupted', exit_code: 130 });
+  expect(result.next[0]).toContain('--batch-size 2');
+  // Nothing was cut off: what the answers said is what the database has.
+  expect(result.lost_replies).toBe(0);
+  expect(result.progress.migrated_users).toBe(result.migrated);
+  expect(result.migrated).toBeGreaterThan(0);
+  expect(await moved()).toBeLessThan(300);
+  expect(await checksums(sql)).toEqual(before);
 
-  test('at the second Ctrl-C ends at once', async () => {
-    const project = await freshProject();
-    const { proxy, environment } = await throughProxy(project, (name, count) =>
-      name === 'migrate_batch' && count > 10 ? 'hang' : 'none',
-    );
-    const command = startCommand(['--yes', ...small, '--workers', '1'], environment);
-    await proxy.passed('migrate_batch', 12);
-    command.child.kill('SIGINT');
-    await command.says('the running batches are let end');
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    command.child.kill('SIGINT');
-    const { code, stderr } = await command.finished;
-    expect(code).toBe(130);
-    expect(stderr).toContain('Left at once');
-    expect((await runCommand(['--yes'], project.environment)).code).toBe(0);
-    await expectAllMigrated(project.db.sql);
-  });
+  // At the second Ctrl-C it ends at once.
+  const third = await throughProxy(project, (name, count) =>
+    name === 'migrate_batch' && count > 1 ? 'hang' : 'none',
+  );
+  const hanging = startCommand([...tiny, '--workers', '1'], third.environment);
+  await third.proxy.passed('migrate_batch', 3);
+  hanging.child.kill('SIGINT');
+  await hanging.says('the running batches are let end');
+  // What comes sooner is the same key press.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  hanging.child.kill('SIGINT');
+  const left = await hanging.finished;
+  expect(left.code).toBe(130);
+  expect(left.stderr).toContain('Left at once');
 
-  test('during the wait for a second try ends at once', async () => {
-    const project = await freshProject();
-    const { environment } = await throughProxy(project, (name, count) =>
-      name === 'migrate_batch' && count > 3 ? 503 : 'none',
-    );
-    const command = startCommand(['--yes', '--json', ...small, '--workers', '1'], environment);
-    await command.says('3 times in a row');
-    command.child.kill('SIGINT');
-    const { code } = await command.finished;
-    expect(code).toBe(130);
-  });
+  // So it does during the wait for another try.
+  const fourth = await throughProxy(project, (name, count) =>
+    name === 'migrate_batch' && count > 1 ? 503 : 'none',
+  );
+  const waiting = startCommand([...tiny, '--json', '--workers', '1'], fourth.environment);
+  await waiting.says('3 times in a row');
+  waiting.child.kill('SIGINT');
+  expect((await waiting.finished).code).toBe(130);
 
-  test('killed outright three times and started again moves each user once', async () => {
-    const project = await freshProject({ users: 600 });
-    const { proxy, environment } = await throughProxy(project, () => 'slow');
-    for (const calls of [15, 25, 35]) {
-      const command = startCommand(['--yes', ...small], environment);
-      await proxy.passed('migrate_batch', calls);
-      command.child.kill('SIGKILL');
-      await command.finished;
-    }
-    expect((await runCommand(['--yes'], project.environment)).code).toBe(0);
-    await expectAllMigrated(project.db.sql);
-    expect(await value(project.db.sql, 'select count(*)::int from public.avatars')).toBe(600);
-  });
+  // Killed outright, and started again.
+  const { proxy, environment: slow } = await throughProxy(project, () => 'slow');
+  for (const calls of [4, 8, 12]) {
+    const killed = startCommand(tiny, slow);
+    await proxy.passed('migrate_batch', calls);
+    killed.child.kill('SIGKILL');
+    await killed.finished;
+  }
+
+  // The lost reply to a transition is not taken for a refusal.
+  const fifth = await throughProxy(project, (name, count) =>
+    name === 'pause_migration' && count === 0 ? 'lose-reply' : 'none',
+  );
+  const calls = proxy.log.filter(({ name }) => name === 'migrate_batch').length;
+  const driver = startCommand(tiny, slow);
+  await proxy.passed('migrate_batch', calls + 4);
+  const paused = await runCommand(['--pause', '--yes', '--json'], fifth.environment);
+  expect(paused.code).toBe(0);
+  expect(paused.json()).toMatchObject({ status: 'done', state: 'paused' });
+  expect((await driver.finished).code).toBe(3);
+
+  // And all that is completed by one more.
+  const rest = 300 - (await moved());
+  expect(rest).toBeGreaterThan(0);
+  const resumed = await runCommand(['--resume', '--yes', '--json'], project.environment);
+  expect(resumed.code).toBe(0);
+  expect(resumed.json().migrated).toBe(rest);
+  await expectAllMigrated(sql);
+  expect(await moved()).toBe(300);
 });

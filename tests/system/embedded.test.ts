@@ -45,8 +45,6 @@ describe('the embedded Supabase', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'imago-embedded-'));
-    await hold({ sample: 40 });
-    await releaseAll();
   });
   afterEach(releaseAll);
   afterAll(async () => {
@@ -82,7 +80,7 @@ describe('the embedded Supabase', () => {
   describe('its Data API', () => {
     let embedded: EmbeddedSupabase;
     beforeAll(async () => {
-      embedded = await ensureEmbedded({ folder });
+      embedded = await ensureEmbedded({ folder, sample: 40 });
     });
     afterAll(async () => await embedded.release());
 
@@ -219,81 +217,72 @@ describe('the embedded Supabase', () => {
     });
   });
 
-  test('is shared by two commands and ends with the last one', async () => {
-    const first = await hold();
-    const second = await hold();
-    expect([first.shared, second.shared]).toEqual([false, true]);
-    expect(second).toMatchObject({ url: first.url, secretKey: first.secretKey });
+  test('starts once for two commands, ends with the last one, keeps data, keys and ports, and comes back from each kill', async () => {
+    // Two commands at the same moment.
+    const both = await Promise.all([hold(), hold()]);
+    const first = both.find(({ shared }) => !shared) as EmbeddedSupabase;
+    const second = both.find(({ shared }) => shared) as EmbeddedSupabase;
+    expect(both.filter(({ shared }) => !shared)).toHaveLength(1);
+    expect(second).toMatchObject({
+      url: first.url,
+      databaseUrl: first.databaseUrl,
+      secretKey: first.secretKey,
+    });
     const { pid } = state();
     await first.release();
     expect(await usersIn(second)).toBe(40);
+    await bySql(second, (sql) => sql`update public.users set bio = 'kept'`);
     await second.release();
     await expect.poll(() => alive(pid), WITHIN).toBe(false);
     expect(readState(folder)).toBeUndefined();
-  });
 
-  test('starts once when two commands start it at the same moment', async () => {
-    const both = await Promise.all([hold(), hold()]);
-    expect(new Set(both.map(({ databaseUrl }) => databaseUrl)).size).toBe(1);
-    expect(both.filter(({ shared }) => !shared)).toHaveLength(1);
-  });
-
-  test('keeps data, keys and ports over a restart', async () => {
-    const { url, databaseUrl, publishableKey, secretKey, ...first } = await hold();
-    await bySql({ databaseUrl } as EmbeddedSupabase, (sql) => sql`update public.users set bio = 'kept'`);
-    await first.release();
-    const second = await hold();
-    expect(second).toMatchObject({ url, databaseUrl, publishableKey, secretKey, shared: false });
-    expect(await bySql(second, (sql) => sql`select distinct bio from public.users`)).toEqual([
+    const { url, databaseUrl, publishableKey, secretKey } = first;
+    const again = await hold();
+    expect(again).toMatchObject({ url, databaseUrl, publishableKey, secretKey, shared: false });
+    expect(await bySql(again, (sql) => sql`select distinct bio from public.users`)).toEqual([
       { bio: 'kept' },
     ]);
-  });
+    await expect(hold({ sample: 41 })).rejects.toThrow(/holds the sample app with 40 users.*--reset/);
+    await expect(hold({ reset: true })).rejects.toThrow(/another command/);
+    expect(await usersIn(again)).toBe(40);
+    await again.release();
 
-  test('finds other ports when somebody else has taken its own', async () => {
-    const first = await hold();
-    await first.release();
+    // Somebody else has taken its ports.
     const squatter = createServer((_, response) => void response.writeHead(418).end());
-    await listenOnLoopback(squatter, Number(new URL(first.url).port));
+    await listenOnLoopback(squatter, Number(new URL(url).port));
     const other = createServer();
-    await listenOnLoopback(other, Number(new URL(first.databaseUrl).port));
+    await listenOnLoopback(other, Number(new URL(databaseUrl).port));
     onTestFinished(() => {
       squatter.close();
       other.close();
     });
-    const second = await hold();
-    expect(second.url).not.toBe(first.url);
-    expect(second.databaseUrl).not.toBe(first.databaseUrl);
-    expect(await usersIn(second)).toBe(40);
-  });
+    const elsewhere = await hold();
+    expect(elsewhere.url).not.toBe(url);
+    expect(elsewhere.databaseUrl).not.toBe(databaseUrl);
+    expect(await usersIn(elsewhere)).toBe(40);
 
-  test('is recovered after its server was killed', async () => {
-    const first = await hold();
-    const { pid, postgresPid } = state();
-    process.kill(pid, 'SIGKILL');
-    await first.ended;
+    // PostgreSQL alone is killed: it is started again.
+    const { postgresPid: alone } = state();
+    process.kill(alone, 'SIGKILL');
+    await expect.poll(async () => await usersIn(elsewhere), WITHIN).toBe(40);
+    expect(state()).toMatchObject({ databaseUrl: elsewhere.databaseUrl });
+    expect(state().postgresPid).not.toBe(alone);
+
+    // The server alone: the next command ends what it has left.
+    const { pid: server, postgresPid } = state();
+    process.kill(server, 'SIGKILL');
+    await elsewhere.ended;
     expect(alive(postgresPid)).toBe(true);
-    const second = await hold();
-    expect(second.shared).toBe(false);
+    const third = await hold();
+    expect(third.shared).toBe(false);
     expect(alive(postgresPid)).toBe(false);
-    expect(await usersIn(second)).toBe(40);
-  });
+    expect(await usersIn(third)).toBe(40);
 
-  test('is recovered after server and PostgreSQL were killed', async () => {
-    const first = await hold();
-    const { pid, postgresPid } = state();
-    process.kill(pid, 'SIGKILL');
-    process.kill(postgresPid, 'SIGKILL');
-    await first.ended;
+    // Both.
+    process.kill(state().pid, 'SIGKILL');
+    process.kill(state().postgresPid, 'SIGKILL');
+    await third.ended;
     expect(await usersIn(await hold())).toBe(40);
-  });
-
-  test('starts PostgreSQL again when that alone was killed', async () => {
-    const embedded = await hold();
-    const { postgresPid } = state();
-    process.kill(postgresPid, 'SIGKILL');
-    await expect.poll(async () => await usersIn(embedded), WITHIN).toBe(40);
-    expect(state()).toMatchObject({ databaseUrl: embedded.databaseUrl });
-    expect(state().postgresPid).not.toBe(postgresPid);
   });
 
   test('ends when the only command that uses it is killed', async () => {
@@ -306,11 +295,6 @@ describe('the embedded Supabase', () => {
     const { pid, postgresPid } = state();
     holder.kill('SIGKILL');
     await expect.poll(() => alive(pid) || alive(postgresPid), WITHIN).toBe(false);
-  });
-
-  test('refuses another number of users than it has, and says what to do', async () => {
-    await hold({ sample: 40 });
-    await expect(hold({ sample: 41 })).rejects.toThrow(/holds the sample app with 40 users.*--reset/);
   });
 
   test('npm run local prints what others need and stops on Ctrl-C', async () => {
@@ -338,12 +322,7 @@ describe('the embedded Supabase', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
-  test('starts over with --reset beside a keeper, and is refused under another command', async () => {
-    const command = await hold();
-    await expect(hold({ reset: true })).rejects.toThrow(/another command/);
-    expect(await usersIn(command)).toBe(40);
-    await command.release();
-
+  test('starts over with --reset beside a keeper', async () => {
     const keeper = await hold({ keeper: true });
     const fresh = await hold({ reset: true, sample: 30 });
     expect(fresh).toMatchObject({ url: keeper.url, databaseUrl: keeper.databaseUrl, shared: true });

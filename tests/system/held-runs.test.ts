@@ -1,8 +1,8 @@
 /** A run that the governor holds, slows or limits: what everybody who drives it or looks at it is told. */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { expectAllMigrated } from '../support/avatars.ts';
+import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
 import { type Answer, call, value } from '../support/call.ts';
-import { freshProject, type Project, runCommand, startCommand, startOnTerminal } from '../support/command.ts';
+import { freshProject, runCommand, startCommand, startOnTerminal } from '../support/command.ts';
 import { installCron, jobs, runJobs, runJobsToTheEnd } from '../support/cron.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll } from '../support/imago.ts';
@@ -22,70 +22,73 @@ async function soon({ sql }: TestDatabase): Promise<void> {
   await sql`update imago.signal set slow = null, hold = null where name in ('waiters', 'vacuum', 'checkpoints', 'connections', 'active', 'pace')`;
 }
 
-async function heldProject(avatars: 'prepared' | 'migrated' = 'prepared'): Promise<Project> {
-  const project = await freshProject({ users: 60, avatars });
-  await soon(project.db);
-  await hold(project.db, 'backup');
-  return project;
-}
-
 const progress = (db: TestDatabase) => call(db.sql, 'get_detailed_migration_progress');
 const times = (text: string, part: string) => text.split(part).length - 1;
 
 describe('the command', () => {
-  test.each([
-    ['forward', []],
-    ['through the edge functions', ['--via-function', '--max-ms', '1000']],
-    ['back', ['--rollback']],
-  ])('%s: a held run says why, once, as --watch and the figures do, and goes on', async (way, flags) => {
-    const { db, environment } = await heldProject(way === 'back' ? 'migrated' : 'prepared');
-    const running = startCommand(['--yes', ...flags], environment);
-    await running.says(WAITING);
-    const watch = startCommand(['--watch', '--json'], environment);
-    await watch.says(WAITING);
-    const figures = await runCommand(['--stats-only'], environment);
-    expect(figures).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/Waiting │ all runs are held: b/),
+  test('of a held run says why, once, forward and back, with and without the edge functions, as --watch and the figures do, and goes on', async () => {
+    const { db, environment } = await freshProject({ users: 60, avatars: 'prepared' });
+    await soon(db);
+    await hold(db, 'backup');
+    const held = async (flags: string[], look = async () => {}) => {
+      await hold(db, 'backup');
+      const running = startCommand(['--yes', ...flags], environment);
+      await running.says(WAITING);
+      await look();
+      await until('calls have been answered', async () => (await progress(db)).health.waited_ms > 300);
+      await hold(db, '');
+      const ended = await running.finished;
+      expect([flags, ended.code]).toEqual([flags, 0]);
+      expect([flags, ended.stderr.match(/^.*(Waiting:|Going on).*$/gm)]).toEqual([
+        flags,
+        [expect.stringContaining(WAITING), expect.stringContaining('Going on.')],
+      ]);
+    };
+
+    // Interrupted, it ends at once, and says that nothing is lost.
+    const interrupted = startCommand(['--yes', '--json'], environment);
+    await interrupted.says(WAITING);
+    interrupted.child.kill('SIGINT');
+    const left = await interrupted.finished;
+    expect(left.code).toBe(130);
+    expect(left.json()).toMatchObject({
+      status: 'interrupted',
+      migrated: 0,
+      progress: { waiting: REASON, health: { share: 0 } },
     });
-    await until('calls have been answered', async () => (await progress(db)).health.waited_ms > 300);
-    await hold(db, '');
-    const ended = await running.finished;
-    expect(ended.code).toBe(0);
-    expect(ended.stderr.match(/^.*(Waiting:|Going on).*$/gm)).toEqual([
-      expect.stringContaining(WAITING),
-      expect.stringContaining('Going on.'),
-    ]);
-    const lines = (await watch.finished).stdout.trim().split('\n');
+
+    let watch: ReturnType<typeof startCommand> | undefined;
+    await held([], async () => {
+      watch = startCommand(['--watch', '--json'], environment);
+      await watch.says(WAITING);
+      const figures = await runCommand(['--stats-only'], environment);
+      expect(figures).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/Waiting │ all runs are held: b/),
+      });
+    });
+    const lines = ((await watch?.finished)?.stdout ?? '').trim().split('\n');
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       type: 'progress',
       waiting: REASON,
       health: { share: 0, reasons: [{ signal: 'operator' }] },
     });
-  });
+    await expectAllMigrated(db.sql);
+    await held(['--rollback']);
 
-  test('counts on a terminal how long a run has been held', async () => {
-    const { db, environment } = await heldProject();
-    const running = startOnTerminal(['--yes'], environment, 120);
+    // On a terminal it counts how long.
+    await prepareAll(db.sql);
+    await hold(db, 'backup');
+    const terminal = startOnTerminal(['--yes'], environment, 120);
     await until('a second has passed', async () =>
-      /waiting \d+ s: all runs are held/.test(running.written()),
+      /waiting \d+ s: all runs are held/.test(terminal.written()),
     );
     await hold(db, '');
-    expect((await running.finished).code).toBe(0);
-  });
+    expect((await terminal.finished).code).toBe(0);
+    await expectAllMigrated(db.sql);
 
-  test('interrupted while a run is held: it ends at once, and says that nothing is lost', async () => {
-    const { environment } = await heldProject();
-    const running = startCommand(['--yes', '--json'], environment);
-    await running.says(WAITING);
-    running.child.kill('SIGINT');
-    const ended = await running.finished;
-    expect(ended.code).toBe(130);
-    expect(ended.json()).toMatchObject({
-      status: 'interrupted',
-      migrated: 0,
-      progress: { waiting: REASON, health: { share: 0 } },
-    });
+    await held(['--rollback', '--via-function', '--max-ms', '1000']);
+    expect(await value(db.sql, 'select count(*)::int from public.avatars')).toBe(0);
   });
 
   test('says once that others write the tables of the plan, and go first', async () => {
@@ -112,10 +115,40 @@ describe('the command', () => {
 describe('limits', () => {
   const OFF = '--hours= --max-per-second= --throttle-query= --ignore-signal='.split(' ');
 
-  test('typed with a run are set before it, hold for the next one, and are told at its start and in the figures', async () => {
+  test('are refused before anything is begun; typed with a run are set before it, hold for the next one, and are told', async () => {
     const { db, environment } = await freshProject({ users: 60, avatars: 'prepared' });
+    await soon(db);
+    for (const flags of [
+      ['--hours', '22-6'],
+      ['--ignore-signal', 'vacuums'],
+    ]) {
+      const refused = await runCommand(['--yes', '--json', ...flags], environment);
+      expect([flags, refused.code, refused.json().error.code]).toEqual([flags, 2, 'IM015']);
+    }
+    // A query is set over DATABASE_URL, and refused without it.
+    await db.sql`create table public.gate as select false as is_closed`;
+    const args = ['--yes', '--json', '--throttle-query', 'select is_closed from public.gate'];
+    const { DATABASE_URL, ...api } = environment;
+    const refused = await runCommand(args, api);
+    expect(refused.code).toBe(1);
+    expect(refused.json().error).toMatchObject({
+      code: 'IM087',
+      hint: expect.stringContaining('select throttle_migration(throttle_query =>'),
+    });
+    expect(refused.json().next.join()).toContain('DATABASE_URL');
+    const wrong = await runCommand(['--yes', '--json', '--throttle-query', 'select 5'], environment);
+    expect(wrong.json().error).toMatchObject({ code: 'IM015' });
+    expect(await progress(db)).toMatchObject({ state: 'none', throttle: null });
+    const done = await runCommand(args, environment);
+    expect(done.json()).toMatchObject({
+      status: 'done',
+      progress: { throttle: { throttle_query: true, set_by: 'role:postgres' } },
+    });
+    await call(db.sql, 'throttle_migration', { throttle_query: '' });
+    await db.sql`delete from imago.log`;
+
     const limits = ['--hours', '0:00-24:00', '--max-per-second', '5000', '--ignore-signal', 'wal'];
-    const first = await runCommand(['--yes', '--json', ...limits], environment);
+    const first = await runCommand(['--rollback', '--yes', '--json', ...limits], environment);
     expect(first.json()).toMatchObject({
       status: 'done',
       progress: { throttle: { hours: '00:00-24:00 UTC', max_per_second: 5000, ignore: ['wal'] } },
@@ -123,8 +156,8 @@ describe('limits', () => {
     const told =
       /works at 00:00-24:00 UTC, at most 5,000 users a second, does not look at wal; role:service_role set it on \d{4}-\d\d-\d\d \d\d:\d\d UTC/;
     expect(first.stderr).toMatch(told);
-    const back = await runCommand(['rollback', '--yes'], environment, BIN);
-    expect(back).toMatchObject({ code: 0, stderr: expect.stringMatching(told) });
+    const next = await runCommand(['migrate', '--yes'], environment, BIN);
+    expect(next).toMatchObject({ code: 0, stderr: expect.stringMatching(told) });
     const shown = await runCommand(['throttle'], environment, BIN);
     expect(shown).toMatchObject({
       code: 0,
@@ -138,65 +171,25 @@ describe('limits', () => {
     });
     expect((await runCommand(['throttle'], environment, BIN)).stdout).toContain('There are no limits.');
     expect(await value(db.sql, `select count(*)::int from imago.log where event = 'throttled'`)).toBe(2);
-  });
 
-  test('of hours: a run outside of them waits, and works as soon as they are taken back', async () => {
-    const { db, environment } = await freshProject({ users: 60, avatars: 'prepared' });
-    await soon(db);
+    // Outside of its hours a run waits, and works as soon as they are taken back.
     const later = await value<string>(
       db.sql,
       `select to_char(now() at time zone 'UTC' + interval '2 h', 'HH24:MI') || '-' || to_char(now() at time zone 'UTC' + interval '3 h', 'HH24:MI')`,
     );
-    const running = startCommand(['--yes', '--hours', later], environment);
+    const running = startCommand(['--rollback', '--yes', '--hours', later], environment);
     await running.says(`Waiting: the run works only at ${later} UTC. `);
+    expect(await value(db.sql, 'select count(*)::int from public.avatars')).toBe(60);
     expect((await runCommand(['throttle', '--yes', '--hours', ''], environment, BIN)).code).toBe(0);
     expect((await running.finished).code).toBe(0);
-    await expectAllMigrated(db.sql);
-  });
-
-  test('of a query are set over DATABASE_URL, and refused with IM087 without it, before anything is done', async () => {
-    const { db, environment } = await freshProject({ users: 60, avatars: 'prepared' });
-    await soon(db);
-    await db.sql`create table public.gate as select false as is_closed`;
-    const args = ['--yes', '--json', '--throttle-query', 'select is_closed from public.gate'];
-    const { DATABASE_URL, ...api } = environment;
-    const refused = await runCommand(args, api);
-    expect(refused.code).toBe(1);
-    expect(refused.json().error).toMatchObject({
-      code: 'IM087',
-      hint: expect.stringContaining('select throttle_migration(throttle_query =>'),
-    });
-    expect(refused.json().next.join()).toContain('DATABASE_URL');
-    expect(await progress(db)).toMatchObject({ state: 'none', throttle: null });
-    const wrong = await runCommand(['--yes', '--json', '--throttle-query', 'select 5'], environment);
-    expect(wrong.json().error).toMatchObject({ code: 'IM015' });
-    const done = await runCommand(args, environment);
-    expect(done.json()).toMatchObject({
-      status: 'done',
-      progress: { throttle: { throttle_query: true, set_by: 'role:postgres' } },
-    });
-  });
-
-  test.each([
-    ['--hours', '22-6'],
-    ['--ignore-signal', 'vacuums'],
-  ])('%s %s is refused, and nothing is begun', async (...flags) => {
-    const { db, environment } = await freshProject({ users: 60, avatars: 'prepared' });
-    const refused = await runCommand(['--yes', '--json', ...flags], environment);
-    expect([refused.code, refused.json().error.code]).toEqual([2, 'IM015']);
-    expect(await progress(db)).toMatchObject({ state: 'none', throttle: null });
+    expect(await value(db.sql, 'select count(*)::int from public.avatars')).toBe(0);
   });
 });
 
 describe('the edge functions', () => {
-  test.each([
-    ['migrate', {}],
-    ['rollback', { all: true, confirm: 'avatars' }],
-  ])('%s: JSON and stream answer a held run at once, and a later request goes on', async (name, json) => {
+  test('JSON and stream answer a held run at once, forward and back, and a later request goes on', async () => {
     const db = await behind();
-    if (name === 'rollback') await migrateAll(db.sql);
     await soon(db);
-    await hold(db, 'backup');
     const waiting = {
       status: 'waiting',
       state: 'running',
@@ -206,22 +199,29 @@ describe('the edge functions', () => {
       health: { share: 0, reasons: [{ signal: 'operator', reason: REASON }] },
       calls: 1,
     };
-    expect(await functions.call(KEY, name, { json })).toMatchObject({ status: 200, json: waiting });
-    const streamed: string[] = [];
-    for await (const { event, data } of events(await functions.send(KEY, name, { json, headers: STREAM }))) {
-      expect(data).toMatchObject(waiting);
-      streamed.push(event);
+    for (const [name, json, moved] of [
+      ['migrate', {}, USERS],
+      ['rollback', { all: true, confirm: 'avatars' }, 0],
+    ] as const) {
+      await hold(db, 'backup');
+      expect(await functions.call(KEY, name, { json })).toMatchObject({ status: 200, json: waiting });
+      const streamed: string[] = [];
+      for await (const { event, data } of events(
+        await functions.send(KEY, name, { json, headers: STREAM }),
+      )) {
+        expect([name, data]).toMatchObject([name, waiting]);
+        streamed.push(event);
+      }
+      expect([name, streamed]).toEqual([name, ['progress', 'done']]);
+      await hold(db, '');
+      let last = await functions.call(KEY, name, { json });
+      await until('it goes on', async () => {
+        if (last.json.status !== 'done') last = await functions.call(KEY, name, { json });
+        return last.json.status === 'done';
+      });
+      const active = 'select count(*)::int from users where active_avatar_id is not null';
+      expect([name, await value(db.sql, active)]).toEqual([name, moved]);
     }
-    expect(streamed).toEqual(['progress', 'done']);
-    await hold(db, '');
-    let last = await functions.call(KEY, name, { json });
-    await until('it goes on', async () => {
-      if (last.json.status !== 'done') last = await functions.call(KEY, name, { json });
-      return last.json.status === 'done';
-    });
-    expect(await value(db.sql, 'select count(*)::int from users where active_avatar_id is not null')).toBe(
-      name === 'rollback' ? 0 : USERS,
-    );
   });
 
   test('a run at its rate goes on within the request; one that takes longer is handed back', async () => {

@@ -118,39 +118,42 @@ describe('npx --no imago', () => {
     expect(JSON.parse((await npxImago('install', '--json')).stdout)).toMatchObject({ status: 'unchanged' });
   });
 
-  test('migrate works on the embedded Supabase, its functions included, and keeps its data in the project', async () => {
+  test('migrate works on the embedded Supabase, and keeps its data in the project', async () => {
     const done = await npxImago('migrate', '--sample', '40', '--json');
     expect(done.code, done.stderr).toBe(0);
     expect(JSON.parse(done.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
     expect((await stat(path.join(app, '.imago/postgres'))).isDirectory()).toBe(true);
     expect(await readFile(path.join(app, '.imago/.gitignore'), 'utf8')).toBe('*\n');
-
-    const checked = await npxImago('validate', '--report', 'checked.html');
-    expect(checked.code, checked.stderr).toBe(0);
-    expect(await readFile(path.join(app, 'checked.html'), 'utf8')).toContain('40 of 40 users migrated');
-
-    const back = await npxImago('migrate', '--rollback', '--via-function', '--json');
-    expect(back.code, back.stderr).toBe(0);
-    expect(JSON.parse(back.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
-    const doctor = await npxImago('doctor', '--json');
-    expect(JSON.parse(doctor.stdout)).toMatchObject({ exit_code: 0, findings: [] });
   });
 
-  test('local takes the migrations of the project for a new database, and leaves the sample app alone', async () => {
+  test('local is shared by other commands, its functions included; takes the migrations of the project for a new database, and leaves the sample app alone', async () => {
     const things = 'create table public.things (id integer primary key);\n';
     await put(app, 'supabase/migrations/20250101000000_things.sql', things);
-    const sample = await runLocal();
+    const sample = await runLocal([], async () => {
+      const checked = await npxImago('validate', '--report', 'checked.html');
+      expect(checked.code, checked.stderr).toBe(0);
+      expect(await readFile(path.join(app, 'checked.html'), 'utf8')).toContain('40 of 40 users migrated');
+
+      const back = await npxImago('migrate', '--rollback', '--via-function', '--json');
+      expect(back.code, back.stderr).toBe(0);
+      expect(JSON.parse(back.stdout)).toMatchObject({ status: 'done', exit_code: 0 });
+      const doctor = await npxImago('doctor', '--json');
+      expect(JSON.parse(doctor.stdout)).toMatchObject({ exit_code: 0, findings: [] });
+    });
     expect(sample.said).toContain(`To have the project in ${app} instead, add --reset`);
     expect(sample.tables).toContain('users');
     expect(sample.page).toMatch(/^<!doctype html>\n<html data-target="http:/);
-    const project = await runLocal('--reset');
+    const project = await runLocal(['--reset']);
     expect(project.said).toContain('Applying 3 migrations');
     expect(project.tables).toEqual(['things']);
   });
 });
 
-/** `npx imago local` in the project as far as that it is running: what it says, the tables that it then has, and its page. */
-async function runLocal(...args: string[]): Promise<{ said: string; tables: string[]; page: string }> {
+/** `npx imago local` in the project as far as that it is running: what it says, the tables that it then has, and its page; it goes on until all that is done. */
+async function runLocal(
+  args: string[] = [],
+  meanwhile = async () => {},
+): Promise<{ said: string; tables: string[]; page: string }> {
   const child = spawn(process.execPath, [path.join(app, 'node_modules/.bin/imago'), 'local', ...args], {
     cwd: app,
     env: {
@@ -183,6 +186,7 @@ async function runLocal(...args: string[]): Promise<{ said: string; tables: stri
     await sql.end();
     const [, dashboard = ''] = /in a browser: +(\S+)/.exec(said) ?? [];
     const page = await (await fetch(dashboard)).text();
+    await meanwhile();
     return { said, tables: rows.map(({ tablename }) => tablename), page };
   } finally {
     child.kill('SIGINT');

@@ -162,26 +162,31 @@ describe('a run that has limits', () => {
   }
   const turn = (does: string) => db.sql`update public.gate set does = ${does}`;
 
-  test.each([
-    ['writes', `when 'bad' then insert into public.users (username) values ('by the query');`, '25006'],
-    ['raises an error', `when 'bad' then raise division_by_zero;`, '22012'],
-    ['answers null', `when 'bad' then return null;`, '22004'],
-    ['locks rows', `when 'bad' then perform 1 from public.gate for update;`, '25006'],
-  ])(
-    'of a query that %s is slowed, tells the SQLSTATE, and goes on once it answers; nothing is changed',
-    async (_what, branches, sqlstate) => {
-      await run();
-      await switchable(branches);
-      await turn('bad');
-      await until('it is told', async () => (await step()).health.reasons.length > 0);
-      expect((await step()).health.reasons).toMatchObject([{ signal: 'query', sqlstate }]);
-      expect(
-        await value(db.sql, `select count(*)::int from public.users where username = 'by the query'`),
-      ).toBe(0);
+  test('of a query that writes, raises an error, answers null or locks rows is slowed, tells the SQLSTATE, and goes on once it answers; nothing is changed', async () => {
+    await run(400);
+    await switchable(`
+      when 'write' then insert into public.users (username) values ('by the query');
+      when 'raise' then raise division_by_zero;
+      when 'say null' then return null;
+      when 'lock' then perform 1 from public.gate for update;`);
+    const reasons = async () => (await step()).health.reasons;
+    for (const [does, sqlstate] of [
+      ['write', '25006'],
+      ['raise', '22012'],
+      ['say null', '22004'],
+      ['lock', '25006'],
+    ] as const) {
+      await turn(does);
+      await until(`it is told that it would ${does}`, async () => (await reasons()).length > 0);
+      expect([does, await reasons()]).toMatchObject([does, [{ signal: 'query', sqlstate }]]);
       await turn('answer');
-      await goesOn();
-    },
-  );
+      await until(`it has answered after ${does}`, async () => (await reasons()).length === 0);
+    }
+    expect(
+      await value(db.sql, `select count(*)::int from public.users where username = 'by the query'`),
+    ).toBe(0);
+    await goesOn();
+  });
 
   test('of a query that gives no row tells that it has no answer', async () => {
     await run();
@@ -333,8 +338,17 @@ describe('while the server is in trouble', () => {
     db.sql`update imago.setting set value = ${on ? 'disk is being moved' : ''} where name = 'hold'`;
   const reason = 'all runs are held: disk is being moved';
 
-  test('validate, with fixes and without, waits and says why', async () => {
+  test('what asks for much waits or is refused, says why, leaves nothing, and goes on later', async () => {
     await run(20);
+    await hold(true);
+    const held = `what plan avatars does is held: ${reason}`;
+    const dry = await refusal(call(db.sql, 'dry_run_migration'));
+    expect([dry.code, dry.message]).toEqual(['IM088', held]);
+    expect(await call(db.sql, 'dry_run_migration', { mode: 'preflight' })).toMatchObject({ status: 'done' });
+    await hold(false);
+    await until('it is released', async () => (await step()).status !== 'waiting');
+    expect(await call(db.sql, 'dry_run_migration')).toMatchObject({ dry_run: true, failed: 0 });
+
     await migrateAll(db.sql);
     await hold(true);
     for (const fix_issues of [false, true])
@@ -342,54 +356,25 @@ describe('while the server is in trouble', () => {
         status: 'waiting',
         reason,
       });
-    await hold(false);
-    await until(
-      'it is looked through',
-      async () => (await call(db.sql, 'validate_migration')).status === 'done',
-    );
-  });
-
-  test('finalize waits, says why, and goes on where it was', async () => {
-    await run(20);
-    await migrateAll(db.sql);
-    await hold(true);
+    const back = await refusal(call(db.sql, 'rollback_all_migrations'));
+    expect([back.code, back.message]).toEqual(['IM088', held]);
+    await expectAllMigrated(db.sql);
     expect(await call(db.sql, 'finalize_migration')).toMatchObject({
       state: 'waiting',
       reason,
       closed: false,
     });
+
     await hold(false);
+    const looked = async () => (await call(db.sql, 'validate_migration')).status === 'done';
+    await until('it is looked through', looked);
+    // Outside of the hours of a run, looking and finalizing are free.
+    await throttle({ hours: await hours(120) });
+    expect((await call(db.sql, 'validate_migration')).status).not.toBe('waiting');
+    expect((await call(db.sql, 'finalize_migration')).state).not.toBe('waiting');
     await until(
       'it is finalized',
       async () => (await call(db.sql, 'finalize_migration')).state === 'finalized',
     );
-  });
-
-  test('a dry run is refused, and leaves nothing', async () => {
-    await run(20);
-    await hold(true);
-    const { code, message } = await refusal(call(db.sql, 'dry_run_migration'));
-    expect([code, message]).toEqual(['IM088', `what plan avatars does is held: ${reason}`]);
-    expect(await call(db.sql, 'dry_run_migration', { mode: 'preflight' })).toMatchObject({ status: 'done' });
-    await hold(false);
-    await until('it is released', async () => (await step()).status !== 'waiting');
-    expect(await call(db.sql, 'dry_run_migration')).toMatchObject({ dry_run: true, failed: 0 });
-  });
-
-  test('taking all back by one call is refused, and nothing is taken back', async () => {
-    await run(20);
-    await migrateAll(db.sql);
-    await hold(true);
-    const { code, message } = await refusal(call(db.sql, 'rollback_all_migrations'));
-    expect([code, message]).toEqual(['IM088', `what plan avatars does is held: ${reason}`]);
-    await expectAllMigrated(db.sql);
-  });
-
-  test('outside of the hours of a run, looking and finalizing are free', async () => {
-    await run(20);
-    await migrateAll(db.sql);
-    await throttle({ hours: await hours(120) });
-    expect((await call(db.sql, 'validate_migration')).status).not.toBe('waiting');
-    expect((await call(db.sql, 'finalize_migration')).state).not.toBe('waiting');
   });
 });
